@@ -1,0 +1,63 @@
+# Every command of this project. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-run
+DEV_STAMP := $(VENV)/.installed-dev
+
+.PHONY: help
+help: ## List the commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): $(BIN)/python requirements/run.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_STAMP): $(STAMP) requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.PHONY: env dev
+env: $(STAMP) ## Make the environment that runs netdusk (.venv)
+dev: $(DEV_STAMP) ## Make the environment that develops it
+
+.PHONY: demo
+demo: $(STAMP) ## Pakistan, January 2024, replayed through an embedded broker
+	$(BIN)/netdusk demo $(DEMO_ARGS)
+
+.PHONY: lock
+lock: $(BIN)/python ## Pin every package by hash, from pyproject.toml and requirements/*.in
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --extra broker pyproject.toml requirements/build.in -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url -c requirements/run.txt --extra broker pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.txt
+
+.PHONY: format lint types imports
+format: $(DEV_STAMP) ## Format the code
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+lint: $(DEV_STAMP) ## ruff
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+types: $(DEV_STAMP) ## mypy, strict
+	$(BIN)/mypy
+imports: $(DEV_STAMP) ## The arrows between the three rooms
+	$(BIN)/lint-imports
+
+.PHONY: unit
+unit: $(DEV_STAMP) ## The unit tests alone: no network, under a minute
+	$(BIN)/pytest -q -m "not integration"
+
+.PHONY: test
+test: $(DEV_STAMP) servers ## All tests: fetches the real servers that it needs
+	$(BIN)/pytest -q
+
+.PHONY: servers
+servers: ## Kafka and the other real programs of the integration tests, into .cache/
+	@true
+
+.PHONY: check
+check: lint types imports test ## What CI runs

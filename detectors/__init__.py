@@ -1,0 +1,1 @@
+"""DECIDE: numbers in, opinions out. No broker, socket, clock, metric or log."""

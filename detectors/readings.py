@@ -1,0 +1,144 @@
+"""The words between the rooms: what the detectors are given of one closed window, and what they say of it.
+
+`Counts` goes in, by columns; a `Reading` comes out, by country, and only for the countries in which something
+stirs or is being watched: a calm world costs the assembler nothing.
+
+Times are seconds since 1970, UTC. Ratios are 0 to 1. A score of 1.0 is the alarm's threshold, for every detector
+and series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class PostKey(NamedTuple):
+    """One vantage that watches one platform: the smallest thing that is counted.
+
+    `region` is "" where none was given. Simulated and real results never share a series.
+    """
+
+    platform: str
+    country: str
+    region: str
+    asn: int
+    vantage: str
+    simulated: bool
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one window of event time held, rows summed by (post, mechanism): parallel columns, no order.
+
+    `post` and `mechanism` are codes: the order in which the bank was told of the post (`Bank.add_posts`), and an
+    index into the bank's list of mechanisms (0 is success). A window without rows has empty columns.
+    """
+
+    start: int
+    end: int
+    post: NDArray[np.int32]  # per row
+    ok: NDArray[np.bool_]
+    mechanism: NDArray[np.int16]
+    control: NDArray[np.int8]  # -1 not known, 0 the control failed too, 1 the control was fine
+    ttfb_ms: NDArray[np.float32]  # NaN where not measured
+    throughput: NDArray[np.float32]  # body bytes a second, NaN where not measured
+
+
+class Opinion(StrEnum):
+    """What a series says in one window. UNSURE is no evidence: it opens nothing and resolves nothing."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNSURE = "unsure"
+
+
+@dataclass(slots=True, frozen=True)
+class Standing:
+    """How one series (a network, a region or the whole country, on one platform) stands after a window."""
+
+    opinion: Opinion
+    score: float  # 1.0 alarms
+    n: int  # probes in this window
+    k: int  # successes in this window
+    expected: float  # its usual ratio at this hour
+    reachability: float  # its ratio now, over as many recent windows as it takes to say
+    onset: int | None  # start of the window in which the present excursion began; None when there is none
+    probes: int  # results since the onset on which this rests (0 without one)
+    vantages: int  # vantages that have reported lately
+    vantages_bad: int  # of these, how many share the shortfall
+    live: bool  # it has reported lately, measured against its own usual rate
+
+
+@dataclass(slots=True, frozen=True)
+class Volume:
+    """How many results one network sends against its usual number, over all platforms."""
+
+    opinion: Opinion  # BAD: dark
+    score: float
+    seen: float  # results in this window
+    usual: float  # expected results a window
+    onset: int | None  # start of the first silent window
+    live: bool  # was it alive before the silence, or is it now
+
+
+@dataclass(slots=True, frozen=True)
+class Slowness:
+    """Time to first byte or throughput of one network on one platform against its usual (throttling)."""
+
+    opinion: Opinion
+    score: float
+    measure: str  # "ttfb_ms" or "throughput"
+    now: float
+    usual: float
+    onset: int | None
+
+
+@dataclass(slots=True)
+class CountryReading:
+    """Everything that a decision about one country needs, after one window."""
+
+    country: str
+    simulated: bool
+    start: int
+    end: int
+    platforms: Mapping[str, Standing] = field(default_factory=dict)  # pooled over the country's networks
+    networks: Mapping[tuple[str, int], Standing] = field(default_factory=dict)  # (platform, asn)
+    regions: Mapping[tuple[str, str], Standing] = field(default_factory=dict)  # (platform, region)
+    volumes: Mapping[int, Volume] = field(default_factory=dict)  # asn
+    slowness: Mapping[tuple[str, int], Slowness] = field(default_factory=dict)  # (platform, asn)
+    mechanisms: Mapping[tuple[str, int], Mapping[str, int]] = field(default_factory=dict)  # failures of this window
+    control: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # platform: failing rows whose control was (good, bad)
+    vantages: Mapping[int, int] = field(default_factory=dict)  # asn: vantages that have reported lately
+    homes: Mapping[int, Sequence[str]] = field(default_factory=dict)  # asn: the regions it reports from
+
+
+@dataclass(slots=True)
+class Health:
+    """Columns over (country, platform): how each stands after a window. Feeds the metrics and the health topic."""
+
+    country: list[str]
+    platform: list[str]
+    simulated: list[bool]
+    n: NDArray[np.int64]
+    k: NDArray[np.int64]
+    expected: NDArray[np.float64]
+    reachability: NDArray[np.float64]
+    score: NDArray[np.float64]
+    networks_live: NDArray[np.int64]
+    networks_bad: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Reading:
+    """What the bank says after one window: the countries to decide about, and how all of them stand."""
+
+    start: int
+    end: int
+    countries: Sequence[CountryReading]
+    health: Health

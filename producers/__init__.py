@@ -1,0 +1,1 @@
+"""ASK: one attempt, one ProbeResult, one topic. A leaf: it knows no other room."""

@@ -1,0 +1,182 @@
+"""ProbeResult and Tick: what stands on the topic `netdusk.probes.v1`, and how bytes become them or are refused.
+
+Facts only. Nothing here knows the time: whether a record is late or from the future is for its reader to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from producers.countries import CANARY, COUNTRIES
+from producers.failures import Failure, Stage
+
+PROBE_SCHEMA: Final = "netdusk.probe/1"
+TICK_SCHEMA: Final = "netdusk.tick/1"
+BYTES_MAX: Final = 64 * 1024
+DEPTH_MAX: Final = 32
+
+#: A time outside of these is a broken clock, whoever reads it.
+TIME_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
+TIME_MAX: Final = datetime(2100, 1, 1, tzinfo=UTC)
+
+Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Asn = Annotated[int, Meta(ge=0, le=4_294_967_295)]
+Milliseconds = Annotated[float, Meta(ge=0)]
+AwareTime = Annotated[datetime, Meta(tz=True)]
+
+
+class Timings(Struct, frozen=True, kw_only=True):
+    """How long each step took, in milliseconds; None for one that was not reached."""
+
+    dns: Milliseconds | None = None
+    tcp: Milliseconds | None = None
+    tls: Milliseconds | None = None
+    ttfb: Milliseconds | None = None
+    total: Milliseconds | None = None
+
+
+class ProbeResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag=PROBE_SCHEMA):
+    """One attempt to reach one target of a platform, from one vantage.
+
+    `time` is when the attempt began. `region` is ISO 3166-2. `control_ok` says whether the same target
+    answered, at about that time, from a vantage outside the country (None: not known). `bytes` counts the
+    body received.
+    """
+
+    id: Identifier
+    time: AwareTime
+    platform: Name
+    country: str
+    asn: Asn
+    vantage: Identifier
+    ok: bool
+    target: str | None = None
+    region: str | None = None
+    stage: Stage | None = None
+    failure: Failure | None = None
+    control_ok: bool | None = None
+    timings_ms: Timings | None = None
+    bytes: Annotated[int, Meta(ge=0)] | None = None
+    simulated: bool = False
+
+
+class Tick(Struct, frozen=True, kw_only=True, tag_field="schema", tag=TICK_SCHEMA):
+    """The clock, written into every partition: time arrives with the log."""
+
+    time: AwareTime
+
+
+class Reason(StrEnum):
+    """Why a record was not applied. The first ones are told from the bytes alone, `late` and `future` by the clock."""
+
+    TOO_LARGE = "too_large"
+    TOO_DEEP = "too_deep"
+    NOT_JSON = "not_json"
+    UNKNOWN_SCHEMA = "unknown_schema"
+    UNKNOWN_COUNTRY = "unknown_country"
+    UNKNOWN_FAILURE = "unknown_failure"
+    TIME_OUT_OF_RANGE = "time_out_of_range"
+    INVALID = "invalid"
+    TICK_REFUSED = "tick_refused"
+    FUTURE = "future"
+    LATE = "late"
+
+
+class Malformed(Struct, frozen=True):
+    """Bytes that are no record, and why: the reason from the closed list, the detail for a person."""
+
+    reason: Reason
+    detail: str
+
+
+Decoded = ProbeResult | Tick | Malformed
+
+_decode = msgspec.json.Decoder(ProbeResult | Tick).decode
+_encode = msgspec.json.Encoder().encode
+_REGION: Final = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
+_PLACES: Final = COUNTRIES | {CANARY}
+
+
+def encode(record: ProbeResult | Tick) -> bytes:
+    """Write a record as the topic has it: JSON, UTF-8."""
+    return _encode(record)
+
+
+def decode(value: bytes | None) -> Decoded:
+    """Read one record, or say why not. Any bytes at all are answered; nothing is raised.
+
+    >>> decode(b'{"schema":"netdusk.tick/1","time":"2024-01-20T13:41:00Z"}')
+    Tick(time=datetime.datetime(2024, 1, 20, 13, 41, tzinfo=datetime.timezone.utc))
+    >>> decode(b"{").reason.value
+    'not_json'
+    """
+    if value is None:
+        return Malformed(Reason.NOT_JSON, "no value")
+    if len(value) > BYTES_MAX:
+        return Malformed(Reason.TOO_LARGE, f"{len(value)} bytes; the most is {BYTES_MAX}")
+    if value.count(b"{") + value.count(b"[") > DEPTH_MAX and _depth(value) > DEPTH_MAX:
+        return Malformed(Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX}")
+    try:
+        record = _decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _why(error)
+    if not TIME_MIN <= record.time < TIME_MAX:
+        return Malformed(Reason.TIME_OUT_OF_RANGE, f"time {record.time.isoformat()} is no time of this century")
+    if isinstance(record, ProbeResult):
+        if record.country not in _PLACES:
+            return Malformed(Reason.UNKNOWN_COUNTRY, f"country {record.country!r} is not in ISO 3166-1 alpha-2")
+        if record.region is not None and not _lies_in(record.region, record.country):
+            return Malformed(Reason.INVALID, f"region {record.region!r} is no ISO 3166-2 code of {record.country}")
+    return record
+
+
+def decode_chunk(values: Sequence[bytes | None]) -> list[Decoded]:
+    """Read the records of a chunk, each as `decode` does."""
+    return [decode(value) for value in values]
+
+
+@lru_cache(maxsize=8192)
+def _lies_in(region: str, country: str) -> bool:
+    return _REGION.fullmatch(region) is not None and region[:2] == country
+
+
+def _depth(value: bytes) -> int:
+    """How deep brackets nest outside of strings. Wrong JSON gets some number, and is refused by the parser."""
+    depth = deepest = 0
+    in_string = escaped = False
+    for byte in value:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"}]":
+            depth -= 1
+    return deepest
+
+
+def _why(error: Exception) -> Malformed:
+    detail = str(error)[:200]
+    if not isinstance(error, msgspec.ValidationError):
+        return Malformed(Reason.NOT_JSON, detail)
+    if "$.schema" in detail or "`schema`" in detail or detail.startswith("Expected `object`"):
+        return Malformed(Reason.UNKNOWN_SCHEMA, detail)
+    if "$.failure" in detail and "enum" in detail:
+        return Malformed(Reason.UNKNOWN_FAILURE, detail)
+    return Malformed(Reason.INVALID, detail)

@@ -1,0 +1,1 @@
+"""CARRY: the only room that knows the other two."""

@@ -1,0 +1,1 @@
+"""The commands of `netdusk`, one a file."""

@@ -1,0 +1,86 @@
+"""The seam between carrying and deciding: what the worker, the replay and the backtest all run.
+
+A `Machine` is the pure part of a worker for one partition: no clock, no random numbers, no look-ups. The worker
+feeds it chunks, writes down what it was fed (`Batch.encode`: a redo log of inputs, not of changed state), and can
+therefore rebuild it bit for bit: a snapshot, then the batches that came after, through the same `apply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Consecutive records of one partition, as the broker gave them.
+
+    `timestamps_ms` is the broker's own append time of each record, or None where the topic keeps the producer's.
+    """
+
+    topic: str
+    partition: int
+    offsets: Sequence[int]
+    values: Sequence[bytes | None]
+    timestamps_ms: Sequence[int] | None = None
+
+
+@dataclass(slots=True)
+class Message:
+    """One record to be sent."""
+
+    topic: str  # the topic's role: "alerts", "health", "rejected"; settings give its name
+    key: bytes
+    value: bytes
+
+
+@dataclass(slots=True)
+class Outbox:
+    """What one batch brought about.
+
+    `before` may be sent before the checkpoint (rejects: told again, they are the same bytes under the same key);
+    `after` only once the checkpoint is acknowledged.
+    """
+
+    before: list[Message] = field(default_factory=list)
+    after: list[Message] = field(default_factory=list)
+    applied: int = 0
+    late: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+
+
+class Batch(Protocol):
+    """A decoded chunk: the whole input of one `apply`, and nothing else."""
+
+    def encode(self) -> bytes:
+        """Write it for the redo log."""
+        ...
+
+
+B = TypeVar("B", bound=Batch)
+
+
+class Machine(Protocol[B]):
+    """The deciding part of one partition."""
+
+    def read(self, chunk: Chunk) -> B:
+        """Decode a chunk. Refused rows are in the batch with their reasons. Never raises on input."""
+        ...
+
+    def apply(self, batch: B) -> Outbox:
+        """Take a batch in; the same batches in the same order give the same outboxes and the same state."""
+        ...
+
+    def decode_batch(self, data: bytes) -> B:
+        """Read what `Batch.encode` wrote."""
+        ...
+
+    def snapshot(self) -> bytes:
+        """The whole state, versioned, no pickle. Two machines with equal snapshots are equal."""
+        ...
+
+    def restore(self, data: bytes) -> None:
+        """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
+        ...
