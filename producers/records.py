@@ -130,12 +130,18 @@ def decode(value: bytes | None) -> Decoded:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _why(error)
     if not TIME_MIN <= record.time < TIME_MAX:
-        return Malformed(Reason.TIME_OUT_OF_RANGE, f"time {record.time.isoformat()} is no time of this century")
+        return Malformed(
+            Reason.TIME_OUT_OF_RANGE, f"time {record.time.isoformat()} is no time of this century"
+        )
     if isinstance(record, ProbeResult):
         if record.country not in _PLACES:
-            return Malformed(Reason.UNKNOWN_COUNTRY, f"country {record.country!r} is not in ISO 3166-1 alpha-2")
+            return Malformed(
+                Reason.UNKNOWN_COUNTRY, f"country {record.country!r} is not in ISO 3166-1 alpha-2"
+            )
         if record.region is not None and not _lies_in(record.region, record.country):
-            return Malformed(Reason.INVALID, f"region {record.region!r} is no ISO 3166-2 code of {record.country}")
+            return Malformed(
+                Reason.INVALID, f"region {record.region!r} is no ISO 3166-2 code of {record.country}"
+            )
     return record
 
 

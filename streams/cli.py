@@ -12,7 +12,9 @@ from typer.main import get_command
 
 #: Every command and the module that holds it (its `app`, a Typer with one command, or a group). Loaded when
 #: called: `netdusk probe` on a small vantage does not pay for the worker's imports.
-COMMANDS: Final[dict[str, str]] = {}
+COMMANDS: Final[dict[str, str]] = {
+    "backtest": "streams.commands.backtest",
+}
 
 
 class _Lazy(click.Group):

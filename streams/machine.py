@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from streams.records import Incident
+
 
 @dataclass(slots=True)
 class Chunk:
@@ -45,6 +47,7 @@ class Outbox:
 
     before: list[Message] = field(default_factory=list)
     after: list[Message] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)  # those in `after`, as records
     applied: int = 0
     late: int = 0
     duplicate: int = 0

@@ -1,0 +1,151 @@
+"""The very step of the worker over a file: no broker, no clock, the same incidents.
+
+Ticks are taken from the file where it has any (a copy of the topic); else they are derived from the results'
+times. Rows may be unordered within the lateness.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, Final, cast
+
+from detectors.readings import Reading
+from producers.records import Decoded, ProbeResult, Tick, decode
+from streams.records import CalendarEvent, Incident
+from streams.settings import Settings
+from streams.step import CountryMachine
+from streams.world import WorldStep
+
+CHUNK: Final = 1000
+TICK_SECONDS: Final = 5
+#: A row further ahead than this of all but one of the rows that follow it has a broken clock: it is judged by the
+#: clock, and does not push it.
+AHEAD: Final = timedelta(hours=1)
+#: With nothing after it, a row can't be told from a jump; this much is believed.
+AHEAD_AT_END: Final = timedelta(days=1)
+LOOK: Final = 5
+
+
+class Backtest:
+    """One run over one log.
+
+    Attributes
+    ----------
+    machine
+        The country machine, as a worker would have it after the same log.
+    span_seconds
+        Event time from the first window to the last.
+    series
+        Number of (platform, country) pairs seen.
+    """
+
+    def __init__(self, settings: Settings, *, calendar: Iterable[CalendarEvent] = ()) -> None:
+        self.settings = settings
+        self.machine = CountryMachine(_replaying(settings), publish_health=False)
+        self.world = WorldStep(settings)
+        for event in calendar:
+            self.machine.schedule(event)
+        self.first: int | None = None
+        self.last = 0
+        self.pairs: set[tuple[str, str]] = set()
+
+    def run(self, lines: Iterable[bytes], *, ticks: bool | None = None) -> Iterator[Incident]:
+        """Incident snapshots, in the order in which a worker would send them.
+
+        `ticks` says whether the log has ticks of its own; None: look at its first thousand records.
+        """
+        decoded = (decode(line) for line in lines if line.strip())
+        ahead = deque(_take(decoded, CHUNK))
+        if ticks is None:
+            ticks = any(isinstance(record, Tick) for record in ahead)
+        source = _chain(ahead, decoded)
+        records = source if ticks else self._with_ticks(source)
+        while chunk := _take(records, CHUNK):
+            yield from self._feed(chunk)
+
+    @property
+    def span_seconds(self) -> int:
+        """Event time covered by closed windows."""
+        return 0 if self.first is None else self.last - self.first
+
+    @property
+    def series(self) -> int:
+        """Number of (platform, country) pairs seen."""
+        return len(self.pairs)
+
+    def _feed(self, chunk: Sequence[Decoded]) -> Iterator[Incident]:
+        outbox = self.machine.apply(self.machine.read_decoded(chunk))
+        for reading in self.machine.closed:
+            self._note(reading)
+            outbox.incidents.extend(self.world.step(reading))
+        yield from sorted(outbox.incidents, key=lambda incident: incident.updated)
+
+    def _note(self, reading: Reading) -> None:
+        if self.first is None:
+            self.first = reading.start
+        self.last = reading.end
+        self.pairs.update(zip(reading.health.platform, reading.health.country, strict=True))
+
+    def _with_ticks(self, records: Iterator[Decoded]) -> Iterator[Decoded]:
+        """Put a tick before the first row of every five seconds, and close the last window at the end."""
+        time = self.settings.time
+        step = timedelta(seconds=TICK_SECONDS)
+        clock: datetime | None = None
+        newest: datetime | None = None
+        queue: deque[Decoded] = deque(_take(records, LOOK + 1))
+        while queue:
+            record = queue.popleft()
+            queue.extend(_take(records, LOOK + 1 - len(queue)))
+            if isinstance(record, ProbeResult) and _believable(record, queue, newest):
+                newest = record.time if newest is None else max(newest, record.time)
+                if clock is None or newest >= clock + step:
+                    clock = newest
+                    yield Tick(time=clock)
+            yield record
+        if newest is not None:
+            window = time.window_seconds
+            end = (int(newest.timestamp()) // window + 1) * window + time.lateness_seconds
+            yield Tick(time=datetime.fromtimestamp(end, UTC))
+
+
+def _believable(record: ProbeResult, following: Iterable[Decoded], newest: datetime | None) -> bool:
+    if newest is not None and record.time <= newest + AHEAD:
+        return True
+    times = [other.time for other in following if isinstance(other, ProbeResult)]
+    if not times:
+        return newest is None or record.time <= newest + AHEAD_AT_END
+    supporting = sum(time >= record.time - AHEAD for time in times)
+    return supporting >= min(2, len(times))
+
+
+def _replaying(settings: Settings) -> Settings:
+    return settings.model_copy(update={"worker": settings.worker.model_copy(update={"clock": "replay"})})
+
+
+def _take(records: Iterator[Decoded], n: int) -> list[Decoded]:
+    taken: list[Decoded] = []
+    if n <= 0:
+        return taken
+    for record in records:
+        taken.append(record)
+        if len(taken) >= n:
+            break
+    return taken
+
+
+def _chain(first: deque[Decoded], rest: Iterator[Decoded]) -> Iterator[Decoded]:
+    while first:
+        yield first.popleft()
+    yield from rest
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file, unpacked where its name ends in .gz."""
+    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+    with closing(cast("IO[bytes]", opened)) as file:
+        yield from file

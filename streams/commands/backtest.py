@@ -1,0 +1,106 @@
+"""`netdusk backtest`: what the worker would have said of a file, and how well it would have done."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from streams.backtest import Backtest, read_lines
+from streams.records import CalendarEvent, Incident, encode
+from streams.scorecard import Label, render, scorecard
+from streams.settings import SettingsError, load
+
+app = typer.Typer()
+
+_MONTH_SECONDS = 30 * 86_400
+
+
+@app.command()
+def backtest(
+    probes: Annotated[
+        Path, typer.Argument(help="ProbeResults, one JSON a line; .gz is unpacked.", metavar="PROBES")
+    ],
+    labels: Annotated[
+        Path | None, typer.Option(help="What truly happened, one JSON a line: adds a scorecard.")
+    ] = None,
+    calendar: Annotated[Path | None, typer.Option(help="Scheduled events, one JSON a line.")] = None,
+    weigh_late: Annotated[
+        bool, typer.Option("--weigh-late", help="Sort by time first, so that nothing is too late to count.")
+    ] = False,
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one incident snapshot a line.")] = False,
+) -> None:
+    """Run the worker's own step over a file, without a broker.
+
+    Prints every snapshot of every incident; exit code 1 says that there was one, 0 that there was none, 2 that a
+    file or a setting can't be read.
+    """
+    settings = load(config)
+    for path in (probes, labels, calendar):
+        if path is not None and not path.is_file():
+            raise SettingsError(f"{path}: no such file")
+    events = _read(calendar, CalendarEvent) if calendar else []
+    truth = _read(labels, Label) if labels else None
+    run = Backtest(settings, calendar=events)
+    lines: Iterator[bytes] = read_lines(probes)
+    if weigh_late:
+        lines = iter(sorted(lines, key=_time_of))
+    incidents: list[Incident] = []
+    for incident in run.run(lines):
+        incidents.append(incident)
+        if as_json:
+            sys.stdout.write(encode(incident).decode() + "\n")
+    months = run.series * run.span_seconds / _MONTH_SECONDS
+    card = scorecard(incidents, truth, months) if truth is not None else None
+    if as_json:
+        if card is not None:
+            sys.stdout.write(msgspec.json.encode({"scorecard": card}).decode() + "\n")
+    else:
+        _show(incidents, run)
+        if card is not None:
+            render(card, Console())
+    raise typer.Exit(1 if incidents else 0)
+
+
+def _show(incidents: list[Incident], run: Backtest) -> None:
+    console = Console()
+    table = Table("incident", "seq", "status", "severity", "summary", box=None, pad_edge=False)
+    for incident in incidents:
+        summary = f"SIMULATED {incident.summary}" if incident.simulated else incident.summary
+        table.add_row(incident.id, str(incident.seq), incident.status, incident.severity, summary)
+    if incidents:
+        console.print(table)
+    totals = run.machine.totals
+    console.print(
+        f"{len({incident.id for incident in incidents})} incidents in {len(incidents)} snapshots; "
+        f"{totals.applied} results applied, {totals.late} late, {totals.duplicate} duplicate, {totals.rejected} rejected; "
+        f"{run.series} series over {run.span_seconds / 3600:.1f} h of event time"
+    )
+
+
+def _time_of(line: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(line, type=dict[str, Any]).get("time", ""))
+    except msgspec.DecodeError:
+        return ""
+
+
+def _read(path: Path, kind: Any) -> list[Any]:
+    """Records of a JSONL file; a line that is none is one message with its number."""
+    found = []
+    decode = msgspec.json.Decoder(kind).decode
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            found.append(decode(line))
+        except msgspec.DecodeError as error:
+            raise SettingsError(f"{path}, line {number}: {error}") from error
+    return found

@@ -1,0 +1,192 @@
+"""Rows: a decoded chunk of probe results by columns, in the order of the log. The whole input of one step.
+
+What is written to the redo log is these columns; what is refused from its bytes alone is counted here and never
+reaches a detector. Nothing here knows the time: lateness is judged by the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.readings import PostKey
+from producers.failures import Failure, Stage
+from producers.records import Malformed, ProbeResult, Reason
+from streams.records import CalendarEvent
+
+_STAGES: Final = (*Stage, None)
+_FAILURES: Final = (*Failure, None)
+
+
+def _name(stage: Stage | None, failure: Failure | None) -> str:
+    return f"{stage or 'unknown'}.{failure or 'unknown_failure'}"
+
+
+#: Every way to fail, `stage.failure`; code 0 is success. The order is part of the snapshots' version.
+MECHANISMS: Final = ("ok", *(_name(stage, failure) for stage in _STAGES for failure in _FAILURES))
+_CODE: Final = {
+    (stage, failure): 1 + i * len(_FAILURES) + j
+    for i, stage in enumerate(_STAGES)
+    for j, failure in enumerate(_FAILURES)
+}
+_CONTROL: Final = {None: -1, False: 0, True: 1}
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Refusal:
+    """A record that is refused, by its place in the chunk."""
+
+    place: int
+    reason: Reason
+    detail: str
+
+
+@dataclass(slots=True)
+class Rows:
+    """One chunk. Columns are parallel, one entry a probe result; `place` is its position among all records.
+
+    `readings` are the clock readings in the chunk, milliseconds since 1970, by position (`reading_place`).
+    `values` are the raw bytes, there only when the chunk came from a broker or a file (never in the redo log).
+    """
+
+    size: int
+    next_offset: int
+    place: NDArray[np.int32]
+    time_ms: Ints
+    post: NDArray[np.int32]
+    ok: NDArray[np.bool_]
+    mechanism: NDArray[np.int16]
+    control: NDArray[np.int8]
+    ttfb_ms: NDArray[np.float32]
+    throughput: NDArray[np.float32]
+    ids: list[str]
+    new_posts: list[PostKey]
+    reading_place: NDArray[np.int32]
+    reading_ms: Ints
+    refusals: list[Refusal] = field(default_factory=list)
+    calendar: list[CalendarEvent] = field(default_factory=list)
+    topic: str = ""
+    partition: int = 0
+    offsets: Sequence[int] = ()
+    values: Sequence[bytes | None] = ()
+
+    def encode(self) -> bytes:
+        """Write for the redo log (MessagePack; little-endian columns)."""
+        columns = [np.ascontiguousarray(getattr(self, name)).tobytes() for name in _COLUMNS]
+        stored = _Stored(
+            self.size, self.next_offset, columns, self.ids, self.new_posts, len(self.refusals), self.calendar
+        )
+        return msgspec.msgpack.encode(stored)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Rows:
+        """Read what `encode` wrote. Raises ValueError where it is something else."""
+        stored = msgspec.msgpack.decode(data, type=_Stored)
+        columns = {
+            name: np.frombuffer(raw, dtype=kind)
+            for (name, kind), raw in zip(_COLUMNS.items(), stored.columns, strict=True)
+        }
+        gone = [Refusal(-1, Reason.INVALID, "")] * stored.refused
+        return cls(
+            size=stored.size,
+            next_offset=stored.next_offset,
+            ids=stored.ids,
+            new_posts=stored.new_posts,
+            refusals=gone,
+            calendar=stored.calendar,
+            **columns,
+        )
+
+
+_COLUMNS: Final[dict[str, Any]] = {
+    "place": np.int32,
+    "time_ms": np.int64,
+    "post": np.int32,
+    "ok": np.bool_,
+    "mechanism": np.int16,
+    "control": np.int8,
+    "ttfb_ms": np.float32,
+    "throughput": np.float32,
+    "reading_place": np.int32,
+    "reading_ms": np.int64,
+}
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    size: int
+    next_offset: int
+    columns: list[bytes]
+    ids: list[str]
+    new_posts: list[PostKey]
+    refused: int
+    calendar: list[CalendarEvent]
+
+
+class Columns:
+    """Turns probe results into columns, and numbers the posts as they are first seen."""
+
+    def __init__(self) -> None:
+        self.index: dict[tuple[str, str, str | None, int, str, bool], int] = {}
+
+    def learn(self, posts: Sequence[PostKey]) -> None:
+        """Take posts in that a restored batch brings, in their order."""
+        for post in posts:
+            self.index.setdefault(
+                (post.platform, post.country, post.region or None, *post[3:]), len(self.index)
+            )
+
+    def codes(self, results: Sequence[ProbeResult]) -> tuple[NDArray[np.int32], list[PostKey]]:
+        """Post code of each result, and the posts never seen before."""
+        index = self.index
+        keys = [(r.platform, r.country, r.region, r.asn, r.vantage, r.simulated) for r in results]
+        found = [index.get(key, -1) for key in keys]
+        new: list[PostKey] = []
+        if -1 in found:
+            for i, code in enumerate(found):
+                if code < 0:
+                    key = keys[i]
+                    if key not in index:
+                        index[key] = len(index)
+                        new.append(PostKey(key[0], key[1], key[2] or "", key[3], key[4], key[5]))
+                    found[i] = index[key]
+        return np.array(found, dtype=np.int32), new
+
+
+def measures(results: Sequence[ProbeResult]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Time to first byte (ms) and throughput (body bytes a second) of each result; NaN where not measured."""
+    ttfb: list[float | None] = []
+    throughput: list[float | None] = []
+    for result in results:
+        timings = result.timings_ms
+        if timings is None:
+            ttfb.append(None)
+            throughput.append(None)
+            continue
+        first, total, size = timings.ttfb, timings.total, result.bytes
+        ttfb.append(first)
+        # Below a millisecond of transfer the quotient is the clock's grain, not the path's speed.
+        flowing = size and first is not None and total is not None and total - first >= 1.0
+        throughput.append(size / (total - first) * 1000.0 if flowing else None)  # type: ignore[operator]
+    return np.array(ttfb, dtype=np.float32), np.array(throughput, dtype=np.float32)
+
+
+def mechanism_codes(results: Sequence[ProbeResult]) -> NDArray[np.int16]:
+    """0 for success, else the code of `stage.failure` (an index into MECHANISMS)."""
+    return np.array([0 if r.ok else _CODE[r.stage, r.failure] for r in results], dtype=np.int16)
+
+
+def control_codes(results: Sequence[ProbeResult]) -> NDArray[np.int8]:
+    """-1 not known, 0 the control failed too, 1 the control was fine."""
+    return np.array([_CONTROL[r.control_ok] for r in results], dtype=np.int8)
+
+
+def refusal(place: int, malformed: Malformed) -> Refusal:
+    """A record refused for its bytes."""
+    return Refusal(place, malformed.reason, malformed.detail)

@@ -1,0 +1,399 @@
+"""The step: a chunk goes in, the state moves, and what is to be sent comes out.
+
+Pure: the same chunks in the same order give the same state and the same records, however they are cut, wherever
+they run. It knows no broker and no clock: time arrives with the log, as ticks or as the broker's own timestamps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.assembler import Assembler
+from detectors.bank import Bank
+from detectors.readings import Counts, PostKey, Reading
+from producers.records import Decoded, Malformed, ProbeResult, Reason, Tick, decode_chunk
+from streams.incidents import DETECTOR_VERSION, to_record
+from streams.machine import Chunk, Message, Outbox
+from streams.records import CalendarEvent, HealthRecord, Incident, Rejected, encode
+from streams.rows import MECHANISMS, Columns, Refusal, Rows, control_codes, measures, mechanism_codes, refusal
+from streams.settings import Settings, fingerprint
+
+SNAPSHOT_VERSION: Final = 1
+KEPT_BYTES_MAX: Final = 4096
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+@dataclass(slots=True)
+class Totals:
+    """What became of every record read, since the beginning of the log."""
+
+    applied: int = 0
+    late: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    ticks: int = 0
+
+
+class _Window:
+    """The rows of one open window, as they came, and the ids seen in it."""
+
+    __slots__ = ("ids", "parts")
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+        self.parts: list[tuple[NDArray[np.generic], ...]] = []
+
+    def columns(self) -> tuple[NDArray[np.generic], ...]:
+        if not self.parts:
+            return tuple(np.empty(0, dtype) for dtype in _COUNT_TYPES)
+        if len(self.parts) > 1:
+            self.parts = [tuple(np.concatenate(column) for column in zip(*self.parts, strict=True))]
+        return self.parts[0]
+
+
+_COUNT_TYPES: Final = (np.int32, np.bool_, np.int16, np.int8, np.float32, np.float32)
+
+
+class _StoredWindow(msgspec.Struct, array_like=True):
+    index: int
+    ids: list[str]
+    columns: list[bytes]
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    version: int
+    clock_ms: int | None
+    cursor: int | None
+    next_offset: int
+    totals: list[int]
+    posts: list[PostKey]
+    windows: list[_StoredWindow]
+    bank: bytes
+    assembler: bytes
+
+
+class CountryMachine:
+    """Everything decided about the countries of one partition.
+
+    Parameters
+    ----------
+    settings
+        `time`, `detection` and `incidents` decide; `worker.clock` says whether broker timestamps are readings.
+    publish_health
+        Whether closed windows become records for the health topic. A backtest reads `closed` instead.
+    """
+
+    def __init__(self, settings: Settings, *, publish_health: bool = True) -> None:
+        self.settings = settings
+        self.publish_health = publish_health
+        self.next_offset = 0
+        self.totals = Totals()
+        self.clock_ms: int | None = None
+        self.closed: list[Reading] = []  # of the last apply
+        self._window_ms = settings.time.window_seconds * 1000
+        self._lateness_ms = settings.time.lateness_seconds * 1000
+        self._ahead_ms = settings.time.ahead_seconds * 1000
+        self._refuse_ms = int(settings.worker.tick_refuse_seconds * 1000)
+        self._live = settings.worker.clock == "live"
+        self._cursor: int | None = None  # index of the next window to close
+        self._open: dict[int, _Window] = {}
+        self._columns = Columns()
+        self._posts: list[PostKey] = []
+        self._calendar: list[CalendarEvent] = []
+        self._bank = Bank(settings.detection, settings.time, MECHANISMS)
+        self._assembler = Assembler(
+            settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
+        )
+
+    # reading
+
+    def schedule(self, event: CalendarEvent) -> None:
+        """Take a calendar event in with the next chunk, so that the redo log has it in its place."""
+        self._calendar.append(event)
+
+    def read(self, chunk: Chunk) -> Rows:
+        """Decode a chunk into columns. Refuses what is no record, raises on nothing."""
+        rows = self.read_decoded(decode_chunk(chunk.values), timestamps_ms=chunk.timestamps_ms)
+        rows.topic, rows.partition = chunk.topic, chunk.partition
+        rows.offsets, rows.values = chunk.offsets, chunk.values
+        rows.next_offset = chunk.offsets[-1] + 1 if len(chunk.offsets) else self.next_offset
+        return rows
+
+    def read_decoded(self, decoded: Sequence[Decoded], *, timestamps_ms: Sequence[int] | None = None) -> Rows:
+        """Put decoded records into columns; `timestamps_ms` are the broker's own append times."""
+        stamps = timestamps_ms if self._live else None
+        results: list[ProbeResult] = []
+        places: list[int] = []
+        refusals: list[Refusal] = []
+        ticks: list[tuple[int, int]] = []
+        for place, record in enumerate(decoded):
+            if type(record) is ProbeResult:
+                results.append(record)
+                places.append(place)
+            elif isinstance(record, Malformed):
+                refusals.append(refusal(place, record))
+            elif isinstance(record, Tick):
+                at = (record.time - _EPOCH) // _MILLISECOND
+                if stamps is not None and abs(at - stamps[place]) > self._refuse_ms:
+                    refusals.append(
+                        Refusal(place, Reason.TICK_REFUSED, f"{at - stamps[place]} ms from the broker's time")
+                    )
+                else:
+                    ticks.append((place, at))
+        if stamps is not None:
+            readings = list(stamps)
+            for place, at in ticks:
+                readings[place] = max(readings[place], at)
+            reading_places: Iterable[int] = range(len(readings))
+        else:
+            reading_places = [place for place, _ in ticks]
+            readings = [at for _, at in ticks]
+        post, new_posts = self._columns.codes(results)
+        ttfb, throughput = measures(results)
+        calendar, self._calendar = self._calendar, []
+        return Rows(
+            size=len(decoded),
+            next_offset=self.next_offset + len(decoded),
+            place=np.array(places, dtype=np.int32),
+            time_ms=np.array([(r.time - _EPOCH) // _MILLISECOND for r in results], dtype=np.int64),
+            post=post,
+            ok=np.array([r.ok for r in results], dtype=np.bool_),
+            mechanism=mechanism_codes(results),
+            control=control_codes(results),
+            ttfb_ms=ttfb,
+            throughput=throughput,
+            ids=[r.id for r in results],
+            new_posts=new_posts,
+            reading_place=np.array(reading_places, dtype=np.int32),
+            reading_ms=np.array(readings, dtype=np.int64),
+            refusals=refusals,
+            calendar=calendar,
+        )
+
+    # deciding
+
+    def apply(self, batch: Rows) -> Outbox:
+        """Take a batch in: judge times, drop duplicates, fill windows, close those that are over, decide."""
+        rows = batch
+        outbox = Outbox(rejected=len(rows.refusals))
+        if rows.new_posts:
+            self._columns.learn(rows.new_posts)
+            self._posts.extend(rows.new_posts)
+            self._bank.add_posts(rows.new_posts)
+        for event in rows.calendar:
+            self._assembler.schedule(event)
+        untimely = self._take_rows(rows, outbox)
+        self.closed = self._close_windows(outbox)
+        self._keep(rows, [*rows.refusals, *untimely], outbox)
+        self.next_offset = rows.next_offset
+        totals = self.totals
+        totals.applied += outbox.applied
+        totals.late += outbox.late
+        totals.duplicate += outbox.duplicate
+        totals.rejected += outbox.rejected
+        totals.ticks += rows.size - len(rows.place) - len(rows.refusals)
+        return outbox
+
+    def _take_rows(self, rows: Rows, outbox: Outbox) -> list[Refusal]:
+        """Put the timely rows that were not seen before into their windows; gives the untimely ones."""
+        untimely: list[Refusal] = []
+        clock = self._advance_clock(rows)
+        late = rows.time_ms < clock - self._lateness_ms
+        future = ~late & (rows.time_ms > clock + self._ahead_ms)
+        good = ~(late | future)
+        if not good.all():
+            for i in np.flatnonzero(late):
+                detail = _gap("behind", int(clock[i] - rows.time_ms[i]))
+                untimely.append(Refusal(int(rows.place[i]), Reason.LATE, detail))
+            for i in np.flatnonzero(future):
+                detail = _gap("ahead of", int(rows.time_ms[i] - clock[i]))
+                untimely.append(Refusal(int(rows.place[i]), Reason.FUTURE, detail))
+            outbox.late = int(late.sum())
+            outbox.rejected += int(future.sum())
+        window = rows.time_ms // self._window_ms
+        columns = (rows.post, rows.ok, rows.mechanism, rows.control, rows.ttfb_ms, rows.throughput)
+        for index in np.unique(window[good]).tolist():
+            chosen = np.flatnonzero(good & (window == index))
+            ids = [rows.ids[i] for i in chosen.tolist()] if len(chosen) < len(rows.ids) else rows.ids
+            held = self._open.get(index)
+            if held is None:
+                held = self._open[index] = _Window()
+            fresh = set(ids)
+            if len(fresh) < len(ids) or not fresh.isdisjoint(held.ids):
+                first = _first_seen(ids, held.ids)
+                outbox.duplicate += len(chosen) - len(first)
+                chosen = chosen[first]
+                fresh = {ids[i] for i in first}
+            held.ids |= fresh
+            held.parts.append(tuple(column[chosen] for column in columns))
+            outbox.applied += len(chosen)
+        return untimely
+
+    def _advance_clock(self, rows: Rows) -> NDArray[np.int64]:
+        """Move the clock over the chunk's readings; gives what it read when each row came."""
+        never = np.iinfo(np.int64).min // 2
+        seen = np.full(rows.size + 1, never, dtype=np.int64)
+        seen[0] = self.clock_ms if self.clock_ms is not None else never
+        seen[rows.reading_place + 1] = rows.reading_ms
+        np.maximum.accumulate(seen, out=seen)
+        if seen[-1] > never:
+            self.clock_ms = int(seen[-1])
+            if self._cursor is None:
+                first = int(seen[np.argmax(seen > never)])
+                self._cursor = (first - self._lateness_ms) // self._window_ms
+        return seen[rows.place + 1]
+
+    def _close_windows(self, outbox: Outbox) -> list[Reading]:
+        closed: list[Reading] = []
+        if self.clock_ms is None or self._cursor is None:
+            return closed
+        end = (self.clock_ms - self._lateness_ms) // self._window_ms
+        seconds = self.settings.time.window_seconds
+        while self._cursor < end:
+            columns = (self._open.pop(self._cursor, None) or _Window()).columns()
+            start = self._cursor * seconds
+            counts = Counts(start, start + seconds, *columns)  # type: ignore[arg-type]  # dtypes are _COUNT_TYPES
+            reading = self._bank.close(counts, self._assembler.watch)
+            for snapshot in self._assembler.step(reading):
+                incident = to_record(snapshot)
+                outbox.incidents.append(incident)
+                outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
+            if self.publish_health:
+                outbox.after.extend(_health_messages(reading))
+            closed.append(reading)
+            self._cursor += 1
+        return closed
+
+    def _keep(self, rows: Rows, refusals: Sequence[Refusal], outbox: Outbox) -> None:
+        """Write down what was refused. Batches from the redo log have no bytes any more: it was written then."""
+        if not rows.values:
+            return
+        for refused in refusals:
+            value = rows.values[refused.place] or b""
+            offset = rows.offsets[refused.place]
+            record = Rejected(
+                reason=refused.reason,
+                detail=refused.detail,
+                topic=rows.topic,
+                partition=rows.partition,
+                offset=offset,
+                size=len(value),
+                value=value[:KEPT_BYTES_MAX],
+            )
+            key = f"{rows.topic}-{rows.partition}-{offset}".encode()
+            outbox.before.append(Message("rejected", key, encode(record)))
+
+    # what the metrics pull
+
+    @property
+    def watermark_ms(self) -> int | None:
+        """Event time up to which everything is decided; None before the first clock reading."""
+        return None if self.clock_ms is None else self.clock_ms - self._lateness_ms
+
+    @property
+    def bank(self) -> Bank:
+        """The detectors, for their gauges."""
+        return self._bank
+
+    def incidents(self) -> list[Incident]:
+        """The incidents that are open now."""
+        return [to_record(snapshot) for snapshot in self._assembler.open]
+
+    # keeping
+
+    def decode_batch(self, data: bytes) -> Rows:
+        """Read what `Rows.encode` wrote."""
+        return Rows.decode(data)
+
+    def snapshot(self) -> bytes:
+        """The whole state, as versioned plain numbers (MessagePack)."""
+        windows = [
+            _StoredWindow(index, sorted(held.ids), [column.tobytes() for column in held.columns()])
+            for index, held in sorted(self._open.items())
+        ]
+        totals = self.totals
+        stored = _Stored(
+            SNAPSHOT_VERSION,
+            self.clock_ms,
+            self._cursor,
+            self.next_offset,
+            [totals.applied, totals.late, totals.duplicate, totals.rejected, totals.ticks],
+            self._posts,
+            windows,
+            self._bank.snapshot(),
+            self._assembler.snapshot(),
+        )
+        return msgspec.msgpack.encode(stored)
+
+    def restore(self, data: bytes) -> None:
+        """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
+        try:
+            stored = msgspec.msgpack.decode(data, type=_Stored)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"damaged snapshot: {error}") from error
+        if stored.version != SNAPSHOT_VERSION:
+            raise ValueError(
+                f"snapshot version {stored.version} is unknown; this is version {SNAPSHOT_VERSION}"
+            )
+        self.clock_ms, self._cursor, self.next_offset = stored.clock_ms, stored.cursor, stored.next_offset
+        self.totals = Totals(*stored.totals)
+        self._posts = stored.posts
+        self._columns = Columns()
+        self._columns.learn(stored.posts)
+        self._open = {}
+        for kept in stored.windows:
+            held = self._open[kept.index] = _Window()
+            held.ids = set(kept.ids)
+            held.parts = [
+                tuple(
+                    np.frombuffer(raw, dtype) for raw, dtype in zip(kept.columns, _COUNT_TYPES, strict=True)
+                )
+            ]
+        self._bank = Bank(self.settings.detection, self.settings.time, MECHANISMS)
+        self._bank.restore(stored.bank)
+        self._assembler.restore(stored.assembler)
+
+
+def _first_seen(ids: Sequence[str], before: set[str]) -> list[int]:
+    """Places of the ids that are new, each at its first occurrence."""
+    seen = set(before)
+    first = []
+    for i, name in enumerate(ids):
+        if name not in seen:
+            seen.add(name)
+            first.append(i)
+    return first
+
+
+def _gap(word: str, milliseconds: int) -> str:
+    return f"{milliseconds / 1000:.1f} s {word} the clock" if milliseconds < 1e12 else "no clock reading yet"
+
+
+def _health_messages(reading: Reading) -> list[Message]:
+    health = reading.health
+    start = datetime.fromtimestamp(reading.start, UTC)
+    messages = []
+    for i, platform in enumerate(health.platform):
+        record = HealthRecord(
+            platform=platform,
+            country=health.country[i],
+            start=start,
+            n=int(health.n[i]),
+            k=int(health.k[i]),
+            expected=round(float(health.expected[i]), 6),
+            reachability=round(float(health.reachability[i]), 6),
+            score=round(float(health.score[i]), 6),
+            networks_live=int(health.networks_live[i]),
+            networks_bad=int(health.networks_bad[i]),
+            simulated=health.simulated[i],
+        )
+        messages.append(Message("health", platform.encode(), encode(record)))
+    return messages
