@@ -112,8 +112,12 @@ class CountryReading:
     regions: Mapping[tuple[str, str], Standing] = field(default_factory=dict)  # (platform, region)
     volumes: Mapping[int, Volume] = field(default_factory=dict)  # asn
     slowness: Mapping[tuple[str, int], Slowness] = field(default_factory=dict)  # (platform, asn)
-    mechanisms: Mapping[tuple[str, int], Mapping[str, int]] = field(default_factory=dict)  # failures of this window
-    control: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # platform: failing rows whose control was (good, bad)
+    mechanisms: Mapping[tuple[str, int], Mapping[str, int]] = field(
+        default_factory=dict
+    )  # failures of this window
+    control: Mapping[str, tuple[int, int]] = field(
+        default_factory=dict
+    )  # platform: failing rows whose control was (good, bad)
     vantages: Mapping[int, int] = field(default_factory=dict)  # asn: vantages that have reported lately
     homes: Mapping[int, Sequence[str]] = field(default_factory=dict)  # asn: the regions it reports from
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import gzip
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import Final
 
 from detectors.readings import Reading
 from producers.records import Decoded, ProbeResult, Tick, decode
@@ -146,6 +145,5 @@ def _chain(first: deque[Decoded], rest: Iterator[Decoded]) -> Iterator[Decoded]:
 
 def read_lines(path: Path) -> Iterator[bytes]:
     """The lines of a file, unpacked where its name ends in .gz."""
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    with closing(cast("IO[bytes]", opened)) as file:
-        yield from file
+    with path.open("rb") as raw:
+        yield from gzip.open(raw) if path.suffix == ".gz" else raw

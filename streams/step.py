@@ -86,7 +86,7 @@ class CountryMachine:
     Parameters
     ----------
     settings
-        `time`, `detection` and `incidents` decide; `worker.clock` says whether broker timestamps are readings.
+        `time`, `detection` and `incidents` decide; `worker.clock` says whether broker timestamps count.
     publish_health
         Whether closed windows become records for the health topic. A backtest reads `closed` instead.
     """
@@ -273,7 +273,7 @@ class CountryMachine:
         return closed
 
     def _keep(self, rows: Rows, refusals: Sequence[Refusal], outbox: Outbox) -> None:
-        """Write down what was refused. Batches from the redo log have no bytes any more: it was written then."""
+        """Write down what was refused. A batch from the redo log has no bytes: it was written then."""
         if not rows.values:
             return
         for refused in refusals:

@@ -80,7 +80,8 @@ def _show(incidents: list[Incident], run: Backtest) -> None:
     totals = run.machine.totals
     console.print(
         f"{len({incident.id for incident in incidents})} incidents in {len(incidents)} snapshots; "
-        f"{totals.applied} results applied, {totals.late} late, {totals.duplicate} duplicate, {totals.rejected} rejected; "
+        f"{totals.applied} results applied, {totals.late} late, {totals.duplicate} duplicate, "
+        f"{totals.rejected} rejected; "
         f"{run.series} series over {run.span_seconds / 3600:.1f} h of event time"
     )
 
