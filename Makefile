@@ -47,6 +47,10 @@ types: $(DEV_STAMP) ## mypy, strict
 imports: $(DEV_STAMP) ## The arrows between the three rooms
 	$(BIN)/lint-imports
 
+.PHONY: docs
+docs: $(DEV_STAMP) ## Write the documents that are made from the code
+	$(BIN)/python -m streams.schemas
+
 .PHONY: unit
 unit: $(DEV_STAMP) ## The unit tests alone: no network, under a minute
 	$(BIN)/pytest -q -m "not integration"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -145,5 +146,6 @@ def _chain(first: deque[Decoded], rest: Iterator[Decoded]) -> Iterator[Decoded]:
 
 def read_lines(path: Path) -> Iterator[bytes]:
     """The lines of a file, unpacked where its name ends in .gz."""
-    with path.open("rb") as raw:
-        yield from gzip.open(raw) if path.suffix == ".gz" else raw
+    with ExitStack() as stack:
+        raw = stack.enter_context(path.open("rb"))
+        yield from stack.enter_context(gzip.open(raw)) if path.suffix == ".gz" else raw
