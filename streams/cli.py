@@ -14,6 +14,8 @@ from typer.main import get_command
 #: called: `netdusk probe` on a small vantage does not pay for the worker's imports.
 COMMANDS: Final[dict[str, str]] = {
     "backtest": "streams.commands.backtest",
+    "check-config": "streams.commands.check_config",
+    "worker": "streams.commands.worker",
 }
 
 

@@ -1,0 +1,362 @@
+"""The log-fenced checkpoint: state, offset and outbox of a partition, in records that can't tear.
+
+A checkpoint is a *redo log of inputs*: the decoded batch of a chunk, and where the source goes on after it. The step
+is pure, so that a snapshot and the batches after it give state and outboxes again, bit for bit (ADR 0002).
+
+Three kinds of record stand in partition i of the checkpoint topic, for source partition i:
+
+- `Fence`: a new owner. Its offset is the *epoch* of all that this owner writes.
+- `Delta`: one chunk.
+- `Part`: a piece of a snapshot, between deltas.
+
+`Restorer` reads them and is pure; `CheckpointLog` is the Kafka side. Neither knows what a batch holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import lz4.frame
+import msgspec
+
+VERSION: Final = 1
+PART_BYTES: Final = 900 * 1024  # below the broker's default of 1 MiB a record, with room for its frame
+_MAGIC: Final = b"NDK"
+_HEADER: Final = len(_MAGIC) + 1 + 4
+
+
+class CheckpointError(Exception):
+    """The checkpoints of a partition can't be relied upon: a person has to look."""
+
+
+class DamagedError(CheckpointError):
+    """A record that is none, is of an unknown version, contradicts the one before, or is missing."""
+
+
+class LostError(CheckpointError):
+    """Records were deleted before a snapshot covered them."""
+
+
+class SupersededError(Exception):
+    """Another owner has fenced this partition since: what was written here is ignored by all readers."""
+
+
+class Fence(msgspec.Struct, array_like=True, tag=0, frozen=True):
+    """From here on, only `owner` counts."""
+
+    owner: str
+    settings: str
+
+
+class Delta(msgspec.Struct, array_like=True, tag=1, frozen=True):
+    """One chunk: source offsets [start, next) are in the state, by way of `batch`.
+
+    `skipped` counts offsets of that range which the source had lost to its retention.
+    """
+
+    owner: str
+    epoch: int
+    seq: int
+    start: int
+    next: int
+    settings: str
+    batch: bytes
+    skipped: int = 0
+
+
+class Part(msgspec.Struct, array_like=True, tag=2, frozen=True):
+    """Piece `index` of `count` of the snapshot taken when the source stood at `next`; lz4, `crc` of the whole."""
+
+    owner: str
+    epoch: int
+    seq: int
+    index: int
+    count: int
+    next: int
+    settings: str
+    crc: int
+    data: bytes
+
+
+Record = Fence | Delta | Part
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode: Callable[[bytes], Record] = msgspec.msgpack.Decoder(Record).decode
+
+
+def encode(record: Record) -> bytes:
+    """Write a record: magic, version, CRC-32 of the rest, MessagePack."""
+    body = _encode(record)
+    return _MAGIC + bytes([VERSION]) + zlib.crc32(body).to_bytes(4, "big") + body
+
+
+def decode(value: bytes | None) -> Record:
+    """Read a record. Raises `DamagedError` for any bytes that `encode` of this version did not write."""
+    if value is None or len(value) < _HEADER or value[:3] != _MAGIC:
+        raise DamagedError("no checkpoint record")
+    if value[3] != VERSION:
+        raise DamagedError(f"checkpoint version {value[3]} is unknown; this is version {VERSION}")
+    body = value[_HEADER:]
+    if zlib.crc32(body) != int.from_bytes(value[4:_HEADER], "big"):
+        raise DamagedError("its CRC does not fit")
+    try:
+        return _decode(body)
+    except msgspec.DecodeError as error:
+        raise DamagedError(str(error)) from error
+
+
+def split(snapshot: bytes, part_bytes: int = PART_BYTES) -> tuple[int, list[bytes]]:
+    """Compress a snapshot and cut it into pieces; gives the CRC of the whole and the pieces, at least one."""
+    packed = lz4.frame.compress(snapshot)  # type: ignore[attr-defined]  # lz4 has no __all__
+    return zlib.crc32(packed), [packed[i : i + part_bytes] for i in range(0, len(packed), part_bytes)]
+
+
+@dataclass(slots=True)
+class Restored:
+    """What a partition's log says: `snapshot` None and no deltas for one that was never written."""
+
+    next: int | None = None
+    snapshot: bytes | None = None
+    deltas: list[Delta] = field(default_factory=list)
+    ignored: int = 0  # records of owners that had been fenced off
+    duplicates: int = 0
+    settings: str | None = None
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A snapshot whose pieces are still coming."""
+
+    first: Part
+    pieces: list[bytes] = field(default_factory=list)
+
+
+class Restorer:
+    """Reads a partition's records in their order, and says what state they amount to.
+
+    Knows nothing but their offsets and values; `log_start` is the first offset that the broker still has.
+    """
+
+    def __init__(self, log_start: int = 0) -> None:
+        self._log_start = log_start
+        self._epoch = -1
+        self._owner: str | None = None
+        self._seq: int | None = 0
+        self._pending: _Pending | None = None
+        self._base: Part | None = None
+        self._snapshot = b""
+        self._deltas: list[Delta] = []
+        self._next: int | None = None
+        self._ignored = 0
+        self._duplicates = 0
+
+    def feed(self, offset: int, value: bytes | None) -> None:
+        """Take the next record in. Raises `DamagedError`, naming the offset."""
+        try:
+            self._feed(offset, decode(value))
+        except DamagedError as error:
+            raise DamagedError(f"checkpoint at offset {offset}: {error}") from error
+
+    def finish(self) -> Restored:
+        """What all of it amounts to. Raises `LostError` where records that are needed have been deleted."""
+        base = self._base
+        if base is None:
+            if self._deltas or self._log_start > 0:
+                raise LostError(
+                    f"the checkpoints from offset {self._log_start} on hold no whole snapshot: "
+                    "what came before was deleted (retention of the checkpoint topic must be unlimited)"
+                )
+            return Restored(ignored=self._ignored, duplicates=self._duplicates)
+        packed = self._snapshot
+        try:
+            snapshot = lz4.frame.decompress(packed)  # type: ignore[attr-defined]
+        except RuntimeError as error:
+            raise DamagedError(f"snapshot at source offset {base.next}: {error}") from error
+        return Restored(
+            next=self._next,
+            snapshot=snapshot,
+            deltas=self._deltas,
+            ignored=self._ignored,
+            duplicates=self._duplicates,
+            settings=self._deltas[-1].settings if self._deltas else base.settings,
+        )
+
+    def _feed(self, offset: int, record: Record) -> None:
+        if isinstance(record, Fence):
+            self._epoch, self._owner, self._seq = offset, record.owner, 0
+            self._pending = None  # the rest of it will never come
+            return
+        if record.epoch > self._epoch:
+            self._enter_unseen(record)
+        if record.epoch < self._epoch or record.owner != self._owner:
+            self._ignored += 1
+            return
+        if self._seq is not None:
+            if record.seq < self._seq:
+                self._duplicates += 1
+                return
+            if record.seq > self._seq:
+                raise DamagedError(f"{record.seq - self._seq} records of its owner are missing before it")
+        self._seq = record.seq + 1
+        if isinstance(record, Delta):
+            self._take_delta(record)
+        else:
+            self._take_part(record)
+
+    def _enter_unseen(self, record: Delta | Part) -> None:
+        """An owner whose fence was deleted: whatever was read so far came after that fence, from a fenced one."""
+        if record.epoch >= self._log_start:
+            raise DamagedError(f"its fence, offset {record.epoch}, is not in the log")
+        self._ignored += len(self._deltas)
+        self._epoch, self._owner, self._seq = record.epoch, record.owner, None
+        self._pending, self._base, self._deltas, self._next = None, None, [], None
+
+    def _take_delta(self, record: Delta) -> None:
+        if self._next is not None and record.start != self._next:
+            raise DamagedError(
+                f"it goes on from source offset {record.start}; the one before ended at {self._next}"
+            )
+        self._deltas.append(record)
+        self._next = record.next
+
+    def _take_part(self, record: Part) -> None:
+        if record.index == 0:
+            if self._next is not None and record.next != self._next:
+                raise DamagedError(
+                    f"a snapshot of source offset {record.next}, where the log stood at {self._next}"
+                )
+            self._next = record.next
+            self._pending = _Pending(record)
+        pending = self._pending
+        if pending is None:
+            return  # its beginning was deleted, so a newer snapshot follows
+        if (record.index, record.count, record.next) != (
+            len(pending.pieces),
+            pending.first.count,
+            pending.first.next,
+        ):
+            raise DamagedError(f"piece {record.index} of a snapshot, after {len(pending.pieces)} pieces")
+        pending.pieces.append(record.data)
+        if len(pending.pieces) < record.count:
+            return
+        packed = b"".join(pending.pieces)
+        if zlib.crc32(packed) != record.crc:
+            raise DamagedError(f"the CRC of the snapshot of source offset {record.next} does not fit")
+        self._base, self._snapshot, self._pending = pending.first, packed, None
+        self._deltas = [delta for delta in self._deltas if delta.start >= record.next]
+
+
+# The Kafka side
+
+
+class Producing(Protocol):
+    """What is needed of a producer."""
+
+    async def send(self, topic: str, value: bytes, *, partition: int) -> Awaitable[Any]:
+        """Queue a record; the future gives its metadata (`offset`)."""
+        ...
+
+
+Reading = Callable[[int, int], AsyncIterator[tuple[int, bytes | None]]]
+
+
+class CheckpointLog:
+    """One partition of the checkpoint topic, as its owner writes it.
+
+    Every append is acknowledged by all replicas and stands right after the last one: where it does not, somebody
+    else wrote in between, and if that was a fence, this owner is none any more (`SupersededError`).
+
+    Parameters
+    ----------
+    producer
+        acks=all, idempotent.
+    read
+        Records with offsets in [from, to).
+    """
+
+    def __init__(
+        self, producer: Any, read: Reading, topic: str, partition: int, *, owner: str, settings: str
+    ) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.owner = owner
+        self.settings = settings
+        self.epoch = -1
+        self._producer = producer
+        self._read = read
+        self._seq = 0
+        self._strangers = 0  # records of others after the fence, all of them fenced off
+        self._order = asyncio.Lock()
+
+    async def fence(self) -> int:
+        """Become the owner; gives the fence's offset. Everything before it is read with `restore`."""
+        future = await self._producer.send(
+            self.topic, encode(Fence(self.owner, self.settings)), partition=self.partition
+        )
+        self.epoch = (await future).offset
+        return self.epoch
+
+    async def restore(self, log_start: int) -> Restored:
+        """Read all that stands before the own fence."""
+        restorer = Restorer(log_start)
+        async for offset, value in self._read(log_start, self.epoch):
+            restorer.feed(offset, value)
+        return restorer.finish()
+
+    async def append_delta(self, start: int, next_offset: int, batch: bytes, *, skipped: int = 0) -> int:
+        """Write a chunk down; returns the bytes written, once all replicas have them."""
+        return (
+            await self._append(
+                lambda seq: Delta(
+                    self.owner, self.epoch, seq, start, next_offset, self.settings, batch, skipped
+                )
+            )
+        )[1]
+
+    async def append_part(self, index: int, pieces: Sequence[bytes], crc: int, next_offset: int) -> int:
+        """Write a piece of a snapshot; returns its offset in the checkpoint topic."""
+        return (
+            await self._append(
+                lambda seq: Part(
+                    self.owner,
+                    self.epoch,
+                    seq,
+                    index,
+                    len(pieces),
+                    next_offset,
+                    self.settings,
+                    crc,
+                    pieces[index],
+                )
+            )
+        )[0]
+
+    async def _append(self, make: Callable[[int], Delta | Part]) -> tuple[int, int]:
+        async with self._order:
+            seq = self._seq
+            self._seq += 1
+            value = encode(make(seq))
+            future = await self._producer.send(self.topic, value, partition=self.partition)
+        offset: int = (await future).offset
+        expected = self.epoch + 1 + seq + self._strangers
+        if offset != expected:
+            await self._look_between(offset, seq)
+        return offset, len(value)
+
+    async def _look_between(self, offset: int, seq: int) -> None:
+        """Somebody else has written since the fence: a fence ends it, a frozen owner's record is harmless."""
+        strangers = 0
+        async for _, value in self._read(self.epoch + 1, offset):
+            record = decode(value)
+            if isinstance(record, Fence):
+                raise SupersededError(f"{self.topic}-{self.partition}: {record.owner} has taken over")
+            strangers += record.owner != self.owner
+        if offset != self.epoch + 1 + seq + strangers:
+            raise DamagedError(
+                f"{self.topic}-{self.partition}: offset {offset} where {self.epoch + 1 + seq} was due"
+            )
+        self._strangers = strangers

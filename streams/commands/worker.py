@@ -1,0 +1,36 @@
+"""`netdusk worker`: read, judge, send."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streams.settings import load
+
+app = typer.Typer()
+
+
+@app.command()
+def worker(
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Broker, host:port[,host:port]; over the settings.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port of /metrics; 0 takes any free one.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Faust's own log too.")] = False,
+) -> None:
+    """Run a worker: it takes its share of the partitions, and hands them over when it ends.
+
+    As many as there are partitions can run side by side. Ends on SIGTERM or SIGINT, within ten seconds.
+    """
+    settings = load(config)
+    changed: dict[str, Any] = {}
+    if bootstrap is not None:
+        changed["kafka"] = settings.kafka.model_copy(update={"bootstrap": bootstrap})
+    if port is not None:
+        changed["http"] = settings.http.model_copy(update={"port": port})
+    from streams.worker import Worker, run  # noqa: PLC0415  Faust takes a second to import
+
+    run(Worker(settings.model_copy(update=changed)), loglevel="INFO" if verbose else "WARNING")

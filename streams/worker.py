@@ -1,0 +1,425 @@
+"""The worker: Faust's app around the partitions that it is given, the clock's ticks, the page, the producer.
+
+Faust says which partitions are ours and brings their records; what is true stands in the checkpoint log. This file
+decides nothing about results or incidents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final, cast
+
+import faust
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from faust.app.base import BootStrategy
+from faust.auth import SASLCredentials, SSLCredentials
+from faust.transport.consumer import Consumer
+from faust.types import TP
+from prometheus_client import CollectorRegistry, generate_latest
+
+from producers.records import Tick, encode
+from streams.connection import Reader, producer, ssl_context, wait_for_broker
+from streams.metrics import Counting, Observed, WorkerMetrics, WorldCollector
+from streams.partition import Lane, Partition, Phase, Surroundings
+from streams.settings import KafkaSettings, Settings
+from streams.transport import LOG_APPEND_TIME, ChunkConsumer, ChunkSchema, ChunkTransport, Fetched, usable
+from streams.web import Answers, WebServer
+
+log = structlog.get_logger()
+
+#: A partition that has work at hand and has done none for so long makes /healthz fail.
+STUCK_SECONDS: Final = 120.0
+_CLOSE_SECONDS: Final = 3.0
+_RESTORES_AT_ONCE: Final = 4
+
+
+def country_lane(settings: Settings) -> Lane:
+    """Probe results, sharded by country."""
+    from streams.step import CountryMachine  # noqa: PLC0415  NumPy and the detectors: only a worker pays for them
+
+    return Lane(settings.topics.probes, settings.topics.checkpoints, partial(CountryMachine, settings))
+
+
+class Producers:
+    """The one producer of a worker; after an error, another."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._kafka = kafka
+        self._current: AIOKafkaProducer | None = None
+        self._lock = asyncio.Lock()
+
+    async def get(self) -> AIOKafkaProducer:
+        """A started producer. Raises KafkaError where no broker answers."""
+        async with self._lock:
+            if self._current is None:
+                fresh = producer(self._kafka)
+                try:
+                    await fresh.start()
+                except BaseException:
+                    await fresh.stop()
+                    raise
+                self._current = fresh
+            return self._current
+
+    async def discard(self, old: AIOKafkaProducer) -> None:
+        """Use another one from now on; returns once the old one can send nothing any more."""
+        async with self._lock:
+            if self._current is old:
+                self._current = None
+        await _end(old)
+
+    async def stop(self) -> None:
+        """End it."""
+        async with self._lock:
+            old, self._current = self._current, None
+        if old is not None:
+            await _end(old)
+
+
+async def _end(old: AIOKafkaProducer) -> None:
+    """Stop a producer, within a bounded time even where its broker has gone."""
+    try:
+        await asyncio.wait_for(old.stop(), 2.0)
+    except (TimeoutError, KafkaError, OSError):
+        with suppress(Exception):
+            await old.client.close()
+
+
+class FaustGate:
+    """Steers Faust's consumer for the partitions."""
+
+    def __init__(self, app: faust.App) -> None:
+        self._app = app
+
+    def open(self, tp: TP) -> None:
+        """Let records through."""
+        cast(ChunkConsumer, self._app.consumer).open_gate(tp)
+
+    def shut(self, tp: TP) -> None:
+        """Hold records back."""
+        cast(ChunkConsumer, self._app.consumer).shut_gate(tp)
+
+    async def go_on_from(self, tp: TP, offset: int) -> None:
+        """Read on from there."""
+        await cast(ChunkConsumer, self._app.consumer).go_on_from(tp, offset)
+
+
+class PlainGate:
+    """The same for Faust's own consumer, which has no gate: what comes too early is let go and read again."""
+
+    def __init__(self, app: faust.App) -> None:
+        self._app = app
+
+    def open(self, tp: TP) -> None:
+        """Faust delivers whatever it has."""
+
+    def shut(self, tp: TP) -> None:
+        """The agent waits instead (`Worker.take_record`)."""
+
+    async def go_on_from(self, tp: TP, offset: int) -> None:
+        """Read on from there."""
+        consumer = cast(Consumer, self._app.consumer)
+        await consumer.seek(tp, offset)
+        await consumer._commit({tp: offset})
+
+
+class _NoWeb(BootStrategy):
+    """Faust's own port (0.0.0.0:6066) serves state to anyone: it stays shut, whatever the command line says."""
+
+    enable_web = False
+
+
+class WorkerApp(faust.App):
+    """Faust's app, with the worker's start and end."""
+
+    BootStrategy = _NoWeb
+    worker: Worker
+
+    async def on_first_start(self) -> None:
+        """Wait for the broker and the topics. (Faust would make folders here, for tables that we have not.)"""
+        await self.worker.prepare()
+
+    async def on_started(self) -> None:
+        """Everything runs."""
+        await super().on_started()
+        self.add_future(self.worker.tick())
+
+    async def on_stop(self) -> None:
+        """Hand over in order: chunks in hand first, then Faust's consumer."""
+        await self.worker.close()
+        await super().on_stop()
+        await self.worker.stop()
+
+    def _new_transport(self) -> Any:
+        if self.worker.chunks:
+            return ChunkTransport(self.conf.broker_consumer, self)
+        return super()._new_transport()
+
+
+class Worker:
+    """Owns partitions, as Faust assigns them.
+
+    Parameters
+    ----------
+    lanes
+        What is read and by which machine; the country lane by default.
+    registry
+        Where the metrics are registered; one of its own by default.
+    chunks
+        Whether to use the chunk transport; None: wherever it can run.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        lanes: Sequence[Lane] | None = None,
+        registry: CollectorRegistry | None = None,
+        chunks: bool | None = None,
+    ) -> None:
+        self.settings = settings
+        self.lanes = {lane.topic: lane for lane in (lanes or [country_lane(settings)])}
+        self.registry = registry or CollectorRegistry()
+        self.metrics = WorkerMetrics(self.registry, settings.labels)
+        why_not = usable() if chunks is None else (None if chunks else "switched off")
+        self.chunks = why_not is None
+        if why_not is not None:
+            log.warning(
+                "reading record by record, which is slower: the chunk transport can't run", why=why_not
+            )
+        self.metrics.say_build("chunks" if self.chunks else "records")
+        self.partitions: dict[TP, Partition] = {}
+        self.app = self._make_app()
+        self.producers = Producers(settings.kafka)
+        self.executor = ThreadPoolExecutor(1, thread_name_prefix="machines")
+        self.reader = Reader(settings.kafka)
+        self.web = WebServer(
+            settings.http,
+            Answers(self._figures, self.unhealthy, self.unready, self.restoring),
+        )
+        self._assigned = False
+        self.registry.register(WorldCollector(self._observed, self.metrics, time.time))
+        self._around = Surroundings(
+            settings,
+            self.metrics,
+            self.producers,
+            self.reader,
+            FaustGate(self.app) if self.chunks else PlainGate(self.app),
+            self.executor,
+            asyncio.Semaphore(_RESTORES_AT_ONCE),
+        )
+
+    # the app
+
+    def _make_app(self) -> WorkerApp:
+        kafka = self.settings.kafka
+        app = WorkerApp(
+            kafka.group,
+            broker=[f"kafka://{host.strip()}" for host in kafka.bootstrap.split(",")],
+            broker_client_id=kafka.client_id,
+            broker_credentials=_credentials(kafka),
+            broker_session_timeout=kafka.session_timeout_seconds,
+            broker_heartbeat_interval=kafka.heartbeat_seconds,
+            broker_commit_interval=1.0,
+            consumer_auto_offset_reset="earliest",
+            stream_wait_empty=False,
+            stream_buffer_maxsize=64 if self.chunks else 4096,
+            table_standby_replicas=0,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            web_enabled=False,
+            worker_redirect_stdouts=False,
+        )
+        app.worker = self
+        for lane in self.lanes.values():
+            topic = app.topic(
+                lane.topic,
+                schema=ChunkSchema() if self.chunks else None,
+                key_type=bytes,
+                value_type=bytes,
+                key_serializer="raw",
+                value_serializer="raw",
+            )
+            take = self._take_chunks if self.chunks else self._take_records
+            app.agent(topic, name=f"netdusk.{lane.topic}")(take)
+        app.on_partitions_revoked.connect(self._on_revoked)  # type: ignore[arg-type]  # it passes more by name
+        app.on_rebalance_complete.connect(self._on_rebalanced)  # type: ignore[arg-type]
+        return app
+
+    async def prepare(self) -> None:
+        """Come up: the page first, so that it can say what is being waited for; then broker and topics."""
+        await self.web.start()
+        await wait_for_broker(self.settings.kafka)
+        await self._wait_for_topics()
+        if self.chunks:
+            consumer = cast(ChunkConsumer, self.app.consumer)
+            consumer.chunk_records = self.settings.worker.chunk_records
+            consumer.position_of = self._position_of
+
+    async def close(self) -> None:
+        """Finish the chunks in hand; nothing new is taken."""
+        partitions, self.partitions = self.partitions, {}
+        await asyncio.gather(*(partition.close(_CLOSE_SECONDS) for partition in partitions.values()))
+
+    async def stop(self) -> None:
+        """Let go of everything else."""
+        await self.producers.stop()
+        await self.web.stop()
+        self.executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _wait_for_topics(self) -> None:
+        said: str | None = None
+        while (missing := await self._missing_topics()) is not None:
+            if missing != said:
+                log.error("topics are not as they should be; `netdusk topics` makes them", why=missing)
+            said = missing
+            await asyncio.sleep(2.0)
+
+    async def _missing_topics(self) -> str | None:
+        try:
+            for lane in self.lanes.values():
+                sources = await self.reader.partitions_of(lane.topic)
+                checkpoints = await self.reader.partitions_of(lane.checkpoints)
+                if not sources:
+                    return f"topic {lane.topic} does not exist"
+                if len(checkpoints) < len(sources):
+                    return (
+                        f"topic {lane.checkpoints} has {len(checkpoints)} partitions, and needs {len(sources)}, "
+                        f"as many as {lane.topic}"
+                    )
+        except (KafkaError, OSError) as error:
+            return repr(error)
+        return None
+
+    # partitions come and go
+
+    async def _on_revoked(self, app: Any, revoked: Iterable[TP], **_: Any) -> None:
+        gone = [self.partitions.pop(tp) for tp in revoked if tp in self.partitions]
+        await asyncio.gather(*(partition.close(_CLOSE_SECONDS) for partition in gone))
+        if gone:
+            log.info("partitions handed over", partitions=[partition.name for partition in gone])
+
+    async def _on_rebalanced(self, app: Any, **_: Any) -> None:
+        self._assigned = True
+        mine = {tp for tp in app.consumer.assignment() if tp.topic in self.lanes}
+        for tp in [tp for tp in self.partitions if tp not in mine]:
+            await self.partitions.pop(tp).close(_CLOSE_SECONDS)
+        for tp in sorted(mine - set(self.partitions)):
+            held = self.partitions[tp] = Partition(self.lanes[tp.topic], tp, self._around)
+            held.start()
+
+    def _position_of(self, tp: TP) -> int | None:
+        held = self.partitions.get(tp)
+        return held.next if held is not None and held.phase is Phase.RUNNING else None
+
+    # records come
+
+    async def _take_chunks(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            held = self.partitions.get(event.message.tp)
+            if held is not None:
+                held.offer(event.value, event.ack)
+
+    async def _take_records(self, stream: Any) -> None:
+        """Without the chunk transport: one record at a time, gathered again by the partition."""
+        async for event in stream.noack().events():
+            message = event.message
+            held = self.partitions.get(message.tp)
+            if held is None:
+                continue
+            await held.room()
+            stamps = [round(message.timestamp * 1000)] if message.timestamp_type == LOG_APPEND_TIME else None
+            held.offer(Fetched(message.tp, None, [message.offset], [message.value], stamps), event.ack)
+
+    # the clock
+
+    async def tick(self) -> None:
+        """Write the time into every running partition, every `worker.tick_seconds`. In a replay the file does."""
+        if self.settings.worker.clock != "live":
+            return
+        while True:
+            await asyncio.sleep(self.settings.worker.tick_seconds)
+            running = [
+                tp for tp, held in self.partitions.items() if held.phase is Phase.RUNNING and held.lane.ticks
+            ]
+            if not running:
+                continue
+            try:
+                sender = await self.producers.get()
+                value = encode(Tick(time=datetime.now(UTC)))
+                sent = [await sender.send(tp.topic, value, partition=tp.partition) for tp in running]
+                await asyncio.gather(*sent)
+            except (KafkaError, OSError) as error:
+                self.metrics.tick_failures.inc()
+                log.warning("no ticks written", why=repr(error))
+
+    # what the page shows
+
+    def _observed(self) -> list[tuple[str, Observed]]:
+        found: list[tuple[str, Observed]] = []
+        for held in list(self.partitions.values()):
+            machine: object = held.machine
+            if held.phase is Phase.RUNNING and isinstance(machine, Observed):
+                found.append((held.name, machine))
+        return found
+
+    async def _figures(self) -> bytes:
+        phases = [held.phase for held in self.partitions.values()]
+        for phase in Phase:
+            self.metrics.partitions.labels(phase.value).set(phases.count(phase))
+        return await asyncio.get_running_loop().run_in_executor(self.executor, self._render)
+
+    def _render(self) -> bytes:
+        for held in list(self.partitions.values()):
+            machine: object = held.machine
+            if isinstance(machine, Counting):
+                self.metrics.count_probes(machine.take_probes())
+        return generate_latest(self.registry)
+
+    def restoring(self) -> str | None:
+        """Which partitions are not restored yet; None when all are, or have been stopped."""
+        if not self._assigned:
+            return "no partitions assigned yet"
+        names = [held.name for held in self.partitions.values() if held.phase is Phase.RESTORING]
+        return f"restoring {', '.join(sorted(names))}" if names else None
+
+    def unready(self) -> str | None:
+        """Why this worker is not whole."""
+        stopped = [
+            f"{held.name} is stopped: {held.why_stopped}"
+            for held in self.partitions.values()
+            if held.phase is Phase.STOPPED
+        ]
+        return self.restoring() or ("\n".join(stopped) or None)
+
+    def unhealthy(self) -> str | None:
+        """Which partitions have work at hand and do none."""
+        stuck = [why for held in self.partitions.values() if (why := held.stuck(STUCK_SECONDS))]
+        return "\n".join(stuck) or None
+
+
+def _credentials(kafka: KafkaSettings) -> Any:
+    context = ssl_context(kafka)
+    if kafka.security_protocol.startswith("SASL"):
+        return SASLCredentials(
+            username=kafka.sasl_username,
+            password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=context,
+        )
+    return SSLCredentials(context=context) if context is not None else None
+
+
+def run(worker: Worker, *, loglevel: str = "WARNING") -> None:
+    """Run until SIGTERM or SIGINT; ends the process."""
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True).execute_from_commandline()
