@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -76,6 +77,26 @@ def consumer(kafka: KafkaSettings) -> AIOKafkaConsumer:
         max_partition_fetch_bytes=_FETCH_BYTES_MAX,
         fetch_max_wait_ms=100,
     )
+
+
+async def connect(kafka: KafkaSettings) -> AIOKafkaProducer:
+    """A started producer. Raises KafkaError where no broker answers."""
+    fresh = producer(kafka)
+    try:
+        await fresh.start()
+    except BaseException:
+        await disconnect(fresh)
+        raise
+    return fresh
+
+
+async def disconnect(old: AIOKafkaProducer) -> None:
+    """Stop a producer, within a bounded time even where its broker has gone."""
+    try:
+        await asyncio.wait_for(old.stop(), 2.0)
+    except (TimeoutError, KafkaError, OSError):
+        with suppress(KafkaError, OSError):
+            await old.client.close()
 
 
 async def wait_for_broker(kafka: KafkaSettings) -> None:
@@ -153,6 +174,13 @@ class Reader:
                         if record.offset >= end:
                             return
                         yield record
+
+    async def first_from(self, topic: str, partition: int, offset: int) -> int | None:
+        """The first offset from there on that holds a record; None where none does."""
+        end = (await self.bounds(topic, [partition]))[partition][1]
+        async for found, _ in self.read(topic, partition, offset, end):
+            return found
+        return None
 
     async def since(self, topic: str, timestamp_ms: int) -> dict[int, tuple[int, int]]:
         """For each partition: the first offset written at `timestamp_ms` or later, and the end."""

@@ -24,7 +24,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from faust.types import TP
 
 from streams.checkpoint import CheckpointError, CheckpointLog, DamagedError, Delta, SupersededError, split
-from streams.connection import Reader
+from streams.connection import Reader, connect, disconnect
 from streams.machine import Chunk, Machine, Message, Outbox
 from streams.metrics import RESULTS, Counting, WorkerMetrics
 from streams.records import Status
@@ -36,8 +36,11 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _BACKOFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+_STALE_SECONDS: Final = 1.0  # records from before a seek have passed after this
 _READ_BACK_MS: Final = 60_000  # clocks of two workers differ by less
 _READ_BACK_RECORDS_MAX: Final = 200_000
+#: aiokafka gives a record up after its request timeout; a producer that says nothing even then has failed too.
+_ACKNOWLEDGE_SECONDS: Final = 15.0
 _LAST_SNAPSHOT_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
@@ -66,18 +69,6 @@ class Gate(Protocol):
         """Read on from there, and commit that all before it is done."""
 
 
-class Producers(Protocol):
-    """The worker's producer, which is replaced after an error."""
-
-    async def get(self) -> AIOKafkaProducer:
-        """A started one."""
-        ...
-
-    async def discard(self, producer: AIOKafkaProducer) -> None:
-        """Use another one from now on; returns once this one can send nothing any more."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Lane:
     """A source topic and what is done with it: its partition i has its checkpoints in partition i of another."""
@@ -97,7 +88,6 @@ class Surroundings:
 
     settings: Settings
     metrics: WorkerMetrics
-    producers: Producers
     reader: Reader
     gate: Gate
     executor: Executor
@@ -146,7 +136,7 @@ class Partition:
         self._redo_bytes = 0
         self._snapshot_bytes = 0
         self._snapshot_at = 0.0
-        self._sought: int | None = None
+        self._asked: float | None = None
         self._skipped = 0
         self._chunk_records = around.settings.worker.chunk_records
         self._stamp_ms = 0
@@ -191,6 +181,10 @@ class Partition:
         """Wait until it has not too much to do (for consumers without a gate)."""
         await self._room.wait()
 
+    def idle(self, seconds: float) -> bool:
+        """Whether it has had nothing to do for so long."""
+        return not self._inbox and time.monotonic() - self.moved_at >= seconds
+
     def stuck(self, seconds: float) -> str | None:
         """Why it counts as stuck: work at hand, and none done for so long."""
         idle = time.monotonic() - self.moved_at
@@ -233,11 +227,7 @@ class Partition:
                 await self._recover(pause)
 
     async def _recover(self, pause_seconds: float) -> None:
-        """Let go of everything, and of the producer: nothing of the old life may be sent after the new fence."""
-        producer, self._producer = self._producer, None
         await self._drop()
-        if producer is not None:
-            await self._around.producers.discard(producer)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._closed.wait(), pause_seconds)
 
@@ -251,6 +241,7 @@ class Partition:
         await self._drop()
 
     async def _drop(self) -> None:
+        """Let go of everything, and of the producer: nothing of this life may be sent after the next fence."""
         self._around.gate.shut(self.tp)
         if self.phase is Phase.RUNNING:
             self.phase = Phase.RESTORING
@@ -262,6 +253,9 @@ class Partition:
         if snapshot is not None:
             snapshot.cancel()
             await asyncio.gather(snapshot, return_exceptions=True)
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await disconnect(producer)
 
     def _empty_inbox(self) -> None:
         self._inbox.clear()
@@ -274,7 +268,7 @@ class Partition:
         around = self._around
         began = time.monotonic()
         self.moved_at = began
-        producer = self._producer = await around.producers.get()
+        producer = self._producer = await connect(around.settings.kafka)
         book = CheckpointLog(
             producer,
             self._read_checkpoints,
@@ -283,7 +277,8 @@ class Partition:
             owner=uuid4().hex,
             settings=self._fingerprint,
         )
-        await book.fence()
+        async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
+            await book.fence()
         log_start = await around.reader.start_of(self.lane.checkpoints, self.tp.partition)
         restored = await book.restore(log_start)
         machine = self.lane.make()
@@ -312,8 +307,7 @@ class Partition:
         self.machine = machine
         if restored.snapshot is None:
             await self._take_snapshot()  # a log without one is a log that was cut
-        self._sought = max(self.next, source_start)
-        await around.gate.go_on_from(self.tp, self._sought)
+        await around.gate.go_on_from(self.tp, max(self.next, source_start))
         self.phase = Phase.RUNNING
         around.gate.open(self.tp)
         self.moved_at = time.monotonic()
@@ -391,7 +385,8 @@ class Partition:
             if held is None:
                 continue
             fetched, done = held
-            await self._take(fetched)
+            if not await self._take(fetched):
+                continue
             for call in done:
                 call()
             self.moved_at = time.monotonic()
@@ -452,15 +447,17 @@ class Partition:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), left)
 
-    async def _take(self, fetched: Fetched) -> None:
-        """One chunk's whole way. Every step either succeeds or costs all of memory."""
+    async def _take(self, fetched: Fetched) -> bool:
+        """One chunk's whole way. Every step either succeeds or costs all of memory. False where it does not fit."""
         machine, book = self.machine, self._log
         assert machine is not None
         assert book is not None
         assert self.next is not None
         rest = fetched.since(self.next)
-        if rest is None or not await self._joins(rest):
-            return
+        if rest is None:
+            return True
+        if not await self._joins(rest):
+            return False
         metrics = self._around.metrics
         chunk = Chunk(self.tp.topic, self.tp.partition, rest.offsets, rest.values, rest.timestamps_ms)
         began = time.perf_counter()
@@ -469,7 +466,8 @@ class Partition:
         metrics.step.observe(stepped - began)
         await self._send(outbox.before)
         asked = time.perf_counter()
-        written = await book.append_delta(self.next, rest.next_offset, batch, skipped=self._skipped)
+        async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
+            written = await book.append_delta(self.next, rest.next_offset, batch, skipped=self._skipped)
         metrics.checkpoint.observe(time.perf_counter() - asked)
         metrics.checkpoint_bytes.labels("delta").observe(written)
         await self._send(outbox.after)
@@ -477,27 +475,36 @@ class Partition:
         self._skipped = 0
         self._redo_bytes += written
         self._count(outbox)
+        return True
 
     async def _joins(self, rest: Fetched) -> bool:
         """Whether the chunk goes on where the state stands; where not, find out what lies between."""
         assert self.next is not None
         first = rest.offsets[0]
         if first == self.next:
+            self._asked = None
             return True
+        if self._asked is not None and time.monotonic() < self._asked:
+            return False  # still those from before it was asked to read again
         source_start = await self._around.reader.start_of(self.tp.topic, self.tp.partition)
         self._meet_gap(source_start)
         reached = max(self.next, source_start)
-        if first <= reached or self._sought == reached or rest.follows in range(self.next, reached + 1):
+        if first <= reached or rest.follows in range(self.next, reached + 1):
             return True  # deleted, or offsets that hold no record (a transaction's marker, compaction)
-        # Handed over out of order, or not at all: ask for it by its offset, once.
+        if await self._around.reader.first_from(self.tp.topic, self.tp.partition, reached) == first:
+            return True
         log.warning(
             "records are missing in between; reading again", partition=self.name, next=self.next, got=first
         )
-        self._sought = reached
-        self._empty_inbox()
-        await self._around.gate.go_on_from(self.tp, reached)
-        self._around.gate.open(self.tp)
+        await self.read_again(reached)
         return False
+
+    async def read_again(self, offset: int) -> None:
+        """Have what is there from `offset` on brought again."""
+        self._asked = time.monotonic() + _STALE_SECONDS
+        self._empty_inbox()
+        await self._around.gate.go_on_from(self.tp, offset)
+        self._around.gate.open(self.tp)
 
     async def _send(self, messages: Sequence[Message]) -> None:
         """Send, and wait until all replicas have it."""
@@ -505,8 +512,9 @@ class Partition:
             return
         producer = self._producer
         assert producer is not None
-        sent = [await producer.send(self._around.topic_of(m.topic), m.value, key=m.key) for m in messages]
-        await asyncio.gather(*sent)
+        async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
+            sent = [await producer.send(self._around.topic_of(m.topic), m.value, key=m.key) for m in messages]
+            await asyncio.gather(*sent)
 
     def _count(self, outbox: Outbox) -> None:
         metrics = self._around.metrics
@@ -540,7 +548,8 @@ class Partition:
         self._redo_bytes = 0
         self._snapshot_bytes = size
         self._snapshot_at = time.monotonic()
-        first = await book.append_part(0, pieces, crc, self.next)
+        async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
+            first = await book.append_part(0, pieces, crc, self.next)
         self._around.metrics.checkpoint_bytes.labels("snapshot").observe(sum(map(len, pieces)))
         self._snapshot = asyncio.create_task(self._write_rest(book, pieces, crc, self.next, first))
         return self._snapshot
@@ -549,7 +558,8 @@ class Partition:
         self, book: CheckpointLog, pieces: Sequence[bytes], crc: int, next_offset: int, first: int
     ) -> None:
         for index in range(1, len(pieces)):
-            await book.append_part(index, pieces, crc, next_offset)
+            async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
+                await book.append_part(index, pieces, crc, next_offset)
         try:
             await self._around.reader.delete_before(self.lane.checkpoints, self.tp.partition, first)
         except (KafkaError, OSError) as error:  # the log is longer than it need be, and as right

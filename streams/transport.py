@@ -230,11 +230,16 @@ class ChunkConsumer(driver.Consumer):
         for tp, found in records.items():
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             unread = before.get(tp)
+            if self._unread.get(tp) != unread:
+                # There was a seek meanwhile, and these may have been read before it or after it.
+                if tp in self._unread:
+                    await self.seek(tp, self._unread[tp])
+                continue
             for chunk in cut(tp, found, unread, self.chunk_records):
                 if not self.flow_active or self.app.consumer_generation_id != generation:
                     return
                 if self._unread.get(tp) != chunk.follows:
-                    break  # there was a seek since: these will be fetched again, or are not wanted
+                    break  # there was a seek while the last one was handed over
                 yield tp, self._message(chunk, found[0], generation)
 
     def _message(self, chunk: Fetched, record: Any, generation: int) -> ConsumerMessage:

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, cast
@@ -27,7 +26,7 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry, generate_latest
 
 from producers.records import Tick, encode
-from streams.connection import Reader, producer, ssl_context, wait_for_broker
+from streams.connection import Reader, connect, disconnect, ssl_context, wait_for_broker
 from streams.metrics import Counting, Observed, WorkerMetrics, WorldCollector
 from streams.partition import Lane, Partition, Phase, Surroundings
 from streams.settings import KafkaSettings, Settings
@@ -40,6 +39,8 @@ log = structlog.get_logger()
 STUCK_SECONDS: Final = 120.0
 _CLOSE_SECONDS: Final = 3.0
 _RESTORES_AT_ONCE: Final = 4
+_CLOCK_SECONDS: Final = 15.0
+_WATCH_SECONDS: Final = 5.0
 
 
 def country_lane(settings: Settings) -> Lane:
@@ -47,51 +48,6 @@ def country_lane(settings: Settings) -> Lane:
     from streams.step import CountryMachine  # noqa: PLC0415  NumPy and the detectors: only a worker pays for them
 
     return Lane(settings.topics.probes, settings.topics.checkpoints, partial(CountryMachine, settings))
-
-
-class Producers:
-    """The one producer of a worker; after an error, another."""
-
-    def __init__(self, kafka: KafkaSettings) -> None:
-        self._kafka = kafka
-        self._current: AIOKafkaProducer | None = None
-        self._lock = asyncio.Lock()
-
-    async def get(self) -> AIOKafkaProducer:
-        """A started producer. Raises KafkaError where no broker answers."""
-        async with self._lock:
-            if self._current is None:
-                fresh = producer(self._kafka)
-                try:
-                    await fresh.start()
-                except BaseException:
-                    await fresh.stop()
-                    raise
-                self._current = fresh
-            return self._current
-
-    async def discard(self, old: AIOKafkaProducer) -> None:
-        """Use another one from now on; returns once the old one can send nothing any more."""
-        async with self._lock:
-            if self._current is old:
-                self._current = None
-        await _end(old)
-
-    async def stop(self) -> None:
-        """End it."""
-        async with self._lock:
-            old, self._current = self._current, None
-        if old is not None:
-            await _end(old)
-
-
-async def _end(old: AIOKafkaProducer) -> None:
-    """Stop a producer, within a bounded time even where its broker has gone."""
-    try:
-        await asyncio.wait_for(old.stop(), 2.0)
-    except (TimeoutError, KafkaError, OSError):
-        with suppress(Exception):
-            await old.client.close()
 
 
 class FaustGate:
@@ -123,7 +79,7 @@ class PlainGate:
         """Faust delivers whatever it has."""
 
     def shut(self, tp: TP) -> None:
-        """The agent waits instead (`Worker.take_record`)."""
+        """The agent waits instead (`Partition.room`)."""
 
     async def go_on_from(self, tp: TP, offset: int) -> None:
         """Read on from there."""
@@ -152,6 +108,7 @@ class WorkerApp(faust.App):
         """Everything runs."""
         await super().on_started()
         self.add_future(self.worker.tick())
+        self.add_future(self.worker.watch())
 
     async def on_stop(self) -> None:
         """Hand over in order: chunks in hand first, then Faust's consumer."""
@@ -199,7 +156,6 @@ class Worker:
         self.metrics.say_build("chunks" if self.chunks else "records")
         self.partitions: dict[TP, Partition] = {}
         self.app = self._make_app()
-        self.producers = Producers(settings.kafka)
         self.executor = ThreadPoolExecutor(1, thread_name_prefix="machines")
         self.reader = Reader(settings.kafka)
         self.web = WebServer(
@@ -211,7 +167,6 @@ class Worker:
         self._around = Surroundings(
             settings,
             self.metrics,
-            self.producers,
             self.reader,
             FaustGate(self.app) if self.chunks else PlainGate(self.app),
             self.executor,
@@ -272,7 +227,6 @@ class Worker:
 
     async def stop(self) -> None:
         """Let go of everything else."""
-        await self.producers.stop()
         await self.web.stop()
         self.executor.shutdown(wait=False, cancel_futures=True)
 
@@ -346,21 +300,46 @@ class Worker:
         """Write the time into every running partition, every `worker.tick_seconds`. In a replay the file does."""
         if self.settings.worker.clock != "live":
             return
+        sender: AIOKafkaProducer | None = None
+        try:
+            while True:
+                await asyncio.sleep(self.settings.worker.tick_seconds)
+                places = [
+                    tp
+                    for tp, held in self.partitions.items()
+                    if held.phase is Phase.RUNNING and held.lane.ticks
+                ]
+                if not places:
+                    continue
+                try:
+                    if sender is None:
+                        sender = await connect(self.settings.kafka)
+                    async with asyncio.timeout(_CLOCK_SECONDS):
+                        await _tick(sender, places)
+                except (KafkaError, OSError) as error:  # TimeoutError is an OSError
+                    self.metrics.tick_failures.inc()
+                    log.warning("no ticks written", why=repr(error))
+                    if sender is not None:
+                        await disconnect(sender)
+                        sender = None
+        finally:
+            if sender is not None:
+                await disconnect(sender)
+
+    async def watch(self) -> None:
+        """Ask again for records that a partition should have had by now: nothing may wait for the next one to come."""
+        asked: dict[TP, int] = {}
         while True:
-            await asyncio.sleep(self.settings.worker.tick_seconds)
-            running = [
-                tp for tp, held in self.partitions.items() if held.phase is Phase.RUNNING and held.lane.ticks
-            ]
-            if not running:
-                continue
-            try:
-                sender = await self.producers.get()
-                value = encode(Tick(time=datetime.now(UTC)))
-                sent = [await sender.send(tp.topic, value, partition=tp.partition) for tp in running]
-                await asyncio.gather(*sent)
-            except (KafkaError, OSError) as error:
-                self.metrics.tick_failures.inc()
-                log.warning("no ticks written", why=repr(error))
+            await asyncio.sleep(_WATCH_SECONDS)
+            for tp, held in list(self.partitions.items()):
+                position = self._position_of(tp)
+                end = self.app.consumer.highwater(tp) if position is not None else None
+                if position is None or end is None or not held.idle(_WATCH_SECONDS):
+                    continue
+                if end > position and asked.get(tp) != end:
+                    asked[tp] = end
+                    log.warning("nothing came; reading again", partition=held.name, next=position, end=end)
+                    await held.read_again(position)
 
     # what the page shows
 
@@ -405,6 +384,12 @@ class Worker:
         """Which partitions have work at hand and do none."""
         stuck = [why for held in self.partitions.values() if (why := held.stuck(STUCK_SECONDS))]
         return "\n".join(stuck) or None
+
+
+async def _tick(sender: AIOKafkaProducer, places: Sequence[TP]) -> None:
+    value = encode(Tick(time=datetime.now(UTC)))
+    sent = [await sender.send(tp.topic, value, partition=tp.partition) for tp in places]
+    await asyncio.gather(*sent)
 
 
 def _credentials(kafka: KafkaSettings) -> Any:

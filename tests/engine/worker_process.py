@@ -95,6 +95,11 @@ def main() -> None:
     structlog.configure(
         processors=[structlog.processors.TimeStamper("iso"), structlog.dev.ConsoleRenderer(colors=False)]
     )
+    if "TOY_PART_BYTES" in os.environ:
+        from streams import checkpoint, partition
+
+        size = int(os.environ["TOY_PART_BYTES"])
+        partition.split = lambda snapshot: checkpoint.split(snapshot, size)  # type: ignore[assignment]
     if "TOY_CRASH" in os.environ:
         arm(os.environ["TOY_CRASH"])
     settings = load()
