@@ -34,8 +34,8 @@ demo: $(STAMP) ## Pakistan, January 2024, replayed through an embedded broker
 .PHONY: lock
 lock: $(BIN)/python ## Pin every package by hash, from pyproject.toml and requirements/*.in
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --extra broker pyproject.toml requirements/build.in -o requirements/run.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url -c requirements/run.txt --extra broker pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --extra broker --extra charts pyproject.toml requirements/build.in -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url -c requirements/run.txt --extra broker --extra charts pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.txt
 
 .PHONY: format lint types imports
 format: $(DEV_STAMP) ## Format the code
@@ -47,21 +47,23 @@ types: $(DEV_STAMP) ## mypy, strict
 imports: $(DEV_STAMP) ## The arrows between the three rooms
 	$(BIN)/lint-imports
 
+# What a part of the house adds (`docs::`, `servers::`, targets of its own) stands in a file of that part.
+include $(sort $(wildcard tests/servers/*.mk))
+
 .PHONY: docs
-docs: $(DEV_STAMP) ## Write the documents that are made from the code
+docs:: $(DEV_STAMP) ## Write the documents that are made from the code
 	$(BIN)/python -m streams.schemas
 
 .PHONY: unit
 unit: $(DEV_STAMP) ## The unit tests alone: no network, under a minute
 	$(BIN)/pytest -q -m "not integration"
 
-.PHONY: test
-test: $(DEV_STAMP) servers ## All tests: fetches the real servers that it needs
-	$(BIN)/pytest -q
-
 .PHONY: servers
-servers: ## Kafka and the other real programs of the integration tests, into .cache/
-	@true
+servers:: $(DEV_STAMP) ## Kafka and the other real programs of the integration tests, into .cache/
+
+.PHONY: test
+test: $(DEV_STAMP) servers ## All tests, with the real servers that they need
+	$(BIN)/pytest -q
 
 .PHONY: check
 check: lint types imports test ## What CI runs

@@ -122,6 +122,21 @@ class CountryReading:
     homes: Mapping[int, Sequence[str]] = field(default_factory=dict)  # asn: the regions it reports from
 
 
+class SeriesGauge(NamedTuple):
+    """How one series stands, for whoever shows it: ratios 0 to 1, a score of 1.0 alarms.
+
+    `asn` is 0 for the country's networks taken together.
+    """
+
+    platform: str
+    country: str
+    asn: int
+    reachability: float
+    expected: float
+    score: float
+    simulated: bool = False
+
+
 @dataclass(slots=True)
 class Health:
     """Columns over (country, platform): how each stands after a window. Feeds the metrics and the health topic."""

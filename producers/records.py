@@ -6,7 +6,7 @@ Facts only. Nothing here knows the time: whether a record is late or from the fu
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -100,7 +100,7 @@ class Malformed(Struct, frozen=True):
 
 Decoded = ProbeResult | Tick | Malformed
 
-_decode = msgspec.json.Decoder(ProbeResult | Tick).decode
+_decode: Callable[[bytes], ProbeResult | Tick] = msgspec.json.Decoder(ProbeResult | Tick).decode
 _encode = msgspec.json.Encoder().encode
 _REGION: Final = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
 _PLACES: Final = COUNTRIES | {CANARY}

@@ -10,12 +10,25 @@ import click
 import typer
 from typer.main import get_command
 
-#: Every command and the module that holds it (its `app`, a Typer with one command, or a group). Loaded when
-#: called: `netdusk probe` on a small vantage does not pay for the worker's imports.
-COMMANDS: Final[dict[str, str]] = {
-    "backtest": "streams.commands.backtest",
-    "check-config": "streams.commands.check_config",
-    "worker": "streams.commands.worker",
+#: Every command, the module that holds it (its `app`, a Typer with one command, or a group), and its line in the
+#: list. Loaded when called: `netdusk probe` on a small vantage does not pay for the worker's imports.
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "up": ("streams.commands.up", "The whole thing on one machine, on an embedded broker by default."),
+    "demo": ("streams.commands.demo", "The same with a scenario: Pakistan, January 2024, faster than life."),
+    "probe": ("streams.commands.probe", "Measure real targets and write down what happened."),
+    "ingest": ("streams.commands.ingest", "Put other people's measurements on the topic (OONI)."),
+    "replay": ("streams.commands.replay", "Put a file of results on the topic, at its own pace or faster."),
+    "worker": (
+        "streams.commands.worker",
+        "Read, judge, send: as many as there are partitions, side by side.",
+    ),
+    "topics": ("streams.commands.topics", "Make and check the topics."),
+    "incidents": ("streams.commands.incidents", "What is open, and what was."),
+    "report": ("streams.commands.report", "One incident as a page: headline, chart, timeline, evidence."),
+    "calendar": ("streams.commands.calendar", "Scheduled events that an incident may coincide with."),
+    "backtest": ("streams.commands.backtest", "What the worker would have said of a file, and how well."),
+    "simulate": ("streams.commands.simulate", "A seeded, labelled world, as probe results."),
+    "check-config": ("streams.commands.check_config", "Are the settings good, and what are they."),
 }
 
 
@@ -26,9 +39,13 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: Any = get_command(import_module(COMMANDS[name]).app)
+        command: Any = get_command(import_module(COMMANDS[name][0]).app)
         command.name = name
         return command  # type: ignore[no-any-return]  # typer's stubs give Any
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 from typing import Final, NamedTuple, Protocol, runtime_checkable
@@ -20,25 +19,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from detectors.readings import SeriesGauge
 from streams.records import Incident, Severity
 from streams.settings import LabelSettings
 
 RESULTS: Final = ("applied", "late", "duplicate", "rejected")
 OTHER: Final = "other"
 _SEVERITY: Final = {Severity.MINOR: 1, Severity.MAJOR: 2, Severity.CRITICAL: 3}
-
-
-@dataclass(slots=True, frozen=True)
-class SeriesGauge:
-    """How one series stands: ratios 0 to 1, a score of 1.0 alarms."""
-
-    platform: str
-    country: str
-    asn: int
-    reachability: float
-    expected: float
-    score: float
-    simulated: bool = False
 
 
 class ProbeCount(NamedTuple):

@@ -5,6 +5,7 @@ Every Incident is a whole snapshot, `seq` 1, 2, 3 ...; the last one says how thi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -173,7 +174,7 @@ class CalendarEvent(Struct, frozen=True, kw_only=True, tag_field="schema", tag=C
 Written = Incident | Rejected | HealthRecord | CalendarEvent
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Written).decode
+_decode: Callable[[bytes], Written] = msgspec.json.Decoder(Written).decode
 
 
 def encode(record: Written) -> bytes:

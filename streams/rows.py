@@ -89,7 +89,7 @@ class Rows:
     def decode(cls, data: bytes) -> Rows:
         """Read what `encode` wrote. Raises ValueError where it is something else."""
         stored = msgspec.msgpack.decode(data, type=_Stored)
-        columns = {
+        columns: dict[str, Any] = {
             name: np.frombuffer(raw, dtype=kind)
             for (name, kind), raw in zip(_COLUMNS.items(), stored.columns, strict=True)
         }

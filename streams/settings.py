@@ -53,6 +53,7 @@ class TopicSettings(_Part):
     health: str = "netdusk.health.v1"
     calendar: str = "netdusk.calendar.v1"
     checkpoints: str = "netdusk.checkpoints.v1"
+    world_checkpoints: str = "netdusk.world-checkpoints.v1"
     rejected: str = "netdusk.rejected.v1"
     partitions: int = Field(8, ge=1, le=1000)
     replication: int = Field(1, ge=1, le=7)

@@ -6,7 +6,7 @@ they run. It knows no broker and no clock: time arrives with the log, as ticks o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from detectors.assembler import Assembler
 from detectors.bank import Bank
-from detectors.readings import Counts, PostKey, Reading
+from detectors.readings import Counts, PostKey, Reading, SeriesGauge
 from producers.records import Decoded, Malformed, ProbeResult, Reason, Tick, decode_chunk
 from streams.incidents import DETECTOR_VERSION, to_record
 from streams.machine import Chunk, Message, Outbox
+from streams.metrics import ProbeCount
 from streams.records import CalendarEvent, HealthRecord, Incident, Rejected, encode
 from streams.rows import MECHANISMS, Columns, Refusal, Rows, control_codes, measures, mechanism_codes, refusal
 from streams.settings import Settings, fingerprint
@@ -298,10 +299,17 @@ class CountryMachine:
         """Event time up to which everything is decided; None before the first clock reading."""
         return None if self.clock_ms is None else self.clock_ms - self._lateness_ms
 
-    @property
-    def bank(self) -> Bank:
-        """The detectors, for their gauges."""
-        return self._bank
+    def gauges(self) -> Sequence[SeriesGauge]:
+        """Every live series."""
+        return self._bank.gauges()
+
+    def networks_live(self) -> Mapping[str, int]:
+        """Networks that report, by country."""
+        return self._bank.networks_live()
+
+    def take_probes(self) -> Mapping[ProbeCount, int]:
+        """Results of the windows closed since the last call, by platform, country and outcome."""
+        return {ProbeCount(*key): count for key, count in self._bank.take_probes().items()}
 
     def incidents(self) -> list[Incident]:
         """The incidents that are open now."""

@@ -23,7 +23,12 @@ app = faust.App(
     datadir=tempfile.mkdtemp(prefix="bench-faust-"),
 )
 topic = app.topic(
-    topic_name, key_type=bytes, key_serializer="raw", value_type=bytes, value_serializer="raw", partitions=int(partitions)
+    topic_name,
+    key_type=bytes,
+    key_serializer="raw",
+    value_type=bytes,
+    value_serializer="raw",
+    partitions=int(partitions),
 )
 meter = Meter(int(count))
 
@@ -46,7 +51,7 @@ else:
 
     @app.agent(topic)
     async def table(stream: faust.StreamT) -> None:
-        async for key, _ in stream.items():
+        async for key in stream.keys():
             counts[key.decode()] += 1
             meter.add(1)
 

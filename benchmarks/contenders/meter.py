@@ -30,6 +30,9 @@ class Meter:
     def finish(self) -> None:
         cpu, wall = time.process_time() - self.cpu, time.perf_counter() - self.wall
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(json.dumps({"n": self.seen - self.first, "cpu": cpu, "wall": wall, "peak_bytes": peak}), flush=True)
+        print(
+            json.dumps({"n": self.seen - self.first, "cpu": cpu, "wall": wall, "peak_bytes": peak}),
+            flush=True,
+        )
         sys.stdout.flush()
         os._exit(0)

@@ -87,7 +87,8 @@ class Fleet:
         path = self.folder / f"{self.name}.toml"
         if not path.exists():
             topics = {
-                role: f"{self.name}.{role}" for role in ("probes", "alerts", "health", "checkpoints", "rejected")
+                role: f"{self.name}.{role}"
+                for role in ("probes", "alerts", "health", "checkpoints", "rejected")
             }
             sections: dict[str, dict[str, Any]] = {
                 "kafka": {
@@ -116,7 +117,9 @@ class Fleet:
             update={"kafka": settings.kafka.model_copy(update={"bootstrap": self.bootstrap})}
         )
 
-    async def make_topics(self, roles: tuple[str, ...] = ("probes", "alerts", "checkpoints", "rejected")) -> None:
+    async def make_topics(
+        self, roles: tuple[str, ...] = ("probes", "alerts", "checkpoints", "rejected")
+    ) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
@@ -244,4 +247,10 @@ class Fleet:
 
 
 def _toml(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    return (
+        f'"{value}"'
+        if isinstance(value, str)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from detectors.readings import SeriesGauge
 from streams.machine import Chunk, Message, Outbox
-from streams.metrics import SeriesGauge
 from streams.records import Incident
 
 EVERY = 10

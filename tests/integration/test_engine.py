@@ -16,10 +16,12 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.connection import Reader
+from tests.engine.brokers import OwnBroker, free_port, jars
 from tests.engine.fleet import Fleet
+from tests.engine.proxy import Proxy
 from tests.engine.worker_process import STEPS
 
 pytestmark = pytest.mark.integration
@@ -142,10 +144,6 @@ async def test_failover_within_twenty_seconds(fleet: Fleet) -> None:
     await fleet.write(2_000, seed=1)
     assert await fleet.wait_until_done(20) < 20
     await exact(fleet)
-
-
-async def test_a_frozen_broker_blocks_and_costs_no_memory(fleet: Fleet) -> None:
-    pytest.skip("needs a broker of its own")
 
 
 async def test_a_checkpoint_that_the_broker_refuses(fleet: Fleet) -> None:
@@ -292,16 +290,162 @@ async def test_transactions_of_producers_leave_no_holes(fleet: Fleet) -> None:
     assert "reading again" not in running.log.read_text()
 
 
+# brokers of a test's own
+
+
+@pytest.fixture
+async def own(tmp_path: Path) -> AsyncIterator[OwnBroker]:
+    """A single node, with a listener that announces a proxy's port."""
+    broker = OwnBroker(tmp_path, jars(), proxied=free_port())
+    broker.format()
+    broker.start()
+    await broker.wait()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+async def proxied(own: OwnBroker, tmp_path: Path) -> AsyncIterator[tuple[Fleet, Proxy]]:
+    """Workers that reach the broker through a proxy; the test itself does not."""
+    proxy = Proxy(own.proxy_target, port=own.proxied or 0)
+    await proxy.start()
+    fleet = Fleet(
+        own.bootstrap,
+        tmp_path,
+        worker_bootstrap=f"127.0.0.1:{proxy.port}",
+        worker={"snapshot_bytes": 100_000},
+        kafka=dict(FAST),
+    )
+    await fleet.make_topics()
+    yield fleet, proxy
+    fleet.close()
+    await proxy.close()
+
+
+async def test_the_broker_is_killed_five_times(own: OwnBroker, tmp_path: Path) -> None:
+    """A single broker with SIGKILL: what it had acknowledged is on its disk, and the worker goes on by itself."""
+    fleet = Fleet(own.bootstrap, tmp_path, worker={"snapshot_bytes": 100_000}, kafka=dict(FAST))
+    await fleet.make_topics()
+    running = fleet.start()
+    try:
+        for i in range(5):
+            await fleet.write(400, seed=i)
+            await asyncio.sleep(0.3)
+            own.kill()
+            await asyncio.sleep(0.5)
+            own.start()
+            await own.wait()
+        await fleet.write(400, seed=9)
+        await exact(fleet)
+        assert running.process.poll() is None
+    finally:
+        fleet.close()
+
+
+async def test_no_broker_at_the_start_is_said_at_once_and_waited_for(own: OwnBroker, tmp_path: Path) -> None:
+    fleet = Fleet(own.bootstrap, tmp_path, kafka=dict(FAST))
+    await fleet.make_topics()
+    await fleet.write(500, cells=20)
+    own.kill()
+    running = fleet.start()
+    try:
+        await fleet.wait_for_log(running, "no broker answers; trying again", timeout=5)
+        assert status(running.port, "/readyz")[0] == 503
+        own.start()
+        await own.wait()
+        await exact(fleet)
+    finally:
+        fleet.close()
+
+
+async def test_a_frozen_broker_blocks_the_producer_and_costs_no_memory(
+    own: OwnBroker, tmp_path: Path
+) -> None:
+    fleet = Fleet(own.bootstrap, tmp_path, kafka=dict(FAST), partitions=4)
+    await fleet.make_topics()
+    await fleet.write_many(300_000)
+    running = fleet.start()
+    try:
+        await fleet.wait_for_log(running, "partition restored")
+        own.freeze()
+        before = running.rss()
+        for _ in range(40):
+            assert running.rss() - before < 150 * 1024 * 1024
+            await asyncio.sleep(0.5)
+        own.thaw()
+        await exact(fleet, 90)
+    finally:
+        fleet.close()
+
+
+FAULTS = ("latency", "cut", "reset", "slow close", "lost acknowledgements")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_faults_of_the_network(proxied: tuple[Fleet, Proxy], fault: str) -> None:
+    fleet, proxy = proxied
+    running = fleet.start()
+    await fleet.wait_for_log(running, "partition restored")
+    feed = asyncio.create_task(fleet.write(4_000, rate=400))
+    for _ in range(3):
+        await asyncio.sleep(0.7)
+        if fault == "latency":
+            proxy.latency_seconds = 0.3
+            await asyncio.sleep(2)
+            proxy.latency_seconds = 0.0
+        elif fault == "cut":
+            proxy.cut = True
+            await asyncio.sleep(2)
+            proxy.cut = False
+            proxy.reset()
+        elif fault == "reset":
+            proxy.reset()
+        elif fault == "slow close":
+            proxy.cut = True
+            await asyncio.sleep(1)
+            proxy.reset()
+            proxy.cut = False
+        else:
+            proxy.lose_answers = True
+            await asyncio.sleep(2)
+            proxy.lose_answers = False
+            proxy.reset()
+    await feed
+    await exact(fleet)
+    assert running.process.poll() is None
+
+
+async def test_three_brokers_with_one_killed(tmp_path: Path) -> None:
+    brokers = OwnBroker(tmp_path, jars(), nodes=3)
+    brokers.format()
+    for node in range(3):
+        brokers.start(node)
+    fleet: Fleet | None = None
+    try:
+        await brokers.wait()
+        fleet = Fleet(
+            brokers.bootstrap, tmp_path, replication=3, partitions=3, worker={"snapshot_bytes": 100_000}
+        )
+        await fleet.make_topics()
+        running = fleet.start()
+        await fleet.wait_for_log(running, "partition restored")
+        feed = asyncio.create_task(fleet.write(4_000, rate=400))
+        await asyncio.sleep(2)
+        brokers.kill(1)
+        await asyncio.sleep(5)
+        brokers.start(1)
+        await feed
+        await exact(fleet, 90)
+        assert running.process.poll() is None
+    finally:
+        if fleet is not None:
+            fleet.close()
+        brokers.close()
+
+
 def status(port: int, path: str) -> tuple[int, str]:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
-
-
-async def make_topic(bootstrap: str, name: str, partitions: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    await admin.create_topics([NewTopic(name, partitions, 1)])
-    await admin.close()

@@ -1,0 +1,238 @@
+"""The step: time from the log, what is late, what is twice, and the same answer however the log is cut."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from producers.failures import Failure, Stage
+from producers.records import Decoded, ProbeResult, Reason, Tick, Timings, encode
+from streams import records as written
+from streams.machine import Chunk
+from streams.rows import MECHANISMS, Rows
+from streams.settings import load
+from streams.step import CountryMachine
+
+START = datetime(2024, 1, 20, 12, 0, tzinfo=UTC)
+REPLAY = load(worker={"clock": "replay"})
+LIVE = load()
+
+
+def result(at: float, ident: str, *, ok: bool = True, asn: int = 17557, platform: str = "x") -> ProbeResult:
+    """A result `at` seconds after START."""
+    return ProbeResult(
+        id=ident,
+        time=START + timedelta(seconds=at),
+        platform=platform,
+        country="PK",
+        asn=asn,
+        vantage=f"pk-{asn}",
+        ok=ok,
+        stage=None if ok else Stage.TLS,
+        failure=None if ok else Failure.CONNECTION_RESET,
+        control_ok=True,
+        timings_ms=Timings(ttfb=80.0, total=180.0),
+        bytes=50_000,
+        simulated=True,
+    )
+
+
+def tick(at: float) -> Tick:
+    return Tick(time=START + timedelta(seconds=at))
+
+
+def chunk(records: Sequence[Decoded | bytes], first: int = 0, stamps: Sequence[float] | None = None) -> Chunk:
+    values = [record if isinstance(record, bytes) else encode(record) for record in records]
+    milliseconds = None if stamps is None else [int((START.timestamp() + at) * 1000) for at in stamps]
+    return Chunk("netdusk.probes.v1", 3, range(first, first + len(values)), values, milliseconds)
+
+
+def refused(outbox_messages: Sequence[object]) -> list[tuple[int, str]]:
+    found = []
+    for message in outbox_messages:
+        record = written.decode(message.value)  # type: ignore[attr-defined]
+        assert isinstance(record, written.Rejected)
+        found.append((record.offset, record.reason))
+    return found
+
+
+def test_a_window_closes_when_the_watermark_passes_its_end() -> None:
+    machine = CountryMachine(REPLAY)
+    machine.apply(machine.read(chunk([tick(0), result(5, "a"), tick(89.999)])))
+    assert [reading.start for reading in machine.closed][-1:] == [START.timestamp() - 60]
+    machine.apply(machine.read(chunk([tick(90)], 3)))
+    assert [reading.start for reading in machine.closed] == [START.timestamp()]
+    assert machine.closed[0].health.n.tolist() == [1]
+
+
+def test_rows_within_the_lateness_count_and_older_ones_are_late() -> None:
+    machine = CountryMachine(REPLAY)
+    records = [
+        tick(0),
+        tick(100),
+        result(70, "on the edge"),
+        result(69.999, "too old"),
+        result(130, "ahead, allowed"),
+    ]
+    outbox = machine.apply(machine.read(chunk([*records, result(130.001, "too far ahead")], 40)))
+    assert (outbox.applied, outbox.late, outbox.rejected) == (2, 1, 1)
+    assert refused(outbox.before) == [(43, Reason.LATE), (45, Reason.FUTURE)]
+    assert machine.totals.ticks == 2
+
+
+def test_nothing_is_applied_before_the_first_clock_reading() -> None:
+    machine = CountryMachine(REPLAY)
+    outbox = machine.apply(machine.read(chunk([result(0, "a"), tick(0), result(0, "b")])))
+    assert (outbox.applied, outbox.rejected) == (1, 1)
+    assert "no clock reading" in written.decode(outbox.before[0].value).detail  # type: ignore[union-attr]
+
+
+def test_live_the_brokers_time_is_the_clock() -> None:
+    machine = CountryMachine(LIVE)
+    outbox = machine.apply(machine.read(chunk([result(0, "a"), result(0, "b")], stamps=[1, 31])))
+    assert (outbox.applied, outbox.late) == (1, 1)
+
+
+def test_live_a_tick_far_from_the_brokers_time_is_refused() -> None:
+    machine = CountryMachine(LIVE)
+    outbox = machine.apply(machine.read(chunk([tick(61.5), tick(59.5)], stamps=[1, 2])))
+    assert refused(outbox.before) == [(0, Reason.TICK_REFUSED)]
+    assert machine.clock_ms == (START.timestamp() + 59.5) * 1000
+
+
+def test_a_replay_does_not_heed_the_brokers_time() -> None:
+    machine = CountryMachine(REPLAY)
+    outbox = machine.apply(machine.read(chunk([tick(0), result(0, "a")], stamps=[9e6, 9e6])))
+    assert outbox.applied == 1
+
+
+def test_a_duplicate_counts_once_wherever_it_stands() -> None:
+    machine = CountryMachine(REPLAY)
+    first = machine.apply(machine.read(chunk([tick(0), result(1, "a"), result(2, "b"), result(1, "a")])))
+    second = machine.apply(machine.read(chunk([result(2, "b"), result(3, "c")], 4)))
+    assert (first.applied, first.duplicate) == (2, 1)
+    assert (second.applied, second.duplicate) == (1, 1)
+    machine.apply(machine.read(chunk([tick(200)], 6)))
+    assert sum(int(reading.health.n.sum()) for reading in machine.closed) == 3
+
+
+def test_bad_records_are_kept_with_their_place_and_their_bytes_cut() -> None:
+    machine = CountryMachine(REPLAY)
+    outbox = machine.apply(machine.read(chunk([tick(0), b"{" * 10_000, result(1, "a")], 7)))
+    assert (outbox.applied, outbox.rejected) == (1, 1)
+    (message,) = outbox.before
+    assert (message.topic, message.key) == ("rejected", b"netdusk.probes.v1-3-8")
+    record = written.decode(message.value)
+    assert isinstance(record, written.Rejected)
+    assert (record.reason, record.size, len(record.value)) == ("too_deep", 10_000, 4096)
+
+
+def test_every_mechanism_has_one_code() -> None:
+    assert len(set(MECHANISMS)) == len(MECHANISMS)
+    assert MECHANISMS[0] == "ok"
+
+
+def story(seed: int, minutes: int = 40) -> list[Decoded | bytes]:
+    """A log with a block, duplicates, late rows, poison and disorder within the lateness."""
+    rng = random.Random(seed)
+    log: list[Decoded | bytes] = [tick(0)]
+    rows: list[ProbeResult] = []
+    for minute in range(minutes):
+        for asn in (17557, 45669, 24499, 9541):
+            for platform in ("x", "youtube"):
+                ok = rng.random() < (0.05 if minute >= minutes - 12 and platform == "x" else 0.98)
+                at = minute * 60 + rng.uniform(0, 59)
+                rows.append(result(at, f"{minute}-{asn}-{platform}", ok=ok, asn=asn, platform=platform))
+    rows.sort(key=lambda row: row.time + timedelta(seconds=rng.uniform(0, 25)))
+    clock = 0.0
+    for row in rows:
+        now = (row.time - START).total_seconds()
+        if now > clock + 5:
+            clock = now
+            log.append(tick(clock))
+        log.append(row)
+        if rng.random() < 0.05:
+            log.append(row)
+        if rng.random() < 0.02:
+            log.append(result(now - 3600, f"late-{now}"))
+        if rng.random() < 0.02:
+            log.append(b"poison")
+    return log
+
+
+def run(machine: CountryMachine, log: Sequence[Decoded | bytes], cuts: Sequence[int]) -> list[bytes]:
+    """Feed the log in pieces; gives what was sent, in order."""
+    sent = []
+    edges = [0, *sorted(cuts), len(log)]
+    for a, b in itertools.pairwise(edges):
+        if a < b:
+            outbox = machine.apply(machine.read(chunk(log[a:b], a)))
+            sent += [message.value for message in (*outbox.before, *outbox.after)]
+    return sent
+
+
+LOG = story(7)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(0, len(LOG)), max_size=12))
+def test_how_the_log_is_cut_changes_nothing(cuts: list[int]) -> None:
+    whole, cut = CountryMachine(REPLAY), CountryMachine(REPLAY)
+    assert sorted(run(whole, LOG, [])) == sorted(run(cut, LOG, cuts))
+    assert whole.snapshot() == cut.snapshot()
+    assert whole.totals.late > 0
+    assert whole.totals.duplicate > 0
+    assert whole.totals.rejected > 0
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, len(LOG)))
+def test_a_restored_machine_goes_on_as_if_nothing_had_been(at: int) -> None:
+    steady = CountryMachine(REPLAY)
+    expected = run(steady, LOG, [at])
+    first, second = CountryMachine(REPLAY), CountryMachine(REPLAY)
+    sent = run(first, LOG[:at], [])
+    second.restore(first.snapshot())
+    outbox = second.apply(second.read(chunk(LOG[at:], at))) if at < len(LOG) else None
+    if outbox is not None:
+        sent += [message.value for message in (*outbox.before, *outbox.after)]
+    assert sent == expected
+    assert second.snapshot() == steady.snapshot()
+
+
+def test_the_redo_log_gives_the_same_state() -> None:
+    live, redone = CountryMachine(REPLAY), CountryMachine(REPLAY)
+    for a in range(0, len(LOG), 50):
+        rows = live.read(chunk(LOG[a : a + 50], a))
+        data = rows.encode()
+        sent = live.apply(rows)
+        assert rows.encode() == data, "apply must not change what is written down"
+        again = redone.apply(redone.decode_batch(data))
+        assert [m.value for m in again.after] == [m.value for m in sent.after]
+    assert live.snapshot() == redone.snapshot()
+    assert live.totals == redone.totals
+
+
+def test_a_block_in_the_log_is_an_incident() -> None:
+    machine = CountryMachine(REPLAY)
+    outbox = machine.apply(machine.read(chunk(LOG)))
+    assert {(incident.country, incident.platforms, incident.simulated) for incident in outbox.incidents} == {
+        ("PK", ("x",), True)
+    }
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", b"\x91\x63", b"nonsense"])
+def test_a_damaged_snapshot_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="snapshot"):
+        CountryMachine(REPLAY).restore(data)
+
+
+def test_rows_are_no_rows() -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Rows.decode(b"nonsense")
