@@ -10,25 +10,18 @@ import gzip
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from detectors.readings import Reading
-from producers.records import Decoded, ProbeResult, Tick, decode
+from producers.records import Decoded, Tick, decode
+from streams.clock import take, with_ticks
 from streams.records import CalendarEvent, Incident
 from streams.settings import Settings
 from streams.step import CountryMachine
 from streams.world import WorldStep
 
 CHUNK: Final = 1000
-TICK_SECONDS: Final = 5
-#: A row further ahead than this of all but one of the rows that follow it has a broken clock: it is judged by the
-#: clock, and does not push it.
-AHEAD: Final = timedelta(hours=1)
-#: With nothing after it, a row can't be told from a jump; this much is believed.
-AHEAD_AT_END: Final = timedelta(days=1)
-LOOK: Final = 5
 
 
 class Backtest:
@@ -60,12 +53,12 @@ class Backtest:
         `ticks` says whether the log has ticks of its own; None: look at its first thousand records.
         """
         decoded = (decode(line) for line in lines if line.strip())
-        ahead = deque(_take(decoded, CHUNK))
+        ahead = deque(take(decoded, CHUNK))
         if ticks is None:
             ticks = any(isinstance(record, Tick) for record in ahead)
         source = _chain(ahead, decoded)
-        records = source if ticks else self._with_ticks(source)
-        while chunk := _take(records, CHUNK):
+        records = source if ticks else with_ticks(source, self.settings.time)
+        while chunk := take(records, CHUNK):
             yield from self._feed(chunk)
 
     @property
@@ -91,51 +84,9 @@ class Backtest:
         self.last = reading.end
         self.pairs.update(zip(reading.health.platform, reading.health.country, strict=True))
 
-    def _with_ticks(self, records: Iterator[Decoded]) -> Iterator[Decoded]:
-        """Put a tick before the first row of every five seconds, and close the last window at the end."""
-        time = self.settings.time
-        step = timedelta(seconds=TICK_SECONDS)
-        clock: datetime | None = None
-        newest: datetime | None = None
-        queue: deque[Decoded] = deque(_take(records, LOOK + 1))
-        while queue:
-            record = queue.popleft()
-            queue.extend(_take(records, LOOK + 1 - len(queue)))
-            if isinstance(record, ProbeResult) and _believable(record, queue, newest):
-                newest = record.time if newest is None else max(newest, record.time)
-                if clock is None or newest >= clock + step:
-                    clock = newest
-                    yield Tick(time=clock)
-            yield record
-        if newest is not None:
-            window = time.window_seconds
-            end = (int(newest.timestamp()) // window + 1) * window + time.lateness_seconds
-            yield Tick(time=datetime.fromtimestamp(end, UTC))
-
-
-def _believable(record: ProbeResult, following: Iterable[Decoded], newest: datetime | None) -> bool:
-    if newest is not None and record.time <= newest + AHEAD:
-        return True
-    times = [other.time for other in following if isinstance(other, ProbeResult)]
-    if not times:
-        return newest is None or record.time <= newest + AHEAD_AT_END
-    supporting = sum(time >= record.time - AHEAD for time in times)
-    return supporting >= min(2, len(times))
-
 
 def _replaying(settings: Settings) -> Settings:
     return settings.model_copy(update={"worker": settings.worker.model_copy(update={"clock": "replay"})})
-
-
-def _take(records: Iterator[Decoded], n: int) -> list[Decoded]:
-    taken: list[Decoded] = []
-    if n <= 0:
-        return taken
-    for record in records:
-        taken.append(record)
-        if len(taken) >= n:
-            break
-    return taken
 
 
 def _chain(first: deque[Decoded], rest: Iterator[Decoded]) -> Iterator[Decoded]:
