@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +12,19 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
+
+ROOT = Path(__file__).parents[2]
+_JARS = ROOT / ".cache/kafka/jars"
+_LOGGING = ROOT / "tests/servers/kafka/log4j2.properties"
+
+
+def jars() -> str:
+    """Java's class path of Kafka; fails, and says what to do, where there is none."""
+    if not any(_JARS.glob("kafka-server-*.jar")):
+        raise RuntimeError(f"no Kafka in {_JARS}: run `make servers` first")
+    if shutil.which("java") is None:
+        raise RuntimeError("no java on the PATH, and the tests start Kafka: run `make servers` first")
+    return f"{_JARS}/*"
 
 
 def free_port() -> int:
@@ -28,8 +41,8 @@ class OwnBroker:
     """
 
     folder: Path
-    jars: str
     nodes: int = 1
+    heap: str = "300m"
     proxied: int | None = None
     ports: list[int] = field(default_factory=list)
     proxy_target: int = 0
@@ -75,39 +88,42 @@ class OwnBroker:
             }
             path = self.folder / f"node{i}.properties"
             path.write_text("".join(f"{key}={value}\n" for key, value in facts.items()))
-            subprocess.run(
-                ["java", "-cp", self.jars, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", path],
-                check=True,
+            found = subprocess.run(
+                [*_java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", path],
+                check=False,
                 capture_output=True,
+                text=True,
             )
+            assert found.returncode == 0, found.stdout + found.stderr
 
     def start(self, node: int = 0) -> None:
-        with (self.folder / f"node{node}.log").open("ab") as log:
+        """Start a node; `answering` says when it can be spoken to."""
+        with self._log(node).open("ab") as log:
             self._processes[node] = subprocess.Popen(
-                [
-                    "java",
-                    "-Xmx300m",
-                    "-cp",
-                    self.jars,
-                    "kafka.Kafka",
-                    str(self.folder / f"node{node}.properties"),
-                ],
+                [*_java(f"-Xmx{self.heap}"), "kafka.Kafka", self.folder / f"node{node}.properties"],
                 stdout=log,
                 stderr=log,
             )
 
-    async def wait(self, timeout: float = 40.0) -> None:
+    def answering(self) -> bool:
+        """Whether every started node takes connections. Fails where one has ended."""
+        for node, process in self._processes.items():
+            assert process.poll() is None, f"Kafka ended by itself:\n{self._log(node).read_text()[-3000:]}"
+            try:
+                socket.create_connection(("127.0.0.1", self.ports[node]), 1).close()
+            except OSError:
+                return False
+        return True
+
+    async def wait(self, timeout: float = 90.0) -> None:
         """Until every started node takes connections."""
         end = time.monotonic() + timeout
-        for node in self._processes:
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.ports[node])
-                    writer.close()
-                    break
-                except OSError:
-                    assert time.monotonic() < end, (self.folder / f"node{node}.log").read_text()[-2000:]
-                    await asyncio.sleep(0.1)
+        while not self.answering():
+            assert time.monotonic() < end, self._log(0).read_text()[-3000:]
+            await asyncio.sleep(0.1)
+
+    def _log(self, node: int) -> Path:
+        return self.folder / f"node{node}.log"
 
     def kill(self, node: int = 0) -> None:
         self._processes[node].kill()
@@ -124,5 +140,5 @@ class OwnBroker:
             self.kill(node)
 
 
-def jars() -> str:
-    return os.environ["NETDUSK_TEST_JARS"]
+def _java(*options: str) -> list[str]:
+    return ["java", *options, f"-Dlog4j2.configurationFile={_LOGGING}", "-cp", jars()]

@@ -7,7 +7,6 @@ the same bytes, and what became of the records adds up to what was written.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import urllib.error
 import urllib.request
@@ -19,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.connection import Reader
-from tests.engine.brokers import OwnBroker, free_port, jars
+from tests.engine.brokers import OwnBroker, free_port
 from tests.engine.fleet import Fleet
 from tests.engine.proxy import Proxy
 from tests.engine.worker_process import STEPS
@@ -28,11 +27,6 @@ pytestmark = pytest.mark.integration
 
 #: A group that notices a death within 1.5 s (the default is 6 s): the tests wait for it many times.
 FAST = {"session_timeout_seconds": 1.5, "heartbeat_seconds": 0.4}
-
-
-@pytest.fixture
-def bootstrap() -> str:
-    return os.environ["NETDUSK_TEST_BOOTSTRAP"]
 
 
 @pytest.fixture
@@ -296,7 +290,7 @@ async def test_transactions_of_producers_leave_no_holes(fleet: Fleet) -> None:
 @pytest.fixture
 async def own(tmp_path: Path) -> AsyncIterator[OwnBroker]:
     """A single node, with a listener that announces a proxy's port."""
-    broker = OwnBroker(tmp_path, jars(), proxied=free_port())
+    broker = OwnBroker(tmp_path, proxied=free_port())
     broker.format()
     broker.start()
     await broker.wait()
@@ -416,7 +410,7 @@ async def test_faults_of_the_network(proxied: tuple[Fleet, Proxy], fault: str) -
 
 
 async def test_three_brokers_with_one_killed(tmp_path: Path) -> None:
-    brokers = OwnBroker(tmp_path, jars(), nodes=3)
+    brokers = OwnBroker(tmp_path, nodes=3)
     brokers.format()
     for node in range(3):
         brokers.start(node)

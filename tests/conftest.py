@@ -1,0 +1,31 @@
+"""What tests of several parts share: a real Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engine.brokers import OwnBroker
+
+
+@pytest.fixture(scope="session")
+def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a real Apache Kafka answers: one KRaft node for the whole run.
+
+    NETDUSK_TEST_BOOTSTRAP names one that runs already. Topics are never made by themselves; each test makes its own,
+    under names of its own. Without Kafka's jars or Java the test fails and says what to do.
+    """
+    if given := os.environ.get("NETDUSK_TEST_BOOTSTRAP"):
+        yield given
+        return
+    broker = OwnBroker(tmp_path_factory.mktemp("kafka"), heap="512m")
+    broker.format()
+    broker.start()
+    try:
+        asyncio.run(broker.wait())
+        yield broker.bootstrap
+    finally:
+        broker.close()

@@ -1,0 +1,14 @@
+# Apache Kafka for the integration tests, from Maven Central; the version stands in tests/servers/kafka/pom.xml.
+KAFKA_READY := .cache/kafka/.ready
+
+servers:: $(KAFKA_READY)
+
+$(KAFKA_READY): tests/servers/kafka/pom.xml
+	@if ! command -v java mvn >/dev/null; then \
+	  [ "$$(id -u)" = 0 ] || { echo "java and mvn are missing: install Java 17 or newer and Maven" >&2; exit 1; }; \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless maven; \
+	fi
+	rm -rf .cache/kafka && mkdir -p .cache/kafka
+	mvn -q -B -f tests/servers/kafka/pom.xml dependency:copy-dependencies \
+	  -DincludeScope=runtime -DoutputDirectory="$(CURDIR)/.cache/kafka/jars"
+	@touch $@
