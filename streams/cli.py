@@ -6,8 +6,8 @@ import sys
 from importlib import import_module
 from typing import Any, Final
 
-import click
 import typer
+from typer.core import TyperGroup
 from typer.main import get_command
 
 #: Every command, the module that holds it (its `app`, a Typer with one command, or a group), and its line in the
@@ -32,34 +32,44 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-class _Lazy(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
+class _Lazy(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, name: str) -> Any:
         if name not in COMMANDS:
             return None
         command: Any = get_command(import_module(COMMANDS[name][0]).app)
         command.name = name
-        return command  # type: ignore[no-any-return]  # typer's stubs give Any
+        return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+app = typer.Typer(
+    cls=_Lazy,
+    name="netdusk",
+    help="Notices within minutes when a country, a region or a provider loses its platforms.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _callback() -> None:
+    """Notices within minutes when a country, a region or a provider loses its platforms."""
 
 
 def main() -> None:
     """Run the command line; exit codes: 0 good, 1 found something, 2 bad usage or configuration."""
     from streams.settings import SettingsError  # noqa: PLC0415
 
-    group = _Lazy(
-        name="netdusk",
-        help="Notices within minutes when a country, a region or a provider loses its platforms.",
-        no_args_is_help=True,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
     try:
-        group()
+        app()
     except SettingsError as error:
         typer.echo(str(error), err=True)
         sys.exit(2)

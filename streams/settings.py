@@ -148,6 +148,13 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
         _file = None
 
 
+def with_bootstrap(settings: Settings, bootstrap: str | None) -> Settings:
+    """The same settings, with another broker where one is named."""
+    if bootstrap is None:
+        return settings
+    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap": bootstrap})})
+
+
 def fingerprint(settings: Settings) -> str:
     """Hash of what a decision depends on: the same log and the same fingerprint give the same incidents."""
     decisive = settings.model_dump(mode="json", include={"time", "detection", "incidents"})

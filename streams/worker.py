@@ -26,9 +26,11 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry, generate_latest
 
 from producers.records import Tick, encode
+from streams.almanac import Almanac, Scheduling
 from streams.connection import Reader, connect, disconnect, ssl_context, wait_for_broker
 from streams.metrics import Counting, Observed, WorkerMetrics, WorldCollector
 from streams.partition import Lane, Partition, Phase, Surroundings
+from streams.records import CalendarEvent
 from streams.settings import KafkaSettings, Settings
 from streams.transport import LOG_APPEND_TIME, ChunkConsumer, ChunkSchema, ChunkTransport, Fetched, usable
 from streams.web import Answers, WebServer
@@ -43,11 +45,21 @@ _CLOCK_SECONDS: Final = 15.0
 _WATCH_SECONDS: Final = 5.0
 
 
-def country_lane(settings: Settings) -> Lane:
-    """Probe results, sharded by country."""
+def own_lanes(settings: Settings, almanac: Almanac) -> list[Lane]:
+    """Probe results, sharded by country; and how platforms stand in countries, for the view over the world."""
     from streams.step import CountryMachine  # noqa: PLC0415  NumPy and the detectors: only a worker pays for them
+    from streams.world import WorldMachine  # noqa: PLC0415
 
-    return Lane(settings.topics.probes, settings.topics.checkpoints, partial(CountryMachine, settings))
+    def country() -> CountryMachine:
+        machine = CountryMachine(settings)
+        almanac.teach(machine)
+        return machine
+
+    topics = settings.topics
+    return [
+        Lane(topics.probes, topics.checkpoints, country),
+        Lane(topics.health, topics.world_checkpoints, partial(WorldMachine, settings), ticks=False),
+    ]
 
 
 class FaustGate:
@@ -109,6 +121,7 @@ class WorkerApp(faust.App):
         await super().on_started()
         self.add_future(self.worker.tick())
         self.add_future(self.worker.watch())
+        self.add_future(self.worker.follow_calendar())
 
     async def on_stop(self) -> None:
         """Hand over in order: chunks in hand first, then Faust's consumer."""
@@ -128,7 +141,7 @@ class Worker:
     Parameters
     ----------
     lanes
-        What is read and by which machine; the country lane by default.
+        What is read and by which machine; those of `own_lanes` by default.
     registry
         Where the metrics are registered; one of its own by default.
     chunks
@@ -144,7 +157,9 @@ class Worker:
         chunks: bool | None = None,
     ) -> None:
         self.settings = settings
-        self.lanes = {lane.topic: lane for lane in (lanes or [country_lane(settings)])}
+        self.reader = Reader(settings.kafka)
+        self.almanac = Almanac(self.reader, settings.topics.calendar)
+        self.lanes = {lane.topic: lane for lane in (lanes or own_lanes(settings, self.almanac))}
         self.registry = registry or CollectorRegistry()
         self.metrics = WorkerMetrics(self.registry, settings.labels)
         why_not = usable() if chunks is None else (None if chunks else "switched off")
@@ -157,7 +172,6 @@ class Worker:
         self.partitions: dict[TP, Partition] = {}
         self.app = self._make_app()
         self.executor = ThreadPoolExecutor(1, thread_name_prefix="machines")
-        self.reader = Reader(settings.kafka)
         self.web = WebServer(
             settings.http,
             Answers(self._figures, self.unhealthy, self.unready, self.restoring),
@@ -215,6 +229,7 @@ class Worker:
         await self.web.start()
         await wait_for_broker(self.settings.kafka)
         await self._wait_for_topics()
+        await self.almanac.catch_up()
         if self.chunks:
             consumer = cast(ChunkConsumer, self.app.consumer)
             consumer.chunk_records = self.settings.worker.chunk_records
@@ -326,6 +341,14 @@ class Worker:
             if sender is not None:
                 await disconnect(sender)
 
+    async def follow_calendar(self) -> None:
+        """Tell running machines of scheduled events as they come in."""
+        async for events in self.almanac.follow():
+            for held in list(self.partitions.values()):
+                machine: object = held.machine
+                if isinstance(machine, Scheduling):
+                    await self._around.compute(partial(_schedule, machine, events))
+
     async def watch(self) -> None:
         """Ask again for records that a partition should have had by now: nothing may wait for the next one to come."""
         asked: dict[TP, int] = {}
@@ -384,6 +407,11 @@ class Worker:
         """Which partitions have work at hand and do none."""
         stuck = [why for held in self.partitions.values() if (why := held.stuck(STUCK_SECONDS))]
         return "\n".join(stuck) or None
+
+
+def _schedule(machine: Scheduling, events: Iterable[CalendarEvent]) -> None:
+    for event in events:
+        machine.schedule(event)
 
 
 async def _tick(sender: AIOKafkaProducer, places: Sequence[TP]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from streams.settings import load
+from streams.settings import load, with_bootstrap
 
 app = typer.Typer()
 
@@ -25,12 +25,9 @@ def worker(
 
     As many as there are partitions can run side by side. Ends on SIGTERM or SIGINT, within ten seconds.
     """
-    settings = load(config)
-    changed: dict[str, Any] = {}
-    if bootstrap is not None:
-        changed["kafka"] = settings.kafka.model_copy(update={"bootstrap": bootstrap})
+    settings = with_bootstrap(load(config), bootstrap)
     if port is not None:
-        changed["http"] = settings.http.model_copy(update={"port": port})
+        settings = settings.model_copy(update={"http": settings.http.model_copy(update={"port": port})})
     from streams.worker import Worker, run  # noqa: PLC0415  Faust takes a second to import
 
-    run(Worker(settings.model_copy(update=changed)), loglevel="INFO" if verbose else "WARNING")
+    run(Worker(settings), loglevel="INFO" if verbose else "WARNING")

@@ -1,0 +1,50 @@
+"""`netdusk topics`: make the topics, or say how they stand."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from aiokafka.errors import KafkaError
+from rich.console import Console
+from rich.table import Table
+
+from streams.settings import SettingsError, load, with_bootstrap
+from streams.topics import ensure
+
+app = typer.Typer()
+
+
+@app.command()
+def topics(
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Broker, host:port[,host:port]; over the settings.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Make nothing; only say how they stand.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One finding a line.")] = False,
+) -> None:
+    """Make the topics that are missing, and compare the others with the settings.
+
+    A topic that differs is never changed: partitions and retention are the operator's to move. Exit code 1 says that
+    something is missing or differs, 2 that no broker answers.
+    """
+    settings = with_bootstrap(load(config), bootstrap)
+    try:
+        findings = asyncio.run(ensure(settings, create=not check))
+    except (KafkaError, OSError) as error:
+        raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
+    if as_json:
+        for finding in findings:
+            typer.echo(orjson.dumps(asdict(finding)).decode())
+    else:
+        table = Table("topic", "partitions", "state", box=None, pad_edge=False)
+        for finding in findings:
+            state = f"{finding.state}: {finding.detail}" if finding.detail else finding.state
+            table.add_row(finding.topic.name, str(finding.topic.partitions), state)
+        Console().print(table)
+    raise typer.Exit(1 if any(finding.state in ("missing", "differs") for finding in findings) else 0)
