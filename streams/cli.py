@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Any, Final
@@ -68,8 +69,30 @@ def main() -> None:
     """Run the command line; exit codes: 0 good, 1 found something, 2 bad usage or configuration."""
     from streams.settings import SettingsError  # noqa: PLC0415
 
+    _say_to_stderr()
     try:
         app()
     except SettingsError as error:
         typer.echo(str(error), err=True)
         sys.exit(2)
+
+
+def _say_to_stderr() -> None:
+    """What a command finds goes to stdout; what happens on the way, to stderr (NETDUSK_LOG=json: as JSON)."""
+    import structlog  # noqa: PLC0415
+
+    as_json = os.environ.get("NETDUSK_LOG") == "json"
+    last: Any = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper("iso", utc=True),
+            *([structlog.processors.format_exc_info] if as_json else []),
+            last,
+        ],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
