@@ -136,6 +136,8 @@ class Reader:
 
     async def bounds(self, topic: str, partitions: list[int]) -> dict[int, tuple[int, int]]:
         """First and next offset of each partition."""
+        if not partitions:
+            return {}  # aiokafka would wait for ever
         places = [TopicPartition(topic, partition) for partition in partitions]
         async with consumer(self._kafka) as reader:
             starts = await reader.beginning_offsets(places)
@@ -185,6 +187,8 @@ class Reader:
     async def since(self, topic: str, timestamp_ms: int) -> dict[int, tuple[int, int]]:
         """For each partition: the first offset written at `timestamp_ms` or later, and the end."""
         places = [TopicPartition(topic, partition) for partition in await self.partitions_of(topic)]
+        if not places:
+            return {}
         async with consumer(self._kafka) as reader:
             found = await reader.offsets_for_times(dict.fromkeys(places, timestamp_ms))
             ends = await reader.end_offsets(places)
