@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -184,10 +183,11 @@ def compare(
 ) -> tuple[list[tuple[datetime | None, str, str]], list[str]]:
     """One evening as rows of a timeline (published, assumed, detected), and what follows from them."""
     day = evening.start.date()
-    rows: list[tuple[datetime | None, str, str]] = []
-    for fact in scenario.FACTS:
-        if fact.time is not None and fact.time.date() == day:
-            rows.append((fact.time, "published", fact.text))
+    rows: list[tuple[datetime | None, str, str]] = [
+        (fact.time, "published", fact.text)
+        for fact in scenario.FACTS
+        if fact.time is not None and fact.time.date() == day
+    ]
     rows.append((evening.start, "scenario", "the first network loses the platforms (assumed)"))
     rows.append((evening.end, "scenario", "the last network has them back (assumed: no end was published)"))
     begin, end = evening.start - timedelta(hours=1), evening.end + timedelta(hours=2)
@@ -207,13 +207,11 @@ def _conclusions(seen: Seen, evening: scenario.Evening) -> list[str]:
         f"onset given as {opened.onset:%H:%M}, {_gap(opened.onset - evening.start)} the scenario's",
         f"detected {_gap(opened.detected - evening.start)} it began",
     ]
-    for fact in scenario.FACTS:
-        if (
-            fact.time is not None
-            and fact.time.date() == evening.start.date()
-            and fact.text.startswith("NetBlocks")
-        ):
-            lines.append(f"detected {_gap(opened.detected - fact.time)} NetBlocks' post")
+    day = evening.start.date()
+    posts = [
+        f.time for f in scenario.FACTS if f.time and f.time.date() == day and f.text.startswith("NetBlocks")
+    ]
+    lines += [f"detected {_gap(opened.detected - post)} NetBlocks' post" for post in posts]
     if resolved is None or resolved.resolved is None:
         lines.append("not resolved")
     else:
@@ -234,8 +232,3 @@ def board() -> Board:
     """The picture of the scenario, before anything is known."""
     names = {str(network.asn): network.name for network in scenario.NETWORKS}
     return Board("Pakistan, January 2024: a reconstruction", names, simulated=True)
-
-
-def folder_of(path: Path | None, temporary: str) -> Path:
-    """Where data and logs go."""
-    return path if path is not None else Path(temporary)

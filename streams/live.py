@@ -72,9 +72,8 @@ class Board:
         if self.now is not None:
             head.append(f"   {self.now:%a %d %b %Y %H:%M} UTC", "bold cyan")
         head.append(f"   {self.note}", "dim")
-        parts = [head, Text(), self._table(), Text()]
-        for incident in self.incidents[-_LINES_MAX:]:
-            parts.append(line(incident))
+        lines = [line(incident) for incident in self.incidents[-_LINES_MAX:]]
+        parts: list[Text | Table] = [head, Text(), self._table(), Text(), *lines]
         yield Panel(Group(*parts), border_style="yellow" if self.simulated else "blue", padding=(0, 1))
 
     def _table(self) -> Table:

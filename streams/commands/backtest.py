@@ -17,7 +17,7 @@ from streams.records import CalendarEvent, Incident, encode
 from streams.scorecard import Label, render, scorecard
 from streams.settings import SettingsError, load
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _MONTH_SECONDS = 30 * 86_400
 

@@ -10,7 +10,7 @@ import typer
 
 from streams.settings import fingerprint, load
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from rich.table import Table
 from streams.settings import SettingsError, load, with_bootstrap
 from streams.topics import ensure
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

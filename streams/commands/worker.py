@@ -9,7 +9,7 @@ import typer
 
 from streams.settings import load, with_bootstrap
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
