@@ -17,6 +17,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "up": ("streams.commands.up", "The whole thing on one machine, on an embedded broker by default."),
     "demo": ("streams.commands.demo", "The same with a scenario: Pakistan, January 2024, faster than life."),
     "probe": ("streams.commands.probe", "Measure real targets and write down what happened."),
+    "canary": (
+        "streams.commands.canary",
+        "A made-up platform that goes dark every hour: proof of the whole path.",
+    ),
     "ingest": ("streams.commands.ingest", "Put other people's measurements on the topic (OONI)."),
     "replay": ("streams.commands.replay", "Put a file of results on the topic, at its own pace or faster."),
     "worker": (

@@ -1,0 +1,97 @@
+"""`netdusk up`: the whole of netdusk on one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from aiokafka.errors import KafkaError
+from rich.console import Console
+
+from streams.archive import follow
+from streams.broker import BrokerError
+from streams.house import ChildError, House
+from streams.live import Board, Show
+from streams.settings import Settings, SettingsError, load, with_bootstrap
+
+app = typer.Typer(add_completion=False)
+
+_LOOK_SECONDS: Final = 2.0
+
+
+@app.command()
+def up(
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="A Kafka to use instead of the embedded broker.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Data of the embedded broker, and logs.")] = Path(".netdusk"),
+    broker_port: Annotated[
+        int, typer.Option(help="Port of the embedded broker; 0 takes any free one.")
+    ] = 9092,
+    probe: Annotated[bool, typer.Option(help="Probe the targets from here (settings: [probe]).")] = True,
+    canary: Annotated[
+        bool, typer.Option(help="Run the canary, which proves the whole path every hour.")
+    ] = True,
+) -> None:
+    """Broker, topics, worker, probe and canary, until Ctrl-C. For one machine, and for trying out.
+
+    The embedded broker keeps what it has when it is stopped in order, and loses it when it is killed: an installation
+    that must not forget has a Kafka of its own (--bootstrap).
+    """
+    settings = with_bootstrap(load(config), bootstrap)
+    console = Console()
+    house = House(settings, folder, config=config, embedded=bootstrap is None, broker_port=broker_port)
+    try:
+        asyncio.run(_up(house, console, probe=probe, canary=canary))
+    except (BrokerError, ChildError, KafkaError, OSError) as error:
+        raise SettingsError(str(error)) from error
+
+
+async def _up(house: House, console: Console, *, probe: bool, canary: bool) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with house:
+        await house.ready(house.start_worker())
+        if probe:
+            house.run("probe", "probe")
+        if canary:
+            house.run("canary", "canary")
+        console.print(f"broker   {house.settings.kafka.bootstrap}", highlight=False)
+        console.print(f"metrics  {house.worker_url}/metrics", highlight=False)
+        console.print(f"logs     {house.folder}", highlight=False)
+        board = Board("what this machine's netdusk sees", _names(house.settings), simulated=False)
+        with Show(board, console) as show:
+            tasks = [
+                asyncio.create_task(stopped.wait()),
+                asyncio.create_task(_listen(house, show)),
+                asyncio.create_task(_look(house, show)),
+            ]
+            done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+            for task in done:
+                task.result()
+
+
+def _names(settings: Settings) -> dict[str, str]:
+    return {str(asn): name for asn, name in settings.incidents.network_names.items()}
+
+
+async def _listen(house: House, show: Show) -> None:
+    async for incident in follow(house.settings):
+        show.incident(incident)
+
+
+async def _look(house: House, show: Show) -> None:
+    while True:
+        house.check()
+        show.board.take(await house.metrics())
+        show.moment(datetime.now(UTC))
+        await asyncio.sleep(_LOOK_SECONDS)
