@@ -161,3 +161,15 @@ class Reading:
     end: int
     countries: Sequence[CountryReading]
     health: Health
+
+
+@dataclass(slots=True, frozen=True)
+class Scheduled:
+    """Something planned in a country (a rally, an election, an exam) that an incident may coincide with."""
+
+    id: str
+    country: str
+    title: str
+    start: int
+    end: int
+    source: str | None = None

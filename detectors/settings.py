@@ -18,7 +18,46 @@ class TimeSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionSettings:
-    """The detectors' parameters. Frozen by the tuning that docs/detection.md describes."""
+    """The detectors' parameters. Frozen by the tuning that docs/detection.md describes.
+
+    Evidence is counted in nats (natural logarithms of likelihood ratios), rates in ratios from 0 to 1.
+    """
+
+    # what is looked for
+    drops: tuple[float, ...] = (1.2, 2.5, 4.5)  # falls of the ratio's log odds: some, most, all
+    shortfall_min: float = 0.05  # a series that lost less than this share alarms never
+
+    # how much evidence alarms
+    alarm_country: float = 14.0
+    alarm_network: float = 16.0  # there are more networks than countries to be wrong about
+    alarm_sparse: float = 8.7  # series with a few results an hour: four failures in a row where 0.9 is usual
+    alarm_alone: float = 12.0  # the least where one vantage alone saw the failures
+    cap_nats: float = 4.0  # the most that one window may say: one bad minute is noise
+    statistic_max: float = 40.0
+    close_nats: float = 6.0  # contrary evidence that ends an excursion
+    fade_half_seconds: float = 43_200.0  # evidence that nothing adds to fades
+
+    # what is usual
+    prior_probes: float = 30.0  # weight of the four-day ratio against an hour of the day
+    slot_half_seconds: float = 28_800.0  # of that hour of the day: eight days
+    global_half_seconds: float = 345_600.0
+    level_half_seconds: float = 21_600.0  # how soon a slow change is usual
+    learn_lag_seconds: float = 900.0  # what is learned is this old, so that an onset does not hide itself
+    learn_slow: float = 0.1  # speed of learning in an excursion; never 0, that would lock for ever
+    warm_results: float = 10.0  # learned results before a series may alarm
+    warm_seconds: float = 1800.0
+
+    # how far the usual scatters
+    dispersion_block_seconds: float = 1800.0
+    wander_block_seconds: float = 7200.0
+    wander_factor: float = 2.5  # a shortfall must exceed so many of the series' own standard deviations
+
+    # silence
+    alarm_silence: float = 14.0
+
+    # slowness
+    alarm_slowness: float = 14.0
+    slowness_ratio: float = 2.0  # a path less than so many times slower than usual alarms never
 
     latency_detector: str | None = None  # a River detector by class path, for time to first byte
     latency_parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -35,6 +74,16 @@ class IncidentSettings:
     merge_seconds: int = 1800  # a like incident within this gap is the same one, flapping
     previous_days: int = 30
     recurrence_days: int = 8
+    lean_score: float = 0.4  # of 1.0: from here on a series stirs, and may be waited for
+    hold_windows: int = 2  # how long a small loss waits for company that stirs, before it is told
+    settle_windows: int = 3  # how long another loss waits beside one that is younger than this
+    news_windows: int = 2  # how long a change must stay before it is told
+    together_seconds: int = 10_800  # another platform that falls on the same networks within this joins
+    dark_networks_min: int = 3  # silent networks, short of a majority, that are no lost vantages any more
+    severity_major: float = 0.25  # share of the country's use that is lost
+    severity_critical: float = 0.66
+    calendar_lead_seconds: int = 86_400  # an incident this long before an event is before it
+    time_of_day_seconds: int = 1800  # starts this close are at the same time of day
     network_names: Mapping[int, str] = field(default_factory=dict)
     network_shares: Mapping[int, float] = field(default_factory=dict)  # share of the country's users, 0 to 1
     country_names: Mapping[str, str] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from detectors.assembler import Assembler
 from detectors.bank import Bank
-from detectors.readings import Counts, PostKey, Reading, SeriesGauge
+from detectors.readings import Counts, PostKey, Reading, Scheduled, SeriesGauge
 from producers.records import Decoded, Malformed, ProbeResult, Reason, Tick, decode_chunk
 from streams.incidents import DETECTOR_VERSION, to_record
 from streams.machine import Chunk, Message, Outbox
@@ -190,7 +190,7 @@ class CountryMachine:
             self._posts.extend(rows.new_posts)
             self._bank.add_posts(rows.new_posts)
         for event in rows.calendar:
-            self._assembler.schedule(event)
+            self._assembler.schedule(_scheduled(event))
         untimely = self._take_rows(rows, outbox)
         self.closed = self._close_windows(outbox)
         self._keep(rows, [*rows.refusals, *untimely], outbox)
@@ -264,7 +264,7 @@ class CountryMachine:
             counts = Counts(start, start + seconds, *columns)  # type: ignore[arg-type]  # dtypes are _COUNT_TYPES
             reading = self._bank.close(counts, self._assembler.watch)
             for snapshot in self._assembler.step(reading):
-                incident = to_record(snapshot)
+                incident = to_record(snapshot, self.settings.incidents)
                 outbox.incidents.append(incident)
                 outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
             if self.publish_health:
@@ -313,7 +313,7 @@ class CountryMachine:
 
     def incidents(self) -> list[Incident]:
         """The incidents that are open now."""
-        return [to_record(snapshot) for snapshot in self._assembler.open]
+        return [to_record(snapshot, self.settings.incidents) for snapshot in self._assembler.open]
 
     # keeping
 
@@ -379,6 +379,11 @@ def _first_seen(ids: Sequence[str], before: set[str]) -> list[int]:
             seen.add(name)
             first.append(i)
     return first
+
+
+def _scheduled(event: CalendarEvent) -> Scheduled:
+    start, end = int(event.start.timestamp()), int(event.end.timestamp())
+    return Scheduled(event.id, event.country, event.title, start, end, event.source)
 
 
 def _gap(word: str, milliseconds: int) -> str:

@@ -1,0 +1,428 @@
+"""The assembler: one event in the world is one incident, which grows, shrinks, is restored, and may come back.
+
+Readings of one window go in; snapshots of the incidents about which there is something to tell come out. Which losses
+belong together is said by `causes`, how an incident moves by `moves`, what one remembers by `case`, and what was
+measured by `evidence`; here they are put together: matching, holding back, linking, and telling.
+
+Memory is bounded: by the incidents in hand, and by limits on those that are over and on the calendar.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from detectors.case import Case, reasons
+from detectors.causes import Cause, find_causes
+from detectors.evidence import Past, affected_networks, at_same_time, coincident, facts, like, network_onsets
+from detectors.moves import Event, Phase, Told, move
+from detectors.quiet import Worldwide
+from detectors.readings import CountryReading, Reading, Scheduled
+from detectors.settings import IncidentSettings, TimeSettings
+from detectors.snapshots import Kind, NetworkLoss, Scope, Snapshot, incident_id
+
+SNAPSHOT_VERSION: Final = 1
+PAST_MAX: Final = 256  # a country: one a night for the days that are remembered, and room for more
+CALENDAR_MAX: Final = 512  # a country
+_DAY: Final = 86_400
+
+Place = tuple[str, bool]
+
+
+class _Country(msgspec.Struct, array_like=True):
+    """What is remembered of one country, real or simulated."""
+
+    cases: list[Case] = []
+    past: list[Past] = []
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    version: int
+    now: int
+    countries: list[tuple[str, bool, _Country]]
+    calendar: list[Scheduled]
+    open: list[Snapshot]
+
+
+class _Told(NamedTuple):
+    told: Told
+    reason: str
+
+
+class Assembler:
+    """Makes incidents of readings.
+
+    Parameters
+    ----------
+    incidents
+        What an operator may set of it.
+    time
+        The length of a window.
+    version
+        Of the detector: part of every incident's id.
+    fingerprint
+        Of the settings: said in every snapshot.
+    """
+
+    def __init__(
+        self, incidents: IncidentSettings, time: TimeSettings, version: str, fingerprint: str
+    ) -> None:
+        self.settings = incidents
+        self.window_seconds = time.window_seconds
+        self.version = version
+        self.fingerprint = fingerprint
+        self._now = 0
+        self._countries: dict[Place, _Country] = {}
+        self._calendar: dict[str, Scheduled] = {}
+        self._open: dict[str, Snapshot] = {}
+
+    @property
+    def watch(self) -> Collection[Place]:
+        """Countries with incidents in hand: to be read in every window, though they be calm."""
+        return {
+            place
+            for place, held in self._countries.items()
+            if any(case.phase is not Phase.RESOLVED for case in held.cases)
+        }
+
+    @property
+    def open(self) -> list[Snapshot]:
+        """The last snapshot of every incident that is open."""
+        return list(self._open.values())
+
+    def schedule(self, event: Scheduled) -> None:
+        """Take a scheduled event in; the same again changes nothing, another under its id replaces it."""
+        if event.end < self._now - self.settings.previous_days * _DAY:
+            self._calendar.pop(event.id, None)
+            return
+        self._calendar[event.id] = event
+        mine = [held for held in self._calendar.values() if held.country == event.country]
+        if len(mine) > CALENDAR_MAX:
+            del self._calendar[min(mine, key=lambda held: (held.end, held.id)).id]
+
+    def step(self, reading: Reading) -> list[Snapshot]:
+        """Weigh one window. Gives what there is to tell, in the order of countries."""
+        self._now = reading.end
+        self._forget()
+        worldwide = Worldwide(reading.health, self.settings)
+        told: list[Snapshot] = []
+        for country in sorted(reading.countries, key=lambda c: (c.country, c.simulated)):
+            told.extend(self._step_country(country, worldwide))
+        for snapshot in told:
+            if snapshot.status is Told.RESOLVED:
+                self._open.pop(snapshot.id, None)
+            else:
+                self._open[snapshot.id] = snapshot
+        return told
+
+    # one country
+
+    def _step_country(self, reading: CountryReading, worldwide: Worldwide) -> list[Snapshot]:
+        place = (reading.country, reading.simulated)
+        held = self._countries.get(place) or _Country(cases=[], past=[])
+        sure: list[Case] = []
+        for cause in find_causes(reading, self.settings):
+            case = self._match(cause, held.cases)
+            if case is None:
+                case = _suspect(cause, reading)
+                held.cases.append(case)
+            case.take_cause(cause, reading)
+            if case.phase is Phase.SUSPECTED:
+                case.held += 1
+                if not self._waits(cause, case, held.cases, reading):
+                    sure.append(case)
+            elif case.phase is Phase.RESOLVED:
+                case.relapses += 1
+        held.cases = _without_absorbed(held.cases)
+        told: list[Snapshot] = []
+        for case in held.cases:
+            case.weigh(reading, self.settings)
+            case.quieted = worldwide.quiets(case)
+            ready = any(case is other for other in sure)
+            told.extend(
+                self._tell(case, reading, said) for said in self._move(case, reading, sure=ready, held=held)
+            )
+        held.cases = [case for case in held.cases if case.phase is not Phase.GONE]
+        if held.cases or held.past:
+            self._countries[place] = held
+        else:
+            self._countries.pop(place, None)
+        return told
+
+    def _match(self, cause: Cause, cases: Sequence[Case]) -> Case | None:
+        """The case that this cause belongs to: one that has been told before a mere suspicion, then the most alike."""
+        told = [case for case in cases if case.phase is not Phase.SUSPECTED]
+        suspected = [case for case in cases if case.phase is Phase.SUSPECTED]
+        for group in (told, suspected):
+            best, found = 0.0, None
+            for case in group:
+                kinship = case.kinship(cause, self.settings)
+                if kinship > best:
+                    best, found = kinship, case
+            if found is not None:
+                return found
+        return None
+
+    def _waits(self, cause: Cause, case: Case, cases: Sequence[Case], reading: CountryReading) -> bool:
+        """Whether it is too early to tell: more is on its way, or it may yet turn out to be part of another."""
+        settle = self.settings.settle_windows
+        if any(
+            other.phase in (Phase.OPEN, Phase.EASING)
+            and reading.end - other.detected <= settle * self.window_seconds
+            for other in cases
+        ):
+            return case.held <= settle
+        return cause.growing and case.held <= self.settings.hold_windows
+
+    def _move(self, case: Case, reading: CountryReading, *, sure: bool, held: _Country) -> Iterable[_Told]:
+        """Let the window's events move a case; gives what is to be told."""
+        event = case.event(reading)
+        if case.phase is Phase.SUSPECTED:
+            if sure and not case.quieted:
+                event = Event.SURE
+            elif event is Event.RECOVERED or reading.end - case.heard > self.settings.merge_seconds:
+                event = Event.WELL  # nothing was told of it, so nothing need be waited for
+        if event is None:
+            yield from self._news(case, reading)
+            return
+        step = move(case.phase, event)
+        relapsed = case.phase is Phase.RESOLVED and step.phase is Phase.OPEN
+        case.phase = step.phase
+        if step.told is Told.OPEN:
+            self._open_case(case, reading, held)
+            yield _Told(Told.OPEN, "")
+        elif step.told is Told.RESOLVED:
+            case.resolved = case.recovered_at()
+            case.scope = case.widest
+            yield _Told(Told.RESOLVED, "")
+        elif relapsed:
+            case.resolved = None
+            yield _Told(Told.UPDATED, "lost again")
+        else:
+            yield from self._news(case, reading)
+
+    def _open_case(self, case: Case, reading: CountryReading, held: _Country) -> None:
+        case.detected = reading.end
+        case.onset = first_onset(case, reading)
+        days = self.settings.previous_days
+        over = [
+            *held.past,
+            *(_past(other) for other in held.cases if other.phase is Phase.RESOLVED and other is not case),
+        ]
+        before = [past for past in over if like(case, past) and past.onset >= case.onset - days * _DAY]
+        case.previous = [past.id for past in before]
+        recent = case.onset - self.settings.recurrence_days * _DAY
+        case.same_time = sum(
+            past.onset >= recent and at_same_time(past.onset, case.onset, self.settings) for past in before
+        )
+        key = " ".join([*case.platforms, *(f"{asn}{region}" for asn, region in sorted(case.units))])
+        case.id = incident_id(
+            case.kind, case.country, reading.start, self.version, "simulated" if case.simulated else "", key
+        )
+
+    def _news(self, case: Case, reading: CountryReading) -> Iterable[_Told]:
+        """An update, when something that a reader would note has changed and stayed so."""
+        if case.phase not in (Phase.OPEN, Phase.EASING):
+            return
+        self._link(case, reading.end)
+        now = case.news()
+        if now == case.told:
+            case.pending, case.pending_windows = [], 0
+            return
+        case.pending_windows = case.pending_windows + 1 if now == case.pending else 1
+        case.pending = now
+        if case.pending_windows < self.settings.news_windows:
+            return
+        said = reasons(case.told, now, self.settings.platform_names)
+        if not said:
+            case.told = now
+            return
+        step = move(case.phase, Event.NEWS)
+        if step.told is not None:
+            yield _Told(step.told, "; ".join(said))
+
+    def _link(self, case: Case, now: int) -> None:
+        events = [event for event in self._calendar.values() if event.country == case.country]
+        linked = {event.id for event in events if coincident(case, event, now, self.settings)}
+        case.coincides = sorted(linked | set(case.coincides))
+
+    # telling
+
+    def _tell(self, case: Case, reading: CountryReading, said: _Told) -> Snapshot:
+        self._link(case, reading.end)
+        case.seq += 1
+        case.updated = reading.end
+        case.reason = said.reason
+        case.told, case.pending, case.pending_windows = case.news(), [], 0
+        return snapshot_of(case, reading, said.told, self._calendar, self)
+
+    # what is over
+
+    def _forget(self) -> None:
+        """Let go of what is too old: relapses that can't come any more, past incidents, events."""
+        horizon = self._now - self.settings.previous_days * _DAY
+        for place, held in list(self._countries.items()):
+            for case in held.cases:
+                over = case.resolved is not None and self._now - case.resolved > self.settings.merge_seconds
+                if case.phase is Phase.RESOLVED and over:
+                    case.phase = move(case.phase, Event.EXPIRED).phase
+                    held.past.append(_past(case))
+            held.cases = [case for case in held.cases if case.phase is not Phase.GONE]
+            held.past = [past for past in held.past if past.onset >= horizon][-PAST_MAX:]
+            if not held.cases and not held.past:
+                del self._countries[place]
+        for name in [name for name, event in self._calendar.items() if event.end < horizon]:
+            del self._calendar[name]
+
+    # keeping
+
+    def snapshot(self) -> bytes:
+        """The whole state, as versioned plain numbers (MessagePack)."""
+        stored = _Stored(
+            SNAPSHOT_VERSION,
+            self._now,
+            [(*place, held) for place, held in sorted(self._countries.items())],
+            [event for _, event in sorted(self._calendar.items())],
+            [snapshot for _, snapshot in sorted(self._open.items())],
+        )
+        return msgspec.msgpack.encode(stored)
+
+    def restore(self, data: bytes) -> None:
+        """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
+        try:
+            stored = msgspec.msgpack.decode(data, type=_Stored)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"damaged assembler snapshot: {error}") from error
+        if stored.version != SNAPSHOT_VERSION:
+            raise ValueError(
+                f"assembler snapshot version {stored.version} is unknown; this is version {SNAPSHOT_VERSION}"
+            )
+        self._now = stored.now
+        self._countries = {(country, simulated): held for country, simulated, held in stored.countries}
+        self._calendar = {event.id: event for event in stored.calendar}
+        self._open = {snapshot.id: snapshot for snapshot in stored.open}
+
+
+def _without_absorbed(cases: Sequence[Case]) -> list[Case]:
+    """Drop suspicions that have turned out to be part of an incident."""
+    told = [set(case.losses) for case in cases if case.phase is not Phase.SUSPECTED]
+    return [
+        case
+        for case in cases
+        if case.phase is not Phase.SUSPECTED or not any(set(case.losses) <= losses for losses in told)
+    ]
+
+
+def _suspect(cause: Cause, reading: CountryReading) -> Case:
+    return Case(
+        id="",
+        kind=cause.kind,
+        country=reading.country,
+        simulated=reading.simulated,
+        first=reading.start,
+        onset=cause.onset,
+        losses={},
+        failures={},
+        controls={},
+    )
+
+
+def _past(case: Case) -> Past:
+    resolved = case.resolved if case.resolved is not None else case.updated
+    return Past(case.id, case.kind.value, tuple(case.platforms), case.onset, resolved)
+
+
+def first_onset(case: Case, reading: CountryReading) -> int:
+    """The earliest onset that the evidence supports.
+
+    One series of many may have begun to stray by chance a little earlier; an onset counts when another part shares
+    it, within one window. Where nothing agrees, the earliest counts.
+    """
+    window = reading.end - reading.start
+    onsets = sorted(loss.onset for loss in case.losses.values())
+    for onset, following in itertools.pairwise(onsets):
+        if following - onset <= window:
+            return onset
+    return onsets[0]
+
+
+def snapshot_of(
+    case: Case, reading: CountryReading, told: Told, calendar: Mapping[str, Scheduled], assembler: Assembler
+) -> Snapshot:
+    """Write down how a case stands."""
+    settings = assembler.settings
+    losses = list(case.losses.values())
+    networks = _networks(case, reading, settings)
+    totals = case.mechanism_totals()
+    total = sum(totals.values())
+    own = case.mechanism_by_network()
+    share = totals.get(case.mechanism or "", 0.0) / total if total else 0.0
+    lasting = [loss for loss in losses if loss.recovered is None]
+    return Snapshot(
+        id=case.id,
+        seq=case.seq,
+        status=told,
+        kind=case.kind,
+        scope=case.scope,
+        severity=case.severity,
+        country=case.country,
+        countries=(),
+        regions=tuple(case.regions or _regions_of(case, reading)),
+        platforms=tuple(case.platforms),
+        networks=networks,
+        onset=case.onset,
+        detected=case.detected,
+        updated=case.updated,
+        resolved=case.resolved,
+        reachability=round(sum(loss.now for loss in losses) / len(losses), 4),
+        usual=round(sum(loss.usual for loss in losses) / len(losses), 4),
+        mechanism=case.mechanism,
+        mechanism_share=round(share if case.mechanism in totals else 1.0, 4),
+        mechanism_by_network=tuple((asn, name) for asn, name in own.items() if name != case.mechanism),
+        facts=tuple(facts(case, reading, calendar, settings)),
+        previous=tuple(case.previous),
+        coincides=tuple(case.coincides),
+        confirmed=case.live >= settings.networks_confirm,
+        vantages=case.vantages,
+        networks_live=case.live,
+        measurements=sum(loss.probes for loss in losses),
+        reason=case.reason,
+        back=tuple(case.restored_platforms()),
+        unheard=len(lasting) and len(case.lasting) if told is Told.RESOLVED else 0,
+        simulated=case.simulated,
+        version=assembler.version,
+        fingerprint=assembler.fingerprint,
+    )
+
+
+def _networks(case: Case, reading: CountryReading, settings: IncidentSettings) -> tuple[NetworkLoss, ...]:
+    onsets = network_onsets(case)
+    found = []
+    for asn in affected_networks(case, reading):
+        inside = set(reading.homes.get(asn, ()))
+        losses = [
+            loss
+            for (_, a, region), loss in case.losses.items()
+            if (a == asn and not region) or (region and region in inside)
+        ]
+        back = [loss.recovered for loss in losses if loss.recovered is not None]
+        found.append(
+            NetworkLoss(
+                asn,
+                settings.network_names.get(asn),
+                round(sum(loss.lost for loss in losses) / len(losses), 4),
+                onsets.get(asn, min(loss.onset for loss in losses)),
+                max(back) if len(back) == len(losses) else None,
+            )
+        )
+    return tuple(found)
+
+
+def _regions_of(case: Case, reading: CountryReading) -> list[str]:
+    """The regions of a loss that is said by its networks."""
+    if case.scope is not Scope.REGION and case.kind is Kind.PLATFORM and case.scope is not Scope.PROVIDER:
+        return []
+    return sorted({home for asn in case.networks for home in reading.homes.get(asn, ()) if home})

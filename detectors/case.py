@@ -1,0 +1,465 @@
+"""A case: one incident in hand, from the first suspicion to the end of the time in which it could come back.
+
+It remembers which parts were lost, since when, and which are back; it weighs one window at a time and says which
+events of the move table that window brings. It knows neither the other cases of its country nor the calendar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from detectors.causes import Cause, Part, Vote, alike, live_networks, networks_in, scope_of, vote
+from detectors.moves import Event, Phase
+from detectors.readings import CountryReading, Opinion
+from detectors.settings import IncidentSettings
+from detectors.snapshots import Kind, Scope, Severity
+
+#: Failures are forgotten with a half-life of about ten windows, so that a change of mechanism shows.
+_FADE: Final = 0.93
+#: A mechanism is said of a network by itself when this share of at least so many failures has it.
+_OWN_SHARE: Final = 0.5
+_OWN_FAILURES: Final = 3.0
+#: Severity falls only when the impact is this far below the bar that it has passed.
+_HYSTERESIS: Final = 0.08
+#: A part of which nothing was heard for so many windows is silent.
+_SILENT_WINDOWS: Final = 15
+#: Results that stop this soon after an onset are part of the same event.
+TURN_SECONDS: Final = 300
+THROTTLED: Final = "http.throttled"
+
+
+class Loss(msgspec.Struct, array_like=True):
+    """What became of one part.
+
+    `low` is its worst reachability; `good` its windows in a row with positive evidence; `recovered` the start of the
+    run of them that was long enough, None while there is none.
+    """
+
+    onset: int
+    usual: float
+    now: float
+    low: float
+    lost: float  # share of its results, at worst
+    slow: bool
+    probes: int
+    heard: int  # end of the last window with evidence
+    good: int = 0
+    good_since: int | None = None
+    recovered: int | None = None
+    bad: bool = True  # what the last evidence said
+
+
+class Case(msgspec.Struct, array_like=True):
+    """One incident in hand. Plain numbers: this is also how it is stored."""
+
+    id: str
+    kind: Kind
+    country: str
+    simulated: bool
+    first: int  # start of the window in which it was first suspected
+    onset: int
+    losses: dict[tuple[str, int, str], Loss]
+    failures: dict[int, dict[str, float]]
+    controls: dict[str, tuple[float, float]]  # platform: failing rows whose control was (good, bad), fading
+    phase: Phase = Phase.SUSPECTED
+    seq: int = 0
+    held: int = 0  # windows it has been held back
+    detected: int = 0
+    updated: int = 0
+    resolved: int | None = None
+    grown: int = 0  # end of the window in which it last reached something new
+    scope: Scope = Scope.PROVIDER
+    widest: Scope = Scope.PROVIDER
+    severity: Severity = Severity.MINOR
+    live: int = 0
+    vantages: int = 0
+    others: tuple[int, int] = (0, 0)  # other platforms on its networks: cells that were well, of how many
+    quieted: bool = False
+    silent: bool = False
+    mechanism: str | None = None
+    told: list[str] = []  # what the last snapshot said, see `news`
+    pending: list[str] = []
+    pending_windows: int = 0
+    relapses: int = 0
+    reason: str = ""
+    previous: list[str] = []
+    coincides: list[str] = []
+    same_time: int = 0  # of the previous ones, how many began at this time of day within the last days
+
+    # what it is made of
+
+    @property
+    def parts(self) -> list[Part]:
+        """Everything that it ever took away."""
+        return [Part(*key) for key in self.losses]
+
+    @property
+    def platforms(self) -> list[str]:
+        """Platforms that it ever took away."""
+        return sorted({platform for platform, _, _ in self.losses if platform})
+
+    @property
+    def units(self) -> set[tuple[int, str]]:
+        """Networks and regions that it ever reached."""
+        return {(asn, region) for _, asn, region in self.losses}
+
+    @property
+    def lasting(self) -> set[tuple[int, str]]:
+        """Networks and regions that are not wholly back."""
+        return {(asn, region) for (_, asn, region), loss in self.losses.items() if loss.recovered is None}
+
+    @property
+    def heard(self) -> int:
+        """End of the last window with evidence."""
+        return max(loss.heard for loss in self.losses.values())
+
+    @property
+    def networks(self) -> list[int]:
+        """Networks that it ever reached by name; those of a lost region are not among them."""
+        return sorted({asn for _, asn, region in self.losses if not region})
+
+    @property
+    def regions(self) -> list[str]:
+        """Regions that it ever took."""
+        return sorted({region for _, _, region in self.losses if region})
+
+    def restored_platforms(self) -> list[str]:
+        """Platforms that are back everywhere, while others are not."""
+        lost = {platform for (platform, _, _), loss in self.losses.items() if loss.recovered is None}
+        return [platform for platform in self.platforms if platform not in lost] if lost else []
+
+    # what a window brings
+
+    def kinship(self, cause: Cause, settings: IncidentSettings) -> float:
+        """How much a cause looks like this one, seen again or grown; 0 for another matter."""
+        if self.kind is Kind.CONNECTIVITY or cause.kind is Kind.CONNECTIVITY:
+            return self._kinship_of_dark(cause)
+        mine, theirs = set(self.losses), {tuple(part) for part in cause.parts}
+        union = mine | theirs
+        contained = len(mine & theirs) / len(theirs)
+        if contained >= 0.5:
+            return 1.0 + alike(mine, theirs)
+        platforms, units = {p for p, _, _ in union}, {(a, r) for _, a, r in union}
+        filled = len(union) / (len(platforms) * len(units))
+        if cause.platforms & set(self.platforms):
+            return 0.5 + alike(mine, theirs) if filled >= 0.6 else 0.0
+        soon = cause.onset - max(self.grown, self.onset) <= settings.together_seconds
+        common = alike(cause.units, self.units)
+        return 0.5 * common if soon and common >= 0.5 and self.phase is not Phase.RESOLVED else 0.0
+
+    def _kinship_of_dark(self, cause: Cause) -> float:
+        mine, theirs = set(self.networks), {asn for asn, _ in cause.units}
+        if self.kind is cause.kind:
+            return 1.0 + alike(mine, theirs) if mine & theirs else 0.6
+        if self.phase is Phase.RESOLVED:
+            return 0.0
+        if cause.kind is Kind.CONNECTIVITY:  # what was filtered has gone silent
+            return alike(mine, theirs) if len(mine & theirs) >= 0.5 * len(mine) and self.wide else 0.0
+        return 0.0
+
+    @property
+    def wide(self) -> bool:
+        """Whether it reached more than one network."""
+        return len(self.networks) > 1
+
+    def take_cause(self, cause: Cause, reading: CountryReading) -> None:
+        """Add what a cause shows. A loss of connectivity that begins with failures is one from its beginning."""
+        if cause.kind is Kind.CONNECTIVITY and self.kind is Kind.PLATFORM:
+            if self.phase is not Phase.SUSPECTED and abs(cause.onset - self.onset) > TURN_SECONDS:
+                self.silent = True
+                return
+            self.kind = Kind.CONNECTIVITY
+        for part, said in cause.parts.items():
+            key = (part.platform, part.asn, part.region)
+            loss = self.losses.get(key)
+            if loss is None:
+                self.losses[key] = Loss(
+                    onset=said.onset if said.onset is not None else reading.start,
+                    usual=said.expected,
+                    now=said.reachability,
+                    low=said.reachability,
+                    lost=_share_lost(said),
+                    slow=said.slow,
+                    probes=said.probes,
+                    heard=reading.end,
+                )
+                self.grown = reading.end
+            elif loss.recovered is not None:
+                loss.recovered, loss.good, loss.good_since = None, 0, None
+
+    def weigh(self, reading: CountryReading, settings: IncidentSettings) -> None:
+        """Take the window's evidence in, for every part."""
+        dark = {a for a, volume in reading.volumes.items() if volume.live and volume.opinion is Opinion.BAD}
+        for key, loss in self.losses.items():
+            _weigh(loss, vote(Part(*key), reading), reading, settings, gone=bool(key[0]) and key[1] in dark)
+        live = live_networks(reading)
+        self.live = max(self.live, len(live | set(self.networks)))
+        self.vantages = max(self.vantages, sum(reading.vantages.values()))
+        self._weigh_failures(reading)
+        self._weigh_others(reading)
+        if self.silent and not self._went_silent(dark):
+            self.silent = False
+        self._rank(reading, settings)
+
+    def _went_silent(self, dark: set[int]) -> bool:
+        return len(dark & set(self.networks)) * 2 > len(self.networks)
+
+    def _weigh_failures(self, reading: CountryReading) -> None:
+        cells = {(p, a) for p, a, region in self.losses if p and not region}
+        regions, platforms = set(self.regions), {p for p, _, region in self.losses if region}
+        inside = set(networks_in(regions, reading)) if regions else set()
+        for counts in self.failures.values():
+            for name in list(counts):
+                counts[name] *= _FADE
+                if counts[name] < 0.05:
+                    del counts[name]
+        for (platform, asn), found in sorted(reading.mechanisms.items()):
+            if (platform, asn) in cells or (platform in platforms and asn in inside):
+                counts = self.failures.setdefault(asn, {})
+                for name, count in sorted(found.items()):
+                    counts[name] = counts.get(name, 0.0) + count
+        for platform in self.platforms:
+            good, bad = self.controls.get(platform, (0.0, 0.0))
+            more_good, more_bad = reading.control.get(platform, (0, 0))
+            self.controls[platform] = (good * _FADE + more_good, bad * _FADE + more_bad)
+        self._name_mechanism()
+
+    def _name_mechanism(self) -> None:
+        lasting = [loss for (p, _, _), loss in self.losses.items() if p and loss.recovered is None]
+        if not lasting:
+            return
+        if 2 * sum(loss.slow for loss in lasting) > len(lasting):
+            self.mechanism = THROTTLED
+            return
+        totals = self.mechanism_totals()
+        if totals:
+            best = max(totals, key=lambda name: (totals[name], name))
+            # The one that was said stays until it is clearly not the first any more.
+            if self.mechanism is None or totals[best] >= 1.25 * totals.get(self.mechanism, 0.0):
+                self.mechanism = best
+
+    def mechanism_totals(self) -> dict[str, float]:
+        """Recent failures by mechanism, over its networks."""
+        totals: dict[str, float] = {}
+        for counts in self.failures.values():
+            for name, count in counts.items():
+                totals[name] = totals.get(name, 0.0) + count
+        return totals
+
+    def mechanism_by_network(self) -> dict[int, str]:
+        """The dominant mechanism of each network that has failures enough to say."""
+        found = {}
+        for asn, counts in sorted(self.failures.items()):
+            total = sum(counts.values())
+            if counts and total >= _OWN_FAILURES:
+                best = max(counts, key=lambda name: (counts[name], name))
+                if counts[best] >= _OWN_SHARE * total:
+                    found[asn] = best
+        return found
+
+    def _weigh_others(self, reading: CountryReading) -> None:
+        if (
+            self.kind is Kind.CONNECTIVITY
+            or not self.lasting
+            or not any(loss.bad for loss in self.losses.values())
+        ):
+            return
+        mine = set(self.platforms)
+        networks = set(self.networks) or set(networks_in(self.regions, reading))
+        spoken = [
+            standing
+            for (platform, asn), standing in reading.networks.items()
+            if asn in networks and platform not in mine and standing.live
+        ]
+        if spoken:
+            self.others = (sum(s.opinion is not Opinion.BAD for s in spoken), len(spoken))
+
+    def _rank(self, reading: CountryReading, settings: IncidentSettings) -> None:
+        units = self.lasting
+        if units:
+            self.scope = scope_of(units, self.live)
+            if self.scope is Scope.NATION_SCALE and self._in_few_regions(units, reading):
+                self.scope = Scope.REGION
+        if self.scope.width > self.widest.width:
+            self.widest = self.scope
+        impact = self.impact(settings, reading)
+        for severity, bar in (
+            (Severity.CRITICAL, settings.severity_critical),
+            (Severity.MAJOR, settings.severity_major),
+            (Severity.MINOR, 0.0),
+        ):
+            kept = self.severity is severity and self.phase is not Phase.SUSPECTED
+            if impact >= (bar - _HYSTERESIS if kept else bar):
+                self.severity = severity
+                break
+
+    def _in_few_regions(self, units: Iterable[tuple[int, str]], reading: CountryReading) -> bool:
+        """Whether the lost networks report from a minority of the regions, while others are well."""
+        hit = {
+            home for asn, region in units for home in ((region,) if region else reading.homes.get(asn, ("",)))
+        }
+        platforms = set(self.platforms)
+        live = {r for (p, r), standing in reading.regions.items() if p in platforms and standing.live}
+        return "" not in hit and bool(live - hit) and 2 * len(hit) <= len(live)
+
+    def impact(self, settings: IncidentSettings, reading: CountryReading) -> float:
+        """Share of the country's use that is lost: networks weighed by their users, where these are known."""
+        networks = live_networks(reading) | set(self.networks)
+        shares = settings.network_shares
+        known = [shares[asn] for asn in networks if asn in shares]
+        usual = sum(known) / len(known) if known else 1.0
+        weights = {asn: shares.get(asn, usual) for asn in networks}
+        total = sum(weights.values())
+        if total <= 0:
+            return 0.0
+        lost: dict[int, list[float]] = {}
+        for (_, asn, region), loss in self.losses.items():
+            if loss.recovered is None and not region:
+                lost.setdefault(asn, []).append(loss.lost)
+        impact = sum(weights[asn] * sum(values) / len(values) for asn, values in lost.items())
+        live_regions = {r for (_, r), standing in reading.regions.items() if standing.live}
+        hit = {region for _, _, region in self.losses if region and self.losses_in(region)}
+        regional = total * len(hit) / len(live_regions) if hit and live_regions else 0.0
+        return max(impact, regional) / total
+
+    def losses_in(self, region: str) -> list[Loss]:
+        """What is still lost in a region."""
+        return [loss for (_, _, r), loss in self.losses.items() if r == region and loss.recovered is None]
+
+    # what the window means
+
+    def event(self, reading: CountryReading) -> Event | None:
+        """What the window said of its parts: BAD, WELL, RECOVERED, or nothing."""
+        losses = self.losses.values()
+        unsettled = [loss for loss in losses if loss.recovered is None]
+        mending = [loss for loss in unsettled if loss.good > 0]
+        silence = _SILENT_WINDOWS * (reading.end - reading.start)
+        silent = [loss for loss in unsettled if loss.good == 0 and reading.end - loss.heard >= silence]
+        if len(mending) + len(silent) < len(unsettled):
+            return (
+                Event.BAD if any(loss.heard == reading.end and loss.good == 0 for loss in unsettled) else None
+            )
+        back = len(self.losses) - len(unsettled)
+        if 2 * back > len(self.losses) and not mending and 2 * self._units_back() > len(self.units):
+            return Event.RECOVERED
+        heard = any(loss.heard == reading.end for loss in losses)
+        return Event.WELL if heard and (mending or back) else None
+
+    def _units_back(self) -> int:
+        return len(self.units) - len(self.lasting)
+
+    def recovered_at(self) -> int:
+        """When the last part that came back did."""
+        return max(loss.recovered for loss in self.losses.values() if loss.recovered is not None)
+
+    # what is worth telling
+
+    def news(self) -> list[str]:
+        """What a reader would note, in the order in which it is told; a change of it that stays is an update."""
+        lasting = sorted(f"{asn}{region}" for asn, region in self.lasting)
+        return [
+            self.kind.value,
+            self.scope.value,
+            " ".join(self.platforms),
+            " ".join(sorted(f"{asn}{region}" for asn, region in self.units)),
+            " ".join(lasting),
+            " ".join(self.restored_platforms()),
+            self.severity.value,
+            self.mechanism or "",
+            "silent" if self.silent else "",
+            "quieted" if self.quieted else "",
+            " ".join(self.coincides),
+        ]
+
+
+def _weigh(
+    loss: Loss, said: Vote, reading: CountryReading, settings: IncidentSettings, *, gone: bool
+) -> None:
+    """Take one window's evidence into one part. Without results there is none."""
+    if gone or said.n == 0:
+        return
+    loss.heard = reading.end
+    loss.now = said.reachability
+    if said.opinion is Opinion.BAD:
+        loss.slow = said.slow
+        loss.low = min(loss.low, said.reachability)
+        loss.lost = max(loss.lost, _share_lost(said))
+        loss.probes = max(loss.probes, said.probes)
+    else:
+        loss.probes += said.n
+    if _is_well(loss, said):
+        loss.good += 1
+        loss.bad = False
+        if loss.good == 1:
+            loss.good_since = reading.start
+    elif loss.recovered is None or said.opinion is Opinion.BAD:
+        loss.good, loss.good_since, loss.recovered, loss.bad = 0, None, None, True
+    if loss.good >= settings.recovery_windows and said.opinion is not Opinion.BAD and loss.recovered is None:
+        loss.recovered = loss.good_since
+
+
+def _is_well(loss: Loss, said: Vote) -> bool:
+    """Whether a window with results shows the part well: by opinion, or by a ratio nearer to usual than to lost.
+
+    A detector stays alarmed for a while after the last failure; the windows of that while count.
+    """
+    if said.opinion is Opinion.GOOD:
+        return True
+    if said.slow:
+        return False
+    if loss.slow:
+        return said.opinion is not Opinion.BAD
+    return said.k / said.n >= (said.expected + min(loss.low, said.expected)) / 2
+
+
+def _share_lost(said: Vote) -> float:
+    if said.expected <= 0:
+        return 0.0
+    return round(min(1.0, max(0.0, 1.0 - said.reachability / said.expected)), 6)
+
+
+def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> list[str]:
+    """Say in words what changed between two states of `Case.news`."""
+    kind, scope, platforms, units, lasting, restored, severity, mechanism, silent, quieted, coincides = range(
+        11
+    )
+    said = []
+    if after[kind] != before[kind]:
+        said.append(f"results stopped: a loss of {after[kind]}")
+    if fresh := [p for p in after[platforms].split() if p not in before[platforms].split()]:
+        said.append(f"{_listed(fresh, names)} joined")
+    grown = len(after[units].split()) - len(before[units].split())
+    if grown > 0:
+        said.append(f"reached {_counted(grown, 'more network')}")
+    was, now = set(before[lasting].split()), set(after[lasting].split())
+    if gone := len(was - now):
+        said.append(f"restored on {_counted(gone, 'network')}, {len(now)} to go")
+    if again := len((now - was) & set(before[units].split())):
+        said.append(f"lost again on {_counted(again, 'network')}")
+    if back := [p for p in after[restored].split() if p not in before[restored].split()]:
+        said.append(f"{_listed(back, names)} restored")
+    if after[scope] != before[scope]:
+        said.append(f"now {after[scope]}")
+    if after[severity] != before[severity]:
+        said.append(f"severity now {after[severity]}")
+    if after[mechanism] != before[mechanism] and after[mechanism]:
+        said.append(f"mechanism now {after[mechanism]}")
+    if after[silent] != before[silent]:
+        said.append("results have stopped" if after[silent] else "results flow again")
+    if after[quieted] != before[quieted] and after[quieted]:
+        said.append("lost in most watched countries")
+    if after[coincides] != before[coincides]:
+        said.append("coincides with a scheduled event")
+    return said
+
+
+def _listed(names_of: list[str], names: Mapping[str, str]) -> str:
+    words = [names.get(name, name) for name in names_of]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,285 @@
+"""From opinions about series to causes: which of the losses in a country belong together.
+
+What is lost is a set of *parts*: a platform on a network, a platform in a region, or a network that has gone dark. A
+cause is a rectangle of them: some platforms, all lost on about the same networks. So a carrier that loses everything
+while one platform is filtered everywhere makes two causes, and four platforms that are filtered together make one.
+
+One network has one vote. Nothing here remembers anything: a reading goes in, causes come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from detectors.readings import CountryReading, Opinion, Standing
+from detectors.settings import IncidentSettings
+from detectors.snapshots import Kind, Scope
+
+#: Sets of networks that share this much are the same ones, seen a moment earlier or later.
+ALIKE: Final = 0.5
+#: A shortfall below this is no leaning, however sure a detector is of it.
+SHORTFALL_MIN: Final = 0.05
+
+
+class Part(NamedTuple):
+    """The smallest thing that can be lost: (platform, asn), (platform, region), or a whole network (asn)."""
+
+    platform: str
+    asn: int
+    region: str
+
+    @property
+    def unit(self) -> tuple[int, str]:
+        """What has a vote: the network, or the region."""
+        return (self.asn, self.region)
+
+
+class Vote(NamedTuple):
+    """What a part says in one window."""
+
+    opinion: Opinion
+    n: int  # results of this window
+    k: int
+    expected: float
+    reachability: float
+    onset: int | None
+    probes: int  # results since the onset
+    slow: bool  # lost by slowness, not by failure
+
+
+SILENT: Final = Vote(Opinion.UNSURE, 0, 0, 1.0, 1.0, None, 0, False)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Parts that are lost together, and whether more of the same seems to be on its way."""
+
+    kind: Kind
+    parts: Mapping[Part, Vote]
+    growing: bool
+
+    @property
+    def platforms(self) -> frozenset[str]:
+        """Platforms that it takes away; empty where networks are dark."""
+        return frozenset(part.platform for part in self.parts if part.platform)
+
+    @property
+    def units(self) -> frozenset[tuple[int, str]]:
+        """Networks and regions on which it does."""
+        return frozenset(part.unit for part in self.parts)
+
+    @property
+    def onset(self) -> int:
+        """The earliest onset of its parts."""
+        return min(vote.onset for vote in self.parts.values() if vote.onset is not None)
+
+
+def vote(part: Part, reading: CountryReading) -> Vote:
+    """What a part says in this window."""
+    if part.region:
+        return _of_standing(reading.regions.get((part.platform, part.region)), slow=False)
+    volume = reading.volumes.get(part.asn)
+    if not part.platform:
+        if volume is None:
+            return SILENT
+        ratio = min(1.0, volume.seen / volume.usual) if volume.usual > 0 else 1.0
+        spoken = volume.opinion is not Opinion.UNSURE or volume.seen > 0
+        n = max(1, round(volume.usual)) if spoken else 0
+        return Vote(volume.opinion, n, round(ratio * n), 1.0, ratio, volume.onset, round(volume.seen), False)
+    standing = reading.networks.get((part.platform, part.asn))
+    slowness = reading.slowness.get((part.platform, part.asn))
+    if slowness is None or slowness.opinion is not Opinion.BAD:
+        return _of_standing(standing, slow=False)
+    if standing is not None and standing.opinion is Opinion.BAD:
+        return _of_standing(standing, slow=False)
+    said = _of_standing(standing, slow=True)
+    onset = slowness.onset if slowness.onset is not None else reading.start
+    return said._replace(opinion=Opinion.BAD, onset=onset, probes=max(said.probes, said.n))
+
+
+def _of_standing(standing: Standing | None, *, slow: bool) -> Vote:
+    if standing is None:
+        return SILENT
+    return Vote(
+        standing.opinion,
+        standing.n,
+        standing.k,
+        standing.expected,
+        standing.reachability,
+        standing.onset,
+        standing.probes,
+        slow,
+    )
+
+
+def live_networks(reading: CountryReading) -> frozenset[int]:
+    """Networks that report, or did until they went dark: those who vote."""
+    spoken = {asn for (_, asn), standing in reading.networks.items() if standing.live}
+    return frozenset(spoken | {asn for asn, volume in reading.volumes.items() if volume.live})
+
+
+def dark_networks(reading: CountryReading) -> frozenset[int]:
+    """Live networks whose results have stopped."""
+    return frozenset(a for a, v in reading.volumes.items() if v.live and v.opinion is Opinion.BAD)
+
+
+def live_on(platform: str, reading: CountryReading) -> frozenset[int]:
+    """Networks that report on a platform."""
+    return frozenset(a for (p, a), standing in reading.networks.items() if p == platform and standing.live)
+
+
+def leans(standing: Standing, settings: IncidentSettings) -> bool:
+    """Whether a series stirs: short of an alarm, and visibly below its usual."""
+    return (
+        standing.live
+        and standing.opinion is not Opinion.GOOD
+        and standing.score >= settings.lean_score
+        and standing.expected - standing.reachability >= SHORTFALL_MIN
+    )
+
+
+def find_causes(reading: CountryReading, settings: IncidentSettings) -> list[Cause]:
+    """The causes that this window shows, widest first; the order is the same for the same reading."""
+    dark = dark_networks(reading)
+    causes = list(_darkness(reading, dark, settings))
+    lost, leaning = _lost_cells(reading, dark, settings)
+    by_region = _lost_regions(reading, lost)
+    for platform in by_region:
+        lost.pop(platform, None)
+    for group in _clusters({platform: frozenset(cells) for platform, cells in lost.items()}):
+        parts = {Part(p, a, ""): lost[p][a] for p in sorted(group) for a in sorted(lost[p])}
+        networks = {part.asn for part in parts}
+        stirring = any(leaning[p] - networks for p in group) or any(
+            leaning[p] & networks for p in leaning if p not in group
+        )
+        causes.append(Cause(Kind.PLATFORM, parts, stirring))
+    for group in _clusters({platform: frozenset(cells) for platform, cells in by_region.items()}):
+        parts = {Part(p, 0, r): by_region[p][r] for p in sorted(group) for r in sorted(by_region[p])}
+        causes.append(Cause(Kind.PLATFORM, parts, growing=False))
+    causes.sort(key=lambda cause: (-len(cause.parts), sorted(cause.parts)))
+    return causes
+
+
+def _darkness(reading: CountryReading, dark: frozenset[int], settings: IncidentSettings) -> Iterable[Cause]:
+    """Networks gone silent together. A few of many are lost vantages, and no incident."""
+    voters = [asn for asn, volume in reading.volumes.items() if volume.live]
+    majority = len(dark) >= 2 and 2 * len(dark) > len(voters)
+    if majority or len(dark) >= settings.dark_networks_min:
+        parts = {Part("", asn, ""): vote(Part("", asn, ""), reading) for asn in sorted(dark)}
+        parts = {part: said for part, said in parts.items() if said.onset is not None}
+        if parts:
+            yield Cause(Kind.CONNECTIVITY, parts, growing=False)
+
+
+Cells = dict[str, dict[int, Vote]]
+
+
+def _lost_cells(
+    reading: CountryReading, dark: Collection[int], settings: IncidentSettings
+) -> tuple[Cells, dict[str, set[int]]]:
+    """By platform: the networks that have lost it, and those that lean that way.
+
+    Where the country's networks taken together have lost it beyond doubt, and most of them at least lean, the leaning
+    ones count: many thin series can say together what none can say alone. Most of them must agree, so that a few
+    that lie can't carry the sum.
+    """
+    lost: Cells = {}
+    leaning: dict[str, set[int]] = {}
+    for (platform, asn), standing in sorted(reading.networks.items()):
+        slow = reading.slowness.get((platform, asn))
+        if asn in dark or not (standing.live or (slow is not None and slow.opinion is Opinion.BAD)):
+            continue
+        said = vote(Part(platform, asn, ""), reading)
+        leaning.setdefault(platform, set())
+        if said.opinion is Opinion.BAD and said.onset is not None:
+            lost.setdefault(platform, {})[asn] = said
+        elif leans(standing, settings):
+            leaning[platform].add(asn)
+    for platform, stirring in leaning.items():
+        pooled = reading.platforms.get(platform)
+        if pooled is None or pooled.opinion is not Opinion.BAD or not stirring:
+            continue
+        bad = lost.get(platform, {})
+        if 2 * (len(bad) + len(stirring)) > len(live_on(platform, reading)):
+            for asn in sorted(stirring):
+                said = vote(Part(platform, asn, ""), reading)
+                onset = said.onset if said.onset is not None else pooled.onset
+                if onset is not None:
+                    lost.setdefault(platform, {})[asn] = said._replace(opinion=Opinion.BAD, onset=onset)
+            leaning[platform] = stirring - set(lost.get(platform, {}))
+    return lost, leaning
+
+
+def _lost_regions(reading: CountryReading, lost: Cells) -> dict[str, dict[str, Vote]]:
+    """By platform: the regions that have lost it, where regions and not networks are what was hit.
+
+    That is: most of what the region reports is lost, at least one region is well, and every network that has lost
+    the platform reports from such regions alone. A carrier's fault shows in all the regions where it has customers,
+    and is told by its network.
+    """
+    found: dict[str, dict[str, Vote]] = {}
+    for (platform, region), standing in sorted(reading.regions.items()):
+        if not (standing.live and standing.opinion is Opinion.BAD and standing.onset is not None):
+            continue
+        deep = (
+            standing.reachability <= 0.5 * standing.expected or 2 * standing.vantages_bad > standing.vantages
+        )
+        if deep:
+            found.setdefault(platform, {})[region] = vote(Part(platform, 0, region), reading)
+    for platform in list(found):
+        hit = found[platform]
+        live = {r for (p, r), standing in reading.regions.items() if p == platform and standing.live}
+        well = {
+            r
+            for (p, r), standing in reading.regions.items()
+            if p == platform and standing.live and standing.opinion is not Opinion.BAD
+        }
+        explained = all(set(reading.homes.get(asn, ())) <= set(hit) for asn in lost.get(platform, {}))
+        alone = len(networks_in(hit, reading)) < 2 and bool(lost.get(platform))
+        if not well or 2 * len(hit) > len(live) or not explained or alone:
+            del found[platform]
+    return found
+
+
+def networks_in(regions: Collection[str], reading: CountryReading) -> list[int]:
+    """Networks that report from any of these regions."""
+    return sorted(asn for asn, homes in reading.homes.items() if any(home in regions for home in homes))
+
+
+def _clusters(sets: Mapping[str, frozenset[object]]) -> list[list[str]]:
+    """Group the platforms that were lost on about the same networks (or regions)."""
+    groups: list[tuple[list[str], frozenset[object]]] = []
+    for name in sorted(sets, key=lambda name: (-len(sets[name]), name)):
+        for i, (members, union) in enumerate(groups):
+            if alike(sets[name], union) >= ALIKE:
+                groups[i] = ([*members, name], union | sets[name])
+                break
+        else:
+            groups.append(([name], sets[name]))
+    return [members for members, _ in groups]
+
+
+def alike(one: Collection[object], other: Collection[object]) -> float:
+    """How much of two sets is common to both, 0 to 1 (Jaccard).
+
+    >>> alike({1, 2, 3}, {2, 3, 4})
+    0.5
+    """
+    union = set(one) | set(other)
+    return len(set(one) & set(other)) / len(union) if union else 0.0
+
+
+def scope_of(units: Collection[tuple[int, str]], live: int) -> Scope:
+    """How far a loss on these networks and regions reaches, where `live` networks have a vote.
+
+    >>> scope_of({(1, ""), (2, "")}, 3).value, scope_of({(1, "")}, 1).value, scope_of({(0, "PK-PB")}, 5).value
+    ('nation-scale', 'provider', 'region')
+    """
+    networks = {asn for asn, region in units if not region}
+    if len(networks) >= 2 and 2 * len(networks) > live:
+        return Scope.NATION_SCALE
+    if any(region for _, region in units):
+        return Scope.REGION
+    return Scope.PROVIDER if len(networks) == 1 else Scope.MULTI_PROVIDER

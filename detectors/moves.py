@@ -1,0 +1,74 @@
+"""Every move that an incident can make. The diagram in docs/incidents.md is drawn from this table.
+
+Time arrives with the event: nothing here counts windows or knows what a network is. Silence is not among the
+events, on purpose: it is no evidence, so it can move nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+
+class Phase(StrEnum):
+    """Where an incident is in its life."""
+
+    SUSPECTED = "suspected"  # not told to anybody yet
+    OPEN = "open"
+    EASING = "easing"  # nothing that reports is lost any more, but not for long enough
+    RESOLVED = "resolved"  # kept for a while: a relapse is the same incident
+    GONE = "gone"
+
+
+class Event(StrEnum):
+    """What one window brings."""
+
+    SURE = "sure"  # the loss has lasted, or reaches far, enough to say so
+    BAD = "bad"  # positive evidence of loss
+    WELL = "well"  # positive evidence of health, and none of loss
+    NEWS = "news"  # something that a reader would note has changed, and stays so
+    RECOVERED = "recovered"  # well for as long as the settings ask
+    EXPIRED = "expired"  # too long ago for a relapse
+
+
+class Told(StrEnum):
+    """What the world is told of a move."""
+
+    OPEN = "open"
+    UPDATED = "updated"
+    RESOLVED = "resolved"
+
+
+class Move(NamedTuple):
+    """Where an event leads, and what is told."""
+
+    phase: Phase
+    told: Told | None
+
+
+MOVES: Final[Mapping[tuple[Phase, Event], Move]] = MappingProxyType(
+    {
+        (Phase.SUSPECTED, Event.SURE): Move(Phase.OPEN, Told.OPEN),
+        (Phase.SUSPECTED, Event.WELL): Move(Phase.GONE, None),
+        (Phase.OPEN, Event.NEWS): Move(Phase.OPEN, Told.UPDATED),
+        (Phase.OPEN, Event.WELL): Move(Phase.EASING, None),
+        (Phase.EASING, Event.BAD): Move(Phase.OPEN, None),
+        (Phase.EASING, Event.NEWS): Move(Phase.EASING, Told.UPDATED),
+        (Phase.EASING, Event.RECOVERED): Move(Phase.RESOLVED, Told.RESOLVED),
+        (Phase.RESOLVED, Event.BAD): Move(Phase.OPEN, Told.UPDATED),
+        (Phase.RESOLVED, Event.EXPIRED): Move(Phase.GONE, None),
+    }
+)
+
+
+def move(phase: Phase, event: Event) -> Move:
+    """Where `event` leads from `phase`; an event that the table doesn't name there changes nothing.
+
+    >>> move(Phase.EASING, Event.BAD)
+    Move(phase=<Phase.OPEN: 'open'>, told=None)
+    >>> move(Phase.OPEN, Event.RECOVERED).phase is Phase.OPEN
+    True
+    """
+    return MOVES.get((phase, event), Move(phase, None))

@@ -1,0 +1,239 @@
+"""The view over countries, twice: over a backtest's readings, and over the health topic. Both share one decider.
+
+Nothing is decided here: `detectors/world.py` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from detectors.readings import Health, Reading
+from detectors.world import World
+from streams.incidents import DETECTOR_VERSION, to_record
+from streams.machine import Chunk, Message, Outbox
+from streams.records import HealthRecord, Incident, Rejected, decode, encode
+from streams.settings import Settings, fingerprint
+
+SNAPSHOT_VERSION: Final = 1
+_KEPT_BYTES_MAX: Final = 4096
+
+
+class WorldStep:
+    """The view over all countries of a backtest."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._world = World(settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings))
+
+    def step(self, reading: Reading) -> list[Incident]:
+        """Weigh one closed window."""
+        snapshots = self._world.step(reading.start, reading.end, reading.health)
+        return [to_record(snapshot, self._settings.incidents) for snapshot in snapshots]
+
+
+class _Row(msgspec.Struct, frozen=True, array_like=True):
+    """A health record as the redo log keeps it."""
+
+    start: int
+    platform: str
+    country: str
+    simulated: bool
+    n: int
+    k: int
+    expected: float
+    reachability: float
+    score: float
+    networks_live: int
+    networks_bad: int
+
+
+@dataclass(slots=True)
+class Records:
+    """One chunk of the health topic, decoded. `refused` are what was no record: (place, why)."""
+
+    rows: list[_Row]
+    next_offset: int
+    size: int = 0
+    refused: Sequence[tuple[int, str]] = ()
+    chunk: Chunk | None = None
+
+    def encode(self) -> bytes:
+        """Write for the redo log."""
+        return msgspec.msgpack.encode((self.next_offset, self.size, len(self.refused), self.rows))
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    version: int
+    next_offset: int
+    newest: int | None
+    weighed: int | None
+    windows: list[tuple[int, list[_Row]]]
+    late: int
+    world: bytes
+
+
+class WorldMachine:
+    """The view over all countries of a running system, read from the health topic.
+
+    A window is weighed once a record of the second window after it has come: workers close the same window
+    within seconds of each other.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.next_offset = 0
+        self.late = 0
+        self._seconds = settings.time.window_seconds
+        self._newest: int | None = None
+        self._windows: dict[int, dict[tuple[str, str, bool], _Row]] = {}
+        self._weighed: int | None = None
+        self._world = World(settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings))
+
+    def read(self, chunk: Chunk) -> Records:
+        """Decode a chunk. What is no health record is set aside with its reason."""
+        rows: list[_Row] = []
+        refused: list[tuple[int, str]] = []
+        for place, value in enumerate(chunk.values):
+            try:
+                record = decode(value or b"")
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                refused.append((place, str(error)[:200]))
+                continue
+            if isinstance(record, HealthRecord):
+                rows.append(_row(record))
+            else:
+                refused.append((place, "no health record"))
+        following = chunk.offsets[-1] + 1 if len(chunk.offsets) else self.next_offset
+        return Records(rows, following, len(chunk.values), refused, chunk)
+
+    def apply(self, batch: Records) -> Outbox:
+        """Take records in; weigh the windows that are complete."""
+        outbox = Outbox(rejected=len(batch.refused))
+        for row in batch.rows:
+            self._take(row, outbox)
+        if self._newest is not None:
+            for start in sorted(s for s in self._windows if s <= self._newest - 2 * self._seconds):
+                rows = self._windows.pop(start)
+                self._weighed = start
+                health = _health([rows[key] for key in sorted(rows)])
+                for snapshot in self._world.step(start, start + self._seconds, health):
+                    incident = to_record(snapshot, self.settings.incidents)
+                    outbox.incidents.append(incident)
+                    outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
+        self._keep(batch, outbox)
+        self.next_offset = batch.next_offset
+        self.late += outbox.late
+        return outbox
+
+    def _take(self, row: _Row, outbox: Outbox) -> None:
+        if self._weighed is not None and row.start <= self._weighed:
+            outbox.late += 1
+            return
+        held = self._windows.setdefault(row.start, {})
+        key = (row.platform, row.country, row.simulated)
+        if held.get(key) == row:
+            outbox.duplicate += 1
+            return
+        held[key] = row
+        outbox.applied += 1
+        self._newest = row.start if self._newest is None else max(self._newest, row.start)
+
+    @staticmethod
+    def _keep(batch: Records, outbox: Outbox) -> None:
+        if batch.chunk is None:
+            return
+        chunk = batch.chunk
+        for place, why in batch.refused:
+            value = chunk.values[place] or b""
+            offset = chunk.offsets[place]
+            record = Rejected(
+                reason="invalid",
+                detail=why,
+                topic=chunk.topic,
+                partition=chunk.partition,
+                offset=offset,
+                size=len(value),
+                value=value[:_KEPT_BYTES_MAX],
+            )
+            outbox.before.append(
+                Message("rejected", f"{chunk.topic}-{chunk.partition}-{offset}".encode(), encode(record))
+            )
+
+    def incidents(self) -> list[Incident]:
+        """The worldwide incidents that are open now."""
+        return [to_record(snapshot, self.settings.incidents) for snapshot in self._world.open]
+
+    def decode_batch(self, data: bytes) -> Records:
+        """Read what `Records.encode` wrote."""
+        following, size, refused, rows = msgspec.msgpack.decode(data, type=tuple[int, int, int, list[_Row]])
+        return Records(rows, following, size, [(-1, "")] * refused)
+
+    def snapshot(self) -> bytes:
+        """The whole state, versioned."""
+        windows = [
+            (start, [rows[key] for key in sorted(rows)]) for start, rows in sorted(self._windows.items())
+        ]
+        stored = _Stored(
+            SNAPSHOT_VERSION,
+            self.next_offset,
+            self._newest,
+            self._weighed,
+            windows,
+            self.late,
+            self._world.snapshot(),
+        )
+        return msgspec.msgpack.encode(stored)
+
+    def restore(self, data: bytes) -> None:
+        """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
+        try:
+            stored = msgspec.msgpack.decode(data, type=_Stored)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"damaged snapshot: {error}") from error
+        if stored.version != SNAPSHOT_VERSION:
+            raise ValueError(
+                f"snapshot version {stored.version} is unknown; this is version {SNAPSHOT_VERSION}"
+            )
+        self.next_offset, self._newest, self._weighed = stored.next_offset, stored.newest, stored.weighed
+        self.late = stored.late
+        self._windows = {
+            start: {(row.platform, row.country, row.simulated): row for row in rows}
+            for start, rows in stored.windows
+        }
+        self._world.restore(stored.world)
+
+
+def _row(record: HealthRecord) -> _Row:
+    return _Row(
+        int(record.start.timestamp()),
+        record.platform,
+        record.country,
+        record.simulated,
+        record.n,
+        record.k,
+        record.expected,
+        record.reachability,
+        record.score,
+        record.networks_live,
+        record.networks_bad,
+    )
+
+
+def _health(rows: Sequence[_Row]) -> Health:
+    return Health(
+        country=[row.country for row in rows],
+        platform=[row.platform for row in rows],
+        simulated=[row.simulated for row in rows],
+        n=np.array([row.n for row in rows], dtype=np.int64),
+        k=np.array([row.k for row in rows], dtype=np.int64),
+        expected=np.array([row.expected for row in rows], dtype=np.float64),
+        reachability=np.array([row.reachability for row in rows], dtype=np.float64),
+        score=np.array([row.score for row in rows], dtype=np.float64),
+        networks_live=np.array([row.networks_live for row in rows], dtype=np.int64),
+        networks_bad=np.array([row.networks_bad for row in rows], dtype=np.int64),
+    )
