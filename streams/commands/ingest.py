@@ -23,7 +23,7 @@ from producers.ooni import Reader, Refused
 from producers.platforms import PlatformMapError, Platforms, read_platforms
 from producers.records import ProbeResult, encode
 from streams.connection import options, wait_for_broker
-from streams.settings import Settings, SettingsError, load
+from streams.settings import Settings, SettingsError, load, with_bootstrap
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -64,7 +64,7 @@ def ooni(
     simulated: Annotated[
         bool, typer.Option("--simulated", help="Mark every result as made: measured in an emulated network.")
     ] = False,
-    bootstrap: Annotated[str | None, typer.Option(help="Broker, host:port; else the settings'.")] = None,
+    bootstrap: Annotated[str | None, typer.Option(help="Broker, host:port[,host:port]; over the settings.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
@@ -72,11 +72,7 @@ def ooni(
 
     Says what was written, and what was not and why. Exit code 1: nothing could be written.
     """
-    settings = load(config)
-    if bootstrap is not None:
-        settings = settings.model_copy(
-            update={"kafka": settings.kafka.model_copy(update={"bootstrap": bootstrap})}
-        )
+    settings = with_bootstrap(load(config), bootstrap)
     for path in files:
         if not path.is_file():
             raise SettingsError(f"{path}: no such file; name files of OONI measurements")

@@ -1,0 +1,166 @@
+"""`netdusk calendar`: scheduled events that an incident may coincide with, onto the topic or into a file."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from aiokafka.errors import KafkaError
+from rich.console import Console
+from rich.table import Table
+
+from streams.almanac import Almanac
+from streams.calendar import event_of, moment, read_file, zone_of
+from streams.connection import Reader, connect
+from streams.records import CalendarEvent, encode
+from streams.settings import Settings, SettingsError, load, with_bootstrap
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+Output = Annotated[
+    str | None,
+    typer.Option(help="Write JSONL there (for backtest's --calendar); - is stdout.", metavar="FILE"),
+]
+Config = Annotated[Path | None, typer.Option(help="Settings file (TOML).")]
+Bootstrap = Annotated[str | None, typer.Option(help="Broker, host:port[,host:port]; over the settings.")]
+Zone = Annotated[str, typer.Option("--timezone", help="IANA zone of times that name none.")]
+_TIMEOUT_SECONDS: Final = 30.0
+
+
+@app.callback()
+def calendar() -> None:
+    """Scheduled events (rallies, elections, exams) that an incident may coincide with."""
+
+
+@app.command()
+def add(
+    title: Annotated[str, typer.Argument(help="What it is.")],
+    country: Annotated[str, typer.Option(help="ISO 3166-1 alpha-2 code.")],
+    start: Annotated[str, typer.Option(help="ISO 8601 time or date.")],
+    end: Annotated[str | None, typer.Option(help="Likewise; else a moment, or the whole day.")] = None,
+    source: Annotated[str | None, typer.Option(help="Where it is announced (URL).")] = None,
+    event_id: Annotated[str | None, typer.Option("--id", help="Else a hash; the same id replaces.")] = None,
+    timezone: Zone = "UTC",
+    output: Output = None,
+    config: Config = None,
+    bootstrap: Bootstrap = None,
+) -> None:
+    """Put one event on the topic."""
+    zone = zone_of(timezone)
+    begin = moment(start, zone, SettingsError)
+    until = moment(end or start, zone, SettingsError, is_end=True)
+    event = event_of(
+        country=country,
+        title=title,
+        start=begin,
+        end=until,
+        source=source,
+        identity=event_id,
+        problem=SettingsError,
+    )
+    _put([event], output, config, bootstrap)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="iCalendar (.ics) or CSV (.csv).", metavar="FILE")],
+    country: Annotated[str | None, typer.Option(help="For events that name none.")] = None,
+    timezone: Zone = "UTC",
+    output: Output = None,
+    config: Config = None,
+    bootstrap: Bootstrap = None,
+) -> None:
+    """Put the events of a file on the topic: all of them, or, where one is wrong, none."""
+    _put(read_file(file, country=country, zone=zone_of(timezone)), output, config, bootstrap)
+
+
+@app.command("list")
+def list_(
+    country: Annotated[str | None, typer.Option(help="Of this country alone.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One event a line.")] = False,
+    config: Config = None,
+    bootstrap: Bootstrap = None,
+) -> None:
+    """Show what is on the topic."""
+    settings = with_bootstrap(load(config), bootstrap)
+    almanac = Almanac(Reader(settings.kafka), settings.topics.calendar)
+    _run(settings, almanac.catch_up())
+    events = sorted(almanac.events.values(), key=lambda event: (event.start, event.id))
+    events = [event for event in events if country in (None, event.country)]
+    if as_json:
+        for event in events:
+            sys.stdout.write(encode(event).decode() + "\n")
+        return
+    table = Table("id", "country", "start (UTC)", "end (UTC)", "title", "source", box=None, pad_edge=False)
+    for event in events:
+        table.add_row(
+            event.id,
+            event.country,
+            f"{event.start:%Y-%m-%d %H:%M}",
+            f"{event.end:%Y-%m-%d %H:%M}",
+            event.title,
+            event.source or "",
+        )
+    Console().print(table if events else "the calendar is empty")
+
+
+@app.command()
+def remove(
+    event_id: Annotated[str, typer.Argument(help="As `list` shows it.", metavar="ID")],
+    config: Config = None,
+    bootstrap: Bootstrap = None,
+) -> None:
+    """Take an event off the topic; workers that run keep it until they start again."""
+    settings = with_bootstrap(load(config), bootstrap)
+    almanac = Almanac(Reader(settings.kafka), settings.topics.calendar)
+    _run(settings, almanac.catch_up())
+    if event_id not in almanac.events:
+        raise SettingsError(
+            f"{event_id}: no such event on {settings.topics.calendar}; see `netdusk calendar list`"
+        )
+    _run(settings, _send(settings, [(event_id.encode(), None)]))
+    typer.echo(f"removed {event_id}")
+
+
+def _put(
+    events: Sequence[CalendarEvent], output: str | None, config: Path | None, bootstrap: str | None
+) -> None:
+    if output is None:
+        settings = with_bootstrap(load(config), bootstrap)
+        _run(settings, _send(settings, [(event.id.encode(), encode(event)) for event in events]))
+        typer.echo(f"{len(events)} events on {settings.topics.calendar}")
+        return
+    lines = b"".join(encode(event) + b"\n" for event in events)
+    if output == "-":
+        sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        Path(output).write_bytes(lines)
+    except OSError as error:
+        raise SettingsError(f"{output}: {error.strerror}; name a file that can be written") from error
+    typer.echo(f"{len(events)} events in {output}")
+
+
+def _run(settings: Settings, work: object) -> None:
+    try:
+        asyncio.run(work)  # type: ignore[arg-type]  # any coroutine: what it returns is not used
+    except (KafkaError, OSError) as error:
+        raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
+
+
+async def _send(settings: Settings, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+    """Write records, all acknowledged when this returns."""
+    topic = settings.topics.calendar
+    if not await Reader(settings.kafka).partitions_of(topic):
+        raise SettingsError(f"{topic}: no such topic; make it with `netdusk topics`")
+    producer = await connect(settings.kafka)
+    try:
+        for future in [await producer.send(topic, key=key, value=value) for key, value in records]:
+            await asyncio.wait_for(future, _TIMEOUT_SECONDS)
+    finally:
+        await producer.stop()
