@@ -132,7 +132,7 @@ class Assembler:
             case.take_cause(cause, reading)
             if case.phase is Phase.SUSPECTED:
                 case.held += 1
-                if not self._waits(cause, case, held.cases, reading):
+                if not self._waits(cause, case, held.cases, reading, worldwide):
                     sure.append(case)
             elif case.phase is Phase.RESOLVED:
                 case.relapses += 1
@@ -166,7 +166,14 @@ class Assembler:
                 return found
         return None
 
-    def _waits(self, cause: Cause, case: Case, cases: Sequence[Case], reading: CountryReading) -> bool:
+    def _waits(
+        self,
+        cause: Cause,
+        case: Case,
+        cases: Sequence[Case],
+        reading: CountryReading,
+        worldwide: Worldwide,
+    ) -> bool:
         """Whether it is too early to tell: more is on its way, or it may yet turn out to be part of another."""
         settle = self.settings.settle_windows
         if any(
@@ -175,6 +182,8 @@ class Assembler:
             for other in cases
         ):
             return case.held <= settle
+        if worldwide.stirs(case) and case.held <= settle:
+            return True
         return cause.growing and case.held <= self.settings.hold_windows
 
     def _move(self, case: Case, reading: CountryReading, *, sure: bool, held: _Country) -> Iterable[_Told]:
@@ -196,7 +205,7 @@ class Assembler:
             yield _Told(Told.OPEN, "")
         elif step.told is Told.RESOLVED:
             case.resolved = case.recovered_at()
-            case.scope = case.widest
+            case.scope, case.severity = case.widest, case.worst
             yield _Told(Told.RESOLVED, "")
         elif relapsed:
             case.resolved = None

@@ -74,6 +74,7 @@ class Case(msgspec.Struct, array_like=True):
     scope: Scope = Scope.PROVIDER
     widest: Scope = Scope.PROVIDER
     severity: Severity = Severity.MINOR
+    worst: Severity = Severity.MINOR
     live: int = 0
     vantages: int = 0
     others: tuple[int, int] = (0, 0)  # other platforms on its networks: cells that were well, of how many
@@ -295,6 +296,8 @@ class Case(msgspec.Struct, array_like=True):
             if impact >= (bar - _HYSTERESIS if kept else bar):
                 self.severity = severity
                 break
+        if list(Severity).index(self.severity) > list(Severity).index(self.worst):
+            self.worst = self.severity
 
     def _in_few_regions(self, units: Iterable[tuple[int, str]], reading: CountryReading) -> bool:
         """Whether the lost networks report from a minority of the regions, while others are well."""

@@ -1,4 +1,7 @@
-"""Quieting: what is lost everywhere, or from outside too, is no country's incident (docs/adr/0003)."""
+"""What makes a loss worldwide: how many countries share it, and whether it fails from outside too (docs/adr/0003).
+
+Two ask: the assembler, before it tells of a country, and the world, before it tells of all of them.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,45 @@ from detectors.snapshots import Kind
 COUNTRIES_MIN: Final = 3
 #: Failing results that say something about their controls, at least.
 _CONTROLS_MIN: Final = 3.0
+#: Where the same target answers from outside, nearly all countries must have lost it to call it the world.
+_NEARLY_ALL: Final = 0.9
+_SHORTFALL_MIN: Final = 0.05
+
+
+def is_worldwide(down: int, voters: int, controls_good: float, controls_bad: float) -> bool:
+    """Whether a platform that `down` of `voters` countries have lost is down worldwide.
+
+    `controls_*` count the failing results whose target did (not) answer outside of the country at that time. A
+    control that fails while every other country is well says something about the control.
+
+    >>> is_worldwide(4, 6, 0, 0), is_worldwide(4, 6, 40, 0), is_worldwide(6, 6, 40, 0)
+    (True, False, True)
+    >>> is_worldwide(1, 1, 0, 40), is_worldwide(1, 1, 40, 0), is_worldwide(1, 5, 0, 40)
+    (True, False, False)
+    """
+    outside = controls_bad >= _CONTROLS_MIN and controls_bad > controls_good
+    inside = controls_good >= _CONTROLS_MIN and controls_good >= 4 * controls_bad
+    if voters < COUNTRIES_MIN:
+        return outside and 2 * down > voters
+    if outside:
+        return down >= 2
+    return down >= _NEARLY_ALL * voters if inside else 2 * down > voters
+
+
+def lost(health: Health, settings: IncidentSettings) -> NDArray[np.bool_]:
+    """Per row: whether the platform is lost there, or visibly on its way."""
+    short = (health.expected - health.reachability) >= _SHORTFALL_MIN
+    return np.asarray(((health.score >= settings.lean_score) & short) | surely_lost(health))
+
+
+def surely_lost(health: Health) -> NDArray[np.bool_]:
+    """Per row: whether the platform is lost there beyond doubt."""
+    most = (2 * health.networks_bad > health.networks_live) & (health.networks_live > 0)
+    return np.asarray((health.score >= 1.0) | most)
 
 
 class Worldwide:
-    """Which platforms are lost, or are visibly on their way, in most of the countries that are watched.
+    """How many of the watched countries have lost which platform, in one window.
 
     Worked out only when somebody asks: a calm world costs nothing.
     """
@@ -27,34 +65,54 @@ class Worldwide:
     def __init__(self, health: Health, settings: IncidentSettings) -> None:
         self._health = health
         self._settings = settings
-        self._down: NDArray[np.bool_] | None = None
+        self._lost: NDArray[np.bool_] | None = None
+        self._votes: dict[tuple[str, bool], tuple[int, int]] = {}
 
     def quiets(self, case: Case) -> bool:
-        """Whether what a case has lost is lost in most countries, or fails outside of its country too."""
-        if case.kind is not Kind.PLATFORM or not case.platforms:
+        """Whether all that a case has lost is down worldwide; or, where results stopped, they stopped everywhere.
+
+        When nearly every country falls silent in the same minute, it is our own way to them that broke.
+        """
+        if case.kind is Kind.CONNECTIVITY:
+            silent, voters = self._silence(case.simulated)
+            return voters >= COUNTRIES_MIN and silent >= _NEARLY_ALL * voters
+        if not case.platforms:
             return False
-        return all(self._fails_outside(case, p) or self.is_down(p, case.simulated) for p in case.platforms)
+        return all(
+            is_worldwide(*self.votes(platform, case.simulated), *case.controls.get(platform, (0.0, 0.0)))
+            for platform in case.platforms
+        )
 
-    @staticmethod
-    def _fails_outside(case: Case, platform: str) -> bool:
-        good, bad = case.controls.get(platform, (0.0, 0.0))
-        return bad >= _CONTROLS_MIN and bad > good
+    def stirs(self, case: Case) -> bool:
+        """Whether so many other countries lean the same way that it may yet turn out to be worldwide."""
+        if case.kind is not Kind.PLATFORM:
+            return False
+        for platform in case.platforms:
+            down, voters = self.votes(platform, case.simulated)
+            if voters >= COUNTRIES_MIN and down >= 2 and 3 * down >= voters:
+                return True
+        return False
 
-    def is_down(self, platform: str, simulated: bool) -> bool:
-        """Whether most of the watched countries have lost it."""
+    def _silence(self, simulated: bool) -> tuple[int, int]:
+        """Countries without a single result in this window, and those that have live networks."""
         health = self._health
-        if self._down is None:
-            self._down = lost(health, self._settings)
-        mine = [
-            i
-            for i, (name, made_up) in enumerate(zip(health.platform, health.simulated, strict=True))
-            if name == platform and made_up == simulated and health.networks_live[i] > 0
-        ]
-        return len(mine) >= COUNTRIES_MIN and 2 * int(self._down[mine].sum()) > len(mine)
+        heard: dict[str, int] = {}
+        for i, country in enumerate(health.country):
+            if health.simulated[i] == simulated and health.networks_live[i] > 0:
+                heard[country] = heard.get(country, 0) + int(health.n[i])
+        return sum(n == 0 for n in heard.values()), len(heard)
 
-
-def lost(health: Health, settings: IncidentSettings) -> NDArray[np.bool_]:
-    """Per row: whether the platform is lost there, or visibly on its way."""
-    short = (health.expected - health.reachability) >= 0.05
-    most = 2 * health.networks_bad > health.networks_live
-    return np.asarray(((health.score >= settings.lean_score) & short) | most)
+    def votes(self, platform: str, simulated: bool) -> tuple[int, int]:
+        """Countries that have lost the platform, and those that watch it."""
+        key = (platform, simulated)
+        if key not in self._votes:
+            health = self._health
+            if self._lost is None:
+                self._lost = lost(health, self._settings)
+            mine = [
+                i
+                for i, (name, made_up) in enumerate(zip(health.platform, health.simulated, strict=True))
+                if name == platform and made_up == simulated and health.networks_live[i] > 0
+            ]
+            self._votes[key] = (int(self._lost[mine].sum()) if mine else 0, len(mine))
+        return self._votes[key]

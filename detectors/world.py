@@ -1,32 +1,66 @@
 """The view over countries: a platform that most of them have lost is down worldwide, and that is one incident.
 
-One country has one vote. The step of a backtest and the machine on the health topic both feed it the same columns.
+One country has one vote. The step of a backtest and the machine on the health topic feed it the same columns.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import Final
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 
+from detectors.evidence import HALF_HOUR_SECONDS, PLATFORM
 from detectors.moves import Event, Phase, Told, move
-from detectors.quiet import COUNTRIES_MIN, lost
-from detectors.readings import Health
+from detectors.quiet import COUNTRIES_MIN, is_worldwide, lost, surely_lost
+from detectors.readings import Health, Reading
 from detectors.settings import IncidentSettings, TimeSettings
-from detectors.snapshots import Kind, Scope, Severity, Snapshot, incident_id
+from detectors.snapshots import Fact, Kind, Scope, Severity, Snapshot, incident_id
 
 SNAPSHOT_VERSION: Final = 1
+PAST_MAX: Final = 256
 _DAY: Final = 86_400
+_FADE: Final = 0.93
 
 
-class _Country(msgspec.Struct, array_like=True):
-    """How a platform stands in one country, as an outage goes on."""
+class Signs(NamedTuple):
+    """What a country's failures of one window say beside their number."""
+
+    controls_good: int
+    controls_bad: int
+    failures: Mapping[str, int]  # by `stage.failure`
+
+
+NO_SIGNS: Final = Signs(0, 0, MappingProxyType({}))
+Key = tuple[str, str, bool]  # platform, country, simulated
+
+
+def signs_of(reading: Reading) -> dict[Key, Signs]:
+    """The signs of the countries in which something stirs."""
+    signs: dict[Key, Signs] = {}
+    for country in reading.countries:
+        failures: dict[str, dict[str, int]] = {}
+        for (platform, _), counts in country.mechanisms.items():
+            found = failures.setdefault(platform, {})
+            for name, count in counts.items():
+                found[name] = found.get(name, 0) + count
+        for platform in sorted(failures.keys() | country.control.keys()):
+            good, bad = country.control.get(platform, (0, 0))
+            named = dict(sorted(failures.get(platform, {}).items()))
+            signs[platform, country.country, country.simulated] = Signs(good, bad, named)
+    return signs
+
+
+class _Loss(msgspec.Struct, array_like=True):
+    """One platform in one country, as an outage goes on."""
 
     onset: int
     usual: float
     now: float
+    low: float
     n: int
     good: int = 0
     good_since: int | None = None
@@ -37,18 +71,18 @@ class _Outage(msgspec.Struct, array_like=True):
     id: str
     simulated: bool
     onset: int
-    losses: dict[tuple[str, str], _Country]  # (platform, country)
+    losses: dict[tuple[str, str], _Loss]  # (platform, country)
+    failures: dict[str, float]
     phase: Phase = Phase.SUSPECTED
     seq: int = 0
     detected: int = 0
-    updated: int = 0
     resolved: int | None = None
     watched: int = 0
     networks: int = 0
+    controls: tuple[float, float] = (0.0, 0.0)
     told: list[str] = []
     pending: list[str] = []
     pending_windows: int = 0
-    reason: str = ""
     previous: list[str] = []
 
     @property
@@ -58,6 +92,25 @@ class _Outage(msgspec.Struct, array_like=True):
     @property
     def countries(self) -> list[str]:
         return sorted({country for _, country in self.losses})
+
+    def news(self) -> list[str]:
+        return [" ".join(self.platforms), " ".join(self.countries)]
+
+
+class _Row(NamedTuple):
+    """How a platform stands in one country in this window."""
+
+    down: bool
+    sure: bool
+    n: int
+    k: int
+    expected: float
+    reachability: float
+    networks_live: int
+    signs: Signs
+
+
+Rows = dict[tuple[str, str], _Row]
 
 
 class _Stored(msgspec.Struct, array_like=True):
@@ -84,7 +137,7 @@ class World:
         self.window_seconds = time.window_seconds
         self.version = version
         self.fingerprint = fingerprint
-        self._since: dict[tuple[str, str, bool], int] = {}  # where a loss began, before it is anybody's
+        self._since: dict[Key, int] = {}  # where a country's loss began, before it is anybody's
         self._outages: list[_Outage] = []
         self._past: list[tuple[str, list[str], int]] = []
         self._open: dict[str, Snapshot] = {}
@@ -94,21 +147,20 @@ class World:
         """The last snapshot of every outage that goes on."""
         return list(self._open.values())
 
-    def step(self, start: int, end: int, health: Health) -> list[Snapshot]:
-        """Weigh one window of all countries."""
-        down = lost(health, self.settings)
+    def step(self, start: int, health: Health, signs: Mapping[Key, Signs]) -> list[Snapshot]:
+        """Weigh one window of all countries; `start` is where it began."""
+        end = start + self.window_seconds
         self._forget(end)
+        down = lost(health, self.settings)
         if not down.any() and not self._outages:
             self._since.clear()
             return []
-        rows = self._rows(health, down, start)
-        told = []
+        rows = self._rows(health, down, signs, start)
+        told: list[Snapshot] = []
         for simulated in (False, True):
-            mine = {key[:2]: row for key, row in rows.items() if key[2] == simulated}
-            self._find(mine, simulated, start, end)
+            self._find(rows[simulated], simulated, start, end)
         for outage in self._outages:
-            mine = {key[:2]: row for key, row in rows.items() if key[2] == outage.simulated}
-            told.extend(self._move(outage, mine, start, end))
+            told.extend(self._move(outage, rows[outage.simulated], start, end))
         self._outages = [outage for outage in self._outages if outage.phase is not Phase.GONE]
         for snapshot in told:
             if snapshot.status is Told.RESOLVED:
@@ -117,46 +169,55 @@ class World:
                 self._open[snapshot.id] = snapshot
         return told
 
-    def _rows(self, health: Health, down: np.ndarray, start: int) -> dict[tuple[str, str, bool], _Row]:
-        """Live rows by (platform, country, simulated), for the platforms that somebody has lost."""
+    def _rows(
+        self, health: Health, down: np.ndarray, signs: Mapping[Key, Signs], start: int
+    ) -> dict[bool, Rows]:
+        """Live rows, real and simulated, of the platforms that somebody has lost."""
+        sure = surely_lost(health)
         affected = {health.platform[i] for i in np.flatnonzero(down).tolist()}
-        affected.update(p for outage in self._outages for p in outage.platforms)
-        rows: dict[tuple[str, str, bool], _Row] = {}
+        affected.update(platform for outage in self._outages for platform in outage.platforms)
+        rows: dict[bool, Rows] = {False: {}, True: {}}
+        lasting: dict[Key, int] = {}
         for i, platform in enumerate(health.platform):
             if platform not in affected or health.networks_live[i] <= 0:
                 continue
             key = (platform, health.country[i], health.simulated[i])
-            rows[key] = _Row(
+            rows[key[2]][key[:2]] = _Row(
                 bool(down[i]),
+                bool(sure[i]),
                 int(health.n[i]),
                 int(health.k[i]),
                 float(health.expected[i]),
                 float(health.reachability[i]),
                 int(health.networks_live[i]),
+                signs.get(key, NO_SIGNS),
             )
             if down[i]:
-                self._since.setdefault(key, start)
-            else:
-                self._since.pop(key, None)
+                lasting[key] = self._since.get(key, start)
+        self._since = lasting
         return rows
 
-    def _find(self, rows: dict[tuple[str, str], _Row], simulated: bool, start: int, end: int) -> None:
+    def _find(self, rows: Rows, simulated: bool, start: int, end: int) -> None:
         """Platforms that most countries have lost become an outage, or part of one."""
         for platform in sorted({platform for platform, _ in rows}):
             mine = {country: row for (p, country), row in rows.items() if p == platform}
             hit = sorted(country for country, row in mine.items() if row.down)
-            if len(mine) < COUNTRIES_MIN or 2 * len(hit) <= len(mine):
+            good = sum(mine[country].signs.controls_good for country in hit)
+            bad = sum(mine[country].signs.controls_bad for country in hit)
+            sure = sum(mine[country].sure for country in hit)
+            if not hit or not is_worldwide(len(hit), len(mine), good, bad) or sure < min(2, len(hit)):
                 continue
             outage = self._match(platform, simulated, end)
             if outage is None:
-                outage = _Outage("", simulated, start, {})
+                outage = _Outage("", simulated, start, {}, {})
                 self._outages.append(outage)
             for country in hit:
-                loss = outage.losses.get((platform, country))
+                row, loss = mine[country], outage.losses.get((platform, country))
                 if loss is None:
                     onset = self._since.get((platform, country, simulated), start)
-                    row = mine[country]
-                    outage.losses[platform, country] = _Country(onset, row.expected, row.reachability, row.n)
+                    outage.losses[platform, country] = _Loss(
+                        onset, row.expected, row.reachability, row.reachability, 0
+                    )
                 elif loss.recovered is not None:
                     loss.recovered, loss.good, loss.good_since = None, 0, None
             outage.watched = max(outage.watched, len(mine))
@@ -168,14 +229,35 @@ class World:
             if platform in outage.platforms:
                 return outage
         for outage in candidates:
-            if outage.phase is not Phase.RESOLVED and end - outage.onset <= self.settings.together_seconds:
+            soon = end - outage.onset <= self.settings.together_seconds
+            if soon and outage.phase is not Phase.RESOLVED:
                 return outage
         return None
 
-    def _move(
-        self, outage: _Outage, rows: dict[tuple[str, str], _Row], start: int, end: int
-    ) -> list[Snapshot]:
+    def _move(self, outage: _Outage, rows: Rows, start: int, end: int) -> list[Snapshot]:
+        heard = self._weigh(outage, rows, start)
+        event = self._event(outage, heard)
+        if event is None:
+            return self._news(outage, end)
+        was, step = outage.phase, move(outage.phase, event)
+        outage.phase = step.phase
+        if step.told is Told.OPEN:
+            self._open_outage(outage, start, end)
+            return [self._tell(outage, Told.OPEN, "", end)]
+        if step.told is Told.RESOLVED:
+            recovered = [loss.recovered for loss in outage.losses.values() if loss.recovered is not None]
+            outage.resolved = max(recovered)
+            return [self._tell(outage, Told.RESOLVED, "", end)]
+        if was is Phase.RESOLVED and step.phase is Phase.OPEN:
+            outage.resolved = None
+            return [self._tell(outage, Told.UPDATED, "lost again", end)]
+        return self._news(outage, end)
+
+    def _weigh(self, outage: _Outage, rows: Rows, start: int) -> bool:
+        """Take the window's evidence in; whether there was any."""
         heard = False
+        good, bad = (count * _FADE for count in outage.controls)
+        outage.failures = {name: count * _FADE for name, count in outage.failures.items() if count > 0.05}
         for key, loss in outage.losses.items():
             row = rows.get(key)
             if row is None or row.n == 0:
@@ -183,60 +265,53 @@ class World:
             heard = True
             loss.now = row.reachability
             loss.n += row.n
-            if row.k >= row.n * (loss.usual + min(row.reachability, loss.usual)) / 2 and not row.down:
+            good += row.signs.controls_good
+            bad += row.signs.controls_bad
+            for name, count in row.signs.failures.items():
+                outage.failures[name] = outage.failures.get(name, 0.0) + count
+            if row.down:
+                loss.low = min(loss.low, row.reachability)
+            if row.k >= row.n * (loss.usual + loss.low) / 2:
                 loss.good += 1
                 if loss.good == 1:
                     loss.good_since = start
-                if loss.good >= self.settings.recovery_windows and loss.recovered is None:
-                    loss.recovered = loss.good_since
-            elif row.down:
+            elif loss.recovered is None or row.sure:
                 loss.good, loss.good_since, loss.recovered = 0, None, None
-        event = self._event(outage, heard)
-        step = move(outage.phase, event) if event is not None else None
-        if step is None:
-            return self._news(outage, end)
-        relapsed = outage.phase is Phase.RESOLVED and step.phase is Phase.OPEN
-        outage.phase = step.phase
-        if step.told is Told.OPEN:
-            outage.detected = end
-            outage.onset = _onset(outage, self.window_seconds)
-            horizon = outage.onset - self.settings.previous_days * _DAY
-            outage.previous = [
-                name
-                for name, platforms, onset in self._past
-                if onset >= horizon and not set(platforms).isdisjoint(outage.platforms)
-            ]
-            marks = [*outage.platforms, "simulated" if outage.simulated else ""]
-            outage.id = incident_id(Kind.GLOBAL, None, start, self.version, *marks)
-            return [self._tell(outage, Told.OPEN, "", end)]
-        if step.told is Told.RESOLVED:
-            outage.resolved = max(
-                loss.recovered for loss in outage.losses.values() if loss.recovered is not None
-            )
-            return [self._tell(outage, Told.RESOLVED, "", end)]
-        if relapsed:
-            outage.resolved = None
-            return [self._tell(outage, Told.UPDATED, "lost again", end)]
-        return self._news(outage, end)
+            if loss.good >= self.settings.recovery_windows and not row.sure and loss.recovered is None:
+                loss.recovered = loss.good_since
+        outage.controls = (good, bad)
+        return heard
 
     @staticmethod
     def _event(outage: _Outage, heard: bool) -> Event | None:
-        """A platform is back when it is back in most of the countries that had lost it; the others tell their own."""
-        lasting = sum(loss.recovered is None for loss in outage.losses.values())
-        mending = sum(loss.recovered is None and loss.good > 0 for loss in outage.losses.values())
+        """A platform is back when it is back in most of the countries that had lost it."""
         total = len(outage.losses)
+        back = sum(loss.recovered is not None for loss in outage.losses.values())
+        mending = sum(loss.recovered is None and loss.good > 0 for loss in outage.losses.values())
         if outage.phase is Phase.SUSPECTED:
-            return Event.SURE if lasting - mending else Event.WELL
-        if 2 * (total - lasting) > total and not mending:
+            return Event.SURE if back + mending < total else Event.WELL
+        if not heard:
+            return None
+        if 2 * back > total and not mending:
             return Event.RECOVERED
-        if 2 * (total - lasting + mending) > total:
-            return Event.WELL if heard else None
-        return Event.BAD if heard else None
+        return Event.WELL if 2 * (back + mending) > total else Event.BAD
+
+    def _open_outage(self, outage: _Outage, start: int, end: int) -> None:
+        outage.detected = end
+        outage.onset = _onset(outage, self.window_seconds)
+        horizon = outage.onset - self.settings.previous_days * _DAY
+        outage.previous = [
+            name
+            for name, platforms, onset in self._past
+            if onset >= horizon and not set(platforms).isdisjoint(outage.platforms)
+        ]
+        marks = [*outage.platforms, "simulated" if outage.simulated else ""]
+        outage.id = incident_id(Kind.GLOBAL, None, start, self.version, *marks)
 
     def _news(self, outage: _Outage, end: int) -> list[Snapshot]:
         if outage.phase not in (Phase.OPEN, Phase.EASING):
             return []
-        now = [" ".join(outage.platforms), " ".join(outage.countries)]
+        now = outage.news()
         if now == outage.told:
             outage.pending, outage.pending_windows = [], 0
             return []
@@ -246,20 +321,23 @@ class World:
         if outage.pending_windows < self.settings.news_windows or step.told is None:
             return []
         said = []
-        if fresh := set(now[0].split()) - set(outage.told[0].split()):
-            said.append(f"{', '.join(sorted(fresh))} joined")
-        if fresh := set(now[1].split()) - set(outage.told[1].split()):
-            said.append(f"reached {len(fresh)} more {'country' if len(fresh) == 1 else 'countries'}")
+        platforms, countries = (
+            sorted(set(after.split()) - set(before.split()))
+            for before, after in zip(outage.told, now, strict=True)
+        )
+        if platforms:
+            said.append(f"{', '.join(platforms)} joined")
+        if countries:
+            said.append(f"reached {', '.join(countries)} too")
         return [self._tell(outage, step.told, "; ".join(said), end)]
 
     def _tell(self, outage: _Outage, told: Told, reason: str, end: int) -> Snapshot:
         outage.seq += 1
-        outage.updated = end
-        outage.reason = reason
-        outage.told = [" ".join(outage.platforms), " ".join(outage.countries)]
-        outage.pending, outage.pending_windows = [], 0
+        outage.told, outage.pending, outage.pending_windows = outage.news(), [], 0
         losses = list(outage.losses.values())
         share = len(outage.countries) / max(1, outage.watched)
+        total = sum(outage.failures.values())
+        names = sorted(outage.failures, key=lambda name: (-outage.failures[name], name))
         return Snapshot(
             id=outage.id,
             seq=outage.seq,
@@ -278,13 +356,13 @@ class World:
             resolved=outage.resolved,
             reachability=round(sum(loss.now for loss in losses) / len(losses), 4),
             usual=round(sum(loss.usual for loss in losses) / len(losses), 4),
-            mechanism=None,
-            mechanism_share=0.0,
+            mechanism=names[0] if names else None,
+            mechanism_share=round(outage.failures[names[0]] / total, 4) if total else 0.0,
             mechanism_by_network=(),
-            facts=(),
+            facts=tuple(_facts(outage)),
             previous=tuple(outage.previous),
             coincides=(),
-            confirmed=outage.watched >= COUNTRIES_MIN,
+            confirmed=outage.networks >= self.settings.networks_confirm,
             vantages=0,
             networks_live=outage.networks,
             measurements=sum(loss.n for loss in losses),
@@ -304,7 +382,7 @@ class World:
                 self._past.append((outage.id, outage.platforms, outage.onset))
         self._outages = [outage for outage in self._outages if outage.phase is not Phase.GONE]
         horizon = now - self.settings.previous_days * _DAY
-        self._past = [past for past in self._past if past[2] >= horizon][-256:]
+        self._past = [past for past in self._past if past[2] >= horizon][-PAST_MAX:]
 
     # keeping
 
@@ -329,22 +407,9 @@ class World:
             raise ValueError(
                 f"world snapshot version {stored.version} is unknown; this is version {SNAPSHOT_VERSION}"
             )
-        self._since = {
-            (platform, country, simulated): at for platform, country, simulated, at in stored.since
-        }
+        self._since = {(platform, country, made_up): at for platform, country, made_up, at in stored.since}
         self._outages, self._past = stored.outages, stored.past
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
-
-
-class _Row(msgspec.Struct, frozen=True, array_like=True):
-    """How a platform stood in one country in this window."""
-
-    down: bool
-    n: int
-    k: int
-    expected: float
-    reachability: float
-    networks_live: int
 
 
 def _onset(outage: _Outage, window: int) -> int:
@@ -354,3 +419,31 @@ def _onset(outage: _Outage, window: int) -> int:
         if following - onset <= window:
             return onset
     return onsets[0]
+
+
+def _facts(outage: _Outage) -> list[Fact]:
+    share = len(outage.countries) / max(1, outage.watched)
+    found = [
+        Fact(
+            "countries",
+            round(share, 4),
+            "ratio",
+            outage.watched,
+            f"lost in {len(outage.countries)} of {outage.watched} watched countries",
+            None,
+            (PLATFORM,) if outage.watched >= COUNTRIES_MIN else (),
+        )
+    ]
+    onsets = [loss.onset for loss in outage.losses.values()]
+    if len(onsets) > 1:
+        spread = max(onsets) - min(onsets)
+        fits = (PLATFORM,) if spread < HALF_HOUR_SECONDS // 6 else ()
+        text = f"{len(outage.countries)} countries began to lose within {spread} s of each other"
+        found.append(Fact("onset_spread", float(spread), "s", len(outage.countries), text, None, fits))
+    good, bad = outage.controls
+    if good + bad >= 1:
+        ratio = good / (good + bad)
+        text = f"for {ratio:.0%} of the recent failures the same target answered outside the country"
+        fits = (PLATFORM,) if ratio <= 0.2 else ()
+        found.append(Fact("control", round(ratio, 4), "ratio", round(good + bad), text, None, fits))
+    return found

@@ -145,7 +145,10 @@ class Rejected(Struct, frozen=True, kw_only=True, tag_field="schema", tag=REJECT
 
 
 class HealthRecord(Struct, frozen=True, kw_only=True, tag_field="schema", tag=HEALTH_SCHEMA):
-    """How one platform stood in one country after a closed window."""
+    """How one platform stood in one country after a closed window.
+
+    Where something stirs there: how its failures' controls did, and the failures by `stage.failure`.
+    """
 
     platform: str
     country: str
@@ -157,6 +160,9 @@ class HealthRecord(Struct, frozen=True, kw_only=True, tag_field="schema", tag=HE
     score: float
     networks_live: int
     networks_bad: int
+    controls_good: int = 0
+    controls_bad: int = 0
+    failures: dict[str, int] = {}
     simulated: bool = False
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from detectors.assembler import Assembler
 from detectors.bank import Bank
 from detectors.readings import Counts, PostKey, Reading, Scheduled, SeriesGauge
+from detectors.world import NO_SIGNS, signs_of
 from producers.records import Decoded, Malformed, ProbeResult, Reason, Tick, decode_chunk
 from streams.incidents import DETECTOR_VERSION, to_record
 from streams.machine import Chunk, Message, Outbox
@@ -393,8 +394,10 @@ def _gap(word: str, milliseconds: int) -> str:
 def _health_messages(reading: Reading) -> list[Message]:
     health = reading.health
     start = datetime.fromtimestamp(reading.start, UTC)
+    signs = signs_of(reading)
     messages = []
     for i, platform in enumerate(health.platform):
+        sign = signs.get((platform, health.country[i], health.simulated[i]), NO_SIGNS)
         record = HealthRecord(
             platform=platform,
             country=health.country[i],
@@ -406,6 +409,9 @@ def _health_messages(reading: Reading) -> list[Message]:
             score=round(float(health.score[i]), 6),
             networks_live=int(health.networks_live[i]),
             networks_bad=int(health.networks_bad[i]),
+            controls_good=sign.controls_good,
+            controls_bad=sign.controls_bad,
+            failures=dict(sign.failures),
             simulated=health.simulated[i],
         )
         messages.append(Message("health", platform.encode(), encode(record)))

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from detectors.readings import Health, Reading
-from detectors.world import World
+from detectors.world import Key, Signs, World, signs_of
 from streams.incidents import DETECTOR_VERSION, to_record
 from streams.machine import Chunk, Message, Outbox
 from streams.records import HealthRecord, Incident, Rejected, decode, encode
@@ -32,7 +32,7 @@ class WorldStep:
 
     def step(self, reading: Reading) -> list[Incident]:
         """Weigh one closed window."""
-        snapshots = self._world.step(reading.start, reading.end, reading.health)
+        snapshots = self._world.step(reading.start, reading.health, signs_of(reading))
         return [to_record(snapshot, self._settings.incidents) for snapshot in snapshots]
 
 
@@ -50,6 +50,9 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
     score: float
     networks_live: int
     networks_bad: int
+    controls_good: int
+    controls_bad: int
+    failures: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -120,8 +123,8 @@ class WorldMachine:
             for start in sorted(s for s in self._windows if s <= self._newest - 2 * self._seconds):
                 rows = self._windows.pop(start)
                 self._weighed = start
-                health = _health([rows[key] for key in sorted(rows)])
-                for snapshot in self._world.step(start, start + self._seconds, health):
+                ordered = [rows[key] for key in sorted(rows)]
+                for snapshot in self._world.step(start, _health(ordered), _signs(ordered)):
                     incident = to_record(snapshot, self.settings.incidents)
                     outbox.incidents.append(incident)
                     outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
@@ -221,6 +224,9 @@ def _row(record: HealthRecord) -> _Row:
         record.score,
         record.networks_live,
         record.networks_bad,
+        record.controls_good,
+        record.controls_bad,
+        record.failures,
     )
 
 
@@ -237,3 +243,11 @@ def _health(rows: Sequence[_Row]) -> Health:
         networks_live=np.array([row.networks_live for row in rows], dtype=np.int64),
         networks_bad=np.array([row.networks_bad for row in rows], dtype=np.int64),
     )
+
+
+def _signs(rows: Sequence[_Row]) -> dict[Key, Signs]:
+    return {
+        (row.platform, row.country, row.simulated): Signs(row.controls_good, row.controls_bad, row.failures)
+        for row in rows
+        if row.failures or row.controls_good or row.controls_bad
+    }
