@@ -6,7 +6,7 @@ Everything printed is read from the topics and the page of the worker that has j
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
@@ -89,8 +89,19 @@ def speed_near(evenings: Sequence[scenario.Evening], speed: float, moment: datet
     return speed if near and speed > 0 else None
 
 
-async def run(house: House, show: Show, *, speed: float, seed: int, evenings: Sequence[str]) -> Seen:
-    """Play the scenario through the house; returns when the worker has judged all of it."""
+async def run(
+    house: House,
+    show: Show,
+    *,
+    speed: float,
+    seed: int,
+    evenings: Sequence[str],
+    ready: Callable[[House], Awaitable[None]] | None = None,
+) -> Seen:
+    """Play the scenario through the house; returns when the worker has judged all of it.
+
+    `ready` is called once the worker serves its page, before the first result is sent.
+    """
     loop = asyncio.get_running_loop()
     began = loop.time()
     seen = Seen()
@@ -98,6 +109,8 @@ async def run(house: House, show: Show, *, speed: float, seed: int, evenings: Se
     worker = house.start_worker()
     await house.ready(worker)
     seen.ready_seconds = loop.time() - began
+    if ready is not None:
+        await ready(house)
     board = show.board
     board.note = f"{speed:g} times as fast" if speed else "as fast as it goes"
 

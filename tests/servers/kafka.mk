@@ -4,7 +4,7 @@ KAFKA_READY := .cache/kafka/.ready
 servers:: $(KAFKA_READY)
 
 $(KAFKA_READY): tests/servers/kafka/pom.xml
-	@if ! command -v java mvn >/dev/null; then \
+	@if ! { command -v java && command -v mvn; } >/dev/null; then \
 	  [ "$$(id -u)" = 0 ] || { echo "java and mvn are missing: install Java 17 or newer and Maven" >&2; exit 1; }; \
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless maven; \
 	fi
