@@ -1,0 +1,36 @@
+"""Everything that is written from here, by its path in the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from monitoring.alerts import netdusk, world
+from monitoring.config import DRILL, ON_CALL, Config
+from monitoring.model import Group, rule_file
+from monitoring.rules import netdusk as records
+
+ROOT: Final = Path(__file__).parents[1]
+RULES: Final = "helm/netdusk/files/rules"
+
+
+def rule_groups(config: Config) -> Mapping[str, list[Group]]:
+    """The groups, by the name of the file in which they stand."""
+    return {
+        "netdusk-incidents": world.groups(config),
+        "netdusk-self": [*records.groups(config), *netdusk.groups(config)],
+        "netdusk-canary": [*records.canary(config), *netdusk.canary(config)],
+    }
+
+
+def rule_files(config: Config) -> dict[str, str]:
+    """The rule files of one flavour, by name."""
+    return {f"{name}.yaml": rule_file(groups, config) for name, groups in rule_groups(config).items()}
+
+
+def files() -> dict[str, str]:
+    """Path and text of every file that `python -m monitoring` writes."""
+    found = {f"{RULES}/{name}": text for name, text in rule_files(ON_CALL).items()}
+    found["monitoring/drill/netdusk-incidents.yaml"] = rule_files(DRILL)["netdusk-incidents.yaml"]
+    return found
