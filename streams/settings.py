@@ -7,12 +7,14 @@ directories are named by `secrets_dir`).
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +23,8 @@ from pydantic_settings import (
 )
 
 from detectors.settings import DetectionSettings, IncidentSettings, TimeSettings
+from producers.complaints import complaints
+from producers.countries import CANARY, COUNTRIES
 
 
 class _Part(BaseModel):
@@ -89,6 +93,91 @@ class LabelSettings(_Part):
     series_max: int = Field(50_000, ge=1)
 
 
+class CostSettings(_Part):
+    """What a country's economy rests on, as the operator found it, with the source: see docs/report.md.
+
+    There are no defaults: a figure that nobody vouches for is worse than none.
+    """
+
+    daily_gdp_usd: float = Field(gt=0)
+    digital_share: float = Field(gt=0, le=1)  # of the GDP: what needs the Internet
+    source: str = Field(min_length=1, max_length=1000)
+    platform_shares: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}  # of that: what needs the platform
+
+
+def _country(value: str) -> str:
+    if value not in COUNTRIES | {CANARY}:
+        raise ValueError('write a country code of ISO 3166-1 alpha-2 in capitals, like "PK"')
+    return value
+
+
+def _server(value: str) -> str:
+    host, port = split_server(value)
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise ValueError('write an address, with a port where it is not 53, like "9.9.9.9:53"') from None
+    if not 0 < port < 65_536:
+        raise ValueError("a port is from 1 to 65535")
+    return value
+
+
+def split_server(value: str, port: int = 53) -> tuple[str, int]:
+    """The host and the port of `host`, `host:port` or `[address]:port`.
+
+    >>> split_server("127.0.0.1:5353"), split_server("::1"), split_server("[::1]:53")
+    (('127.0.0.1', 5353), ('::1', 53), ('::1', 53))
+    """
+    found = re.fullmatch(r"\[(?P<six>[^]]+)\](?::(?P<a>\d+))?|(?P<host>[^:]+):(?P<b>\d+)", value)
+    if found is None:
+        return value, port
+    return found["six"] or found["host"], int(found["a"] or found["b"] or port)
+
+
+def _state_folder() -> Path:
+    """Where state goes on this machine: systemd's StateDirectory, else the XDG base directory."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(os.environ.get("STATE_DIRECTORY") or Path(home) / "netdusk")
+
+
+class ProbeSettings(_Part):
+    """A vantage: where it stands, what it asks, how often, and where results wait while the broker is away."""
+
+    country: Annotated[str, AfterValidator(_country)] | None = None  # `netdusk probe` needs one
+    region: str | None = None
+    asn: int = Field(0, ge=0, le=4_294_967_295)  # 0: not known; such vantages count as one network
+    vantage: str | None = Field(
+        None, min_length=1, max_length=128
+    )  # none: country and ASN, never the host's name
+    targets: Path | None = None  # none: the list that netdusk brings
+    platforms: tuple[str, ...] = ()  # none: all of the list
+    interval_seconds: float = Field(60.0, ge=1, le=86_400)
+    jitter: float = Field(0.1, ge=0, le=0.5)
+    timeout_seconds: float = Field(10.0, gt=0, le=300)
+    concurrency: int = Field(1000, ge=1, le=100_000)
+    concurrency_per_target: int = Field(1, ge=1, le=1000)
+    resolver: Annotated[str, AfterValidator(_server)] | None = None  # none: the first of /etc/resolv.conf
+    family: Literal["ipv4", "ipv6"] = "ipv4"
+    authorities: Path | None = None  # PEM; none: the system's
+    user_agent: str | None = Field(None, min_length=1, max_length=512, pattern=r"^[\x20-\x7e]+$")
+    control: str | None = None  # path or URL of a control file
+    control_age_seconds: float = Field(180.0, gt=0)
+    control_out: Path | None = None
+    spool: Path = Field(default_factory=lambda: _state_folder() / "spool")
+    spool_bytes: int = Field(256 * 1024 * 1024, ge=65_536)
+    metrics_port: int | None = Field(None, ge=0, le=65535)  # none: no port is opened
+
+    @model_validator(mode="after")
+    def _region_lies_in_country(self) -> Self:
+        if self.region is not None and not (
+            self.country is not None and re.fullmatch(rf"{self.country}-[A-Z0-9]{{1,3}}", self.region)
+        ):
+            raise ValueError(
+                f'region = {self.region!r}: write an ISO 3166-2 code of the country, like "PK-PB"'
+            )
+        return self
+
+
 class Settings(BaseSettings):
     """All settings of netdusk."""
 
@@ -101,9 +190,11 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     http: HttpSettings = HttpSettings()
     labels: LabelSettings = LabelSettings()
+    probe: ProbeSettings = ProbeSettings()
     time: TimeSettings = TimeSettings()
     detection: DetectionSettings = DetectionSettings()
     incidents: IncidentSettings = IncidentSettings()
+    cost: dict[Annotated[str, Field(pattern="^[A-Z]{2}$")], CostSettings] = {}
 
     @classmethod
     def settings_customise_sources(
@@ -137,15 +228,27 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        lines = [
-            f"{chosen or 'settings'}: {'.'.join(map(str, item['loc']))} = {item.get('input')!r}: {item['msg']}"
-            for item in error.errors()
-        ]
+        lines = complaints(error, Settings, lambda path: _place(path, chosen, overrides))
         raise SettingsError("\n".join(lines)) from error
-    except ValueError as error:  # the file is no TOML
-        raise SettingsError(f"{chosen}: {error}") from error
+    except ValueError as error:  # the file is no TOML, or a variable no JSON where one has to be
+        raise SettingsError(f"{chosen or 'environment'}: {error}") from error
     finally:
         _file = None
+
+
+def _place(path: tuple[int | str, ...], file: Path | None, overrides: dict[str, Any]) -> str:
+    """Where a setting was given, in the order in which they are taken."""
+    given: Any = overrides
+    for part in path:
+        given = given.get(part) if isinstance(given, dict) else None
+    if given is not None:
+        return "command line"
+    names = [part for part in path if isinstance(part, str)]
+    for end in range(len(names), 0, -1):
+        variable = "NETDUSK_" + "__".join(names[:end]).upper()
+        if variable in os.environ:
+            return f"environment {variable}"
+    return str(file or "settings")
 
 
 def with_bootstrap(settings: Settings, bootstrap: str | None) -> Settings:

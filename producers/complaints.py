@@ -1,0 +1,124 @@
+"""What is wrong with a table that a person wrote: the place, the key, the value, and what to do about it.
+
+Knows pydantic's findings and nothing of what the keys mean. A check of our own raises ValueError with the remedy.
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+_SHOWN_MAX: Final = 80
+
+#: pydantic's kinds of error (docs.pydantic.dev/latest/errors/validation_errors) that need a plainer word.
+_REMEDIES: Final[Mapping[str, str]] = {
+    "missing": "is missing; add it",
+    "string_type": "write text in quotes",
+    "int_type": "write a whole number, without quotes",
+    "int_parsing": "write a whole number",
+    "int_from_float": "write a whole number",
+    "float_type": "write a number, without quotes",
+    "float_parsing": "write a number",
+    "bool_type": "write true or false, without quotes",
+    "bool_parsing": "write true or false",
+    "list_type": "write a list, in [brackets]",
+    "tuple_type": "write a list, in [brackets]",
+    "model_type": "write a table of keys",
+    "model_attributes_type": "write a table of keys",
+    "dict_type": "write a table of keys",
+    "path_type": "write a path in quotes",
+    "finite_number": "write a finite number",
+}
+_BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
+    "greater_than": ("gt", "has to be greater than"),
+    "greater_than_equal": ("ge", "has to be at least"),
+    "less_than": ("lt", "has to be less than"),
+    "less_than_equal": ("le", "can be at most"),
+    "string_too_short": ("min_length", "the fewest characters are"),
+    "string_too_long": ("max_length", "the most characters are"),
+    "too_short": ("min_length", "the fewest entries are"),
+    "too_long": ("max_length", "the most entries are"),
+    "literal_error": ("expected", "write one of"),
+    "enum": ("expected", "write one of"),
+}
+
+
+def complaints(
+    error: ValidationError, model: type[BaseModel], place: Callable[[tuple[int | str, ...]], str]
+) -> Iterator[str]:
+    """One line a finding: `place: key = value: remedy`. `place` is given the key's path."""
+    for item in error.errors():
+        path = item["loc"]
+        kind = item["type"]
+        key = spell(path)
+        if kind == "missing":
+            yield f"{place(path)}: {key} {_REMEDIES[kind]}"
+            continue
+        value = repr(item.get("input"))
+        if len(value) > _SHOWN_MAX:
+            value = value[: _SHOWN_MAX - 1] + "…"
+        said = f"{key} = {value}" if key else value
+        yield f"{place(path)}: {said}: {_remedy(kind, path, item, model)}"
+
+
+def spell(path: tuple[int | str, ...]) -> str:
+    """A path as a person reads it; entries of a list are counted from 1.
+
+    >>> spell(("target", 0, "url"))
+    'target 1 url'
+    >>> spell(("kafka", "bootstrap"))
+    'kafka.bootstrap'
+    """
+    said = ""
+    after_number = False
+    for part in path:
+        if isinstance(part, int):
+            said += f" {part + 1}"
+        else:
+            said += (" " if after_number else "." if said else "") + part
+        after_number = isinstance(part, int)
+    return said
+
+
+def _remedy(kind: str, path: tuple[int | str, ...], item: Any, model: type[BaseModel]) -> str:
+    if kind == "extra_forbidden":
+        return _unknown_key(path, model)
+    if kind == "value_error":
+        return str(item["ctx"]["error"])
+    if kind in _BOUNDS:
+        bound, words = _BOUNDS[kind]
+        return f"{words} {item['ctx'][bound]}"
+    return _REMEDIES.get(kind) or str(item["msg"])
+
+
+def _unknown_key(path: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    known = _keys_at(path[:-1], model)
+    near = difflib.get_close_matches(str(path[-1]), known, n=1)
+    if near:
+        return f"there is no such key; {near[0]!r} is meant?"
+    if known:
+        return f"there is no such key; the keys are {', '.join(known)}"
+    return "there is no such key; take it out"
+
+
+def _keys_at(path: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
+    """The keys that a table at this path may have; none where that is not known."""
+    for part in path:
+        if isinstance(part, int):
+            continue
+        field = next((f for name, f in model.model_fields.items() if part in (name, f.alias)), None)
+        below = _model_in(field.annotation) if field is not None else None
+        if below is None:
+            return []
+        model = below
+    return sorted(field.alias or name for name, field in model.model_fields.items())
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type):
+        return annotation if issubclass(annotation, BaseModel) else None
+    return next((found for part in typing.get_args(annotation) if (found := _model_in(part))), None)

@@ -1,0 +1,117 @@
+"""DNS: one question to one name server over UDP, the first answer taken as it comes.
+
+Not getaddrinfo: that hides which answer came (NXDOMAIN, SERVFAIL, REFUSED) and asks again by itself. No cache, no
+hosts file. A truncated answer is asked for over TCP, as the protocol has it (RFC 7766).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import secrets
+import socket
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, Literal
+
+import dns.asyncquery
+import dns.flags
+import dns.message
+import dns.rdatatype
+import dns.resolver
+
+from producers.failures import Failure
+from producers.probe.classify import Observed, answered
+from producers.probe.tcp import Channel
+
+Family = Literal["ipv4", "ipv6"]
+_TYPES: Final = {"ipv4": dns.rdatatype.A, "ipv6": dns.rdatatype.AAAA}
+_RESOLV_CONF: Final = Path("/etc/resolv.conf")
+_UDP_BYTES_MAX: Final = 65_535
+
+
+@dataclass(slots=True)
+class Resolver:
+    """Asks one name server.
+
+    Parameters
+    ----------
+    server
+        Its address; None takes the first one of /etc/resolv.conf, read again whenever that changes.
+    port
+        Its port.
+    family
+        Which addresses are asked for.
+    """
+
+    server: str | None = None
+    port: int = 53
+    family: Family = "ipv4"
+    _system: str = "127.0.0.1"  # what a libc takes where resolv.conf names none
+    _system_read_ns: int = field(default=-1, repr=False)
+
+    async def resolve(self, host: str, *, may_be_private: bool = False) -> tuple[str, ...]:
+        """Addresses of a host, in the answer's order, at least one. Raises Observed, OSError, DNSException."""
+        answer = await self._ask(host)
+        answered(answer.rcode())
+        addresses = answer.resolve_chaining().answer
+        found = tuple(item.to_text() for item in addresses or ())
+        if not found:
+            raise Observed(Failure.DNS_NO_ANSWER, host)
+        if not may_be_private and any(is_bogon(address) for address in found):
+            raise Observed(Failure.DNS_BOGON_ERROR, ", ".join(found))
+        return found
+
+    async def _ask(self, host: str) -> dns.message.QueryMessage:
+        server = self.server or self._system_server()
+        number = secrets.token_bytes(2)
+        wire = number + _question(host, self.family)
+        loop = asyncio.get_running_loop()
+        family = socket.AF_INET6 if ":" in server else socket.AF_INET
+        # A fresh socket for each question: a fresh source port. Connected, so that ICMP's "refused" is heard.
+        with socket.socket(family, socket.SOCK_DGRAM) as udp:
+            udp.setblocking(False)
+            udp.connect((server, self.port))
+            channel = Channel(udp, loop)
+            await channel.send(wire)
+            reply = await channel.receive(_UDP_BYTES_MAX)
+        if reply[:2] != number:
+            raise Observed(Failure.DNS_REPLY_WITH_WRONG_QUERY_ID, host)
+        answer = dns.message.from_wire(reply, ignore_trailing=True, raise_on_truncation=False)
+        if answer.flags & dns.flags.TC:
+            query = dns.message.make_query(host, _TYPES[self.family], use_edns=False)
+            answer = await dns.asyncquery.tcp(query, server, port=self.port)
+        if not isinstance(answer, dns.message.QueryMessage):
+            raise Observed(Failure.DNS_SERVER_MISBEHAVING, "an answer to another kind of question")
+        return answer
+
+    def _system_server(self) -> str:
+        try:
+            changed_ns = _RESOLV_CONF.stat().st_mtime_ns
+        except OSError:
+            return self._system
+        if changed_ns != self._system_read_ns:
+            self._system_read_ns = changed_ns
+            try:
+                servers = dns.resolver.Resolver(str(_RESOLV_CONF)).nameservers
+            except dns.resolver.NoResolverConfiguration:
+                servers = []
+            self._system = str(servers[0]) if servers else "127.0.0.1"
+        return self._system
+
+
+def is_bogon(address: str) -> bool:
+    """Whether no public service can have this address (IANA's special-purpose registries, as Python has them).
+
+    >>> [is_bogon(address) for address in ("10.10.34.34", "0.0.0.0", "127.0.0.1", "224.0.0.1", "8.8.8.8")]
+    [True, True, True, True, False]
+    """
+    ip = ipaddress.ip_address(address)
+    return not ip.is_global or ip.is_multicast or ip.is_reserved
+
+
+@lru_cache(maxsize=4096)
+def _question(host: str, family: Family) -> bytes:
+    """A query less its number. No EDNS: what a plain stub resolver sends, which every box on the way understands."""
+    return dns.message.make_query(host, _TYPES[family], use_edns=False).to_wire()[2:]

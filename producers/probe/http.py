@@ -1,0 +1,161 @@
+"""HTTP/1.1: one GET, its answer read to the end or to a bound, and held against what the target calls good.
+
+No redirect is followed: where it points is a fact of this attempt. No cookies, no compression.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+import h11
+
+from producers.failures import Failure
+from producers.probe.classify import Observed
+from producers.targets import Fingerprints, Target
+
+_HEAD_BYTES_MAX: Final = 64 * 1024
+
+
+class Duplex(Protocol):
+    """What HTTP needs of a channel, plain or inside of TLS."""
+
+    async def receive(self, bytes_max: int = 65_536) -> bytes:
+        """Bytes that came; none at the end."""
+
+    async def send(self, data: bytes) -> None:
+        """Send all of it."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of the answer so far; filled as it comes, so that a failure keeps what came before it."""
+
+    status: int | None = None
+    location: str | None = None
+    ttfb_ms: float | None = None
+    body_bytes: int = 0
+
+
+class _Body:
+    """Reads an answer's body from h11, counting."""
+
+    def __init__(self, channel: Duplex, connection: h11.Connection, exchange: Exchange) -> None:
+        self._channel = channel
+        self._connection = connection
+        self._exchange = exchange
+        self.kept = bytearray()
+
+    async def read(self, bytes_max: int) -> None:
+        """Read on, until the body ends or is as long as that."""
+        while self._exchange.body_bytes < bytes_max:
+            event = await _next(self._channel, self._connection)
+            if not isinstance(event, h11.Data):
+                return
+            self._exchange.body_bytes += len(event.data)
+            self.kept += event.data
+
+
+async def get(
+    channel: Duplex, target: Target, exchange: Exchange, *, user_agent: str, fingerprints: Fingerprints
+) -> None:
+    """Ask for the target's path. Raises Observed, OSError, h11.RemoteProtocolError where the answer isn't good."""
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES_MAX)
+    await channel.send(_request(connection, target, user_agent))
+    asked = time.perf_counter()
+    data = await channel.receive()
+    if data:
+        exchange.ttfb_ms = (time.perf_counter() - asked) * 1000
+    connection.receive_data(data)
+    head = await _head(channel, connection)
+    exchange.status = head.status_code
+    exchange.location = _header(head, b"location")
+    _check_redirect(exchange, target, fingerprints)
+    body = _Body(channel, connection, exchange)
+    await _in_time(body, target, exchange)
+    if (page := fingerprints.in_body(bytes(body.kept))) is not None:
+        raise Observed(Failure.BLOCKPAGE, page)
+    if exchange.status not in target.statuses:
+        raise Observed(Failure.HTTP_UNEXPECTED_STATUS_CODE, str(exchange.status))
+
+
+def _request(connection: h11.Connection, target: Target, user_agent: str) -> bytes:
+    place = target.place
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    usual = {"http": 80, "https": 443}[place.scheme]
+    headers = [
+        ("Host", host if place.port == usual else f"{host}:{place.port}"),
+        ("User-Agent", user_agent),
+        ("Accept", "*/*"),
+        ("Accept-Encoding", "identity"),
+        ("Connection", "close"),
+    ]
+    start = connection.send(h11.Request(method="GET", target=place.path, headers=headers))
+    end = connection.send(h11.EndOfMessage())
+    return (start or b"") + (end or b"")
+
+
+async def _head(channel: Duplex, connection: h11.Connection) -> h11.Response:
+    while True:
+        event = await _next(channel, connection)
+        if isinstance(event, h11.Response):
+            return event
+        if not isinstance(event, h11.InformationalResponse):
+            raise Observed(Failure.EOF_ERROR, "no answer")
+
+
+async def _next(channel: Duplex, connection: h11.Connection) -> object:
+    """h11's next event, fed as needed. An end in the middle of an answer is `eof_error`."""
+    while True:
+        try:
+            event = connection.next_event()
+        except h11.RemoteProtocolError as error:
+            if connection.trailing_data[1]:  # the peer had ended
+                raise Observed(Failure.EOF_ERROR, str(error)) from error
+            raise
+        if event is not h11.NEED_DATA:
+            return event
+        connection.receive_data(await channel.receive())
+
+
+def _header(head: h11.Response, name: bytes) -> str | None:
+    return next((value.decode("latin-1") for key, value in head.headers if key == name), None)
+
+
+def _check_redirect(exchange: Exchange, target: Target, fingerprints: Fingerprints) -> None:
+    if exchange.location is None or exchange.status is None or not 300 <= exchange.status < 400:
+        return
+    try:
+        host = urlsplit(exchange.location).hostname
+    except ValueError as error:
+        raise Observed(Failure.HTTP_INVALID_REDIRECT_LOCATION_HOST, exchange.location) from error
+    if host is None:
+        return  # a path: it stays on the host
+    if (page := fingerprints.in_redirect(host)) is not None:
+        raise Observed(Failure.BLOCKPAGE, page)
+    if not target.may_redirect_to(host):
+        raise Observed(Failure.HTTP_UNEXPECTED_REDIRECT_URL, exchange.location)
+
+
+async def _in_time(body: _Body, target: Target, exchange: Exchange) -> None:
+    """Read the body in stretches of `slow_seconds`: in each, some has to come at the least rate, or none at all.
+
+    None at all is no slowness but silence; the attempt's own deadline ends that, as generic_timeout_error.
+    """
+    floor = target.bytes_per_second_min * target.slow_seconds
+    while True:
+        before = exchange.body_bytes
+        try:
+            async with asyncio.timeout(target.slow_seconds) as stretch:
+                await body.read(target.body_bytes_max)
+                return
+        except TimeoutError:
+            if not stretch.expired():
+                raise
+        if 0 < exchange.body_bytes - before < floor:
+            raise Observed(
+                Failure.THROTTLED, f"{exchange.body_bytes - before} bytes in {target.slow_seconds} s"
+            )

@@ -1,0 +1,83 @@
+"""TCP: connect once to one address."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+
+class Channel:
+    """A connected socket that waits without blocking the loop.
+
+    Waiting and reading are apart, so that giving up a wait never loses bytes that were read.
+    """
+
+    __slots__ = ("_loop", "_socket")
+
+    def __init__(self, connected: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        self._socket = connected
+        self._loop = loop
+
+    async def receive(self, bytes_max: int = 65_536) -> bytes:
+        """What has come; waits until there is something. Nothing: the peer has ended. Raises OSError."""
+        while True:
+            try:
+                return self._socket.recv(bytes_max)
+            except BlockingIOError:
+                await _ready(self._loop.add_reader, self._loop.remove_reader, self._socket, self._loop)
+
+    async def send(self, data: bytes) -> None:
+        """Send all of it. Raises OSError."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self._socket.send(view) :]
+            except BlockingIOError:
+                await _ready(self._loop.add_writer, self._loop.remove_writer, self._socket, self._loop)
+
+    def send_now(self, data: bytes) -> None:
+        """Send what can be sent at once; the rest is nobody's concern. For last words."""
+        try:
+            self._socket.send(data)
+        except OSError:
+            return
+
+    def close(self) -> None:
+        """Let the socket go."""
+        self._socket.close()
+
+
+async def connect(address: str, port: int) -> Channel:
+    """Connect to a numeric address. One attempt. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    fresh = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        fresh.setblocking(False)
+        # Small requests, one after the other: nothing to gather.
+        fresh.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await loop.sock_connect(fresh, (address, port))
+    except BaseException:
+        fresh.close()
+        raise
+    return Channel(fresh, loop)
+
+
+async def _ready(
+    add: Callable[..., None],
+    remove: Callable[[socket.socket], bool],
+    waiting: socket.socket,
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    ready = loop.create_future()
+    add(waiting, _wake, ready)
+    try:
+        await ready
+    finally:
+        remove(waiting)
+
+
+def _wake(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)

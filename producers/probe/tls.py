@@ -1,0 +1,108 @@
+"""TLS: one handshake with SNI over a connected channel, and the certificate held against the host's name.
+
+OpenSSL works on memory here, not on the socket: what the network says (reset, end) stays apart from what TLS says.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Final
+
+from producers.failures import Failure
+from producers.probe.classify import Observed
+from producers.probe.tcp import Channel
+
+_READ_BYTES: Final = 65_536
+
+
+class Contexts:
+    """TLS contexts, made once: reading the system's authorities takes longer than a handshake.
+
+    Parameters
+    ----------
+    authorities
+        A PEM file of certificate authorities; None trusts those of the system. Raises OSError or ssl.SSLError for a
+        file that can't be read.
+    """
+
+    def __init__(self, authorities: Path | None = None) -> None:
+        self.verifying = _context(
+            ssl.create_default_context(cafile=str(authorities) if authorities else None)
+        )
+        lenient = ssl.create_default_context()
+        lenient.check_hostname = False
+        lenient.verify_mode = ssl.CERT_NONE
+        self.lenient = _context(lenient)
+
+
+def _context(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class TlsChannel:
+    """A channel inside of TLS."""
+
+    __slots__ = ("_from_peer", "_plain", "_tls", "_to_peer")
+
+    def __init__(self, plain: Channel, context: ssl.SSLContext, server_name: str) -> None:
+        self._plain = plain
+        self._from_peer = ssl.MemoryBIO()
+        self._to_peer = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._from_peer, self._to_peer, server_hostname=server_name)
+
+    async def handshake(self) -> None:
+        """Complete the handshake. Raises OSError (ssl.SSLError is one), Observed where the peer ends early."""
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                if not await self._feed():
+                    raise Observed(Failure.EOF_ERROR, "the peer ended during the handshake") from None
+            except ssl.SSLError:
+                self._plain.send_now(self._to_peer.read())  # the alert that tells the peer why
+                raise
+            else:
+                await self._flush()
+                return
+
+    async def receive(self, bytes_max: int = _READ_BYTES) -> bytes:
+        """What has come; waits until there is something. Nothing: the peer has ended. Raises OSError."""
+        while True:
+            try:
+                return self._tls.read(bytes_max)
+            except ssl.SSLWantReadError:
+                # TLS 1.3's tickets and key updates may ask for an answer.
+                await self._flush()
+                if not await self._feed():
+                    return b""  # many servers end without TLS's own goodbye
+            except ssl.SSLZeroReturnError:
+                return b""
+
+    async def send(self, data: bytes) -> None:
+        """Send all of it. Raises OSError."""
+        self._tls.write(data)
+        await self._flush()
+
+    def close(self) -> None:
+        """Let the socket go."""
+        self._plain.close()
+
+    async def _flush(self) -> None:
+        if self._to_peer.pending:
+            await self._plain.send(self._to_peer.read())
+
+    async def _feed(self) -> bool:
+        data = await self._plain.receive(_READ_BYTES)
+        if data:
+            self._from_peer.write(data)
+        return bool(data)
+
+
+async def handshake(plain: Channel, context: ssl.SSLContext, server_name: str) -> TlsChannel:
+    """One handshake. Raises OSError, Observed."""
+    channel = TlsChannel(plain, context, server_name)
+    await channel.handshake()
+    return channel

@@ -1,0 +1,53 @@
+"""Who measures, from where; and an outcome as the record that goes on the topic."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from producers.probe.attempt import Outcome
+from producers.records import ProbeResult
+
+_CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Vantage:
+    """Where the probe stands. `region` is ISO 3166-2; `asn` 0 where it is not known."""
+
+    name: str
+    country: str
+    asn: int = 0
+    region: str | None = None
+
+    def record(self, outcome: Outcome, *, control_ok: bool | None = None) -> ProbeResult:
+        """An outcome as a ProbeResult."""
+        return ProbeResult(
+            id=new_id(outcome.began),
+            time=outcome.began,
+            platform=outcome.target.platform,
+            target=outcome.target.url,
+            country=self.country,
+            region=self.region,
+            asn=self.asn,
+            vantage=self.name,
+            ok=outcome.ok,
+            stage=outcome.stage,
+            failure=outcome.failure,
+            control_ok=control_ok,
+            timings_ms=outcome.timings_ms,
+            bytes=outcome.body_bytes,
+        )
+
+
+def new_id(moment: datetime) -> str:
+    """A ULID (github.com/ulid/spec): 48 bits of milliseconds, 80 bits of chance; sorts by time.
+
+    >>> from datetime import UTC
+    >>> new_id(datetime(2024, 1, 20, 13, 41, 7, 250000, tzinfo=UTC))[:10]
+    '01HMKHN2HJ'
+    """
+    number = (int(moment.timestamp() * 1000) << 80) | secrets.randbits(80)
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))

@@ -1,0 +1,203 @@
+"""Keeps lines on disk, in their order, while nobody can take them: bounded, and there again after a crash.
+
+Segments of JSON lines, each append flushed to the disk (fsync) before it counts. Beyond the bound the oldest segment
+goes, and is counted. Knows nothing of what the lines mean, nor who takes them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Final
+
+_SUFFIX: Final = ".jsonl"
+
+
+class SpoolError(Exception):
+    """The spool's folder can't be used; the message names it and the remedy."""
+
+
+@dataclass(slots=True)
+class _Segment:
+    number: int
+    path: Path
+    records: int
+    size_bytes: int
+
+
+class Spool:
+    """A queue of lines on disk, for one process at a time.
+
+    Parameters
+    ----------
+    folder
+        Made where it is missing. Raises SpoolError where it can't be written, or where another process has it.
+    bytes_max
+        The most that all segments together may hold.
+    segment_bytes
+        A segment that has grown so large is followed by a new one; the oldest goes whole.
+
+    Attributes
+    ----------
+    dropped
+        Lines let go for want of room since the start.
+    torn
+        Bytes of lines that a crash had cut off, found at the start.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     spool = Spool(Path(folder), bytes_max=1000)
+    ...     spool.append([b"one", b"two", b"three"])
+    ...     spool.forget(len(spool.head(2)))
+    ...     rest = spool.head(10)
+    ...     spool.close()
+    >>> rest
+    [b'three']
+    """
+
+    def __init__(
+        self, folder: Path, *, bytes_max: int = 256 * 1024 * 1024, segment_bytes: int = 1024 * 1024
+    ) -> None:
+        self.dropped = 0
+        self.torn = 0
+        self._folder = folder
+        self._bytes_max = bytes_max
+        self._segment_bytes = min(segment_bytes, max(1, bytes_max // 2))
+        self._segments: deque[_Segment] = deque()
+        self._open: FileIO | None = None  # the last segment, where it can grow
+        self._reading: list[bytes] = []  # the first segment's lines
+        self._taken = 0  # so many of them are done with
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (folder / "lock").open("w")
+        except OSError as error:
+            raise SpoolError(f"{folder}: {error.strerror}; name a folder that can be written") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise SpoolError(f"{folder}: another process has it; give each its own folder") from error
+        for path in sorted(folder.glob(f"{'[0-9]' * 12}{_SUFFIX}")):
+            self._take_up(path)
+
+    @property
+    def records(self) -> int:
+        """Lines that wait."""
+        return sum(segment.records for segment in self._segments) - self._taken
+
+    @property
+    def size_bytes(self) -> int:
+        """What the segments take on disk."""
+        return sum(segment.size_bytes for segment in self._segments)
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Add lines at the end; they are on the disk when this returns. Raises OSError, and then has added none."""
+        start = 0
+        while start < len(lines):
+            start += self._append_some(lines[start:])
+
+    def head(self, records_max: int) -> list[bytes]:
+        """The oldest lines, at most so many and all of one segment; they stay until `forget`."""
+        if not self._segments:
+            return []
+        if not self._reading:
+            if self._open is not None and len(self._segments) == 1:
+                self._finish()  # what is read grows no more
+            self._reading = self._segments[0].path.read_bytes().split(b"\n")[:-1]
+        return self._reading[self._taken : self._taken + records_max]
+
+    def forget(self, records: int) -> None:
+        """Let the oldest so many lines go: somebody has them."""
+        self._taken += records
+        if self._segments and self._taken >= self._segments[0].records:
+            self._remove_first()
+
+    def skip(self) -> int:
+        """Let the oldest segment go, for one that can't be read; how many lines it had left."""
+        lost = self._segments[0].records - self._taken if self._segments else 0
+        if self._segments:
+            self._remove_first()
+        return lost
+
+    def close(self) -> None:
+        """Leave the folder to another."""
+        self._finish()
+        self._lock.close()
+
+    def _append_some(self, lines: Sequence[bytes]) -> int:
+        """Fill the last segment, or a new one, with at least one line; how many they were."""
+        if self._open is None or self._segments[-1].size_bytes >= self._segment_bytes:
+            self._begin()
+        assert self._open is not None
+        segment = self._segments[-1]
+        room = self._segment_bytes - segment.size_bytes
+        taken = size = 0
+        for line in lines:
+            if taken and size + len(line) + 1 > room:
+                break
+            size += len(line) + 1
+            taken += 1
+        try:
+            _write_all(self._open, b"\n".join(lines[:taken]) + b"\n")
+            os.fsync(self._open.fileno())
+        except OSError:
+            self._open.truncate(segment.size_bytes)  # a full disk must not leave half a line
+            raise
+        segment.records += taken
+        segment.size_bytes += size
+        while len(self._segments) > 1 and self.size_bytes > self._bytes_max:
+            self.dropped += self._segments[0].records - self._taken
+            self._remove_first()
+        return taken
+
+    def _begin(self) -> None:
+        self._finish()
+        number = self._segments[-1].number + 1 if self._segments else 1
+        path = self._folder / f"{number:012d}{_SUFFIX}"
+        self._open = FileIO(path, "ab")
+        self._segments.append(_Segment(number, path, 0, 0))
+        self._sync_folder()
+
+    def _finish(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def _remove_first(self) -> None:
+        if len(self._segments) == 1:
+            self._finish()
+        self._segments.popleft().path.unlink(missing_ok=True)
+        self._reading = []
+        self._taken = 0
+
+    def _take_up(self, path: Path) -> None:
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            self.torn += len(content) - whole
+            os.truncate(path, whole)
+        if not whole:
+            path.unlink()
+            return
+        self._segments.append(_Segment(int(path.stem), path, content.count(b"\n"), whole))
+
+    def _sync_folder(self) -> None:
+        """A new file's name is on the disk only when its folder is (fsync(2))."""
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:  # an unbuffered write may take a part
+        view = view[file.write(view) :]

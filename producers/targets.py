@@ -1,0 +1,288 @@
+"""What to ask, and what a good answer looks like: the targets file, read whole or refused with what is wrong.
+
+Knows no network. A target is a URL of a platform; its scheme says how far an attempt goes (`STEPS`).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from producers.complaints import complaints
+from producers.failures import Stage
+
+#: How far an attempt goes, by the URL's scheme. `tcp` and `tls` are for services that speak no HTTP.
+STEPS: Final[Mapping[str, tuple[Stage, ...]]] = {
+    "tcp": (Stage.DNS, Stage.TCP),
+    "tls": (Stage.DNS, Stage.TCP, Stage.TLS),
+    "http": (Stage.DNS, Stage.TCP, Stage.HTTP),
+    "https": (Stage.DNS, Stage.TCP, Stage.TLS, Stage.HTTP),
+}
+_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443, "tls": 443}
+_STATUSES_REMEDY: Final = 'write status codes and classes of them, like [200, "3xx"]'
+
+
+class TargetsError(Exception):
+    """A targets file that can't be used; the message names the file, the key, the value and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a target is, as its URL says.
+
+    `host` is in ASCII and small letters. `is_address` says that it needs no look-up. `path` is what is asked for.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    is_address: bool
+
+
+def read_place(url: str) -> Place:
+    """Take a target's URL apart. Raises ValueError with the remedy.
+
+    >>> read_place("https://www.Example.org/robots.txt?x=1")
+    Place(scheme='https', host='www.example.org', port=443, path='/robots.txt?x=1', is_address=False)
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{error}; write a URL like https://example.org/robots.txt") from error
+    if parts.scheme not in STEPS:
+        raise ValueError(f"the scheme has to be one of {', '.join(STEPS)}, as in https://example.org/")
+    if port is None:
+        port = _PORTS.get(parts.scheme)
+    if not port:
+        raise ValueError("name the port, as in tcp://example.org:5222")
+    if "@" in parts.netloc or parts.fragment:
+        raise ValueError("take the user name, password or #fragment out: a probe sends none")
+    if parts.scheme in ("tcp", "tls") and (parts.path not in ("", "/") or parts.query):
+        raise ValueError(f"a {parts.scheme} target has no path: {parts.scheme}://{parts.netloc}")
+    if any(character <= " " or character > "~" for character in parts.path + parts.query):
+        raise ValueError("write what is not plain ASCII in the path as %XX")
+    host, is_address = _host_of(parts)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Place(parts.scheme, host, port, path, is_address)
+
+
+def _host_of(parts: SplitResult) -> tuple[str, bool]:
+    if not parts.hostname:
+        raise ValueError("name a host, as in https://example.org/")
+    try:
+        return str(ipaddress.ip_address(parts.hostname)), True
+    except ValueError:
+        pass
+    try:
+        host = parts.hostname.rstrip(".").encode("idna").decode("ascii").lower()
+    except UnicodeError as error:
+        raise ValueError(f"{parts.hostname!r} is no host name: {error}") from error
+    if not re.fullmatch(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?", host):
+        raise ValueError(f"{host!r} is no host name")
+    return host, False
+
+
+def _statuses(value: Any) -> frozenset[int]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(_STATUSES_REMEDY)
+    found: set[int] = set()
+    for item in value:
+        if isinstance(item, int) and not isinstance(item, bool) and 100 <= item <= 599:
+            found.add(item)
+        elif isinstance(item, str) and re.fullmatch("[1-5]xx", item):
+            found.update(range(int(item[0]) * 100, int(item[0]) * 100 + 100))
+        else:
+            raise ValueError(f"{item!r} is no HTTP status; {_STATUSES_REMEDY}")
+    return frozenset(found)
+
+
+def _host(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", value):
+        raise ValueError("write a host's name or address alone, without scheme and path")
+    return value.lower().rstrip(".")
+
+
+def _platform(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", value):
+        raise ValueError("write a name of small letters, digits, '.', '-' and '_', at most 64 long")
+    return value
+
+
+def _url(value: str) -> str:
+    read_place(value)
+    return value
+
+
+Host = Annotated[str, AfterValidator(_host)]
+
+
+class Target(BaseModel):
+    """One thing to ask, and what counts as a good answer. The defaults are the file format's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    platform: Annotated[str, AfterValidator(_platform)]
+    url: Annotated[str, AfterValidator(_url)]
+    #: Statuses that mean "it answered as it does"; any other is `http_unexpected_status_code`.
+    statuses: Annotated[frozenset[int], BeforeValidator(_statuses)] = frozenset(range(200, 400))
+    #: Hosts that a redirect may name, beside the target's own and those below it.
+    redirects: Annotated[tuple[Host, ...], Field(strict=False)] = ()
+    #: False: complete the handshake, but take any certificate (services with an authority of their own).
+    verify: bool = True
+    #: True: the name rightly leads to a private address (a service in your own network).
+    private: bool = False
+    #: How often, and how long one attempt may take; None takes the settings' own.
+    interval_seconds: float | None = Field(None, ge=1, le=86_400)
+    timeout_seconds: float | None = Field(None, gt=0, le=300)
+    #: The body is read no further than this.
+    body_bytes_max: int = Field(65_536, ge=1, le=16 * 1024 * 1024)
+    #: A body that comes, but slower than this over so long, is `throttled`. 0: never.
+    bytes_per_second_min: float = Field(1_000.0, ge=0)
+    slow_seconds: float = Field(3.0, gt=0, le=300)
+
+    @cached_property
+    def place(self) -> Place:
+        """Where it is."""
+        return read_place(self.url)
+
+    @cached_property
+    def steps(self) -> tuple[Stage, ...]:
+        """The steps that an attempt takes, in their order."""
+        return STEPS[self.place.scheme]
+
+    def may_redirect_to(self, host: str) -> bool:
+        """Whether a redirect to that host is one of the platform's own.
+
+        >>> target = Target(platform="x", url="https://x.com/", redirects=("twitter.com",))
+        >>> target.may_redirect_to("www.x.com"), target.may_redirect_to("notx.com")
+        (True, False)
+        """
+        return any(_is_or_below(host, good) for good in (self.place.host, *self.redirects))
+
+
+class Blockpage(BaseModel):
+    """What tells a page that stands in for the target's own: one of text, pattern, or the host of a redirect."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: str = Field(min_length=1, max_length=128)
+    source: str = Field(min_length=1)
+    body: str | None = Field(None, min_length=4)
+    body_regex: str | None = Field(None, min_length=4)
+    redirect_host: Host | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        given = [self.body, self.body_regex, self.redirect_host]
+        if sum(item is not None for item in given) != 1:
+            raise ValueError("give exactly one of body, body_regex and redirect_host")
+        if self.body_regex is not None:
+            try:
+                re.compile(self.body_regex.encode())
+            except re.error as error:
+                raise ValueError(f"body_regex is no regular expression: {error}") from error
+        return self
+
+
+class Fingerprints:
+    """Known block pages, ready to be looked for.
+
+    >>> page = Blockpage(name="test", source="none", body="This site is blocked")
+    >>> Fingerprints((page,)).in_body(b"<h1>This site is blocked</h1>")
+    'test'
+    """
+
+    def __init__(self, blockpages: tuple[Blockpage, ...] = ()) -> None:
+        self._texts = [(page.name, page.body.encode()) for page in blockpages if page.body is not None]
+        self._patterns = [
+            (page.name, re.compile(page.body_regex.encode(), re.IGNORECASE))
+            for page in blockpages
+            if page.body_regex is not None
+        ]
+        self._hosts = [(page.name, page.redirect_host) for page in blockpages if page.redirect_host]
+
+    def in_body(self, body: bytes) -> str | None:
+        """The name of the page that this body is; None where none is known."""
+        for name, text in self._texts:
+            if text in body:
+                return name
+        for name, pattern in self._patterns:
+            if pattern.search(body):
+                return name
+        return None
+
+    def in_redirect(self, host: str) -> str | None:
+        """The name of the page that a redirect to this host leads to; None where none is known."""
+        return next((name for name, known in self._hosts if _is_or_below(host, known)), None)
+
+
+class TargetsFile(BaseModel):
+    """A targets file: `[[target]]` tables, and `[[blockpage]]` tables where one wants them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    target: Annotated[tuple[Target, ...], Field(min_length=1, strict=False)]
+    blockpage: Annotated[tuple[Blockpage, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _no_twins(self) -> Self:
+        seen: dict[str, int] = {}
+        for number, target in enumerate(self.target, 1):
+            if target.url in seen:
+                raise ValueError(
+                    f"target {number} asks {target.url} as target {seen[target.url]} does; keep one"
+                )
+            seen[target.url] = number
+        return self
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The platforms' names, each once, in the file's order."""
+        return tuple(dict.fromkeys(target.platform for target in self.target))
+
+    def only(self, platforms: tuple[str, ...]) -> TargetsFile:
+        """The same, of these platforms alone. Raises ValueError for one that has no target."""
+        for name in platforms:
+            if name not in self.platforms:
+                raise ValueError(f"no target of platform {name!r}; there are {', '.join(self.platforms)}")
+        chosen = tuple(target for target in self.target if target.platform in platforms)
+        return self.model_copy(update={"target": chosen}) if platforms else self
+
+
+def load_targets(path: Path | None = None) -> TargetsFile:
+    """Read a targets file; None reads the list that netdusk brings. Raises TargetsError."""
+    try:
+        text = path.read_text("utf-8") if path else (files(__package__) / "targets.toml").read_text("utf-8")
+        table = tomllib.loads(text)
+    except OSError as error:
+        raise TargetsError(f"{path}: {error.strerror}; name a readable targets file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TargetsError(f"{path}: {error}; the file has to be TOML in UTF-8") from error
+    try:
+        return TargetsFile.model_validate(table)
+    except ValidationError as error:
+        raise TargetsError("\n".join(complaints(error, TargetsFile, lambda _: str(path)))) from error
+
+
+def _is_or_below(host: str, parent: str) -> bool:
+    return host == parent or host.endswith(f".{parent}")
