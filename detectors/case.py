@@ -28,6 +28,8 @@ _HYSTERESIS: Final = 0.08
 _SILENT_WINDOWS: Final = 15
 #: Results that stop this soon after an onset are part of the same event.
 TURN_SECONDS: Final = 300
+#: So many results of one window say by themselves how much is lost.
+_TELLING_RESULTS: Final = 8
 THROTTLED: Final = "http.throttled"
 
 
@@ -421,7 +423,10 @@ def _is_well(loss: Loss, said: Vote) -> bool:
 def _share_lost(said: Vote) -> float:
     if said.expected <= 0:
         return 0.0
-    return round(min(1.0, max(0.0, 1.0 - said.reachability / said.expected)), 6)
+    reach = said.reachability
+    if said.n >= _TELLING_RESULTS:  # a ratio over many windows lags behind the first of a loss
+        reach = min(reach, said.k / said.n)
+    return round(min(1.0, max(0.0, 1.0 - reach / said.expected)), 6)
 
 
 def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> list[str]:

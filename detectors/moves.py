@@ -54,6 +54,8 @@ MOVES: Final[Mapping[tuple[Phase, Event], Move]] = MappingProxyType(
         (Phase.SUSPECTED, Event.WELL): Move(Phase.GONE, None),
         (Phase.OPEN, Event.NEWS): Move(Phase.OPEN, Told.UPDATED),
         (Phase.OPEN, Event.WELL): Move(Phase.EASING, None),
+        # What has not come back by then has been silent for long: it is said so, and holds up no more.
+        (Phase.OPEN, Event.RECOVERED): Move(Phase.RESOLVED, Told.RESOLVED),
         (Phase.EASING, Event.BAD): Move(Phase.OPEN, None),
         (Phase.EASING, Event.NEWS): Move(Phase.EASING, Told.UPDATED),
         (Phase.EASING, Event.RECOVERED): Move(Phase.RESOLVED, Told.RESOLVED),
@@ -68,7 +70,7 @@ def move(phase: Phase, event: Event) -> Move:
 
     >>> move(Phase.EASING, Event.BAD)
     Move(phase=<Phase.OPEN: 'open'>, told=None)
-    >>> move(Phase.OPEN, Event.RECOVERED).phase is Phase.OPEN
+    >>> move(Phase.SUSPECTED, Event.RECOVERED).phase is Phase.SUSPECTED
     True
     """
     return MOVES.get((phase, event), Move(phase, None))

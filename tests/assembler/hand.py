@@ -93,7 +93,8 @@ def country(
         marks = [line[at] for (p, _), line in lines.items() if p == platform]
         bad = [onset_of(line, at) for (p, _), line in lines.items() if p == platform and line[at] in "x~"]
         most = 2 * len(bad) > len(marks)
-        pooled[platform] = standing("x" if most else ".", min(bad) if bad else None)
+        heard = any(mark != "?" for mark in marks)
+        pooled[platform] = standing("x" if most else "." if heard else "?", min(bad) if bad else None)
     failing = {platform for platform, _ in mechanisms}
     dark = {
         asn: Volume(
