@@ -1,31 +1,254 @@
-"""What the worker shows to Prometheus: names and units as `docs/` lists them, on a registry that is passed in.
+"""What the worker shows to Prometheus, on a registry that is passed in. `FAMILIES` is the whole of it.
 
 Counters and histograms are the process's own. What is about the world (reachability, incidents) is pulled from the
 machines of the partitions that this worker owns, at the moment of a scrape: a partition that is handed over takes its
-series along at once. Label values come from configured lists; everything else is `other`.
+series along at once. Label values are closed vocabularies or come from configured lists (everything else is `other`),
+and no family outgrows `labels.series_max`.
 
 It refuses to know Kafka, and decides nothing.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from detectors.readings import SeriesGauge
-from streams.records import Incident, Severity
+from streams.records import Incident, Kind, Scope, Severity
 from streams.settings import LabelSettings
 
 RESULTS: Final = ("applied", "late", "duplicate", "rejected")
+RESTORE_CAUSES: Final = ("assigned", "error", "superseded")
+CHECKPOINT_RECORDS: Final = ("delta", "snapshot")
 OTHER: Final = "other"
 _SEVERITY: Final = {Severity.MINOR: 1, Severity.MAJOR: 2, Severity.CRITICAL: 3}
+
+
+class Type(StrEnum):
+    """Prometheus' types of metrics."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Family(NamedTuple):
+    """A metric: its name, what it says, and the bounds of its histogram where it is one."""
+
+    name: str
+    type: Type
+    text: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_SERIES: Final = ("platform", "country", "asn", "simulated")
+_COUNTRY: Final = ("platform", "country", "simulated")
+_INCIDENT: Final = ("kind", "scope", "country", "platform", "simulated")
+_PLACE: Final = ("kind", "country", "platform", "simulated")
+
+#: Every metric that netdusk makes itself; docs/metrics.md is written from this table.
+FAMILIES: Final[Mapping[str, Family]] = {
+    family.name: family
+    for family in (
+        # the world
+        Family(
+            "netdusk_reachability_ratio",
+            Type.GAUGE,
+            "Share of a network's probes that succeed.",
+            _SERIES,
+        ),
+        Family(
+            "netdusk_expected_reachability_ratio",
+            Type.GAUGE,
+            "What a network's share usually is at this hour.",
+            _SERIES,
+        ),
+        Family(
+            "netdusk_anomaly_score",
+            Type.GAUGE,
+            "How far a network is from usual; 1.0 is the alarm's threshold for every series.",
+            _SERIES,
+        ),
+        Family(
+            "netdusk_country_reachability_ratio",
+            Type.GAUGE,
+            "Share of probes that succeed, over all networks of a country.",
+            _COUNTRY,
+        ),
+        Family(
+            "netdusk_country_expected_reachability_ratio",
+            Type.GAUGE,
+            "What a country's share usually is at this hour.",
+            _COUNTRY,
+        ),
+        Family(
+            "netdusk_country_anomaly_score",
+            Type.GAUGE,
+            "How far a country is from usual; 1.0 is the alarm's threshold for every series.",
+            _COUNTRY,
+        ),
+        Family(
+            "netdusk_networks_live",
+            Type.GAUGE,
+            "Networks that report. Each has one vote; under three nobody is paged.",
+            ("country", "simulated"),
+        ),
+        Family(
+            "netdusk_vantages_live",
+            Type.GAUGE,
+            "Vantages that report.",
+            ("country", "simulated"),
+        ),
+        Family(
+            "netdusk_last_result_timestamp_seconds",
+            Type.GAUGE,
+            "Newest window with results of a country, seconds since 1970.",
+            ("country", "simulated"),
+        ),
+        # incidents
+        Family(
+            "netdusk_incident_active",
+            Type.GAUGE,
+            "1 while an incident is open; gone when it is over.",
+            _INCIDENT,
+        ),
+        Family(
+            "netdusk_incident_confirmed",
+            Type.GAUGE,
+            "1 where an open incident rests on enough live networks to page somebody, else 0.",
+            _INCIDENT,
+        ),
+        Family(
+            "netdusk_incident_severity",
+            Type.GAUGE,
+            "1 minor, 2 major, 3 critical.",
+            _PLACE,
+        ),
+        Family(
+            "netdusk_incident_mechanism",
+            Type.GAUGE,
+            "1 for the dominant way of failing, `stage.failure`.",
+            ("country", "platform", "mechanism", "simulated"),
+        ),
+        Family(
+            "netdusk_incident_onset_timestamp_seconds",
+            Type.GAUGE,
+            "When an open incident began, seconds since 1970.",
+            _PLACE,
+        ),
+        Family(
+            "netdusk_incidents_total",
+            Type.COUNTER,
+            "Incidents opened.",
+            ("kind", "scope", "severity"),
+        ),
+        Family(
+            "netdusk_detection_delay_seconds",
+            Type.HISTOGRAM,
+            "From the end of the window that an incident snapshot rests on to its acknowledgement by the broker.",
+            (),
+            (1, 5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 1800, 3600),
+        ),
+        # records
+        Family(
+            "netdusk_records_total",
+            Type.COUNTER,
+            "Records read and acknowledged, by what became of them; ticks are not counted.",
+            ("result",),
+        ),
+        Family(
+            "netdusk_probes_total",
+            Type.COUNTER,
+            "Probe results applied; the outcome is `ok` or `stage.failure`.",
+            ("platform", "country", "outcome"),
+        ),
+        Family(
+            "netdusk_watermark_lag_seconds",
+            Type.GAUGE,
+            "How far behind now everything is decided.",
+            ("partition",),
+        ),
+        Family(
+            "netdusk_retention_gap_records_total",
+            Type.COUNTER,
+            "Records that the broker deleted before they were read.",
+        ),
+        Family(
+            "netdusk_tick_failures_total",
+            Type.COUNTER,
+            "Clock ticks that could not be written.",
+        ),
+        # the engine
+        Family(
+            "netdusk_step_seconds",
+            Type.HISTOGRAM,
+            "Reading, judging and encoding one chunk.",
+            (),
+            (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+        ),
+        Family(
+            "netdusk_checkpoint_bytes",
+            Type.HISTOGRAM,
+            "Size of a checkpoint (a chunk's delta, or a whole snapshot), before the producer compresses it.",
+            ("record",),
+            tuple(4.0**n * 1024 for n in range(10)),
+        ),
+        Family(
+            "netdusk_checkpoint_seconds",
+            Type.HISTOGRAM,
+            "From a checkpoint sent to its acknowledgement.",
+            (),
+            (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+        ),
+        Family(
+            "netdusk_restores_total",
+            Type.COUNTER,
+            "Restores of a partition, by cause.",
+            ("cause",),
+        ),
+        Family(
+            "netdusk_restore_seconds",
+            Type.HISTOGRAM,
+            "From a partition's fence to its first read.",
+            (),
+            (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+        ),
+        Family(
+            "netdusk_partitions",
+            Type.GAUGE,
+            "Partitions of this worker, by state.",
+            ("state",),
+        ),
+        Family(
+            "netdusk_series_dropped_total",
+            Type.COUNTER,
+            "Series left out of a scrape, or results counted under `other`, for want of room (labels.series_max).",
+        ),
+        Family(
+            "netdusk_build_info",
+            Type.GAUGE,
+            "Always 1.",
+            ("version", "python", "transport"),
+        ),
+    )
+}
 
 
 class ProbeCount(NamedTuple):
@@ -34,6 +257,16 @@ class ProbeCount(NamedTuple):
     platform: str
     country: str
     outcome: str
+
+
+class Pulse(NamedTuple):
+    """Who reports from a country. `last` is the end of the newest window with results, seconds since 1970."""
+
+    country: str
+    simulated: bool
+    networks: int
+    vantages: int
+    last: int | None
 
 
 @runtime_checkable
@@ -53,8 +286,13 @@ class Observed(Protocol):
         """The incidents that are open."""
         ...
 
-    def networks_live(self) -> Mapping[str, int]:
-        """Networks that report, by country."""
+
+@runtime_checkable
+class Pulsing(Protocol):
+    """A machine that also says who reports, real and simulated apart."""
+
+    def pulses(self) -> Sequence[Pulse]:
+        """Every country from which results have come."""
         ...
 
 
@@ -79,83 +317,37 @@ class WorkerMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry, labels: LabelSettings) -> None:
+        # A `_created` series beside every counter and histogram would double them, and rules have no use for it.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client leaves it bare
         self.registry = registry
         self.labels = labels
-        self.records = Counter(
-            "netdusk_records_total",
-            "Records of the probes topic that were acknowledged, by what became of them (ticks are not counted).",
-            ["result"],
-            registry=registry,
-        )
+        self.records = _counter("netdusk_records_total", registry)
+        self.probes = _counter("netdusk_probes_total", registry)
+        self.incidents = _counter("netdusk_incidents_total", registry)
+        self.detection_delay = _histogram("netdusk_detection_delay_seconds", registry)
+        self.step = _histogram("netdusk_step_seconds", registry)
+        self.checkpoint_bytes = _histogram("netdusk_checkpoint_bytes", registry)
+        self.checkpoint = _histogram("netdusk_checkpoint_seconds", registry)
+        self.restores = _counter("netdusk_restores_total", registry)
+        self.restore_seconds = _histogram("netdusk_restore_seconds", registry)
+        self.skipped = _counter("netdusk_retention_gap_records_total", registry)
+        self.partitions = _gauge("netdusk_partitions", registry)
+        self.tick_failures = _counter("netdusk_tick_failures_total", registry)
+        self.series_dropped = _counter("netdusk_series_dropped_total", registry)
+        self._build = _gauge("netdusk_build_info", registry)
+        self._counted: set[ProbeCount] = set()
+        # A counter that was never seen can't be seen to rise: what can be foreseen is there from the start.
         for result in RESULTS:
             self.records.labels(result)
-        self.probes = Counter(
-            "netdusk_probes_total",
-            "Probe results applied.",
-            ["platform", "country", "outcome"],
-            registry=registry,
-        )
-        self.incidents = Counter(
-            "netdusk_incidents_total", "Incidents opened.", ["kind", "scope", "severity"], registry=registry
-        )
-        self.detection_delay = Histogram(
-            "netdusk_detection_delay_seconds",
-            "From the end of the window that an incident snapshot rests on to its acknowledgement by the broker.",
-            registry=registry,
-            buckets=(1, 5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 1800, 3600),
-        )
-        self.step = Histogram(
-            "netdusk_step_seconds",
-            "Reading, judging and encoding one chunk.",
-            registry=registry,
-            buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
-        )
-        self.checkpoint_bytes = Histogram(
-            "netdusk_checkpoint_bytes",
-            "Size of a checkpoint (a chunk's delta, or a whole snapshot), before the producer compresses it.",
-            ["record"],
-            registry=registry,
-            buckets=[4.0**n * 1024 for n in range(10)],
-        )
-        self.checkpoint = Histogram(
-            "netdusk_checkpoint_seconds",
-            "From a checkpoint sent to its acknowledgement.",
-            registry=registry,
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-        )
-        self.restores = Counter(
-            "netdusk_restores_total", "Restores of a partition, by cause.", ["cause"], registry=registry
-        )
-        self.restore_seconds = Histogram(
-            "netdusk_restore_seconds",
-            "From a partition's fence to its first read.",
-            registry=registry,
-            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
-        )
-        self.skipped = Counter(
-            "netdusk_retention_gap_records_total",
-            "Records that the broker deleted before they were read.",
-            registry=registry,
-        )
-        self.partitions = Gauge(
-            "netdusk_partitions", "Partitions of this worker, by state.", ["state"], registry=registry
-        )
-        self.tick_failures = Counter(
-            "netdusk_tick_failures_total", "Clock ticks that could not be written.", registry=registry
-        )
-        self.series_dropped = Counter(
-            "netdusk_series_dropped_total",
-            "Series left out of a scrape for want of room (labels.series_max).",
-            registry=registry,
-        )
-        for record in ("delta", "snapshot"):
+        for record in CHECKPOINT_RECORDS:
             self.checkpoint_bytes.labels(record)
-        for cause in ("assigned", "error", "superseded"):
+        for cause in RESTORE_CAUSES:
             self.restores.labels(cause)
-        build = Gauge(
-            "netdusk_build_info", "Always 1.", ["version", "python", "transport"], registry=registry
-        )
-        self._build = build
+        for kind, scope, severity in itertools.product(Kind, Scope, Severity):
+            if (kind is Kind.GLOBAL) == (scope is Scope.GLOBAL):
+                self.incidents.labels(kind, scope, severity)
+        ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
 
     def say_build(self, transport: str) -> None:
         """Tell what runs: `transport` is `chunks` or `records`."""
@@ -171,11 +363,20 @@ class WorkerMetrics:
         return name if not names or name in names else OTHER
 
     def count_probes(self, counts: Mapping[ProbeCount, int]) -> None:
-        """Add what a machine has applied."""
-        for key, count in counts.items():
-            platform = self.allowed(key.platform, self.labels.platforms)
-            country = self.allowed(key.country, self.labels.countries)
-            self.probes.labels(platform, country, key.outcome).inc(count)
+        """Add what a machine has applied. Once there are `series_max` of them, new ones count as `other`."""
+        for given, count in counts.items():
+            key = ProbeCount(
+                self.allowed(given.platform, self.labels.platforms),
+                self.allowed(given.country, self.labels.countries),
+                given.outcome,
+            )
+            if key not in self._counted:
+                if len(self._counted) < self.labels.series_max:
+                    self._counted.add(key)
+                else:  # the outcomes are a closed vocabulary: these are some hundreds at most
+                    self.series_dropped.inc(count)
+                    key = ProbeCount(OTHER, OTHER, given.outcome)
+            self.probes.labels(*key).inc(count)
 
 
 class WorldCollector(Collector):
@@ -203,125 +404,136 @@ class WorldCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Pull, once."""
         machines = list(self._machines())
-        yield from self._series(machines)
-        yield from self._incidents(machines)
-        live = GaugeMetricFamily("netdusk_networks_live", "Networks that report.", labels=["country"])
-        for country, count in self._live(machines).items():
-            live.add_metric([country], count)
-        yield live
-        lag = GaugeMetricFamily(
-            "netdusk_watermark_lag_seconds",
-            "How far behind now everything is decided.",
-            labels=["partition"],
-        )
+        observed = [machine for _, machine in machines]
+        yield from self._series(observed)
+        yield from self._pulses(observed)
+        yield from self._incidents(observed)
         now = self._now()
-        for name, machine in machines:
-            if machine.watermark_ms is not None:
-                lag.add_metric([name], now - machine.watermark_ms / 1000)
-        yield lag
+        lags: dict[tuple[str, ...], float] = {
+            (name,): now - machine.watermark_ms / 1000
+            for name, machine in machines
+            if machine.watermark_ms is not None
+        }
+        yield _family("netdusk_watermark_lag_seconds", lags)
 
     def describe(self) -> list[Metric]:
         """Nothing to check at registration: what is there depends on the partitions."""
         return []
 
-    def _live(self, machines: Iterable[tuple[str, Observed]]) -> dict[str, int]:
-        found: dict[str, int] = defaultdict(int)
-        countries = self._metrics.labels.countries
-        for _, machine in machines:
-            for country, count in machine.networks_live().items():
-                found[self._metrics.allowed(country, countries)] += count
-        return found
-
-    def _series(self, machines: Iterable[tuple[str, Observed]]) -> Iterator[Metric]:
-        names = ["platform", "country", "asn", "simulated"]
-        ratio = GaugeMetricFamily("netdusk_reachability_ratio", "Share of probes that succeed.", labels=names)
-        usual = GaugeMetricFamily(
-            "netdusk_expected_reachability_ratio", "What that share usually is at this hour.", labels=names
+    def _place(self, platform: str, country: str) -> tuple[str, str]:
+        """Both as labels. Where there is none (a dark network, a worldwide outage), an empty label is none, too."""
+        labels, allowed = self._metrics.labels, self._metrics.allowed
+        return (
+            allowed(platform, labels.platforms) if platform else "",
+            allowed(country, labels.countries) if country else "",
         )
-        score = GaugeMetricFamily(
-            "netdusk_anomaly_score",
-            "How far from usual; 1.0 is the alarm's threshold for every series.",
-            labels=names,
-        )
-        for key, gauge in self._chosen(machines).items():
-            label = list(key)
-            ratio.add_metric(label, gauge.reachability)
-            usual.add_metric(label, gauge.expected)
-            score.add_metric(label, gauge.score)
-        yield ratio
-        yield usual
-        yield score
 
-    def _chosen(
-        self, machines: Iterable[tuple[str, Observed]]
-    ) -> dict[tuple[str, str, str, str], SeriesGauge]:
-        """By label values; where several series share them (`other`), the worst one stands for all."""
-        labels = self._metrics.labels
-        asns = {str(asn) for asn in labels.asns}
-        found: dict[tuple[str, str, str, str], SeriesGauge] = {}
-        dropped = 0
-        for _, machine in machines:
+    def _series(self, machines: Iterable[Observed]) -> Iterator[Metric]:
+        """Where several series share label values (`other`), the worst one stands for all."""
+        asns = {str(asn) for asn in self._metrics.labels.asns}
+        countries: dict[tuple[str, ...], SeriesGauge] = {}
+        networks: dict[tuple[str, ...], SeriesGauge] = {}
+        for machine in machines:
             for gauge in machine.gauges():
-                key = (
-                    self._metrics.allowed(gauge.platform, labels.platforms),
-                    self._metrics.allowed(gauge.country, labels.countries),
-                    self._metrics.allowed(str(gauge.asn), asns),
-                    "true" if gauge.simulated else "false",
+                place = self._place(gauge.platform, gauge.country)
+                simulated = _bool(gauge.simulated)
+                if gauge.asn:
+                    key = (*place, self._metrics.allowed(str(gauge.asn), asns), simulated)
+                    _keep_worst(networks, key, gauge)
+                else:
+                    _keep_worst(countries, (*place, simulated), gauge)
+        for prefix, found in (("netdusk_", networks), ("netdusk_country_", countries)):
+            fitting = self._fit(found)
+            for name, field in (
+                ("reachability_ratio", "reachability"),
+                ("expected_reachability_ratio", "expected"),
+                ("anomaly_score", "score"),
+            ):
+                yield _family(
+                    f"{prefix}{name}", {key: getattr(gauge, field) for key, gauge in fitting.items()}
                 )
-                held = found.get(key)
-                if held is None and len(found) >= labels.series_max:
-                    dropped += 1
-                elif held is None or gauge.score > held.score:
-                    found[key] = gauge
-        if dropped:
-            self._metrics.series_dropped.inc(dropped)
-        return found
 
-    def _incidents(self, machines: Iterable[tuple[str, Observed]]) -> Iterator[Metric]:
-        labels = self._metrics.labels
+    def _fit(self, found: dict[tuple[str, ...], SeriesGauge]) -> dict[tuple[str, ...], SeriesGauge]:
+        """As many as there is room for, those known longest first: newcomers can't push anything out."""
+        room = self._metrics.labels.series_max
+        if len(found) <= room:
+            return found
+        self._metrics.series_dropped.inc(len(found) - room)
+        return dict(itertools.islice(found.items(), room))
+
+    def _pulses(self, machines: Iterable[Observed]) -> Iterator[Metric]:
+        networks: dict[tuple[str, ...], float] = {}
+        vantages: dict[tuple[str, ...], float] = {}
+        last: dict[tuple[str, ...], float] = {}
+        for machine in machines:
+            for pulse in _pulses_of(machine):
+                country = self._metrics.allowed(pulse.country, self._metrics.labels.countries)
+                key = (country, _bool(pulse.simulated))
+                networks[key] = networks.get(key, 0) + pulse.networks
+                vantages[key] = vantages.get(key, 0) + pulse.vantages
+                if pulse.last is not None:
+                    last[key] = max(last.get(key, 0), pulse.last)
+        yield _family("netdusk_networks_live", networks)
+        yield _family("netdusk_vantages_live", vantages)
+        yield _family("netdusk_last_result_timestamp_seconds", last)
+
+    def _incidents(self, machines: Iterable[Observed]) -> Iterator[Metric]:
         active: dict[tuple[str, ...], float] = {}
+        confirmed: dict[tuple[str, ...], float] = {}
         severity: dict[tuple[str, ...], float] = {}
         mechanism: dict[tuple[str, ...], float] = {}
         onset: dict[tuple[str, ...], float] = {}
-        for _, machine in machines:
-            for incident in machine.incidents():
-                kind = str(incident.kind)
-                country = self._metrics.allowed(incident.country or "", labels.countries)
-                simulated = "true" if incident.simulated else "false"
-                for name in incident.platforms or ("",):
-                    platform = self._metrics.allowed(name, labels.platforms)
-                    active[kind, str(incident.scope), country, platform, simulated] = 1
-                    place = (kind, country, platform)
-                    severity[place] = max(severity.get(place, 0), _SEVERITY[incident.severity])
-                    onset[place] = min(onset.get(place, float("inf")), incident.onset.timestamp())
-                    if incident.mechanism is not None:
-                        mechanism[country, platform, incident.mechanism.name] = 1
-        yield _family(
-            "netdusk_incident_active",
-            "1 while an incident is open; gone when it is over.",
-            ["kind", "scope", "country", "platform", "simulated"],
-            active,
-        )
-        place_names = ["kind", "country", "platform"]
-        yield _family("netdusk_incident_severity", "1 minor, 2 major, 3 critical.", place_names, severity)
-        yield _family(
-            "netdusk_incident_mechanism",
-            "1 for the dominant way of failing.",
-            ["country", "platform", "mechanism"],
-            mechanism,
-        )
-        yield _family(
-            "netdusk_incident_onset_timestamp_seconds",
-            "When it began, seconds since 1970.",
-            place_names,
-            onset,
-        )
+        for incident in (incident for machine in machines for incident in machine.incidents()):
+            kind, scope, simulated = str(incident.kind), str(incident.scope), _bool(incident.simulated)
+            for name in incident.platforms or ("",):
+                platform, country = self._place(name, incident.country or "")
+                key = (kind, scope, country, platform, simulated)
+                active[key] = 1
+                confirmed[key] = max(confirmed.get(key, 0), float(incident.confirmed))
+                place = (kind, country, platform, simulated)
+                severity[place] = max(severity.get(place, 0), _SEVERITY[incident.severity])
+                onset[place] = min(onset.get(place, float("inf")), incident.onset.timestamp())
+                if incident.mechanism is not None:
+                    mechanism[country, platform, incident.mechanism.name, simulated] = 1
+        yield _family("netdusk_incident_active", active)
+        yield _family("netdusk_incident_confirmed", confirmed)
+        yield _family("netdusk_incident_severity", severity)
+        yield _family("netdusk_incident_mechanism", mechanism)
+        yield _family("netdusk_incident_onset_timestamp_seconds", onset)
 
 
-def _family(
-    name: str, text: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]
-) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, text, labels=labels)
+def _pulses_of(machine: Observed) -> Sequence[Pulse]:
+    return machine.pulses() if isinstance(machine, Pulsing) else ()
+
+
+def _keep_worst(found: dict[tuple[str, ...], SeriesGauge], key: tuple[str, ...], gauge: SeriesGauge) -> None:
+    held = found.get(key)
+    if held is None or gauge.score > held.score:
+        found[key] = gauge
+
+
+def _bool(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _counter(name: str, registry: CollectorRegistry) -> Counter:
+    family = FAMILIES[name]
+    return Counter(family.name, family.text, family.labels, registry=registry)
+
+
+def _gauge(name: str, registry: CollectorRegistry) -> Gauge:
+    family = FAMILIES[name]
+    return Gauge(family.name, family.text, family.labels, registry=registry)
+
+
+def _histogram(name: str, registry: CollectorRegistry) -> Histogram:
+    family = FAMILIES[name]
+    return Histogram(family.name, family.text, family.labels, registry=registry, buckets=family.buckets)
+
+
+def _family(name: str, values: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
+    family = FAMILIES[name]
+    made = GaugeMetricFamily(family.name, family.text, labels=family.labels)
     for key, value in values.items():
-        family.add_metric(list(key), value)
-    return family
+        made.add_metric(list(key), value)
+    return made

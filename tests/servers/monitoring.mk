@@ -10,3 +10,7 @@ $(MONITORING_READY): tests/servers/monitoring.mk
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager jsonnet; \
 	fi
 	@mkdir -p $(@D) && touch $@
+
+docs::
+	$(BIN)/python -m streams.metrics_doc
+	$(BIN)/python -m monitoring
