@@ -1,0 +1,419 @@
+"""The loss of reachability of one series: successes among probes against their usual ratio. One series, plainly.
+
+Knows neither what a platform is nor where numbers come from. `binomial_columns` is the same for many series at
+once, and is tested against this.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil, exp, isnan, log, log1p, sqrt
+from typing import Any, Final
+
+from river.base import AnomalyDetector
+
+from detectors.settings import DetectionSettings, TimeSettings
+
+SLOTS: Final = 48  # hour of the day, working day or weekend (UTC)
+DAY: Final = 86_400
+DEFAULT_DETECTION: Final = DetectionSettings()
+DEFAULT_TIME: Final = TimeSettings()
+HOUR: Final = 3600
+
+# Beta prior of a series never seen: most platforms answer most of the time. Three results outweigh it.
+PRIOR_GOOD: Final = 2.91
+PRIOR_BAD: Final = 0.09
+RATIO_MIN: Final = 0.05  # a ratio of 0 or 1 would make one result infinitely surprising
+RATIO_MAX: Final = 0.995
+RESULTS_PER_RECENT: Final = 10.0  # half-life of "now", in results
+PRESENCE_SPARSE: Final = 0.05  # share of windows with results under which a series is sparse,
+PRESENCE_DENSE: Final = 0.5  # and over which it is dense; in between the alarm rises with its logarithm
+DISPERSION_STEP_MIN: Final = 0.01
+DISPERSION_MAX: Final = 25.0
+VARIANCE_MIN: Final = 0.3  # a block with less expected scatter than this says nothing of over-dispersion
+HOUR_RESULTS: Final = 300.0  # an hour of the day that rests on fewer hardly learns in an excursion
+WANDER_RESULTS: Final = 900.0  # (30 results)^2: under this, blocks too thin to tell scatter from chance
+
+
+def slot_of(start: int) -> int:
+    """Which of the 48 slots a time lies in.
+
+    >>> slot_of(0), slot_of(86_400 * 2 + 3600 * 5)  # Thursday 00:00, Saturday 05:00
+    (0, 29)
+    """
+    weekend = (start // DAY + 3) % 7 >= 5
+    return start % DAY // HOUR + (24 if weekend else 0)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the settings come to for one length of window."""
+
+    settings: DetectionSettings
+    window: int
+    lag: int  # windows
+    slot_decay: float  # a window
+    global_decay: float
+    level_keep: float
+    level_keep_slow: float
+    fade: float
+    day_keep: float
+
+    @classmethod
+    def of(cls, settings: DetectionSettings, time: TimeSettings) -> Rules:
+        """Work the settings out."""
+        window = time.window_seconds
+        level_keep = 0.5 ** (window / settings.level_half_seconds)
+        return cls(
+            settings=settings,
+            window=window,
+            lag=max(1, ceil(settings.learn_lag_seconds / window)),
+            slot_decay=min(0.5, log(2) * window / settings.slot_half_seconds),
+            global_decay=min(0.5, log(2) * window / settings.global_half_seconds),
+            level_keep=level_keep,
+            level_keep_slow=level_keep**settings.learn_slow,
+            fade=0.5 ** (window / settings.fade_half_seconds),
+            day_keep=0.5 ** (window / DAY),
+        )
+
+    def alarm(self, dense: float, sparse: float, presence: float) -> float:
+        """Evidence that alarms, for a series that has results in this share of its windows.
+
+        A month of a sparse series has fewer chances to be wrong than one of a dense series.
+        """
+        share = log(presence / PRESENCE_SPARSE) / log(PRESENCE_DENSE / PRESENCE_SPARSE)
+        return sparse + (dense - sparse) * min(1.0, max(0.0, share))
+
+
+class Cusum:
+    """Evidence that a ratio fell, added up; and evidence that it is well again.
+
+    Page's cumulative sum for each size of drop j: ``S_j = clip(S_j * fade + min(x_j, cap), 0, 40)``, with x_j the
+    log-likelihood ratio of the window. While none is above the gate (half the alarm) the contrary evidence is
+    measured against the middle drop; above, against half the loss seen. It ends the excursion at `close_nats`.
+
+    Source: Page, E. S. (1954), Continuous inspection schemes, Biometrika 41, 100-115.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        count = len(rules.settings.drops)
+        self.rules = rules
+        self.statistic = [0.0] * count
+        self.probes = [0.0] * count
+        self.short = [0.0] * count
+        self.onset = [-1] * count
+        self.well = 0.0
+        self.open = False
+
+    def contrary_drop(self, usual: float) -> float:
+        """Log odds under the usual that count as "not well"."""
+        drops = self.rules.settings.drops
+        if not self.open:
+            return drops[len(drops) // 2]
+        best = self.statistic.index(max(self.statistic))
+        lost = self.short[best] / self.probes[best] if self.probes[best] > 0.0 else 0.0
+        half = min(RATIO_MAX, max(0.02, usual - max(0.0, lost) / 2.0))
+        return max(drops[0], log(usual / (1.0 - usual)) - log(half / (1.0 - half)))
+
+    def step(
+        self,
+        evidence: list[float],
+        healthy: float,
+        *,
+        n: float,
+        short: float,
+        cap: float,
+        gate: float,
+        start: int,
+    ) -> None:
+        """Take one window in: evidence of each drop and of health (nats), probes, successes too few."""
+        settings, fade = self.rules.settings, self.rules.fade
+        for j, x in enumerate(evidence):
+            before = self.statistic[j]
+            value = before * fade + min(x, cap)
+            value = 0.0 if value < 1e-9 else min(value, settings.statistic_max)
+            if value > 0.0:
+                self.probes[j] += n
+                self.short[j] += short
+                if before == 0.0:
+                    self.onset[j] = start
+            else:
+                self.probes[j] = self.short[j] = 0.0
+                self.onset[j] = -1
+            self.statistic[j] = value
+        bound = settings.cap_nats
+        well = self.well * fade + min(bound, max(-bound, healthy))
+        self.well = min(settings.close_nats + 2.0, max(0.0, well))
+        is_open = max(self.statistic) > gate
+        if is_open and not self.open:
+            self.well = 0.0
+        if is_open and self.well >= settings.close_nats:
+            count = len(self.statistic)
+            self.statistic = [0.0] * count
+            self.probes = [0.0] * count
+            self.short = [0.0] * count
+            self.onset = [-1] * count
+            is_open = False
+        self.open = is_open
+
+    def top(self, gate: float, shortfall_min: float) -> float:
+        """The most evidence of any drop; no more than the gate where the shortfall is too small to matter."""
+        return max(
+            value if short >= shortfall_min * probes else min(value, gate)
+            for value, probes, short in zip(self.statistic, self.probes, self.short, strict=True)
+        )
+
+
+def evidence_of(drop: float, usual: float, k: float, n: float) -> float:
+    """Log-likelihood ratio (nats) of k successes among n, for log odds `drop` lower against the usual ratio.
+
+    With q = p e^-d / (1 - p + p e^-d):  k log(q/p) + (n-k) log((1-q)/(1-p)) = -d k - n log(1 - p + p e^-d).
+
+    >>> round(evidence_of(4.5, 0.9, 0, 4), 2)
+    8.83
+    """
+    return -drop * k - n * log1p(usual * (exp(-drop) - 1.0))
+
+
+class BinomialCusum(AnomalyDetector):
+    """How sure it is that a success ratio fell below its own usual.
+
+    The usual ratio of an hour of the week is a Beta estimate, shrunk to that of the last four days, plus a level
+    that follows slow change; it is learned late, so that an onset does not hide itself. Evidence against it (the
+    log-likelihood ratio of k of n) is divided by the series' own over-dispersion, added up, and compared with
+    what alarms. Doing better than usual scores 0.
+
+    A window is `{"start": seconds since 1970, "ok": successes, "probes": probes}`. Windows without probes may be
+    left out: everything ages by event time.
+
+    Parameters
+    ----------
+    settings
+        Sizes of drops, thresholds and half-lives.
+    time
+        Length of a window.
+
+    Examples
+    --------
+    >>> series = BinomialCusum()
+    >>> for minute in range(120):
+    ...     series.learn_one({"start": minute * 60, "ok": 5, "probes": 5})
+    >>> series.score_one({"start": 7200, "ok": 5, "probes": 5})
+    0.0
+    >>> blocked = {"ok": 0, "probes": 5}
+    >>> for minute in range(120, 125):
+    ...     series.learn_one({"start": minute * 60, **blocked})
+    ...     print(round(series.score, 2))
+    0.25
+    0.5
+    0.75
+    1.0
+    1.25
+
+    References
+    ----------
+    Page (1954), Biometrika 41, for the cumulative sum; Neyman and Pearson (1933), Phil. Trans. R. Soc. A 231, for
+    the ratio; Gelman et al., Bayesian Data Analysis, ch. 5, for shrinking Beta-binomial ratios; McCullagh and
+    Nelder, Generalized Linear Models, 4.5, for dividing by Pearson's dispersion.
+    """
+
+    def __init__(
+        self, settings: DetectionSettings = DEFAULT_DETECTION, time: TimeSettings = DEFAULT_TIME
+    ) -> None:
+        self.settings = settings
+        self.time = time
+        rules = self._rules = Rules.of(self.settings, self.time)
+        self.good = [PRIOR_GOOD] * SLOTS
+        self.bad = [PRIOR_BAD] * SLOTS
+        self.good_global, self.bad_global = PRIOR_GOOD, PRIOR_BAD
+        self.level = self.level_probes = 0.0
+        self.dispersion, self.blocks = 1.0, 0.0
+        self.block_short = self.block_variance = 0.0
+        self.wander_short = self.wander_variance = self.wander_probes = 0.0
+        self.wander_sum = 0.0
+        self.wander_weight = WANDER_RESULTS
+        self.present, self.exposed = 1.0, 2.0
+        self.recent_good = self.recent_probes = 0.0
+        self.first = self.last = -1
+        self.at = -1  # the next window
+        self.cusum = Cusum(rules)
+        self._waiting: deque[tuple[float, float, float]] = deque([(0.0, 0.0, 0.0)] * rules.lag)
+
+    # what it says
+
+    @property
+    def alarm(self) -> float:
+        """Evidence (nats) that scores 1.0."""
+        settings = self.settings
+        return self._rules.alarm(settings.alarm_network, settings.alarm_sparse, self.present / self.exposed)
+
+    @property
+    def score(self) -> float:
+        """How the series stands: 1.0 alarms."""
+        alarm = self.alarm
+        return self.cusum.top(alarm / 2.0, self.shortfall_min) / alarm
+
+    @property
+    def shortfall_min(self) -> float:
+        """The least loss (share of results) that is more than this series' wandering."""
+        wander = sqrt(max(0.0, self.wander_sum) / self.wander_weight)
+        return max(self.settings.shortfall_min, self.settings.wander_factor * wander)
+
+    def usual(self, start: int) -> float:
+        """The ratio expected in a window."""
+        slot = slot_of(start)
+        overall = self.good_global / (self.good_global + self.bad_global)
+        prior = self.settings.prior_probes
+        hourly = (self.good[slot] + prior * overall) / (self.good[slot] + self.bad[slot] + prior)
+        level = self.level / (self.level_probes + prior)
+        return min(RATIO_MAX, max(RATIO_MIN, hourly + level))
+
+    def score_one(self, x: Mapping[Any, Any]) -> float:
+        """The score that the series would have after this window. Changes nothing."""
+        start, k, n = _window(x)
+        if self.at < 0:
+            return 0.0
+        trial = Cusum(self._rules)
+        held = self.cusum
+        trial.statistic, trial.probes = list(held.statistic), list(held.probes)
+        trial.short, trial.onset = list(held.short), list(held.onset)
+        trial.well, trial.open = held.well, held.open
+        # Windows between are empty: they only fade, whatever is usual in them.
+        for missed in range(self.at, start, self.time.window_seconds):
+            self._weigh(trial, missed, 0.0, 0.0)
+        self._weigh(trial, start, k, n)
+        alarm = self.alarm
+        return trial.top(alarm / 2.0, self.shortfall_min) / alarm
+
+    # what it learns
+
+    def learn_one(self, x: Mapping[Any, Any], *, slow: bool = False) -> None:
+        """Take a window in, and the empty ones since the last. `slow`: others say that this is no usual time."""
+        start, k, n = _window(x)
+        if self.at < 0:
+            self.at = start
+        if start < self.at or (start - self.at) % self.time.window_seconds:
+            raise ValueError(
+                f"start {start}: the next window is {self.at} or a later one; feed windows in order"
+            )
+        while self.at < start:
+            self._take(0.0, 0.0, slow=False)
+        self._take(k, n, slow=slow)
+
+    def update(self, x: Mapping[Any, Any]) -> BinomialCusum:
+        """Take a window in, as drift detectors are spoken to."""
+        self.learn_one(x)
+        return self
+
+    def _warm(self, start: int) -> bool:
+        learned = self.good_global + self.bad_global - PRIOR_GOOD - PRIOR_BAD
+        old = self.first >= 0 and start - self.first >= self.settings.warm_seconds
+        return old and learned >= self.settings.warm_results
+
+    def _weigh(self, cusum: Cusum, start: int, k: float, n: float) -> None:
+        settings = self.settings
+        usual = self.usual(start)
+        evidence = [0.0] * len(settings.drops)
+        healthy = 0.0
+        if n > 0.0 and self._warm(start):
+            learned = max(1.0, self.good_global + self.bad_global - PRIOR_GOOD - PRIOR_BAD)
+            scale = self.dispersion * (1.0 + (cusum.probes[0] + n) / learned)
+            evidence = [evidence_of(drop, usual, k, n) / scale for drop in settings.drops]
+            healthy = -evidence_of(cusum.contrary_drop(usual), usual, k, n) / scale
+        waited = (start - self.last) / self.time.window_seconds if self.last >= 0 else 1.0
+        cusum.step(
+            evidence,
+            healthy,
+            n=n,
+            short=n * usual - k,
+            cap=settings.cap_nats * min(2.0, waited),
+            gate=self.alarm / 2.0,
+            start=start,
+        )
+
+    def _take(self, k: float, n: float, *, slow: bool) -> None:
+        start = self.at
+        usual = self.usual(start)
+        self._weigh(self.cusum, start, k, n)
+        if n > 0.0:
+            if self.first < 0:
+                self.first = start
+            self.last = start
+            keep = 0.5 ** (n / RESULTS_PER_RECENT)
+            self.recent_good = self.recent_good * keep + k
+            self.recent_probes = self.recent_probes * keep + n
+        self._waiting.append((k, n, usual))
+        k_then, n_then, usual_then = self._waiting.popleft()
+        then = start - self._rules.lag * self.time.window_seconds
+        self._learn(then, k_then, n_then, usual_then, slow=slow or self.cusum.open)
+        day = self._rules.day_keep
+        if self.first >= 0:
+            self.present = self.present * day + (1.0 if n > 0.0 else 0.0)
+            self.exposed = self.exposed * day + 1.0
+        self.at = start + self.time.window_seconds
+
+    def _learn(self, start: int, k: float, n: float, usual: float, *, slow: bool) -> None:
+        rules, settings = self._rules, self.settings
+        if self.first < 0:
+            return
+        gain = settings.learn_slow if slow else 1.0
+        slot = slot_of(start)
+        hourly = gain
+        if slow:  # an hour hardly seen yet would be made of the excursion
+            mass = self.good[slot] + self.bad[slot]
+            hourly = gain * (mass / (mass + HOUR_RESULTS))
+        keep = 1.0 - hourly * rules.slot_decay
+        self.good[slot] = (self.good[slot] + hourly * k) * keep
+        self.bad[slot] = (self.bad[slot] + hourly * (n - k)) * keep
+        keep = 1.0 - gain * rules.global_decay
+        self.good_global = self.good_global * keep + gain * k
+        self.bad_global = self.bad_global * keep + gain * (n - k)
+        offset = self.level / (self.level_probes + settings.prior_probes)
+        keep = rules.level_keep_slow if slow else rules.level_keep
+        self.level = self.level * keep + gain * (k - n * (usual - offset))
+        self.level_probes = self.level_probes * keep + gain * n
+        self._scatter(start, k - n * usual, n * usual * (1.0 - usual), n, slow=slow)
+
+    def _scatter(self, start: int, residual: float, variance: float, n: float, *, slow: bool) -> None:
+        """Learn how much more than binomial the series scatters: within half an hour, and over hours."""
+        settings, end = self.settings, start + self.time.window_seconds
+        gain = settings.learn_slow if slow else 1.0
+        if not slow:
+            self.block_short += residual
+            self.block_variance += variance
+        self.wander_short += gain * residual
+        self.wander_variance += gain * variance
+        self.wander_probes += gain * n
+        if (
+            block_ends(end, settings.dispersion_block_seconds, self.time.window_seconds)
+            and self.block_variance > VARIANCE_MIN
+        ):
+            ratio = min(self.block_short**2 / self.block_variance, DISPERSION_MAX)
+            self.blocks += 1.0
+            step = max(DISPERSION_STEP_MIN, 1.0 / (self.blocks + 10.0))
+            self.dispersion = max(1.0, self.dispersion + step * (ratio - self.dispersion))
+            self.block_short = self.block_variance = 0.0
+        if block_ends(end, settings.wander_block_seconds, self.time.window_seconds):
+            keep = 0.5 ** (settings.wander_block_seconds / settings.global_half_seconds)
+            extra = self.wander_short**2 - self.dispersion * self.wander_variance
+            self.wander_sum = self.wander_sum * keep + extra
+            weight = self.wander_weight * keep + WANDER_RESULTS * (1.0 - keep)
+            self.wander_weight = weight + self.wander_probes**2
+            self.wander_short = self.wander_variance = self.wander_probes = 0.0
+
+
+def block_ends(end: int, block_seconds: float, window_seconds: int) -> bool:
+    """Whether the window that ends here is the last of its block."""
+    length = max(window_seconds, int(block_seconds) // window_seconds * window_seconds)
+    return end % length < window_seconds
+
+
+def _window(x: Mapping[Any, Any]) -> tuple[int, float, float]:
+    start, k, n = x["start"], float(x["ok"]), float(x["probes"])
+    if isnan(k) or isnan(n) or not 0.0 <= k <= n:
+        raise ValueError(
+            f"ok {k} of probes {n} at {start}: give 0 <= ok <= probes; leave out what is not known"
+        )
+    return int(start), k, n

@@ -1,0 +1,368 @@
+"""`binomial.BinomialCusum` for many networks at once, and the sums of their evidence over regions and countries.
+
+Equal to the plain one to 1e-9. Everything is whole-column arithmetic: there is no loop over series.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.binomial import (
+    DISPERSION_MAX,
+    DISPERSION_STEP_MIN,
+    HOUR_RESULTS,
+    PRESENCE_DENSE,
+    PRESENCE_SPARSE,
+    PRIOR_BAD,
+    PRIOR_GOOD,
+    RATIO_MAX,
+    RATIO_MIN,
+    RESULTS_PER_RECENT,
+    SLOTS,
+    VARIANCE_MIN,
+    WANDER_RESULTS,
+    Rules,
+    block_ends,
+    slot_of,
+)
+from detectors.columns import Bools, Field, Floats, Ints, Table
+from detectors.cusum_columns import CusumColumns
+
+
+def evidence_columns(drop: Floats | float, usual: Floats, k: Floats, n: Floats) -> Floats:
+    """`binomial.evidence_of`, by columns."""
+    return np.asarray(-drop * k - n * np.log1p(usual * (np.exp(-drop) - 1.0)))
+
+
+def alarm_columns(dense: float, sparse: float, presence: Floats) -> Floats:
+    """`Rules.alarm`, by columns."""
+    share = np.log(presence / PRESENCE_SPARSE) / np.log(PRESENCE_DENSE / PRESENCE_SPARSE)
+    return np.asarray(sparse + (dense - sparse) * np.clip(share, 0.0, 1.0))
+
+
+class Presence(Table):
+    """In which share of its windows each series has results, and when it last had."""
+
+    present: Floats
+    exposed: Floats
+    first: Ints
+    last: Ints
+    fields = {  # noqa: RUF012  a table's columns are declared once
+        "present": Field(np.float64, 1.0),
+        "exposed": Field(np.float64, 2.0),
+        "first": Field(np.int64, -1),
+        "last": Field(np.int64, -1),
+    }
+
+    def waited(self, start: int, window: int) -> Floats:
+        """Windows since the last results (1 where there were none yet)."""
+        return np.asarray(np.where(self.last >= 0, (start - self.last) / window, 1.0))
+
+    def see(self, there: Bools, start: int) -> None:
+        """Note which series have results in this window."""
+        self.first[there & (self.first < 0)] = start
+        self.last[there] = start
+
+    def age(self, there: Bools, keep: float) -> None:
+        """Let a window pass."""
+        known = self.first >= 0
+        np.multiply(self.present, keep, out=self.present, where=known)
+        np.multiply(self.exposed, keep, out=self.exposed, where=known)
+        self.present += there & known
+        self.exposed += known
+
+
+class _Baselines(Table):
+    """What is usual for each network, and how far it scatters."""
+
+    good_global: Floats
+    bad_global: Floats
+    level: Floats
+    level_probes: Floats
+    dispersion: Floats
+    blocks: Floats
+    block_short: Floats
+    block_variance: Floats
+    wander_short: Floats
+    wander_variance: Floats
+    wander_probes: Floats
+    wander_sum: Floats
+    wander_weight: Floats
+    recent_good: Floats
+    recent_probes: Floats
+    good: Floats
+    bad: Floats
+    waiting_good: Floats
+    waiting_probes: Floats
+    waiting_usual: Floats
+
+    def __init__(self, lag: int) -> None:
+        zero = Field(np.float64)
+        self.fields = {  # type: ignore[misc]  # as many rows as windows wait to be learned
+            "good_global": Field(np.float64, PRIOR_GOOD),
+            "bad_global": Field(np.float64, PRIOR_BAD),
+            "level": zero,
+            "level_probes": zero,
+            "dispersion": Field(np.float64, 1.0),
+            "blocks": zero,
+            "block_short": zero,
+            "block_variance": zero,
+            "wander_short": zero,
+            "wander_variance": zero,
+            "wander_probes": zero,
+            "wander_sum": zero,
+            "wander_weight": Field(np.float64, WANDER_RESULTS),
+            "recent_good": zero,
+            "recent_probes": zero,
+            "good": Field(np.float64, PRIOR_GOOD, SLOTS),
+            "bad": Field(np.float64, PRIOR_BAD, SLOTS),
+            "waiting_good": Field(np.float64, 0.0, lag),
+            "waiting_probes": Field(np.float64, 0.0, lag),
+            "waiting_usual": Field(np.float64, 0.0, lag),
+        }
+        super().__init__()
+
+
+class BinomialColumns:
+    """Every network's success ratio against its own usual.
+
+    A window is taken in by `weigh`, which judges it, and then `learn`, which makes what is old enough usual. In
+    between, whoever pools networks reads `evidence`, and may say where learning has to be slow.
+
+    Attributes
+    ----------
+    usual
+        The ratio expected of each network in the window that was weighed last.
+    evidence
+        Log-likelihood ratios of that window, in nats: (drops, networks).
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.base = _Baselines(rules.lag)
+        self.presence = Presence()
+        self.cusum = CusumColumns(rules)
+        self.usual: Floats = np.empty(0)
+        self.evidence: Floats = np.empty((len(rules.settings.drops), 0))
+        self.scale: Floats = np.empty(0)
+
+    @property
+    def size(self) -> int:
+        """Number of networks."""
+        return self.base.size
+
+    def grow(self, size: int) -> None:
+        """Have so many networks."""
+        for table in (self.base, self.presence, self.cusum):
+            table.grow(size)
+
+    @property
+    def alarm(self) -> Floats:
+        """Evidence that scores 1.0."""
+        settings, share = self.rules.settings, self.presence.present / self.presence.exposed
+        return alarm_columns(settings.alarm_network, settings.alarm_sparse, share)
+
+    @property
+    def shortfall_min(self) -> Floats:
+        """The least loss that is more than a network's wandering."""
+        settings = self.rules.settings
+        wander = np.sqrt(np.maximum(0.0, self.base.wander_sum) / self.base.wander_weight)
+        return np.maximum(settings.shortfall_min, settings.wander_factor * wander)
+
+    @property
+    def score(self) -> Floats:
+        """How each network stands: 1.0 alarms."""
+        alarm = self.alarm
+        return np.asarray(self.cusum.top(alarm / 2.0, self.shortfall_min) / alarm)
+
+    def expect(self, start: int) -> Floats:
+        """The ratio expected of each network in a window."""
+        base, slot, prior = self.base, slot_of(start), self.rules.settings.prior_probes
+        overall = base.good_global / (base.good_global + base.bad_global)
+        good, bad = base.good[slot], base.bad[slot]
+        hourly = (good + prior * overall) / (good + bad + prior)
+        level = base.level / (base.level_probes + prior)
+        return np.asarray(np.clip(hourly + level, RATIO_MIN, RATIO_MAX))
+
+    def learned(self) -> Floats:
+        """Results on which each baseline rests, those of long ago counted less."""
+        return np.asarray(self.base.good_global + self.base.bad_global - PRIOR_GOOD - PRIOR_BAD)
+
+    def warm(self, start: int) -> Bools:
+        """Which networks are known well enough to be judged."""
+        settings, first = self.rules.settings, self.presence.first
+        old = (first >= 0) & (start - first >= settings.warm_seconds)
+        return old & (self.learned() >= settings.warm_results)
+
+    def weigh(self, start: int, k: Floats, n: Floats) -> None:
+        """Judge one window: k successes among n probes of each network."""
+        settings, base = self.rules.settings, self.base
+        usual = self.usual = self.expect(start)
+        self.evidence = np.zeros((len(settings.drops), self.size))
+        self.scale = np.ones(self.size)
+        healthy = np.zeros(self.size)
+        rows = np.flatnonzero((n > 0.0) & self.warm(start))
+        if len(rows):
+            learned = np.maximum(1.0, self.learned()[rows])
+            p, some, all_ = usual[rows], k[rows], n[rows]
+            scale = base.dispersion[rows] * (1.0 + (self.cusum.probes[0, rows] + all_) / learned)
+            self.scale[rows] = scale
+            for j, drop in enumerate(settings.drops):
+                self.evidence[j, rows] = evidence_columns(drop, p, some, all_) / scale
+            contrary = self.cusum.contrary_drop(usual)[rows]
+            healthy[rows] = -evidence_columns(contrary, p, some, all_) / scale
+        self.cusum.step(
+            self.evidence,
+            healthy,
+            n=n,
+            short=n * usual - k,
+            cap=settings.cap_nats * np.minimum(2.0, self.presence.waited(start, self.rules.window)),
+            gate=self.alarm / 2.0,
+            start=start,
+        )
+
+    def learn(self, start: int, k: Floats, n: Floats, slow: Bools) -> None:
+        """Let the window pass: it waits, and one that has waited long enough becomes usual.
+
+        `slow` marks networks whose country is in an excursion, beside those that are in one themselves.
+        """
+        base, rules = self.base, self.rules
+        there = n > 0.0
+        self.presence.see(there, start)
+        rows = np.flatnonzero(there)
+        if len(rows):
+            keep = 0.5 ** (n[rows] / RESULTS_PER_RECENT)
+            base.recent_good[rows] = base.recent_good[rows] * keep + k[rows]
+            base.recent_probes[rows] = base.recent_probes[rows] * keep + n[rows]
+        place = start // rules.window % rules.lag
+        k_then, n_then = base.waiting_good[place].copy(), base.waiting_probes[place].copy()
+        usual_then = base.waiting_usual[place].copy()
+        base.waiting_good[place], base.waiting_probes[place] = k, n
+        base.waiting_usual[place] = self.usual
+        then = start - rules.lag * rules.window
+        self._learn(then, k_then, n_then, usual_then, slow | self.cusum.open)
+        self.presence.age(there, rules.day_keep)
+
+    def _learn(self, start: int, k: Floats, n: Floats, usual: Floats, slow: Bools) -> None:
+        rules, settings, base = self.rules, self.rules.settings, self.base
+        # A network that has not reported yet does not age: when it was told of is nobody's business.
+        seen = self.presence.first >= 0
+        gain = np.where(slow, settings.learn_slow, 1.0) * seen
+        some, failed, all_ = gain * k, gain * (n - k), gain * n
+        slot = slot_of(start)
+        mass = base.good[slot] + base.bad[slot]
+        hourly = np.where(slow, gain * (mass / (mass + HOUR_RESULTS)), gain)
+        keep = 1.0 - hourly * rules.slot_decay
+        base.good[slot] = (base.good[slot] + hourly * k) * keep
+        base.bad[slot] = (base.bad[slot] + hourly * (n - k)) * keep
+        keep = 1.0 - gain * rules.global_decay
+        base.good_global[:] = base.good_global * keep + some
+        base.bad_global[:] = base.bad_global * keep + failed
+        offset = base.level / (base.level_probes + settings.prior_probes)
+        keep = np.where(slow, rules.level_keep_slow, rules.level_keep)
+        base.level[:] = base.level * keep + gain * (k - n * (usual - offset))
+        base.level_probes[:] = base.level_probes * keep + all_
+        self._scatter(start, k - n * usual, n * usual * (1.0 - usual), n, gain, ~slow)
+
+    def _scatter(
+        self, start: int, residual: Floats, variance: Floats, n: Floats, gain: Floats, calm: Bools
+    ) -> None:
+        base, settings, window = self.base, self.rules.settings, self.rules.window
+        base.block_short += residual * calm
+        base.block_variance += variance * calm
+        base.wander_short += gain * residual
+        base.wander_variance += gain * variance
+        base.wander_probes += gain * n
+        if block_ends(start + window, settings.dispersion_block_seconds, window):
+            rows = np.flatnonzero(base.block_variance > VARIANCE_MIN)
+            ratio = np.minimum(base.block_short[rows] ** 2 / base.block_variance[rows], DISPERSION_MAX)
+            base.blocks[rows] += 1.0
+            step = np.maximum(DISPERSION_STEP_MIN, 1.0 / (base.blocks[rows] + 10.0))
+            dispersion = base.dispersion[rows]
+            base.dispersion[rows] = np.maximum(1.0, dispersion + step * (ratio - dispersion))
+            base.block_short[rows] = 0.0
+            base.block_variance[rows] = 0.0
+        if block_ends(start + window, settings.wander_block_seconds, window):
+            keep = 0.5 ** (settings.wander_block_seconds / settings.global_half_seconds)
+            extra = base.wander_short**2 - base.dispersion * base.wander_variance
+            base.wander_sum[:] = base.wander_sum * keep + extra
+            weight = base.wander_weight * keep + WANDER_RESULTS * (1.0 - keep) + base.wander_probes**2
+            np.copyto(base.wander_weight, weight, where=self.presence.first >= 0)
+            for sums in (base.wander_short, base.wander_variance, base.wander_probes):
+                sums[:] = 0.0
+
+
+class Pool:
+    """Series that are sums of networks: a country on a platform, or a region on it.
+
+    The evidence of a pool is the sum of its networks' evidence, so that a vantage that is lost drops out instead
+    of shifting the mix.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.presence = Presence()
+        self.cusum = CusumColumns(rules)
+        self.recent = _Recent()
+        self.n: Floats = np.empty(0)
+        self.k: Floats = np.empty(0)
+
+    @property
+    def size(self) -> int:
+        """Number of pools."""
+        return self.presence.size
+
+    def grow(self, size: int) -> None:
+        """Have so many pools."""
+        for table in (self.presence, self.cusum, self.recent):
+            table.grow(size)
+
+    @property
+    def alarm(self) -> Floats:
+        """Evidence that scores 1.0."""
+        settings, share = self.rules.settings, self.presence.present / self.presence.exposed
+        return alarm_columns(settings.alarm_country, settings.alarm_sparse, share)
+
+    @property
+    def expected(self) -> Floats:
+        """The ratio expected of what reported lately."""
+        probes = self.recent.probes
+        return np.divide(self.recent.expected, probes, out=np.ones(self.size), where=probes > 0.0)
+
+    def weigh(self, start: int, evidence: Floats, healthy: Floats, k: Floats, n: Floats, due: Floats) -> None:
+        """Take one window in, summed over networks: nats, successes, probes, expected successes."""
+        self.k, self.n = k, n
+        waited = self.presence.waited(start, self.rules.window)
+        self.cusum.step(
+            evidence,
+            healthy,
+            n=n,
+            short=due - k,
+            cap=self.rules.settings.cap_nats * np.minimum(2.0, waited),
+            gate=self.alarm / 2.0,
+            start=start,
+        )
+        there = n > 0.0
+        self.presence.see(there, start)
+        self.presence.age(there, self.rules.day_keep)
+        self.recent.add(k, n, due)
+
+
+class _Recent(Table):
+    """Successes, probes and expected successes of late, by results rather than by time."""
+
+    good: Floats
+    probes: Floats
+    expected: Floats
+    fields = {  # noqa: RUF012  a table's columns are declared once
+        "good": Field(np.float64),
+        "probes": Field(np.float64),
+        "expected": Field(np.float64),
+    }
+
+    def add(self, k: Floats, n: Floats, due: Floats) -> None:
+        """Take one window in."""
+        keep = 0.5 ** (n / (2.0 * RESULTS_PER_RECENT))
+        for column, values in ((self.good, k), (self.probes, n), (self.expected, due)):
+            column *= keep
+            column += values

@@ -1,0 +1,129 @@
+"""Growing tables of columns, and how they are written down: what all detectors over many series are built from.
+
+Knows numbers only, not what they mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+_GROWTH: Final = 1.25
+_GRAIN: Final = float(2**32)
+
+
+class Field(NamedTuple):
+    """One column of a table: `rows` values a series (0: one value, no axis), all `fill` at first."""
+
+    dtype: type[np.generic]
+    fill: float = 0.0
+    rows: int = 0
+
+
+class StoredColumn(msgspec.Struct, array_like=True):
+    """A column as it is written: its type, its shape, its bytes (little-endian)."""
+
+    dtype: str
+    shape: list[int]
+    data: bytes
+
+
+class Table:
+    """Columns over series, one entry each, that grow together.
+
+    A subclass names its columns in `fields`; each becomes an attribute, an array whose last axis is the series.
+    """
+
+    fields: ClassVar[Mapping[str, Field]] = {}
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._room: dict[str, NDArray[Any]] = {}
+        self.grow(0)
+
+    def grow(self, size: int) -> None:
+        """Have `size` series; new ones begin with each column's first value."""
+        for name, spec in self.fields.items():
+            room = self._room.get(name)
+            if room is None or room.shape[-1] < size:
+                held = 0 if room is None else room.shape[-1]
+                wide = max(size, int(held * _GROWTH)) if held else size
+                larger = np.full((spec.rows, wide) if spec.rows else wide, spec.fill, dtype=spec.dtype)
+                if room is not None:
+                    larger[..., : self.size] = room[..., : self.size]
+                self._room[name] = room = larger
+            setattr(self, name, room[..., :size])
+        self.size = size
+
+    def store(self) -> dict[str, StoredColumn]:
+        """The columns, as plain bytes."""
+        return {name: store_column(getattr(self, name)) for name in self.fields}
+
+    def load(self, stored: Mapping[str, StoredColumn]) -> None:
+        """Become what `store` gave. Raises ValueError where the columns are not this table's."""
+        if set(stored) != set(self.fields):
+            raise ValueError(
+                f"{type(self).__name__}: the snapshot's columns {sorted(stored)} are not {sorted(self.fields)}"
+            )
+        sizes = {column.shape[-1] for column in stored.values()}
+        if len(sizes) > 1:
+            raise ValueError(f"{type(self).__name__}: columns of unequal length {sorted(sizes)}")
+        size = sizes.pop() if sizes else 0
+        for name, spec in self.fields.items():
+            shape = [spec.rows, size] if spec.rows else [size]
+            column = load_column(stored[name], spec.dtype, shape, f"{type(self).__name__}.{name}")
+            self._room[name] = column
+            setattr(self, name, column)
+        self.size = size
+
+
+def store_column(column: NDArray[Any]) -> StoredColumn:
+    """One array as plain bytes."""
+    return StoredColumn(column.dtype.str, list(column.shape), np.ascontiguousarray(column).tobytes())
+
+
+def load_column(stored: StoredColumn, dtype: type[np.generic], shape: list[int], where: str) -> NDArray[Any]:
+    """One array from its bytes. Raises ValueError where type, shape or length are not as told."""
+    kind = np.dtype(dtype)
+    if stored.dtype != kind.str or stored.shape != shape:
+        raise ValueError(f"{where}: stored as {stored.dtype} {stored.shape}, expected {kind.str} {shape}")
+    if len(stored.data) != kind.itemsize * int(np.prod(shape)):
+        raise ValueError(f"{where}: {len(stored.data)} bytes for {shape} of {kind.str}")
+    return np.frombuffer(stored.data, dtype=kind).reshape(shape).copy()
+
+
+def grained(values: Floats) -> Floats:
+    """Round to multiples of 2^-32, so that sums are the same in any order (while below 2^21)."""
+    return np.asarray(np.rint(values * _GRAIN) / _GRAIN)
+
+
+def sums(index: Ints, values: Floats, size: int) -> Floats:
+    """Sum of `values` by `index`; each row of a two-dimensional `values` by itself."""
+    if values.ndim == 1:
+        return np.asarray(np.bincount(index, weights=values, minlength=size), dtype=np.float64)
+    return np.stack([sums(index, row, size) for row in values])
+
+
+def medians(group: Ints, values: Floats) -> tuple[Ints, Ints, Floats]:
+    """The median of `values` in each group, whatever their order.
+
+    Returns
+    -------
+    The groups there are (ascending), how many values each has, and their medians.
+    """
+    if len(group) == 0:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+    order = np.lexsort((values, group))
+    group, values = group[order], values[order]
+    first = np.flatnonzero(np.concatenate(([True], group[1:] != group[:-1])))
+    count = np.diff(np.append(first, len(group)))
+    low, high = values[first + (count - 1) // 2], values[first + count // 2]
+    return group[first].astype(np.int64), count.astype(np.int64), (low + high) / 2.0

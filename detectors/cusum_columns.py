@@ -1,0 +1,104 @@
+"""The cumulative sums of `binomial.Cusum`, for many series at once: networks, regions, countries.
+
+One column a series, one row a size of drop. Knows nothing of baselines: evidence comes in, a statistic comes out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.binomial import RATIO_MAX, Rules
+from detectors.columns import Bools, Field, Floats, Ints, Table
+
+
+class CusumColumns(Table):
+    """Evidence of a fall and of health, added up for each series. Formulas: `binomial.Cusum`."""
+
+    statistic: Floats
+    probes: Floats
+    short: Floats
+    onset: Ints
+    well: Floats
+    open: Bools
+
+    def __init__(self, rules: Rules) -> None:
+        count = len(rules.settings.drops)
+        self.fields = {  # type: ignore[misc]  # as many rows as there are drops to look for
+            "statistic": Field(np.float64, 0.0, count),
+            "probes": Field(np.float64, 0.0, count),
+            "short": Field(np.float64, 0.0, count),
+            "onset": Field(np.int64, -1, count),
+            "well": Field(np.float64),
+            "open": Field(np.bool_),
+        }
+        self.rules = rules
+        super().__init__()
+
+    def contrary_drop(self, usual: Floats) -> Floats:
+        """Log odds under the usual that count as "not well", for each series."""
+        drops = self.rules.settings.drops
+        contrary = np.full(self.size, drops[len(drops) // 2])
+        rows = np.flatnonzero(self.open)
+        if len(rows):
+            best = np.argmax(self.statistic[:, rows], axis=0)
+            probes = self.probes[best, rows]
+            lost = np.divide(self.short[best, rows], probes, out=np.zeros(len(rows)), where=probes > 0.0)
+            p = usual[rows]
+            half = np.clip(p - np.maximum(0.0, lost) / 2.0, 0.02, RATIO_MAX)
+            contrary[rows] = np.maximum(drops[0], np.log(p / (1.0 - p)) - np.log(half / (1.0 - half)))
+        return contrary
+
+    def step(
+        self,
+        evidence: Floats,
+        healthy: Floats,
+        *,
+        n: Floats,
+        short: Floats,
+        cap: Floats,
+        gate: Floats,
+        start: int,
+    ) -> None:
+        """Take one window in: `evidence` (drops, series) and `healthy` (series) in nats, all others by series."""
+        settings, fade = self.rules.settings, self.rules.fade
+        value = self.statistic * fade
+        value += np.minimum(evidence, cap)
+        np.minimum(value, settings.statistic_max, out=value)
+        value[value < 1e-9] = 0.0
+        rising = value > 0.0
+        started = rising & (self.statistic == 0.0)
+        self.probes += n
+        self.short += short
+        still = ~rising
+        self.probes[still] = 0.0
+        self.short[still] = 0.0
+        self.onset[still] = -1
+        self.onset[started] = start
+        self.statistic[:] = value
+        bound = settings.cap_nats
+        self.well *= fade
+        self.well += np.clip(healthy, -bound, bound)
+        np.clip(self.well, 0.0, settings.close_nats + 2.0, out=self.well)
+        is_open = value.max(axis=0) > gate
+        if is_open.any():
+            self.well[is_open & ~self.open] = 0.0
+            over = np.flatnonzero(is_open & (self.well >= settings.close_nats))
+            if len(over):
+                self.statistic[:, over] = 0.0
+                self.probes[:, over] = 0.0
+                self.short[:, over] = 0.0
+                self.onset[:, over] = -1
+                is_open[over] = False
+        self.open[:] = is_open
+
+    def top(self, gate: Floats, shortfall_min: Floats | float) -> Floats:
+        """The most evidence of any drop; no more than the gate where the shortfall is too small to matter."""
+        high = self.statistic > gate
+        if not high.any():
+            return np.asarray(self.statistic.max(axis=0))
+        enough = self.short >= shortfall_min * self.probes
+        return np.asarray(np.where(enough | ~high, self.statistic, gate).max(axis=0))
+
+    def best(self, series: int) -> int:
+        """Which drop explains an excursion best."""
+        return int(np.argmax(self.statistic[:, series]))

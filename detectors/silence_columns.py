@@ -1,0 +1,230 @@
+"""`volume.Silence` for many networks at once, and what their silences say together.
+
+Equal to the plain one to 1e-9. Whole-column arithmetic, no loop over networks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.binomial import DAY, HOUR, Rules
+from detectors.binomial_columns import alarm_columns
+from detectors.columns import Bools, Field, Floats, Ints, Table, sums
+from detectors.volume import (
+    BACK_WINDOWS,
+    FAINT,
+    FORGOTTEN_SECONDS,
+    GAP_HALF_SECONDS,
+    GAPS_MIN,
+    GAPS_PRIOR,
+    HAZARD_MAX,
+    HOURS,
+    HOURS_PRIOR,
+    KNOWN_WINDOWS,
+    LONGEST_FACTOR,
+    LONGEST_MARGIN,
+    LONGEST_MIN,
+    LONGEST_NATS,
+    NETWORKS_TOGETHER,
+    RESULTS_FAINT,
+    RESUMED_NATS,
+    SILENT_NATS,
+    SPARSE_SHARE,
+    TOGETHER_NATS,
+    TOGETHER_WINDOWS,
+)
+
+
+class SilenceColumns(Table):
+    """Every network's silence against its own usual gaps. Formulas: `volume.Silence`."""
+
+    first: Ints
+    last: Ints
+    seen: Floats
+    quiet: Floats
+    gaps: Floats
+    gap_sum: Floats
+    gap_square: Floats
+    present: Floats
+    exposed: Floats
+    results: Floats
+    present_hour: Floats
+    exposed_hour: Floats
+    results_hour: Floats
+    longest: Floats
+    pending: Floats
+    dark: Bools
+    back: Ints
+    onset: Ints
+    fields = {  # noqa: RUF012  a table's columns are declared once
+        "first": Field(np.int64, -1),
+        "last": Field(np.int64, -1),
+        "seen": Field(np.float64),
+        "quiet": Field(np.float64),
+        "gaps": Field(np.float64),
+        "gap_sum": Field(np.float64),
+        "gap_square": Field(np.float64),
+        "present": Field(np.float64),
+        "exposed": Field(np.float64),
+        "results": Field(np.float64),
+        "present_hour": Field(np.float64, 0.0, HOURS),
+        "exposed_hour": Field(np.float64, 0.0, HOURS),
+        "results_hour": Field(np.float64, 0.0, HOURS),
+        "longest": Field(np.float64, 0.0, HOURS),
+        "pending": Field(np.float64, 0.0, HOURS),
+        "dark": Field(np.bool_),
+        "back": Field(np.int64),
+        "onset": Field(np.int64, -1),
+    }
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self._gap_keep = 0.5 ** (rules.window / GAP_HALF_SECONDS)
+        self._hour_keep = 0.5 ** (rules.window / rules.settings.slot_half_seconds)
+        self._long_keep = 0.5 ** (rules.window / rules.settings.global_half_seconds)
+        self._nats: Floats = np.empty(0)
+        self._excess: Floats = np.empty(0)
+        self.score: Floats = np.empty(0)
+        super().__init__()
+
+    def share(self) -> Floats:
+        """Share of windows in which each network has results."""
+        return np.asarray((self.present + 1.0) / (self.exposed + 2.0))
+
+    def usual(self, start: int) -> Floats:
+        """Results expected in a window."""
+        hour = start % DAY // HOUR
+        overall = self.results / np.maximum(1.0, self.exposed)
+        return np.asarray(
+            (self.results_hour[hour] + HOURS_PRIOR * overall) / (self.exposed_hour[hour] + HOURS_PRIOR)
+        )
+
+    def awake(self, start: int) -> Floats:
+        """How much of a silent window counts: 0 at hours at which the network usually sleeps, else up to 1."""
+        hour = start % DAY // HOUR
+        share = self.share()
+        prior = np.maximum(HOURS_PRIOR, 3.0 / share)
+        hourly = (self.present_hour[hour] + prior * share) / (self.exposed_hour[hour] + prior)
+        return np.asarray(np.clip((hourly / share - 0.1) / 0.4, 0.0, 1.0))
+
+    def hazard(self) -> Floats:
+        """Nats of surprise in one more silent window."""
+        residual = (self.gap_square + GAPS_PRIOR) / (2.0 * (self.gap_sum + GAPS_PRIOR))
+        return np.minimum(HAZARD_MAX, np.log1p(1.0 / residual))
+
+    def warm(self, start: int) -> Bools:
+        """Which networks are known well enough to be missed."""
+        settings = self.rules.settings
+        old = (self.first >= 0) & (start - self.first >= settings.warm_seconds)
+        return np.asarray(old & (self.seen >= settings.warm_results))
+
+    def alive(self, start: int) -> Bools:
+        """Which networks count: known, and not silent for so long that nobody waits for them."""
+        return self.warm(start) & (start - self.last < FORGOTTEN_SECONDS)
+
+    def silent(self) -> Bools:
+        """Which networks are silent for longer than chance."""
+        return (self._nats >= SILENT_NATS) & (self.quiet >= TOGETHER_WINDOWS)
+
+    def step(self, start: int, n: Floats, country: Ints, countries: int) -> None:
+        """Take one window in: n results of each network; `country` says which networks belong together."""
+        settings, hour = self.rules.settings, start % DAY // HOUR
+        usual = self.usual(start)
+        there = (n > 0.0) & ~((usual >= RESULTS_FAINT) & (n < FAINT * usual))
+        known = self.first >= 0
+        awake = self.awake(start)
+        hazard = self.hazard()
+        share = self.share()
+        alarm = alarm_columns(settings.alarm_silence, settings.alarm_silence * SPARSE_SHARE, share)
+        longest = self.longest[hour]
+        excess = np.maximum(0.0, LONGEST_FACTOR * longest * hazard - LONGEST_NATS)
+        ended = there & known
+        gap = self.quiet + 1.0
+        self.quiet[:] = np.where(there | ~known, 0.0, self.quiet + awake)
+        nats = hazard * self.quiet
+        self._nats, self._excess = nats, excess
+        warm = self.warm(start)
+        rarest = np.maximum(LONGEST_MIN, self.longest.max(axis=0))
+        score = np.maximum(
+            nats / (alarm + excess),
+            np.where(self.gaps >= GAPS_MIN, self.quiet / (LONGEST_MARGIN * rarest), 0.0),
+        )
+        score = np.maximum(score, self._together(start, country, countries))
+        self.score = np.where(warm & known, score, 0.0)
+        # A slot that was steady is not unlearned by one silence; a slot never seen is learned as it comes.
+        steady = (self.exposed_hour[hour] >= KNOWN_WINDOWS) & (
+            self.present_hour[hour] > 0.5 * share * self.exposed_hour[hour]
+        )
+        self._turn(start, there, hazard)
+        gain = np.where(self.dark & steady, settings.learn_slow, 1.0)
+        self._learn(start, n, there, gain)
+        self._learn_gaps(hour, ended, gap, (alarm + excess) / hazard, gain)
+        self.first[there & ~known] = start
+        self.last[there] = start
+        self.seen += there
+
+    def _together(self, start: int, country: Ints, countries: int) -> Floats:
+        """What silences say together: most of a country's networks going silent at once is no chance."""
+        alive = self.alive(start)
+        silent = self.silent() & alive
+        together = np.zeros(self.size)
+        if not silent.any():
+            return together
+        living = np.bincount(country[alive], minlength=countries)
+        quiet = np.bincount(country[silent], minlength=countries)
+        told = np.round(np.clip(self._nats - self._excess, 0.0, self.rules.settings.alarm_silence) * 2.0**32)
+        total = sums(country, np.where(silent, told, 0.0), countries) / 2.0**32
+        most = (living >= NETWORKS_TOGETHER) & (2 * quiet > living)
+        score = np.where(most, total / TOGETHER_NATS, 0.0)
+        together[silent] = score[country[silent]]
+        return together
+
+    def _turn(self, start: int, there: Bools, hazard: Floats) -> None:
+        """Go dark, or come back."""
+        window = self.rules.window
+        falls = ~self.dark & (self.score >= 1.0)
+        self.onset[falls] = self.last[falls] + window
+        self.back[falls] = 0
+        self.dark |= falls
+        rows = np.flatnonzero(self.dark)
+        if not len(rows):
+            return
+        back = np.where(there[rows], self.back[rows] + 1, self.back[rows])
+        back[(self.quiet * hazard)[rows] > RESUMED_NATS] = 0
+        self.back[rows] = back
+        again = rows[back >= BACK_WINDOWS]
+        self.dark[again] = False
+        self.onset[again] = -1
+        self.back[again] = 0
+
+    def _learn(self, start: int, n: Floats, there: Bools, gain: Floats) -> None:
+        hour = start % DAY // HOUR
+        seen = (self.first >= 0) | there
+        gain = gain * seen
+        keep = 1.0 - gain * (1.0 - self._long_keep)
+        hourly = 1.0 - gain * (1.0 - self._hour_keep)
+        for overall, by_hour, value in (
+            (self.present, self.present_hour, gain * there),
+            (self.exposed, self.exposed_hour, gain),
+            (self.results, self.results_hour, gain * n),
+        ):
+            overall[:] = overall * keep + value
+            by_hour[hour] = by_hour[hour] * hourly + value
+
+    def _learn_gaps(self, hour: int, ended: Bools, gap: Floats, bound: Floats, gain: Floats) -> None:
+        self.gap_sum *= self._gap_keep
+        self.gap_square *= self._gap_keep
+        self.longest *= self._long_keep
+        self.pending[hour] = np.maximum(self.pending[hour], self.quiet)
+        rows = np.flatnonzero(ended)
+        if not len(rows):
+            return
+        length = np.minimum(gap[rows], np.maximum(1.0, 1.5 * bound[rows]))
+        self.gap_sum[rows] += gain[rows] * length
+        self.gap_square[rows] += gain[rows] * length * (length - 1.0)
+        self.gaps[rows] += 1.0
+        rows = rows[gap[rows] > 1.0]
+        if len(rows):
+            held = self.longest[:, rows]
+            self.longest[:, rows] = np.maximum(held, gain[rows] * self.pending[:, rows])
+            self.pending[:, rows] = 0.0
