@@ -135,9 +135,12 @@ def split_server(value: str, port: int = 53) -> tuple[str, int]:
 
 
 def _state_folder() -> Path:
-    """Where state goes on this machine: systemd's StateDirectory, else the XDG base directory."""
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-    return Path(os.environ.get("STATE_DIRECTORY") or Path(home) / "netdusk")
+    """Where state goes on this machine: systemd's StateDirectory, the XDG base directory, or Debian's /var/lib."""
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given)
+    home = os.environ.get("HOME")
+    base = os.environ.get("XDG_STATE_HOME") or (f"{home}/.local/state" if home else "/var/lib")
+    return Path(base) / "netdusk"
 
 
 class ProbeSettings(_Part):

@@ -1,0 +1,198 @@
+"""`netdusk probe`: measure real targets and write down what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import structlog
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from producers.probe.attempt import Outcome
+from producers.records import ProbeResult, encode
+from streams.settings import load, with_bootstrap
+
+app = typer.Typer(add_completion=False)
+log = structlog.get_logger()
+
+_WHERE: Final = "Where this vantage stands"
+_WHAT: Final = "What it asks, and how"
+_OUT: Final = "Where results go"
+
+
+_HELP: Final = "\n\n".join(  # a paragraph has to be one line: typer keeps line breaks
+    (
+        "Ask each target over real sockets, step by step (DNS, TCP, TLS, HTTP), and write down what happened.",
+        "Without --once and --print, results go to the probes topic until SIGTERM or SIGINT; while no broker answers, "
+        "they wait in the spool. What is given here goes over the environment and the settings file's table `probe`.",
+        "Read docs/probing.md first: probing shows on the network, and can be a risk to whoever runs it.",
+        "Try it: netdusk probe --once --country DE",
+        "Exit codes: 0 good; 1 some target failed (--once alone); 2 bad usage, settings or targets file.",
+    )
+)
+
+
+@app.command(help=_HELP)
+def probe(
+    country: Annotated[
+        str | None, typer.Option(help="ISO 3166-1 code, like PK.", rich_help_panel=_WHERE)
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="ISO 3166-2 code, like PK-PB.", rich_help_panel=_WHERE)
+    ] = None,
+    asn: Annotated[
+        int | None, typer.Option(help="The network's number, like 17557.", rich_help_panel=_WHERE)
+    ] = None,
+    vantage: Annotated[
+        str | None, typer.Option(help="A name for it; country and ASN if not given.", rich_help_panel=_WHERE)
+    ] = None,
+    targets: Annotated[
+        Path | None, typer.Option(help="Targets file (TOML); a good list is built in.", rich_help_panel=_WHAT)
+    ] = None,
+    platform: Annotated[
+        list[str] | None, typer.Option(help="Only this platform; may be repeated.", rich_help_panel=_WHAT)
+    ] = None,
+    interval: Annotated[
+        float | None, typer.Option(help="Seconds between rounds.", rich_help_panel=_WHAT)
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds that one attempt may take in all.", rich_help_panel=_WHAT)
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="Attempts under way at once, at most.", rich_help_panel=_WHAT)
+    ] = None,
+    resolver: Annotated[
+        str | None,
+        typer.Option(help="Name server, ADDRESS[:PORT]; the system's if not given.", rich_help_panel=_WHAT),
+    ] = None,
+    authorities: Annotated[
+        Path | None,
+        typer.Option(help="Certificate authorities (PEM); the system's if not given.", rich_help_panel=_WHAT),
+    ] = None,
+    control: Annotated[
+        str | None,
+        typer.Option(help="File or URL that a probe outside the country writes.", rich_help_panel=_WHAT),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="One round, printed; nothing is sent.", rich_help_panel=_OUT)
+    ] = False,
+    print_only: Annotated[
+        bool,
+        typer.Option("--print", help="Print results as JSON lines; nothing is sent.", rich_help_panel=_OUT),
+    ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="JSON lines in place of the table of --once.", rich_help_panel=_OUT),
+    ] = False,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="End after so many results.", rich_help_panel=_OUT)
+    ] = None,
+    bootstrap: Annotated[
+        str | None,
+        typer.Option(help="Broker, host:port[,host:port]; over the settings.", rich_help_panel=_OUT),
+    ] = None,
+    spool: Annotated[
+        Path | None,
+        typer.Option(help="Folder where results wait for an absent broker.", rich_help_panel=_OUT),
+    ] = None,
+    control_out: Annotated[
+        Path | None, typer.Option(help="Write a control file for others.", rich_help_panel=_OUT)
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Serve /metrics on this port; 0 takes any free one.", rich_help_panel=_OUT),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+) -> None:
+    """Measure, and print or send what was measured."""
+    given = {
+        "country": country,
+        "region": region,
+        "asn": asn,
+        "vantage": vantage,
+        "targets": targets,
+        "platforms": tuple(platform) if platform else None,
+        "interval_seconds": interval,
+        "timeout_seconds": timeout,
+        "concurrency": concurrency,
+        "resolver": resolver,
+        "authorities": authorities,
+        "control": control,
+        "control_out": control_out,
+        "spool": spool,
+        "metrics_port": metrics_port,
+    }
+    overrides: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    settings = with_bootstrap(load(config, probe=overrides), bootstrap)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the sink says it itself, once
+    from streams.probing import Probing, send, write_lines  # noqa: PLC0415  not for --help
+
+    probing = Probing(settings)
+    if once:
+        raise typer.Exit(_once(probing, as_json=as_json or print_only))
+    if not settings.probe.asn:
+        log.warning("probe.asn is not set: all vantages without one count as one network")
+    if print_only:
+        asyncio.run(write_lines(probing, count_max=count))
+    else:
+        asyncio.run(send(probing, count_max=count))
+
+
+def _once(probing: Any, *, as_json: bool) -> int:
+    outcomes: list[Outcome] = []
+    progress = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.completed} of {task.total} targets"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with progress:
+        task = progress.add_task("", total=len(probing.targets.target))
+
+        def take(outcome: Outcome, record: ProbeResult) -> None:
+            outcomes.append(outcome)
+            progress.advance(task)
+            if as_json:
+                sys.stdout.buffer.write(encode(record) + b"\n")
+                sys.stdout.buffer.flush()
+
+        asyncio.run(probing.once(take))
+    if not as_json:
+        order = {target.url: number for number, target in enumerate(probing.targets.target)}
+        _print(sorted(outcomes, key=lambda outcome: order[outcome.target.url]))
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _print(outcomes: list[Outcome]) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("platform", no_wrap=True)
+    table.add_column("target", overflow="fold")
+    table.add_column("result", overflow="fold")
+    for name in ("dns", "tcp", "tls", "ttfb", "total ms"):
+        table.add_column(name, justify="right", no_wrap=True)
+    answered: dict[str, list[bool]] = defaultdict(list)
+    for outcome in outcomes:
+        answered[outcome.target.platform].append(outcome.ok)
+        taken = outcome.timings_ms
+        table.add_row(
+            outcome.target.platform,
+            outcome.target.url,
+            "[green]ok[/]" if outcome.ok else f"[red]{outcome.stage} {outcome.failure}[/]",
+            *(_shown(ms) for ms in (taken.dns, taken.tcp, taken.tls, taken.ttfb, taken.total)),
+        )
+    console = Console()
+    console.print(table)
+    console.print()
+    for name, oks in answered.items():
+        console.print(f"{name}: {sum(oks)} of {len(oks)} targets answered", highlight=False)
+
+
+def _shown(milliseconds: float | None) -> str:
+    return "" if milliseconds is None else f"{milliseconds:.0f}"
