@@ -122,6 +122,16 @@ class CountryReading:
     homes: Mapping[int, Sequence[str]] = field(default_factory=dict)  # asn: the regions it reports from
 
 
+class Pulse(NamedTuple):
+    """Who reports from a country lately: networks, vantages, and the start of the newest window with results."""
+
+    country: str
+    simulated: bool
+    networks: int
+    vantages: int
+    last: int | None
+
+
 class SeriesGauge(NamedTuple):
     """How one series stands, for whoever shows it: ratios 0 to 1, a score of 1.0 alarms.
 

@@ -29,7 +29,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from detectors.readings import SeriesGauge
+from detectors.readings import Pulse, SeriesGauge
 from streams.records import Incident, Kind, Scope, Severity
 from streams.settings import LabelSettings
 
@@ -119,7 +119,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
         Family(
             "netdusk_last_result_timestamp_seconds",
             Type.GAUGE,
-            "Newest window with results of a country, seconds since 1970.",
+            "Start of the newest window with results from a country, seconds since 1970.",
             ("country", "simulated"),
         ),
         # incidents
@@ -257,16 +257,6 @@ class ProbeCount(NamedTuple):
     platform: str
     country: str
     outcome: str
-
-
-class Pulse(NamedTuple):
-    """Who reports from a country. `last` is the end of the newest window with results, seconds since 1970."""
-
-    country: str
-    simulated: bool
-    networks: int
-    vantages: int
-    last: int | None
 
 
 @runtime_checkable

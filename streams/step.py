@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from detectors.assembler import Assembler
 from detectors.bank import Bank
-from detectors.readings import Counts, PostKey, Reading, Scheduled, SeriesGauge
+from detectors.readings import Counts, PostKey, Pulse, Reading, Scheduled, SeriesGauge
 from detectors.world import NO_SIGNS, signs_of
 from producers.records import Decoded, Malformed, ProbeResult, Reason, Tick, decode_chunk
 from streams.incidents import DETECTOR_VERSION, to_record
@@ -307,6 +307,10 @@ class CountryMachine:
     def networks_live(self) -> Mapping[str, int]:
         """Networks that report, by country."""
         return self._bank.networks_live()
+
+    def pulses(self) -> Sequence[Pulse]:
+        """Who reports, country by country."""
+        return self._bank.pulses()
 
     def take_probes(self) -> Mapping[ProbeCount, int]:
         """Results of the windows closed since the last call, by platform, country and outcome."""

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from detectors.readings import SeriesGauge
-from streams.metrics import FAMILIES, ProbeCount, Pulse, Type
+from detectors.readings import Pulse, SeriesGauge
+from streams.metrics import FAMILIES, ProbeCount, Type
 from streams.metrics_doc import DOCUMENT, document
 from streams.records import Kind, Scope, Severity
 from streams.settings import LabelSettings
