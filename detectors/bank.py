@@ -25,6 +25,7 @@ from detectors.readings import (
     Health,
     Opinion,
     PostKey,
+    Pulse,
     Reading,
     SeriesGauge,
     Slowness,
@@ -555,6 +556,28 @@ class Bank:
         for (country, _), many in zip(layout.places, count.tolist(), strict=True):
             found[country] = found.get(country, 0) + many
         return found
+
+    def pulses(self) -> Sequence[Pulse]:
+        """Who reports, country by country, real and simulated apart; a country once seen stays in the list."""
+        layout, silence = self.layout, self._silence
+        if not layout.networks:
+            return []
+        size = len(layout.places)
+        place = layout.network_place.column
+        nats = silence.hazard() * silence.quiet
+        live = (silence.last >= 0) & ~silence.dark & (nats < self.detection.alarm_silence)
+        networks = np.bincount(place[live], minlength=size)
+        network_of = np.array([network for network, _ in layout.vantages], dtype=np.int64)
+        lately = self._vantages.lately(self._start, self.window)
+        vantages = np.bincount(place[network_of[lately]], minlength=size)
+        last = np.full(size, -1, dtype=np.int64)
+        np.maximum.at(last, place, silence.last)
+        return [
+            Pulse(
+                country, simulated, int(networks[i]), int(vantages[i]), int(last[i]) if last[i] >= 0 else None
+            )
+            for i, (country, simulated) in enumerate(layout.places)
+        ]
 
     # outcomes for the counters
 
