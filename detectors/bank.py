@@ -596,16 +596,17 @@ class Bank:
         unique, place = np.unique(keys, return_inverse=True)
         return unique, np.bincount(place, weights=many).astype(np.int64)
 
-    def take_probes(self) -> Mapping[tuple[str, str, str], int]:
-        """Results of the windows closed since the last call, by platform, country and outcome."""
-        found: dict[tuple[str, str, str], int] = {}
+    def take_probes(self) -> Mapping[tuple[str, str, str, bool], int]:
+        """Results of the windows closed since the last call, by platform, country, outcome and whether simulated."""
+        found: dict[tuple[str, str, str, bool], int] = {}
         if not self._outcomes:
             return found
         keys, many = self._merged()
         self._outcomes = []
         for key, count in zip(keys.tolist(), many.tolist(), strict=True):
             group, mechanism = divmod(key, len(self.mechanisms))
-            name = (self._names[1][group], self._names[0][group], self.mechanisms[mechanism])
+            countries, platforms, simulated = self._names
+            name = (platforms[group], countries[group], self.mechanisms[mechanism], simulated[group])
             found[name] = found.get(name, 0) + count
         return found
 

@@ -177,7 +177,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
             "netdusk_probes_total",
             Type.COUNTER,
             "Probe results applied; the outcome is `ok` or `stage.failure`.",
-            ("platform", "country", "outcome"),
+            ("platform", "country", "outcome", "simulated"),
         ),
         Family(
             "netdusk_watermark_lag_seconds",
@@ -257,6 +257,7 @@ class ProbeCount(NamedTuple):
     platform: str
     country: str
     outcome: str
+    simulated: bool = False
 
 
 @runtime_checkable
@@ -288,7 +289,7 @@ class Pulsing(Protocol):
 
 @runtime_checkable
 class Counting(Protocol):
-    """A machine that also counts results by platform, country and outcome."""
+    """A machine that also counts how results ended."""
 
     def take_probes(self) -> Mapping[ProbeCount, int]:
         """Results applied since the last call."""
@@ -325,7 +326,7 @@ class WorkerMetrics:
         self.tick_failures = _counter("netdusk_tick_failures_total", registry)
         self.series_dropped = _counter("netdusk_series_dropped_total", registry)
         self._build = _gauge("netdusk_build_info", registry)
-        self._counted: set[ProbeCount] = set()
+        self._counted: set[tuple[str, ...]] = set()
         # A counter that was never seen can't be seen to rise: what can be foreseen is there from the start.
         for result in RESULTS:
             self.records.labels(result)
@@ -355,17 +356,15 @@ class WorkerMetrics:
     def count_probes(self, counts: Mapping[ProbeCount, int]) -> None:
         """Add what a machine has applied. Once there are `series_max` of them, new ones count as `other`."""
         for given, count in counts.items():
-            key = ProbeCount(
-                self.allowed(given.platform, self.labels.platforms),
-                self.allowed(given.country, self.labels.countries),
-                given.outcome,
-            )
+            platform = self.allowed(given.platform, self.labels.platforms)
+            country = self.allowed(given.country, self.labels.countries)
+            key = (platform, country, given.outcome, _bool(given.simulated))
             if key not in self._counted:
                 if len(self._counted) < self.labels.series_max:
                     self._counted.add(key)
                 else:  # the outcomes are a closed vocabulary: these are some hundreds at most
                     self.series_dropped.inc(count)
-                    key = ProbeCount(OTHER, OTHER, given.outcome)
+                    key = (OTHER, OTHER, given.outcome, _bool(given.simulated))
             self.probes.labels(*key).inc(count)
 
 

@@ -313,7 +313,7 @@ class CountryMachine:
         return self._bank.pulses()
 
     def take_probes(self) -> Mapping[ProbeCount, int]:
-        """Results of the windows closed since the last call, by platform, country and outcome."""
+        """Results of the windows closed since the last call, by how they ended."""
         return {ProbeCount(*key): count for key, count in self._bank.take_probes().items()}
 
     def incidents(self) -> list[Incident]:

@@ -9,10 +9,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from detectors.readings import Pulse, SeriesGauge
-from streams.metrics import FAMILIES, ProbeCount, Type
+from streams.metrics import FAMILIES, Counting, Observed, ProbeCount, Pulsing, Type
 from streams.metrics_doc import DOCUMENT, document
 from streams.records import Kind, Scope, Severity
-from streams.settings import LabelSettings
+from streams.settings import LabelSettings, load
+from streams.step import CountryMachine
+from streams.world import WorldMachine
 from tests.monitoring.servers import program
 from tests.monitoring.world import NOW, Machine, Page, incident
 
@@ -126,6 +128,7 @@ def test_simulated_reaches_every_series_about_the_world() -> None:
             incident(severity=Severity.MINOR, mechanism="dns.dns_nxdomain_error"),
         ],
         heard=[Pulse("PK", True, 4, 4, 100), Pulse("PK", False, 5, 12, 200)],
+        counted={ProbeCount("x", "PK", "ok", True): 3, ProbeCount("x", "PK", "ok", False): 4},
     )
     page = Page({"p": machine})
     assert set(values(page, "netdusk_reachability_ratio")) == {
@@ -143,6 +146,10 @@ def test_simulated_reaches_every_series_about_the_world() -> None:
     assert set(values(page, "netdusk_incident_mechanism")) == {
         ("PK", "x", "tls.connection_reset", "true"),
         ("PK", "x", "dns.dns_nxdomain_error", "false"),
+    }
+    assert values(page, "netdusk_probes_total") == {
+        ("x", "PK", "ok", "true"): 3,
+        ("x", "PK", "ok", "false"): 4,
     }
     assert values(page, "netdusk_networks_live") == {("PK", "true"): 4, ("PK", "false"): 5}
     assert values(page, "netdusk_vantages_live") == {("PK", "true"): 4, ("PK", "false"): 12}
@@ -204,7 +211,10 @@ def test_names_that_are_not_listed_are_other_and_the_worst_stands_for_all() -> N
         ("x", "PK", "other", "false"): 1.5,
         ("x", "other", "17557", "false"): 0.3,
     }
-    assert values(page, "netdusk_probes_total") == {("other", "PK", "ok"): 2, ("x", "other", "ok"): 3}
+    assert values(page, "netdusk_probes_total") == {
+        ("other", "PK", "ok", "false"): 2,
+        ("x", "other", "ok", "false"): 3,
+    }
     assert set(values(page, "netdusk_incident_active")) == {
         ("platform", "nation-scale", "other", "other", "false")
     }
@@ -232,8 +242,8 @@ def test_made_up_platform_names_do_not_grow_the_counters_without_end() -> None:
     machine.counted = {ProbeCount("made-up-7", "PK", "ok"): 1}
     counted = values(page, "netdusk_probes_total")
     assert len(counted) == 101
-    assert counted["other", "other", "ok"] == 900
-    assert counted["made-up-7", "PK", "ok"] == 2
+    assert counted["other", "other", "ok", "false"] == 900
+    assert counted["made-up-7", "PK", "ok", "false"] == 2
 
 
 def test_what_can_be_foreseen_is_there_from_the_start() -> None:
@@ -248,6 +258,14 @@ def test_what_can_be_foreseen_is_there_from_the_start() -> None:
     )
     assert ("process_cpu_seconds_total", ()) in samples(page)
     assert not [name for name, _ in samples(page) if name.endswith("_created")]
+
+
+def test_the_machines_of_the_worker_answer_everything() -> None:
+    for machine in (CountryMachine(load()), WorldMachine(load())):
+        assert isinstance(machine, Observed)
+        assert not machine.incidents()
+    assert isinstance(CountryMachine(load()), Pulsing)
+    assert isinstance(CountryMachine(load()), Counting)
 
 
 def test_histograms_have_buckets_in_order() -> None:
