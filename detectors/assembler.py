@@ -190,7 +190,7 @@ class Assembler:
         """Let the window's events move a case; gives what is to be told."""
         event = case.event(reading)
         if case.phase is Phase.SUSPECTED:
-            if sure and not case.quieted:
+            if sure and not case.quieted and event is Event.BAD:
                 event = Event.SURE
             elif event is Event.RECOVERED or reading.end - case.heard > self.settings.merge_seconds:
                 event = Event.WELL  # nothing was told of it, so nothing need be waited for

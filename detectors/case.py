@@ -7,6 +7,7 @@ events of the move table that window brings. It knows neither the other cases of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import log
 from typing import Final
 
 import msgspec
@@ -28,30 +29,42 @@ _HYSTERESIS: Final = 0.08
 _SILENT_WINDOWS: Final = 15
 #: Results that stop this soon after an onset are part of the same event.
 TURN_SECONDS: Final = 300
-#: So many results of one window say by themselves how much is lost.
+#: So many results say by themselves to which level a part has fallen.
 _TELLING_RESULTS: Final = 8
+#: Evidence in nats that a part is back: what is asked for (the detectors close an alarm on as much), and the most
+#: that is remembered, so that a relapse is believed soon.
+_WELLNESS_ENOUGH: Final = 6.0
+_WELLNESS_MAX: Final = 12.0
+_NATS_SLOW: Final = 1.5
+_SLOW_WEIGHT: Final = 0.5  # a platform too slow to use hurts, and less than one that is gone
+_RATIO_MIN: Final = 0.02
+_RATIO_MAX: Final = 0.98  # one failure of many is no relapse
+_FALL_MIN: Final = 0.05
 THROTTLED: Final = "http.throttled"
 
 
 class Loss(msgspec.Struct, array_like=True):
     """What became of one part.
 
-    `low` is its worst reachability; `good` its windows in a row with positive evidence; `recovered` the start of the
-    run of them that was long enough, None while there is none.
+    `low` is its worst reachability; `wellness` the evidence, in nats, that it is back rather than still lost; `good`
+    the windows since that evidence began, from `good_since`; `recovered` is that start, once there is enough of it.
     """
 
     onset: int
     usual: float
     now: float
     low: float
-    lost: float  # share of its results, at worst
-    slow: bool
-    probes: int
-    heard: int  # end of the last window with evidence
+    lost: float = 0.0  # share of its results
+    slow: bool = False
+    speed: float = 1.0  # its worst, as a share of the usual
+    probes: int = 0
+    heard: int = 0  # end of the last window with evidence
+    bad_n: int = 0  # results, and successes, of the windows in which it was lost
+    bad_k: int = 0
+    wellness: float = 0.0
     good: int = 0
     good_since: int | None = None
     recovered: int | None = None
-    bad: bool = True  # what the last evidence said
 
 
 class Case(msgspec.Struct, array_like=True):
@@ -179,19 +192,11 @@ class Case(msgspec.Struct, array_like=True):
             key = (part.platform, part.asn, part.region)
             loss = self.losses.get(key)
             if loss is None:
+                onset = said.onset if said.onset is not None else reading.start
                 self.losses[key] = Loss(
-                    onset=said.onset if said.onset is not None else reading.start,
-                    usual=said.expected,
-                    now=said.reachability,
-                    low=said.reachability,
-                    lost=_share_lost(said),
-                    slow=said.slow,
-                    probes=said.probes,
-                    heard=reading.end,
+                    onset, said.expected, said.reachability, said.reachability, slow=said.slow
                 )
                 self.grown = reading.end
-            elif loss.recovered is not None:
-                loss.recovered, loss.good, loss.good_since = None, 0, None
 
     def weigh(self, reading: CountryReading, settings: IncidentSettings) -> None:
         """Take the window's evidence in, for every part."""
@@ -264,11 +269,7 @@ class Case(msgspec.Struct, array_like=True):
         return found
 
     def _weigh_others(self, reading: CountryReading) -> None:
-        if (
-            self.kind is Kind.CONNECTIVITY
-            or not self.lasting
-            or not any(loss.bad for loss in self.losses.values())
-        ):
+        if self.kind is Kind.CONNECTIVITY or all(loss.good for loss in self.losses.values()):
             return
         mine = set(self.platforms)
         networks = set(self.networks) or set(networks_in(self.regions, reading))
@@ -323,7 +324,7 @@ class Case(msgspec.Struct, array_like=True):
         lost: dict[int, list[float]] = {}
         for (_, asn, region), loss in self.losses.items():
             if loss.recovered is None and not region:
-                lost.setdefault(asn, []).append(loss.lost)
+                lost.setdefault(asn, []).append(max(loss.lost, _SLOW_WEIGHT * (1 - loss.speed)))
         impact = sum(weights[asn] * sum(values) / len(values) for asn, values in lost.items())
         live_regions = {r for (_, r), standing in reading.regions.items() if standing.live}
         hit = {region for _, _, region in self.losses if region and self.losses_in(region)}
@@ -383,49 +384,52 @@ class Case(msgspec.Struct, array_like=True):
 def _weigh(
     loss: Loss, said: Vote, reading: CountryReading, settings: IncidentSettings, *, gone: bool
 ) -> None:
-    """Take one window's evidence into one part. Without results there is none."""
+    """Take one window's evidence into one part. Without results there is none.
+
+    A detector stays alarmed for a while after the last failure. So that the windows of that while count, what a
+    window's own results say is weighed against the level to which the part had fallen.
+    """
     if gone or said.n == 0:
         return
     loss.heard = reading.end
     loss.now = said.reachability
     if said.opinion is Opinion.BAD:
         loss.slow = said.slow
+        loss.speed = min(loss.speed, said.speed)
         loss.low = min(loss.low, said.reachability)
-        loss.lost = max(loss.lost, _share_lost(said))
         loss.probes = max(loss.probes, said.probes)
     else:
         loss.probes += said.n
-    if _is_well(loss, said):
-        loss.good += 1
-        loss.bad = False
-        if loss.good == 1:
-            loss.good_since = reading.start
-    elif loss.recovered is None or said.opinion is Opinion.BAD:
-        loss.good, loss.good_since, loss.recovered, loss.bad = 0, None, None, True
-    if loss.good >= settings.recovery_windows and said.opinion is not Opinion.BAD and loss.recovered is None:
+    loss.wellness = min(_WELLNESS_MAX, max(0.0, loss.wellness + _nats(loss, said)))
+    if loss.wellness == 0.0:
+        loss.good, loss.good_since, loss.recovered = 0, None, None
+        loss.bad_n += said.n
+        loss.bad_k += said.k
+        loss.lost = _share_lost(loss, said)
+        return
+    if loss.good_since is None:
+        loss.good_since = reading.start
+    loss.good += 1
+    enough = loss.wellness >= _WELLNESS_ENOUGH or said.opinion is Opinion.GOOD
+    if loss.recovered is None and loss.good >= settings.recovery_windows and enough:
         loss.recovered = loss.good_since
 
 
-def _is_well(loss: Loss, said: Vote) -> bool:
-    """Whether a window with results shows the part well: by opinion, or by a ratio nearer to usual than to lost.
-
-    A detector stays alarmed for a while after the last failure; the windows of that while count.
-    """
-    if said.opinion is Opinion.GOOD:
-        return True
-    if said.slow:
-        return False
-    if loss.slow:
-        return said.opinion is not Opinion.BAD
-    return said.k / said.n >= (said.expected + min(loss.low, said.expected)) / 2
+def _nats(loss: Loss, said: Vote) -> float:
+    """How much more likely this window is if the part is back than if it is still lost."""
+    if loss.slow or said.slow:
+        return _NATS_SLOW if said.speed >= (1 + loss.speed) / 2 else -_NATS_SLOW
+    usual = min(_RATIO_MAX, max(_RATIO_MIN, said.expected))
+    low = loss.bad_k / loss.bad_n if loss.bad_n >= _TELLING_RESULTS else loss.low
+    fallen = min(usual - _FALL_MIN, max(_RATIO_MIN, min(low, loss.low)))
+    return said.k * log(usual / fallen) + (said.n - said.k) * log((1 - usual) / (1 - fallen))
 
 
-def _share_lost(said: Vote) -> float:
+def _share_lost(loss: Loss, said: Vote) -> float:
+    """The share of results lost: since it fell, which shows it first, or by the detector's ratio."""
     if said.expected <= 0:
         return 0.0
-    reach = said.reachability
-    if said.n >= _TELLING_RESULTS:  # a ratio over many windows lags behind the first of a loss
-        reach = min(reach, said.k / said.n)
+    reach = min(loss.low, loss.bad_k / loss.bad_n)
     return round(min(1.0, max(0.0, 1.0 - reach / said.expected)), 6)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from detectors.readings import CountryReading, Opinion, Standing
+from detectors.readings import CountryReading, Opinion, Slowness, Standing
 from detectors.settings import IncidentSettings
 from detectors.snapshots import Kind, Scope
 
@@ -47,6 +47,7 @@ class Vote(NamedTuple):
     onset: int | None
     probes: int  # results since the onset
     slow: bool  # lost by slowness, not by failure
+    speed: float = 1.0  # as a share of the usual
 
 
 SILENT: Final = Vote(Opinion.UNSURE, 0, 0, 1.0, 1.0, None, 0, False)
@@ -90,13 +91,24 @@ def vote(part: Part, reading: CountryReading) -> Vote:
         return Vote(volume.opinion, n, round(ratio * n), 1.0, ratio, volume.onset, round(volume.seen), False)
     standing = reading.networks.get((part.platform, part.asn))
     slowness = reading.slowness.get((part.platform, part.asn))
-    if slowness is None or slowness.opinion is not Opinion.BAD:
+    if slowness is None:
         return _of_standing(standing, slow=False)
+    if slowness.opinion is not Opinion.BAD:
+        return _of_standing(standing, slow=False)._replace(speed=_speed(slowness))
     if standing is not None and standing.opinion is Opinion.BAD:
         return _of_standing(standing, slow=False)
     said = _of_standing(standing, slow=True)
     onset = slowness.onset if slowness.onset is not None else reading.start
-    return said._replace(opinion=Opinion.BAD, onset=onset, probes=max(said.probes, said.n))
+    probes = max(said.probes, said.n)
+    return said._replace(opinion=Opinion.BAD, onset=onset, probes=probes, speed=_speed(slowness))
+
+
+def _speed(slowness: Slowness) -> float:
+    """Its speed as a share of the usual."""
+    now, usual = slowness.now, slowness.usual
+    if slowness.measure == "ttfb_ms":
+        now, usual = usual, now
+    return min(1.0, now / usual) if usual > 0 else 1.0
 
 
 def _of_standing(standing: Standing | None, *, slow: bool) -> Vote:

@@ -1,0 +1,192 @@
+"""Golden stories: what the whole of it, from bytes to incidents, says of one hour or two of the world.
+
+Each is lines (see `telling`), and under them the incidents expected, one a line:
+
+    kind scope where platforms onset-minute statuses
+
+`updated*` is any number of updates. Onsets hold within one window. Over all stories there is one incident for each
+event, no more and no less.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import pytest
+
+from streams.records import Incident
+from tests.stories.telling import World, minutes, tell
+
+FOUR = "facebook,instagram,x,youtube"
+
+
+class Story(NamedTuple):
+    text: str
+    expected: str
+    world: World = World()
+
+
+STORIES = {
+    "nation-scale, four platforms": Story(
+        f"PK {FOUR} * ......xxxxxx......",
+        f"platform nation-scale PK {FOUR} 30 open updated* resolved",
+    ),
+    "one carrier": Story(
+        "PK x,youtube n2 ......xxxxxx......",
+        "platform provider PK x,youtube 30 open updated* resolved",
+    ),
+    "one region": Story(
+        "PK x,facebook r2 ......xxxxxx......",
+        "platform region PK facebook,x 30 open updated* resolved",
+        World(networks=6, vantages=3),
+    ),
+    "roll-out, network by network": Story(
+        """
+        PK x n1 ......xxxxxxxxxxxx....
+        PK x n2 ........xxxxxxxxxx....
+        PK x n3 ..........xxxxxxxx....
+        PK x n4 ............xxxxxx....
+        PK x n5 ..............xxxx....
+        """,
+        "platform nation-scale PK x 30 open updated+ resolved",
+    ),
+    "mobile only": Story(
+        "PK whatsapp,telegram n1,n2 ......dddddd......",
+        "platform multi-provider PK telegram,whatsapp 30 open updated* resolved",
+    ),
+    "a platform is down worldwide": Story(
+        "PK,IN,BD,LK,NP x * ......xxxxxx......",
+        "global global - x 30 open updated* resolved",
+        World(networks=3, vantages=1, control_fails=True),
+    ),
+    "a content network fails under three platforms": Story(
+        "PK,IN,BD,LK tiktok,x,signal * ......xxxxxx......",
+        "global global - signal,tiktok,x 30 open updated* resolved",
+        World(networks=3, vantages=1, control_fails=True),
+    ),
+    "total shutdown": Story(
+        "PK x,youtube * ......??????......\nPK * * ......??????......",
+        "connectivity nation-scale PK - 30 open updated* resolved",
+    ),
+    "nightly shutdowns": Story(
+        "PK * * ....??......................??..",
+        """
+        connectivity nation-scale PK - 240 open updated* resolved
+        connectivity nation-scale PK - 1680 open updated* resolved
+        """,
+        World(networks=4, vantages=1, others=("x",), mark_minutes=60),
+    ),
+    "throttled, then blocked": Story(
+        "PK x * ......ssssssxxxxxx......",
+        "platform nation-scale PK x 30 open updated+ resolved",
+    ),
+    "blocked, then circumvention noise": Story(
+        "PK x * ......xxxxxxvvvvvv......",
+        "platform nation-scale PK x 30 open updated* resolved",
+    ),
+    "a vantage is lost": Story("PK * n3/v1 ......????????????", ""),
+    "a network's only vantage is lost": Story("PK * n3 ......????????????", "", World(vantages=1)),
+    "one vantage of three lies": Story("PK x,youtube n2/v1 ......xxxxxx......", "", World(vantages=3)),
+    "a network lies that all is well": Story(
+        "PK x n1,n2,n3 ......xxxxxx......",
+        "platform nation-scale PK x 30 open updated* resolved",
+    ),
+    "it flaps": Story(
+        "PK x * ......xxx...xxx...xxx......",
+        "platform nation-scale PK x 30 open updated* resolved updated+ resolved updated+ resolved",
+    ),
+    "restored in parts": Story(
+        """
+        PK x,facebook n1,n2     ......xxxxxx..........
+        PK x,facebook n3,n4,n5  ......xxxxxxxxxx......
+        """,
+        "platform nation-scale PK facebook,x 30 open updated+ resolved",
+    ),
+    "two networks fall silent during an incident": Story(
+        """
+        PK x *      ......xxxxxxxxxx......
+        PK * n1,n2  ..........????........
+        """,
+        "platform nation-scale PK x 30 open updated* resolved",
+    ),
+    "the platform's probes stop during an incident": Story(
+        "PK x * ......xxxx????????????",
+        "platform nation-scale PK x 30 open updated*",
+    ),
+    "everything falls silent during an incident": Story(
+        """
+        PK x * ......xxxxxx......
+        PK * * ..........????????
+        """,
+        "platform nation-scale PK x 30 open updated*",
+    ),
+    "two countries at once": Story(
+        """
+        PK       x        *  ......xxxxxx......
+        IR       youtube  *  ......dddddd......
+        IN,BD    x        *  ..................
+        """,
+        """
+        platform nation-scale PK x 30 open updated* resolved
+        platform nation-scale IR youtube 30 open updated* resolved
+        """,
+        World(networks=3),
+    ),
+    "a carrier loses everything while a platform is filtered": Story(
+        """
+        PK x * ......xxxxxx......
+        PK * n4 ......xxxxxx......
+        """,
+        """
+        platform nation-scale PK x 30 open updated* resolved
+        platform provider PK facebook,google,wikipedia,youtube 30 open updated* resolved
+        """,
+        World(others=("facebook", "google", "wikipedia", "youtube")),
+    ),
+    "again within the month": Story(
+        "PK x * ......xxx..................xxx......",
+        """
+        platform nation-scale PK x 30 open updated* resolved
+        platform nation-scale PK x 135 open updated* resolved
+        """,
+    ),
+    "nothing happens": Story("PK x * ..................", ""),
+}
+
+
+def last(incidents: list[Incident]) -> dict[str, list[Incident]]:
+    found: dict[str, list[Incident]] = {}
+    for incident in incidents:
+        found.setdefault(incident.id, []).append(incident)
+    return found
+
+
+def _order(line: str) -> tuple[str, float]:
+    words = line.split()
+    return " ".join(words[:4]), float(words[4])
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
+def test_story(story: Story) -> None:
+    incidents = last(tell(story.text, story.world))
+    said = sorted(
+        (
+            f"{end.kind} {end.scope} {end.country or '-'} {','.join(end.platforms) or '-'}",
+            minutes(end.onset),
+            " ".join(one.status for one in told),
+        )
+        for told in incidents.values()
+        for end in told[-1:]
+    )
+    wanted = sorted((line.strip() for line in story.expected.strip().splitlines()), key=_order)
+    assert len(said) == len(wanted), said
+    for (what, onset, statuses), line in zip(said, wanted, strict=True):
+        kind, scope, where, platforms, onset_minute, *expected = line.split()
+        assert what == f"{kind} {scope} {where} {platforms}"
+        assert abs(onset - float(onset_minute)) <= 1, f"onset {onset}"
+        pattern = " ".join(expected).replace(" updated*", "( updated)*").replace(" updated+", "( updated)+")
+        assert re.fullmatch(pattern, statuses), statuses
+    for told in incidents.values():
+        assert [one.seq for one in told] == list(range(1, len(told) + 1))
+        assert all(one.simulated and one.summary.startswith("SIMULATED: ") for one in told)
