@@ -45,8 +45,8 @@ class Config:
     networks_confirm: int = (
         3  # detectors.settings.IncidentSettings: under so many live networks nobody is paged
     )
-    watermark_lag_seconds: int = 180
-    watermark_lag_critical_seconds: int = 600
+    watermark_lag_seconds: int = 5 * MINUTE  # the view over the world is three and a half behind by design
+    watermark_lag_critical_seconds: int = 15 * MINUTE
     rejected_ratio: float = 0.05
     silent_seconds: int = 15 * MINUTE
     blind_ratio: float = 0.5  # of the vantages that were live within the last day

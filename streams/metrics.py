@@ -170,7 +170,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
         Family(
             "netdusk_records_total",
             Type.COUNTER,
-            "Records read and acknowledged, by what became of them; ticks are not counted.",
+            "Results read and acknowledged, by what became of them; ticks are not counted.",
             ("result",),
         ),
         Family(

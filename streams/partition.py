@@ -519,7 +519,8 @@ class Partition:
     def _count(self, outbox: Outbox) -> None:
         metrics = self._around.metrics
         for result in RESULTS:
-            if count := getattr(outbox, result):
+            # What we write ourselves for the view over the world is no result; refused, it is a fault all the same.
+            if (count := getattr(outbox, result)) and (self.lane.ticks or result == "rejected"):
                 metrics.records.labels(result).inc(count)
         now = time.time()
         for incident in outbox.incidents:

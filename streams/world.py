@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from detectors.readings import Health, Reading
+from detectors.readings import Health, Reading, SeriesGauge
 from detectors.world import Key, Signs, World, signs_of
 from streams.incidents import DETECTOR_VERSION, to_record
 from streams.machine import Chunk, Message, Outbox
@@ -166,6 +166,15 @@ class WorldMachine:
             outbox.before.append(
                 Message("rejected", f"{chunk.topic}-{chunk.partition}-{offset}".encode(), encode(record))
             )
+
+    @property
+    def watermark_ms(self) -> int | None:
+        """Event time up to which everything is decided; None before the first window was weighed."""
+        return None if self._weighed is None else (self._weighed + self._seconds) * 1000
+
+    def gauges(self) -> Sequence[SeriesGauge]:
+        """None: the series are those of the countries."""
+        return ()
 
     def incidents(self) -> list[Incident]:
         """The worldwide incidents that are open now."""
