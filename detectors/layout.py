@@ -19,9 +19,13 @@ K = TypeVar("K")
 class Numbering(dict[K, int]):
     """Numbers for names, from 0, in order of appearance."""
 
-    def __missing__(self, name: K) -> int:
-        number = self[name] = len(self)
-        return number
+    def number(self, name: K) -> tuple[int, bool]:
+        """The number of a name, and whether it is new."""
+        found = self.get(name)
+        if found is not None:
+            return found, False
+        self[name] = len(self)
+        return self[name], True
 
 
 class Links:
@@ -68,91 +72,45 @@ class Layout:
         self.group_place = Links()
         self.network_place = Links()
         self.vantage_network = Links()
-        self.cells_of_place: list[list[int]] = []
-        self.groups_of_place: list[list[int]] = []
-        self.regions_of_place: list[list[int]] = []
-        self.networks_of_place: list[list[int]] = []
-        self.posts_of_cell: list[list[int]] = []
-        self.vantages_of_network: list[list[int]] = []
         self.homes: dict[int, list[str]] = {}  # regions of a network
         self.cell_names: list[tuple[str, str, int, bool]] = []  # platform, country, asn, simulated
 
     def add(self, posts: Sequence[PostKey]) -> None:
         """Take posts in, in their order."""
         for post in posts:
-            number = len(self.posts)
             self.posts.append(post)
-            place = self._place(post)
-            group = self._group(post, place)
-            network = self._network(post, place)
-            cell = self._cell(post, group, network, place)
-            self.posts_of_cell[cell].append(number)
+            place, _ = self.places.number((post.country, post.simulated))
+            group, new = self.groups.number((post.platform, post.country, post.simulated))
+            if new:
+                self.group_place.add(place)
+            network, new = self.networks.number((place, post.asn))
+            if new:
+                self.network_place.add(place)
+            cell, new = self.cells.number((group, post.asn))
+            if new:
+                self.cell_group.add(group)
+                self.cell_network.add(network)
+                self.cell_names.append((post.platform, post.country, post.asn, post.simulated))
+            vantage, new = self.vantages.number((network, post.vantage))
+            if new:
+                self.vantage_network.add(network)
             self.post_cell.add(cell)
-            self.post_part.add(self._part(post, group, cell, network, place))
-            self.post_vantage.add(self._vantage(post, network))
+            self.post_vantage.add(vantage)
+            self.post_part.add(self._part(post.region, group, cell, network))
 
-    def _place(self, post: PostKey) -> int:
-        known = len(self.places)
-        place = self.places[post.country, post.simulated]
-        if place == known:
-            self.cells_of_place.append([])
-            self.groups_of_place.append([])
-            self.regions_of_place.append([])
-            self.networks_of_place.append([])
-        return place
-
-    def _group(self, post: PostKey, place: int) -> int:
-        known = len(self.groups)
-        group = self.groups[post.platform, post.country, post.simulated]
-        if group == known:
-            self.group_place.add(place)
-            self.groups_of_place[place].append(group)
-        return group
-
-    def _network(self, post: PostKey, place: int) -> int:
-        known = len(self.networks)
-        network = self.networks[place, post.asn]
-        if network == known:
-            self.network_place.add(place)
-            self.networks_of_place[place].append(network)
-            self.vantages_of_network.append([])
-        return network
-
-    def _cell(self, post: PostKey, group: int, network: int, place: int) -> int:
-        known = len(self.cells)
-        cell = self.cells[group, post.asn]
-        if cell == known:
-            self.cell_group.add(group)
-            self.cell_network.add(network)
-            self.cells_of_place[place].append(cell)
-            self.posts_of_cell.append([])
-            self.cell_names.append((post.platform, post.country, post.asn, post.simulated))
-        return cell
-
-    def _part(self, post: PostKey, group: int, cell: int, network: int, place: int) -> int:
-        """The region's share of a cell; -1 where no region was given."""
-        if not post.region:
+    def _part(self, name: str, group: int, cell: int, network: int) -> int:
+        """A region's share of a cell; -1 where no region was given."""
+        if not name:
             return -1
         homes = self.homes.setdefault(network, [])
-        if post.region not in homes:
-            homes.append(post.region)
+        if name not in homes:
+            homes.append(name)
             homes.sort()
-        known = len(self.regions)
-        region = self.regions[group, post.region]
-        if region == known:
+        region, new = self.regions.number((group, name))
+        if new:
             self.region_group.add(group)
-            self.regions_of_place[place].append(region)
-        known = len(self.parts)
-        part = self.parts[region, cell]
-        if part == known:
+        part, new = self.parts.number((region, cell))
+        if new:
             self.part_cell.add(cell)
             self.part_region.add(region)
         return part
-
-    def _vantage(self, post: PostKey, network: int) -> int:
-        known = len(self.vantages)
-        vantage = self.vantages[network, post.vantage]
-        if vantage == known:
-            self.vantage_network.add(network)
-            self.vantages_of_network[network].append(vantage)
-        return vantage

@@ -1,0 +1,164 @@
+"""Everything that is remembered of all series: the tables, how they grow together, how they stand after a window.
+
+What a window does to them is the bank's business; what is told of them, the survey's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from detectors import jury
+from detectors.binomial import Rules
+from detectors.binomial_columns import BinomialColumns, Pool
+from detectors.columns import Bools, Floats, Ints, Table, grained, sums
+from detectors.cusum_columns import CusumColumns
+from detectors.layout import Layout
+from detectors.readings import PostKey
+from detectors.settings import DetectionSettings, TimeSettings
+from detectors.silence_columns import SilenceColumns
+from detectors.slowdown_columns import SlowdownColumns
+
+LIVE_WINDOWS = 5.0  # a series is live that reported within so many windows,
+LIVE_GAPS = 6.0  # or within so many of its usual gaps
+
+
+class Series:
+    """The tables of one partition.
+
+    Attributes
+    ----------
+    cell_score, group_score, region_score
+        How each network, country and region on a platform stands: 1.0 alarms.
+    cell_live
+        Which networks have reported lately on a platform.
+    group_live, group_bad
+        How many networks of a country report on a platform, and how many of these alarm.
+    """
+
+    def __init__(self, detection: DetectionSettings, time: TimeSettings) -> None:
+        self.detection = detection
+        self.window = time.window_seconds
+        rules = self.rules = Rules.of(detection, time)
+        self.layout = Layout()
+        self.posts = jury.Posts()
+        self.vantages = jury.Posts()
+        self.cells = BinomialColumns(rules)
+        self.groups = Pool(rules)
+        self.regions = Pool(rules)
+        self.silence = SilenceColumns(rules)
+        self.ttfb = SlowdownColumns(rules)
+        self.throughput = SlowdownColumns(rules)
+        self.crowded: Ints = np.empty(0, dtype=np.int64)
+        self.start = 0  # of the window taken in last
+        self.settle()
+
+    def add(self, posts: Sequence[PostKey]) -> None:
+        """Take vantages in; their series begin knowing nothing."""
+        layout = self.layout
+        layout.add(posts)
+        cells = len(layout.cells)
+        self.posts.grow(len(layout.posts))
+        self.vantages.grow(len(layout.vantages))
+        self.cells.grow(cells)
+        self.groups.grow(len(layout.groups))
+        self.regions.grow(len(layout.regions))
+        self.silence.grow(len(layout.networks))
+        self.ttfb.grow(cells)
+        self.throughput.grow(cells)
+        cell = layout.post_cell.column
+        self.crowded = np.flatnonzero(np.bincount(cell, minlength=cells)[cell] >= jury.JURY)
+        self.settle()
+
+    def tables(self) -> dict[str, Table]:
+        """All tables, by the names under which they are stored."""
+        cells = self.cells
+        tables: dict[str, Table] = {
+            "posts": self.posts,
+            "vantages": self.vantages,
+            "baselines": cells.base,
+            "presence": cells.presence,
+            "cusum": cells.cusum,
+            "silence": self.silence,
+            "ttfb": self.ttfb,
+            "throughput": self.throughput,
+        }
+        for name, pool in (("groups", self.groups), ("regions", self.regions)):
+            tables |= {
+                f"{name}.presence": pool.presence,
+                f"{name}.cusum": pool.cusum,
+                f"{name}.recent": pool.recent,
+            }
+        return tables
+
+    def settle(self) -> None:
+        """Work out how everything stands."""
+        layout, cells, groups, regions = self.layout, self.cells, self.groups, self.regions
+        shortfall, alarm = cells.shortfall_min, cells.alarm
+        self.cell_score = cells.cusum.top(alarm / 2.0, shortfall) / alarm
+        self._need_company(cells.cusum, self.cell_score, alarm, self._posts_of_cell)
+        alarm = groups.alarm
+        self.group_score = groups.cusum.top(alarm / 2.0, self._pooled_shortfall(shortfall)) / alarm
+        self._need_company(groups.cusum, self.group_score, alarm, self._posts_of_group)
+        alarm = regions.alarm
+        self.region_score = regions.cusum.top(alarm / 2.0, self.detection.shortfall_min) / alarm
+        self._need_company(regions.cusum, self.region_score, alarm, self._posts_of_region)
+        self.cell_live = self._live()
+        group = layout.cell_group.column
+        self.group_live = np.bincount(group[self.cell_live], minlength=groups.size)
+        bad = (self.cell_score >= 1.0) & self.cell_live
+        self.group_bad = np.bincount(group[bad], minlength=groups.size)
+
+    def _pooled_shortfall(self, of_cells: Floats) -> Floats:
+        """The least loss that is more than a country's wandering: the mean of its networks'."""
+        group, size = self.layout.cell_group.column, self.groups.size
+        weight = self.cells.base.good_global + self.cells.base.bad_global
+        total = sums(group, grained(weight * of_cells), size)
+        return total / np.maximum(1e-9, sums(group, grained(weight), size))
+
+    def _live(self) -> Bools:
+        presence = self.cells.presence
+        share = presence.present / presence.exposed
+        allowed = np.maximum(LIVE_WINDOWS, LIVE_GAPS / share)
+        late = self.start - presence.last <= allowed * self.window
+        dark = self.silence.dark[self.layout.cell_network.column]
+        return np.asarray((presence.last >= 0) & late & ~dark)
+
+    def networks_live(self) -> Bools:
+        """Which networks report, on whatever platform."""
+        silence = self.silence
+        nats = silence.hazard() * silence.quiet
+        return np.asarray((silence.last >= 0) & ~silence.dark & (nats < self.detection.alarm_silence))
+
+    # sparse series
+
+    def _need_company(
+        self, cusum: CusumColumns, score: Floats, alarm: Floats, posts_of: Callable[[int], Ints]
+    ) -> None:
+        """Sparse series alarm on little evidence: where one vantage alone has it, they need more."""
+        least = self.detection.alarm_alone
+        for series in np.flatnonzero((score >= 1.0) & (alarm < least)).tolist():
+            posts = posts_of(series)
+            reported = posts[self.posts.lately(self.start, self.window, posts)]
+            bad = self.posts.excess[reported] < -self.share_lost(cusum, np.array([series]))[0]
+            if len(np.unique(self.layout.post_vantage.column[reported[bad]])) < 2:
+                score[series] *= alarm[series] / least
+
+    def share_lost(self, cusum: CusumColumns, series: Ints) -> Floats:
+        """By how much a vantage has to fall short to share a series' shortfall: half of it."""
+        best = np.argmax(cusum.statistic[:, series], axis=0)
+        lost = cusum.short[best, series] / np.maximum(1.0, cusum.probes[best, series])
+        return np.asarray(np.maximum(self.detection.shortfall_min, lost / 2.0))
+
+    def _posts_of_cell(self, cell: int) -> Ints:
+        return np.flatnonzero(self.layout.post_cell.column == cell)
+
+    def _posts_of_group(self, group: int) -> Ints:
+        layout = self.layout
+        return np.flatnonzero(layout.cell_group.column[layout.post_cell.column] == group)
+
+    def _posts_of_region(self, region: int) -> Ints:
+        part = self.layout.post_part.column
+        given = np.flatnonzero(part >= 0)
+        return np.asarray(given[self.layout.part_region.column[part[given]] == region])
