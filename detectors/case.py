@@ -7,16 +7,17 @@ events of the move table that window brings. It knows neither the other cases of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import log
 from typing import Final
 
 import msgspec
 
-from detectors.causes import Cause, Part, Vote, alike, live_networks, networks_in, scope_of, vote
+from detectors.causes import Cause, alike, live_networks, networks_in, scope_of
+from detectors.loss import Loss
 from detectors.moves import Event, Phase
 from detectors.readings import CountryReading, Opinion
 from detectors.settings import IncidentSettings
 from detectors.snapshots import Kind, Scope, Severity
+from detectors.votes import Part, vote
 
 #: Failures are forgotten with a half-life of about ten windows, so that a change of mechanism shows.
 _FADE: Final = 0.93
@@ -28,43 +29,12 @@ _HYSTERESIS: Final = 0.08
 #: A part of which nothing was heard for so many windows is silent.
 _SILENT_WINDOWS: Final = 15
 #: Results that stop this soon after an onset are part of the same event.
+#: A part that was late by a failure or two is back with the others after so many windows.
+_LAGGARD_WINDOWS: Final = 2
 TURN_SECONDS: Final = 300
-#: So many results say by themselves to which level a part has fallen.
-_TELLING_RESULTS: Final = 8
-#: Evidence in nats that a part is back: what is asked for (the detectors close an alarm on as much), and the most
-#: that is remembered, so that a relapse is believed soon.
-_WELLNESS_ENOUGH: Final = 6.0
-_WELLNESS_MAX: Final = 12.0
-_NATS_SLOW: Final = 1.5
-_SLOW_WEIGHT: Final = 0.5  # a platform too slow to use hurts, and less than one that is gone
-_RATIO_MIN: Final = 0.02
-_RATIO_MAX: Final = 0.98  # one failure of many is no relapse
-_FALL_MIN: Final = 0.05
+#: A platform too slow to use hurts, and less than one that is gone.
+_SLOW_WEIGHT: Final = 0.5
 THROTTLED: Final = "http.throttled"
-
-
-class Loss(msgspec.Struct, array_like=True):
-    """What became of one part.
-
-    `low` is its worst reachability; `wellness` the evidence, in nats, that it is back rather than still lost; `good`
-    the windows since that evidence began, from `good_since`; `recovered` is that start, once there is enough of it.
-    """
-
-    onset: int
-    usual: float
-    now: float
-    low: float
-    lost: float = 0.0  # share of its results
-    slow: bool = False
-    speed: float = 1.0  # its worst, as a share of the usual
-    probes: int = 0
-    heard: int = 0  # end of the last window with evidence
-    bad_n: int = 0  # results, and successes, of the windows in which it was lost
-    bad_k: int = 0
-    wellness: float = 0.0
-    good: int = 0
-    good_since: int | None = None
-    recovered: int | None = None
 
 
 class Case(msgspec.Struct, array_like=True):
@@ -202,7 +172,8 @@ class Case(msgspec.Struct, array_like=True):
         """Take the window's evidence in, for every part."""
         dark = {a for a, volume in reading.volumes.items() if volume.live and volume.opinion is Opinion.BAD}
         for key, loss in self.losses.items():
-            _weigh(loss, vote(Part(*key), reading), reading, settings, gone=bool(key[0]) and key[1] in dark)
+            if not (key[0] and key[1] in dark):  # on a dark network a platform says nothing
+                loss.weigh(vote(Part(*key), reading), reading.start, reading.end, settings.recovery_windows)
         live = live_networks(reading)
         self.live = max(self.live, len(live | set(self.networks)))
         self.vantages = max(self.vantages, sum(reading.vantages.values()))
@@ -348,14 +319,19 @@ class Case(msgspec.Struct, array_like=True):
             return (
                 Event.BAD if any(loss.heard == reading.end and loss.good == 0 for loss in unsettled) else None
             )
-        back = len(self.losses) - len(unsettled)
-        if 2 * back > len(self.losses) and not mending and 2 * self._units_back() > len(self.units):
+        if self._mostly_back() and all(loss.good >= _LAGGARD_WINDOWS for loss in mending):
+            for loss in mending:  # well, like most; only its evidence is thinner
+                loss.recovered = loss.good_since
             return Event.RECOVERED
-        heard = any(loss.heard == reading.end for loss in losses)
-        return Event.WELL if heard and (mending or back) else None
+        return Event.WELL if any(loss.heard == reading.end for loss in losses) else None
 
-    def _units_back(self) -> int:
-        return len(self.units) - len(self.lasting)
+    def _mostly_back(self) -> bool:
+        """Whether most parts, on most networks, have been back for as long as is asked for."""
+        votes: dict[tuple[int, str], list[bool]] = {}
+        for (_, asn, region), loss in self.losses.items():
+            votes.setdefault((asn, region), []).append(loss.recovered is not None)
+        back = sum(2 * sum(parts) > len(parts) for parts in votes.values())
+        return 2 * back > len(votes) and 2 * sum(map(sum, votes.values())) > len(self.losses)
 
     def recovered_at(self) -> int:
         """When the last part that came back did."""
@@ -379,58 +355,6 @@ class Case(msgspec.Struct, array_like=True):
             "quieted" if self.quieted else "",
             " ".join(self.coincides),
         ]
-
-
-def _weigh(
-    loss: Loss, said: Vote, reading: CountryReading, settings: IncidentSettings, *, gone: bool
-) -> None:
-    """Take one window's evidence into one part. Without results there is none.
-
-    A detector stays alarmed for a while after the last failure. So that the windows of that while count, what a
-    window's own results say is weighed against the level to which the part had fallen.
-    """
-    if gone or said.n == 0:
-        return
-    loss.heard = reading.end
-    loss.now = said.reachability
-    if said.opinion is Opinion.BAD:
-        loss.slow = said.slow
-        loss.speed = min(loss.speed, said.speed)
-        loss.low = min(loss.low, said.reachability)
-        loss.probes = max(loss.probes, said.probes)
-    else:
-        loss.probes += said.n
-    loss.wellness = min(_WELLNESS_MAX, max(0.0, loss.wellness + _nats(loss, said)))
-    if loss.wellness == 0.0:
-        loss.good, loss.good_since, loss.recovered = 0, None, None
-        loss.bad_n += said.n
-        loss.bad_k += said.k
-        loss.lost = _share_lost(loss, said)
-        return
-    if loss.good_since is None:
-        loss.good_since = reading.start
-    loss.good += 1
-    enough = loss.wellness >= _WELLNESS_ENOUGH or said.opinion is Opinion.GOOD
-    if loss.recovered is None and loss.good >= settings.recovery_windows and enough:
-        loss.recovered = loss.good_since
-
-
-def _nats(loss: Loss, said: Vote) -> float:
-    """How much more likely this window is if the part is back than if it is still lost."""
-    if loss.slow or said.slow:
-        return _NATS_SLOW if said.speed >= (1 + loss.speed) / 2 else -_NATS_SLOW
-    usual = min(_RATIO_MAX, max(_RATIO_MIN, said.expected))
-    low = loss.bad_k / loss.bad_n if loss.bad_n >= _TELLING_RESULTS else loss.low
-    fallen = min(usual - _FALL_MIN, max(_RATIO_MIN, min(low, loss.low)))
-    return said.k * log(usual / fallen) + (said.n - said.k) * log((1 - usual) / (1 - fallen))
-
-
-def _share_lost(loss: Loss, said: Vote) -> float:
-    """The share of results lost: since it fell, which shows it first, or by the detector's ratio."""
-    if said.expected <= 0:
-        return 0.0
-    reach = min(loss.low, loss.bad_k / loss.bad_n)
-    return round(min(1.0, max(0.0, 1.0 - reach / said.expected)), 6)
 
 
 def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> list[str]:

@@ -14,11 +14,13 @@ import msgspec
 import numpy as np
 
 from detectors.evidence import HALF_HOUR_SECONDS, PLATFORM
+from detectors.loss import Loss
 from detectors.moves import Event, Phase, Told, move
 from detectors.quiet import COUNTRIES_MIN, is_worldwide, lost, surely_lost
-from detectors.readings import Health, Reading
+from detectors.readings import Health, Opinion, Reading
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.snapshots import Fact, Kind, Scope, Severity, Snapshot, incident_id
+from detectors.votes import Vote
 
 SNAPSHOT_VERSION: Final = 1
 PAST_MAX: Final = 256
@@ -54,24 +56,11 @@ def signs_of(reading: Reading) -> dict[Key, Signs]:
     return signs
 
 
-class _Loss(msgspec.Struct, array_like=True):
-    """One platform in one country, as an outage goes on."""
-
-    onset: int
-    usual: float
-    now: float
-    low: float
-    n: int
-    good: int = 0
-    good_since: int | None = None
-    recovered: int | None = None
-
-
 class _Outage(msgspec.Struct, array_like=True):
     id: str
     simulated: bool
     onset: int
-    losses: dict[tuple[str, str], _Loss]  # (platform, country)
+    losses: dict[tuple[str, str], Loss]  # (platform, country)
     failures: dict[str, float]
     phase: Phase = Phase.SUSPECTED
     seq: int = 0
@@ -212,14 +201,12 @@ class World:
                 outage = _Outage("", simulated, start, {}, {})
                 self._outages.append(outage)
             for country in hit:
-                row, loss = mine[country], outage.losses.get((platform, country))
-                if loss is None:
+                row = mine[country]
+                if (platform, country) not in outage.losses:
                     onset = self._since.get((platform, country, simulated), start)
-                    outage.losses[platform, country] = _Loss(
-                        onset, row.expected, row.reachability, row.reachability, 0
+                    outage.losses[platform, country] = Loss(
+                        onset, row.expected, row.reachability, row.reachability
                     )
-                elif loss.recovered is not None:
-                    loss.recovered, loss.good, loss.good_since = None, 0, None
             outage.watched = max(outage.watched, len(mine))
             outage.networks = max(outage.networks, sum(row.networks_live for row in mine.values()))
 
@@ -263,22 +250,13 @@ class World:
             if row is None or row.n == 0:
                 continue
             heard = True
-            loss.now = row.reachability
-            loss.n += row.n
             good += row.signs.controls_good
             bad += row.signs.controls_bad
             for name, count in row.signs.failures.items():
                 outage.failures[name] = outage.failures.get(name, 0.0) + count
-            if row.down:
-                loss.low = min(loss.low, row.reachability)
-            if row.k >= row.n * (loss.usual + loss.low) / 2:
-                loss.good += 1
-                if loss.good == 1:
-                    loss.good_since = start
-            elif loss.recovered is None or row.sure:
-                loss.good, loss.good_since, loss.recovered = 0, None, None
-            if loss.good >= self.settings.recovery_windows and not row.sure and loss.recovered is None:
-                loss.recovered = loss.good_since
+            opinion = Opinion.BAD if row.sure else Opinion.UNSURE if row.down else Opinion.GOOD
+            said = Vote(opinion, row.n, row.k, row.expected, row.reachability, None, 0, slow=False)
+            loss.weigh(said, start, start + self.window_seconds, self.settings.recovery_windows)
         outage.controls = (good, bad)
         return heard
 
@@ -365,7 +343,7 @@ class World:
             confirmed=outage.networks >= self.settings.networks_confirm,
             vantages=0,
             networks_live=outage.networks,
-            measurements=sum(loss.n for loss in losses),
+            measurements=sum(loss.probes for loss in losses),
             reason=reason,
             back=(),
             unheard=sum(loss.recovered is None for loss in losses) if told is Told.RESOLVED else 0,

@@ -1,0 +1,97 @@
+"""What became of one lost part, and the evidence that it is back.
+
+A detector stays alarmed for a while after the last failure. So that the windows of that while count towards recovery,
+each window's own results are weighed against the level to which the part had fallen: a sequential test, in nats,
+that forgets what is contrary and caps what is remembered.
+"""
+
+from __future__ import annotations
+
+from math import log
+from typing import Final
+
+import msgspec
+
+from detectors.readings import Opinion
+from detectors.votes import Vote
+
+#: So many results say by themselves to which level a part has fallen.
+_TELLING_RESULTS: Final = 8
+#: Evidence in nats that is enough, and the most that is remembered, so that a relapse is believed soon.
+_ENOUGH: Final = 4.5
+_MOST: Final = 9.0
+#: What is tested against "back" is a part that is still mostly lost: this far up from its level to the usual one. So
+#: the few results that get through a block are no recovery.
+_HALFWAY: Final = 0.35
+_NATS_SLOW: Final = 1.5
+_RATIO_MIN: Final = 0.02
+_RATIO_MAX: Final = 0.98  # one failure of many is no relapse
+_FALL_MIN: Final = 0.05
+
+
+class Loss(msgspec.Struct, array_like=True):
+    """One part, from its loss on.
+
+    `low` is its worst reachability; `wellness` the evidence that it is back rather than still lost; `good` the
+    windows since that evidence began, from `good_since`; `recovered` is that start, once there is enough of it.
+    """
+
+    onset: int
+    usual: float
+    now: float
+    low: float
+    lost: float = 0.0  # share of its results
+    slow: bool = False
+    speed: float = 1.0  # its worst, as a share of the usual
+    probes: int = 0
+    heard: int = 0  # end of the last window with evidence
+    bad_n: int = 0  # results, and successes, of the windows in which it was lost
+    bad_k: int = 0
+    wellness: float = 0.0
+    good: int = 0
+    good_since: int | None = None
+    recovered: int | None = None
+
+    def weigh(self, said: Vote, start: int, end: int, recovery_windows: int) -> None:
+        """Take one window's evidence in. Without results there is none."""
+        if said.n == 0:
+            return
+        self.heard = end
+        self.now = said.reachability
+        if said.opinion is Opinion.BAD:
+            self.slow = said.slow
+            self.speed = min(self.speed, said.speed)
+            self.low = min(self.low, said.reachability)
+            self.probes = max(self.probes + said.n, said.probes)
+        else:
+            self.probes += said.n
+        self.wellness = min(_MOST, max(0.0, self.wellness + self._nats(said)))
+        if self.wellness == 0.0:
+            self.good, self.good_since, self.recovered = 0, None, None
+            self.bad_n += said.n
+            self.bad_k += said.k
+            self.lost = self._share_lost(said)
+            return
+        if self.good_since is None:
+            self.good_since = start
+        self.good += 1
+        enough = self.wellness >= _ENOUGH or said.opinion is Opinion.GOOD
+        if self.recovered is None and self.good >= recovery_windows and enough:
+            self.recovered = self.good_since
+
+    def _nats(self, said: Vote) -> float:
+        """How much more likely this window is if the part is back than if it is still mostly lost."""
+        if self.slow or said.slow:
+            return _NATS_SLOW if said.speed >= (1.0 + self.speed) / 2 else -_NATS_SLOW
+        usual = min(_RATIO_MAX, max(_RATIO_MIN, said.expected))
+        level = self.bad_k / self.bad_n if self.bad_n >= _TELLING_RESULTS else self.low
+        fallen = max(_RATIO_MIN, min(level, self.low))
+        fallen = min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen))
+        return said.k * log(usual / fallen) + (said.n - said.k) * log((1 - usual) / (1 - fallen))
+
+    def _share_lost(self, said: Vote) -> float:
+        """The share of results lost: since it fell, which shows it first, or by the detector's ratio."""
+        if said.expected <= 0:
+            return 0.0
+        reach = min(self.low, self.bad_k / self.bad_n)
+        return round(min(1.0, max(0.0, 1.0 - reach / said.expected)), 6)

@@ -1,0 +1,86 @@
+"""Parts, and what each says in one window: the smallest things that can be lost, with one vote each."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from detectors.readings import CountryReading, Opinion, Slowness, Standing
+
+
+class Part(NamedTuple):
+    """The smallest thing that can be lost: (platform, asn), (platform, region), or a whole network (asn)."""
+
+    platform: str
+    asn: int
+    region: str
+
+    @property
+    def unit(self) -> tuple[int, str]:
+        """What has a vote: the network, or the region."""
+        return (self.asn, self.region)
+
+
+class Vote(NamedTuple):
+    """What a part says in one window."""
+
+    opinion: Opinion
+    n: int  # results of this window
+    k: int
+    expected: float
+    reachability: float
+    onset: int | None
+    probes: int  # results since the onset
+    slow: bool  # lost by slowness, not by failure
+    speed: float = 1.0  # as a share of the usual
+
+
+SILENT: Final = Vote(Opinion.UNSURE, 0, 0, 1.0, 1.0, None, 0, False)
+
+
+def vote(part: Part, reading: CountryReading) -> Vote:
+    """What a part says in this window."""
+    if part.region:
+        return _of_standing(reading.regions.get((part.platform, part.region)), slow=False)
+    volume = reading.volumes.get(part.asn)
+    if not part.platform:
+        if volume is None:
+            return SILENT
+        ratio = min(1.0, volume.seen / volume.usual) if volume.usual > 0 else 1.0
+        spoken = volume.opinion is not Opinion.UNSURE or volume.seen > 0
+        n = max(1, round(volume.usual)) if spoken else 0
+        return Vote(volume.opinion, n, round(ratio * n), 1.0, ratio, volume.onset, round(volume.seen), False)
+    standing = reading.networks.get((part.platform, part.asn))
+    slowness = reading.slowness.get((part.platform, part.asn))
+    if slowness is None:
+        return _of_standing(standing, slow=False)
+    if slowness.opinion is not Opinion.BAD:
+        return _of_standing(standing, slow=False)._replace(speed=_speed(slowness))
+    if standing is not None and standing.opinion is Opinion.BAD:
+        return _of_standing(standing, slow=False)
+    said = _of_standing(standing, slow=True)
+    onset = slowness.onset if slowness.onset is not None else reading.start
+    probes = max(said.probes, said.n)
+    return said._replace(opinion=Opinion.BAD, onset=onset, probes=probes, speed=_speed(slowness))
+
+
+def _speed(slowness: Slowness) -> float:
+    """Its speed as a share of the usual."""
+    now, usual = slowness.now, slowness.usual
+    if slowness.measure == "ttfb_ms":
+        now, usual = usual, now
+    return min(1.0, now / usual) if usual > 0 else 1.0
+
+
+def _of_standing(standing: Standing | None, *, slow: bool) -> Vote:
+    if standing is None:
+        return SILENT
+    return Vote(
+        standing.opinion,
+        standing.n,
+        standing.k,
+        standing.expected,
+        standing.reachability,
+        standing.onset,
+        standing.probes,
+        slow,
+    )
