@@ -38,10 +38,10 @@ _BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
     "greater_than_equal": ("ge", "has to be at least"),
     "less_than": ("lt", "has to be less than"),
     "less_than_equal": ("le", "can be at most"),
-    "string_too_short": ("min_length", "the fewest characters are"),
-    "string_too_long": ("max_length", "the most characters are"),
-    "too_short": ("min_length", "the fewest entries are"),
-    "too_long": ("max_length", "the most entries are"),
+    "string_too_short": ("min_length", "the least number of characters is"),
+    "string_too_long": ("max_length", "the greatest number of characters is"),
+    "too_short": ("min_length", "the least number of entries is"),
+    "too_long": ("max_length", "the greatest number of entries is"),
     "literal_error": ("expected", "write one of"),
     "enum": ("expected", "write one of"),
 }
@@ -58,11 +58,13 @@ def complaints(
         if kind == "missing":
             yield f"{place(path)}: {key} {_REMEDIES[kind]}"
             continue
-        value = repr(item.get("input"))
-        if len(value) > _SHOWN_MAX:
-            value = value[: _SHOWN_MAX - 1] + "…"
-        said = f"{key} = {value}" if key else value
-        yield f"{place(path)}: {said}: {_remedy(kind, path, item, model)}"
+        value = item.get("input")
+        if kind == "value_error" and isinstance(value, dict):  # a whole table: the remedy names the keys
+            said = key
+        else:
+            shown = repr(value)
+            said = f"{key} = {shown if len(shown) <= _SHOWN_MAX else shown[: _SHOWN_MAX - 1] + '…'}"
+        yield ": ".join(part for part in (place(path), said, _remedy(kind, path, item, model)) if part)
 
 
 def spell(path: tuple[int | str, ...]) -> str:
@@ -91,7 +93,8 @@ def _remedy(kind: str, path: tuple[int | str, ...], item: Any, model: type[BaseM
         return str(item["ctx"]["error"])
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
-        return f"{words} {item['ctx'][bound]}"
+        limit = item["ctx"][bound]
+        return f"{words} {int(limit) if isinstance(limit, float) and limit.is_integer() else limit}"
     return _REMEDIES.get(kind) or str(item["msg"])
 
 
@@ -99,7 +102,7 @@ def _unknown_key(path: tuple[int | str, ...], model: type[BaseModel]) -> str:
     known = _keys_at(path[:-1], model)
     near = difflib.get_close_matches(str(path[-1]), known, n=1)
     if near:
-        return f"there is no such key; {near[0]!r} is meant?"
+        return f"there is no such key; do you mean {near[0]!r}?"
     if known:
         return f"there is no such key; the keys are {', '.join(known)}"
     return "there is no such key; take it out"

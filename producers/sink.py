@@ -26,7 +26,7 @@ log = structlog.get_logger()
 _LINGER_SECONDS: Final = 0.05  # how long the first record waits for company
 _LINGER_AWAY_SECONDS: Final = 1.0  # the same on its way to the disk: an fsync a second spares a memory card
 _BATCH_RECORDS: Final = 1000
-_BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 _CONNECT_SECONDS: Final = 3.0
 
 
@@ -163,6 +163,8 @@ class Sink:
         Where results wait. The sink closes it.
     queue_max
         The most records in memory; beyond it `put` drops, and counts.
+    backoff_seconds
+        Waits between tries while the broker is away; the last one again and again.
     where
         The broker's name, for people.
 
@@ -175,12 +177,14 @@ class Sink:
         spool: Spool,
         *,
         queue_max: int = 100_000,
+        backoff_seconds: Sequence[float] = BACKOFF_SECONDS,
         where: str = "the broker",
     ) -> None:
         self.figures = Figures()
         self._connect = connect
         self._spool = spool
         self._queue_max = queue_max
+        self._backoff_seconds = backoff_seconds
         self._where = where
         self._queue: deque[bytes] = deque()
         self._news = threading.Condition()
@@ -322,7 +326,7 @@ class Sink:
         return ()
 
     def _went_away(self, why: str) -> None:
-        seconds = _BACKOFF_SECONDS[min(self._tries, len(_BACKOFF_SECONDS) - 1)]
+        seconds = self._backoff_seconds[min(self._tries, len(self._backoff_seconds) - 1)]
         self._tries += 1
         self._try_again = time.monotonic() + seconds
         self.figures.broker_answers = False

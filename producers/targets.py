@@ -241,11 +241,13 @@ class TargetsFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    target: Annotated[tuple[Target, ...], Field(min_length=1, strict=False)]
+    target: Annotated[tuple[Target, ...], Field(strict=False)]
     blockpage: Annotated[tuple[Blockpage, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
-    def _no_twins(self) -> Self:
+    def _some_and_no_twins(self) -> Self:
+        if not self.target:
+            raise ValueError("there is no target; write [[target]] tables")
         seen: dict[str, int] = {}
         for number, target in enumerate(self.target, 1):
             if target.url in seen:

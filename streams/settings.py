@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 import os
 import re
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -233,8 +234,10 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
     except ValidationError as error:
         lines = complaints(error, Settings, lambda path: _place(path, chosen, overrides))
         raise SettingsError("\n".join(lines)) from error
-    except ValueError as error:  # the file is no TOML, or a variable no JSON where one has to be
-        raise SettingsError(f"{chosen or 'environment'}: {error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{chosen}: {error}; the file has to be TOML in UTF-8") from error
+    except ValueError as error:  # a variable that is no JSON where one has to be
+        raise SettingsError(f"environment: {error}") from error
     finally:
         _file = None
 
