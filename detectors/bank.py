@@ -100,6 +100,7 @@ class Bank:
         rows = np.flatnonzero(probes)
         good = np.bincount(counts.post[counts.ok], minlength=everyone)[rows].astype(np.float64)
         all_ = probes[rows].astype(np.float64)
+        voting_good, voting_all = good, all_
         seen = sums(layout.cell_network.column[cell[rows]], all_, len(layout.networks))
         series.silence.step(start, seen, layout.network_place.column, len(layout.places))
         if len(rows):
@@ -114,10 +115,11 @@ class Bank:
                 start,
                 series.window,
             )
-            good, all_ = good * weight, all_ * weight
+            voting_good, voting_all = good * weight, all_ * weight
             vantages = np.unique(layout.post_vantage.column[rows])
             series.vantages.see(vantages, start, series.window)
-        k, n = sums(cell[rows], good, cells), sums(cell[rows], all_, cells)
+        k, n = sums(cell[rows], voting_good, cells), sums(cell[rows], voting_all, cells)
+        # A region counts all of its vantages: where it alone is lost, each is the stranger of its network.
         self._judge(start, k, n, layout.post_part.column[rows], good, all_)
         return k, n, seen
 

@@ -30,6 +30,7 @@ from detectors.volume import (
     RESUMED_NATS,
     SILENT_NATS,
     SPARSE_SHARE,
+    STEADY_SHARE,
     TOGETHER_NATS,
     TOGETHER_WINDOWS,
 )
@@ -54,6 +55,7 @@ class SilenceColumns(Table):
     longest: Floats
     pending: Floats
     dark: Bools
+    joint: Bools  # dark together with most of its country's networks
     back: Ints
     onset: Ints
     fields = {  # noqa: RUF012  a table's columns are declared once
@@ -73,6 +75,7 @@ class SilenceColumns(Table):
         "longest": Field(np.float64, 0.0, HOURS),
         "pending": Field(np.float64, 0.0, HOURS),
         "dark": Field(np.bool_),
+        "joint": Field(np.bool_),
         "back": Field(np.int64),
         "onset": Field(np.int64, -1),
     }
@@ -149,14 +152,17 @@ class SilenceColumns(Table):
             nats / (alarm + excess),
             np.where(self.gaps >= GAPS_MIN, self.quiet / (LONGEST_MARGIN * rarest), 0.0),
         )
-        score = np.maximum(score, self._together(start, country, countries))
+        together = self._together(start, country, countries)
+        score = np.maximum(score, together)
         self.score = np.where(warm & known, score, 0.0)
-        # A slot that was steady is not unlearned by one silence; a slot never seen is learned as it comes.
+        # A slot that was steady is not unlearned by one silence; a slot never seen is learned as it comes. But what
+        # never sleeps and goes dark with its whole country is no sleeper: tomorrow's shutdown at this hour counts.
+        self.joint |= (together >= 1.0) & (share >= STEADY_SHARE)
         steady = (self.exposed_hour[hour] >= KNOWN_WINDOWS) & (
             self.present_hour[hour] > 0.5 * share * self.exposed_hour[hour]
         )
         self._turn(start, there, hazard)
-        gain = np.where(self.dark & steady, settings.learn_slow, 1.0)
+        gain = np.where(self.dark & (steady | self.joint), settings.learn_slow, 1.0)
         self._learn(start, n, there, gain)
         self._learn_gaps(hour, ended, gap, (alarm + excess) / hazard, gain)
         self.first[there & ~known] = start
@@ -194,6 +200,7 @@ class SilenceColumns(Table):
         self.back[rows] = back
         again = rows[back >= BACK_WINDOWS]
         self.dark[again] = False
+        self.joint[again] = False
         self.onset[again] = -1
         self.back[again] = 0
 

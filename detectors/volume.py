@@ -36,6 +36,7 @@ NETWORKS_TOGETHER: Final = 3
 RESUMED_NATS: Final = 4.0
 BACK_WINDOWS: Final = 3  # windows with results that end a darkness: one straggler does not
 FORGOTTEN_SECONDS: Final = 3 * 86_400
+STEADY_SHARE: Final = 0.9  # of the windows: it probes day and night
 SPARSE_SHARE: Final = 0.75  # of the alarm, for series with few results
 
 
