@@ -31,7 +31,7 @@ from streams.settings import KafkaSettings, Settings
 _NEAR: Final = (timedelta(minutes=30), timedelta(minutes=30))
 _LOOK_SECONDS: Final = 0.25
 _QUIET_SECONDS: Final = 1.0
-_DRAIN_SECONDS: Final = 120.0
+_STUCK_SECONDS: Final = 60.0
 
 #: What makes a worker judge a log by the log's own time.
 OVERRIDES: Final = {
@@ -168,14 +168,17 @@ async def _play(house: House, show: Show, speed: float, seed: int, evenings: Seq
 
 async def _drained(house: House, results: int) -> None:
     """Wait until the worker has acknowledged all of them, and what it had to say has come."""
-    end = asyncio.get_running_loop().time() + _DRAIN_SECONDS
-    while True:
+    loop = asyncio.get_running_loop()
+    done, moved_at = 0.0, loop.time()
+    while done < results:
         house.check()
-        done = sum(s.value for s in await house.metrics() if s.name == "netdusk_records_total")
-        if done >= results:
-            break
-        if asyncio.get_running_loop().time() > end:
-            raise TimeoutError(f"the worker has acknowledged {done:.0f} of {results} results")
+        now = sum(s.value for s in await house.metrics() if s.name == "netdusk_records_total")
+        if now > done:
+            done, moved_at = now, loop.time()
+        elif loop.time() - moved_at > _STUCK_SECONDS:
+            raise TimeoutError(
+                f"the worker has acknowledged {done:.0f} of {results} results, and goes no further"
+            )
         await asyncio.sleep(_LOOK_SECONDS)
     await asyncio.sleep(_QUIET_SECONDS)
 
