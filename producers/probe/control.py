@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
-import aiohttp
 import msgspec
 import structlog
 from msgspec import Meta, Struct
@@ -63,7 +62,7 @@ class Control:
         """Read it again. A failure is logged, once, and leaves what is known to grow old."""
         try:
             self._seen = _decoder.decode(await self._read()).targets
-        except (OSError, aiohttp.ClientError, TimeoutError, msgspec.MsgspecError, ValueError) as error:
+        except (OSError, msgspec.MsgspecError, ValueError) as error:
             if not self._failing:
                 log.warning("no control results", source=self._source, why=str(error) or type(error).__name__)
             self._failing = True
@@ -82,15 +81,25 @@ class Control:
     async def _read(self) -> bytes:
         if not self._source.startswith(("http://", "https://")):
             return await asyncio.to_thread(Path(self._source).read_bytes)
-        timeout = aiohttp.ClientTimeout(total=_FETCH_SECONDS)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(self._source) as answer:
+        return await _fetch(self._source)
+
+
+async def _fetch(url: str) -> bytes:
+    """Its body. Raises OSError (TimeoutError is one), ValueError where it is too large."""
+    import aiohttp  # noqa: PLC0415  a third of a second of CPU on a small vantage, which may need none of it
+
+    body = b""
+    timeout = aiohttp.ClientTimeout(total=_FETCH_SECONDS)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
             answer.raise_for_status()
-            body = await answer.content.read(BYTES_MAX + 1)
-            while len(body) <= BYTES_MAX and (more := await answer.content.read(BYTES_MAX)):
+            while more := await answer.content.read(BYTES_MAX):
                 body += more
-            if len(body) > BYTES_MAX:
-                raise ValueError(f"more than {BYTES_MAX} bytes")
-            return body
+                if len(body) > BYTES_MAX:
+                    raise ValueError(f"more than {BYTES_MAX} bytes")
+    except aiohttp.ClientError as error:
+        raise OSError(str(error)) from error
+    return body
 
 
 class ControlWriter:

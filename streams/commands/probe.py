@@ -25,6 +25,7 @@ log = structlog.get_logger()
 _WHERE: Final = "Where this vantage stands"
 _WHAT: Final = "What it asks, and how"
 _OUT: Final = "Where results go"
+_PIPE_COLUMNS: Final = 160  # a file or a pipe has no width of its own
 
 
 _HELP: Final = "\n\n".join(  # a paragraph has to be one line: typer keeps line breaks
@@ -174,7 +175,7 @@ def _print(outcomes: list[Outcome]) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("platform", no_wrap=True)
     table.add_column("target", overflow="fold")
-    table.add_column("result", overflow="fold")
+    table.add_column("result", no_wrap=True)
     for name in ("dns", "tcp", "tls", "ttfb", "total ms"):
         table.add_column(name, justify="right", no_wrap=True)
     answered: dict[str, list[bool]] = defaultdict(list)
@@ -187,7 +188,7 @@ def _print(outcomes: list[Outcome]) -> None:
             "[green]ok[/]" if outcome.ok else f"[red]{outcome.stage} {outcome.failure}[/]",
             *(_shown(ms) for ms in (taken.dns, taken.tcp, taken.tls, taken.ttfb, taken.total)),
         )
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
     console.print(table)
     console.print()
     for name, oks in answered.items():
