@@ -20,20 +20,21 @@ from producers.records import Malformed, ProbeResult, Reason
 from streams.records import CalendarEvent
 
 _STAGES: Final = (*Stage, None)
-_FAILURES: Final = (*Failure, None)
+_FAILURES: Final = tuple(Failure)
 
 
-def _name(stage: Stage | None, failure: Failure | None) -> str:
-    return f"{stage or 'unknown'}.{failure or 'unknown_failure'}"
+def _name(stage: Stage | None, failure: Failure) -> str:
+    return f"{stage or 'unknown'}.{failure}"
 
 
 #: Every way to fail, `stage.failure`; code 0 is success. The order is part of the snapshots' version.
 MECHANISMS: Final = ("ok", *(_name(stage, failure) for stage in _STAGES for failure in _FAILURES))
-_CODE: Final = {
+_CODE: Final[dict[tuple[Stage | None, Failure | None], int]] = {
     (stage, failure): 1 + i * len(_FAILURES) + j
     for i, stage in enumerate(_STAGES)
     for j, failure in enumerate(_FAILURES)
 }
+_CODE.update({(stage, None): _CODE[stage, Failure.UNKNOWN_FAILURE] for stage in _STAGES})
 _CONTROL: Final = {None: -1, False: 0, True: 1}
 
 Ints = NDArray[np.int64]

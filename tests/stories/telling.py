@@ -78,6 +78,7 @@ class World:
     others: tuple[str, ...] = OTHERS
     every_seconds: int = 60
     mark_minutes: int = MARK_MINUTES
+    window_seconds: int = 60
     control_fails: bool = False  # where a platform fails, it fails outside the country too
 
 
@@ -155,7 +156,8 @@ def tell(
     settings: Settings | None = None,
 ) -> list[Incident]:
     """Every snapshot that the backtest gives of a story."""
-    run = Backtest(settings or load(), calendar=calendar)
+    chosen = settings or load(time={"window_seconds": world.window_seconds})
+    run = Backtest(chosen, calendar=calendar)
     return list(run.run(encode(result) for result in results(text, world, seed)))
 
 

@@ -75,7 +75,7 @@ STORIES = {
         connectivity nation-scale PK - 240 open updated* resolved
         connectivity nation-scale PK - 1680 open updated* resolved
         """,
-        World(networks=4, vantages=1, others=("x",), mark_minutes=60),
+        World(networks=4, vantages=1, others=("x",), mark_minutes=60, every_seconds=300, window_seconds=300),
     ),
     "throttled, then blocked": Story(
         "PK x * ......ssssssxxxxxx......",
@@ -184,7 +184,7 @@ def test_story(story: Story) -> None:
     for (what, onset, statuses), line in zip(said, wanted, strict=True):
         kind, scope, where, platforms, onset_minute, *expected = line.split()
         assert what == f"{kind} {scope} {where} {platforms}"
-        assert abs(onset - float(onset_minute)) <= 1, f"onset {onset}"
+        assert abs(onset - float(onset_minute)) <= story.world.window_seconds / 60, f"onset {onset}"
         pattern = " ".join(expected).replace(" updated*", "( updated)*").replace(" updated+", "( updated)+")
         assert re.fullmatch(pattern, statuses), statuses
     for told in incidents.values():
