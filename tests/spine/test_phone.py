@@ -24,7 +24,7 @@ SPEED = 1200.0  # an evening of five hours takes fifteen seconds
 
 
 async def test_each_evening_rings_once_and_is_resolved_once(tmp_path: Path) -> None:
-    """Both evenings, as `make demo` plays them; our rules in the flavour for drills, which page for simulated results."""
+    """Both evenings, as `make demo` plays them; our rules as drills have them: they page for simulated results."""
     settings, overrides = demo_settings(load(), "")
     out = io.StringIO()
     with Webhook() as phone, Alertmanager(tmp_path / "alertmanager", routes(phone.url)) as alertmanager:
