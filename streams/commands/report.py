@@ -1,0 +1,199 @@
+"""`netdusk report`: one incident as a page, a picture, a text or a record."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+from aiokafka.errors import KafkaError
+
+from producers.bulk import partition_of
+from producers.records import decode as decode_probe
+from streams.almanac import Almanac
+from streams.archive import snapshots as all_snapshots
+from streams.backtest import read_lines
+from streams.connection import Reader
+from streams.pages import to_html, to_markdown, to_png
+from streams.records import CalendarEvent, HealthRecord, Incident, Kind, decode
+from streams.report import Report, Span, Tally, build, matching, of_one
+from streams.settings import Settings, SettingsError, load, with_bootstrap
+
+app = typer.Typer(add_completion=False)
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    HTML = "html"
+    PNG = "png"
+    MD = "md"
+    JSON = "json"
+
+
+_WRITERS: Final[dict[Format, Callable[[Report], str | bytes]]] = {
+    Format.HTML: to_html,
+    Format.PNG: to_png,
+    Format.MD: to_markdown,
+    Format.JSON: lambda report: msgspec.json.format(msgspec.json.encode(report)).decode() + "\n",
+}
+
+
+@app.command()
+def report(
+    incident_id: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID]", help="The incident, or how its id begins; none where there is one."),
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.HTML,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where it goes; else stdout.")] = None,
+    incidents: Annotated[
+        Path | None,
+        typer.Option(help="Incident snapshots instead of the alerts topic: what `backtest --json` printed."),
+    ] = None,
+    probes: Annotated[
+        Path | None, typer.Option(help="With --incidents: the results; .gz is unpacked.")
+    ] = None,
+    calendar: Annotated[
+        Path | None, typer.Option(help="With --incidents: scheduled events, one JSON a line.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Broker, host:port[,host:port]; over the settings.")
+    ] = None,
+) -> None:
+    """Write one incident as a page: headline, chart, where, how it went, evidence, how to check it.
+
+    From the topics, or, without a broker, from the files of a backtest.
+    """
+    settings = with_bootstrap(load(config), bootstrap)
+    if incidents is None and (probes is not None or calendar is not None):
+        raise SettingsError("--probes and --calendar go with --incidents; without it the topics are read")
+    if form is Format.PNG and output is None and sys.stdout.isatty():
+        raise SettingsError("--format png is no text; name a file with --output")
+    if incidents is not None:
+        made = _from_files(settings, incident_id, incidents, probes, calendar, config)
+    else:
+        try:
+            made = asyncio.run(_from_topics(settings, incident_id))
+        except (KafkaError, OSError) as error:
+            raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
+    written = _WRITERS[form](made)
+    data = written.encode() if isinstance(written, str) else written
+    if output is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise SettingsError(f"{output}: {error.strerror}; name a file that can be written") from error
+
+
+def _from_files(
+    settings: Settings,
+    wanted: str | None,
+    incidents: Path,
+    probes: Path | None,
+    calendar: Path | None,
+    config: Path | None,
+) -> Report:
+    for path in (incidents, probes, calendar):
+        if path is not None and not path.is_file():
+            raise SettingsError(f"{path}: no such file")
+    told = _records(incidents, Incident)
+    try:
+        snapshots = of_one(told, wanted)
+    except ValueError as error:
+        raise SettingsError(f"{incidents}: {error}") from error
+    tally = Tally(snapshots[-1], Span.around(snapshots[-1]))
+    if probes is not None:
+        tally.add_all(matching(decode_probe(line) for line in read_lines(probes) if line.strip()))
+    events = _records(calendar, CalendarEvent) if calendar is not None else []
+    command = ["netdusk", "backtest", str(probes or "PROBES.jsonl"), "--json"]
+    if calendar is not None:
+        command += ["--calendar", str(calendar)]
+    if config is not None:
+        command += ["--config", str(config)]
+    return build(snapshots, tally, settings=settings, events=events, others=told, check=[shlex.join(command)])
+
+
+def _records(path: Path, kind: type[Any]) -> list[Any]:
+    """The records of one kind in a JSONL file; others of ours are passed over, and so is a scorecard."""
+    found = []
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip() or line.lstrip().startswith(b'{"scorecard"'):
+            continue
+        try:
+            record = decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{path}, line {number}: {error}; it has to be a record of netdusk's"
+            ) from error
+        if isinstance(record, kind):
+            found.append(record)
+    return found
+
+
+async def _from_topics(settings: Settings, wanted: str | None) -> Report:
+    """The same from the topics, as far back as these reach."""
+    told = await all_snapshots(settings)
+    try:
+        snapshots = of_one(told, wanted)
+    except ValueError as error:
+        raise SettingsError(f"{settings.topics.alerts}: {error}") from error
+    last = snapshots[-1]
+    reader = Reader(settings.kafka)
+    tally = Tally(last, Span.around(last))
+    async for value in _values(reader, settings.topics.probes, last, tally.span):
+        tally.add_all(matching([decode_probe(value)]))
+    health: list[HealthRecord] = []
+    if not tally.parts:
+        async for value in _values(reader, settings.topics.health, None, tally.span):
+            health += _health(value)
+    almanac = Almanac(reader, settings.topics.calendar)
+    await almanac.catch_up()
+    broker = settings.kafka.bootstrap
+    check = [
+        f"kcat -C -e -b {shlex.quote(broker)} -t {settings.topics.probes} -o s@{_millis(tally.span)} > results.jsonl",
+        "netdusk backtest results.jsonl --json",
+    ]
+    return build(
+        snapshots,
+        tally,
+        settings=settings,
+        events=almanac.events.values(),
+        others=told,
+        health=health,
+        check=check,
+    )
+
+
+def _millis(span: Span) -> int:
+    return int(span.start.timestamp() * 1000)
+
+
+async def _values(reader: Reader, topic: str, incident: Incident | None, span: Span) -> Any:
+    """Values written since a time; of one country's partition where the incident has one country."""
+    bounds = await reader.since(topic, _millis(span))
+    if incident is not None and incident.kind is not Kind.GLOBAL and incident.country and bounds:
+        own = partition_of(incident.country.encode(), len(bounds))
+        bounds = {own: bounds[own]} if own in bounds else bounds
+    for partition, (start, end) in bounds.items():
+        async for record in reader.records(topic, partition, start, end):
+            if record.value is not None:
+                yield record.value
+
+
+def _health(value: bytes) -> Iterable[HealthRecord]:
+    try:
+        record = decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ()
+    return (record,) if isinstance(record, HealthRecord) else ()
