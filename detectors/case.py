@@ -21,6 +21,7 @@ from detectors.votes import Part, vote
 
 #: Failures are forgotten with a half-life of about ten windows, so that a change of mechanism shows.
 _FADE: Final = 0.93
+_RECENT_FADE: Final = 0.6  # what succeeds now is told of the last two or three windows
 #: A mechanism is said of a network by itself when this share of at least so many failures has it.
 _OWN_SHARE: Final = 0.5
 _OWN_FAILURES: Final = 3.0
@@ -62,6 +63,7 @@ class Case(msgspec.Struct, array_like=True):
     worst: Severity = Severity.MINOR
     live: int = 0
     vantages: int = 0
+    recent: tuple[float, float] = (0.0, 0.0)  # successes and results of its parts, fading fast
     others: tuple[int, int] = (0, 0)  # other platforms on its networks: cells that were well, of how many
     quieted: bool = False
     silent: bool = False
@@ -111,6 +113,11 @@ class Case(msgspec.Struct, array_like=True):
     def regions(self) -> list[str]:
         """Regions that it ever took."""
         return sorted({region for _, _, region in self.losses if region})
+
+    def reachability(self) -> float:
+        """Ratio of its results that succeed now; the detectors' own ratio where there are none."""
+        k, n = self.recent
+        return k / n if n >= 1.0 else sum(loss.now for loss in self.losses.values()) / len(self.losses)
 
     def restored_platforms(self) -> list[str]:
         """Platforms that are back everywhere, while others are not."""
@@ -171,9 +178,13 @@ class Case(msgspec.Struct, array_like=True):
     def weigh(self, reading: CountryReading, settings: IncidentSettings) -> None:
         """Take the window's evidence in, for every part."""
         dark = {a for a, volume in reading.volumes.items() if volume.live and volume.opinion is Opinion.BAD}
+        k, n = (count * _RECENT_FADE for count in self.recent)
         for key, loss in self.losses.items():
             if not (key[0] and key[1] in dark):  # on a dark network a platform says nothing
-                loss.weigh(vote(Part(*key), reading), reading.start, reading.end, settings.recovery_windows)
+                said = vote(Part(*key), reading)
+                loss.weigh(said, reading.start, reading.end, settings.recovery_windows)
+                k, n = k + said.k, n + said.n
+        self.recent = (k, n)
         live = live_networks(reading)
         self.live = max(self.live, len(live | set(self.networks)))
         self.vantages = max(self.vantages, sum(reading.vantages.values()))

@@ -85,12 +85,12 @@ def facts(
 
 
 def network_onsets(case: Case) -> dict[int, int]:
-    """When each network began to lose: the median of its parts."""
+    """When each network began to lose: the median of its parts, and not before the incident did."""
     onsets: dict[int, list[int]] = {}
     for (_, asn, region), loss in case.losses.items():
         if not region:
             onsets.setdefault(asn, []).append(loss.onset)
-    return {asn: int(median(values)) for asn, values in sorted(onsets.items())}
+    return {asn: max(case.onset, int(median(values))) for asn, values in sorted(onsets.items())}
 
 
 def _onset_spread(case: Case) -> Fact | None:
