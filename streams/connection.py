@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MetadataEmptyBrokerList
 
 from streams.settings import KafkaSettings
 
@@ -145,11 +145,15 @@ class Reader:
         return {place.partition: (starts[place], ends[place]) for place in places}
 
     async def partitions_of(self, topic: str) -> list[int]:
-        """Its partitions; none where the topic does not exist."""
+        """Its partitions; none where the topic does not exist. Raises KafkaError where the broker can't tell.
+
+        A broker that has just come back may know of no broker at all, not even of itself: that is no answer.
+        """
         client = AIOKafkaClient(**options(self._kafka))
         try:
             await client.bootstrap()
-            await client.add_topic(topic)
+            if not await client.add_topic(topic):
+                raise MetadataEmptyBrokerList(f"no broker is registered yet at {self._kafka.bootstrap}")
             return sorted(client.cluster.partitions_for_topic(topic) or ())
         finally:
             await client.close()

@@ -1,0 +1,50 @@
+"""netdusk's way in and nothing after it: chunks, decoded and validated. `netdusk_decode.py BOOTSTRAP TOPIC COUNT`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from typing import Any
+
+import faust
+from meter import Meter
+
+from producers.records import decode_chunk
+from streams.transport import ChunkSchema, ChunkTransport
+
+bootstrap, topic_name, count = sys.argv[1:4]
+meter = Meter(int(count))
+
+
+class App(faust.App):
+    def _new_transport(self) -> Any:
+        return ChunkTransport(self.conf.broker_consumer, self)
+
+
+app = App(
+    uuid.uuid4().hex,
+    broker=f"kafka://{bootstrap}",
+    web_enabled=False,
+    consumer_auto_offset_reset="earliest",
+    topic_disable_leader=True,
+    topic_allow_declare=False,
+)
+
+
+@app.agent(app.topic(topic_name, schema=ChunkSchema(), value_serializer="raw"))
+async def decode(stream: Any) -> None:
+    async for chunk in stream:
+        decode_chunk(chunk.values)
+        meter.add(len(chunk))
+        await asyncio.sleep(0)
+
+
+async def opened(app: Any, **_: Any) -> None:
+    for tp in app.consumer.assignment():
+        app.consumer.open_gate(tp)
+
+
+app.on_rebalance_complete.connect(opened)
+sys.argv = ["faust", "worker", "--without-web", "-l", "error"]
+app.main()

@@ -1,0 +1,34 @@
+"""The whole worker: decode, validate, detect, checkpoint, send. `netdusk_worker.py CONFIG COUNT`.
+
+A record is done when it is in the checkpoint log and what it brought about is acknowledged: where its partition stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from meter import Meter
+
+from streams.settings import load
+from streams.worker import Worker, run
+
+
+class Measured(Worker):
+    """Looks every few milliseconds how far the partitions of the probes topic are."""
+
+    async def watch(self) -> None:
+        """Measure beside what else is watched."""
+        await asyncio.gather(super().watch(), self.measure(Meter(int(sys.argv[2]))))
+
+    async def measure(self, meter: Meter) -> None:
+        topic = self.settings.topics.probes
+        while True:
+            await asyncio.sleep(0.005)
+            at = sum(held.next or 0 for tp, held in list(self.partitions.items()) if tp.topic == topic)
+            if at > meter.seen:
+                meter.add(at - meter.seen)
+
+
+run(Measured(load(Path(sys.argv[1]))))
