@@ -47,8 +47,7 @@ class Event(Struct, frozen=True, kw_only=True):
 class Query(Event, frozen=True, kw_only=True):
     """One DNS lookup."""
 
-    engine: str = ""
-    hostname: str = ""
+    engine: str | None = None
     answers: list[Answer] | None = None
 
 
@@ -62,8 +61,8 @@ class ConnectStatus(Struct, frozen=True):
 class Connect(Event, frozen=True, kw_only=True):
     """One TCP connect."""
 
-    ip: str = ""
-    port: int = 0
+    ip: str | None = None
+    port: int | None = None
     status: ConnectStatus = ConnectStatus()
 
     @property
@@ -77,7 +76,7 @@ class Handshake(Event, frozen=True, kw_only=True):
 
     address: str | None = None
     server_name: str | None = None
-    no_tls_verify: bool = False
+    no_tls_verify: bool | None = None
 
 
 class Blob(Struct, frozen=True):
@@ -90,9 +89,14 @@ class Blob(Struct, frozen=True):
 class Response(Struct, frozen=True):
     """What came back, as far as it came."""
 
-    code: int = 0
+    code: int | None = None
     body: str | Blob | None = None
-    body_is_truncated: bool = False
+    body_is_truncated: bool | None = None
+
+    @property
+    def status(self) -> int:
+        """The status code; 0 where no answer began."""
+        return max(0, self.code or 0)
 
 
 class Request(Struct, frozen=True):
@@ -111,7 +115,7 @@ class Transaction(Event, frozen=True, kw_only=True):
 class NetworkEvent(Event, frozen=True, kw_only=True):
     """One system call."""
 
-    operation: str = ""
+    operation: str | None = None
     num_bytes: int | None = None
 
 
@@ -265,7 +269,9 @@ class Hop:
 
 
 #: Engines that ask the network's own resolver, as an application does.
-_SYSTEM_ENGINES: Final = frozenset({"system", "getaddrinfo", "golang_net_resolver", "netgo", "unknown", ""})
+_SYSTEM_ENGINES: Final = frozenset(
+    {"system", "getaddrinfo", "golang_net_resolver", "netgo", "unknown", "", None}
+)
 
 
 def hops_of(keys: TestKeys, url: str) -> list[Hop]:
@@ -348,7 +354,7 @@ def find(keys: TestKeys, url: str) -> Finding:
 def _end_of(hop: Hop, url: str, keys: TestKeys) -> End | None:
     """The step at which a hop ended; None where a page came."""
     request = hop.request
-    answered = request is not None and request.response is not None and request.response.code > 0
+    answered = request is not None and request.response is not None and request.response.status > 0
     if request is not None and request.failure is None and answered:
         return None
     if hop.lookups and not hop.addresses:
@@ -389,7 +395,7 @@ def _stage_of_request(request: Transaction, failure: Failure, hop: Hop) -> Stage
         return Stage.TCP
     if failure.startswith("ssl_"):
         return Stage.TLS
-    answered = request.response is not None and request.response.code > 0
+    answered = request.response is not None and request.response.status > 0
     shaken = any(handshake.failure is None for handshake in hop.handshakes)
     if request.request.url.startswith("https:") and not shaken and not answered and failure in _CUT:
         return Stage.TLS
@@ -410,7 +416,7 @@ _CUT: Final = frozenset(
 
 def _trickled(request: Transaction, keys: TestKeys) -> bool:
     """Whether an answer had begun, and was still coming when the time was over: slow, not silent."""
-    if request.response is None or request.response.code <= 0:
+    if request.response is None or not request.response.status:
         return False
     reads = [
         event.t
@@ -443,8 +449,10 @@ def _judge_page(keys: TestKeys, hops: Sequence[Hop], url: str) -> End | None:
     if _name_is_missing(keys, url):
         return Stage.HTTP, Failure.BLOCKPAGE  # a page of a name that does not exist is nobody's own
     control = keys.control.http_request if keys.control else None
-    alike = control is not None and control.status_code and control.status_code // 100 == response.code // 100
-    if response.code < 400 or alike:
+    alike = (
+        control is not None and control.status_code and control.status_code // 100 == response.status // 100
+    )
+    if response.status < 400 or alike:
         return None
     return Stage.HTTP, Failure.HTTP_UNEXPECTED_STATUS_CODE
 
@@ -477,7 +485,7 @@ def _compare(keys: TestKeys, response: Response) -> Page:
         return Page.UNKNOWN  # an error page says nothing about what the page should be
     same_status = keys.status_code_match
     if same_status is None:
-        same_status = control.status_code == response.code
+        same_status = control.status_code == response.status
     if not same_status:
         return Page.OTHER
     signs = (

@@ -476,6 +476,17 @@ def test_the_same_measurement_has_the_same_id_and_another_has_another() -> None:
     assert len(ids) == 3
 
 
+def test_what_is_null_where_it_need_not_be_does_no_harm() -> None:
+    m = reached()
+    m.keys["queries"].append({"engine": None, "failure": None, "answers": None, "tags": None})
+    m.keys["tcp_connect"].append(
+        {"ip": None, "port": None, "status": {}, "tags": None, "t0": None, "t": None}
+    )
+    m.keys["requests"].append({"failure": None, "request": {"url": m.url}, "response": {"code": None}})
+    m.keys["network_events"] = [{"operation": None, "failure": None}]
+    assert told(m) == "ok +"
+
+
 REFUSED: dict[str, tuple[bytes, Refusal]] = {
     "no JSON": (b"{", Refusal.NOT_JSON),
     "no object": (b"[1]", Refusal.NOT_A_MEASUREMENT),
