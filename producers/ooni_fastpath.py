@@ -210,7 +210,8 @@ PLATFORM_TESTS: Final[Mapping[str, str]] = {
     "riseupvpn": "riseupvpn",
 }
 
-#: Kind of difference to step and failure. `http-failure` is TLS for an https URL (see `find_row`).
+#: Kind of difference to step and failure. `http-failure` is a request without an answer: for an https URL the
+#: handshake may be where it ended, but a row does not tell.
 _KINDS: Final[Mapping[str, tuple[Stage, Failure | None]]] = {
     "dns": (Stage.DNS, None),
     "tcp_ip": (Stage.TCP, None),
@@ -246,6 +247,4 @@ def find_row(row: Row) -> Finding:
             return Finding(False, Stage.DNS, None)
     kind = scores.analysis.blocking_type or row.get("blocking_type") or ""
     stage, failure = _KINDS.get(kind, (None, None))
-    if kind == "http-failure" and (row.get("input") or "").startswith("https:"):
-        stage = Stage.TLS  # a request over TLS that got no answer: the handshake is where such are cut
     return Finding(False, stage, failure)

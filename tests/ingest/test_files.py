@@ -220,7 +220,7 @@ ROWS: dict[str, tuple[dict[str, str], str]] = {
     "nothing unusual": ({}, "x ok"),
     "dns": ({"anomaly": "t", "scores": kind("dns")}, "x dns/None"),
     "tcp": ({"anomaly": "t", "scores": kind("tcp_ip")}, "x tcp/None"),
-    "no answer over TLS": ({"anomaly": "t", "scores": kind("http-failure")}, "x tls/None"),
+    "no answer over TLS": ({"anomaly": "t", "scores": kind("http-failure")}, "x http/None"),
     "no answer in the clear": (
         {"anomaly": "t", "scores": kind("http-failure"), "input": "http://twitter.com/"},
         "x http/None",
