@@ -80,8 +80,7 @@ class Probing:
     async def run(self, take: Take, *, stop: asyncio.Event, count_max: int | None = None) -> None:
         """Ask the targets again and again, until `stop` or so many results; then wait for what is under way."""
         probe = self.settings.probe
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        _stop_on_signals(stop)
         left = count_max
 
         async def measure(target: Target) -> None:
@@ -190,6 +189,20 @@ async def write_lines(probing: Probing, *, count_max: int | None) -> None:
             stop.set()  # `| head` has enough
 
     await probing.run(take, stop=stop, count_max=count_max)
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM or SIGINT ends the rounds; a second one does what it does by default."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def heard() -> None:
+        stop.set()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+    for number in numbers:
+        loop.add_signal_handler(number, heard)
 
 
 def vantage_of(probe: ProbeSettings) -> Vantage:

@@ -25,7 +25,9 @@ class Channel:
             try:
                 return self._socket.recv(bytes_max)
             except BlockingIOError:
-                await _ready(self._loop.add_reader, self._loop.remove_reader, self._socket, self._loop)
+                await _ready(
+                    self._loop, self._loop.add_reader, self._loop.remove_reader, self._socket.fileno()
+                )
 
     async def send(self, data: bytes) -> None:
         """Send all of it. Raises OSError."""
@@ -34,7 +36,9 @@ class Channel:
             try:
                 view = view[self._socket.send(view) :]
             except BlockingIOError:
-                await _ready(self._loop.add_writer, self._loop.remove_writer, self._socket, self._loop)
+                await _ready(
+                    self._loop, self._loop.add_writer, self._loop.remove_writer, self._socket.fileno()
+                )
 
     def send_now(self, data: bytes) -> None:
         """Send what can be sent at once; the rest is nobody's concern. For last words."""
@@ -65,17 +69,15 @@ async def connect(address: str, port: int) -> Channel:
 
 
 async def _ready(
-    add: Callable[..., None],
-    remove: Callable[[socket.socket], bool],
-    waiting: socket.socket,
-    loop: asyncio.AbstractEventLoop,
+    loop: asyncio.AbstractEventLoop, add: Callable[..., None], remove: Callable[[int], bool], fileno: int
 ) -> None:
+    """Wait until a socket is ready. By its number: for a socket, the selector spells out its name at each look."""
     ready = loop.create_future()
-    add(waiting, _wake, ready)
+    add(fileno, _wake, ready)
     try:
         await ready
     finally:
-        remove(waiting)
+        remove(fileno)
 
 
 def _wake(ready: asyncio.Future[None]) -> None:
