@@ -45,6 +45,9 @@ class Config:
     networks_confirm: int = (
         3  # detectors.settings.IncidentSettings: under so many live networks nobody is paged
     )
+    global_countries: int = (
+        10  # so many at once have lost a platform: it is the platform, whatever the world view says
+    )
     watermark_lag_seconds: int = 5 * MINUTE  # the view over the world is three and a half behind by design
     watermark_lag_critical_seconds: int = 15 * MINUTE
     rejected_ratio: float = 0.05

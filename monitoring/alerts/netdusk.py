@@ -146,8 +146,8 @@ def _worker(config: Config) -> list[Alert]:
             labels={"reason": "error"},
             keep_seconds=2 * _KEEP_SECONDS,
             summary="netdusk restores over and over",
-            description="{{ $value | humanize }} restores after errors within a quarter of an hour: checkpoints can't "
-            "be written, or what follows them can't be sent.",
+            description="{{ printf `%.0f` $value }} restores after errors within a quarter of an hour: checkpoints "
+            "can't be written, or what follows them can't be sent.",
             link=_SELF,
         ),
         Alert(

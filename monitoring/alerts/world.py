@@ -70,21 +70,25 @@ def _dark(config: Config) -> Alert:
         summary=f"{_SIMULATED}{{{{ $labels.country }}}} has gone dark",
         description="Results have stopped coming from most of the live networks of {{ $labels.country }}: a shutdown, "
         "a power cut, or the loss of our own vantages.",
-        link=_COUNTRY_LINK,
+        link="/d/netdusk-country?var-country={{ $labels.country }}",
     )
 
 
 def _global(config: Config) -> Alert:
     place, kind = ("platform", "simulated"), 'kind="global"'
+    # The view over the world comes two windows after the countries' own. Prometheus sees them all at once, and can
+    # mute two hundred pages before they are sent.
+    nations = _started(config, _PLACE, 'kind="platform"', 'scope="nation-scale"')
+    many = f"count by ({', '.join(place)}) (\n  {nations}\n) >= {config.global_countries}"
     return Alert(
         name=GLOBAL,
-        expr=_latched(config, GLOBAL, place, _started(config, place, kind), kind),
+        expr=_latched(config, GLOBAL, place, _lines(_started(config, place, kind), "or", many), kind),
         severity=CRITICAL,
         wait_seconds=MINUTE,
         keep_seconds=_KEEP_SECONDS,
         summary=f"{_SIMULATED}{{{{ $labels.platform }}}} is down in many countries",
-        description="{{ $labels.platform }} fails in most of the countries that are watched: it is the platform's own "
-        "outage, and no country's.",
+        description="{{ $labels.platform }} fails in many of the countries that are watched at once: it is the "
+        "platform's own outage, and no country's.",
         link="/d/netdusk-overview?var-platform={{ $labels.platform }}",
     )
 
