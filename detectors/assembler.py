@@ -126,8 +126,14 @@ class Assembler:
         place = (reading.country, reading.simulated)
         held = self._countries.get(place) or _Country(cases=[], past=[])
         sure: list[Case] = []
-        for cause in find_causes(reading, self.settings):
-            case = self._match(cause, held.cases)
+        known = [case for case in held.cases if case.phase is not Phase.SUSPECTED]
+        mending = {part for case in known for part in case.mending}
+        for found in find_causes(reading, self.settings, mending):
+            case = self._match(found, held.cases)
+            taken = {part for other in known if other is not case for part in other.parts}
+            cause = found.without(taken)
+            if cause is None:
+                continue
             if case is None:
                 case = _suspect(cause, reading)
                 held.cases.append(case)
@@ -136,8 +142,6 @@ class Assembler:
                 case.held += 1
                 if not self._waits(cause, case, held.cases, reading, worldwide):
                     sure.append(case)
-            elif case.phase is Phase.RESOLVED:
-                case.relapses += 1
         held.cases = _without_absorbed(held.cases)
         told: list[Snapshot] = []
         for case in held.cases:
@@ -412,23 +416,18 @@ def snapshot_of(
 
 
 def _networks(case: Case, reading: CountryReading, settings: IncidentSettings) -> tuple[NetworkLoss, ...]:
-    onsets = network_onsets(case)
+    onsets, back = network_onsets(case), case.back_since()
     found = []
     for asn in affected_networks(case, reading):
-        inside = set(reading.homes.get(asn, ()))
-        losses = [
-            loss
-            for (_, a, region), loss in case.losses.items()
-            if (a == asn and not region) or (region and region in inside)
-        ]
-        back = [loss.recovered for loss in losses if loss.recovered is not None]
+        units = {(asn, ""), *((0, region) for region in reading.homes.get(asn, ()))} & case.units
+        losses = [loss for (_, a, region), loss in case.losses.items() if (a, region) in units]
         found.append(
             NetworkLoss(
                 asn,
                 settings.network_names.get(asn),
                 round(sum(loss.lost for loss in losses) / len(losses), 4),
                 onsets.get(asn, min(loss.onset for loss in losses)),
-                max(back) if len(back) == len(losses) else None,
+                max(back[unit] for unit in units) if units <= back.keys() else None,
             )
         )
     return tuple(found)

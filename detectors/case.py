@@ -7,6 +7,7 @@ events of the move table that window brings. It knows neither the other cases of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from statistics import median_low
 from typing import Final
 
 import msgspec
@@ -71,7 +72,6 @@ class Case(msgspec.Struct, array_like=True):
     told: list[str] = []  # what the last snapshot said, see `news`
     pending: list[str] = []
     pending_windows: int = 0
-    relapses: int = 0
     reason: str = ""
     previous: list[str] = []
     coincides: list[str] = []
@@ -83,6 +83,11 @@ class Case(msgspec.Struct, array_like=True):
     def parts(self) -> list[Part]:
         """Everything that it ever took away."""
         return [Part(*key) for key in self.losses]
+
+    @property
+    def mending(self) -> list[Part]:
+        """Parts that show positive evidence again, whatever their detectors still say."""
+        return [Part(*key) for key, loss in self.losses.items() if loss.good > 0]
 
     @property
     def platforms(self) -> list[str]:
@@ -344,9 +349,19 @@ class Case(msgspec.Struct, array_like=True):
         back = sum(2 * sum(parts) > len(parts) for parts in votes.values())
         return 2 * back > len(votes) and 2 * sum(map(sum, votes.values())) > len(self.losses)
 
+    def back_since(self) -> dict[tuple[int, str], int]:
+        """Since when each network or region is back: the middle one of its parts, once all of them are."""
+        found: dict[tuple[int, str], list[int | None]] = {}
+        for (_, asn, region), loss in self.losses.items():
+            found.setdefault((asn, region), []).append(loss.recovered)
+        whole = {
+            unit: [at for at in times if at is not None] for unit, times in found.items() if None not in times
+        }
+        return {unit: median_low(times) for unit, times in whole.items()}
+
     def recovered_at(self) -> int:
-        """When the last part that came back did."""
-        return max(loss.recovered for loss in self.losses.values() if loss.recovered is not None)
+        """When the last network or region that came back did."""
+        return max(self.back_since().values())
 
     # what is worth telling
 

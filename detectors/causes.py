@@ -42,6 +42,11 @@ class Cause:
         """Networks and regions on which it does."""
         return frozenset(part.unit for part in self.parts)
 
+    def without(self, taken: Collection[Part]) -> Cause | None:
+        """What is left of it when other incidents keep their parts; None when that is nothing."""
+        left = {part: said for part, said in self.parts.items() if part not in taken}
+        return Cause(self.kind, left, self.growing) if left else None
+
     @property
     def onset(self) -> int:
         """The earliest onset of its parts."""
@@ -74,12 +79,27 @@ def leans(standing: Standing, settings: IncidentSettings) -> bool:
     )
 
 
-def find_causes(reading: CountryReading, settings: IncidentSettings) -> list[Cause]:
-    """The causes that this window shows, widest first; the order is the same for the same reading."""
+def find_causes(
+    reading: CountryReading, settings: IncidentSettings, mending: Collection[Part] = ()
+) -> list[Cause]:
+    """The causes that this window shows, widest first; the order is the same for the same reading.
+
+    `mending` are parts of incidents that show positive evidence again: a detector that has not calmed down yet
+    makes no cause of them.
+    """
     dark = dark_networks(reading)
     causes = list(_darkness(reading, dark, settings))
     lost, leaning = _lost_cells(reading, dark, settings)
+    for platform in list(lost):
+        lost[platform] = {a: v for a, v in lost[platform].items() if Part(platform, a, "") not in mending}
+        if not lost[platform]:
+            del lost[platform]
     by_region = _lost_regions(reading, lost)
+    for platform in list(by_region):
+        kept = {r: v for r, v in by_region[platform].items() if Part(platform, 0, r) not in mending}
+        by_region[platform] = kept
+        if not kept:
+            del by_region[platform]
     for platform in by_region:
         lost.pop(platform, None)
     for group in _clusters({platform: frozenset(cells) for platform, cells in lost.items()}):

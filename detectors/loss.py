@@ -25,7 +25,7 @@ _MOST: Final = 9.0
 _HALFWAY: Final = 0.35
 _NATS_SLOW: Final = 1.5
 _RATIO_MIN: Final = 0.02
-_RATIO_MAX: Final = 0.98  # one failure of many is no relapse
+_RATIO_MAX: Final = 0.95  # what is back may still fail now and then: one failure of many is no relapse
 _FALL_MIN: Final = 0.05
 
 
@@ -82,7 +82,8 @@ class Loss(msgspec.Struct, array_like=True):
     def _nats(self, said: Vote) -> float:
         """How much more likely this window is if the part is back than if it is still mostly lost."""
         if self.slow or said.slow:
-            return _NATS_SLOW if said.speed >= (1.0 + self.speed) / 2 else -_NATS_SLOW
+            quick = said.speed >= (1.0 + self.speed) / 2 and 2 * said.k >= said.n  # what fails has no speed
+            return _NATS_SLOW if quick else -_NATS_SLOW
         usual = min(_RATIO_MAX, max(_RATIO_MIN, said.expected))
         level = self.bad_k / self.bad_n if self.bad_n >= _TELLING_RESULTS else self.low
         fallen = max(_RATIO_MIN, min(level, self.low))

@@ -11,12 +11,14 @@ event, no more and no less.
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+from functools import cache
 from typing import NamedTuple
 
 import pytest
 
-from streams.records import Incident
-from tests.stories.telling import World, minutes, tell
+from streams.records import CalendarEvent, Incident
+from tests.stories.telling import START, World, minutes, tell
 
 FOUR = "facebook,instagram,x,youtube"
 
@@ -155,11 +157,15 @@ STORIES = {
 }
 
 
-def last(incidents: list[Incident]) -> dict[str, list[Incident]]:
+DETECTED_MINUTES = 6
+RESOLVED_MINUTES = 8
+
+
+def by_id(incidents: list[Incident]) -> list[list[Incident]]:
     found: dict[str, list[Incident]] = {}
     for incident in incidents:
         found.setdefault(incident.id, []).append(incident)
-    return found
+    return list(found.values())
 
 
 def _order(line: str) -> tuple[str, float]:
@@ -167,17 +173,21 @@ def _order(line: str) -> tuple[str, float]:
     return " ".join(words[:4]), float(words[4])
 
 
-@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
-def test_story(story: Story) -> None:
-    incidents = last(tell(story.text, story.world))
+@cache
+def told(name: str) -> list[Incident]:
+    return tell(STORIES[name].text, STORIES[name].world)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_story(name: str) -> None:
+    story, incidents = STORIES[name], by_id(told(name))
     said = sorted(
         (
-            f"{end.kind} {end.scope} {end.country or '-'} {','.join(end.platforms) or '-'}",
-            minutes(end.onset),
-            " ".join(one.status for one in told),
+            f"{one[-1].kind} {one[-1].scope} {one[-1].country or '-'} {','.join(one[-1].platforms) or '-'}",
+            minutes(one[-1].onset),
+            " ".join(snapshot.status for snapshot in one),
         )
-        for told in incidents.values()
-        for end in told[-1:]
+        for one in incidents
     )
     wanted = sorted((line.strip() for line in story.expected.strip().splitlines()), key=_order)
     assert len(said) == len(wanted), said
@@ -187,6 +197,69 @@ def test_story(story: Story) -> None:
         assert abs(onset - float(onset_minute)) <= story.world.window_seconds / 60, f"onset {onset}"
         pattern = " ".join(expected).replace(" updated*", "( updated)*").replace(" updated+", "( updated)+")
         assert re.fullmatch(pattern, statuses), statuses
-    for told in incidents.values():
-        assert [one.seq for one in told] == list(range(1, len(told) + 1))
-        assert all(one.simulated and one.summary.startswith("SIMULATED: ") for one in told)
+    for one in incidents:
+        assert [snapshot.seq for snapshot in one] == list(range(1, len(one) + 1))
+        assert all(snapshot.simulated for snapshot in one)
+        assert all(snapshot.summary.startswith("SIMULATED: ") for snapshot in one)
+
+
+SWIFT = ("nation-scale, four platforms", "one carrier", "one region", "mobile only", "total shutdown")
+
+
+@pytest.mark.parametrize("name", SWIFT)
+def test_it_is_told_within_minutes_and_so_is_its_end(name: str) -> None:
+    first, *_, last = tell(STORIES[name].text, STORIES[name].world, seed=2)
+    assert first.id == last.id
+    assert minutes(first.detected) - 30 <= DETECTED_MINUTES
+    assert minutes(last.updated) - 60 <= RESOLVED_MINUTES
+    assert last.resolved is not None
+    assert abs(minutes(last.resolved) - 60) <= 1
+
+
+def test_one_incident_for_each_event_over_all_stories() -> None:
+    """Alarms per true event: 1.0."""
+    alarms = sum(len(by_id(told(name))) for name in STORIES)
+    events = sum(len(story.expected.strip().splitlines()) for story in STORIES.values())
+    assert alarms / events == 1.0
+
+
+def test_a_repeat_is_linked_to_the_first_and_to_the_calendar() -> None:
+    calendar = [
+        CalendarEvent(
+            id="rally",
+            country="PK",
+            title="an online rally",
+            start=START + timedelta(minutes=150),
+            end=START + timedelta(minutes=240),
+        )
+    ]
+    story = STORIES["again within the month"]
+    first, second = by_id(tell(story.text, story.world, calendar=calendar))
+    assert second[0].previous == (first[0].id,)
+    assert second[0].coincides == ("rally",)
+    facts = {fact.name: fact for fact in second[0].evidence}
+    assert facts["calendar"].value == pytest.approx(15 * 60, abs=60)
+    assert facts["like_incidents"].value == 1
+
+
+def test_evidence_is_measured_and_never_a_verdict() -> None:
+    first, *_, last = told("nation-scale, four platforms")
+    facts = {fact.name: fact for fact in last.evidence}
+    assert set(facts) == {
+        "onset_spread",
+        "selectivity",
+        "control",
+        "mechanism_sameness",
+        "half_hour_mark",
+        "recurrence",
+        "like_incidents",
+    }
+    spread = facts["onset_spread"].value
+    assert spread is not None and spread <= 120
+    assert (facts["selectivity"].value, facts["control"].value) == (1.0, 1.0)
+    assert facts["mechanism_sameness"].value == 1.0
+    assert abs(facts["half_hour_mark"].value or 0.0) <= 60
+    assert facts["half_hour_mark"].fits == ("filtering by order",)
+    assert all(fact.n >= 0 and fact.unit and fact.text for fact in facts.values())
+    words = " ".join(fact.text for fact in facts.values()) + first.summary + last.summary
+    assert not re.search(r"censor|authorit|ordered by|deliberate", words, re.IGNORECASE)
