@@ -34,6 +34,7 @@ DISPERSION_STEP_MIN: Final = 0.01
 DISPERSION_MAX: Final = 25.0
 VARIANCE_MIN: Final = 0.3  # a block with less expected scatter than this says nothing of over-dispersion
 HOUR_RESULTS: Final = 300.0  # an hour of the day that rests on fewer hardly learns in an excursion
+WANDER_FIRST: Final = 0.06  # a series never seen may wander: in its first hours only a large loss alarms
 WANDER_RESULTS: Final = 900.0  # (30 results)^2: under this, blocks too thin to tell scatter from chance
 
 
@@ -232,7 +233,7 @@ class BinomialCusum(AnomalyDetector):
         self.dispersion, self.blocks = 1.0, 0.0
         self.block_short = self.block_variance = 0.0
         self.wander_short = self.wander_variance = self.wander_probes = 0.0
-        self.wander_sum = 0.0
+        self.wander_sum = WANDER_RESULTS * WANDER_FIRST**2
         self.wander_weight = WANDER_RESULTS
         self.present, self.exposed = 1.0, 2.0
         self.recent_good = self.recent_probes = 0.0

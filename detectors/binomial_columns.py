@@ -20,6 +20,7 @@ from detectors.binomial import (
     RESULTS_PER_RECENT,
     SLOTS,
     VARIANCE_MIN,
+    WANDER_FIRST,
     WANDER_RESULTS,
     Rules,
     block_ends,
@@ -110,7 +111,7 @@ class _Baselines(Table):
             "wander_short": zero,
             "wander_variance": zero,
             "wander_probes": zero,
-            "wander_sum": zero,
+            "wander_sum": Field(np.float64, WANDER_RESULTS * WANDER_FIRST**2),
             "wander_weight": Field(np.float64, WANDER_RESULTS),
             "recent_good": zero,
             "recent_probes": zero,
@@ -285,9 +286,10 @@ class BinomialColumns:
         if block_ends(start + window, settings.wander_block_seconds, window):
             keep = 0.5 ** (settings.wander_block_seconds / settings.global_half_seconds)
             extra = base.wander_short**2 - base.dispersion * base.wander_variance
-            base.wander_sum[:] = base.wander_sum * keep + extra
+            seen = self.presence.first >= 0
+            np.copyto(base.wander_sum, base.wander_sum * keep + extra, where=seen)
             weight = base.wander_weight * keep + WANDER_RESULTS * (1.0 - keep) + base.wander_probes**2
-            np.copyto(base.wander_weight, weight, where=self.presence.first >= 0)
+            np.copyto(base.wander_weight, weight, where=seen)
             for sums in (base.wander_short, base.wander_variance, base.wander_probes):
                 sums[:] = 0.0
 

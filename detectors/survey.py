@@ -17,6 +17,7 @@ from detectors.readings import CountryReading, Counts, Opinion, Slowness, Standi
 from detectors.series import LIVE_GAPS, Series
 
 STIR = 0.5  # more than this, and a country is looked at: a shortfall too small to matter scores no more
+EASING_NATS = 2.0  # contrary evidence from which on an alarm is no longer sure, though not over
 RESUMED_NATS = 2.0  # a silence worth less is no silence
 STALE_WINDOWS = 10 * LIVE_GAPS  # times older than this say nothing of now
 
@@ -167,9 +168,11 @@ class Survey:
         """Standings of `rows`; `posts` are the vantages that reported lately, `series_of_post` where they belong."""
         is_open = cusum.open[rows]
         best = np.argmax(cusum.statistic[:, rows], axis=0)
-        vantages, bad = self._vantages(cusum, rows, posts, series_of_post)
-        well = cusum.well[rows] >= self.series.detection.close_nats
-        opinion = np.where(live, np.where(score >= 1.0, 1, np.where(well, 2, 0)), 0)
+        vantages, sharing = self._vantages(cusum, rows, posts, series_of_post)
+        well = cusum.well[rows]
+        bad = (score >= 1.0) & (well < EASING_NATS)
+        good = (score < 1.0) & (well >= self.series.detection.close_nats)
+        opinion = np.where(live, np.where(bad, 1, np.where(good, 2, 0)), 0)
         onset = np.where(is_open, cusum.onset[best, rows], -1)
         probes = np.where(is_open, np.rint(cusum.probes[best, rows]), 0.0).astype(np.int64)
         columns = (
@@ -182,7 +185,7 @@ class Survey:
             onset,
             probes,
             vantages,
-            bad,
+            sharing,
             live,
         )
         return [
