@@ -80,7 +80,7 @@ def grid(report: Report, width: int = WIDE) -> Chart | None:
         for point in line.points
     ]
     base = alt.Chart(_data(values))
-    cells = base.mark_rect().encode(
+    cells = base.mark_rect(clip=True).encode(
         x=alt.X("from:T", scale=_x(report), axis=_time_axis(report, width)),
         x2="to:T",
         y=alt.Y("part:N", sort=labels, title=None, axis=alt.Axis(labelLimit=names - 24, labelPadding=6)),
@@ -241,14 +241,16 @@ def _strip(report: Report, line: Line, width: int, *, last: bool, usual: float) 
     layers: list[Any] = [_shade(report)]
     if line.affected:
         layers += [
-            base.mark_area(color=LOST, opacity=0.3, interpolate="step-after").encode(
+            base.mark_area(color=LOST, opacity=0.3, interpolate="step-after", clip=True).encode(
                 y=alt.Y("low:Q", scale=scale, axis=axis), y2="usual:Q"
             ),
-            base.mark_line(color=MUTED, strokeDash=[3, 3], strokeWidth=1).encode(
+            base.mark_line(color=MUTED, strokeDash=[3, 3], strokeWidth=1, clip=True).encode(
                 y=alt.Y("usual:Q", scale=scale, axis=axis)
             ),
         ]
-    layers.append(base.mark_line(color=color, strokeWidth=1.6, interpolate="step-after").encode(y=y))
+    layers.append(
+        base.mark_line(color=color, strokeWidth=1.6, interpolate="step-after", clip=True).encode(y=y)
+    )
     layers += [_onset_rule(report), _event_rules(report)]
     if report.simulated:
         layers.append(_watermark(report, size=26, height=_STRIP_HEIGHT))

@@ -54,7 +54,7 @@ def to_html(report: Report) -> str:
         "day": day,
         "iso": lambda time: time.isoformat(),
         "duration": duration,
-        "percent": percent,
+        "percent": lambda ratio: percent(ratio).replace(" ", "\u00a0"),
         "css_percent": lambda ratio: f"{100 * min(1.0, max(0.0, ratio)):.1f}%",
         "thousands": lambda number: f"{number:,}",
         "figure": figure,

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -178,11 +178,13 @@ def test_a_string_without_end_is_given_up_at_its_limit() -> None:
     assert any(isinstance(item, SqlError) for item in rows(lines))
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("'\\`\"(),;-/*\n aINSERT1"), max_size=60))
 def test_any_text_is_rows_or_errors(text: str) -> None:
     assert all(isinstance(item, dict | SqlError) for item in rows(text.splitlines(keepends=True)))
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
 def test_a_quoted_text_is_read_back(text: str) -> None:
     quoted = text.replace("\\", "\\\\").replace("'", "''")

@@ -10,7 +10,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producers.ooni import Reader, Refusal, Refused
@@ -510,6 +510,7 @@ def test_refused_with_its_reason(value: bytes, reason: Refusal) -> None:
     assert (refused.reason, refused.place) == (reason, "file:1")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(value: bytes) -> None:
     assert all(
@@ -517,6 +518,7 @@ def test_any_bytes_are_read_or_refused(value: bytes) -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=5))
 def test_test_keys_of_any_shape_are_read_or_refused(value: object) -> None:
     for key in reached().keys:

@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -167,6 +167,7 @@ def test_csv(tmp_path: Path) -> None:
     assert read(tmp_path, text, "c.csv", country=None) == events  # ids of their own stay the same
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_said(text: str) -> None:
     for kind in (read_csv, read_icalendar):
