@@ -130,7 +130,9 @@ async def _take(steps: _Steps, exchange: Exchange, target: Target, tools: Tools)
         channel: http.Duplex = plain
         if Stage.TLS in target.steps:
             with steps.at(Stage.TLS):
-                channel = await tls.handshake(plain, _context(target, tools), place.host)
+                channel = await tls.handshake(
+                    plain, _context(target, tools), place.host, more_follows=Stage.HTTP in target.steps
+                )
         if Stage.HTTP in target.steps:
             with steps.at(Stage.HTTP):
                 await http.get(

@@ -59,8 +59,6 @@ async def connect(address: str, port: int) -> Channel:
     fresh = socket.socket(family, socket.SOCK_STREAM)
     try:
         fresh.setblocking(False)
-        # Small requests, one after the other: nothing to gather.
-        fresh.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await loop.sock_connect(fresh, (address, port))
     except BaseException:
         fresh.close()

@@ -52,8 +52,11 @@ class TlsChannel:
         self._to_peer = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._from_peer, self._to_peer, server_hostname=server_name)
 
-    async def handshake(self) -> None:
-        """Complete the handshake. Raises OSError (ssl.SSLError is one), Observed where the peer ends early."""
+    async def handshake(self, *, more_follows: bool) -> None:
+        """Complete the handshake. Raises OSError (ssl.SSLError is one), Observed where the peer ends early.
+
+        Our last message of it goes out with what is sent next, where more follows: one packet, as browsers do it.
+        """
         while True:
             try:
                 self._tls.do_handshake()
@@ -65,7 +68,8 @@ class TlsChannel:
                 self._plain.send_now(self._to_peer.read())  # the alert that tells the peer why
                 raise
             else:
-                await self._flush()
+                if not more_follows:
+                    await self._flush()
                 return
 
     async def receive(self, bytes_max: int = _READ_BYTES) -> bytes:
@@ -101,8 +105,10 @@ class TlsChannel:
         return bool(data)
 
 
-async def handshake(plain: Channel, context: ssl.SSLContext, server_name: str) -> TlsChannel:
+async def handshake(
+    plain: Channel, context: ssl.SSLContext, server_name: str, *, more_follows: bool
+) -> TlsChannel:
     """One handshake. Raises OSError, Observed."""
     channel = TlsChannel(plain, context, server_name)
-    await channel.handshake()
+    await channel.handshake(more_follows=more_follows)
     return channel

@@ -406,6 +406,18 @@ async def test_the_server_name_is_sent(tools: Tools) -> None:
     assert heard == [HOST]
 
 
+async def test_the_server_sees_the_handshake_done_where_nothing_follows(tools: Tools) -> None:
+    done = asyncio.Event()
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        done.set()  # called after the server's side of the handshake
+
+    async with serving(note, certified()) as port:
+        assert (await attempt(target(f"tls://{HOST}:{port}"), tools)).ok
+        async with asyncio.timeout(20):
+            await done.wait()
+
+
 async def test_one_deadline_is_over_all_steps(tools: Tools, names: servers.NameServer) -> None:
     """A slow name server leaves less for the rest: the deadline is the attempt's, not the step's."""
     loop = asyncio.get_running_loop()
