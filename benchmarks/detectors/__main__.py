@@ -185,6 +185,8 @@ def table(
         else:
             figures[name] = _theirs(contenders[name], chosen[name], runs)
         say.print(f"{name}: {figures[name]['platform']} {figures[name]['false_alarms']}")
+        if FIGURES.exists():  # somebody else may have run others meanwhile
+            figures = json.loads(FIGURES.read_text()) | {name: figures[name]}
         ordered = {known: figures[known] for known in ("netdusk", *contenders) if known in figures}
         FIGURES.write_text(json.dumps(ordered, indent=1) + "\n")
     page()
