@@ -24,10 +24,12 @@ from detectors.quiet import Worldwide
 from detectors.readings import CountryReading, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.snapshots import Kind, NetworkLoss, Scope, Snapshot, incident_id
+from detectors.votes import Part
 
 SNAPSHOT_VERSION: Final = 1
 PAST_MAX: Final = 256  # a country: one a night for the days that are remembered, and room for more
 CALENDAR_MAX: Final = 512  # a country
+DOUBT_WINDOWS: Final = 2
 _DAY: Final = 86_400
 _AGREEING: Final = 0.25  # share of the parts that make an onset
 
@@ -39,6 +41,7 @@ class _Country(msgspec.Struct, array_like=True):
 
     cases: list[Case] = []
     past: list[Past] = []
+    doubts: dict[tuple[str, str], int] = {}  # (platform, region): windows in a row in which it seemed to lag
 
 
 class _Stored(msgspec.Struct, array_like=True):
@@ -128,10 +131,11 @@ class Assembler:
         sure: list[Case] = []
         known = [case for case in held.cases if case.phase is not Phase.SUSPECTED]
         mending = {part for case in known for part in case.mending}
+        doubts: dict[tuple[str, str], int] = {}
         for found in find_causes(reading, self.settings, mending):
             case = self._match(found, held.cases)
             taken = {part for other in known if other is not case for part in other.parts}
-            cause = found.without(taken)
+            cause = found.without(taken | self._doubtful(found, mending, held.doubts, doubts))
             if cause is None:
                 continue
             if case is None:
@@ -142,6 +146,7 @@ class Assembler:
                 case.held += 1
                 if not self._waits(cause, case, held.cases, reading, worldwide):
                     sure.append(case)
+        held.doubts = doubts
         held.cases = _without_absorbed(held.cases)
         told: list[Snapshot] = []
         for case in held.cases:
@@ -157,6 +162,27 @@ class Assembler:
         else:
             self._countries.pop(place, None)
         return told
+
+    @staticmethod
+    def _doubtful(
+        cause: Cause,
+        mending: Collection[Part],
+        before: Mapping[tuple[str, str], int],
+        now: dict[tuple[str, str], int],
+    ) -> set[Part]:
+        """Regions that seem to lag behind while the networks mend: an alarm that has not calmed down, or the truth.
+
+        What stays so for a few windows in a row is the truth. Counts go into `now`.
+        """
+        platforms = {part.platform for part in mending if part.asn}
+        doubtful = set()
+        for part in cause.parts:
+            if part.region and part.platform in platforms:
+                key = (part.platform, part.region)
+                now[key] = before.get(key, 0) + 1
+                if now[key] <= DOUBT_WINDOWS:
+                    doubtful.add(part)
+        return doubtful
 
     def _match(self, cause: Cause, cases: Sequence[Case]) -> Case | None:
         """The case that this cause belongs to: one that has been told before a mere suspicion, then the most alike."""

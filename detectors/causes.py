@@ -180,6 +180,8 @@ def _lost_regions(reading: CountryReading, lost: Cells) -> dict[str, dict[str, V
         deep = (
             standing.reachability <= 0.5 * standing.expected or 2 * standing.vantages_bad > standing.vantages
         )
+        # An alarm outlasts its loss: what this very window says must not speak against it.
+        deep = deep and standing.n > 0 and 2 * standing.k <= standing.expected * standing.n
         if deep:
             found.setdefault(platform, {})[region] = vote(Part(platform, 0, region), reading)
     for platform in list(found):
