@@ -24,7 +24,7 @@ def file_name(group: str, version: str, kind: str) -> str:
     >>> file_name("apps", "v1", "Deployment"), file_name("", "v1", "Service")
     ('deployment-apps-v1.json', 'service-v1.json')
     """
-    parts = [kind.lower(), *([group.split(".")[0]] if group else []), version]
+    parts = [kind.lower(), *([group.split(".", maxsplit=1)[0]] if group else []), version]
     return "-".join(parts) + ".json"
 
 
