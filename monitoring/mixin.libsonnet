@@ -1,25 +1,24 @@
 // The same rules and dashboards as a mixin, for those who put theirs together with jsonnet
 // (https://monitoring.mixins.dev). Nothing is defined here: it reads what `python -m monitoring` writes.
-//
-//   jb install / vendor this repository, then:  (import 'netdusk/monitoring/mixin.libsonnet') { ... }
-local groups(text) = std.parseYaml(text).groups;
-local all =
-  groups(importstr '../helm/netdusk/files/rules/netdusk-incidents.yaml')
-  + groups(importstr '../helm/netdusk/files/rules/netdusk-self.yaml')
-  + (if $._config.canary then groups(importstr '../helm/netdusk/files/rules/netdusk-canary.yaml') else []);
-local with(field) = [
+local groups = import 'mixin-groups.json';
+local with(all, field) = [
   group { rules: [rule for rule in group.rules if std.objectHas(rule, field)] }
   for group in all
   if std.length([rule for rule in group.rules if std.objectHas(rule, field)]) > 0
 ];
 
 {
+  local all =
+    groups['netdusk-incidents']
+    + groups['netdusk-self']
+    + (if $._config.canary then groups['netdusk-canary'] else []),
+
   _config:: {
-    // Whether the canary runs: `netdusk probe` and `netdusk up` can.
+    // Whether a canary runs.
     canary: true,
   },
-  prometheusAlerts+:: { groups+: with('alert') },
-  prometheusRules+:: { groups+: with('record') },
+  prometheusAlerts+:: { groups+: with(all, 'alert') },
+  prometheusRules+:: { groups+: with(all, 'record') },
   grafanaDashboards+:: {
     'netdusk-overview.json': import '../helm/netdusk/files/dashboards/netdusk-overview.json',
     'netdusk-country.json': import '../helm/netdusk/files/dashboards/netdusk-country.json',

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from monitoring.alerts import netdusk, world
 from monitoring.config import DRILL, ON_CALL, Config
+from monitoring.dashboards.country import country
+from monitoring.dashboards.incident import incident
+from monitoring.dashboards.netdusk import itself
+from monitoring.dashboards.overview import overview
+from monitoring.dashboards.parts import Board
 from monitoring.model import Group, rule_file
 from monitoring.rules import netdusk as records
 
 ROOT: Final = Path(__file__).parents[1]
 RULES: Final = "helm/netdusk/files/rules"
+DASHBOARDS: Final = "helm/netdusk/files/dashboards"
 
 
 def rule_groups(config: Config) -> Mapping[str, list[Group]]:
@@ -29,8 +36,16 @@ def rule_files(config: Config) -> dict[str, str]:
     return {f"{name}.yaml": rule_file(groups, config) for name, groups in rule_groups(config).items()}
 
 
+def boards(config: Config) -> list[Board]:
+    """The dashboards."""
+    return [overview(config), country(config), incident(config), itself(config)]
+
+
 def files() -> dict[str, str]:
     """Path and text of every file that `python -m monitoring` writes."""
     found = {f"{RULES}/{name}": text for name, text in rule_files(ON_CALL).items()}
     found["monitoring/drill/netdusk-incidents.yaml"] = rule_files(DRILL)["netdusk-incidents.yaml"]
+    groups = {name: [group.written(ON_CALL) for group in made] for name, made in rule_groups(ON_CALL).items()}
+    found["monitoring/mixin-groups.json"] = json.dumps(groups, indent=2) + "\n"
+    found |= {f"{DASHBOARDS}/{board.uid}.json": board.written() for board in boards(ON_CALL)}
     return found
