@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
@@ -19,6 +20,7 @@ from streams.records import Kind
 from streams.report import Line, Report, duration
 
 Chart = Any  # of Altair: its types are unions of everything
+Store = dict[str, list[dict[str, Any]]]
 
 INK: Final = "#1c2430"
 MUTED: Final = "#5a6472"
@@ -41,25 +43,39 @@ _LEGENDS: Final = {
 }
 
 
-def strips(report: Report, width: int = WIDE, *, titled: bool = False) -> Chart | None:
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is to be drawn, and the values that it names."""
+
+    chart: Chart
+    store: Store
+
+    def spec(self) -> dict[str, Any]:
+        """Vega-Lite, whole."""
+        found: dict[str, Any] = self.chart.to_dict(format="vega-lite")
+        return found | {"datasets": self.store}
+
+
+def strips(report: Report, width: int = WIDE, *, titled: bool = False) -> Picture | None:
     """One strip a platform: the ratio over time, what is usual, the incident shaded, the calendar above.
 
     None where nothing was measured. `titled` puts the headline and the numbers on it, for a picture by itself.
     """
     if not report.lines:
         return None
-    rows: list[Chart] = [_head(report, width)]
+    store: Store = {}
+    rows: list[Chart] = [_head(store, report, width)]
     rows += [
-        _strip(report, line, width, last=line is report.lines[-1], usual=report.worst.usual)
+        _strip(store, report, line, width, last=line is report.lines[-1], usual=report.worst.usual)
         for line in report.lines
     ]
     chart = alt.vconcat(*rows, spacing=7).resolve_scale(x="shared")
     if titled:
         chart = chart.properties(title=_title(report, width))
-    return _dressed(chart)
+    return Picture(_dressed(chart), store)
 
 
-def grid(report: Report, width: int = WIDE) -> Chart | None:
+def grid(report: Report, width: int = WIDE) -> Picture | None:
     """One row a network, dark where it lost; None where there are fewer than two."""
     lines = report.grid[:_GRID_ROWS_MAX]
     if len(lines) < 2:
@@ -79,7 +95,8 @@ def grid(report: Report, width: int = WIDE) -> Chart | None:
         for line, label in zip(lines, labels, strict=True)
         for point in line.points
     ]
-    base = alt.Chart(_data(values))
+    store: Store = {}
+    base = alt.Chart(_data(store, values))
     cells = base.mark_rect(clip=True).encode(
         x=alt.X("from:T", scale=_x(report), axis=_time_axis(report, width)),
         x2="to:T",
@@ -100,12 +117,12 @@ def grid(report: Report, width: int = WIDE) -> Chart | None:
             alt.value("#ffffff"),
         ),
     )
-    marks = _onset_rule(report)
+    marks = _onset_rule(store, report)
     layers: list[Any] = [cells, marks]
     if report.simulated:
-        layers.append(_watermark(report, size=34, height=height))
+        layers.append(_watermark(store, report, size=34, height=height))
     chart = alt.layer(*layers).properties(width=inner, height=height)
-    return _dressed(alt.vconcat(chart))
+    return Picture(_dressed(alt.vconcat(chart)), store)
 
 
 def _labels(lines: Sequence[Line], *, short: bool) -> list[str]:
@@ -143,13 +160,13 @@ def describe(report: Report) -> str:
     return " ".join(parts)
 
 
-def to_svg(chart: Chart, name: str, label: str) -> str:
+def to_svg(picture: Picture, name: str, label: str) -> str:
     """An inline SVG that scales to its place, with its text alternative.
 
     `name` tells its inner ids from those of other pictures on the page; the renderer counts them through a whole
     process, which no two pages would have alike.
     """
-    svg: str = vlc.vegalite_to_svg(chart.to_dict(format="vega-lite"), allowed_base_urls=[])
+    svg: str = vlc.vegalite_to_svg(picture.spec(), allowed_base_urls=[])
     for number, found in enumerate(dict.fromkeys(_IDS.findall(svg))):
         svg = re.sub(rf"\b{re.escape(found)}\b(?=[\")])", f"{name}-{number}", svg)
     return _OPENING.sub(
@@ -162,9 +179,9 @@ def to_svg(chart: Chart, name: str, label: str) -> str:
     )
 
 
-def to_png(chart: Chart) -> bytes:
+def to_png(picture: Picture) -> bytes:
     """A picture of twice the size, for screens that show it sharp."""
-    png: bytes = vlc.vegalite_to_png(chart.to_dict(format="vega-lite"), scale=2, allowed_base_urls=[])
+    png: bytes = vlc.vegalite_to_png(picture.spec(), scale=2, allowed_base_urls=[])
     return png
 
 
@@ -175,7 +192,7 @@ _OPENING: Final = re.compile(r'<svg\b[^>]*?\bwidth="(?P<w>[\d.]+)"[^>]*?\bheight
 # ---- parts
 
 
-def _head(report: Report, width: int) -> Chart:
+def _head(store: Store, report: Report, width: int) -> Chart:
     """The strip above: the incident as a bar, and every calendar event that it coincides with."""
     until = report.resolved or report.end
     bars: list[dict[str, Any]] = [
@@ -205,7 +222,7 @@ def _head(report: Report, width: int) -> Chart:
     middle = (_millis(report.start) + _millis(report.end)) / 2
     for bar in bars:
         bar["late"] = bar["from"] > middle
-    base = alt.Chart(_data(bars)).encode(
+    base = alt.Chart(_data(store, bars)).encode(
         y=alt.Y("row:N", axis=None, sort=None), color=alt.Color("kind:N", scale=None, legend=None)
     )
     x = alt.X("from:T", scale=_x(report), axis=None)
@@ -226,7 +243,7 @@ def _head(report: Report, width: int) -> Chart:
 _NO_FRAME: Final = alt.ViewConfig(stroke=None)
 
 
-def _strip(report: Report, line: Line, width: int, *, last: bool, usual: float) -> Chart:
+def _strip(store: Store, report: Report, line: Line, width: int, *, last: bool, usual: float) -> Chart:
     """The line, and, red between it and what is usual, what was lost."""
     color = INK if line.affected else WELL
     values = [
@@ -236,9 +253,9 @@ def _strip(report: Report, line: Line, width: int, *, last: bool, usual: float) 
     scale = alt.Scale(domain=[0, 1.02], nice=False)
     axis = alt.Axis(format=".0%", values=[0, 0.5, 1], title=None, grid=True, gridColor=RULE, gridOpacity=0.8)
     x = alt.X("time:T", scale=_x(report), axis=_time_axis(report, width) if last else _no_axis(report, width))
-    base = alt.Chart(_data(values)).encode(x=x)
+    base = alt.Chart(_data(store, values)).encode(x=x)
     y = alt.Y("ratio:Q", scale=scale, axis=axis)
-    layers: list[Any] = [_shade(report)]
+    layers: list[Any] = [_shade(store, report)]
     if line.affected:
         layers += [
             base.mark_area(color=LOST, opacity=0.3, interpolate="step-after", clip=True).encode(
@@ -251,9 +268,9 @@ def _strip(report: Report, line: Line, width: int, *, last: bool, usual: float) 
     layers.append(
         base.mark_line(color=color, strokeWidth=1.6, interpolate="step-after", clip=True).encode(y=y)
     )
-    layers += [_onset_rule(report), _event_rules(report)]
+    layers += [_onset_rule(store, report), _event_rules(store, report)]
     if report.simulated:
-        layers.append(_watermark(report, size=26, height=_STRIP_HEIGHT))
+        layers.append(_watermark(store, report, size=26, height=_STRIP_HEIGHT))
     label = line.label if line.affected else f"{line.label} (for comparison)"
     title = alt.TitleParams(label, anchor="start", fontSize=12, fontWeight=600, color=color, offset=3)
     return alt.layer(*layers).properties(width=width, height=_STRIP_HEIGHT, title=title)
@@ -263,7 +280,7 @@ def _below(ratio: float | None, usual: float) -> float | None:
     return None if ratio is None else min(ratio, usual)
 
 
-def _shade(report: Report) -> Chart:
+def _shade(store: Store, report: Report) -> Chart:
     span = [
         {
             "from": _millis(max(report.onset, report.start)),
@@ -271,34 +288,34 @@ def _shade(report: Report) -> Chart:
         }
     ]
     return (
-        alt.Chart(_data(span))
+        alt.Chart(_data(store, span))
         .mark_rect(color=LOST, opacity=0.06)
         .encode(x=alt.X("from:T", scale=_x(report)), x2="to:T")
     )
 
 
-def _onset_rule(report: Report) -> Chart:
+def _onset_rule(store: Store, report: Report) -> Chart:
     times = [report.onset, *((report.resolved,) if report.resolved else ())]
     return (
-        alt.Chart(_data([{"at": _millis(time)} for time in times]))
+        alt.Chart(_data(store, [{"at": _millis(time)} for time in times]))
         .mark_rule(color=LOST, strokeWidth=1, opacity=0.8)
         .encode(x=alt.X("at:T", scale=_x(report)))
     )
 
 
-def _event_rules(report: Report) -> Chart:
+def _event_rules(store: Store, report: Report) -> Chart:
     times = [event.start for event in report.events if report.start <= event.start <= report.end]
     return (
-        alt.Chart(_data([{"at": _millis(time)} for time in times]))
+        alt.Chart(_data(store, [{"at": _millis(time)} for time in times]))
         .mark_rule(color=EVENT, strokeWidth=1.2, strokeDash=[5, 3])
         .encode(x=alt.X("at:T", scale=_x(report)))
     )
 
 
-def _watermark(report: Report, *, size: int, height: float) -> Chart:
+def _watermark(store: Store, report: Report, *, size: int, height: float) -> Chart:
     middle = (_millis(report.start) + _millis(report.end)) // 2
     return (
-        alt.Chart(_data([{"at": middle, "text": _SIMULATED}]))
+        alt.Chart(_data(store, [{"at": middle, "text": _SIMULATED}]))
         .mark_text(fontSize=size, fontWeight=700, opacity=0.22, color=INK, baseline="middle")
         .encode(x=alt.X("at:T", scale=_x(report)), y=alt.value(height / 2), text="text:N")
     )
@@ -371,8 +388,11 @@ def _no_axis(report: Report, width: int) -> alt.Axis:
     )
 
 
-def _data(values: Sequence[dict[str, Any]]) -> Any:
-    return alt.InlineData(values=list(values))
+def _data(store: Store, values: Sequence[dict[str, Any]]) -> Any:
+    """Values by a name, kept beside the chart: Altair copies what is in a chart a hundred times over."""
+    name = f"d{len(store)}"
+    store[name] = list(values)
+    return alt.NamedData(name=name)
 
 
 def _millis(time: datetime) -> int:
