@@ -6,6 +6,7 @@ What an attempt is and how results get to the broker is the producers' matter; h
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import signal
 import ssl
@@ -186,7 +187,9 @@ async def write_lines(probing: Probing, *, count_max: int | None) -> None:
             out.write(encode(record) + b"\n")
             out.flush()
         except BrokenPipeError:
-            stop.set()  # `| head` has enough
+            # `| head` has enough. What is still in the buffer has to go somewhere when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            stop.set()
 
     await probing.run(take, stop=stop, count_max=count_max)
 

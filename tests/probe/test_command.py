@@ -141,6 +141,18 @@ async def test_printing_ends_after_the_count(world: World) -> None:
     assert ends(results(out)) <= expected(world)
 
 
+async def test_a_reader_who_has_enough_ends_it(world: World) -> None:
+    process = await probe("--print", "--interval", "1", *world.arguments)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    async with asyncio.timeout(WAIT_SECONDS):
+        assert results(await process.stdout.readline())
+        process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]  # what `| head -1` does
+        err = (await process.stderr.read()).decode()
+        assert await process.wait() == 0, err
+    assert "BrokenPipe" not in err
+
+
 async def test_without_a_broker_everything_is_in_the_spool(world: World, tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     process = await probe(
