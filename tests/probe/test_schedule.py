@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producers.probe.schedule import Tally, Timetable, once, pause, run
@@ -28,6 +28,7 @@ def played(timetable: Timetable, until: float) -> list[tuple[float, str]]:
     return found
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     number=st.integers(1, 30),
     jitter=st.floats(0, 0.5),
