@@ -18,12 +18,13 @@ import msgspec
 
 from detectors.case import Case, reasons
 from detectors.causes import Cause, find_causes
-from detectors.evidence import Past, affected_networks, at_same_time, coincident, facts, like, network_onsets
+from detectors.evidence import Past, at_same_time, coincident, like
 from detectors.moves import Event, Phase, Told, move
 from detectors.quiet import Worldwide
 from detectors.readings import CountryReading, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
-from detectors.snapshots import Kind, NetworkLoss, Scope, Snapshot, incident_id
+from detectors.snapshots import Snapshot, incident_id
+from detectors.telling import snapshot_of
 from detectors.votes import Part
 
 SNAPSHOT_VERSION: Final = 1
@@ -298,7 +299,9 @@ class Assembler:
         case.updated = reading.end
         case.reason = said.reason
         case.told, case.pending, case.pending_windows = case.news(), [], 0
-        return snapshot_of(case, reading, said.told, self._calendar, self)
+        return snapshot_of(
+            case, reading, said.told, self._calendar, self.settings, self.version, self.fingerprint
+        )
 
     # what is over
 
@@ -390,77 +393,3 @@ def first_onset(case: Case, reading: CountryReading) -> int:
         if sum(onset <= other <= onset + window for other in onsets) >= enough:
             return onset
     return median_low(onsets)
-
-
-def snapshot_of(
-    case: Case, reading: CountryReading, told: Told, calendar: Mapping[str, Scheduled], assembler: Assembler
-) -> Snapshot:
-    """Write down how a case stands."""
-    settings = assembler.settings
-    losses = list(case.losses.values())
-    networks = _networks(case, reading, settings)
-    totals = case.mechanism_totals()
-    total = sum(totals.values())
-    own = case.mechanism_by_network()
-    share = totals.get(case.mechanism or "", 0.0) / total if total else 0.0
-    lasting = [loss for loss in losses if loss.recovered is None]
-    return Snapshot(
-        id=case.id,
-        seq=case.seq,
-        status=told,
-        kind=case.kind,
-        scope=case.scope,
-        severity=case.severity,
-        country=case.country,
-        countries=(),
-        regions=tuple(case.regions or _regions_of(case, reading)),
-        platforms=tuple(case.platforms),
-        networks=networks,
-        onset=case.onset,
-        detected=case.detected,
-        updated=case.updated,
-        resolved=case.resolved,
-        reachability=round(case.reachability(), 4),
-        usual=round(sum(loss.usual for loss in losses) / len(losses), 4),
-        mechanism=case.mechanism,
-        mechanism_share=round(share if case.mechanism in totals else 1.0, 4),
-        mechanism_by_network=tuple((asn, name) for asn, name in own.items() if name != case.mechanism),
-        facts=tuple(facts(case, reading, calendar, settings)),
-        previous=tuple(case.previous),
-        coincides=tuple(case.coincides),
-        confirmed=case.live >= settings.networks_confirm,
-        vantages=case.vantages,
-        networks_live=case.live,
-        measurements=sum(loss.probes for loss in losses),
-        reason=case.reason,
-        back=tuple(case.restored_platforms()),
-        unheard=len(lasting) and len(case.lasting) if told is Told.RESOLVED else 0,
-        simulated=case.simulated,
-        version=assembler.version,
-        fingerprint=assembler.fingerprint,
-    )
-
-
-def _networks(case: Case, reading: CountryReading, settings: IncidentSettings) -> tuple[NetworkLoss, ...]:
-    onsets, back = network_onsets(case), case.back_since()
-    found = []
-    for asn in affected_networks(case, reading):
-        units = {(asn, ""), *((0, region) for region in reading.homes.get(asn, ()))} & case.units
-        losses = [loss for (_, a, region), loss in case.losses.items() if (a, region) in units]
-        found.append(
-            NetworkLoss(
-                asn,
-                settings.network_names.get(asn),
-                round(sum(loss.lost for loss in losses) / len(losses), 4),
-                onsets.get(asn, min(loss.onset for loss in losses)),
-                max(back[unit] for unit in units) if units <= back.keys() else None,
-            )
-        )
-    return tuple(found)
-
-
-def _regions_of(case: Case, reading: CountryReading) -> list[str]:
-    """The regions of a loss that is said by its networks."""
-    if case.scope is not Scope.REGION and case.kind is Kind.PLATFORM and case.scope is not Scope.PROVIDER:
-        return []
-    return sorted({home for asn in case.networks for home in reading.homes.get(asn, ()) if home})

@@ -69,6 +69,7 @@ class Case(msgspec.Struct, array_like=True):
     quieted: bool = False
     silent: bool = False
     mechanism: str | None = None
+    mechanism_share: float = 0.0
     told: list[str] = []  # what the last snapshot said, see `news`
     pending: list[str] = []
     pending_windows: int = 0
@@ -203,38 +204,41 @@ class Case(msgspec.Struct, array_like=True):
         return len(dark & set(self.networks)) * 2 > len(self.networks)
 
     def _weigh_failures(self, reading: CountryReading) -> None:
-        cells = {(p, a) for p, a, region in self.losses if p and not region}
-        regions, platforms = set(self.regions), {p for p, _, region in self.losses if region}
-        inside = set(networks_in(regions, reading)) if regions else set()
+        """Take in how the parts fail that are lost now; what mends fails by chance, and says nothing of it."""
+        bad = [Part(*key) for key, loss in self.losses.items() if loss.good == 0 and key[0]]
+        if not bad:
+            return
+        cells = {(part.platform, part.asn) for part in bad if not part.region}
+        for part in bad:
+            if part.region:
+                cells.update((part.platform, asn) for asn in networks_in([part.region], reading))
         for counts in self.failures.values():
             for name in list(counts):
                 counts[name] *= _FADE
                 if counts[name] < 0.05:
                     del counts[name]
         for (platform, asn), found in sorted(reading.mechanisms.items()):
-            if (platform, asn) in cells or (platform in platforms and asn in inside):
+            if (platform, asn) in cells:
                 counts = self.failures.setdefault(asn, {})
                 for name, count in sorted(found.items()):
                     counts[name] = counts.get(name, 0.0) + count
-        for platform in self.platforms:
-            good, bad = self.controls.get(platform, (0.0, 0.0))
-            more_good, more_bad = reading.control.get(platform, (0, 0))
-            self.controls[platform] = (good * _FADE + more_good, bad * _FADE + more_bad)
-        self._name_mechanism()
+        for platform in sorted({part.platform for part in bad}):
+            good, failed = self.controls.get(platform, (0.0, 0.0))
+            more_good, more_failed = reading.control.get(platform, (0, 0))
+            self.controls[platform] = (good * _FADE + more_good, failed * _FADE + more_failed)
+        self._name_mechanism([self.losses[part.platform, part.asn, part.region] for part in bad])
 
-    def _name_mechanism(self) -> None:
-        lasting = [loss for (p, _, _), loss in self.losses.items() if p and loss.recovered is None]
-        if not lasting:
-            return
-        if 2 * sum(loss.slow for loss in lasting) > len(lasting):
-            self.mechanism = THROTTLED
-            return
+    def _name_mechanism(self, bad: list[Loss]) -> None:
+        slow = sum(loss.slow for loss in bad)
         totals = self.mechanism_totals()
-        if totals:
+        if 2 * slow > len(bad):
+            self.mechanism, self.mechanism_share = THROTTLED, slow / len(bad)
+        elif totals:
             best = max(totals, key=lambda name: (totals[name], name))
             # The one that was said stays until it is clearly not the first any more.
             if self.mechanism is None or totals[best] >= 1.25 * totals.get(self.mechanism, 0.0):
                 self.mechanism = best
+            self.mechanism_share = totals.get(self.mechanism, 0.0) / sum(totals.values())
 
     def mechanism_totals(self) -> dict[str, float]:
         """Recent failures by mechanism, over its networks."""
