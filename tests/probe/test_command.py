@@ -153,35 +153,64 @@ async def test_a_reader_who_has_enough_ends_it(world: World) -> None:
     assert "BrokenPipe" not in err
 
 
-async def test_without_a_broker_everything_is_in_the_spool(world: World, tmp_path: Path) -> None:
-    spool = tmp_path / "spool"
+async def spooling(world: World, spool: Path) -> tuple[asyncio.subprocess.Process, str]:
+    """A probe without a broker, once it has said so; and where its /metrics is."""
     process = await probe(
         *world.arguments,
         *("--interval", "1", "--spool", str(spool), "--bootstrap", "127.0.0.1:1", "--metrics-port", "0"),
     )
     assert process.stderr is not None
     heard = ""
-    url = None
+    while True:
+        line = (await process.stderr.readline()).decode()
+        assert line, heard
+        heard += line
+        url = re.search(r"http://127\.0\.0\.1:\d+", heard)
+        if url is not None and "the broker is away" in heard:
+            return process, f"{url[0]}/metrics"
+
+
+async def figures_until(url: str, metric: str, at_least: int) -> str:
+    """The page, once a metric's sum over its series is so large."""
+    async with aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(url) as page:
+                figures = await page.text()
+            counts = re.findall(rf"^{metric}(?:\{{.*\}})? (\d+)\.0$", figures, re.MULTILINE)
+            if sum(map(int, counts)) >= at_least:
+                return figures
+
+
+def spooled(spool: Path) -> list[ProbeResult]:
+    return results(b"".join(path.read_bytes() for path in sorted(spool.glob("*.jsonl"))))
+
+
+async def test_without_a_broker_everything_is_in_the_spool(world: World, tmp_path: Path) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
-        while url is None or "the broker is away" not in heard:
-            line = (await process.stderr.readline()).decode()
-            assert line, heard
-            heard += line
-            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-                url = found[0]
-        measured = 0
-        async with aiohttp.ClientSession() as session:
-            while measured < 8:
-                async with session.get(f"{url}/metrics") as page:
-                    figures = await page.text()
-                counts = re.findall(r"^netdusk_probe_results_total\{.*\} (\d+)\.0$", figures, re.MULTILINE)
-                measured = sum(map(int, counts))
+        process, url = await spooling(world, tmp_path / "spool")
+        figures = await figures_until(url, "netdusk_probe_results_total", 8)
     assert 'netdusk_probe_results_total{outcome="tls",platform="x"}' in figures
     assert "netdusk_probe_broker_up 0.0" in figures
     process.send_signal(signal.SIGTERM)
     code, _, err = await ended(process)
     assert code == 0, err
-    kept = results(b"".join(path.read_bytes() for path in sorted(spool.glob("*.jsonl"))))
-    assert len(kept) >= measured
+    kept = spooled(tmp_path / "spool")
+    assert len(kept) >= 8
     assert ends(kept) == expected(world)
     assert len({record.id for record in kept}) == len(kept)
+
+
+async def test_what_the_spool_has_survives_a_kill(world: World, tmp_path: Path) -> None:
+    async with asyncio.timeout(WAIT_SECONDS):
+        process, url = await spooling(world, tmp_path / "spool")
+        await figures_until(url, "netdusk_probe_spool_records", 4)
+        process.kill()
+        await process.communicate()
+    kept = {record.id for record in spooled(tmp_path / "spool")}
+    assert len(kept) >= 4
+    async with asyncio.timeout(WAIT_SECONDS):
+        process, url = await spooling(world, tmp_path / "spool")
+        await figures_until(url, "netdusk_probe_spool_records", len(kept) + 1)
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+    assert kept < {record.id for record in spooled(tmp_path / "spool")}
