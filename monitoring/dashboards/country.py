@@ -62,7 +62,7 @@ def country(config: Config) -> Board:
                 "Platform",
                 'netdusk_country_reachability_ratio{country=~"$country"}',
                 multi=True,
-                every=True,
+                all_value=".*",
             ),
         ],
         annotation=f"max by (country, platform, kind, scope) ({active})",

@@ -57,7 +57,6 @@ def incident(config: Config) -> Board:
                 "Platform",
                 'netdusk_incident_active{country=~"$country", simulated=~"$simulated"}',
                 multi=True,
-                every=True,
             ),
             dashboard.TextBoxVariable("id")
             .label("Incident id")

@@ -51,7 +51,7 @@ def overview(config: Config) -> Board:
         [
             simulated_variable(),
             label_variable(
-                "platform", "Platform", "netdusk_country_reachability_ratio", multi=True, every=True
+                "platform", "Platform", "netdusk_country_reachability_ratio", multi=True, all_value=".*"
             ),
         ],
     )
@@ -116,7 +116,7 @@ def overview(config: Config) -> Board:
         ),
     )
     board.row(
-        "Incidents",
+        "What is lost",
         listing(
             "Open incidents",
             "One row a platform of each open incident. Unconfirmed ones rest on too few networks to page anybody. An "
@@ -153,7 +153,7 @@ def overview(config: Config) -> Board:
             height=12,
         ),
         curve(
-            "Open incidents",
+            "Open incidents over time",
             "Places in an open incident, by kind and scope.",
             "short",
             Query(f"count by (kind, scope) (max by ({place}) ({active}))", "{{kind}}, {{scope}}"),

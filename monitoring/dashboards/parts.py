@@ -48,6 +48,7 @@ GREEN, YELLOW, RED, BLUE = "green", "yellow", "red", "blue"
 RATIO_STEPS: Final = ((None, RED), (0.5, YELLOW), (0.9, GREEN))
 SCORE_STEPS: Final = ((None, GREEN), (0.5, YELLOW), (1.0, RED))
 PLAIN: Final = ((None, BLUE),)
+_OF_INTERVALS: Final = ("auto", "auto_count", "auto_min")
 Steps = Sequence[tuple[float | None, str]]
 Panel = Any  # a builder of any of the SDK's panels: they share no type
 
@@ -187,6 +188,7 @@ def listing(
     order = [*(column.name for column in labels), *names]
     panel = (
         table.Panel()
+        .show_header(True)
         .with_transformation(DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(
             DataTransformerConfig(
@@ -212,6 +214,7 @@ def matrix(
     """A table of one figure by two labels."""
     panel = (
         table.Panel()
+        .show_header(True)
         .cell_options(
             common.TableColoredBackgroundCellOptions(mode=common.TableCellBackgroundDisplayMode.BASIC)
         )
@@ -350,6 +353,15 @@ class Board:
         raw = json.loads(JSONEncoder(sort_keys=True).encode(board.build()))
         for number, panel in enumerate(raw["panels"], start=1):
             panel["id"] = number
+        for annotation in raw["annotations"].get(
+            "list", []
+        ):  # Prometheus' own field, which the SDK does not know
+            annotation["titleFormat"] = "{{platform}} {{country}}: {{kind}}, {{scope}}"
+        for variable in raw["templating"]["list"]:
+            for (
+                key
+            ) in _OF_INTERVALS:  # the SDK writes them on every variable; Grafana's types have them on none
+                variable.pop(key, None)
         return json.dumps(raw, indent=2, sort_keys=True) + "\n"
 
 
@@ -364,8 +376,13 @@ def simulated_variable() -> Any:
     )
 
 
-def label_variable(name: str, label: str, metric: str, *, multi: bool = False, every: bool = False) -> Any:
-    """A choice among the values that a label has on a metric."""
+def label_variable(
+    name: str, label: str, metric: str, *, multi: bool = False, all_value: str | None = None
+) -> Any:
+    """A choice among the values that a label has on a metric.
+
+    With `multi`, several can be chosen, and all of them together: `all_value` where that is more than those listed.
+    """
     variable = (
         dashboard.QueryVariable(name)
         .label(label)
@@ -375,9 +392,9 @@ def label_variable(name: str, label: str, metric: str, *, multi: bool = False, e
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.ALPHABETICAL_ASC)
         .multi(multi)
-        .include_all(every)
+        .include_all(multi)
     )
-    return variable.all_value(".*") if every else variable
+    return variable.all_value(all_value) if all_value is not None else variable
 
 
 def _common(

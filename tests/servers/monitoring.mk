@@ -1,7 +1,8 @@
-# Prometheus (with promtool), Alertmanager (with amtool) and jsonnet for the tests of monitoring/: Debian's packages.
+# For the tests of monitoring/: Prometheus (with promtool), Alertmanager (with amtool) and jsonnet, Debian's packages.
 MONITORING_READY := .cache/monitoring/.ready
+GRAFANA_SCHEMAS := .cache/monitoring/schema/.ready
 
-servers:: $(MONITORING_READY)
+servers:: $(MONITORING_READY) $(GRAFANA_SCHEMAS)
 
 $(MONITORING_READY): tests/servers/monitoring.mk
 	@if ! { command -v prometheus && command -v promtool && command -v prometheus-alertmanager \
@@ -10,6 +11,14 @@ $(MONITORING_READY): tests/servers/monitoring.mk
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager jsonnet; \
 	fi
 	@mkdir -p $(@D) && touch $@
+
+# The types of Grafana's dashboards as JSON Schemas. Grafana itself is not used anywhere.
+$(GRAFANA_SCHEMAS): tests/servers/monitoring/package.json tests/servers/monitoring/schemas.sh
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 18 or newer" >&2; exit 1; }
+	rm -rf $(@D) && mkdir -p $(@D) && cp $< $(@D)
+	npm --prefix $(@D) install --silent --no-fund --no-audit --no-package-lock
+	tests/servers/monitoring/schemas.sh $(@D)
+	@touch $@
 
 docs::
 	$(BIN)/python -m streams.metrics_doc
