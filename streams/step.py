@@ -6,7 +6,7 @@ they run. It knows no broker and no clock: time arrives with the log, as ticks o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -24,7 +24,17 @@ from streams.incidents import DETECTOR_VERSION, to_record
 from streams.machine import Chunk, Message, Outbox
 from streams.metrics import ProbeCount
 from streams.records import CalendarEvent, HealthRecord, Incident, Rejected, encode
-from streams.rows import MECHANISMS, Columns, Refusal, Rows, control_codes, measures, mechanism_codes, refusal
+from streams.rows import (
+    MECHANISMS,
+    Columns,
+    Refusal,
+    Rows,
+    control_codes,
+    measures,
+    mechanism_codes,
+    refusal,
+    times,
+)
 from streams.settings import Settings, fingerprint
 
 SNAPSHOT_VERSION: Final = 1
@@ -132,31 +142,30 @@ class CountryMachine:
     def read_decoded(self, decoded: Sequence[Decoded], *, timestamps_ms: Sequence[int] | None = None) -> Rows:
         """Put decoded records into columns; `timestamps_ms` are the broker's own append times."""
         stamps = timestamps_ms if self._live else None
-        results: list[ProbeResult] = []
-        places: list[int] = []
+        results = [record for record in decoded if type(record) is ProbeResult]
+        place = np.arange(len(decoded), dtype=np.int32)
         refusals: list[Refusal] = []
         ticks: list[tuple[int, int]] = []
-        for place, record in enumerate(decoded):
-            if type(record) is ProbeResult:
-                results.append(record)
-                places.append(place)
-            elif isinstance(record, Malformed):
-                refusals.append(refusal(place, record))
-            elif isinstance(record, Tick):
-                at = (record.time - _EPOCH) // _MILLISECOND
-                if stamps is not None and abs(at - stamps[place]) > self._refuse_ms:
-                    refusals.append(
-                        Refusal(place, Reason.TICK_REFUSED, f"{at - stamps[place]} ms from the broker's time")
-                    )
-                else:
-                    ticks.append((place, at))
+        if len(results) < len(decoded):
+            others = [(i, record) for i, record in enumerate(decoded) if type(record) is not ProbeResult]
+            place = np.delete(place, [i for i, _ in others])
+            for i, record in others:
+                if isinstance(record, Malformed):
+                    refusals.append(refusal(i, record))
+                elif isinstance(record, Tick):
+                    at = (record.time - _EPOCH) // _MILLISECOND
+                    if stamps is not None and abs(at - stamps[i]) > self._refuse_ms:
+                        off = at - stamps[i]
+                        refusals.append(Refusal(i, Reason.TICK_REFUSED, f"{off} ms from the broker's time"))
+                    else:
+                        ticks.append((i, at))
         if stamps is not None:
             readings = list(stamps)
-            for place, at in ticks:
-                readings[place] = max(readings[place], at)
-            reading_places: Iterable[int] = range(len(readings))
+            for i, at in ticks:
+                readings[i] = max(readings[i], at)
+            reading_place = np.arange(len(readings), dtype=np.int32)
         else:
-            reading_places = [place for place, _ in ticks]
+            reading_place = np.array([i for i, _ in ticks], dtype=np.int32)
             readings = [at for _, at in ticks]
         post, new_posts = self._columns.codes(results)
         ttfb, throughput = measures(results)
@@ -164,8 +173,8 @@ class CountryMachine:
         return Rows(
             size=len(decoded),
             next_offset=self.next_offset + len(decoded),
-            place=np.array(places, dtype=np.int32),
-            time_ms=np.array([(r.time - _EPOCH) // _MILLISECOND for r in results], dtype=np.int64),
+            place=place,
+            time_ms=times(results),
             post=post,
             ok=np.array([r.ok for r in results], dtype=np.bool_),
             mechanism=mechanism_codes(results),
@@ -174,7 +183,7 @@ class CountryMachine:
             throughput=throughput,
             ids=[r.id for r in results],
             new_posts=new_posts,
-            reading_place=np.array(reading_places, dtype=np.int32),
+            reading_place=reading_place,
             reading_ms=np.array(readings, dtype=np.int64),
             refusals=refusals,
             calendar=calendar,
@@ -401,6 +410,8 @@ def _health_messages(reading: Reading) -> list[Message]:
     signs = signs_of(reading)
     messages = []
     for i, platform in enumerate(health.platform):
+        if not health.n[i] and not health.networks_live[i]:
+            continue  # nobody watches it there; a post that comes later in the same chunk is known too early
         sign = signs.get((platform, health.country[i], health.simulated[i]), NO_SIGNS)
         record = HealthRecord(
             platform=platform,

@@ -180,7 +180,7 @@ def run(machine: CountryMachine, log: Sequence[Decoded | bytes], cuts: Sequence[
 LOG = story(7)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(0, len(LOG)), max_size=12))
 def test_how_the_log_is_cut_changes_nothing(cuts: list[int]) -> None:
     whole, cut = CountryMachine(REPLAY), CountryMachine(REPLAY)
@@ -191,7 +191,7 @@ def test_how_the_log_is_cut_changes_nothing(cuts: list[int]) -> None:
     assert whole.totals.rejected > 0
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, len(LOG)))
 def test_a_restored_machine_goes_on_as_if_nothing_had_been(at: int) -> None:
     steady = CountryMachine(REPLAY)
@@ -225,6 +225,77 @@ def test_a_block_in_the_log_is_an_incident() -> None:
     assert {(incident.country, incident.platforms, incident.simulated) for incident in outbox.incidents} == {
         ("PK", ("x",), True)
     }
+
+
+def rows_of_a_block(minutes: int = 40) -> list[ProbeResult]:
+    """Results of four networks, with a block in the last twelve minutes."""
+    rng = random.Random(11)
+    return [
+        result(
+            minute * 60 + rng.uniform(0, 59),
+            f"{minute}-{asn}-{platform}",
+            ok=rng.random() < (0.05 if minute >= minutes - 12 and platform == "x" else 0.98),
+            asn=asn,
+            platform=platform,
+        )
+        for minute in range(minutes)
+        for asn in (17557, 45669, 24499, 9541)
+        for platform in ("x", "youtube")
+    ]
+
+
+def log_of(rows: Sequence[ProbeResult], seed: int, twice: float = 0.0) -> list[Decoded | bytes]:
+    """A log in which rows come up to 25 s late, and some of them twice; ticks follow the newest row."""
+    rng = random.Random(seed)
+    delayed = [(row.time + timedelta(seconds=rng.uniform(0, 25)), row) for row in rows]
+    delayed += [
+        (at + timedelta(seconds=rng.uniform(0, 4)), row) for at, row in delayed if rng.random() < twice
+    ]
+    log: list[Decoded | bytes] = [tick(0)]
+    clock = 0.0
+    for _, row in sorted(delayed, key=lambda pair: pair[0]):
+        now = (row.time - START).total_seconds()
+        if now > clock + 5:
+            clock = now
+            log.append(tick(clock))
+        log.append(row)
+    end = max(row.time for row in rows) - START
+    return [*log, tick(end.total_seconds() + 120)]
+
+
+BLOCK = rows_of_a_block()
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from([9, 100, 10_000]))
+def test_neither_order_within_the_lateness_nor_duplicates_nor_batches_change_what_is_told(
+    seed: int, twice: float, size: int
+) -> None:
+    plain, other = CountryMachine(REPLAY), CountryMachine(REPLAY)
+    expected = run(plain, log_of(BLOCK, 0), [])
+    log = log_of(BLOCK, seed, twice)
+    assert sorted(run(other, log, range(size, len(log), size))) == sorted(expected)
+    assert plain.totals.late == other.totals.late == 0
+    assert other.totals.applied == len(BLOCK)
+    assert (other.totals.duplicate > 0) == (twice > 0)
+    assert plain.incidents() == other.incidents() != []
+
+
+def test_a_calendar_event_comes_with_the_chunk_that_follows_and_through_the_redo_log() -> None:
+    event = written.CalendarEvent(
+        id="rally",
+        country="PK",
+        title="a rally",
+        start=START + timedelta(minutes=20),
+        end=START + timedelta(minutes=90),
+    )
+    live, redone = CountryMachine(REPLAY), CountryMachine(REPLAY)
+    live.schedule(event)
+    rows = live.read(chunk(log_of(BLOCK, 0)))
+    data = rows.encode()
+    incidents = live.apply(rows).incidents
+    assert {incident.coincides for incident in incidents} == {("rally",)}
+    assert redone.apply(redone.decode_batch(data)).incidents == incidents
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00", b"\x91\x63", b"nonsense"])
