@@ -6,6 +6,7 @@ is stopped in order, and loses all of it on SIGKILL: nothing here is for a servi
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -122,5 +123,6 @@ def _binary() -> Path:
         ) from error
     if not found.is_file():
         raise BrokerError(f"noida-db has no binary for this platform ({found}); {_REMEDY}")
-    found.chmod(found.stat().st_mode | 0o111)
+    if not os.access(found, os.X_OK):  # wheels lose the mode; in an image it is set, and the file another's
+        found.chmod(found.stat().st_mode | 0o111)
     return found
