@@ -131,8 +131,15 @@ class Bank:
         series, layout, cells = self.series, self.series.layout, self.series.cells
         group = layout.cell_group.column
         warm = cells.warm(start)
-        cells.weigh(start, k, n)
+        groups = series.groups.cusum
+        was_open = groups.open.copy()
+        doubt = np.where(
+            was_open, groups.contrary_drop(np.clip(series.groups.expected, RATIO_MIN, RATIO_MAX)), np.inf
+        )
+        cells.weigh(start, k, n, doubt[group])
         self._pool(series.groups, start, group, k, n, cells.usual, cells.evidence, cells.scale, warm)
+        # What a network showed before its country was in doubt does not answer it.
+        cells.cusum.well[(groups.open & ~was_open)[group]] = 0.0
         if series.regions.size:
             there, size = part >= 0, len(layout.parts)
             k_there, n_there = sums(part[there], part_k[there], size), sums(part[there], part_n[there], size)
@@ -144,7 +151,7 @@ class Bank:
             evidence *= warm[cell]
             region = layout.part_region.column
             self._pool(series.regions, start, region, k_there, n_there, usual, evidence, scale, warm[cell])
-        cells.learn(start, k, n, series.groups.cusum.open[group])
+        cells.learn(start, k, n, groups.open[group])
 
     def _pool(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, exp, isnan, log, log1p, sqrt
+from math import ceil, exp, inf, isnan, log, log1p, sqrt
 from typing import Any, Final
 
 from river.base import AnomalyDetector
@@ -18,8 +18,6 @@ from detectors.settings import DetectionSettings, TimeSettings
 
 SLOTS: Final = 48  # hour of the day, working day or weekend (UTC)
 DAY: Final = 86_400
-DEFAULT_DETECTION: Final = DetectionSettings()
-DEFAULT_TIME: Final = TimeSettings()
 HOUR: Final = 3600
 
 # Beta prior of a series never seen: most platforms answer most of the time. Three results outweigh it.
@@ -108,15 +106,15 @@ class Cusum:
         self.well = 0.0
         self.open = False
 
-    def contrary_drop(self, usual: float) -> float:
-        """Log odds under the usual that count as "not well"."""
+    def contrary_drop(self, usual: float, doubt: float = inf) -> float:
+        """Log odds under the usual that count as "not well"; at most the `doubt` that others have."""
         drops = self.rules.settings.drops
         if not self.open:
-            return drops[len(drops) // 2]
+            return min(doubt, drops[len(drops) // 2])
         best = self.statistic.index(max(self.statistic))
         lost = self.short[best] / self.probes[best] if self.probes[best] > 0.0 else 0.0
         half = min(RATIO_MAX, max(0.02, usual - max(0.0, lost) / 2.0))
-        return max(drops[0], log(usual / (1.0 - usual)) - log(half / (1.0 - half)))
+        return min(doubt, max(drops[0], log(usual / (1.0 - usual)) - log(half / (1.0 - half))))
 
     def step(
         self,
@@ -220,11 +218,9 @@ class BinomialCusum(AnomalyDetector):
     Nelder, Generalized Linear Models, 4.5, for dividing by Pearson's dispersion.
     """
 
-    def __init__(
-        self, settings: DetectionSettings = DEFAULT_DETECTION, time: TimeSettings = DEFAULT_TIME
-    ) -> None:
-        self.settings = settings
-        self.time = time
+    def __init__(self, settings: DetectionSettings | None = None, time: TimeSettings | None = None) -> None:
+        settings = self.settings = settings or DetectionSettings()
+        time = self.time = time or TimeSettings()
         rules = self._rules = Rules.of(self.settings, self.time)
         self.good = [PRIOR_GOOD] * SLOTS
         self.bad = [PRIOR_BAD] * SLOTS

@@ -195,8 +195,12 @@ class BinomialColumns:
         old = (first >= 0) & (start - first >= settings.warm_seconds)
         return old & (self.learned() >= settings.warm_results)
 
-    def weigh(self, start: int, k: Floats, n: Floats) -> None:
-        """Judge one window: k successes among n probes of each network."""
+    def weigh(self, start: int, k: Floats, n: Floats, doubt: Floats | None = None) -> None:
+        """Judge one window: k successes among n probes of each network.
+
+        `doubt` is the fall of log odds in which each network's country is, infinite where it is in none: a network
+        is well only if it shows that it has no part in it.
+        """
         settings, base = self.rules.settings, self.base
         usual = self.usual = self.expect(start)
         self.evidence = np.zeros((len(settings.drops), self.size))
@@ -210,7 +214,7 @@ class BinomialColumns:
             self.scale[rows] = scale
             for j, drop in enumerate(settings.drops):
                 self.evidence[j, rows] = evidence_columns(drop, p, some, all_) / scale
-            contrary = self.cusum.contrary_drop(usual)[rows]
+            contrary = self.cusum.contrary_drop(usual, doubt)[rows]
             healthy[rows] = -evidence_columns(contrary, p, some, all_) / scale
         self.cusum.step(
             self.evidence,

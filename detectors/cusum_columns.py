@@ -34,8 +34,8 @@ class CusumColumns(Table):
         self.rules = rules
         super().__init__()
 
-    def contrary_drop(self, usual: Floats) -> Floats:
-        """Log odds under the usual that count as "not well", for each series."""
+    def contrary_drop(self, usual: Floats, doubt: Floats | None = None) -> Floats:
+        """Log odds under the usual that count as "not well" of each series; at most the `doubt` that others have."""
         drops = self.rules.settings.drops
         contrary = np.full(self.size, drops[len(drops) // 2])
         rows = np.flatnonzero(self.open)
@@ -46,7 +46,7 @@ class CusumColumns(Table):
             p = usual[rows]
             half = np.clip(p - np.maximum(0.0, lost) / 2.0, 0.02, RATIO_MAX)
             contrary[rows] = np.maximum(drops[0], np.log(p / (1.0 - p)) - np.log(half / (1.0 - half)))
-        return contrary
+        return contrary if doubt is None else np.minimum(contrary, doubt)
 
     def step(
         self,

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from river.base import AnomalyDetector
 
-from detectors.binomial import DAY, DEFAULT_DETECTION, DEFAULT_TIME, HOUR, Rules, block_ends
+from detectors.binomial import DAY, HOUR, Rules, block_ends
 from detectors.settings import DetectionSettings, TimeSettings
 
 HOURS: Final = 24
@@ -59,11 +59,9 @@ class Slowdown(AnomalyDetector):
     Page (1954), Biometrika 41; Huber (1964), Annals of Mathematical Statistics 35, for pulling values in.
     """
 
-    def __init__(
-        self, settings: DetectionSettings = DEFAULT_DETECTION, time: TimeSettings = DEFAULT_TIME
-    ) -> None:
-        self.settings = settings
-        self.time = time
+    def __init__(self, settings: DetectionSettings | None = None, time: TimeSettings | None = None) -> None:
+        settings = self.settings = settings or DetectionSettings()
+        time = self.time = time or TimeSettings()
         rules = self._rules = Rules.of(settings, time)
         self._keep = 0.5 ** (rules.window / HALF_SECONDS)
         self._hour_keep = 0.5 ** (rules.window / settings.slot_half_seconds)

@@ -33,7 +33,7 @@ class DetectionSettings:
     alarm_sparse: float = 8.7  # series with a few results an hour: four failures in a row where 0.9 is usual
     alarm_alone: float = 12.0  # the least where one vantage alone saw the failures
     cap_nats: float = 4.0  # the most that one window may say: one bad minute is noise
-    statistic_max: float = 40.0
+    statistic_max: float = 24.0  # what is far over is as sure, and is over as soon
     close_nats: float = 6.0  # contrary evidence that ends an excursion
     fade_half_seconds: float = 43_200.0  # evidence that nothing adds to fades
 

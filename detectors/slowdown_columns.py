@@ -169,8 +169,9 @@ class SlowdownColumns(Table):
         hour = start % DAY // HOUR
         self.statistic *= self.rules.fade
         self.well *= self.rules.fade
+        keep = np.where(self.first >= 0, self._keep, 1.0)  # what was never measured does not age
         for column in (self.total, self.weight, self.deviation, self.deviation_weight):
-            column *= self._keep
+            column *= keep
         self.total_hour[hour] *= self._hour_keep
         self.weight_hour[hour] *= self._hour_keep
         if block_ends(start + self.rules.window, AUTOCORRELATION_BLOCK_SECONDS, self.rules.window):

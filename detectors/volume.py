@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from river.base import AnomalyDetector
 
-from detectors.binomial import DAY, DEFAULT_DETECTION, DEFAULT_TIME, HOUR, Rules
+from detectors.binomial import DAY, HOUR, Rules
 from detectors.settings import DetectionSettings, TimeSettings
 
 HOURS: Final = 24  # silences of the night recur on working days and weekends alike
@@ -72,11 +72,9 @@ class Silence(AnomalyDetector):
     vol. 2, I.4 (the waiting time paradox).
     """
 
-    def __init__(
-        self, settings: DetectionSettings = DEFAULT_DETECTION, time: TimeSettings = DEFAULT_TIME
-    ) -> None:
-        self.settings = settings
-        self.time = time
+    def __init__(self, settings: DetectionSettings | None = None, time: TimeSettings | None = None) -> None:
+        settings = self.settings = settings or DetectionSettings()
+        time = self.time = time or TimeSettings()
         rules = self._rules = Rules.of(settings, time)
         self._gap_keep = 0.5 ** (rules.window / GAP_HALF_SECONDS)
         self._hour_keep = 0.5 ** (rules.window / settings.slot_half_seconds)
