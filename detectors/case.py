@@ -22,7 +22,7 @@ from detectors.votes import Part, vote
 
 #: Failures are forgotten with a half-life of about ten windows, so that a change of mechanism shows.
 _FADE: Final = 0.93
-_RECENT_FADE: Final = 0.6  # what succeeds now is told of the last two or three windows
+_RECENT_FADE: Final = 0.4  # what succeeds now is told of the last two windows or so
 #: A mechanism is said of a network by itself when this share of at least so many failures has it.
 _OWN_SHARE: Final = 0.5
 _OWN_FAILURES: Final = 3.0
