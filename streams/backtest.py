@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,7 @@ CHUNK: Final = 1000
 
 
 class Backtest:
-    """One run over one log.
+    """One run over one log. `observe` is shown the reading of every window that closes.
 
     Attributes
     ----------
@@ -37,8 +37,15 @@ class Backtest:
         Number of (platform, country) pairs seen.
     """
 
-    def __init__(self, settings: Settings, *, calendar: Iterable[CalendarEvent] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        calendar: Iterable[CalendarEvent] = (),
+        observe: Callable[[Reading], None] | None = None,
+    ) -> None:
         self.settings = settings
+        self._observe = observe
         self.machine = CountryMachine(_replaying(settings), publish_health=False)
         self.world = WorldStep(settings)
         for event in calendar:
@@ -82,6 +89,8 @@ class Backtest:
         if self.first is None:
             self.first = reading.start
         self.last = reading.end
+        if self._observe is not None:
+            self._observe(reading)
         self.pairs.update(zip(reading.health.platform, reading.health.country, strict=True))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.backtest import Backtest, read_lines
+from streams.pictures import SUFFIXES, PictureError, Recorder, choose, draw
 from streams.records import CalendarEvent, Incident, encode
 from streams.scorecard import Label, render, scorecard
 from streams.settings import SettingsError, load
@@ -34,6 +36,13 @@ def backtest(
     weigh_late: Annotated[
         bool, typer.Option("--weigh-late", help="Sort by time first, so that nothing is too late to count.")
     ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="Draw one event: reachability, expected band, score, alarm (.html, .svg, .png)."),
+    ] = None,
+    event: Annotated[
+        str | None, typer.Option(help="Which one: an incident's id, or label:N. Without: the first incident.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one incident snapshot a line.")] = False,
 ) -> None:
@@ -48,7 +57,10 @@ def backtest(
             raise SettingsError(f"{path}: no such file")
     events = _read(calendar, CalendarEvent) if calendar else []
     truth = _read(labels, Label) if labels else None
-    run = Backtest(settings, calendar=events)
+    if picture is not None and picture.suffix not in SUFFIXES:
+        raise SettingsError(f"{picture}: a picture's name must end in {', '.join(SUFFIXES)}")
+    recorder = Recorder() if picture is not None else None
+    run = Backtest(settings, calendar=events, observe=recorder)
     lines: Iterator[bytes] = read_lines(probes)
     if weigh_late:
         lines = iter(sorted(lines, key=_time_of))
@@ -66,6 +78,12 @@ def backtest(
         _show(incidents, run)
         if card is not None:
             render(card, Console())
+    if picture is not None and recorder is not None:
+        end = datetime.fromtimestamp(run.last, UTC)
+        try:
+            draw(choose(event, incidents, truth or [], recorder, end), recorder, picture)
+        except PictureError as error:
+            raise SettingsError(str(error)) from error
     raise typer.Exit(1 if incidents else 0)
 
 
@@ -73,8 +91,7 @@ def _show(incidents: list[Incident], run: Backtest) -> None:
     console = Console()
     table = Table("incident", "seq", "status", "severity", "summary", box=None, pad_edge=False)
     for incident in incidents:
-        summary = f"SIMULATED {incident.summary}" if incident.simulated else incident.summary
-        table.add_row(incident.id, str(incident.seq), incident.status, incident.severity, summary)
+        table.add_row(incident.id, str(incident.seq), incident.status, incident.severity, incident.summary)
     if incidents:
         console.print(table)
     totals = run.machine.totals
