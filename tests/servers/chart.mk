@@ -7,6 +7,10 @@ HELM_PACKAGE := tests/servers/chart/helm.txt
 KUBERNETES_MODULES := tests/servers/chart/modules.txt
 
 servers:: $(CHART_CACHE)/.ready
+	@if ! command -v systemd-analyze >/dev/null; then \
+	  [ "$$(id -u)" = 0 ] || { echo "install the package systemd" >&2; exit 1; }; \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends systemd; \
+	fi
 
 $(CHART_CACHE)/.ready: $(CHART_BIN)/helm $(CHART_BIN)/kubeconform $(CHART_CACHE)/schemas/.ready
 	@touch $@

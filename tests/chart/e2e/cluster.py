@@ -1,5 +1,6 @@
-"""A Kubernetes whose API server, controllers and scheduler are real, and whose nodes are not (kwok): Pods become ready, no
-container runs.
+"""A Kubernetes whose API server, controllers and scheduler are real, and whose nodes are not (kwok).
+
+Pods become ready, and no container runs.
 
 Built by `make chart-e2e` from the modules that Kubernetes, etcd and kwok publish. Everything is on loopback, on free
 ports, and ends with the `with` block.

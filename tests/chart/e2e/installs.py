@@ -129,7 +129,7 @@ def _names(cluster: Cluster, namespace: str) -> set[tuple[str, str]]:
 
 
 def _all_ready(cluster: Cluster, namespace: str) -> None:
-    """Helm has waited for that; but on a busy machine kwok's node may miss a heartbeat, and its Pods unready a while."""
+    """Helm has waited for that; but on a busy machine kwok's node may miss a heartbeat, and its Pods be unready."""
 
     def ready() -> bool:
         deployments = cluster.get("deployments", namespace)

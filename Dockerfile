@@ -1,0 +1,51 @@
+# syntax=docker/dockerfile:1
+# netdusk's image: the packages of requirements/run.txt by their hashes, netdusk, a Python, and nothing else of ours.
+#
+# BASE is any image with Python 3.11 or newer (with venv), and CA certificates. Pin it by its digest when you build:
+#   docker build --build-arg BASE=docker.io/library/python:3.12-slim-bookworm@sha256:… .
+# `skopeo inspect --format '{{.Digest}}' docker://docker.io/library/python:3.12-slim-bookworm` says which digest a tag
+# has today. Without a registry, `make image` builds on Debian from debootstrap (deploy/image/build.sh).
+ARG BASE=docker.io/library/python:3.12-slim-bookworm
+
+FROM ${BASE} AS build
+WORKDIR /src
+RUN python3 -m venv /opt/netdusk
+COPY requirements/run.txt requirements/run.txt
+RUN /opt/netdusk/bin/python -m pip install --no-cache-dir --quiet --disable-pip-version-check \
+      --require-hashes --only-binary :all: -r requirements/run.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY detectors detectors
+COPY producers producers
+COPY streams streams
+# What built it goes again, and so do others' tests. The embedded broker's package sets its own mode when it is started,
+# which a user who does not own it can't: it is set here.
+RUN /opt/netdusk/bin/python -m pip install --no-cache-dir --quiet --disable-pip-version-check --no-deps \
+      --no-build-isolation . \
+    && broker="$(/opt/netdusk/bin/python -c 'from importlib.resources import files; print(files("noida_db") / "noida-db")')" \
+    && chmod 755 "$broker" && ln -sf "$broker" /opt/netdusk/bin/noida-db \
+    && packages="$(dirname "$(dirname "$broker")")" \
+    && find "$packages"/numpy "$packages"/scipy "$packages"/river -type d -name tests -prune -exec rm -rf {} + \
+    && /opt/netdusk/bin/python -m pip uninstall --yes --quiet hatchling editables setuptools pip 2>/dev/null \
+    && /opt/netdusk/bin/netdusk --help >/dev/null
+
+FROM ${BASE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="netdusk" \
+      org.opencontainers.image.description="Notices within minutes when a country, a region or a provider loses its platforms" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /opt/netdusk /opt/netdusk
+COPY LICENSE /usr/share/doc/netdusk/LICENSE
+# A numeric user is what Kubernetes can check (runAsNonRoot).
+RUN install -d -o 65532 -g 65532 /var/lib/netdusk
+ENV PATH=/opt/netdusk/bin:$PATH \
+    HOME=/var/lib/netdusk \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+WORKDIR /var/lib/netdusk
+USER 65532:65532
+EXPOSE 9464
+ENTRYPOINT ["netdusk"]
+CMD ["--help"]
