@@ -54,13 +54,18 @@ def options(kafka: KafkaSettings) -> dict[str, Any]:
     return found
 
 
-def producer(kafka: KafkaSettings, *, request_timeout_ms: int = 10_000) -> AIOKafkaProducer:
-    """A producer that loses nothing that it acknowledged: acks=all, idempotent. Not started yet."""
+def producer(
+    kafka: KafkaSettings, *, compressed: bool = True, request_timeout_ms: int = 10_000
+) -> AIOKafkaProducer:
+    """A producer that loses nothing that it acknowledged: acks=all, idempotent. Not started yet.
+
+    `compressed` is off for one whose records are compressed already.
+    """
     return AIOKafkaProducer(
         **options(kafka),
         acks="all",
         enable_idempotence=True,
-        compression_type=None if kafka.compression == "none" else kafka.compression,
+        compression_type=kafka.compression if compressed and kafka.compression != "none" else None,
         max_request_size=REQUEST_BYTES_MAX,
         request_timeout_ms=request_timeout_ms,
         metadata_max_age_ms=30_000,
@@ -79,9 +84,9 @@ def consumer(kafka: KafkaSettings) -> AIOKafkaConsumer:
     )
 
 
-async def connect(kafka: KafkaSettings) -> AIOKafkaProducer:
+async def connect(kafka: KafkaSettings, *, compressed: bool = True) -> AIOKafkaProducer:
     """A started producer. Raises KafkaError where no broker answers."""
-    fresh = producer(kafka)
+    fresh = producer(kafka, compressed=compressed)
     try:
         await fresh.start()
     except BaseException:

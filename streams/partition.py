@@ -23,7 +23,16 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from faust.types import TP
 
-from streams.checkpoint import CheckpointError, CheckpointLog, DamagedError, Delta, SupersededError, split
+from streams.checkpoint import (
+    CheckpointError,
+    CheckpointLog,
+    DamagedError,
+    Delta,
+    SupersededError,
+    pack,
+    split,
+    unpack,
+)
 from streams.connection import Reader, connect, disconnect
 from streams.machine import Chunk, Machine, Message, Outbox
 from streams.metrics import RESULTS, Counting, WorkerMetrics
@@ -268,7 +277,7 @@ class Partition:
         around = self._around
         began = time.monotonic()
         self.moved_at = began
-        producer = self._producer = await connect(around.settings.kafka)
+        producer = self._producer = await connect(around.settings.kafka, compressed=False)
         book = CheckpointLog(
             producer,
             self._read_checkpoints,
@@ -415,7 +424,7 @@ class Partition:
         records = size = 0
         while self._inbox:
             part, call = self._inbox[0]
-            part_size = sum(len(value or b"") for value in part.values)
+            part_size = part.size
             if parts and (
                 records + len(part) > self._chunk_records
                 or size + part_size > CHUNK_BYTES_MAX
@@ -586,12 +595,12 @@ class Partition:
 
 
 def _apply(machine: Machine[Any], batch: bytes) -> Outbox:
-    return machine.apply(machine.decode_batch(batch))
+    return machine.apply(machine.decode_batch(unpack(batch)))
 
 
 def _step(machine: Machine[Any], chunk: Chunk) -> tuple[bytes, Outbox]:
     batch = machine.read(chunk)
-    return batch.encode(), machine.apply(batch)
+    return pack(batch.encode()), machine.apply(batch)
 
 
 def _snapshot(machine: Machine[Any]) -> tuple[int, int, list[bytes]]:

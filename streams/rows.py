@@ -6,8 +6,11 @@ reaches a detector. Nothing here knows the time: lateness is judged by the step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter
+from sys import intern
 from typing import Any, Final
 
 import msgspec
@@ -134,7 +137,7 @@ class Columns:
     """Turns probe results into columns, and numbers the posts as they are first seen."""
 
     def __init__(self) -> None:
-        self.index: dict[tuple[str, str, str | None, int, str, bool], int] = {}
+        self.index: dict[_Post, int] = {}
 
     def learn(self, posts: Sequence[PostKey]) -> None:
         """Take posts in that a restored batch brings, in their order."""
@@ -146,36 +149,47 @@ class Columns:
     def codes(self, results: Sequence[ProbeResult]) -> tuple[NDArray[np.int32], list[PostKey]]:
         """Post code of each result, and the posts never seen before."""
         index = self.index
-        keys = [(r.platform, r.country, r.region, r.asn, r.vantage, r.simulated) for r in results]
-        found = [index.get(key, -1) for key in keys]
+        found = list(map(index.get, map(_post_of, results)))
         new: list[PostKey] = []
-        if -1 in found:
+        if None in found:
             for i, code in enumerate(found):
-                if code < 0:
-                    key = keys[i]
+                if code is None:
+                    key = _post_of(results[i])
                     if key not in index:
-                        index[key] = len(index)
-                        new.append(PostKey(key[0], key[1], key[2] or "", key[3], key[4], key[5]))
+                        platform, country, region, asn, vantage, simulated = key
+                        kept = (intern(platform), intern(country), region, asn, intern(vantage), simulated)
+                        index[kept] = len(index)
+                        new.append(PostKey(kept[0], kept[1], region or "", asn, kept[4], simulated))
                     found[i] = index[key]
         return np.array(found, dtype=np.int32), new
 
 
+_Post = tuple[str, str, str | None, int, str, bool]
+_post_of: Callable[[ProbeResult], _Post] = attrgetter(
+    "platform", "country", "region", "asn", "vantage", "simulated"
+)
+_time_of: Callable[[ProbeResult], datetime] = attrgetter("time")
+
+
+def times(results: Sequence[ProbeResult]) -> Ints:
+    """When each attempt began, milliseconds since 1970."""
+    seconds = np.array(list(map(datetime.timestamp, map(_time_of, results))), dtype=np.float64)
+    # Microseconds are whole in a float until the year 2255; a millisecond is over when it is whole.
+    return np.rint(seconds * 1e6).astype(np.int64) // 1000
+
+
 def measures(results: Sequence[ProbeResult]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Time to first byte (ms) and throughput (body bytes a second) of each result; NaN where not measured."""
-    ttfb: list[float | None] = []
-    throughput: list[float | None] = []
-    for result in results:
-        timings = result.timings_ms
-        if timings is None:
-            ttfb.append(None)
-            throughput.append(None)
-            continue
-        first, total, size = timings.ttfb, timings.total, result.bytes
-        ttfb.append(first)
-        # Below a millisecond of transfer the quotient is the clock's grain, not the path's speed.
-        flowing = size and first is not None and total is not None and total - first >= 1.0
-        throughput.append(size / (total - first) * 1000.0 if flowing else None)  # type: ignore[operator]
-    return np.array(ttfb, dtype=np.float32), np.array(throughput, dtype=np.float32)
+    timings = [result.timings_ms for result in results]
+    ttfb = np.array([None if t is None else t.ttfb for t in timings], dtype=np.float64)
+    total = np.array([None if t is None else t.total for t in timings], dtype=np.float64)
+    size = np.array([result.bytes for result in results], dtype=np.float64)
+    transfer = total - ttfb
+    # Below a millisecond of transfer the quotient is the clock's grain, not the path's speed.
+    flowing = (size > 0) & (transfer >= 1.0)
+    throughput = np.full(len(timings), np.nan)
+    np.divide(size, transfer, out=throughput, where=flowing)
+    return ttfb.astype(np.float32), (throughput * 1000.0).astype(np.float32)
 
 
 def mechanism_codes(results: Sequence[ProbeResult]) -> NDArray[np.int16]:

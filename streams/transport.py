@@ -1,8 +1,8 @@
 """The chunk transport: Faust's Kafka consumer, handing an agent one message a (partition, chunk).
 
 Faust's own loop makes several asyncio tasks a record, which costs sixty times what reading does. Here a message's
-value is a `Fetched`: consecutive records as the broker gave them. Its offset is that of the last record; the
-offsets before it are a gap in Faust's own books, so that Faust commits what it should.
+value is a `Fetched`: consecutive records as the broker gave them. Its offset is that of the last record, and Faust
+commits up to the last chunk before the first one that is not done.
 
 It leans on the insides of one version of Faust and one of aiokafka (`WRITTEN_FOR`). With any other, `usable` says
 why not, and `ChunkTransport` is not used: the worker then wraps Faust's single records, which is slower and as right.
@@ -13,13 +13,15 @@ It refuses to know what a record is.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final, cast
 
 import faust
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
@@ -51,6 +53,11 @@ class Fetched:
         return len(self.offsets)
 
     @property
+    def size(self) -> int:
+        """Bytes of all values."""
+        return sum(lengths(self.values))
+
+    @property
     def next_offset(self) -> int:
         """Where the partition goes on after this."""
         return self.offsets[-1] + 1
@@ -79,6 +86,14 @@ class Fetched:
         return Fetched(self.tp, follows, self.offsets[start:end], self.values[start:end], stamps)
 
 
+def lengths(values: Sequence[bytes | None]) -> list[int]:
+    """Bytes of each value."""
+    try:
+        return list(map(len, values))  # type: ignore[arg-type]  # hardly ever is there none
+    except TypeError:
+        return [len(value or b"") for value in values]
+
+
 def join(parts: Sequence[Fetched]) -> Fetched:
     """Put neighbours together; all have broker timestamps, or none has."""
     if len(parts) == 1:
@@ -101,26 +116,30 @@ def cut(tp: TP, records: Sequence[Any], follows: int | None, records_max: int) -
 
     One kind of timestamp a chunk, so that where a chunk ends never decides whether the broker's clock counts.
     """
+    offsets = [record.offset for record in records]
+    values = [record.value for record in records]
+    kinds = [record.timestamp_type for record in records]
+    sizes = lengths(values)
     start = 0
     while start < len(records):
-        kind = records[start].timestamp_type
-        end = start
-        size = 0
-        for record in records[start : start + records_max]:
-            size += len(record.value or b"")
-            if end > start and (size > CHUNK_BYTES_MAX or record.timestamp_type != kind):
-                break
-            end += 1
-        part = records[start:end]
-        yield Fetched(
-            tp,
-            follows,
-            [record.offset for record in part],
-            [record.value for record in part],
-            [record.timestamp for record in part] if kind == LOG_APPEND_TIME else None,
-        )
-        follows = part[-1].offset + 1
+        kind = kinds[start]
+        end = min(start + records_max, len(records))
+        if sum(sizes[start:end]) > CHUNK_BYTES_MAX or kinds[start:end].count(kind) < end - start:
+            end = _end(sizes, kinds, start, end)
+        stamps = [record.timestamp for record in records[start:end]] if kind == LOG_APPEND_TIME else None
+        yield Fetched(tp, follows, offsets[start:end], values[start:end], stamps)
+        follows = offsets[end - 1] + 1
         start = end
+
+
+def _end(sizes: Sequence[int], kinds: Sequence[int], start: int, end: int) -> int:
+    """Where a chunk that may not go to `end` has to end; it has one record at least."""
+    size = 0
+    for i in range(start, end):
+        size += sizes[i]
+        if i > start and (size > CHUNK_BYTES_MAX or kinds[i] != kinds[start]):
+            return i
+    return end
 
 
 def usable() -> str | None:
@@ -130,6 +149,76 @@ def usable() -> str | None:
         if not (have == wanted or (wanted.endswith(".") and have.startswith(wanted))):
             return f"{name} {have} is installed, and it was written for {wanted}"
     return None
+
+
+class _WholeBatches:
+    """`FetchResult.getall`, a record batch at a time, with the records as aiokafka's C code has them."""
+
+    def __init__(self, result: Any) -> None:
+        self._result = result
+        self._found = result._partition_records
+        self._begin = self._end = self._found.next_fetch_offset
+        self._runs = self._read()
+        self._rest: list[Any] = []
+
+    def __call__(self, max_records: int | None = None) -> list[Any]:
+        """Take at most so many records. The position moves as aiokafka would move it."""
+        result = self._result
+        if not result.check_assignment(result._topic_partition) or not result.has_more():
+            return []
+        taken, self._rest = self._rest, []
+        while max_records is None or len(taken) < max_records:
+            run = next(self._runs, None)
+            if run is None:
+                self._found.next_fetch_offset = self._end
+                result._update_position()
+                result._partition_records = None
+                return taken
+            taken += run
+        self._rest = taken[max_records:]
+        del taken[max_records:]
+        self._found.next_fetch_offset = taken[-1].offset + 1
+        result._update_position()
+        return taken
+
+    def _read(self) -> Iterator[list[Any]]:
+        """Records of each batch. Control batches (a transaction's markers) hold none; aborted records stay in."""
+        fetched = self._found._records
+        while fetched.has_next():
+            batch = fetched.next_batch()
+            if self._found._check_crcs and not batch.validate_crc():
+                raise CorruptRecordException(f"Invalid CRC - {self._found._tp}")
+            run = [] if batch.is_control_batch else list(batch)
+            if run and run[0].offset < self._begin:  # the fetch began in the middle of the batch
+                run = [record for record in run if record.offset >= self._begin]
+            self._end = batch.next_offset
+            yield run
+
+
+class _Buffer(OrderedDict[Any, Any]):
+    """What aiokafka has fetched, by partition; handed out in whole batches.
+
+    aiokafka takes each record through two generators and copies it into a `ConsumerRecord` of eleven fields, which is
+    more than half of what reading costs. `cut` needs four: offset, value, timestamp and its kind.
+    """
+
+    def __setitem__(self, tp: Any, found: Any) -> None:
+        if type(found) is FetchResult:
+            found.getall = _WholeBatches(found)  # type: ignore[method-assign]
+        super().__setitem__(tp, found)
+
+
+class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, with `_Buffer`."""
+
+    async def on_start(self) -> None:
+        """Start aiokafka's consumer, and change its buffer before anything is fetched."""
+        await super().on_start()
+        fetcher: Any = self._ensure_consumer()._fetcher
+        buffer = _Buffer()
+        for tp, found in fetcher._records.items():
+            buffer[tp] = found
+        fetcher._records = buffer
 
 
 class ChunkConsumer(driver.Consumer):
@@ -145,10 +234,14 @@ class ChunkConsumer(driver.Consumer):
     #: rebalance, and these are never the truth.
     position_of: Callable[[TP], int | None] = staticmethod(lambda tp: None)
 
+    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+        return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._open: set[TP] = set()
         self._unread: dict[TP, int] = {}
+        self._handed: dict[TP, deque[int]] = {}  # last offsets of the chunks that are not committed yet
         self._gate_moved = asyncio.Event()
 
     # the gate
@@ -178,7 +271,7 @@ class ChunkConsumer(driver.Consumer):
         # In the consumer's own thread: from here it could fall between aiokafka's taking records out of its buffer
         # and its moving the position over them.
         await self._thread.call_thread(self._seek_in_thread, partition, offset)
-        self._gap.pop(partition, None)
+        self._handed.pop(partition, None)
         self._unread[partition] = offset
         self._read_offset[partition] = offset if offset else None
 
@@ -200,6 +293,7 @@ class ChunkConsumer(driver.Consumer):
         for tp in revoked:
             self._open.discard(tp)
             self._unread.pop(tp, None)
+            self._handed.pop(tp, None)
         await super().on_partitions_revoked(revoked)
 
     async def _fetch(self, wait_seconds: float) -> tuple[Mapping[TP, list[Any]], int]:
@@ -261,20 +355,28 @@ class ChunkConsumer(driver.Consumer):
         )
 
     def note_chunk(self, chunk: Fetched) -> None:
-        """Enter the offsets that a chunk's message stands for as a gap before it.
-
-        Faust's `_add_gap` counts the message itself into the gap, so that a commit then stops at it until the next
-        gap comes: the interval has to end before it.
-        """
+        """Enter into the books what a chunk's message stands for."""
         last = chunk.offsets[-1]
-        start = chunk.offsets[0] if chunk.follows is None else chunk.follows
-        committed = self._committed_offset[chunk.tp]
-        if committed is not None:
-            start = max(start, committed)
-        if start < last and self.app.topics.acks_enabled_for(chunk.tp.topic):
-            self._gap[chunk.tp].addi(start, last)
+        self._handed.setdefault(chunk.tp, deque()).append(last)
         self._unread[chunk.tp] = last + 1
         self._read_offset[chunk.tp] = last
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """How far everything is done; None where that is no further than before.
+
+        Faust's own keeps offsets between messages as gaps and writes each of them into a list, to find out where the
+        first run of consecutive numbers ends. Here chunk follows chunk: they are done up to the first that is not.
+        """
+        handed = self._handed.get(tp)
+        acked = self._acked_index[tp]
+        done: int | None = None
+        while handed and handed[0] in acked:
+            done = handed.popleft()
+            acked.discard(done)
+        if done is None:
+            return None
+        self._acked[tp] = [offset for offset in self._acked[tp] if offset > done]
+        return done + 1
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """Faust's reading loop, without its task or two a message."""

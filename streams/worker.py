@@ -7,6 +7,7 @@ decides nothing about results or incidents.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -199,6 +200,8 @@ class Worker:
             broker_session_timeout=kafka.session_timeout_seconds,
             broker_heartbeat_interval=kafka.heartbeat_seconds,
             broker_commit_interval=1.0,
+            # What is fetched at once stays in the processor's caches until it is decoded.
+            broker_max_poll_records=self.settings.worker.chunk_records,
             consumer_auto_offset_reset="earliest",
             stream_wait_empty=False,
             stream_buffer_maxsize=64 if self.chunks else 4096,
@@ -435,4 +438,7 @@ def _credentials(kafka: KafkaSettings) -> Any:
 def run(worker: Worker, *, loglevel: str = "WARNING") -> None:
     """Run until SIGTERM or SIGINT; ends the process."""
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    logging.getLogger("aiokafka").setLevel(
+        loglevel
+    )  # or it makes a record for every request, which nobody prints
     faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True).execute_from_commandline()

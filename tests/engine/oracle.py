@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from streams.checkpoint import Restorer
+from streams.checkpoint import Restorer, unpack
 from streams.connection import Reader
 from streams.machine import Chunk, Machine
 from streams.settings import Settings
@@ -56,7 +56,7 @@ async def kept(reader: Reader, topic: str, partition: int, make: Any) -> tuple[M
     if restored.snapshot is not None:
         machine.restore(restored.snapshot)
     for delta in restored.deltas:
-        machine.apply(machine.decode_batch(delta.batch))
+        machine.apply(machine.decode_batch(unpack(delta.batch)))
     return machine, restored.next
 
 

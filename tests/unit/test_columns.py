@@ -1,0 +1,95 @@
+"""What is done to all records of a chunk at once gives what would be given one by one."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.records import ProbeResult, Timings, decode, decode_chunk, encode
+from streams.rows import measures, times
+
+GOOD = ProbeResult(
+    id="a",
+    time=datetime(2024, 1, 20, 13, 41, 7, 250_000, tzinfo=UTC),
+    platform="x",
+    country="PK",
+    region="PK-PB",
+    asn=17557,
+    vantage="v",
+    ok=True,
+    timings_ms=Timings(ttfb=30.0, total=80.0),
+    bytes=5000,
+)
+TEXT = encode(GOOD)
+DEEP = TEXT[:-1] + b',"more":' + b'{"a":' * 40 + b"1" + b"}" * 40 + b"}"
+VALUES: list[bytes | None] = [
+    TEXT,
+    TEXT.replace(b'"timings_ms":{"dns":null', b'"unknown":[[[1]]],"timings_ms":{"dns":null'),
+    b'{"schema":"netdusk.tick/1","time":"2024-01-20T13:41:00Z"}',
+    b'{"schema":"netdusk.tick/1","time":"1970-01-01T00:00:00Z"}',
+    TEXT.replace(b"2024", b"1999"),
+    TEXT.replace(b"2024", b"2100"),
+    TEXT.replace(b'"PK"', b'"ZZ"'),
+    TEXT.replace(b"PK-PB", b"US-CA"),
+    TEXT.replace(b"{", b"{{{"),
+    DEEP,
+    TEXT[:-1] + b',"pad":"' + b"[" * 70_000 + b'"}',
+    None,
+    b"",
+    b"\xff\xfe",
+    b"null",
+]
+
+
+@given(st.lists(st.sampled_from(VALUES), max_size=40))
+def test_a_chunk_is_read_as_its_records_are(values: list[bytes | None]) -> None:
+    assert decode_chunk(values) == [decode(value) for value in values]
+
+
+def test_one_that_is_too_deep_is_found_among_many_good_ones() -> None:
+    values = [TEXT] * 500 + [DEEP] + [TEXT] * 500
+    found = decode_chunk(values)
+    assert found[500] == decode(DEEP) != decode(TEXT)
+    assert found.count(GOOD) == 1000
+
+
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC)))
+def test_a_time_is_its_whole_milliseconds(at: datetime) -> None:
+    exact = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    assert times([ProbeResult(id="a", time=at, platform="x", country="PK", asn=1, vantage="v", ok=True)]) == [
+        exact
+    ]
+
+
+def test_what_was_not_measured_is_no_number() -> None:
+    def result(timings: Timings | None, size: int | None) -> ProbeResult:
+        return ProbeResult(
+            id="a",
+            time=GOOD.time,
+            platform="x",
+            country="PK",
+            asn=1,
+            vantage="v",
+            ok=True,
+            timings_ms=timings,
+            bytes=size,
+        )
+
+    ttfb, throughput = measures(
+        [
+            result(None, 5000),
+            result(Timings(ttfb=30.0), 5000),
+            result(Timings(ttfb=30.0, total=80.0), None),
+            result(Timings(ttfb=30.0, total=80.0), 0),
+            result(Timings(ttfb=30.0, total=30.5), 5000),
+            result(Timings(ttfb=30.0, total=80.0), 5000),
+        ]
+    )
+    assert math.isnan(ttfb[0])
+    assert ttfb[1:].tolist() == [30.0] * 5
+    assert np.isnan(throughput[:5]).all()
+    assert throughput[5] == 100_000.0
