@@ -151,7 +151,8 @@ class Bank:
             evidence *= warm[cell]
             region = layout.part_region.column
             self._pool(series.regions, start, region, k_there, n_there, usual, evidence, scale, warm[cell])
-        cells.learn(start, k, n, groups.open[group])
+        # A loss of which the country is sure must not become usual, small as it may be.
+        cells.learn(start, k, n, (groups.deep() | (series.group_score >= 1.0))[group])
 
     def _pool(
         self,

@@ -58,6 +58,7 @@ class Rules:
     level_keep: float
     level_keep_slow: float
     fade: float
+    ebb: float
     day_keep: float
 
     @classmethod
@@ -74,6 +75,7 @@ class Rules:
             level_keep=level_keep,
             level_keep_slow=level_keep**settings.learn_slow,
             fade=0.5 ** (window / settings.fade_half_seconds),
+            ebb=0.5 ** (window / settings.shortfall_half_seconds),
             day_keep=0.5 ** (window / DAY),
         )
 
@@ -102,6 +104,7 @@ class Cusum:
         self.statistic = [0.0] * count
         self.probes = [0.0] * count
         self.short = [0.0] * count
+        self.counted = [0.0] * count
         self.onset = [-1] * count
         self.well = 0.0
         self.open = False
@@ -128,18 +131,19 @@ class Cusum:
         start: int,
     ) -> None:
         """Take one window in: evidence of each drop and of health (nats), probes, successes too few."""
-        settings, fade = self.rules.settings, self.rules.fade
+        settings, fade, ebb = self.rules.settings, self.rules.fade, self.rules.ebb
         for j, x in enumerate(evidence):
             before = self.statistic[j]
             value = before * fade + min(x, cap)
             value = 0.0 if value < 1e-9 else min(value, settings.statistic_max)
             if value > 0.0:
-                self.probes[j] += n
-                self.short[j] += short
+                self.probes[j] = self.probes[j] * ebb + n
+                self.short[j] = self.short[j] * ebb + short
+                self.counted[j] += n
                 if before == 0.0:
                     self.onset[j] = start
             else:
-                self.probes[j] = self.short[j] = 0.0
+                self.probes[j] = self.short[j] = self.counted[j] = 0.0
                 self.onset[j] = -1
             self.statistic[j] = value
         bound = settings.cap_nats
@@ -153,9 +157,16 @@ class Cusum:
             self.statistic = [0.0] * count
             self.probes = [0.0] * count
             self.short = [0.0] * count
+            self.counted = [0.0] * count
             self.onset = [-1] * count
             is_open = False
         self.open = is_open
+
+    @property
+    def deep(self) -> bool:
+        """Whether so much is lost that it must not become usual soon."""
+        best = self.statistic.index(max(self.statistic))
+        return self.open and self.short[best] >= self.rules.settings.shortfall_deep * self.probes[best]
 
     def top(self, gate: float, shortfall_min: float) -> float:
         """The most evidence of any drop; no more than the gate where the shortfall is too small to matter."""
@@ -275,7 +286,7 @@ class BinomialCusum(AnomalyDetector):
         trial = Cusum(self._rules)
         held = self.cusum
         trial.statistic, trial.probes = list(held.statistic), list(held.probes)
-        trial.short, trial.onset = list(held.short), list(held.onset)
+        trial.short, trial.counted, trial.onset = list(held.short), list(held.counted), list(held.onset)
         trial.well, trial.open = held.well, held.open
         # Windows between are empty: they only fade, whatever is usual in them.
         for missed in range(self.at, start, self.time.window_seconds):
@@ -344,7 +355,7 @@ class BinomialCusum(AnomalyDetector):
         self._waiting.append((k, n, usual))
         k_then, n_then, usual_then = self._waiting.popleft()
         then = start - self._rules.lag * self.time.window_seconds
-        self._learn(then, k_then, n_then, usual_then, slow=slow or self.cusum.open)
+        self._learn(then, k_then, n_then, usual_then, slow=slow or self.cusum.deep)
         day = self._rules.day_keep
         if self.first >= 0:
             self.present = self.present * day + (1.0 if n > 0.0 else 0.0)

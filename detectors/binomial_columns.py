@@ -245,7 +245,7 @@ class BinomialColumns:
         base.waiting_good[place], base.waiting_probes[place] = k, n
         base.waiting_usual[place] = self.usual
         then = start - rules.lag * rules.window
-        self._learn(then, k_then, n_then, usual_then, slow | self.cusum.open)
+        self._learn(then, k_then, n_then, usual_then, slow | self.cusum.deep())
         self.presence.age(there, rules.day_keep)
 
     def _learn(self, start: int, k: Floats, n: Floats, usual: Floats, slow: Bools) -> None:

@@ -17,6 +17,7 @@ class CusumColumns(Table):
     statistic: Floats
     probes: Floats
     short: Floats
+    counted: Floats
     onset: Ints
     well: Floats
     open: Bools
@@ -27,6 +28,7 @@ class CusumColumns(Table):
             "statistic": Field(np.float64, 0.0, count),
             "probes": Field(np.float64, 0.0, count),
             "short": Field(np.float64, 0.0, count),
+            "counted": Field(np.float64, 0.0, count),
             "onset": Field(np.int64, -1, count),
             "well": Field(np.float64),
             "open": Field(np.bool_),
@@ -67,11 +69,15 @@ class CusumColumns(Table):
         value[value < 1e-9] = 0.0
         rising = value > 0.0
         started = rising & (self.statistic == 0.0)
+        self.probes *= self.rules.ebb
         self.probes += n
+        self.short *= self.rules.ebb
         self.short += short
+        self.counted += n
         still = ~rising
         self.probes[still] = 0.0
         self.short[still] = 0.0
+        self.counted[still] = 0.0
         self.onset[still] = -1
         self.onset[started] = start
         self.statistic[:] = value
@@ -87,6 +93,7 @@ class CusumColumns(Table):
                 self.statistic[:, over] = 0.0
                 self.probes[:, over] = 0.0
                 self.short[:, over] = 0.0
+                self.counted[:, over] = 0.0
                 self.onset[:, over] = -1
                 is_open[over] = False
         self.open[:] = is_open
@@ -99,6 +106,13 @@ class CusumColumns(Table):
         enough = self.short >= shortfall_min * self.probes
         return np.asarray(np.where(enough | ~high, self.statistic, gate).max(axis=0))
 
-    def best(self, series: int) -> int:
-        """Which drop explains an excursion best."""
-        return int(np.argmax(self.statistic[:, series]))
+    def deep(self) -> Bools:
+        """Which series have lost so much that it must not become usual soon."""
+        deep = np.zeros(self.size, dtype=np.bool_)
+        rows = np.flatnonzero(self.open)
+        if len(rows):
+            best = np.argmax(self.statistic[:, rows], axis=0)
+            deep[rows] = (
+                self.short[best, rows] >= self.rules.settings.shortfall_deep * self.probes[best, rows]
+            )
+        return deep

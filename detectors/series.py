@@ -95,17 +95,20 @@ class Series:
     def settle(self) -> None:
         """Work out how everything stands."""
         layout, cells, groups, regions = self.layout, self.cells, self.groups, self.regions
-        shortfall, alarm = cells.shortfall_min, cells.alarm
-        self.cell_score = cells.cusum.top(alarm / 2.0, shortfall) / alarm
-        self._need_company(cells.cusum, self.cell_score, alarm, self._posts_of_cell)
+        group, shortfall = layout.cell_group.column, cells.shortfall_min
         alarm = groups.alarm
         self.group_score = groups.cusum.top(alarm / 2.0, self._pooled_shortfall(shortfall)) / alarm
         self._need_company(groups.cusum, self.group_score, alarm, self._posts_of_group)
+        # One network alone has to lose more to be believed than one of a country that is losing.
+        alone = self.group_score[group] <= 0.5
+        least = np.where(alone, np.maximum(shortfall, self.detection.shortfall_network), shortfall)
+        alarm = cells.alarm
+        self.cell_score = cells.cusum.top(alarm / 2.0, least) / alarm
+        self._need_company(cells.cusum, self.cell_score, alarm, self._posts_of_cell)
         alarm = regions.alarm
         self.region_score = regions.cusum.top(alarm / 2.0, self.detection.shortfall_min) / alarm
         self._need_company(regions.cusum, self.region_score, alarm, self._posts_of_region)
         self.cell_live = self._live()
-        group = layout.cell_group.column
         self.group_live = np.bincount(group[self.cell_live], minlength=groups.size)
         bad = (self.cell_score >= 1.0) & self.cell_live
         self.group_bad = np.bincount(group[bad], minlength=groups.size)

@@ -26,6 +26,11 @@ class DetectionSettings:
     # what is looked for
     drops: tuple[float, ...] = (1.2, 2.5, 4.5)  # falls of the ratio's log odds: some, most, all
     shortfall_min: float = 0.05  # a series that lost less than this share alarms never
+    shortfall_network: float = 0.12  # the same of one network whose country loses nothing
+    shortfall_deep: float = 0.10  # a series that lost more than this share is slow to call it usual
+    shortfall_half_seconds: float = (
+        7200.0  # what was lost counts less and less: an old loss is no present one
+    )
 
     # how much evidence alarms
     alarm_country: float = 14.0
@@ -41,7 +46,7 @@ class DetectionSettings:
     prior_probes: float = 30.0  # weight of the four-day ratio against an hour of the day
     slot_half_seconds: float = 28_800.0  # of that hour of the day: eight days
     global_half_seconds: float = 345_600.0
-    level_half_seconds: float = 21_600.0  # how soon a slow change is usual
+    level_half_seconds: float = 7200.0  # how soon a slow change is usual
     learn_lag_seconds: float = 900.0  # what is learned is this old, so that an onset does not hide itself
     learn_slow: float = 0.1  # speed of learning in an excursion; never 0, that would lock for ever
     warm_results: float = 10.0  # learned results before a series may alarm

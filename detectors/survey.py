@@ -174,7 +174,7 @@ class Survey:
         good = (score < 1.0) & (well >= self.series.detection.close_nats)
         opinion = np.where(live, np.where(bad, 1, np.where(good, 2, 0)), 0)
         onset = np.where(is_open, cusum.onset[best, rows], -1)
-        probes = np.where(is_open, np.rint(cusum.probes[best, rows]), 0.0).astype(np.int64)
+        probes = np.where(is_open, np.rint(cusum.counted[best, rows]), 0.0).astype(np.int64)
         columns = (
             opinion,
             score,
