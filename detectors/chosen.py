@@ -18,6 +18,9 @@ from detectors.plain import NotPlainError, from_plain, to_plain
 #: Those whose score is in standard deviations; what is usual of a Gaussian reaches 4 once in 30,000 values.
 _DEVIATIONS: Final = {"river.anomaly.GaussianScorer": 4.0, "river.anomaly.StandardAbsoluteDeviation": 4.0}
 
+#: Ours that may be named as well; 1.0 alarms already.
+_OURS: Final = {"detectors.novelty.Novelty": 1.0}
+
 #: Those that are tested to work.
 KNOWN: Final = (
     "river.anomaly.GaussianScorer",
@@ -26,6 +29,7 @@ KNOWN: Final = (
     "river.drift.ADWIN",
     "river.drift.KSWIN",
     "river.drift.PageHinkley",
+    "detectors.novelty.Novelty",
 )
 
 
@@ -59,7 +63,7 @@ class ChosenDetector:
         self.path = path
         arguments = dict(parameters)
         self.detector = _make(path, arguments)
-        self.threshold = float(arguments.get("threshold", _DEVIATIONS.get(path, 1.0)))
+        self.threshold = float(arguments.get("threshold", (_DEVIATIONS | _OURS).get(path, 1.0)))
         self.drifted = False
 
     def score_one(self, x: Mapping[Any, Any]) -> float:
@@ -114,7 +118,7 @@ def check(path: str, parameters: Mapping[str, Any]) -> None:
 
 def _make(path: str, arguments: Mapping[str, Any]) -> Any:
     module, _, name = path.rpartition(".")
-    if not module.startswith("river"):
+    if not module.startswith("river") and path not in _OURS:
         raise ValueError(f"{path}: no class of River's; {_advice()}")
     try:
         kind = getattr(importlib.import_module(module), name)
@@ -124,7 +128,7 @@ def _make(path: str, arguments: Mapping[str, Any]) -> Any:
         kind, AnomalyDetector | SupervisedAnomalyDetector | DriftDetector
     ):
         raise ValueError(f"{path}: neither an anomaly nor a drift detector; {_advice()}")
-    scaled = issubclass(kind, DriftDetector) or path in _DEVIATIONS
+    scaled = issubclass(kind, DriftDetector) or path in _DEVIATIONS or path in _OURS
     if not scaled and "threshold" not in arguments:
         raise ValueError(f"{path}: give `threshold` in its parameters, the score of its own that alarms")
     try:

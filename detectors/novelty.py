@@ -65,14 +65,14 @@ class Novelty(AnomalyDetector):
         self.came: deque[float] = deque()  # the same, in order of time
         self.n = 0
         self.mean = self.square = 0.0  # of distances (Welford)
-        self.peaks: deque[tuple[int, float]] = deque()  # scores within `rest`, each above all after it
+        self.peak = 0.0  # the score that stands,
+        self.peak_until = 0  # and the value with which it stands no more
 
     def score_one(self, x: Mapping[Any, Any]) -> float:
         """How strange this value would be: 1.0 alarms. Changes nothing."""
         value = _value(x)
         score = self._strangeness(self._distance(value)) / self.alarm if self.known else 0.0
-        standing = max((peak for at, peak in self.peaks if at >= self.n - self.rest), default=0.0)
-        return score if score > standing else 0.0
+        return score if score > (self.peak if self.n < self.peak_until else 0.0) else 0.0
 
     def learn_one(self, x: Mapping[Any, Any]) -> None:
         """Take a value in."""
@@ -80,12 +80,8 @@ class Novelty(AnomalyDetector):
         if self.known:
             distance = self._distance(value)
             score = self._strangeness(distance) / self.alarm
-            while self.peaks and (self.peaks[-1][1] <= score):
-                self.peaks.pop()
-            if score > 0.0:
-                self.peaks.append((self.n, score))
-            while self.peaks and self.peaks[0][0] < self.n + 1 - self.rest:
-                self.peaks.popleft()
+            if score > self.peak or self.n >= self.peak_until:
+                self.peak, self.peak_until = score, self.n + self.rest
             count = self.n
             step = distance - self.mean
             self.mean += step / count

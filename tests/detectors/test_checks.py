@@ -46,6 +46,7 @@ OURS: dict[str, tuple[Callable[[], Any], str]] = {
 }
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "river.anomaly.HalfSpaceTrees": {"n_trees": 3, "height": 4, "threshold": 0.9, "seed": 1},
+    "detectors.novelty.Novelty": {"memory": 20, "grace": 10},
     "river.drift.KSWIN": {"window_size": 30, "stat_size": 10, "seed": 1},
 }
 
