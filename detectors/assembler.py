@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from detectors.case import Case, reasons
+from detectors.case import Case, grows, reasons
 from detectors.causes import Cause, find_causes
 from detectors.evidence import Past, at_same_time, coincident, like
 from detectors.moves import Event, Phase, Told, move
@@ -31,6 +31,7 @@ SNAPSHOT_VERSION: Final = 1
 PAST_MAX: Final = 256  # a country: one a night for the days that are remembered, and room for more
 CALENDAR_MAX: Final = 512  # a country
 DOUBT_WINDOWS: Final = 2
+WAVERING_MAX: Final = 4
 _DAY: Final = 86_400
 _AGREEING: Final = 0.25  # share of the parts that make an onset
 
@@ -276,12 +277,15 @@ class Assembler:
             return
         case.pending_windows = case.pending_windows + 1 if now == case.pending else 1
         case.pending = now
-        if case.pending_windows < self.settings.news_windows:
+        # What goes to and fro must stay ever longer to be told again; what grows need not.
+        patience = 1 if grows(case.told, now) else 2 ** min(case.wavering, WAVERING_MAX)
+        if case.pending_windows < self.settings.news_windows * patience:
             return
         said = reasons(case.told, now, self.settings.platform_names)
         if not said:
             case.told = now
             return
+        case.wavering += not grows(case.told, now)
         step = move(case.phase, Event.NEWS)
         if step.told is not None:
             yield _Told(step.told, "; ".join(said))

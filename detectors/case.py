@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from detectors.causes import Cause, alike, live_networks, networks_in, scope_of
+from detectors.causes import TOGETHER_SECONDS, Cause, alike, live_networks, networks_in, scope_of
 from detectors.loss import Loss
 from detectors.moves import Event, Phase
 from detectors.readings import CountryReading, Opinion
@@ -22,6 +22,7 @@ from detectors.votes import Part, vote
 
 #: Failures are forgotten with a half-life of about ten windows, so that a change of mechanism shows.
 _FADE: Final = 0.93
+_LEAD: Final = 1.5
 _RECENT_FADE: Final = 0.4  # what succeeds now is told of the last two windows or so
 #: A mechanism is said of a network by itself when this share of at least so many failures has it.
 _OWN_SHARE: Final = 0.5
@@ -73,6 +74,7 @@ class Case(msgspec.Struct, array_like=True):
     told: list[str] = []  # what the last snapshot said, see `news`
     pending: list[str] = []
     pending_windows: int = 0
+    wavering: int = 0  # times that something told was taken back
     reason: str = ""
     previous: list[str] = []
     coincides: list[str] = []
@@ -143,11 +145,16 @@ class Case(msgspec.Struct, array_like=True):
             return 1.0 + alike(mine, theirs)
         platforms, units = {p for p, _, _ in union}, {(a, r) for _, a, r in union}
         filled = len(union) / (len(platforms) * len(units))
+        if self.wide and len(cause.units) > 1 and abs(cause.middle - self._middle()) <= TOGETHER_SECONDS:
+            return 0.5 + alike(mine, theirs)
         if cause.platforms & set(self.platforms):
             return 0.5 + alike(mine, theirs) if filled >= 0.6 else 0.0
         soon = cause.onset - max(self.grown, self.onset) <= settings.together_seconds
         common = alike(cause.units, self.units)
         return 0.5 * common if soon and common >= 0.5 and self.phase is not Phase.RESOLVED else 0.0
+
+    def _middle(self) -> int:
+        return median_low([loss.onset for loss in self.losses.values()])
 
     def _kinship_of_dark(self, cause: Cause) -> float:
         mine, theirs = set(self.networks), {asn for asn, _ in cause.units}
@@ -161,8 +168,8 @@ class Case(msgspec.Struct, array_like=True):
 
     @property
     def wide(self) -> bool:
-        """Whether it reached more than one network."""
-        return len(self.networks) > 1
+        """Whether it reached more than one network, or region."""
+        return len(self.units) > 1
 
     def take_cause(self, cause: Cause, reading: CountryReading) -> None:
         """Add what a cause shows. A loss of connectivity that begins with failures is one from its beginning."""
@@ -209,6 +216,7 @@ class Case(msgspec.Struct, array_like=True):
         if not bad:
             return
         cells = {(part.platform, part.asn) for part in bad if not part.region}
+        slow = {(p, a): loss for (p, a, region), loss in self.losses.items() if loss.slow and loss.good == 0}
         for part in bad:
             if part.region:
                 cells.update((part.platform, asn) for asn in networks_in([part.region], reading))
@@ -222,23 +230,26 @@ class Case(msgspec.Struct, array_like=True):
                 counts = self.failures.setdefault(asn, {})
                 for name, count in sorted(found.items()):
                     counts[name] = counts.get(name, 0.0) + count
+        for platform, asn in sorted(slow):
+            standing = reading.networks.get((platform, asn))
+            if standing is not None:  # what comes through, comes too slowly
+                counts = self.failures.setdefault(asn, {})
+                counts[THROTTLED] = counts.get(THROTTLED, 0.0) + standing.k
         for platform in sorted({part.platform for part in bad}):
             good, failed = self.controls.get(platform, (0.0, 0.0))
             more_good, more_failed = reading.control.get(platform, (0, 0))
             self.controls[platform] = (good * _FADE + more_good, failed * _FADE + more_failed)
-        self._name_mechanism([self.losses[part.platform, part.asn, part.region] for part in bad])
+        self._name_mechanism()
 
-    def _name_mechanism(self, bad: list[Loss]) -> None:
-        slow = sum(loss.slow for loss in bad)
+    def _name_mechanism(self) -> None:
         totals = self.mechanism_totals()
-        if 2 * slow > len(bad):
-            self.mechanism, self.mechanism_share = THROTTLED, slow / len(bad)
-        elif totals:
-            best = max(totals, key=lambda name: (totals[name], name))
-            # The one that was said stays until it is clearly not the first any more.
-            if self.mechanism is None or totals[best] >= 1.25 * totals.get(self.mechanism, 0.0):
-                self.mechanism = best
-            self.mechanism_share = totals.get(self.mechanism, 0.0) / sum(totals.values())
+        if not totals:
+            return
+        best = max(totals, key=lambda name: (totals[name], name))
+        # The one that was said stays until it is clearly not the first any more.
+        if self.mechanism is None or totals[best] >= _LEAD * totals.get(self.mechanism, 0.0):
+            self.mechanism = best
+        self.mechanism_share = totals.get(self.mechanism, 0.0) / sum(totals.values())
 
     def mechanism_totals(self) -> dict[str, float]:
         """Recent failures by mechanism, over its networks."""
@@ -336,9 +347,10 @@ class Case(msgspec.Struct, array_like=True):
         silence = _SILENT_WINDOWS * (reading.end - reading.start)
         silent = [loss for loss in unsettled if loss.good == 0 and reading.end - loss.heard >= silence]
         if len(mending) + len(silent) < len(unsettled):
-            return (
-                Event.BAD if any(loss.heard == reading.end and loss.good == 0 for loss in unsettled) else None
-            )
+            lost = [loss for loss in unsettled if loss.heard == reading.end and loss.good == 0]
+            # What is over comes back only when a detector says so too: a few failures are no relapse.
+            over = self.phase is Phase.RESOLVED and not any(loss.alarmed for loss in lost)
+            return Event.BAD if lost and not over else None
         if self._mostly_back() and all(loss.good >= _LAGGARD_WINDOWS for loss in mending):
             for loss in mending:  # well, like most; only its evidence is thinner
                 loss.recovered = loss.good_since
@@ -385,6 +397,11 @@ class Case(msgspec.Struct, array_like=True):
             "quieted" if self.quieted else "",
             " ".join(self.coincides),
         ]
+
+
+def grows(before: list[str], after: list[str]) -> bool:
+    """Whether something new was reached between two states of `Case.news`: a platform, a network, another kind."""
+    return any(set(after[i].split()) - set(before[i].split()) for i in (0, 2, 3))
 
 
 def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> list[str]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from statistics import median_low
+from typing import Any, Final
 
 from detectors.readings import CountryReading, Opinion, Standing
 from detectors.settings import IncidentSettings
@@ -20,6 +21,8 @@ from detectors.votes import Part, Vote, vote
 
 #: Sets of networks that share this much are the same ones, seen a moment earlier or later.
 ALIKE: Final = 0.5
+#: Losses of several networks each, that began this close together, began together.
+TOGETHER_SECONDS: Final = 300
 #: A shortfall below this is no leaning, however sure a detector is of it.
 SHORTFALL_MIN: Final = 0.05
 
@@ -41,6 +44,11 @@ class Cause:
     def units(self) -> frozenset[tuple[int, str]]:
         """Networks and regions on which it does."""
         return frozenset(part.unit for part in self.parts)
+
+    @property
+    def middle(self) -> int:
+        """The middle onset of its parts."""
+        return _middle(self.parts.values())
 
     def without(self, taken: Collection[Part]) -> Cause | None:
         """What is left of it when other incidents keep their parts; None when that is nothing."""
@@ -102,14 +110,14 @@ def find_causes(
             del by_region[platform]
     for platform in by_region:
         lost.pop(platform, None)
-    for group in _clusters({platform: frozenset(cells) for platform, cells in lost.items()}):
+    for group in _clusters(lost):
         parts = {Part(p, a, ""): lost[p][a] for p in sorted(group) for a in sorted(lost[p])}
         networks = {part.asn for part in parts}
         stirring = any(leaning[p] - networks for p in group) or any(
             leaning[p] & networks for p in leaning if p not in group
         )
         causes.append(Cause(Kind.PLATFORM, parts, stirring))
-    for group in _clusters({platform: frozenset(cells) for platform, cells in by_region.items()}):
+    for group in _clusters(by_region):
         parts = {Part(p, 0, r): by_region[p][r] for p in sorted(group) for r in sorted(by_region[p])}
         causes.append(Cause(Kind.PLATFORM, parts, growing=False))
     causes.sort(key=lambda cause: (-len(cause.parts), sorted(cause.parts)))
@@ -204,17 +212,23 @@ def networks_in(regions: Collection[str], reading: CountryReading) -> list[int]:
     return sorted(asn for asn, homes in reading.homes.items() if any(home in regions for home in homes))
 
 
-def _clusters(sets: Mapping[str, frozenset[object]]) -> list[list[str]]:
-    """Group the platforms that were lost on about the same networks (or regions)."""
-    groups: list[tuple[list[str], frozenset[object]]] = []
-    for name in sorted(sets, key=lambda name: (-len(sets[name]), name)):
-        for i, (members, union) in enumerate(groups):
-            if alike(sets[name], union) >= ALIKE:
-                groups[i] = ([*members, name], union | sets[name])
+def _clusters(lost: Mapping[str, Mapping[Any, Vote]]) -> list[list[str]]:
+    """Group the platforms that were lost on about the same networks (or regions), or on several at the same time."""
+    groups: list[tuple[list[str], frozenset[object], int]] = []
+    for name in sorted(lost, key=lambda name: (-len(lost[name]), name)):
+        units, onset = frozenset(lost[name]), _middle(lost[name].values())
+        for i, (members, union, began) in enumerate(groups):
+            together = min(len(units), len(union)) > 1 and abs(onset - began) <= TOGETHER_SECONDS
+            if together or alike(units, union) >= ALIKE:
+                groups[i] = ([*members, name], union | units, began)
                 break
         else:
-            groups.append(([name], sets[name]))
-    return [members for members, _ in groups]
+            groups.append(([name], units, onset))
+    return [members for members, _, _ in groups]
+
+
+def _middle(votes: Iterable[Vote]) -> int:
+    return median_low([said.onset for said in votes if said.onset is not None])
 
 
 def alike(one: Collection[object], other: Collection[object]) -> float:

@@ -17,9 +17,11 @@ from detectors.votes import Vote
 
 #: So many results say by themselves to which level a part has fallen.
 _TELLING_RESULTS: Final = 8
-#: Evidence in nats that is enough, and the most that is remembered, so that a relapse is believed soon.
+#: Evidence in nats that is enough; that is enough against a detector which still alarms; and the most that is
+#: remembered, so that a relapse is believed soon.
 _ENOUGH: Final = 4.5
-_MOST: Final = 9.0
+_ENOUGH_AGAINST: Final = 9.0
+_MOST: Final = 10.0
 #: What is tested against "back" is a part that is still mostly lost: this far up from its level to the usual one. So
 #: the few results that get through a block are no recovery.
 _HALFWAY: Final = 0.35
@@ -45,6 +47,7 @@ class Loss(msgspec.Struct, array_like=True):
     speed: float = 1.0  # its worst, as a share of the usual
     probes: int = 0
     heard: int = 0  # end of the last window with evidence
+    alarmed: bool = True  # whether its detector alarmed then
     bad_n: int = 0  # results, and successes, of the windows in which it was lost
     bad_k: int = 0
     wellness: float = 0.0
@@ -58,6 +61,7 @@ class Loss(msgspec.Struct, array_like=True):
             return
         self.heard = end
         self.now = said.reachability
+        self.alarmed = said.opinion is Opinion.BAD
         if said.opinion is Opinion.BAD:
             self.slow = said.slow
             self.speed = min(self.speed, said.speed)
@@ -75,7 +79,9 @@ class Loss(msgspec.Struct, array_like=True):
         if self.good_since is None:
             self.good_since = start
         self.good += 1
-        enough = self.wellness >= _ENOUGH or said.opinion is Opinion.GOOD
+        enough = said.opinion is Opinion.GOOD or self.wellness >= (
+            _ENOUGH_AGAINST if self.alarmed else _ENOUGH
+        )
         if self.recovered is None and self.good >= recovery_windows and enough:
             self.recovered = self.good_since
 
