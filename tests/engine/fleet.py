@@ -23,6 +23,7 @@ from aiokafka.errors import KafkaError
 from streams.connection import Reader
 from streams.settings import Settings, load
 from tests.engine.oracle import Verdict, caught_up, judge
+from tests.engine.toy import ToyMachine
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,6 +80,8 @@ class Fleet:
     worker: dict[str, Any] = field(default_factory=dict)
     kafka: dict[str, Any] = field(default_factory=dict)
     topic_configs: dict[str, dict[str, str]] = field(default_factory=dict)
+    command: tuple[str, ...] = (sys.executable, "-m", "tests.engine.worker_process")
+    probes: str | None = None  # a topic that others read too
     name: str = field(default_factory=lambda: uuid4().hex[:8])
     workers: list[Running] = field(default_factory=list)
     written: int = 0
@@ -89,8 +92,17 @@ class Fleet:
         if not path.exists():
             topics = {
                 role: f"{self.name}.{role}"
-                for role in ("probes", "alerts", "health", "checkpoints", "rejected")
+                for role in (
+                    "probes",
+                    "alerts",
+                    "health",
+                    "calendar",
+                    "checkpoints",
+                    "world_checkpoints",
+                    "rejected",
+                )
             }
+            topics["probes"] = self.probes or topics["probes"]
             sections: dict[str, dict[str, Any]] = {
                 "kafka": {
                     "bootstrap": self.worker_bootstrap or self.bootstrap,
@@ -147,7 +159,7 @@ class Fleet:
         log = self.folder / f"{self.name}-worker{len(self.workers)}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.engine.worker_process"],
+                [part.format(config=self.config) for part in self.command],
                 cwd=ROOT,
                 env={**os.environ, "NETDUSK_CONFIG": str(self.config), **environment},
                 stdout=out,
@@ -242,8 +254,8 @@ class Fleet:
             assert time.monotonic() < end, f"never said {text!r}:\n{running.log.read_text()[-4000:]}"
             await asyncio.sleep(0.05)
 
-    async def judge(self) -> Verdict:
-        return await judge(self.settings)
+    async def judge(self, make: Any = ToyMachine) -> Verdict:
+        return await judge(self.settings, make)
 
     def close(self) -> None:
         for running in self.workers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from streams.checkpoint import Restorer, unpack
@@ -102,7 +102,8 @@ async def judge(settings: Settings, make: Any = ToyMachine, chunk: int = 337) ->
             verdict.wrong.append(f"partition {partition}: the state is not the oracle's")
         for message in sent:
             due[message.topic].append((message.key, message.value))
-        for name, count in dict(have.totals).items():  # type: ignore[attr-defined]
+        kept_totals: Any = have.totals  # type: ignore[attr-defined]
+        for name, count in (kept_totals if isinstance(kept_totals, dict) else asdict(kept_totals)).items():
             totals[name] += count
     verdict.totals = dict(totals)
     if sum(totals.values()) != verdict.records:
