@@ -8,11 +8,13 @@ Made anew from a seed; in the order in which a topic would have it, ticks betwee
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Iterator
 from datetime import timedelta
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from msgspec.structs import replace
 
 from producers.bulk import partition_of
@@ -44,21 +46,29 @@ JUNK: tuple[bytes, ...] = (
 Item = tuple[int | None, bytes, bytes]
 
 
-def evening(partitions: int, *, seed: int = 0, pace: float = 0.25, calm: bool = False) -> list[Item]:
+def evening(
+    partitions: int, *, seed: int = 0, pace: float = 0.25, calm: bool = False, number: int = 0
+) -> list[Item]:
     """Partition (None: a tick, for all of them), key and value of each record.
+
+    `number` counts evenings, one a day: they can follow each other on one topic.
 
     `calm` leaves out what goes wrong: the same incidents must come of both.
     """
     dice = random.Random(seed)
     results: list[ProbeResult] = []
     for i, country in enumerate(STRUCK + CALM):
-        shift = timedelta(minutes=30 * i if country in STRUCK else 0)
+        shift = timedelta(days=number, minutes=30 * i if country in STRUCK else 0)
         found = pakistan(
             seed + i, evenings=["2024-01-20"], history_hours=2.0, after_hours=0.5, probes_per_minute=pace
         )
         for result in found:
             moved = replace(
-                result, id=f"{country}{result.id}", country=country, region=None, time=result.time + shift
+                result,
+                id=f"{country}{number}{result.id}",
+                country=country,
+                region=None,
+                time=result.time + shift,
             )
             if country in CALM:
                 moved = replace(moved, ok=True, stage=None, failure=None)
@@ -100,7 +110,13 @@ async def write(bootstrap: str, topic: str, items: list[Item], partitions: int) 
         bootstrap_servers=bootstrap, acks="all", linger_ms=5, max_batch_size=256 * 1024
     )
     written = 0
-    async with producer:
+    while True:
+        try:
+            await producer.start()
+            break
+        except KafkaError:
+            await asyncio.sleep(0.2)
+    try:
         pending = []
         for partition, key, value in items:
             for to in _places(partition, partitions):
@@ -112,6 +128,8 @@ async def write(bootstrap: str, topic: str, items: list[Item], partitions: int) 
                 pending.clear()
         for sent in pending:
             await sent
+    finally:
+        await producer.stop()
     return written
 
 

@@ -33,15 +33,23 @@ async def run_through(
     machine = make()
     sent: list[Any] = []
     start, end = (await reader.bounds(topic, [partition]))[partition]
-    records = [record async for record in reader.records(topic, partition, start, end)]
-    for at in range(0, len(records), chunk):
-        part = records[at : at + chunk]
+    part: list[Any] = []
+
+    def step() -> None:
         stamps = [r.timestamp for r in part] if part[0].timestamp_type == 1 else None
         batch = machine.read(
             Chunk(topic, partition, [r.offset for r in part], [r.value for r in part], stamps)
         )
         outbox = machine.apply(batch)
-        sent += [*outbox.before, *outbox.after]
+        sent.extend([*outbox.before, *outbox.after])
+        part.clear()
+
+    async for record in reader.records(topic, partition, start, end):
+        part.append(record)
+        if len(part) == chunk:
+            step()
+    if part:
+        step()
     return machine, sent
 
 

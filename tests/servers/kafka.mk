@@ -12,3 +12,10 @@ $(KAFKA_READY): tests/servers/kafka/pom.xml
 	mvn -q -B -f tests/servers/kafka/pom.xml dependency:copy-dependencies \
 	  -DincludeScope=runtime -DoutputDirectory="$(CURDIR)/.cache/kafka/jars"
 	@touch $@
+
+SOAK_SECONDS ?= 3600
+SOAK_SEED ?= 1
+
+.PHONY: soak
+soak: $(DEV_STAMP) $(KAFKA_READY) ## Kill, freeze and cut everything for an hour (SOAK_SECONDS, SOAK_SEED), then compare
+	$(BIN)/python -m tests.engine.soak --seconds $(SOAK_SECONDS) --seed $(SOAK_SEED) --report .cache/soak.md
