@@ -6,8 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cache=$PWD/.cache/image
-export STORAGE_DRIVER=${STORAGE_DRIVER:-vfs} BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot}
-store=(--root "$cache/store" --runroot "$cache/run")
+export BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot}
+store=(--root "$cache/store" --runroot "$cache/run" --storage-driver vfs)
 
 for tool in buildah ${BASE:-debootstrap}; do
   [[ $tool == "${BASE:-}" ]] || command -v "$tool" >/dev/null || {
