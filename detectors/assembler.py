@@ -299,6 +299,8 @@ class Assembler:
 
     def _tell(self, case: Case, reading: CountryReading, said: _Told) -> Snapshot:
         self._link(case, reading.end)
+        if said.told is not Told.RESOLVED:
+            case.remember_worst()
         case.seq += 1
         case.updated = reading.end
         case.reason = said.reason

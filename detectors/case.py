@@ -289,8 +289,6 @@ class Case(msgspec.Struct, array_like=True):
             self.scope = scope_of(units, self.live)
             if self.scope is Scope.NATION_SCALE and self._in_few_regions(units, reading):
                 self.scope = Scope.REGION
-        if self.scope.width > self.widest.width:
-            self.widest = self.scope
         impact = self.impact(settings, reading)
         for severity, bar in (
             (Severity.CRITICAL, settings.severity_critical),
@@ -301,6 +299,11 @@ class Case(msgspec.Struct, array_like=True):
             if impact >= (bar - _HYSTERESIS if kept else bar):
                 self.severity = severity
                 break
+
+    def remember_worst(self) -> None:
+        """Keep the widest scope and the worst severity that were told: the last snapshot has them."""
+        if self.scope.width > self.widest.width:
+            self.widest = self.scope
         if list(Severity).index(self.severity) > list(Severity).index(self.worst):
             self.worst = self.severity
 

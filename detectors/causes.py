@@ -23,6 +23,8 @@ from detectors.votes import Part, Vote, vote
 ALIKE: Final = 0.5
 #: Losses of several networks each, that began this close together, began together.
 TOGETHER_SECONDS: Final = 300
+#: A network that leans counts with those that are sure when it has lost this share of what they have.
+LIKE_DEPTH: Final = 0.34
 #: A shortfall below this is no leaning, however sure a detector is of it.
 SHORTFALL_MIN: Final = 0.05
 
@@ -145,7 +147,8 @@ def _lost_cells(
 
     Where the country's networks taken together have lost it beyond doubt, and most of them at least lean, the leaning
     ones count: many thin series can say together what none can say alone. Most of them must agree, so that a few
-    that lie can't carry the sum.
+    that lie can't carry the sum; and they must have lost about as much as those that are sure, so that one that
+    strays a little by chance does not make a nation of two carriers.
     """
     lost: Cells = {}
     leaning: dict[str, set[int]] = {}
@@ -164,13 +167,17 @@ def _lost_cells(
         if pooled is None or pooled.opinion is not Opinion.BAD or not stirring:
             continue
         bad = lost.get(platform, {})
-        if 2 * (len(bad) + len(stirring)) > len(live_on(platform, reading)):
-            for asn in sorted(stirring):
-                said = vote(Part(platform, asn, ""), reading)
-                onset = said.onset if said.onset is not None else pooled.onset
-                if onset is not None:
-                    lost.setdefault(platform, {})[asn] = said._replace(opinion=Opinion.BAD, onset=onset)
-            leaning[platform] = stirring - set(lost.get(platform, {}))
+        depth = [said.expected - said.reachability for said in bad.values() if not said.slow]
+        floor = LIKE_DEPTH * sum(depth) / len(depth) if depth else 0.0
+        joining = {}
+        for asn in sorted(stirring):
+            said = vote(Part(platform, asn, ""), reading)
+            onset = said.onset if said.onset is not None else pooled.onset
+            if onset is not None and said.expected - said.reachability >= floor:
+                joining[asn] = said._replace(opinion=Opinion.BAD, onset=onset)
+        if 2 * (len(bad) + len(joining)) > len(live_on(platform, reading)):
+            lost[platform] = {**bad, **joining}
+            leaning[platform] = stirring - set(joining)
     return lost, leaning
 
 
@@ -178,8 +185,8 @@ def _lost_regions(reading: CountryReading, lost: Cells) -> dict[str, dict[str, V
     """By platform: the regions that have lost it, where regions and not networks are what was hit.
 
     That is: most of what the region reports is lost, at least one region is well, and every network that has lost
-    the platform reports from such regions alone. A carrier's fault shows in all the regions where it has customers,
-    and is told by its network.
+    the platform reports from such regions alone, or has lost little of it elsewhere. A carrier's fault shows in all
+    the regions where it has customers, and is told by its network.
     """
     found: dict[str, dict[str, Vote]] = {}
     for (platform, region), standing in sorted(reading.regions.items()):
@@ -200,11 +207,24 @@ def _lost_regions(reading: CountryReading, lost: Cells) -> dict[str, dict[str, V
             for (p, r), standing in reading.regions.items()
             if p == platform and standing.live and standing.opinion is not Opinion.BAD
         }
-        explained = all(set(reading.homes.get(asn, ())) <= set(hit) for asn in lost.get(platform, {}))
+        explained = all(_explains(hit, asn, said, reading) for asn, said in lost.get(platform, {}).items())
         alone = len(networks_in(hit, reading)) < 2 and bool(lost.get(platform))
         if not well or 2 * len(hit) > len(live) or not explained or alone:
             del found[platform]
     return found
+
+
+def _explains(regions: Collection[str], asn: int, said: Vote, reading: CountryReading) -> bool:
+    """Whether what a network has lost is what it has lost in these regions.
+
+    It reports from nowhere else, or has lost less than half while it reports from elsewhere too.
+    """
+    homes = set(reading.homes.get(asn, ()))
+    if not homes:
+        return False
+    return homes <= set(regions) or (
+        not homes.isdisjoint(regions) and said.reachability > 0.5 * said.expected and not said.slow
+    )
 
 
 def networks_in(regions: Collection[str], reading: CountryReading) -> list[int]:

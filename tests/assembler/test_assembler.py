@@ -59,10 +59,20 @@ ONE_CAUSE = {
         "multi-provider",
         ["open", "resolved"],
     ),
-    "where most lean together, the leaning count": (
+    "those that lean are waited for": (
         on("x", [1], "....xxxxxx.......") | on("x", [2, 3, 4, 5], "....~~xxxx......."),
         "nation-scale",
-        ["open", "updated", "resolved"],
+        ["open", "resolved"],
+    ),
+    "many that only lean say it together": (
+        on("x", ALL, "....~~~~~~......."),
+        "nation-scale",
+        ["open", "resolved"],
+    ),
+    "one that strays a little makes no nation of two": (
+        on("x", [1, 2], "....xxxxxx.......") | on("x", [3], "......~~~~.......") | on("x", [4, 5], "." * 17),
+        "multi-provider",
+        ["open", "resolved"],
     ),
     "one that leans is waited for": (
         on("x", [1], "....xxxxxx.......") | on("x", [2], "....~~xxxx.......") | on("x", [3, 4, 5], "." * 17),
