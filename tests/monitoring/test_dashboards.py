@@ -122,6 +122,7 @@ def test_every_metric_about_the_world_is_on_a_dashboard() -> None:
     assert set(FAMILIES) - shown <= {"netdusk_incidents_total", "netdusk_restore_seconds"}
 
 
+@pytest.mark.integration
 def test_jsonnet_reads_the_mixin() -> None:
     parts = "[m.prometheusAlerts, m.prometheusRules, m.grafanaDashboards]"
     code = f"local m = (import 'monitoring/mixin.libsonnet'); {parts}"

@@ -237,8 +237,7 @@ def test_made_up_platform_names_do_not_grow_the_counters_without_end() -> None:
     machine = Machine()
     page = Page({"p": machine}, labels=LabelSettings(series_max=100))
     for number in range(1000):
-        machine.counted = {ProbeCount(f"made-up-{number}", "PK", "ok"): 1}
-        page.figures()
+        page.metrics.count_probes({ProbeCount(f"made-up-{number}", "PK", "ok"): 1})
     machine.counted = {ProbeCount("made-up-7", "PK", "ok"): 1}
     counted = values(page, "netdusk_probes_total")
     assert len(counted) == 101
