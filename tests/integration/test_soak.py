@@ -1,4 +1,4 @@
-"""The soak's short form: every kind of trouble at least once, in some order, and all of it exact. `make soak` is long."""
+"""The soak's short form: troubles of all kinds in some order, and all of it exact. `make soak` is long."""
 
 from __future__ import annotations
 
