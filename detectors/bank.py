@@ -152,7 +152,7 @@ class Bank:
             region = layout.part_region.column
             self._pool(series.regions, start, region, k_there, n_there, usual, evidence, scale, warm[cell])
         # A loss of which the country is sure must not become usual, small as it may be.
-        cells.learn(start, k, n, (groups.deep() | (series.group_score >= 1.0))[group])
+        cells.learn(start, k, n, (groups.deep(series.groups.alarm) | (series.group_score >= 1.0))[group])
 
     def _pool(
         self,

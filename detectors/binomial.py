@@ -19,6 +19,8 @@ from detectors.settings import DetectionSettings, TimeSettings
 SLOTS: Final = 48  # hour of the day, working day or weekend (UTC)
 DAY: Final = 86_400
 HOUR: Final = 3600
+MINUTE: Final = 60.0
+SUSPECT: Final = 0.25  # of the alarm, and share of results lost: from there on an onset may be under way
 
 # Beta prior of a series never seen: most platforms answer most of the time. Three results outweigh it.
 PRIOR_GOOD: Final = 2.91
@@ -26,7 +28,9 @@ PRIOR_BAD: Final = 0.09
 RATIO_MIN: Final = 0.05  # a ratio of 0 or 1 would make one result infinitely surprising
 RATIO_MAX: Final = 0.995
 RESULTS_PER_RECENT: Final = 10.0  # half-life of "now", in results
-PRESENCE_SPARSE: Final = 0.05  # share of windows with results under which a series is sparse,
+PRESENCE_SPARSE: Final = (
+    0.05  # windows with results in a minute: under this (three an hour) a series is sparse,
+)
 PRESENCE_DENSE: Final = 0.5  # and over which it is dense; in between the alarm rises with its logarithm
 DISPERSION_STEP_MIN: Final = 0.01
 DISPERSION_MAX: Final = 25.0
@@ -84,7 +88,8 @@ class Rules:
 
         A month of a sparse series has fewer chances to be wrong than one of a dense series.
         """
-        share = log(presence / PRESENCE_SPARSE) / log(PRESENCE_DENSE / PRESENCE_SPARSE)
+        minutes = presence * MINUTE / self.window
+        share = log(minutes / PRESENCE_SPARSE) / log(PRESENCE_DENSE / PRESENCE_SPARSE)
         return sparse + (dense - sparse) * min(1.0, max(0.0, share))
 
 
@@ -162,11 +167,16 @@ class Cusum:
             is_open = False
         self.open = is_open
 
-    @property
-    def deep(self) -> bool:
-        """Whether so much is lost that it must not become usual soon."""
+    def deep(self, alarm: float) -> bool:
+        """Whether so much is lost, or seems to be, that it must not become usual soon."""
         best = self.statistic.index(max(self.statistic))
-        return self.open and self.short[best] >= self.rules.settings.shortfall_deep * self.probes[best]
+        suspect = self.statistic[best] > SUSPECT * alarm
+        least = (
+            self.rules.settings.shortfall_deep
+            if self.open
+            else max(SUSPECT, self.rules.settings.shortfall_deep)
+        )
+        return (self.open or suspect) and self.short[best] >= least * self.probes[best]
 
     def top(self, gate: float, shortfall_min: float) -> float:
         """The most evidence of any drop; no more than the gate where the shortfall is too small to matter."""
@@ -355,7 +365,7 @@ class BinomialCusum(AnomalyDetector):
         self._waiting.append((k, n, usual))
         k_then, n_then, usual_then = self._waiting.popleft()
         then = start - self._rules.lag * self.time.window_seconds
-        self._learn(then, k_then, n_then, usual_then, slow=slow or self.cusum.deep)
+        self._learn(then, k_then, n_then, usual_then, slow=slow or self.cusum.deep(self.alarm))
         day = self._rules.day_keep
         if self.first >= 0:
             self.present = self.present * day + (1.0 if n > 0.0 else 0.0)

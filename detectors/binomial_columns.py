@@ -11,6 +11,7 @@ from detectors.binomial import (
     DISPERSION_MAX,
     DISPERSION_STEP_MIN,
     HOUR_RESULTS,
+    MINUTE,
     PRESENCE_DENSE,
     PRESENCE_SPARSE,
     PRIOR_BAD,
@@ -35,9 +36,10 @@ def evidence_columns(drop: Floats | float, usual: Floats, k: Floats, n: Floats) 
     return np.asarray(-drop * k - n * np.log1p(usual * (np.exp(-drop) - 1.0)))
 
 
-def alarm_columns(dense: float, sparse: float, presence: Floats) -> Floats:
+def alarm_columns(rules: Rules, dense: float, sparse: float, presence: Floats) -> Floats:
     """`Rules.alarm`, by columns."""
-    share = np.log(presence / PRESENCE_SPARSE) / np.log(PRESENCE_DENSE / PRESENCE_SPARSE)
+    minutes = presence * MINUTE / rules.window
+    share = np.log(minutes / PRESENCE_SPARSE) / np.log(PRESENCE_DENSE / PRESENCE_SPARSE)
     return np.asarray(sparse + (dense - sparse) * np.clip(share, 0.0, 1.0))
 
 
@@ -161,7 +163,7 @@ class BinomialColumns:
     def alarm(self) -> Floats:
         """Evidence that scores 1.0."""
         settings, share = self.rules.settings, self.presence.present / self.presence.exposed
-        return alarm_columns(settings.alarm_network, settings.alarm_sparse, share)
+        return alarm_columns(self.rules, settings.alarm_network, settings.alarm_sparse, share)
 
     @property
     def shortfall_min(self) -> Floats:
@@ -245,7 +247,7 @@ class BinomialColumns:
         base.waiting_good[place], base.waiting_probes[place] = k, n
         base.waiting_usual[place] = self.usual
         then = start - rules.lag * rules.window
-        self._learn(then, k_then, n_then, usual_then, slow | self.cusum.deep())
+        self._learn(then, k_then, n_then, usual_then, slow | self.cusum.deep(self.alarm))
         self.presence.age(there, rules.day_keep)
 
     def _learn(self, start: int, k: Floats, n: Floats, usual: Floats, slow: Bools) -> None:
@@ -327,7 +329,7 @@ class Pool:
     def alarm(self) -> Floats:
         """Evidence that scores 1.0."""
         settings, share = self.rules.settings, self.presence.present / self.presence.exposed
-        return alarm_columns(settings.alarm_country, settings.alarm_sparse, share)
+        return alarm_columns(self.rules, settings.alarm_country, settings.alarm_sparse, share)
 
     @property
     def expected(self) -> Floats:

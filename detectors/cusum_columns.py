@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.binomial import RATIO_MAX, Rules
+from detectors.binomial import RATIO_MAX, SUSPECT, Rules
 from detectors.columns import Bools, Field, Floats, Ints, Table
 
 
@@ -106,13 +106,12 @@ class CusumColumns(Table):
         enough = self.short >= shortfall_min * self.probes
         return np.asarray(np.where(enough | ~high, self.statistic, gate).max(axis=0))
 
-    def deep(self) -> Bools:
-        """Which series have lost so much that it must not become usual soon."""
+    def deep(self, alarm: Floats) -> Bools:
+        """Which series have lost so much, or seem to, that it must not become usual soon."""
         deep = np.zeros(self.size, dtype=np.bool_)
-        rows = np.flatnonzero(self.open)
+        rows = np.flatnonzero(self.open | (self.statistic.max(axis=0) > SUSPECT * alarm))
         if len(rows):
-            best = np.argmax(self.statistic[:, rows], axis=0)
-            deep[rows] = (
-                self.short[best, rows] >= self.rules.settings.shortfall_deep * self.probes[best, rows]
-            )
+            best, least = np.argmax(self.statistic[:, rows], axis=0), self.rules.settings.shortfall_deep
+            least_of = np.where(self.open[rows], least, max(SUSPECT, least))
+            deep[rows] = self.short[best, rows] >= least_of * self.probes[best, rows]
         return deep

@@ -12,6 +12,7 @@ import numpy as np
 from detectors import jury
 from detectors.binomial import Rules
 from detectors.binomial_columns import BinomialColumns, Pool
+from detectors.chosen_columns import ChosenSilence, ChosenSlowdown
 from detectors.columns import Bools, Floats, Ints, Table, grained, sums
 from detectors.cusum_columns import CusumColumns
 from detectors.layout import Layout
@@ -21,6 +22,7 @@ from detectors.silence_columns import SilenceColumns
 from detectors.slowdown_columns import SlowdownColumns
 
 LIVE_WINDOWS = 5.0  # a series is live that reported within so many windows,
+TWO_RESULTS = 0.15  # what two failures in a row leave of a vantage's excess (`jury.RESULTS_PER_EXCESS`)
 LIVE_GAPS = 6.0  # or within so many of its usual gaps
 
 
@@ -47,8 +49,16 @@ class Series:
         self.cells = BinomialColumns(rules)
         self.groups = Pool(rules)
         self.regions = Pool(rules)
-        self.silence = SilenceColumns(rules)
-        self.ttfb = SlowdownColumns(rules)
+        self.silence = (
+            SilenceColumns(rules)
+            if detection.volume_detector is None
+            else ChosenSilence(rules, detection.volume_detector, detection.volume_parameters)
+        )
+        self.ttfb = (
+            SlowdownColumns(rules)
+            if detection.latency_detector is None
+            else ChosenSlowdown(rules, detection.latency_detector, detection.latency_parameters)
+        )
         self.throughput = SlowdownColumns(rules)
         self.crowded: Ints = np.empty(0, dtype=np.int64)
         self.start = 0  # of the window taken in last
@@ -149,10 +159,10 @@ class Series:
                 score[series] *= alarm[series] / least
 
     def share_lost(self, cusum: CusumColumns, series: Ints) -> Floats:
-        """By how much a vantage has to fall short to share a series' shortfall: half of it."""
+        """By how much a vantage has to fall short to share a series' shortfall: half of it, or two results in a row."""
         best = np.argmax(cusum.statistic[:, series], axis=0)
         lost = cusum.short[best, series] / np.maximum(1.0, cusum.probes[best, series])
-        return np.asarray(np.maximum(self.detection.shortfall_min, lost / 2.0))
+        return np.asarray(np.maximum(self.detection.shortfall_min, np.minimum(lost / 2.0, TWO_RESULTS)))
 
     def _posts_of_cell(self, cell: int) -> Ints:
         return np.flatnonzero(self.layout.post_cell.column == cell)

@@ -35,7 +35,7 @@ class DetectionSettings:
     # how much evidence alarms
     alarm_country: float = 14.0
     alarm_network: float = 16.0  # there are more networks than countries to be wrong about
-    alarm_sparse: float = 8.7  # series with a few results an hour: four failures in a row where 0.9 is usual
+    alarm_sparse: float = 8.0  # series with a few results an hour: four failures in a row where 0.9 is usual
     alarm_alone: float = 12.0  # the least where one vantage alone saw the failures
     cap_nats: float = 4.0  # the most that one window may say: one bad minute is noise
     statistic_max: float = 24.0  # what is far over is as sure, and is over as soon

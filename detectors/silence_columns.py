@@ -138,7 +138,9 @@ class SilenceColumns(Table):
         awake = self.awake(start)
         hazard = self.hazard()
         share = self.share()
-        alarm = alarm_columns(settings.alarm_silence, settings.alarm_silence * SPARSE_SHARE, share)
+        alarm = alarm_columns(
+            self.rules, settings.alarm_silence, settings.alarm_silence * SPARSE_SHARE, share
+        )
         longest = self.longest[hour]
         excess = np.maximum(0.0, LONGEST_FACTOR * longest * hazard - LONGEST_NATS)
         ended = there & known
@@ -154,7 +156,7 @@ class SilenceColumns(Table):
         )
         together = self._together(start, country, countries)
         score = np.maximum(score, together)
-        self.score = np.where(warm & known, score, 0.0)
+        self.score = np.where(warm & known, self._judge(start, n, score), 0.0)
         # A slot that was steady is not unlearned by one silence; a slot never seen is learned as it comes. But what
         # never sleeps and goes dark with its whole country is no sleeper: tomorrow's shutdown at this hour counts.
         self.joint |= (together >= 1.0) & (share >= STEADY_SHARE)
@@ -168,6 +170,10 @@ class SilenceColumns(Table):
         self.first[there & ~known] = start
         self.last[there] = start
         self.seen += there
+
+    def _judge(self, start: int, n: Floats, own: Floats) -> Floats:
+        """What counts as the score of networks with `n` results: here, our `own`."""
+        return own
 
     def _together(self, start: int, country: Ints, countries: int) -> Floats:
         """What silences say together: most of a country's networks going silent at once is no chance."""

@@ -1,0 +1,331 @@
+"""The bank: whole worlds of a few vantages, told in lines, and what must hold of any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.bank import Bank
+from detectors.readings import CountryReading, Counts, Opinion, PostKey
+from detectors.settings import DetectionSettings, TimeSettings
+
+START = 1_704_067_200  # a Monday, midnight
+MECHANISMS = ("ok", "tls.connection_reset", "http.generic_timeout_error")
+PAKISTAN = ("PK", True)
+
+
+def posts(networks: int = 4, vantages: int = 1, platforms: Sequence[str] = ("x",)) -> list[PostKey]:
+    return [
+        PostKey(platform, "PK", f"PK-{'PB' if asn % 2 else 'SD'}", asn, f"v{asn}-{vantage}", True)
+        for platform in platforms
+        for asn in range(1, networks + 1)
+        for vantage in range(vantages)
+    ]
+
+
+def bank(known: Sequence[PostKey], **changes: Any) -> Bank:
+    made = Bank(DetectionSettings(**changes), TimeSettings(), MECHANISMS)
+    made.add_posts(known)
+    return made
+
+
+def counts(
+    minute: int, post: Sequence[int], ok: Sequence[bool], ttfb: Sequence[float] | None = None
+) -> Counts:
+    good = np.array(ok, dtype=np.bool_)
+    return Counts(
+        START + 60 * minute,
+        START + 60 * minute + 60,
+        np.array(post, dtype=np.int32),
+        good,
+        np.where(good, 0, 1).astype(np.int16),
+        np.ones(len(good), dtype=np.int8),
+        np.array(ttfb if ttfb is not None else [np.nan] * len(good), dtype=np.float32),
+        np.full(len(good), np.nan, dtype=np.float32),
+    )
+
+
+Ratio = Callable[[int, PostKey], float]
+
+
+def run(
+    made: Bank,
+    known: Sequence[PostKey],
+    minutes: range,
+    ratio: Ratio,
+    *,
+    rate: float = 1.0,
+    every: int = 1,
+    seed: int = 1,
+    ttfb: Callable[[int], float] | None = None,
+) -> list[CountryReading]:
+    """One reading a minute; each vantage sends `rate` results every `every` minutes."""
+    readings = []
+    for minute in minutes:
+        rng = np.random.default_rng((seed, minute))
+        sent = rng.poisson(rate if minute % every == 0 else 0.0, len(known))
+        post = np.repeat(np.arange(len(known)), sent)
+        chance = np.array([ratio(minute, key) for key in known])[post]
+        times = (
+            None if ttfb is None else (ttfb(minute) * np.exp(0.3 * rng.standard_normal(len(post)))).tolist()
+        )
+        reading = made.close(
+            counts(minute, post.tolist(), (rng.random(len(post)) < chance).tolist(), times), [PAKISTAN]
+        )
+        readings.append(reading.countries[0])
+    return readings
+
+
+def first_bad(readings: Sequence[CountryReading], at: int) -> int | None:
+    """Windows from the `at`-th reading until the country is bad on x, or None."""
+    for i, reading in enumerate(readings[at:]):
+        if reading.platforms["x"].opinion is Opinion.BAD:
+            return i + 1
+    return None
+
+
+def test_a_blackout_after_an_hour_of_history_is_seen_in_minutes() -> None:
+    known = posts()
+    readings = run(bank(known), known, range(75), lambda minute, _: 0.96 if minute < 60 else 0.01)
+    assert all(reading.platforms["x"].opinion is not Opinion.BAD for reading in readings[:60])
+    delay = first_bad(readings, 60)
+    assert delay is not None and delay <= 6
+    last = readings[-1].platforms["x"]
+    assert last.onset is not None and abs(last.onset - (START + 3600)) <= 180
+    assert last.reachability < 0.2
+    assert last.expected > 0.8
+    assert readings[-1].mechanisms["x", 1] == {"tls.connection_reset": readings[-1].networks["x", 1].n}
+
+
+def test_what_was_always_blocked_is_usual() -> None:
+    known = posts()
+    readings = run(bank(known), known, range(600), lambda *_: 0.02)
+    assert all(reading.platforms["x"].opinion is not Opinion.BAD for reading in readings)
+
+
+def test_good_needs_evidence_and_comes_back() -> None:
+    known = posts()
+    readings = run(bank(known), known, range(300), lambda minute, _: 0.02 if 120 <= minute < 180 else 0.96)
+    said = [reading.platforms["x"].opinion for reading in readings]
+    assert said[0] is Opinion.UNSURE
+    assert said[110] is Opinion.GOOD
+    assert set(said[130:180]) == {Opinion.BAD}
+    back = next(i for i in range(180, 300) if said[i] is Opinion.GOOD)
+    assert 182 <= back <= 200
+    assert Opinion.BAD not in said[back:]
+
+
+def test_silence_is_no_evidence_of_ratios_but_of_darkness() -> None:
+    known = posts()
+    made = bank(known)
+    run(made, known, range(240), lambda *_: 0.96, rate=3.0)
+    readings = run(made, known, range(240, 260), lambda *_: 0.96, rate=0.0)
+    dark = [sum(volume.opinion is Opinion.BAD for volume in reading.volumes.values()) for reading in readings]
+    assert dark[0] == 0
+    assert dark[5] == 4
+    assert readings[6].volumes[1].onset == START + 60 * 240
+    assert all(reading.platforms["x"].opinion is Opinion.UNSURE for reading in readings[6:])
+    assert made.networks_live() == {"PK": 0}
+    assert made.gauges() == []
+
+
+def test_a_lost_vantage_is_one_dark_network() -> None:
+    known = posts()
+    made = bank(known)
+    run(made, known, range(240), lambda *_: 0.96, rate=3.0)
+    others = [key for key in known if key.asn != 2]
+    reading = run_subset(made, known, others, range(240, 260))[-1]
+    assert [asn for asn, volume in reading.volumes.items() if volume.opinion is Opinion.BAD] == [2]
+    assert reading.platforms["x"].opinion is Opinion.GOOD
+
+
+def run_subset(
+    made: Bank, known: Sequence[PostKey], some: Sequence[PostKey], minutes: range
+) -> list[CountryReading]:
+    """Only `some` of the vantages send, three results a minute, all good."""
+    post = [known.index(key) for key in some for _ in range(3)]
+    return [
+        made.close(counts(minute, post, [True] * len(post)), [PAKISTAN]).countries[0] for minute in minutes
+    ]
+
+
+def test_a_series_that_reports_each_hour_is_not_dark_after_minutes() -> None:
+    known = posts()
+    readings = run(bank(known), known, range(60 * 14), lambda *_: 0.96, rate=4.0, every=60)
+    assert all(
+        volume.opinion is not Opinion.BAD for reading in readings for volume in reading.volumes.values()
+    )
+
+
+def test_one_lying_vantage_of_three_carries_nothing() -> None:
+    known = posts(vantages=3)
+
+    def lies(minute: int, key: PostKey) -> float:
+        return 0.0 if key.vantage.endswith("-0") and minute >= 120 else 0.97
+
+    readings = run(bank(known), known, range(400), lies)
+    for reading in readings:
+        assert reading.platforms["x"].opinion is not Opinion.BAD
+        assert all(standing.opinion is not Opinion.BAD for standing in reading.networks.values())
+
+
+def test_one_lying_vantage_of_three_hides_nothing_and_holds_nothing_open() -> None:
+    known = posts(vantages=3)
+
+    def blocked(minute: int, key: PostKey) -> float:
+        if key.vantage.endswith("-0") and minute >= 110:
+            return 1.0 if 120 <= minute < 200 else 0.0  # the other way round
+        return 0.02 if 120 <= minute < 200 else 0.97
+
+    readings = run(bank(known), known, range(300), blocked)
+    delay = first_bad(readings, 120)
+    assert delay is not None and delay <= 10
+    assert readings[-1].platforms["x"].opinion is Opinion.GOOD
+    assert readings[150].networks["x", 1].vantages == 3
+    assert readings[150].networks["x", 1].vantages_bad == 2
+
+
+def sparse(results: str) -> list[CountryReading]:
+    """One result every half hour after three days of ten good ones to each bad; two vantages in turn. `.` or `x`."""
+    known = posts(networks=1, vantages=2)
+    made = Bank(DetectionSettings(), TimeSettings(window_seconds=300), MECHANISMS)
+    made.add_posts(known)
+    story = ("." * 9 + "x") * 14 + results
+    readings = []
+    for i, result in enumerate(story):
+        for part in range(6):
+            post, ok = ([i % 2], [result == "."]) if part == 0 else ([], [])
+            window = counts(5 * (6 * i + part), post, ok)
+            window.end = window.start + 300
+            readings.append(made.close(window, [PAKISTAN]).countries[0])
+    return readings[-6 * len(results) :]
+
+
+def test_four_blocked_results_in_a_row_of_two_vantages_alarm() -> None:
+    assert first_bad(sparse("....xxxx"), 0) is not None
+
+
+def test_an_hour_with_one_result_is_no_opinion() -> None:
+    for reading in sparse("....x"):
+        assert reading.platforms["x"].opinion is not Opinion.BAD
+
+
+def test_a_path_four_times_slower_is_slow() -> None:
+    known = posts()
+    readings = run(
+        bank(known), known, range(200), lambda *_: 0.97, ttfb=lambda minute: 400.0 if minute >= 150 else 100.0
+    )
+    assert all(
+        slow.opinion is not Opinion.BAD for reading in readings[:150] for slow in reading.slowness.values()
+    )
+    slow = readings[-1].slowness["x", 1]
+    assert slow.opinion is Opinion.BAD
+    assert slow.measure == "ttfb_ms" and slow.usual == pytest.approx(100, rel=0.3) and slow.now > 200
+
+
+def test_simulated_and_real_never_share_a_series() -> None:
+    known = posts()
+    real = [key._replace(simulated=False) for key in known]
+    both = bank([*known, *real])
+    for minute in range(120):
+        blocked = minute >= 90
+        post = list(range(8)) * 2
+        reading = both.close(
+            counts(minute, post, [p >= 4 or not blocked for p in post]), [PAKISTAN, ("PK", False)]
+        )
+    said = {country.simulated: country.platforms["x"].opinion for country in reading.countries}
+    assert said == {True: Opinion.BAD, False: Opinion.GOOD}
+    assert both.take_probes()["x", "PK", "tls.connection_reset", True] == 30 * 8
+    assert both.take_probes() == {}
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.data())
+def test_rows_in_any_order_and_vantages_told_of_in_any_order(data: st.DataObject) -> None:
+    known = posts(networks=3, vantages=3, platforms=("x", "youtube"))
+    shuffled = data.draw(st.permutations(known))
+    one, other = bank(known), bank(shuffled)
+    place = [shuffled.index(key) for key in known]
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    for minute in range(60):
+        post = rng.integers(0, len(known), rng.poisson(20))
+        ok = rng.random(len(post)) < (0.9 if minute < 50 else 0.2)
+        order = rng.permutation(len(post))
+        first = one.close(counts(minute, post.tolist(), ok.tolist()), [PAKISTAN]).countries
+        second = other.close(
+            counts(minute, [place[post[i]] for i in order], ok[order].tolist()), [PAKISTAN]
+        ).countries
+        assert first == second
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {
+            "latency_detector": "river.drift.ADWIN",
+            "volume_detector": "river.anomaly.GaussianScorer",
+            "volume_parameters": {"window_size": 100, "threshold": 5.0},
+        },
+    ],
+    ids=["ours", "rivers"],
+)
+def test_a_snapshot_anywhere_changes_nothing(changes: dict[str, Any]) -> None:
+    known = posts(vantages=3)
+    straight, broken = bank(known[:9], **changes), bank(known[:9], **changes)
+    for minute in range(140):
+        if minute == 70:
+            straight.add_posts(known[9:])
+            broken.add_posts(known[9:])
+        if minute % 17 == 0:
+            restored = Bank(broken.detection, broken.time, MECHANISMS)
+            restored.restore(broken.snapshot())
+            assert restored.snapshot() == broken.snapshot()
+            broken = restored
+        rng = np.random.default_rng(minute)
+        post = rng.integers(
+            0, 9 if minute < 70 else 12, rng.poisson(12 if not 100 <= minute < 112 else 0)
+        ).tolist()
+        ok = (rng.random(len(post)) < (0.95 if minute < 80 else 0.1)).tolist()
+        window = counts(minute, post, ok, (80 + 40 * rng.random(len(post)) + 400 * (minute > 90)).tolist())
+        first, second = straight.close(window, []), broken.close(window, [])
+        assert first.countries == second.countries
+        assert straight.gauges() == broken.gauges()
+    assert straight.snapshot() == broken.snapshot()
+
+
+def damaged(data: bytes) -> dict[str, bytes]:
+    return {
+        "empty": b"",
+        "cut": data[: len(data) // 2],
+        "another version": data[:1] + b"\x63" + data[2:],
+        "noise": bytes(range(256)),
+    }
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "another version", "noise"])
+def test_a_damaged_snapshot_is_refused(how: str) -> None:
+    known = posts()
+    made = bank(known)
+    run(made, known, range(5), lambda *_: 0.9)
+    with pytest.raises(ValueError, match="snapshot"):
+        bank([]).restore(damaged(made.snapshot())[how])
+
+
+def test_a_detector_that_does_not_work_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match=r"river\.drift\.ADWIN"):
+        bank([], latency_detector="river.linear_model.LinearRegression")
+
+
+def test_a_bank_without_series_has_nothing_to_say() -> None:
+    made = bank([])
+    reading = made.close(counts(0, [], []), [PAKISTAN])
+    assert reading.countries == []
+    assert len(reading.health.n) == 0
+    assert made.networks_live() == {}
+    assert list(made.pulses()) == []
