@@ -25,6 +25,8 @@ from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaE
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams.connection import hold_empty_fetches
+
 #: Distribution name to the version prefix that this file was written against and is tested with.
 WRITTEN_FOR: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
 
@@ -214,7 +216,9 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Start aiokafka's consumer, and change its buffer before anything is fetched."""
         await super().on_start()
-        fetcher: Any = self._ensure_consumer()._fetcher
+        consumer = self._ensure_consumer()
+        hold_empty_fetches(consumer)
+        fetcher: Any = consumer._fetcher
         buffer = _Buffer()
         for tp, found in fetcher._records.items():
             buffer[tp] = found
