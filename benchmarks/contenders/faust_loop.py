@@ -51,7 +51,7 @@ else:
 
     @app.agent(topic)
     async def table(stream: faust.StreamT) -> None:
-        async for key in stream.keys():
+        async for key, _ in stream.items():
             counts[key.decode()] += 1
             meter.add(1)
 

@@ -1,6 +1,7 @@
-"""The whole worker: decode, validate, detect, checkpoint, send. `netdusk_worker.py CONFIG COUNT`.
+"""The whole worker: decode, validate, detect, checkpoint, send. `netdusk_worker.py CONFIG COUNT [WARM]`.
 
-A record is done when it is in the checkpoint log and what it brought about is acknowledged: where its partition stands.
+The clock starts after WARM records: by then every series has been seen once. A record is done when it is in the
+checkpoint log and what it brought about is acknowledged: where its partition stands.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ class Measured(Worker):
 
     async def measure(self, meter: Meter) -> None:
         topic = self.settings.topics.probes
+        warm = int(sys.argv[3]) if len(sys.argv) > 3 else 0
         while True:
             await asyncio.sleep(0.005)
             at = sum(held.next or 0 for tp, held in list(self.partitions.items()) if tp.topic == topic)
-            if at > meter.seen:
+            if at > max(meter.seen, warm):
                 meter.add(at - meter.seen)
 
 

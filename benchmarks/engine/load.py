@@ -20,8 +20,10 @@ from producers.countries import COUNTRIES
 
 STARTED = datetime(2024, 3, 4, tzinfo=UTC)
 WINDOW_SECONDS = 60
+LATENESS_SECONDS = 30
 PLATFORMS = ("x", "facebook", "instagram", "youtube", "whatsapp")
 OUTAGE_WINDOWS = 10
+CALM_WINDOWS = 20  # before the first outage
 _BATCH_BYTES = 256 * 1024
 _FAILURES = (b'"tls","failure":"connection_reset"', b'"dns","failure":"dns_nxdomain_error"')
 
@@ -31,13 +33,15 @@ class Shape:
     """How the results are spread: `cells` series, each seen from `vantages` places once a minute.
 
     A cell is a platform in a network of a country: up to twenty networks a country, more where `cells` needs them.
+    The results end with a tick that closes their last window.
     """
 
     records: int
     cells: int
-    vantages: int = 2
+    vantages: int = 10
     partitions: int = 4
     seed: int = 1
+    outage_every: int = 1_000_000  # windows from one outage of a country to its next
 
     @property
     def networks(self) -> int:
@@ -84,6 +88,7 @@ def log(shape: Shape) -> Iterator[tuple[int | None, bytes, bytes]]:
         for vantage in range(shape.vantages):
             for country, platform, asn in cells:
                 if sent == shape.records:
+                    yield None, b"", tick(start + timedelta(seconds=WINDOW_SECONDS + LATENESS_SECONDS))
                     return
                 now = start + timedelta(seconds=WINDOW_SECONDS * order / shape.a_window)
                 if order % quarter == 0:
@@ -91,7 +96,12 @@ def log(shape: Shape) -> Iterator[tuple[int | None, bytes, bytes]]:
                     stamps = [stamp(now + timedelta(milliseconds=dice.randrange(15_000))) for _ in range(50)]
                 order += 1
                 at = place[country]
-                down = platform == PLATFORMS[at % 5] and 0 <= window - 60 - at % 40 < OUTAGE_WINDOWS
+                since = window - CALM_WINDOWS - at % 40
+                down = (
+                    platform == PLATFORMS[at % 5]
+                    and since >= 0
+                    and since % shape.outage_every < OUTAGE_WINDOWS
+                )
                 roll = dice.random()
                 if roll < (0.9 if down else 0.03):
                     how = b'false,"stage":' + (_FAILURES[0] if down else _FAILURES[sent & 1])
@@ -119,6 +129,7 @@ def log(shape: Shape) -> Iterator[tuple[int | None, bytes, bytes]]:
                 yield at % shape.partitions, country.encode(), value
                 sent += 1
         window += 1
+    yield None, b"", tick(STARTED + timedelta(seconds=WINDOW_SECONDS * window + LATENESS_SECONDS))
 
 
 async def fill(bootstrap: str, topic: str, shape: Shape, *, extra: dict[str, int] | None = None) -> int:

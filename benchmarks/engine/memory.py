@@ -1,0 +1,75 @@
+"""What a cell costs in resident memory: one process a size, so that nothing is left over from the one before.
+
+Usage: python -m benchmarks.engine.memory CELLS
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.engine.load import Shape, log
+from streams.machine import Chunk
+from streams.settings import Settings, WorkerSettings
+from streams.step import CountryMachine
+
+ROOT = Path(__file__).parents[2]
+SIZES = (10_000, 50_000, 100_000, 200_000)
+VANTAGES = 2
+WINDOWS = 3
+CHUNK = 2000
+
+
+def resident() -> int:
+    """Bytes, after what is free has been given back."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    found = re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+def measure(cells: int) -> dict[str, float]:
+    """Feed one machine a few windows of that many cells."""
+    machine = CountryMachine(Settings(worker=WorkerSettings(clock="replay")))
+    warm = list(log(Shape(2000, 1000, partitions=1)))
+    machine.apply(machine.read(Chunk("t", 0, range(len(warm)), [value for _, _, value in warm])))
+    machine = CountryMachine(
+        Settings(worker=WorkerSettings(clock="replay"))
+    )  # code and tables are loaded now
+    before = resident()
+    part: list[bytes] = []
+    for _, _, value in log(Shape(cells * VANTAGES * WINDOWS, cells, VANTAGES, partitions=1)):
+        part.append(value)
+        if len(part) == CHUNK:
+            machine.apply(machine.read(Chunk("t", 0, range(CHUNK), part)))
+            part = []
+    machine.apply(machine.read(Chunk("t", 0, range(len(part)), part)))
+    part = []
+    after = resident()
+    return {"cells": cells, "bytes": after - before, "snapshot": len(machine.snapshot())}
+
+
+def run() -> list[dict[str, float]]:
+    """All sizes, each in its own process."""
+    found = []
+    for cells in SIZES:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.engine.memory", str(cells)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found.append(json.loads(done.stdout.splitlines()[-1]))
+        print(f"memory {cells:>8,} cells  {found[-1]['bytes'] / cells:,.0f} bytes a cell", file=sys.stderr)
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(int(sys.argv[1]))))
