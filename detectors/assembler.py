@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from detectors.case import Case, grows, reasons
+from detectors.case import TURN_SECONDS, Case, grows, reasons
 from detectors.causes import Cause, find_causes
 from detectors.evidence import Past, at_same_time, coincident, like
 from detectors.moves import Event, Phase, Told, move
@@ -210,6 +210,8 @@ class Assembler:
     ) -> bool:
         """Whether it is too early to tell: more is on its way, or it may yet turn out to be part of another."""
         settle = self.settings.settle_windows
+        if cause.alone_and_slow(reading, self.settings.slow_alone_score):
+            return True
         if any(
             other.phase in (Phase.OPEN, Phase.EASING)
             and reading.end - other.detected <= settle * self.window_seconds
@@ -285,7 +287,10 @@ class Assembler:
         if not said:
             case.told = now
             return
-        case.wavering += not grows(case.told, now)
+        if grows(case.told, now):
+            _date_again(case, reading)
+        else:
+            case.wavering += 1
         step = move(case.phase, Event.NEWS)
         if step.told is not None:
             yield _Told(step.told, "; ".join(said))
@@ -383,6 +388,16 @@ def _suspect(cause: Cause, reading: CountryReading) -> Case:
 def _past(case: Case) -> Past:
     resolved = case.resolved if case.resolved is not None else case.updated
     return Past(case.id, case.kind.value, tuple(case.platforms), case.onset, resolved)
+
+
+def _date_again(case: Case, reading: CountryReading) -> None:
+    """Let what has joined speak of the onset, where it had begun before the incident was told.
+
+    An incident can open on one series that had strayed by chance for a while before it fell with all the others.
+    """
+    onset = first_onset(case, reading)
+    if onset - case.onset > TURN_SECONDS and onset <= case.detected:
+        case.onset = onset
 
 
 def first_onset(case: Case, reading: CountryReading) -> int:

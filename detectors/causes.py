@@ -52,6 +52,14 @@ class Cause:
         """The middle onset of its parts."""
         return _middle(self.parts.values())
 
+    def alone_and_slow(self, reading: CountryReading, score: float) -> bool:
+        """Whether it is one series, whose only fault is to be slow, and not by so much: there are very many of these."""
+        if len(self.parts) > 1:
+            return False
+        (part,) = self.parts
+        slowness = reading.slowness.get((part.platform, part.asn))
+        return self.parts[part].slow and slowness is not None and slowness.score < score
+
     def without(self, taken: Collection[Part]) -> Cause | None:
         """What is left of it when other incidents keep their parts; None when that is nothing."""
         left = {part: said for part, said in self.parts.items() if part not in taken}
@@ -121,7 +129,11 @@ def find_causes(
         causes.append(Cause(Kind.PLATFORM, parts, stirring))
     for group in _clusters(by_region):
         parts = {Part(p, 0, r): by_region[p][r] for p in sorted(group) for r in sorted(by_region[p])}
-        causes.append(Cause(Kind.PLATFORM, parts, growing=False))
+        stirring = any(
+            p in group and r not in by_region[p] and leans(standing, settings)
+            for (p, r), standing in reading.regions.items()
+        )
+        causes.append(Cause(Kind.PLATFORM, parts, stirring))
     causes.sort(key=lambda cause: (-len(cause.parts), sorted(cause.parts)))
     return causes
 

@@ -84,6 +84,9 @@ class IncidentSettings:
     settle_windows: int = 3  # how long another loss waits beside one that is younger than this
     news_windows: int = 2  # how long a change must stay before it is told
     together_seconds: int = 10_800  # another platform that falls on the same networks within this joins
+    slow_alone_score: float = (
+        1.5  # what one platform must reach that is slow on one network, and nowhere else
+    )
     dark_networks_min: int = 3  # silent networks, short of a majority, that are no lost vantages any more
     severity_major: float = 0.25  # share of the country's use that is lost
     severity_critical: float = 0.66
