@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -69,7 +70,11 @@ class Cluster:
     def do(self, tool: str, *arguments: str, given: str | None = None) -> str:
         """The same; anything but success fails the test, with what the tool said."""
         done = self.call(tool, *arguments, given=given)
-        assert done.returncode == 0, f"{tool} {' '.join(arguments)}\n{done.stdout}{done.stderr}"
+        if done.returncode != 0:
+            happened = self.call(
+                "kubectl", "get", "events,pods,nodes", "--all-namespaces", "--output", "wide"
+            ).stdout
+            pytest.fail(f"{tool} {' '.join(arguments)}\n{done.stdout}{done.stderr}\n{happened[-8000:]}")
         return done.stdout
 
     def apply(self, *objects: dict[str, Any]) -> None:
@@ -147,6 +152,8 @@ class Cluster:
             f"--cert-dir={self.folder / 'controllers'}",
             f"--service-account-private-key-file={key}",
             "--use-service-account-credentials",
+            # On a busy machine kwok may miss a heartbeat or two; its Pods, once unready, stay so for ever.
+            "--node-monitor-grace-period=30m",
             "--leader-elect=false",
         )
         self._run(
