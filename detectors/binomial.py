@@ -6,6 +6,7 @@ once, and is tested against this.
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -243,8 +244,9 @@ class BinomialCusum(AnomalyDetector):
         settings = self.settings = settings or DetectionSettings()
         time = self.time = time or TimeSettings()
         rules = self._rules = Rules.of(self.settings, self.time)
-        self.good = [PRIOR_GOOD] * SLOTS
-        self.bad = [PRIOR_BAD] * SLOTS
+        # Single precision where there is much of it: a hundred thousand series are kept.
+        self.good = array("f", [PRIOR_GOOD] * SLOTS)
+        self.bad = array("f", [PRIOR_BAD] * SLOTS)
         self.good_global, self.bad_global = PRIOR_GOOD, PRIOR_BAD
         self.level = self.level_probes = 0.0
         self.dispersion, self.blocks = 1.0, 0.0
@@ -257,7 +259,7 @@ class BinomialCusum(AnomalyDetector):
         self.first = self.last = -1
         self.at = -1  # the next window
         self.cusum = Cusum(rules)
-        self._waiting: deque[tuple[float, float, float]] = deque([(0.0, 0.0, 0.0)] * rules.lag)
+        self._waiting: deque[array[float]] = deque(array("f", [0.0, 0.0, 0.0]) for _ in range(rules.lag))
 
     # what it says
 
@@ -362,7 +364,7 @@ class BinomialCusum(AnomalyDetector):
             keep = 0.5 ** (n / RESULTS_PER_RECENT)
             self.recent_good = self.recent_good * keep + k
             self.recent_probes = self.recent_probes * keep + n
-        self._waiting.append((k, n, usual))
+        self._waiting.append(array("f", [k, n, usual]))
         k_then, n_then, usual_then = self._waiting.popleft()
         then = start - self._rules.lag * self.time.window_seconds
         self._learn(then, k_then, n_then, usual_then, slow=slow or self.cusum.deep(self.alarm))

@@ -27,7 +27,7 @@ from detectors.binomial import (
     block_ends,
     slot_of,
 )
-from detectors.columns import Bools, Field, Floats, Ints, Table
+from detectors.columns import Bools, Field, Floats, Ints, Singles, Table
 from detectors.cusum_columns import CusumColumns
 
 
@@ -93,11 +93,11 @@ class _Baselines(Table):
     wander_weight: Floats
     recent_good: Floats
     recent_probes: Floats
-    good: Floats
-    bad: Floats
-    waiting_good: Floats
-    waiting_probes: Floats
-    waiting_usual: Floats
+    good: Singles
+    bad: Singles
+    waiting_good: Singles
+    waiting_probes: Singles
+    waiting_usual: Singles
 
     def __init__(self, lag: int) -> None:
         zero = Field(np.float64)
@@ -117,11 +117,11 @@ class _Baselines(Table):
             "wander_weight": Field(np.float64, WANDER_RESULTS),
             "recent_good": zero,
             "recent_probes": zero,
-            "good": Field(np.float64, PRIOR_GOOD, SLOTS),
-            "bad": Field(np.float64, PRIOR_BAD, SLOTS),
-            "waiting_good": Field(np.float64, 0.0, lag),
-            "waiting_probes": Field(np.float64, 0.0, lag),
-            "waiting_usual": Field(np.float64, 0.0, lag),
+            "good": Field(np.float32, PRIOR_GOOD, SLOTS),
+            "bad": Field(np.float32, PRIOR_BAD, SLOTS),
+            "waiting_good": Field(np.float32, 0.0, lag),
+            "waiting_probes": Field(np.float32, 0.0, lag),
+            "waiting_usual": Field(np.float32, 0.0, lag),
         }
         super().__init__()
 
@@ -182,7 +182,7 @@ class BinomialColumns:
         """The ratio expected of each network in a window."""
         base, slot, prior = self.base, slot_of(start), self.rules.settings.prior_probes
         overall = base.good_global / (base.good_global + base.bad_global)
-        good, bad = base.good[slot], base.bad[slot]
+        good, bad = base.good[slot].astype(np.float64), base.bad[slot].astype(np.float64)
         hourly = (good + prior * overall) / (good + bad + prior)
         level = base.level / (base.level_probes + prior)
         return np.asarray(np.clip(hourly + level, RATIO_MIN, RATIO_MAX))
@@ -242,8 +242,9 @@ class BinomialColumns:
             base.recent_good[rows] = base.recent_good[rows] * keep + k[rows]
             base.recent_probes[rows] = base.recent_probes[rows] * keep + n[rows]
         place = start // rules.window % rules.lag
-        k_then, n_then = base.waiting_good[place].copy(), base.waiting_probes[place].copy()
-        usual_then = base.waiting_usual[place].copy()
+        k_then = base.waiting_good[place].astype(np.float64)
+        n_then = base.waiting_probes[place].astype(np.float64)
+        usual_then = base.waiting_usual[place].astype(np.float64)
         base.waiting_good[place], base.waiting_probes[place] = k, n
         base.waiting_usual[place] = self.usual
         then = start - rules.lag * rules.window
@@ -257,11 +258,12 @@ class BinomialColumns:
         gain = np.where(slow, settings.learn_slow, 1.0) * seen
         some, failed, all_ = gain * k, gain * (n - k), gain * n
         slot = slot_of(start)
-        mass = base.good[slot] + base.bad[slot]
+        good, bad = base.good[slot].astype(np.float64), base.bad[slot].astype(np.float64)
+        mass = good + bad
         hourly = np.where(slow, gain * (mass / (mass + HOUR_RESULTS)), gain)
         keep = 1.0 - hourly * rules.slot_decay
-        base.good[slot] = (base.good[slot] + hourly * k) * keep
-        base.bad[slot] = (base.bad[slot] + hourly * (n - k)) * keep
+        base.good[slot] = (good + hourly * k) * keep
+        base.bad[slot] = (bad + hourly * (n - k)) * keep
         keep = 1.0 - gain * rules.global_decay
         base.good_global[:] = base.good_global * keep + some
         base.bad_global[:] = base.bad_global * keep + failed

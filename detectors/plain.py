@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import random
+from array import array
 from collections import defaultdict, deque
 from collections.abc import Callable
 from inspect import ismethod
@@ -72,6 +73,8 @@ class _Writer:
             if kind is dict:
                 return {"dict": pairs}
             return {"dict": pairs, "missing": to_plain(_constant(value.default_factory, where))}
+        if kind is array:
+            return {"row": value.tolist(), "typecode": value.typecode}
         if kind is np.ndarray and not value.dtype.hasobject:
             return {"array": value.tobytes(), "dtype": value.dtype.str, "shape": list(value.shape)}
         if kind is random.Random:
@@ -146,6 +149,9 @@ class _Reader:
         flat = np.frombuffer(plain["array"], dtype=np.dtype(plain["dtype"]))
         return self._keep(flat.reshape(plain["shape"]).copy())
 
+    def _row(self, plain: dict[str, Any]) -> Any:
+        return self._keep(array(plain["typecode"], plain["row"]))
+
     def _random(self, plain: dict[str, Any]) -> Any:
         version, state, gauss = plain["random"]
         made = self._keep(random.Random())  # noqa: S311  a detector's own sampling, not a secret
@@ -172,6 +178,7 @@ class _Reader:
         "deque": _deque,
         "dict": _dict,
         "array": _array,
+        "row": _row,
         "random": _random,
         "compiled": _compiled,
         "object": _object,

@@ -49,7 +49,7 @@ class DetectionSettings:
     level_half_seconds: float = 7200.0  # how soon a slow change is usual
     learn_lag_seconds: float = 900.0  # what is learned is this old, so that an onset does not hide itself
     learn_slow: float = 0.1  # speed of learning in an excursion; never 0, that would lock for ever
-    warm_results: float = 10.0  # learned results before a series may alarm
+    warm_results: float = 20.0  # learned results before a series may alarm
     warm_seconds: float = 1800.0
 
     # how far the usual scatters
