@@ -53,7 +53,7 @@ class Cause:
         return _middle(self.parts.values())
 
     def alone_and_slow(self, reading: CountryReading, score: float) -> bool:
-        """Whether it is one series, whose only fault is to be slow, and not by so much: there are very many of these."""
+        """Whether it is one series that is slow, not by so much, and nothing worse: there are very many of these."""
         if len(self.parts) > 1:
             return False
         (part,) = self.parts
