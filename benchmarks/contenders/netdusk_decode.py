@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import uuid
 from typing import Any
@@ -26,6 +27,7 @@ app = App(
     uuid.uuid4().hex,
     broker=f"kafka://{bootstrap}",
     web_enabled=False,
+    broker_max_poll_records=4000,  # as the worker has it
     consumer_auto_offset_reset="earliest",
     topic_disable_leader=True,
     topic_allow_declare=False,
@@ -46,5 +48,7 @@ async def opened(app: Any, **_: Any) -> None:
 
 
 app.on_rebalance_complete.connect(opened)
+gc.freeze()
+gc.set_threshold(100_000, 20, 20)  # as the worker has it
 sys.argv = ["faust", "worker", "--without-web", "-l", "error"]
 app.main()

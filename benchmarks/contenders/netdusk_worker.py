@@ -17,7 +17,7 @@ from streams.worker import Worker, run
 
 
 class Measured(Worker):
-    """Looks every few milliseconds how far the partitions of the probes topic are."""
+    """Looks now and then how far the partitions of the probes topic are."""
 
     async def watch(self) -> None:
         """Measure beside what else is watched."""
@@ -27,7 +27,7 @@ class Measured(Worker):
         topic = self.settings.topics.probes
         warm = int(sys.argv[3]) if len(sys.argv) > 3 else 0
         while True:
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)
             at = sum(held.next or 0 for tp, held in list(self.partitions.items()) if tp.topic == topic)
             if at > max(meter.seen, warm):
                 meter.add(at - meter.seen)
