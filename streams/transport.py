@@ -30,8 +30,8 @@ from streams.connection import hold_empty_fetches
 #: Distribution name to the version prefix that this file was written against and is tested with.
 WRITTEN_FOR: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
 
-#: A chunk ends before its values outgrow this many bytes: its checkpoint has to fit into one record.
-CHUNK_BYTES_MAX: Final = 512 * 1024
+#: A chunk ends before its values outgrow this many bytes: its checkpoint, which is smaller, has to fit into one record.
+CHUNK_BYTES_MAX: Final = 1024 * 1024
 
 #: Broker append time, as Kafka's record batches have it.
 LOG_APPEND_TIME: Final = 1

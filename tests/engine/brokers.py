@@ -120,7 +120,7 @@ class OwnBroker:
                 return False
         return True
 
-    async def wait(self, timeout: float = 90.0) -> None:
+    async def wait(self, timeout: float = 240.0) -> None:
         """Until every started node takes connections."""
         end = time.monotonic() + timeout
         while not self.answering():
