@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
 import time
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
+
+from streams.leash import Leashed
 
 _ANNOUNCED: Final = re.compile(rb"^\s*kafka\s+(\S+:\d+)\s*$", re.MULTILINE)
 _START_SECONDS: Final = 10.0
@@ -58,7 +58,7 @@ class NoidaBroker:
         self.folder = folder
         self.bootstrap = ""
         self._port = port
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Leashed | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -73,18 +73,9 @@ class NoidaBroker:
         """Listen on loopback."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "broker.log"
-        with log.open("wb") as out:
-            command = [str(_binary()), "start", "--only", "kafka", "--kafka-port", str(self._port)]
-            try:
-                self._process = subprocess.Popen(
-                    [*command, "--data-dir", str(self.folder / "data")],
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # Ctrl-C is for us: the worker hands over before its broker goes
-                )
-            except OSError as error:
-                raise BrokerError(f"the embedded broker does not start: {error}; {_REMEDY}") from error
+        command = [str(_binary()), "start", "--only", "kafka", "--kafka-port", str(self._port)]
+        # SIGINT is what it saves its data on.
+        self._process = Leashed([*command, "--data-dir", str(self.folder / "data")], "SIGINT", log)
         end = time.monotonic() + _START_SECONDS
         while (found := _ANNOUNCED.search(log.read_bytes())) is None:
             if self._process.poll() is not None or time.monotonic() > end:
@@ -101,14 +92,9 @@ class NoidaBroker:
     def stop(self) -> None:
         """Ask it to end, so that it keeps its data; kill it where it does not."""
         process, self._process = self._process, None
-        if process is None or process.poll() is not None:
-            return
-        process.send_signal(signal.SIGINT)
-        try:
+        if process is not None:
+            process.end()
             process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 _REMEDY: Final = "use any other Kafka with --bootstrap HOST:PORT"

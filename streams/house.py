@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from streams.broker import Broker, NoidaBroker
+from streams.leash import Leashed
 from streams.settings import Settings, SettingsError, with_bootstrap
 from streams.topics import ensure
 
@@ -44,15 +42,7 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
-        with log.open("wb") as out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "streams", *arguments],
-                env={**os.environ, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for us, who end it in order
-            )
+        self._process = Leashed([sys.executable, "-m", "streams", *arguments], "SIGTERM", log, environment)
 
     def check(self) -> None:
         """Raise ChildError where it has ended."""
@@ -70,14 +60,8 @@ class Child:
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL where that takes too long."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            end = time.monotonic() + _STOP_SECONDS
-            while self._process.poll() is None and time.monotonic() < end:
-                await asyncio.sleep(0.05)
-            if self._process.poll() is None:
-                self._process.kill()
-                self._process.wait()
+        self._process.end()
+        await asyncio.to_thread(self._process.wait, _STOP_SECONDS)
 
 
 class House:
