@@ -6,14 +6,15 @@ Everything printed is read from the topics and the page of the worker that has j
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaProducer
+from prometheus_client.samples import Sample
 
 from producers import scenario
 from producers.bulk import BulkSender
@@ -29,6 +30,8 @@ from streams.settings import KafkaSettings, Settings
 
 #: The pace that was asked for holds this long before an onset and after a restoration; the rest goes by as it can.
 _NEAR: Final = (timedelta(minutes=30), timedelta(minutes=30))
+_LEAD_NEAR: Final = timedelta(hours=1)
+_LEAD_BETWEEN: Final = timedelta(hours=12)
 _LOOK_SECONDS: Final = 0.25
 _QUIET_SECONDS: Final = 1.0
 _STUCK_SECONDS: Final = 60.0
@@ -89,6 +92,28 @@ def speed_near(evenings: Sequence[scenario.Evening], speed: float, moment: datet
     return speed if near and speed > 0 else None
 
 
+class _Lead:
+    """How far what is sent may be ahead of what is decided: so that the picture is of one moment."""
+
+    def __init__(self) -> None:
+        self._decided: datetime | None = None
+        self._news = asyncio.Event()
+
+    def take(self, samples: Iterable[Sample]) -> datetime | None:
+        """Up to when the worker says that all is decided; None where it does not say."""
+        lags = [sample.value for sample in samples if sample.name == "netdusk_watermark_lag_seconds"]
+        if lags:
+            self._decided = datetime.now(UTC) - timedelta(seconds=max(lags))
+        self._news.set()
+        return self._decided
+
+    async def shorten(self, moment: datetime, most: timedelta) -> None:
+        """Wait until `moment` is no more than `most` ahead."""
+        while self._decided is not None and moment - self._decided > most:
+            self._news.clear()
+            await self._news.wait()
+
+
 async def run(
     house: House,
     show: Show,
@@ -112,6 +137,7 @@ async def run(
     if ready is not None:
         await ready(house)
     board = show.board
+    lead = _Lead()
     board.note = f"{speed:g} times as fast" if speed else "as fast as it goes"
 
     async def listen() -> None:
@@ -122,12 +148,15 @@ async def run(
     async def look() -> None:
         while True:
             house.check()
-            board.take(await house.metrics())
+            samples = await house.metrics()
+            board.take(samples)
+            if (decided := lead.take(samples)) is not None:
+                show.moment(decided)
             await asyncio.sleep(_LOOK_SECONDS)
 
     watching = [asyncio.create_task(listen()), asyncio.create_task(look())]
     try:
-        playing = asyncio.create_task(_play(house, show, speed, seed, evenings))
+        playing = asyncio.create_task(_play(house, lead, speed, seed, evenings))
         await asyncio.wait([playing, *watching], return_when=asyncio.FIRST_COMPLETED)
         for task in watching:
             if task.done():
@@ -143,7 +172,7 @@ async def run(
     return seen
 
 
-async def _play(house: House, show: Show, speed: float, seed: int, evenings: Sequence[str]) -> int:
+async def _play(house: House, lead: _Lead, speed: float, seed: int, evenings: Sequence[str]) -> int:
     chosen = [evening for evening in scenario.EVENINGS if evening.name in evenings]
     settings = house.settings
     results = 0
@@ -161,8 +190,13 @@ async def _play(house: House, show: Show, speed: float, seed: int, evenings: Seq
     )
     compression = None if settings.kafka.compression == "none" else settings.kafka.compression
     pace = Pace(lambda moment: speed_near(chosen, speed, moment))
+
+    async def keep_together(moment: datetime) -> None:
+        near = speed_near(chosen, 1.0, moment) is not None
+        await lead.shorten(moment, _LEAD_NEAR if near else _LEAD_BETWEEN)
+
     async with BulkSender(options(settings.kafka), settings.topics.probes, compression=compression) as sender:
-        await replay(records, sender, pace, at=show.moment)
+        await replay(records, sender, pace, at=keep_together)
     return results
 
 

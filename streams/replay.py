@@ -67,11 +67,11 @@ async def replay(
     sender: BulkSender,
     pace: Pace,
     *,
-    at: Callable[[datetime], None] = lambda moment: None,
+    at: Callable[[datetime], Awaitable[None]] | None = None,
 ) -> list[Malformed]:
     """Send records in their order as they fall due; gives those that are none.
 
-    `at` is told the event time whenever it has waited or looked up.
+    `at` is told the event time now and then, and may take its time: what came before it has been sent.
     """
     refused: list[Malformed] = []
     count = 0
@@ -83,13 +83,14 @@ async def replay(
             seconds = pace.until(record.time)
             if seconds > 0.02:
                 await sender.flush()
-                at(record.time)
+                if at is not None:
+                    await at(record.time)
                 await pace.wait(seconds)
         await sender.send((record,))
         count += 1
         if count % _CHECK_RECORDS == 0:
-            await asyncio.sleep(0)
-            if isinstance(record, ProbeResult):
-                at(record.time)
+            await sender.flush()
+            if at is not None:
+                await at(record.time)
     await sender.flush()
     return refused

@@ -84,7 +84,7 @@ async def _send(settings: Settings, probes: Path, speed: float) -> tuple[int, li
     with progress:
         task = progress.add_task("connecting")
 
-        def show(moment: datetime) -> None:
+        async def show(moment: datetime) -> None:
             progress.update(task, description=f"{moment:%Y-%m-%d %H:%M:%S} UTC, {sender.sent} records")
 
         async with BulkSender(
