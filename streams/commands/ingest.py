@@ -64,7 +64,9 @@ def ooni(
     simulated: Annotated[
         bool, typer.Option("--simulated", help="Mark every result as made: measured in an emulated network.")
     ] = False,
-    bootstrap: Annotated[str | None, typer.Option(help="Broker, host:port[,host:port]; over the settings.")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Broker, host:port[,host:port]; over the settings.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
