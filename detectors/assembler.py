@@ -23,7 +23,7 @@ from detectors.moves import Event, Phase, Told, move
 from detectors.quiet import Worldwide
 from detectors.readings import CountryReading, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
-from detectors.snapshots import Snapshot, incident_id
+from detectors.snapshots import Kind, Snapshot, incident_id
 from detectors.telling import snapshot_of
 from detectors.votes import Part
 
@@ -32,6 +32,7 @@ PAST_MAX: Final = 256  # a country: one a night for the days that are remembered
 CALENDAR_MAX: Final = 512  # a country
 DOUBT_WINDOWS: Final = 2
 WAVERING_MAX: Final = 4
+RELAPSE_WINDOWS: Final = 2  # a relapse is told when it lasts
 _DAY: Final = 86_400
 _AGREEING: Final = 0.25  # share of the parts that make an onset
 
@@ -146,7 +147,7 @@ class Assembler:
             case.take_cause(cause, reading)
             if case.phase is Phase.SUSPECTED:
                 case.held += 1
-                if not self._waits(cause, case, held.cases, reading, worldwide):
+                if not self._waits(cause, case, held.cases, held.past, reading, worldwide):
                     sure.append(case)
         held.doubts = doubts
         held.cases = _without_absorbed(held.cases)
@@ -205,11 +206,14 @@ class Assembler:
         cause: Cause,
         case: Case,
         cases: Sequence[Case],
+        past_ones: Sequence[Past],
         reading: CountryReading,
         worldwide: Worldwide,
     ) -> bool:
         """Whether it is too early to tell: more is on its way, or it may yet turn out to be part of another."""
         settle = self.settings.settle_windows
+        if any(_is_aftermath(cause, past) for past in past_ones):
+            return True
         if cause.alone_and_slow(reading, self.settings.slow_alone_score):
             return True
         if any(
@@ -225,6 +229,10 @@ class Assembler:
     def _move(self, case: Case, reading: CountryReading, *, sure: bool, held: _Country) -> Iterable[_Told]:
         """Let the window's events move a case; gives what is to be told."""
         event = case.event(reading)
+        if case.phase is Phase.RESOLVED:
+            case.relapsing = case.relapsing + 1 if event is Event.BAD else 0
+            if case.relapsing < RELAPSE_WINDOWS:
+                return
         if case.phase is Phase.SUSPECTED:
             if sure and not case.quieted and event is Event.BAD:
                 event = Event.SURE
@@ -321,8 +329,7 @@ class Assembler:
         horizon = self._now - self.settings.previous_days * _DAY
         for place, held in list(self._countries.items()):
             for case in held.cases:
-                over = case.resolved is not None and self._now - case.resolved > self.settings.merge_seconds
-                if case.phase is Phase.RESOLVED and over:
+                if case.phase is Phase.RESOLVED and self._now - case.updated > self.settings.merge_seconds:
                     case.phase = move(case.phase, Event.EXPIRED).phase
                     held.past.append(_past(case))
             held.cases = [case for case in held.cases if case.phase is not Phase.GONE]
@@ -388,6 +395,18 @@ def _suspect(cause: Cause, reading: CountryReading) -> Case:
 def _past(case: Case) -> Past:
     resolved = case.resolved if case.resolved is not None else case.updated
     return Past(case.id, case.kind.value, tuple(case.platforms), case.onset, resolved)
+
+
+def _is_aftermath(cause: Cause, past: Past) -> bool:
+    """Whether a cause is the alarm of an incident that is over, and has not calmed down.
+
+    It began before that one ended, on the same platforms, and most results succeed.
+    """
+    if cause.kind is not Kind.PLATFORM or not cause.platforms <= set(past.platforms):
+        return False
+    n = sum(said.n for said in cause.parts.values())
+    k = sum(said.k for said in cause.parts.values())
+    return cause.middle <= past.resolved and 2 * k > n
 
 
 def _date_again(case: Case, reading: CountryReading) -> None:

@@ -74,6 +74,7 @@ class Case(msgspec.Struct, array_like=True):
     told: list[str] = []  # what the last snapshot said, see `news`
     pending: list[str] = []
     pending_windows: int = 0
+    relapsing: int = 0  # windows in a row in which it seemed to come back
     wavering: int = 0  # times that something told was taken back
     reason: str = ""
     previous: list[str] = []
@@ -417,14 +418,13 @@ def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> li
         said.append(f"results stopped: a loss of {after[kind]}")
     if fresh := [p for p in after[platforms].split() if p not in before[platforms].split()]:
         said.append(f"{_listed(fresh, names)} joined")
-    grown = len(after[units].split()) - len(before[units].split())
-    if grown > 0:
-        said.append(f"reached {_counted(grown, 'more network')}")
+    if grown := set(after[units].split()) - set(before[units].split()):
+        said.append(f"reached {_places(grown, 'more ')}")
     was, now = set(before[lasting].split()), set(after[lasting].split())
-    if gone := len(was - now):
-        said.append(f"restored on {_counted(gone, 'network')}, {len(now)} to go")
-    if again := len((now - was) & set(before[units].split())):
-        said.append(f"lost again on {_counted(again, 'network')}")
+    if gone := was - now:
+        said.append(f"restored on {_places(gone)}, {len(now)} to go")
+    if again := (now - was) & set(before[units].split()):
+        said.append(f"lost again on {_places(again)}")
     if back := [p for p in after[restored].split() if p not in before[restored].split()]:
         said.append(f"{_listed(back, names)} restored")
     if after[scope] != before[scope]:
@@ -447,5 +447,9 @@ def _listed(names_of: list[str], names: Mapping[str, str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _places(units: Iterable[str], more: str = "") -> str:
+    """Count networks, and regions, in words: a network stands as its number, a region as 0 and its code."""
+    found = list(units)
+    regions = sum(not unit.isdigit() for unit in found)
+    counts = [(len(found) - regions, "network"), (regions, "region")]
+    return " and ".join(f"{n} {more}{noun}{'' if n == 1 else 's'}" for n, noun in counts if n)

@@ -36,24 +36,35 @@ def is_worldwide(down: int, voters: int, controls_good: float, controls_bad: flo
     (True, False, False)
     """
     outside = controls_bad >= _CONTROLS_MIN and controls_bad > controls_good
-    inside = controls_good >= _CONTROLS_MIN and controls_good >= 4 * controls_bad
     if voters < COUNTRIES_MIN:
         return outside and 2 * down > voters
     if outside:
         return down >= 2
-    return down >= _NEARLY_ALL * voters if inside else 2 * down > voters
+    return (
+        down >= _NEARLY_ALL * voters if _answers_outside(controls_good, controls_bad) else 2 * down > voters
+    )
+
+
+def _answers_outside(controls_good: float, controls_bad: float) -> bool:
+    return controls_good >= _CONTROLS_MIN and controls_good >= 4 * controls_bad
 
 
 def lost(health: Health, settings: IncidentSettings) -> NDArray[np.bool_]:
     """Per row: whether the platform is lost there, or visibly on its way."""
     short = (health.expected - health.reachability) >= _SHORTFALL_MIN
-    return np.asarray(((health.score >= settings.lean_score) & short) | surely_lost(health))
+    stirs = (health.score >= settings.lean_score) & short & _not_denied(health)
+    return np.asarray(stirs | surely_lost(health))
 
 
 def surely_lost(health: Health) -> NDArray[np.bool_]:
     """Per row: whether the platform is lost there beyond doubt."""
     most = (2 * health.networks_bad > health.networks_live) & (health.networks_live > 0)
-    return np.asarray((health.score >= 1.0) | most)
+    return np.asarray(((health.score >= 1.0) | most) & _not_denied(health))
+
+
+def _not_denied(health: Health) -> NDArray[np.bool_]:
+    """Per row: whether this very window leaves room for a loss. An alarm outlasts what it tells of."""
+    return np.asarray((health.n == 0) | (health.k < health.n * (health.expected - _SHORTFALL_MIN)))
 
 
 class Worldwide:
@@ -89,7 +100,9 @@ class Worldwide:
             return False
         for platform in case.platforms:
             down, voters = self.votes(platform, case.simulated)
-            if voters >= COUNTRIES_MIN and down >= 2 and 3 * down >= voters:
+            good, bad = case.controls.get(platform, (0.0, 0.0))
+            enough = _NEARLY_ALL if _answers_outside(good, bad) else 1 / 3
+            if voters >= COUNTRIES_MIN and down >= max(2, enough * voters):
                 return True
         return False
 

@@ -56,6 +56,14 @@ def signs_of(reading: Reading) -> dict[Key, Signs]:
     return signs
 
 
+class _Fall(NamedTuple):
+    """Since when a country has lost a platform, and what the controls of its failures said, fading."""
+
+    since: int
+    good: float
+    bad: float
+
+
 class _Outage(msgspec.Struct, array_like=True):
     id: str
     simulated: bool
@@ -104,7 +112,7 @@ Rows = dict[tuple[str, str], _Row]
 
 class _Stored(msgspec.Struct, array_like=True):
     version: int
-    since: list[tuple[str, str, bool, int]]
+    since: list[tuple[str, str, bool, int, float, float]]
     outages: list[_Outage]
     past: list[tuple[str, list[str], int]]
     open: list[Snapshot]
@@ -126,7 +134,9 @@ class World:
         self.window_seconds = time.window_seconds
         self.version = version
         self.fingerprint = fingerprint
-        self._since: dict[Key, int] = {}  # where a country's loss began, before it is anybody's
+        self._since: dict[
+            Key, _Fall
+        ] = {}  # countries that have lost a platform, before it is anybody's outage
         self._outages: list[_Outage] = []
         self._past: list[tuple[str, list[str], int]] = []
         self._open: dict[str, Snapshot] = {}
@@ -166,7 +176,7 @@ class World:
         affected = {health.platform[i] for i in np.flatnonzero(down).tolist()}
         affected.update(platform for outage in self._outages for platform in outage.platforms)
         rows: dict[bool, Rows] = {False: {}, True: {}}
-        lasting: dict[Key, int] = {}
+        lasting: dict[Key, _Fall] = {}
         for i, platform in enumerate(health.platform):
             if platform not in affected or health.networks_live[i] <= 0:
                 continue
@@ -182,7 +192,13 @@ class World:
                 signs.get(key, NO_SIGNS),
             )
             if down[i]:
-                lasting[key] = self._since.get(key, start)
+                before = self._since.get(key, _Fall(start, 0.0, 0.0))
+                sign = signs.get(key, NO_SIGNS)
+                lasting[key] = _Fall(
+                    before.since,
+                    before.good * _FADE + sign.controls_good,
+                    before.bad * _FADE + sign.controls_bad,
+                )
         self._since = lasting
         return rows
 
@@ -190,20 +206,26 @@ class World:
         """Platforms that most countries have lost become an outage, or part of one."""
         for platform in sorted({platform for platform, _ in rows}):
             mine = {country: row for (p, country), row in rows.items() if p == platform}
-            hit = sorted(country for country, row in mine.items() if row.down)
-            good = sum(mine[country].signs.controls_good for country in hit)
-            bad = sum(mine[country].signs.controls_bad for country in hit)
+            falls = {
+                country: self._since[platform, country, simulated]
+                for country, row in mine.items()
+                if row.down
+            }
+            outage = self._match(platform, simulated, end)
+            if outage is None or platform not in outage.platforms:
+                falls = _together(falls)
+            hit = sorted(falls)
+            good, bad = sum(fall.good for fall in falls.values()), sum(fall.bad for fall in falls.values())
             sure = sum(mine[country].sure for country in hit)
             if not hit or not is_worldwide(len(hit), len(mine), good, bad) or sure < min(2, len(hit)):
                 continue
-            outage = self._match(platform, simulated, end)
             if outage is None:
                 outage = _Outage("", simulated, start, {}, {})
                 self._outages.append(outage)
             for country in hit:
                 row = mine[country]
                 if (platform, country) not in outage.losses:
-                    onset = self._since.get((platform, country, simulated), start)
+                    onset = falls[country].since
                     outage.losses[platform, country] = Loss(
                         onset, row.expected, row.reachability, row.reachability
                     )
@@ -368,7 +390,7 @@ class World:
         """The whole state, as versioned plain numbers (MessagePack)."""
         stored = _Stored(
             SNAPSHOT_VERSION,
-            [(*key, since) for key, since in sorted(self._since.items())],
+            [(*key, *fall) for key, fall in sorted(self._since.items())],
             self._outages,
             self._past,
             [snapshot for _, snapshot in sorted(self._open.items())],
@@ -385,9 +407,15 @@ class World:
             raise ValueError(
                 f"world snapshot version {stored.version} is unknown; this is version {SNAPSHOT_VERSION}"
             )
-        self._since = {(platform, country, made_up): at for platform, country, made_up, at in stored.since}
+        self._since = {(row[0], row[1], row[2]): _Fall(*row[3:]) for row in stored.since}
         self._outages, self._past = stored.outages, stored.past
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
+
+
+def _together(falls: Mapping[str, _Fall]) -> dict[str, _Fall]:
+    """Those that fell with the last one: countries that filter at different hours are no worldwide outage."""
+    newest = max((fall.since for fall in falls.values()), default=0)
+    return {country: fall for country, fall in falls.items() if newest - fall.since <= HALF_HOUR_SECONDS}
 
 
 def _onset(outage: _Outage, window: int) -> int:

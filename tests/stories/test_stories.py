@@ -58,13 +58,13 @@ STORIES = {
         "platform multi-provider PK telegram,whatsapp 30 open updated* resolved",
     ),
     "a platform is down worldwide": Story(
-        "PK,IN,BD,LK,NP x * ......xxxxxx......",
-        "global global - x 30 open updated* resolved",
+        "PK,IN,BD,LK,NP x * ............xxxxxx......",
+        "global global - x 60 open updated* resolved",
         World(networks=3, vantages=1, control_fails=True),
     ),
     "a content network fails under three platforms": Story(
-        "PK,IN,BD,LK tiktok,x,signal * ......xxxxxx......",
-        "global global - signal,tiktok,x 30 open updated* resolved",
+        "PK,IN,BD,LK tiktok,x,signal * ............xxxxxx......",
+        "global global - signal,tiktok,x 60 open updated* resolved",
         World(networks=3, vantages=1, control_fails=True),
     ),
     "total shutdown": Story(
