@@ -348,7 +348,7 @@ class Pool:
             healthy,
             n=n,
             short=due - k,
-            cap=self.rules.settings.cap_nats * np.minimum(2.0, waited),
+            cap=self.rules.settings.cap_country_nats * np.minimum(2.0, waited),
             gate=self.alarm / 2.0,
             start=start,
         )

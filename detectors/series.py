@@ -112,8 +112,11 @@ class Series:
         # One network alone has to lose more to be believed than one of a country that is losing.
         alone = self.group_score[group] <= 0.5
         least = np.where(alone, np.maximum(shortfall, self.detection.shortfall_network), shortfall)
-        alarm = cells.alarm
-        self.cell_score = cells.cusum.top(alarm / 2.0, least) / alarm
+        gate = cells.alarm / 2.0
+        # And where the country is sure, less evidence says that this network is part of it.
+        sure = self.group_score[group] >= 1.0
+        alarm = np.where(sure, np.minimum(cells.alarm, self.detection.alarm_joined), cells.alarm)
+        self.cell_score = cells.cusum.top(gate, least) / alarm
         self._need_company(cells.cusum, self.cell_score, alarm, self._posts_of_cell)
         alarm = regions.alarm
         self.region_score = regions.cusum.top(alarm / 2.0, self.detection.shortfall_min) / alarm

@@ -34,10 +34,16 @@ class DetectionSettings:
 
     # how much evidence alarms
     alarm_country: float = 14.0
-    alarm_network: float = 16.0  # there are more networks than countries to be wrong about
+    alarm_network: float = (
+        15.5  # four windows at their cap; there are more networks than countries to be wrong about
+    )
+    alarm_joined: float = 8.0  # of a network whose country is in alarm
     alarm_sparse: float = 8.0  # series with a few results an hour: four failures in a row where 0.9 is usual
     alarm_alone: float = 12.0  # the least where one vantage alone saw the failures
-    cap_nats: float = 4.0  # the most that one window may say: one bad minute is noise
+    cap_nats: float = 4.0  # the most that one window may say of a network: one bad minute is noise
+    cap_country_nats: float = (
+        5.0  # the same of a country or region: bad minutes seldom strike all its networks
+    )
     statistic_max: float = 24.0  # what is far over is as sure, and is over as soon
     close_nats: float = 6.0  # contrary evidence that ends an excursion
     fade_half_seconds: float = 43_200.0  # evidence that nothing adds to fades
