@@ -227,11 +227,11 @@ class BinomialCusum(AnomalyDetector):
     >>> for minute in range(120, 125):
     ...     series.learn_one({"start": minute * 60, **blocked})
     ...     print(round(series.score, 2))
-    0.25
-    0.5
-    0.75
-    1.0
-    1.25
+    0.26
+    0.52
+    0.77
+    1.03
+    1.29
 
     References
     ----------
