@@ -37,7 +37,8 @@ _PLATFORM: Final = "{{ or $labels.platform `everything` }}"
 
 def groups(config: Config) -> list[Group]:
     """The groups of netdusk-incidents.yaml."""
-    alerts = (_nation(config), _dark(config), _global(config), _provider(config), _throttling(config))
+    # In this order they are told, too: what mutes others goes first, and an alert sees those above it.
+    alerts = (_global(config), _dark(config), _nation(config), _provider(config), _throttling(config))
     return [Group("netdusk.incidents", alerts)]
 
 
