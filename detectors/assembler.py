@@ -25,7 +25,7 @@ from detectors.readings import CountryReading, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.snapshots import Kind, Snapshot, incident_id
 from detectors.telling import snapshot_of
-from detectors.votes import Part
+from detectors.votes import Part, Vote, vote
 
 SNAPSHOT_VERSION: Final = 1
 PAST_MAX: Final = 256  # a country: one a night for the days that are remembered, and room for more
@@ -34,6 +34,10 @@ DOUBT_WINDOWS: Final = 2
 WAVERING_MAX: Final = 4
 RELAPSE_WINDOWS: Final = 2  # a relapse is told when it lasts
 _DAY: Final = 86_400
+_RECENT_FADE: Final = 0.7
+_RECENT_LEAST: Final = 0.1
+_RECENT_TELLING: Final = 2.0
+_RECENT_ENOUGH: Final = 8
 _AGREEING: Final = 0.25  # share of the parts that make an onset
 
 Place = tuple[str, bool]
@@ -44,6 +48,10 @@ class _Country(msgspec.Struct, array_like=True):
 
     cases: list[Case] = []
     past: list[Past] = []
+    quiet: dict[str, int] = {}  # platform: end of the last window in which the world had lost it
+    recent: dict[
+        tuple[str, int, str], tuple[float, float]
+    ] = {}  # successes and results of late, while it stirs
     doubts: dict[tuple[str, str], int] = {}  # (platform, region): windows in a row in which it seemed to lag
 
 
@@ -114,7 +122,7 @@ class Assembler:
     def step(self, reading: Reading) -> list[Snapshot]:
         """Weigh one window. Gives what there is to tell, in the order of countries."""
         self._now = reading.end
-        self._forget()
+        self._forget({(country.country, country.simulated) for country in reading.countries})
         worldwide = Worldwide(reading.health, self.settings)
         told: list[Snapshot] = []
         for country in sorted(reading.countries, key=lambda c: (c.country, c.simulated)):
@@ -134,8 +142,12 @@ class Assembler:
         sure: list[Case] = []
         known = [case for case in held.cases if case.phase is not Phase.SUSPECTED]
         mending = {part for case in known for part in case.mending}
+        held.recent = _recent(reading, held.recent)
+        calm = {
+            Part(*key) for key, counts in held.recent.items() if _is_well(vote(Part(*key), reading), *counts)
+        }
         doubts: dict[tuple[str, str], int] = {}
-        for found in find_causes(reading, self.settings, mending):
+        for found in find_causes(reading, self.settings, mending | calm):
             case = self._match(found, held.cases)
             taken = {part for other in known if other is not case for part in other.parts}
             cause = found.without(taken | self._doubtful(found, mending, held.doubts, doubts))
@@ -147,7 +159,7 @@ class Assembler:
             case.take_cause(cause, reading)
             if case.phase is Phase.SUSPECTED:
                 case.held += 1
-                if not self._waits(cause, case, held.cases, held.past, reading, worldwide):
+                if not self._waits(cause, case, held, reading, worldwide):
                     sure.append(case)
         held.doubts = doubts
         held.cases = _without_absorbed(held.cases)
@@ -155,12 +167,18 @@ class Assembler:
         for case in held.cases:
             case.weigh(reading, self.settings)
             case.quieted = worldwide.quiets(case)
+            if case.quieted:
+                held.quiet.update(dict.fromkeys(case.platforms, reading.end))
             ready = any(case is other for other in sure)
             told.extend(
                 self._tell(case, reading, said) for said in self._move(case, reading, sure=ready, held=held)
             )
         held.cases = [case for case in held.cases if case.phase is not Phase.GONE]
-        if held.cases or held.past:
+        if not held.cases:
+            held.quiet = {
+                p: end for p, end in held.quiet.items() if reading.end - end < self.settings.merge_seconds
+            }
+        if held.cases or held.past or held.quiet or held.recent:
             self._countries[place] = held
         else:
             self._countries.pop(place, None)
@@ -205,21 +223,23 @@ class Assembler:
         self,
         cause: Cause,
         case: Case,
-        cases: Sequence[Case],
-        past_ones: Sequence[Past],
+        held: _Country,
         reading: CountryReading,
         worldwide: Worldwide,
     ) -> bool:
         """Whether it is too early to tell: more is on its way, or it may yet turn out to be part of another."""
         settle = self.settings.settle_windows
-        if any(_is_aftermath(cause, past) for past in past_ones):
+        if any(_is_aftermath(cause, past) for past in held.past):
             return True
+        since_quiet = reading.end - max((held.quiet.get(p, 0) for p in cause.platforms), default=0)
+        if since_quiet <= self.settings.recovery_windows * self.window_seconds:
+            return True  # of what the world had lost, each country is back in its own minute
         if cause.alone_and_slow(reading, self.settings.slow_alone_score):
             return True
         if any(
             other.phase in (Phase.OPEN, Phase.EASING)
             and reading.end - other.detected <= settle * self.window_seconds
-            for other in cases
+            for other in held.cases
         ):
             return case.held <= settle
         if worldwide.stirs(case) and case.held <= settle:
@@ -324,7 +344,7 @@ class Assembler:
 
     # what is over
 
-    def _forget(self) -> None:
+    def _forget(self, stirring: Collection[Place]) -> None:
         """Let go of what is too old: relapses that can't come any more, past incidents, events."""
         horizon = self._now - self.settings.previous_days * _DAY
         for place, held in list(self._countries.items()):
@@ -334,7 +354,9 @@ class Assembler:
                     held.past.append(_past(case))
             held.cases = [case for case in held.cases if case.phase is not Phase.GONE]
             held.past = [past for past in held.past if past.onset >= horizon][-PAST_MAX:]
-            if not held.cases and not held.past:
+            if place not in stirring:
+                held.recent = {}
+            if not (held.cases or held.past or held.quiet or held.recent):
                 del self._countries[place]
         for name in [name for name, event in self._calendar.items() if event.end < horizon]:
             del self._calendar[name]
@@ -395,6 +417,33 @@ def _suspect(cause: Cause, reading: CountryReading) -> Case:
 def _past(case: Case) -> Past:
     resolved = case.resolved if case.resolved is not None else case.updated
     return Past(case.id, case.kind.value, tuple(case.platforms), case.onset, resolved)
+
+
+def _recent(
+    reading: CountryReading, before: Mapping[tuple[str, int, str], tuple[float, float]]
+) -> dict[tuple[str, int, str], tuple[float, float]]:
+    """Successes and results of the last few windows, by part."""
+    recent = {}
+    keys = [(p, a, "") for p, a in reading.networks] + [(p, 0, r) for p, r in reading.regions]
+    for key in sorted(keys):
+        said = vote(Part(*key), reading)
+        k, n = before.get(key, (0.0, 0.0))
+        k, n = k * _RECENT_FADE + said.k, n * _RECENT_FADE + said.n
+        if n >= _RECENT_LEAST:
+            recent[key] = (k, n)
+    return recent
+
+
+def _is_well(said: Vote, k: float, n: float) -> bool:
+    """Whether the last few windows speak against a loss: they lie nearer to the usual than the ratio of the last hour.
+
+    An alarm outlasts what it tells of; so does the ratio beside it, and where it is on its way up the loss is over.
+    """
+    if said.slow or n < _RECENT_TELLING:
+        return False
+    bar = (said.expected + said.reachability) / 2
+    # Where one window has results enough, it need not wait for the others.
+    return k >= bar * n and (said.n < _RECENT_ENOUGH or said.k >= bar * said.n)
 
 
 def _is_aftermath(cause: Cause, past: Past) -> bool:

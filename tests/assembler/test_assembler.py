@@ -37,7 +37,7 @@ def statuses(snapshots: Iterable[Snapshot]) -> list[list[str]]:
 
 # one network of five, then all: `.` well, `x` lost, `?` nothing heard, `~` leaning, `s` slow
 ONE_CAUSE = {
-    "one bad minute opens, and is restored": (
+    "one bad minute of many results opens, and is restored": (
         on("x", ALL, "....x.........."),
         "nation-scale",
         ["open", "resolved"],
