@@ -7,8 +7,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.engine.brokers import OwnBroker
+
+#: How long an example takes depends on the machine: no deadline decides a test.
+settings.register_profile("netdusk", deadline=None)
+settings.load_profile("netdusk")
 
 
 @pytest.fixture(scope="session")
