@@ -86,6 +86,9 @@ class Lane:
     checkpoints: str
     make: Callable[[], Machine[Any]]
     ticks: bool = True
+    linger_seconds: float = (
+        0.0  # over worker.chunk_seconds, where the records of many writers belong together
+    )
 
 
 @dataclass(slots=True)
@@ -447,7 +450,7 @@ class Partition:
     async def _linger(self) -> None:
         """Give the records that come with the first one a moment to come: a checkpoint costs the same for all."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + self._around.settings.worker.chunk_seconds
+        end = loop.time() + max(self._around.settings.worker.chunk_seconds, self.lane.linger_seconds)
         while self._waiting < self._chunk_records and not self._closed.is_set():
             left = end - loop.time()
             if left <= 0:

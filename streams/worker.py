@@ -63,7 +63,13 @@ def own_lanes(settings: Settings, almanac: Almanac) -> list[Lane]:
     topics = settings.topics
     return [
         Lane(topics.probes, topics.checkpoints, country),
-        Lane(topics.health, topics.world_checkpoints, partial(WorldMachine, settings), ticks=False),
+        Lane(
+            topics.health,
+            topics.world_checkpoints,
+            partial(WorldMachine, settings),
+            ticks=False,
+            linger_seconds=0.1,  # every partition of the probes topic has its say when a window closes
+        ),
     ]
 
 

@@ -174,7 +174,13 @@ class Fleet:
     ) -> None:
         """Write results: duplicates, late ones and rubbish among them. `rate` is in records a second."""
         dice = random.Random(seed)
-        producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=2, acks="all")
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap,
+            linger_ms=2,
+            acks="all",
+            enable_idempotence=True,  # what is counted as written stands on the topic once
+            request_timeout_ms=120_000,
+        )
         await producer.start()
         topic = self.settings.topics.probes
         last: dict[int, bytes] = {}
@@ -209,7 +215,9 @@ class Fleet:
 
     async def write_many(self, records: int, *, cells: int = 1000) -> None:
         """Write many, in batches: nothing but good results."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all", max_batch_size=512_000)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap, acks="all", enable_idempotence=True, max_batch_size=512_000
+        )
         await producer.start()
         topic = self.settings.topics.probes
         pending = []

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.integration
 
 
 async def test_a_short_soak_is_exact(tmp_path: Path) -> None:
-    seconds = float(os.environ.get("SOAK_SECONDS", "60"))
+    seconds = float(os.environ.get("SOAK_SECONDS", "45"))
     report = await Soak(tmp_path, seconds=seconds, seed=7).run()
     assert report.wrong == [], report.markdown()
     assert report.verdict.alerts > 0
