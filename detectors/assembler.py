@@ -32,6 +32,7 @@ PAST_MAX: Final = 256  # a country: one a night for the days that are remembered
 CALENDAR_MAX: Final = 512  # a country
 DOUBT_WINDOWS: Final = 2
 WAVERING_MAX: Final = 4
+AFTERMATH_SECONDS: Final = 7200
 RELAPSE_WINDOWS: Final = 2  # a relapse is told when it lasts
 _DAY: Final = 86_400
 _RECENT_FADE: Final = 0.7
@@ -151,6 +152,8 @@ class Assembler:
             case = self._match(found, held.cases)
             taken = {part for other in known if other is not case for part in other.parts}
             cause = found.without(taken | self._doubtful(found, mending, held.doubts, doubts))
+            if cause is not None and case is not None:
+                cause = case.admit(cause)
             if cause is None:
                 continue
             if case is None:
@@ -229,7 +232,7 @@ class Assembler:
     ) -> bool:
         """Whether it is too early to tell: more is on its way, or it may yet turn out to be part of another."""
         settle = self.settings.settle_windows
-        if any(_is_aftermath(cause, past) for past in held.past):
+        if _is_aftermath(cause, held, reading.end):
             return True
         since_quiet = reading.end - max((held.quiet.get(p, 0) for p in cause.platforms), default=0)
         if since_quiet <= self.settings.recovery_windows * self.window_seconds:
@@ -446,16 +449,20 @@ def _is_well(said: Vote, k: float, n: float) -> bool:
     return k >= bar * n and (said.n < _RECENT_ENOUGH or said.k >= bar * said.n)
 
 
-def _is_aftermath(cause: Cause, past: Past) -> bool:
-    """Whether a cause is the alarm of an incident that is over, and has not calmed down.
+def _is_aftermath(cause: Cause, held: _Country, now: int) -> bool:
+    """Whether a cause is the alarm of a loss that is over, and has not calmed down.
 
-    It began before that one ended, on the same platforms, and most results succeed.
+    It began before that one ended, not long ago, on the same platforms; and most results succeed again.
     """
-    if cause.kind is not Kind.PLATFORM or not cause.platforms <= set(past.platforms):
+    if cause.kind is not Kind.PLATFORM:
         return False
-    n = sum(said.n for said in cause.parts.values())
-    k = sum(said.k for said in cause.parts.values())
-    return cause.middle <= past.resolved and 2 * k > n
+    counts = [held.recent.get((part.platform, part.asn, part.region), (0.0, 0.0)) for part in cause.parts]
+    if 2 * sum(k for k, _ in counts) <= sum(n for _, n in counts):
+        return False
+    ends = [past.resolved for past in held.past if cause.platforms <= set(past.platforms)]
+    if cause.platforms <= held.quiet.keys():
+        ends.append(min(held.quiet[platform] for platform in cause.platforms))
+    return any(cause.middle <= end and now - end <= AFTERMATH_SECONDS for end in ends)
 
 
 def _date_again(case: Case, reading: CountryReading) -> None:

@@ -172,6 +172,20 @@ class Case(msgspec.Struct, array_like=True):
         """Whether it reached more than one network, or region."""
         return len(self.units) > 1
 
+    def admit(self, cause: Cause) -> Cause | None:
+        """What of a cause belongs here: where many networks lost some platforms, one stray series adds no other one."""
+        mine, few = set(self.platforms), len(self.units) / 3
+        if self.phase is Phase.SUSPECTED or not mine:
+            return cause
+        counts: dict[str, int] = {}
+        for part in cause.parts:
+            counts[part.platform] = counts.get(part.platform, 0) + 1
+        strays = {p for p in cause.platforms if p not in mine and counts[p] < few}
+        whole = self.scope is Scope.NATION_SCALE and not self.mending  # its regions have nothing to add
+        return cause.without(
+            {part for part in cause.parts if part.platform in strays or (whole and part.region)}
+        )
+
     def take_cause(self, cause: Cause, reading: CountryReading) -> None:
         """Add what a cause shows. A loss of connectivity that begins with failures is one from its beginning."""
         if cause.kind is Kind.CONNECTIVITY and self.kind is Kind.PLATFORM:

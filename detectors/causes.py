@@ -178,6 +178,8 @@ def _lost_cells(
         pooled = reading.platforms.get(platform)
         if pooled is None or pooled.opinion is not Opinion.BAD or not stirring:
             continue
+        if _regions_differ(platform, reading, settings):
+            continue
         bad = lost.get(platform, {})
         depth = [said.expected - said.reachability for said in bad.values() if not said.slow]
         floor = LIKE_DEPTH * sum(depth) / len(depth) if depth else 0.0
@@ -191,6 +193,13 @@ def _lost_cells(
             lost[platform] = {**bad, **joining}
             leaning[platform] = stirring - set(joining)
     return lost, leaning
+
+
+def _regions_differ(platform: str, reading: CountryReading, settings: IncidentSettings) -> bool:
+    """Whether half of the regions or more are well: then networks lean for what a region has lost, not as a nation."""
+    live = [standing for (p, _), standing in reading.regions.items() if p == platform and standing.live]
+    stirring = sum(standing.opinion is Opinion.BAD or leans(standing, settings) for standing in live)
+    return len(live) > 1 and 2 * stirring <= len(live)
 
 
 def _lost_regions(reading: CountryReading, lost: Cells) -> dict[str, dict[str, Vote]]:
