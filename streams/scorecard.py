@@ -15,8 +15,8 @@ When an incident is of a label:
    by several incidents, which is more than one alarm for an event.
 
 The delay of detection counts from the label's start to the snapshot with which the first incident begins to match;
-that of resolution from the label's end to when the last one that matches is resolved. Before the label's end it is
-`resolved_early`, and has no delay.
+that of resolution from the label's end to when the last one that matches is told to be resolved. Told before the
+label's end it is `resolved_early`, and has no delay.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def _stretches(incidents: Iterable[Incident]) -> list[_Stretch]:
         stretch = open_now.get(incident.id)
         if incident.status is Status.RESOLVED:
             if stretch is not None:
-                stretch.end = (incident.resolved or incident.updated).timestamp()
+                stretch.end = incident.updated.timestamp()  # when it was told, not since when it was so
                 del open_now[incident.id]
             continue
         at = (incident.detected if incident.seq == 1 else incident.updated).timestamp()

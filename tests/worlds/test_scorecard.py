@@ -114,6 +114,14 @@ def test_an_alarm_that_never_ends_detects_only_once() -> None:
     assert card.all.minutes_to_resolve.median is None
 
 
+def test_what_counts_is_when_a_resolution_was_told() -> None:
+    opened, closed = life("a", 4, 67)
+    backdated = msgspec.structs.replace(closed, resolved=at(59))
+    card = scorecard([opened, backdated], [label(0, 60)], 1.0)
+    assert card.all.minutes_to_resolve.median == 7.0
+    assert card.all.resolved_early == 0
+
+
 def test_two_labels_close_together_are_one_event_to_an_incident() -> None:
     card = scorecard(life("a", 3, 95), [label(0, 60), label(80, 90)], 1.0)
     assert card.all.detected == 2
