@@ -46,8 +46,8 @@ def measure(bootstrap: str, folder: Path, chosen: argparse.Namespace) -> None:
     figures = throughput.run(bootstrap, topics, folder, rounds=chosen.rounds, only=chosen.only)
     if chosen.only:
         return
-    sent = sinks.run(bootstrap, rounds=chosen.rounds)
     delays = latency.run(bootstrap, folder)
+    sent = sinks.run(bootstrap, rounds=chosen.rounds)
     measured = report.Measured(
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         chosen.load or f"Load average of the machine before: {before:.1f}.",

@@ -27,7 +27,7 @@ from benchmarks.engine.throughput import ROOT, Topic, make_topics, worker_config
 from streams.settings import load
 
 RATE = 1000
-SHAPE = Shape(records=0, cells=1000, vantages=1, outage_every=30)
+SHAPE = Shape(records=0, cells=1000, vantages=1, outage_every=60, networks_least=5)
 WARM_WINDOWS = CALM_WINDOWS  # as fast as they go, before the clock starts
 
 

@@ -42,11 +42,12 @@ class Shape:
     partitions: int = 4
     seed: int = 1
     outage_every: int = 1_000_000  # windows from one outage of a country to its next
+    networks_least: int = 20
 
     @property
     def networks(self) -> int:
         """Networks in each country."""
-        return max(20, -(-self.cells // (len(PLATFORMS) * 240)))
+        return max(self.networks_least, -(-self.cells // (len(PLATFORMS) * 240)))
 
     @property
     def countries(self) -> list[str]:

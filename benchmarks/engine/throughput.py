@@ -43,7 +43,7 @@ class Contender:
 
 WHOLE = "decodes, validates, detects, checkpoints, sends"
 #: Results of each topic, by its number of cells: a hundred thousand cells have a million results a window.
-RECORDS = {1_000: 500_000, 100_000: 3_000_000}
+RECORDS = {1_000: 500_000, 100_000: 2_000_000}
 
 CONTENDERS_IN_ORDER: Sequence[Contender] = (
     Contender("aiokafka", "reads, and does nothing", "raw.py"),
@@ -57,7 +57,7 @@ CONTENDERS_IN_ORDER: Sequence[Contender] = (
     Contender("Bytewax", "counts by key, in its state", "bytewax_count.py", python=OTHERS),
     Contender("netdusk, decode only", "reads, parses, validates", "netdusk_decode.py"),
     Contender("netdusk, whole, 1,000 cells", WHOLE, "worker", warm=0.02),
-    Contender("netdusk, whole, 100,000 cells", WHOLE, "worker", warm=1 / 3, cells=100_000),
+    Contender("netdusk, whole, 100,000 cells", WHOLE, "worker", warm=0.5, cells=100_000),
 )
 
 

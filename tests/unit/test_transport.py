@@ -1,0 +1,190 @@
+"""Chunks and what is committed for them, without a broker."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams import transport
+from streams.transport import CHUNK_BYTES_MAX, LOG_APPEND_TIME, ChunkConsumer, Fetched, cut, join, usable
+
+PLACE = TP("probes", 0)
+
+
+@dataclass
+class Record:
+    offset: int
+    value: bytes | None
+    timestamp_type: int = 0
+    timestamp: int = 0
+
+
+RECORDS = st.lists(
+    st.tuples(
+        st.integers(1, 3),  # step to the next offset
+        st.sampled_from([None, b"", b"a", b"x" * 1000, b"y" * (CHUNK_BYTES_MAX // 2 + 1)]),
+        st.sampled_from([0, 0, 0, LOG_APPEND_TIME]),
+    ),
+    max_size=30,
+)
+
+
+def build(parts: list[tuple[int, bytes | None, int]]) -> list[Record]:
+    offset = 100
+    found = []
+    for step, value, kind in parts:
+        offset += step
+        found.append(Record(offset, value, kind, offset * 10))
+    return found
+
+
+@given(RECORDS, st.integers(1, 7))
+def test_chunks_hold_every_record_once_in_order_within_their_bounds(
+    parts: list[tuple[int, bytes | None, int]], records_max: int
+) -> None:
+    records = build(parts)
+    chunks = list(cut(PLACE, records, 50, records_max))
+    assert [o for c in chunks for o in c.offsets] == [r.offset for r in records]
+    assert [v for c in chunks for v in c.values] == [r.value for r in records]
+    follows = 50
+    for chunk in chunks:
+        assert chunk.follows == follows
+        follows = chunk.next_offset
+        assert 1 <= len(chunk) <= records_max
+        assert chunk.size <= CHUNK_BYTES_MAX or len(chunk) == 1
+        kinds = {r.timestamp_type for r in records if r.offset in chunk.offsets}
+        assert len(kinds) == 1
+        assert (chunk.timestamps_ms is not None) == (kinds == {LOG_APPEND_TIME})
+
+
+@given(RECORDS, st.integers(1, 7))
+def test_what_was_split_can_be_joined(parts: list[tuple[int, bytes | None, int]], records_max: int) -> None:
+    for chunk in cut(PLACE, build(parts), 50, 1000):
+        whole = join(chunk.split(records_max))
+        assert (whole.offsets, whole.values, whole.timestamps_ms) == (
+            chunk.offsets,
+            chunk.values,
+            chunk.timestamps_ms,
+        )
+        assert chunk.since(chunk.offsets[0]) is chunk
+        assert chunk.since(chunk.next_offset) is None
+
+
+class Fetch:
+    """aiokafka's `FetchResult`, as far as it is leaned upon."""
+
+    def __init__(self, data: bytes, begin: int) -> None:
+        self._topic_partition = PLACE
+        self.position = begin
+        self._partition_records: Any = SimpleNamespace(
+            _records=MemoryRecords(data), _check_crcs=True, _tp=PLACE, next_fetch_offset=begin
+        )
+
+    def check_assignment(self, tp: TP) -> bool:
+        return self._partition_records is None or self._partition_records.next_fetch_offset == self.position
+
+    def has_more(self) -> bool:
+        return self._partition_records is not None
+
+    def _update_position(self) -> None:
+        self.position = self._partition_records.next_fetch_offset
+
+
+def batches(*sizes: int) -> bytes:
+    data = b""
+    offset = 0
+    for size in sizes:
+        builder = DefaultRecordBatchBuilder(
+            magic=2,
+            compression_type=0,
+            is_transactional=0,
+            producer_id=-1,
+            producer_epoch=-1,
+            base_sequence=0,
+            batch_size=1 << 20,
+        )
+        for i in range(size):
+            builder.append(i, timestamp=1, key=None, value=b"%d" % (offset + i), headers=[])
+        batch = bytearray(builder.build())
+        batch[0:8] = offset.to_bytes(8, "big")  # where the broker put it; not under the CRC
+        data += bytes(batch)
+        offset += size
+    return data
+
+
+@pytest.mark.parametrize("records_max", [1, 2, 3, 5, 8, 100, None])
+@pytest.mark.parametrize("begin", [0, 1, 4])
+def test_whole_batches_give_every_record_from_the_place_of_the_fetch(
+    begin: int, records_max: int | None
+) -> None:
+    result = Fetch(batches(3, 1, 4), begin)
+    take = transport._WholeBatches(result)
+    offsets: list[int] = []
+    while result.has_more():
+        found = take(records_max)
+        assert records_max is None or len(found) <= records_max
+        assert [record.value for record in found] == [b"%d" % record.offset for record in found]
+        offsets += [record.offset for record in found]
+        assert result.position == (offsets[-1] + 1 if offsets else begin)
+    assert offsets == list(range(begin, 8))
+    assert result.position == 8
+
+
+def test_a_batch_that_was_damaged_on_its_way_is_told() -> None:
+    data = bytearray(batches(3))
+    data[-1] ^= 1
+    with pytest.raises(transport.CorruptRecordException):
+        transport._WholeBatches(Fetch(bytes(data), 0))(10)
+
+
+def test_after_a_seek_nothing_of_before_is_given() -> None:
+    result = Fetch(batches(3, 3), 0)
+    take = transport._WholeBatches(result)
+    assert len(take(2)) == 2
+    result.position = 5
+    assert take(2) == []
+
+
+def committing() -> Any:
+    """A consumer with its books alone."""
+    consumer: Any = ChunkConsumer.__new__(ChunkConsumer)
+    consumer._handed, consumer._unread = {}, {}
+    consumer._read_offset = {}
+    consumer._acked, consumer._acked_index = defaultdict(list), defaultdict(set)
+    return consumer
+
+
+@given(st.permutations(list(range(8))), st.data())
+def test_what_is_committed_is_the_end_of_the_last_chunk_before_one_that_is_not_done(
+    order: list[int], data: st.DataObject
+) -> None:
+    consumer = committing()
+    lasts = [9, 19, 20, 35, 36, 37, 80, 99]
+    for last in lasts:
+        consumer.note_chunk(Fetched(PLACE, None, [last], [b""], None))
+    done: set[int] = set()
+    committed = 0
+    for i in order:
+        consumer._acked[PLACE].append(lasts[i])
+        consumer._acked_index[PLACE].add(lasts[i])
+        done.add(i)
+        if data.draw(st.booleans()):
+            continue
+        first_open = next((j for j in range(len(lasts)) if j not in done), len(lasts))
+        due = lasts[first_open - 1] + 1 if first_open else 0
+        found = consumer._new_offset(PLACE)
+        assert found == (due if due > committed else None)
+        committed = max(committed, due)
+
+
+def test_it_can_be_used_with_what_is_installed() -> None:
+    assert usable() is None
