@@ -124,9 +124,9 @@ class Case(msgspec.Struct, array_like=True):
         return sorted({region for _, _, region in self.losses if region})
 
     def reachability(self) -> float:
-        """Ratio of its results that succeed now; the detectors' own ratio where there are none."""
+        """Ratio of its results that succeed now; what its parts say one by one where there are too few."""
         k, n = self.recent
-        return k / n if n >= 1.0 else sum(loss.now for loss in self.losses.values()) / len(self.losses)
+        return k / n if n >= 1.0 else sum(loss.ratio for loss in self.losses.values()) / len(self.losses)
 
     def restored_platforms(self) -> list[str]:
         """Platforms that are back everywhere, while others are not."""

@@ -17,6 +17,8 @@ from detectors.votes import Vote
 
 #: So many results say by themselves to which level a part has fallen.
 _TELLING_RESULTS: Final = 8
+#: So many results the detector's word is worth until then.
+_WORD_RESULTS: Final = 2.0
 #: Evidence in nats that is enough; that is enough against a detector which still alarms; and the most that is
 #: remembered, so that a relapse is believed soon.
 _ENOUGH: Final = 4.5
@@ -91,10 +93,24 @@ class Loss(msgspec.Struct, array_like=True):
             quick = said.speed >= (1.0 + self.speed) / 2 and 2 * said.k >= said.n  # what fails has no speed
             return _NATS_SLOW if quick else -_NATS_SLOW
         usual = min(_RATIO_MAX, max(_RATIO_MIN, said.expected))
-        level = self.bad_k / self.bad_n if self.bad_n >= _TELLING_RESULTS else self.low
+        level = self._level()
         fallen = max(_RATIO_MIN, min(level, self.low))
         fallen = min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen))
         return said.k * log(usual / fallen) + (said.n - said.k) * log((1 - usual) / (1 - fallen))
+
+    def _level(self) -> float:
+        """The ratio to which it has fallen: by its own results, and by the detector's word where they are few.
+
+        The detector's ratio has results from before the loss in it, most of all where few come in an hour.
+        """
+        if self.bad_n >= _TELLING_RESULTS:
+            return self.bad_k / self.bad_n
+        return (self.bad_k + _WORD_RESULTS * self.low) / (self.bad_n + _WORD_RESULTS)
+
+    @property
+    def ratio(self) -> float:
+        """Its reachability now: of the results since it fell, or the detector's once it mends."""
+        return self.bad_k / self.bad_n if self.good == 0 and self.bad_n else self.now
 
     def _share_lost(self, said: Vote) -> float:
         """The share of results lost: since it fell, which shows it first, or by the detector's ratio."""

@@ -45,7 +45,9 @@ def vote(part: Part, reading: CountryReading) -> Vote:
     if not part.platform:
         if volume is None:
             return SILENT
-        ratio = min(1.0, volume.seen / volume.usual) if volume.usual > 0 else 1.0
+        # A few results an hour leave most windows empty: where the channel is content, an empty one is no loss.
+        content = volume.opinion is Opinion.GOOD or volume.usual <= 0
+        ratio = 1.0 if content else min(1.0, volume.seen / volume.usual)
         spoken = volume.opinion is not Opinion.UNSURE or volume.seen > 0
         n = max(1, round(volume.usual)) if spoken else 0
         return Vote(volume.opinion, n, round(ratio * n), 1.0, ratio, volume.onset, round(volume.seen), False)
