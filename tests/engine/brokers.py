@@ -61,7 +61,8 @@ class OwnBroker:
         self.ports = [free_port() for _ in range(self.nodes)]
         controllers = [free_port() for _ in range(self.nodes)]
         voters = ",".join(f"{i + 1}@127.0.0.1:{port}" for i, port in enumerate(controllers))
-        cluster = base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+        # A leading "-" would be an option to Kafka's own tool.
+        cluster = "k" + base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")[1:]
         copies = min(3, self.nodes)
         self.proxy_target = free_port()
         for i in range(self.nodes):
