@@ -58,6 +58,10 @@ docs:: $(DEV_STAMP) ## Write the documents that are made from the code
 unit: $(DEV_STAMP) ## The unit tests alone: no network, under a minute
 	$(BIN)/pytest -q -m "not integration"
 
+.PHONY: coverage
+coverage: $(DEV_STAMP) ## The unit tests, and which lines they have not run
+	$(BIN)/pytest -q -m "not integration" --cov --cov-report=term:skip-covered $(COVERAGE_ARGS)
+
 .PHONY: servers
 servers:: $(DEV_STAMP) ## Kafka and the other real programs of the integration tests, into .cache/
 
