@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import subprocess
 import sys
@@ -72,11 +73,10 @@ def answers(port: int) -> bool:
 
 def listens(pid: int, port: int) -> bool:
     """Whether this process has the port open."""
-    held = {
-        link.readlink().name
-        for link in Path(f"/proc/{pid}/fd").iterdir()
-        if link.is_symlink() and "socket:" in str(link.readlink())
-    }
+    held = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+            held.add(str(link.readlink()))
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
             fields = line.split()
