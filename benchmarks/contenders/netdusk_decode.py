@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import tempfile
 import uuid
 from typing import Any
 
@@ -31,6 +32,7 @@ app = App(
     consumer_auto_offset_reset="earliest",
     topic_disable_leader=True,
     topic_allow_declare=False,
+    datadir=tempfile.mkdtemp(prefix="bench-netdusk-"),
 )
 
 
