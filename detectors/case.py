@@ -31,9 +31,9 @@ _OWN_FAILURES: Final = 3.0
 _HYSTERESIS: Final = 0.08
 #: A part of which nothing was heard for so many windows is silent.
 _SILENT_WINDOWS: Final = 15
-#: Results that stop this soon after an onset are part of the same event.
 #: A part that was late by a failure or two is back with the others after so many windows.
 _LAGGARD_WINDOWS: Final = 2
+#: Results that stop this soon after an onset are part of the same event.
 TURN_SECONDS: Final = 300
 #: A platform too slow to use hurts, and less than one that is gone.
 _SLOW_WEIGHT: Final = 0.5
