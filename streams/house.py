@@ -17,13 +17,16 @@ from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
+import structlog
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from streams.broker import Broker, NoidaBroker
 from streams.leash import Leashed
 from streams.settings import Settings, SettingsError, with_bootstrap
-from streams.topics import ensure
+from streams.topics import SINGLE, ensure
+
+log = structlog.get_logger()
 
 _READY_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 12.0
@@ -180,7 +183,11 @@ class House:
             self.settings = with_bootstrap(self.settings, self.broker.bootstrap)
         findings = await ensure(self.settings)
         for finding in findings:
-            if finding.state == "differs" and "partitions" in finding.detail:
+            if finding.state != "differs" or "partitions" not in finding.detail:
+                continue
+            if finding.topic.role in SINGLE:
+                log.warning("topic differs", topic=finding.topic.name, why=finding.detail)
+            else:
                 raise SettingsError(
                     f"topic {finding.topic.name}: {finding.detail}; set topics.partitions to what it has"
                 )

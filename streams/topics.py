@@ -22,6 +22,8 @@ log = structlog.get_logger()
 _DAY_MS: Final = 86_400_000
 #: Incidents are kept for more than a year: recurrence, and the observatory's own memory.
 _INCIDENTS_DAYS: Final = 400
+#: The view over the world has to see every country and platform, so what it reads and remembers is one partition.
+SINGLE: Final = ("health", "calendar", "world_checkpoints")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +55,35 @@ def wanted(topics: TopicSettings) -> list[Topic]:
     stamped = {"message.timestamp.type": "LogAppendTime"}
     forever = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
     incidents = {"cleanup.policy": "compact,delete", "retention.ms": str(_INCIDENTS_DAYS * _DAY_MS)}
-    shapes: list[tuple[str, int, dict[str, str]]] = [
-        ("probes", topics.partitions, kept | stamped),
-        ("alerts", topics.partitions, incidents),
-        ("health", topics.partitions, {"cleanup.policy": "compact"} | stamped),
-        ("calendar", 1, {"cleanup.policy": "compact"}),
-        ("checkpoints", topics.partitions, forever),
-        ("world_checkpoints", topics.partitions, forever),
-        ("rejected", topics.partitions, kept),
-    ]
+    configs: dict[str, dict[str, str]] = {
+        "probes": kept | stamped,
+        "alerts": incidents,
+        "health": {"cleanup.policy": "compact"} | stamped,
+        "calendar": {"cleanup.policy": "compact"},
+        "checkpoints": forever,
+        "world_checkpoints": forever,
+        "rejected": kept,
+    }
     return [
-        Topic(role, getattr(topics, role), partitions, topics.replication, config | durable)
-        for role, partitions, config in shapes
+        Topic(
+            role,
+            getattr(topics, role),
+            1 if role in SINGLE else topics.partitions,
+            topics.replication,
+            config | durable,
+        )
+        for role, config in configs.items()
     ]
+
+
+def split_world(partitions: int) -> str | None:
+    """What a health topic of more than one partition means, and the remedy; None where it has one."""
+    if partitions <= 1:
+        return None
+    return (
+        f"a worldwide outage of several platforms is told as up to {partitions} incidents; name new topics in "
+        "topics.health and topics.world_checkpoints, and let `netdusk topics` make them"
+    )
 
 
 async def ensure(settings: Settings, *, create: bool = True) -> list[Finding]:
@@ -123,7 +141,10 @@ async def _config(admin: AIOKafkaAdminClient, name: str) -> dict[str, str] | Non
 def _compare(topic: Topic, partitions: int, config: Mapping[str, str] | None) -> Finding:
     differences: list[str] = []
     if partitions != topic.partitions:
-        differences.append(f"{partitions} partitions, not {topic.partitions}")
+        means = split_world(partitions) if topic.role == "health" else None
+        differences.append(
+            f"{partitions} partitions, not {topic.partitions}" + (f": {means}" if means else "")
+        )
     for key, value in topic.config.items():
         have = None if config is None else config.get(key)
         if have is not None and _policies(have) != _policies(value):

@@ -35,6 +35,7 @@ from streams.metrics import Counting, Observed, WorkerMetrics, WorldCollector
 from streams.partition import Lane, Partition, Phase, Surroundings
 from streams.records import CalendarEvent
 from streams.settings import KafkaSettings, Settings
+from streams.topics import split_world
 from streams.transport import LOG_APPEND_TIME, ChunkConsumer, ChunkSchema, ChunkTransport, Fetched, usable
 from streams.web import Answers, WebServer
 
@@ -244,6 +245,7 @@ class Worker:
         await self.web.start()
         await wait_for_broker(self.settings.kafka)
         await self._wait_for_topics()
+        await self._warn_of_a_split_world()
         await self.almanac.catch_up()
         if self.chunks:
             consumer = cast(ChunkConsumer, self.app.consumer)
@@ -267,6 +269,13 @@ class Worker:
                 log.error("topics are not as they should be; `netdusk topics` makes them", why=missing)
             said = missing
             await asyncio.sleep(2.0)
+
+    async def _warn_of_a_split_world(self) -> None:
+        topic = self.settings.topics.health
+        if topic in self.lanes:
+            why = split_world(len(await self.reader.partitions_of(topic)))
+            if why is not None:
+                log.warning("the health topic should have one partition", topic=topic, why=why)
 
     async def _missing_topics(self) -> str | None:
         try:

@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from streams.broker import NoidaBroker
 from streams.settings import Settings, TopicSettings, load
-from streams.topics import ensure, wanted
+from streams.topics import Topic, _compare, ensure, split_world, wanted
 
 ROLES = ("probes", "alerts", "health", "calendar", "checkpoints", "world_checkpoints", "rejected")
 
@@ -36,6 +36,22 @@ def test_what_may_not_be_forgotten_is_kept() -> None:
     assert int(config["alerts"]["retention.ms"]) > 365 * 86_400_000
     assert config["probes"]["message.timestamp.type"] == "LogAppendTime"
     assert all(found["min.insync.replicas"] == "2" for found in config.values())
+
+
+def test_the_view_over_the_world_has_one_partition() -> None:
+    partitions = {topic.role: topic.partitions for topic in wanted(TopicSettings(partitions=8))}
+    single = {"health", "calendar", "world_checkpoints"}
+    assert partitions == {role: 1 if role in single else 8 for role in ROLES}
+
+
+def test_a_health_topic_of_many_partitions_is_told_with_its_remedy() -> None:
+    finding = _compare(Topic("health", "old.health", 1, 1), 8, None)
+    assert finding.state == "differs"
+    assert finding.detail == (
+        "8 partitions, not 1: a worldwide outage of several platforms is told as up to 8 incidents; name new topics "
+        "in topics.health and topics.world_checkpoints, and let `netdusk topics` make them"
+    )
+    assert split_world(1) is None
 
 
 async def check(bootstrap: str) -> None:
