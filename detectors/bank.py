@@ -21,7 +21,7 @@ from detectors.series import Series
 from detectors.settings import DetectionSettings, TimeSettings
 from detectors.survey import Survey
 
-SNAPSHOT_VERSION: Final = 1
+SNAPSHOT_VERSION: Final = 2
 MERGE_WINDOWS: Final = 16  # how many windows' outcomes are kept apart before they are summed
 
 
@@ -136,15 +136,15 @@ class Bank:
         doubt = np.where(
             was_open, groups.contrary_drop(np.clip(series.groups.expected, RATIO_MIN, RATIO_MAX)), np.inf
         )
-        cells.weigh(start, k, n, doubt[group])
-        self._pool(series.groups, start, group, k, n, cells.usual, cells.evidence, cells.scale, warm)
+        evidence, scale = cells.weigh(start, k, n, doubt[group])
+        self._pool(series.groups, start, group, k, n, cells.usual, evidence, scale, warm)
         # What a network showed before its country was in doubt does not answer it.
         cells.cusum.well[(groups.open & ~was_open)[group]] = 0.0
         if series.regions.size:
             there, size = part >= 0, len(layout.parts)
             k_there, n_there = sums(part[there], part_k[there], size), sums(part[there], part_n[there], size)
             cell = layout.part_cell.column
-            usual, scale = cells.usual[cell], cells.scale[cell]
+            usual, scale = cells.usual[cell], scale[cell]
             evidence = np.stack(
                 [evidence_columns(drop, usual, k_there, n_there) / scale for drop in self.detection.drops]
             )

@@ -129,15 +129,13 @@ class _Baselines(Table):
 class BinomialColumns:
     """Every network's success ratio against its own usual.
 
-    A window is taken in by `weigh`, which judges it, and then `learn`, which makes what is old enough usual. In
-    between, whoever pools networks reads `evidence`, and may say where learning has to be slow.
+    A window is taken in by `weigh`, which judges it and gives its evidence to whoever pools networks, and then
+    `learn`, which makes what is old enough usual, slowly where one says so.
 
     Attributes
     ----------
     usual
         The ratio expected of each network in the window that was weighed last.
-    evidence
-        Log-likelihood ratios of that window, in nats: (drops, networks).
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -146,8 +144,6 @@ class BinomialColumns:
         self.presence = Presence()
         self.cusum = CusumColumns(rules)
         self.usual: Floats = np.empty(0)
-        self.evidence: Floats = np.empty((len(rules.settings.drops), 0))
-        self.scale: Floats = np.empty(0)
 
     @property
     def size(self) -> int:
@@ -197,29 +193,33 @@ class BinomialColumns:
         old = (first >= 0) & (start - first >= settings.warm_seconds)
         return old & (self.learned() >= settings.warm_results)
 
-    def weigh(self, start: int, k: Floats, n: Floats, doubt: Floats | None = None) -> None:
+    def weigh(self, start: int, k: Floats, n: Floats, doubt: Floats | None = None) -> tuple[Floats, Floats]:
         """Judge one window: k successes among n probes of each network.
 
         `doubt` is the fall of log odds in which each network's country is, infinite where it is in none: a network
         is well only if it shows that it has no part in it.
+
+        Returns
+        -------
+        Log-likelihood ratios, in nats: (drops, networks); and by what each network's were divided.
         """
         settings, base = self.rules.settings, self.base
         usual = self.usual = self.expect(start)
-        self.evidence = np.zeros((len(settings.drops), self.size))
-        self.scale = np.ones(self.size)
+        evidence = np.zeros((len(settings.drops), self.size))
+        scales = np.ones(self.size)
         healthy = np.zeros(self.size)
         rows = np.flatnonzero((n > 0.0) & self.warm(start))
         if len(rows):
             learned = np.maximum(1.0, self.learned()[rows])
             p, some, all_ = usual[rows], k[rows], n[rows]
             scale = base.dispersion[rows] * (1.0 + (self.cusum.probes[0, rows] + all_) / learned)
-            self.scale[rows] = scale
+            scales[rows] = scale
             for j, drop in enumerate(settings.drops):
-                self.evidence[j, rows] = evidence_columns(drop, p, some, all_) / scale
+                evidence[j, rows] = evidence_columns(drop, p, some, all_) / scale
             contrary = self.cusum.contrary_drop(usual, doubt)[rows]
             healthy[rows] = -evidence_columns(contrary, p, some, all_) / scale
         self.cusum.step(
-            self.evidence,
+            evidence,
             healthy,
             n=n,
             short=n * usual - k,
@@ -227,6 +227,7 @@ class BinomialColumns:
             gate=self.alarm / 2.0,
             start=start,
         )
+        return evidence, scales
 
     def learn(self, start: int, k: Floats, n: Floats, slow: Bools) -> None:
         """Let the window pass: it waits, and one that has waited long enough becomes usual.

@@ -17,7 +17,7 @@ Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-_GROWTH: Final = 1.25
+_GROWTH: Final = 1.0625  # more would lie idle; less would copy often
 _GRAIN: Final = float(2**32)
 
 
@@ -57,10 +57,12 @@ class Table:
             if room is None or room.shape[-1] < size:
                 held = 0 if room is None else room.shape[-1]
                 wide = max(size, int(held * _GROWTH)) if held else size
-                larger = np.full((spec.rows, wide) if spec.rows else wide, spec.fill, dtype=spec.dtype)
+                # Room that no series has yet is not written to: the system need not find memory for it.
+                larger = np.empty((spec.rows, wide) if spec.rows else wide, dtype=spec.dtype)
                 if room is not None:
                     larger[..., : self.size] = room[..., : self.size]
                 self._room[name] = room = larger
+            room[..., self.size : size] = spec.fill
             setattr(self, name, room[..., :size])
         self.size = size
 
@@ -113,7 +115,7 @@ def sums(index: Ints, values: Floats, size: int) -> Floats:
     return np.stack([sums(index, row, size) for row in values])
 
 
-def medians(group: Ints, values: Floats) -> tuple[Ints, Ints, Floats]:
+def medians(group: Ints, values: Floats | Singles) -> tuple[Ints, Ints, Floats]:
     """The median of `values` in each group, whatever their order.
 
     Returns
@@ -126,5 +128,5 @@ def medians(group: Ints, values: Floats) -> tuple[Ints, Ints, Floats]:
     group, values = group[order], values[order]
     first = np.flatnonzero(np.concatenate(([True], group[1:] != group[:-1])))
     count = np.diff(np.append(first, len(group)))
-    low, high = values[first + (count - 1) // 2], values[first + count // 2]
+    low, high = values[first + (count - 1) // 2].astype(np.float64), values[first + count // 2]
     return group[first].astype(np.int64), count.astype(np.int64), (low + high) / 2.0

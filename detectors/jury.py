@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.columns import Bools, Field, Floats, Ints, Table, medians
+from detectors.columns import Bools, Field, Floats, Ints, Singles, Table, medians
 
 JURY: Final = 3
 RESULTS_PER_EXCESS: Final = 6.0  # half-life of a vantage's own ratio, in its results
@@ -29,12 +29,12 @@ class Posts(Table):
     windows with results.
     """
 
-    excess: Floats
-    gap: Floats
+    excess: Singles
+    gap: Singles
     last: Ints
     fields = {  # noqa: RUF012  a table's columns are declared once
-        "excess": Field(np.float64),
-        "gap": Field(np.float64, 1.0),
+        "excess": Field(np.float32),
+        "gap": Field(np.float32, 1.0),
         "last": Field(np.int64, -1),
     }
 

@@ -5,6 +5,7 @@ Only results that succeeded have a time. Knows nothing of ratios: a path may be 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from copy import deepcopy
 from math import isfinite, log
@@ -35,7 +36,8 @@ class Slowdown(AnomalyDetector):
     Gaussian log-likelihood ratio of "1.6 times slower", and alarms only where the series is now at least
     `slowness_ratio` times slower. Spread is a mean absolute deviation, values are pulled in to three of them
     before they are learned, and neighbouring values' likeness divides the evidence (the variance of half-hour
-    means over what independent values would have). For a speed, give its reciprocal.
+    means over what independent values would have). For a speed, give its reciprocal. Sums of the hours are kept in
+    single precision, all else in double, as in the columns.
 
     A window is `{"start": seconds since 1970, "value": median of its times}`; windows without are left out.
 
@@ -66,8 +68,8 @@ class Slowdown(AnomalyDetector):
         self._keep = 0.5 ** (rules.window / HALF_SECONDS)
         self._hour_keep = 0.5 ** (rules.window / settings.slot_half_seconds)
         self.total = self.weight = 0.0
-        self.total_hour = [0.0] * HOURS
-        self.weight_hour = [0.0] * HOURS
+        self.total_hour = array("f", [0.0] * HOURS)
+        self.weight_hour = array("f", [0.0] * HOURS)
         self.deviation, self.deviation_weight = SPREAD_FIRST * SPREAD_WEIGHT, SPREAD_WEIGHT
         self.likeness, self.blocks = 1.0, 0.0
         self.block_sum = self.block_count = 0.0

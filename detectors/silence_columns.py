@@ -9,7 +9,7 @@ import numpy as np
 
 from detectors.binomial import DAY, HOUR, Rules
 from detectors.binomial_columns import alarm_columns
-from detectors.columns import Bools, Field, Floats, Ints, Table, sums
+from detectors.columns import Bools, Field, Floats, Ints, Singles, Table, sums
 from detectors.volume import (
     BACK_WINDOWS,
     FAINT,
@@ -49,11 +49,11 @@ class SilenceColumns(Table):
     present: Floats
     exposed: Floats
     results: Floats
-    present_hour: Floats
-    exposed_hour: Floats
-    results_hour: Floats
-    longest: Floats
-    pending: Floats
+    present_hour: Singles
+    exposed_hour: Singles
+    results_hour: Singles
+    longest: Singles
+    pending: Singles
     dark: Bools
     joint: Bools  # dark together with most of its country's networks
     back: Ints
@@ -69,11 +69,11 @@ class SilenceColumns(Table):
         "present": Field(np.float64),
         "exposed": Field(np.float64),
         "results": Field(np.float64),
-        "present_hour": Field(np.float64, 0.0, HOURS),
-        "exposed_hour": Field(np.float64, 0.0, HOURS),
-        "results_hour": Field(np.float64, 0.0, HOURS),
-        "longest": Field(np.float64, 0.0, HOURS),
-        "pending": Field(np.float64, 0.0, HOURS),
+        "present_hour": Field(np.float32, 0.0, HOURS),
+        "exposed_hour": Field(np.float32, 0.0, HOURS),
+        "results_hour": Field(np.float32, 0.0, HOURS),
+        "longest": Field(np.float32, 0.0, HOURS),
+        "pending": Field(np.float32, 0.0, HOURS),
         "dark": Field(np.bool_),
         "joint": Field(np.bool_),
         "back": Field(np.int64),
@@ -84,7 +84,8 @@ class SilenceColumns(Table):
         self.rules = rules
         self._gap_keep = 0.5 ** (rules.window / GAP_HALF_SECONDS)
         self._hour_keep = 0.5 ** (rules.window / rules.settings.slot_half_seconds)
-        self._long_keep = 0.5 ** (rules.window / rules.settings.global_half_seconds)
+        # A plain float would be rounded to the columns' single precision first.
+        self._long_keep = np.float64(0.5 ** (rules.window / rules.settings.global_half_seconds))
         self._nats: Floats = np.empty(0)
         self._excess: Floats = np.empty(0)
         self.score: Floats = np.empty(0)
@@ -99,7 +100,8 @@ class SilenceColumns(Table):
         hour = start % DAY // HOUR
         overall = self.results / np.maximum(1.0, self.exposed)
         return np.asarray(
-            (self.results_hour[hour] + HOURS_PRIOR * overall) / (self.exposed_hour[hour] + HOURS_PRIOR)
+            (self.results_hour[hour] + HOURS_PRIOR * overall)
+            / (self.exposed_hour[hour].astype(np.float64) + HOURS_PRIOR)
         )
 
     def awake(self, start: int) -> Floats:
@@ -141,7 +143,7 @@ class SilenceColumns(Table):
         alarm = alarm_columns(
             self.rules, settings.alarm_silence, settings.alarm_silence * SPARSE_SHARE, share
         )
-        longest = self.longest[hour]
+        longest = self.longest[hour].astype(np.float64)
         excess = np.maximum(0.0, LONGEST_FACTOR * longest * hazard - LONGEST_NATS)
         ended = there & known
         gap = self.quiet + 1.0

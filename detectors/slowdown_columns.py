@@ -7,7 +7,7 @@ from math import log
 import numpy as np
 
 from detectors.binomial import DAY, HOUR, Rules, block_ends
-from detectors.columns import Bools, Field, Floats, Ints, Table
+from detectors.columns import Bools, Field, Floats, Ints, Singles, Table
 from detectors.latency import (
     AUTOCORRELATION_BLOCK_SECONDS,
     HALF_SECONDS,
@@ -28,8 +28,8 @@ class SlowdownColumns(Table):
 
     total: Floats
     weight: Floats
-    total_hour: Floats
-    weight_hour: Floats
+    total_hour: Singles
+    weight_hour: Singles
     deviation: Floats
     deviation_weight: Floats
     likeness: Floats
@@ -49,8 +49,8 @@ class SlowdownColumns(Table):
     fields = {  # noqa: RUF012  a table's columns are declared once
         "total": Field(np.float64),
         "weight": Field(np.float64),
-        "total_hour": Field(np.float64, 0.0, HOURS),
-        "weight_hour": Field(np.float64, 0.0, HOURS),
+        "total_hour": Field(np.float32, 0.0, HOURS),
+        "weight_hour": Field(np.float32, 0.0, HOURS),
         "deviation": Field(np.float64, SPREAD_FIRST * SPREAD_WEIGHT),
         "deviation_weight": Field(np.float64, SPREAD_WEIGHT),
         "likeness": Field(np.float64, 1.0),
@@ -72,7 +72,8 @@ class SlowdownColumns(Table):
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self._keep = 0.5 ** (rules.window / HALF_SECONDS)
-        self._hour_keep = 0.5 ** (rules.window / rules.settings.slot_half_seconds)
+        # A plain float would be rounded to the column's single precision first.
+        self._hour_keep = np.float64(0.5 ** (rules.window / rules.settings.slot_half_seconds))
         super().__init__()
 
     @property
@@ -102,7 +103,8 @@ class SlowdownColumns(Table):
         hour = start % DAY // HOUR
         overall = np.divide(self.total, self.weight, out=np.zeros(self.size), where=self.weight > 0.0)
         return np.asarray(
-            (self.total_hour[hour] + HOUR_PRIOR * overall) / (self.weight_hour[hour] + HOUR_PRIOR)
+            (self.total_hour[hour] + HOUR_PRIOR * overall)
+            / (self.weight_hour[hour].astype(np.float64) + HOUR_PRIOR)
         )
 
     def step(self, start: int, rows: Ints, values: Floats) -> None:

@@ -6,6 +6,7 @@ for whoever sees all networks to say.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from copy import deepcopy
 from math import isnan, log1p
@@ -48,7 +49,7 @@ class Silence(AnomalyDetector):
     one who comes at any moment is r = E[G (G - 1)] / (2 E[G]), and the hazard log(1 + 1/r): exactly the geometric
     distribution's where results come by chance, less where they come in clusters. Windows of hours in which the
     network usually sleeps count less or nothing, and a silence as long as the longest usual one of that hour is
-    usual.
+    usual. What belongs to an hour of the day is kept in single precision, all else in double, as in the columns.
 
     A window is `{"start": seconds since 1970, "results": how many}`. Windows without results may be left out.
 
@@ -82,11 +83,11 @@ class Silence(AnomalyDetector):
         self.first = self.last = self.at = self.onset = -1
         self.seen = self.quiet = self.gaps = self.gap_sum = self.gap_square = 0.0
         self.present = self.exposed = self.results = 0.0
-        self.present_hour = [0.0] * HOURS
-        self.exposed_hour = [0.0] * HOURS
-        self.results_hour = [0.0] * HOURS
-        self.longest = [0.0] * HOURS
-        self.pending = [0.0] * HOURS
+        self.present_hour = array("f", [0.0] * HOURS)
+        self.exposed_hour = array("f", [0.0] * HOURS)
+        self.results_hour = array("f", [0.0] * HOURS)
+        self.longest = array("f", [0.0] * HOURS)
+        self.pending = array("f", [0.0] * HOURS)
         self.dark = False
         self.back = 0
         self.score = 0.0
@@ -198,7 +199,7 @@ class Silence(AnomalyDetector):
         """Let a window pass over the gaps; `gap` is the one that ended in it, or 0."""
         self.gap_sum *= self._gap_keep
         self.gap_square *= self._gap_keep
-        self.longest = [value * self._long_keep for value in self.longest]
+        self.longest = array("f", [value * self._long_keep for value in self.longest])
         self.pending[hour] = max(self.pending[hour], self.quiet)
         if gap == 0.0:
             return
@@ -208,7 +209,6 @@ class Silence(AnomalyDetector):
         self.gap_square += gain * length * (length - 1.0)
         self.gaps += 1.0
         if gap > 1.0:
-            self.longest = [
-                max(value, gain * told) for value, told in zip(self.longest, self.pending, strict=True)
-            ]
-            self.pending = [0.0] * HOURS
+            both = zip(self.longest, self.pending, strict=True)
+            self.longest = array("f", [max(value, gain * told) for value, told in both])
+            self.pending = array("f", [0.0] * HOURS)

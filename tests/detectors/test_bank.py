@@ -317,6 +317,14 @@ def test_a_damaged_snapshot_is_refused(how: str) -> None:
         bank([]).restore(damaged(made.snapshot())[how])
 
 
+def test_a_network_on_a_platform_costs_little() -> None:
+    made = bank(posts(networks=200, vantages=2, platforms=("a", "b", "c", "d", "e")))
+    held = sum(
+        column.nbytes for table in made.series.tables().values() for column in vars(table)["_room"].values()
+    )
+    assert held / 1000 <= 1700  # bytes
+
+
 def test_a_detector_that_does_not_work_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match=r"river\.drift\.ADWIN"):
         bank([], latency_detector="river.linear_model.LinearRegression")

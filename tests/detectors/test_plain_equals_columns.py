@@ -69,7 +69,12 @@ def test_silences(seed: int) -> None:
         np.testing.assert_allclose(columns.score, [one.score for one in plain], atol=1e-9)
         np.testing.assert_array_equal(columns.dark, [one.dark for one in plain])
         darkness += int(columns.dark.sum())
-    np.testing.assert_allclose(columns.longest.T, [one.longest for one in plain], atol=1e-9)
+    for mine, theirs in (
+        (columns.longest, [one.longest for one in plain]),
+        (columns.present_hour, [one.present_hour for one in plain]),
+        (columns.results_hour, [one.results_hour for one in plain]),
+    ):
+        np.testing.assert_allclose(mine.T, theirs, atol=1e-9)
     assert darkness > 100
 
 
@@ -91,4 +96,7 @@ def test_times(seed: int) -> None:
             plain[c].learn_one({"start": start, "value": value[c]})
         np.testing.assert_allclose(columns.score[rows], [plain[c].score for c in rows], atol=1e-9)
         alarms += int((columns.score >= 1.0).sum())
+        if i in (0, 100, 299):
+            hours = columns.total_hour[:, rows].T
+            np.testing.assert_allclose(hours, [plain[c].total_hour for c in rows], atol=1e-9)
     assert alarms > 100
