@@ -6,7 +6,7 @@ Facts only. Nothing here knows the time: whether a record is late or from the fu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -152,6 +152,23 @@ def decode_chunk(values: Sequence[bytes | None]) -> list[Decoded]:
     Nearly all records are good, so each is parsed, and what else there is to ask is asked of all of them together
     (twice as fast). Where the answer is not plainly good, the chunk is read again one by one.
     """
+    records = parse_chunk(values)
+    parsed = [record for record in records if type(record) is not Malformed]
+    results = [record for record in parsed if type(record) is ProbeResult]
+    times = list(map(_time_of, parsed))
+    text = b"".join(filter(None, values))
+    good = plainly_good(
+        brackets=text.count(b"{") + text.count(b"["),
+        due=len(values) + len(results) - list(map(_timings_of, results)).count(None),
+        first=min(times, default=None),
+        last=max(times, default=None),
+        places=set(map(_place_of, results)),
+    )
+    return records if good else [decode(value) for value in values]
+
+
+def parse_chunk(values: Sequence[bytes | None]) -> list[Decoded]:
+    """Read the records of a chunk, but for what `plainly_good` asks of all of them together."""
     records: list[Decoded] = []
     add = records.append
     for value in values:
@@ -159,25 +176,37 @@ def decode_chunk(values: Sequence[bytes | None]) -> list[Decoded]:
             add(_decode(value) if len(value) <= BYTES_MAX else decode(value))  # type: ignore[arg-type]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):  # TypeError: no value
             add(decode(value))
-    return records if _plainly_good(values, records) else [decode(value) for value in values]
+    return records
 
 
-def _plainly_good(values: Sequence[bytes | None], records: Sequence[Decoded]) -> bool:
-    """Whether none of the parsed records can be too deep, out of time or out of place."""
-    parsed = [record for record in records if type(record) is not Malformed]
-    results = [record for record in parsed if type(record) is ProbeResult]
-    # A record has a bracket of its own, and one for its timings. Where all together have hardly more than these, none
-    # can have the brackets that it takes to be too deep.
-    text = b"".join(filter(None, values))
-    due = len(records) + len(results) - list(map(_timings_of, results)).count(None)
-    if text.count(b"{") + text.count(b"[") > due + DEPTH_MAX - 2:
+def plainly_good(
+    *,
+    brackets: int,
+    due: int,
+    first: datetime | None,
+    last: datetime | None,
+    places: Iterable[tuple[str, str | None]],
+) -> bool:
+    """Whether none of a chunk's parsed records can be too deep, out of time or out of place.
+
+    Parameters
+    ----------
+    brackets
+        How often `{` and `[` are in the chunk. Where all records together have hardly more than are `due`, none can
+        have the brackets that it takes to be too deep.
+    due
+        A bracket for each record, and one for the timings of each result that has them.
+    first, last
+        The earliest and the latest time of its records; None where none was parsed.
+    places
+        Country and region of its results; those known to be good need not be among them.
+    """
+    if brackets > due + DEPTH_MAX - 2:
         return False
-    times = list(map(_time_of, parsed))
-    if times and not (min(times) >= TIME_MIN and max(times) < TIME_MAX):
+    if first is not None and last is not None and not TIME_MIN <= first <= last < TIME_MAX:
         return False
     return all(
-        country in _PLACES and (region is None or _lies_in(region, country))
-        for country, region in set(map(_place_of, results))
+        country in _PLACES and (region is None or _lies_in(region, country)) for country, region in places
     )
 
 

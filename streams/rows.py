@@ -19,7 +19,16 @@ from numpy.typing import NDArray
 
 from detectors.readings import PostKey
 from producers.failures import Failure, Stage
-from producers.records import Malformed, ProbeResult, Reason
+from producers.records import (
+    Decoded,
+    Malformed,
+    ProbeResult,
+    Reason,
+    Tick,
+    decode,
+    parse_chunk,
+    plainly_good,
+)
 from streams.records import CalendarEvent
 
 _STAGES: Final = (*Stage, None)
@@ -39,6 +48,9 @@ _CODE: Final[dict[tuple[Stage | None, Failure | None], int]] = {
 }
 _CODE.update({(stage, None): _CODE[stage, Failure.UNKNOWN_FAILURE] for stage in _STAGES})
 _CONTROL: Final = {None: -1, False: 0, True: 1}
+
+#: Records that are decoded and put into columns together: with ten times as many, they fall out of the caches between.
+BLOCK: Final = 500
 
 Ints = NDArray[np.int64]
 
@@ -133,8 +145,25 @@ class _Stored(msgspec.Struct, array_like=True):
     calendar: list[CalendarEvent]
 
 
+@dataclass(slots=True)
+class Block:
+    """Some consecutive records by columns: probe results here, `others` apart, by their place among the records."""
+
+    size: int
+    others: list[tuple[int, Malformed | Tick]]
+    new_posts: list[PostKey]
+    ids: list[str]
+    time_ms: Ints
+    post: NDArray[np.int32]
+    ok: NDArray[np.bool_]
+    mechanism: NDArray[np.int16]
+    control: NDArray[np.int8]
+    ttfb_ms: NDArray[np.float32]
+    throughput: NDArray[np.float32]
+
+
 class Columns:
-    """Turns probe results into columns, and numbers the posts as they are first seen."""
+    """Turns records into columns, and numbers the posts as they are first seen."""
 
     def __init__(self) -> None:
         self.index: dict[_Post, int] = {}
@@ -146,28 +175,95 @@ class Columns:
                 (post.platform, post.country, post.region or None, *post[3:]), len(self.index)
             )
 
-    def codes(self, results: Sequence[ProbeResult]) -> tuple[NDArray[np.int32], list[PostKey]]:
-        """Post code of each result, and the posts never seen before."""
+    def read(self, values: Sequence[bytes | None]) -> list[Block]:
+        """Decode a chunk. A block's records are gone before the next one's are made: they stay in the caches."""
+        return [self._read(values[at : at + BLOCK]) for at in range(0, len(values), BLOCK)]
+
+    def _read(self, values: Sequence[bytes | None]) -> Block:
+        decoded = parse_chunk(values)
+        results = [record for record in decoded if type(record) is ProbeResult]
+        others = _others(decoded, results)
+        time_ms, found = times(results), self._look_up(results)
+        at = [record.time for _, record in others if isinstance(record, Tick)]
+        if results:
+            at += [results[place].time for place in (int(time_ms.argmin()), int(time_ms.argmax()))]
+        good = plainly_good(
+            brackets=_brackets(values),
+            due=len(values) + sum(result.timings_ms is not None for result in results),
+            first=min(at, default=None),
+            last=max(at, default=None),
+            # Where a post is that is known has been asked before.
+            places={_place_of(result) for result, code in zip(results, found, strict=True) if code is None}
+            if None in found
+            else (),
+        )
+        if not good:
+            return self.block([decode(value) for value in values])
+        return self._block(results, others, found, time_ms)
+
+    def block(self, decoded: Sequence[Decoded]) -> Block:
+        """Put decoded records into columns."""
+        results = [record for record in decoded if type(record) is ProbeResult]
+        return self._block(results, _others(decoded, results), self._look_up(results), times(results))
+
+    def _block(
+        self,
+        results: Sequence[ProbeResult],
+        others: list[tuple[int, Malformed | Tick]],
+        found: list[int | None],
+        time_ms: Ints,
+    ) -> Block:
+        new_posts = self._number(results, found) if None in found else []
+        ttfb, throughput = measures(results)
+        return Block(
+            size=len(results) + len(others),
+            others=others,
+            new_posts=new_posts,
+            ids=[result.id for result in results],
+            time_ms=time_ms,
+            post=np.array(found, dtype=np.int32),
+            ok=np.array([result.ok for result in results], dtype=np.bool_),
+            mechanism=mechanism_codes(results),
+            control=control_codes(results),
+            ttfb_ms=ttfb,
+            throughput=throughput,
+        )
+
+    def _look_up(self, results: Sequence[ProbeResult]) -> list[int | None]:
+        return list(map(self.index.get, map(_post_of, results)))
+
+    def _number(self, results: Sequence[ProbeResult], found: list[int | None]) -> list[PostKey]:
+        """Number the posts never seen before, in `found` too."""
         index = self.index
-        found = list(map(index.get, map(_post_of, results)))
         new: list[PostKey] = []
-        if None in found:
-            for i, code in enumerate(found):
-                if code is None:
-                    key = _post_of(results[i])
-                    if key not in index:
-                        platform, country, region, asn, vantage, simulated = key
-                        kept = (intern(platform), intern(country), region, asn, intern(vantage), simulated)
-                        index[kept] = len(index)
-                        new.append(PostKey(kept[0], kept[1], region or "", asn, kept[4], simulated))
-                    found[i] = index[key]
-        return np.array(found, dtype=np.int32), new
+        for i, code in enumerate(found):
+            if code is None:
+                key = _post_of(results[i])
+                if key not in index:
+                    platform, country, region, asn, vantage, simulated = key
+                    kept = (intern(platform), intern(country), region, asn, intern(vantage), simulated)
+                    index[kept] = len(index)
+                    new.append(PostKey(kept[0], kept[1], region or "", asn, kept[4], simulated))
+                found[i] = index[key]
+        return new
+
+
+def _others(decoded: Sequence[Decoded], results: Sequence[ProbeResult]) -> list[tuple[int, Malformed | Tick]]:
+    if len(results) == len(decoded):
+        return []
+    return [(i, record) for i, record in enumerate(decoded) if not isinstance(record, ProbeResult)]
+
+
+def _brackets(values: Sequence[bytes | None]) -> int:
+    text = np.frombuffer(b"".join(filter(None, values)), dtype=np.uint8)
+    return int(np.count_nonzero(text & 0xDF == ord("[")))  # `{` is `[` with one bit more
 
 
 _Post = tuple[str, str, str | None, int, str, bool]
 _post_of: Callable[[ProbeResult], _Post] = attrgetter(
     "platform", "country", "region", "asn", "vantage", "simulated"
 )
+_place_of: Callable[[ProbeResult], tuple[str, str | None]] = attrgetter("country", "region")
 _time_of: Callable[[ProbeResult], datetime] = attrgetter("time")
 
 
@@ -200,6 +296,11 @@ def mechanism_codes(results: Sequence[ProbeResult]) -> NDArray[np.int16]:
 def control_codes(results: Sequence[ProbeResult]) -> NDArray[np.int8]:
     """-1 not known, 0 the control failed too, 1 the control was fine."""
     return np.array([_CONTROL[r.control_ok] for r in results], dtype=np.int8)
+
+
+def joined(parts: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
+    """The parts of a column, one after the other."""
+    return np.concatenate(parts) if parts else np.empty(0, dtype)
 
 
 def refusal(place: int, malformed: Malformed) -> Refusal:

@@ -19,22 +19,12 @@ from detectors.assembler import Assembler
 from detectors.bank import Bank
 from detectors.readings import Counts, PostKey, Pulse, Reading, Scheduled, SeriesGauge
 from detectors.world import NO_SIGNS, signs_of
-from producers.records import Decoded, Malformed, ProbeResult, Reason, Tick, decode_chunk
+from producers.records import Decoded, Malformed, Reason
 from streams.incidents import DETECTOR_VERSION, to_record
 from streams.machine import Chunk, Message, Outbox
 from streams.metrics import ProbeCount
 from streams.records import CalendarEvent, HealthRecord, Incident, Rejected, encode
-from streams.rows import (
-    MECHANISMS,
-    Columns,
-    Refusal,
-    Rows,
-    control_codes,
-    measures,
-    mechanism_codes,
-    refusal,
-    times,
-)
+from streams.rows import MECHANISMS, Block, Columns, Refusal, Rows, joined, refusal
 from streams.settings import Settings, fingerprint
 
 SNAPSHOT_VERSION: Final = 1
@@ -62,6 +52,22 @@ class _Window:
     def __init__(self) -> None:
         self.ids: set[str] = set()
         self.parts: list[tuple[NDArray[np.generic], ...]] = []
+
+    def take(self, ids: Sequence[str]) -> list[int] | None:
+        """Note ids. Gives the places of those that are new, each at its first occurrence; None where all are."""
+        seen = self.ids
+        if seen.isdisjoint(ids):
+            before = len(seen)
+            seen.update(ids)
+            if len(seen) == before + len(ids):
+                return None
+            seen.difference_update(ids)  # some are twice among themselves
+        first = []
+        for i, name in enumerate(ids):
+            if name not in seen:
+                seen.add(name)
+                first.append(i)
+        return first
 
     def columns(self) -> tuple[NDArray[np.generic], ...]:
         if not self.parts:
@@ -133,7 +139,7 @@ class CountryMachine:
 
     def read(self, chunk: Chunk) -> Rows:
         """Decode a chunk into columns. Refuses what is no record, raises on nothing."""
-        rows = self.read_decoded(decode_chunk(chunk.values), timestamps_ms=chunk.timestamps_ms)
+        rows = self._rows(self._columns.read(chunk.values), chunk.timestamps_ms)
         rows.topic, rows.partition = chunk.topic, chunk.partition
         rows.offsets, rows.values = chunk.offsets, chunk.values
         rows.next_offset = chunk.offsets[-1] + 1 if len(chunk.offsets) else self.next_offset
@@ -141,48 +147,51 @@ class CountryMachine:
 
     def read_decoded(self, decoded: Sequence[Decoded], *, timestamps_ms: Sequence[int] | None = None) -> Rows:
         """Put decoded records into columns; `timestamps_ms` are the broker's own append times."""
+        return self._rows([self._columns.block(decoded)], timestamps_ms)
+
+    def _rows(self, blocks: Sequence[Block], timestamps_ms: Sequence[int] | None) -> Rows:
+        """Judge the ticks, and put the blocks together."""
         stamps = timestamps_ms if self._live else None
-        results = [record for record in decoded if type(record) is ProbeResult]
-        place = np.arange(len(decoded), dtype=np.int32)
         refusals: list[Refusal] = []
         ticks: list[tuple[int, int]] = []
-        if len(results) < len(decoded):
-            others = [(i, record) for i, record in enumerate(decoded) if type(record) is not ProbeResult]
-            place = np.delete(place, [i for i, _ in others])
-            for i, record in others:
+        elsewhere: list[int] = []
+        size = 0
+        for block in blocks:
+            for at, record in block.others:
+                i = size + at
+                elsewhere.append(i)
                 if isinstance(record, Malformed):
                     refusals.append(refusal(i, record))
-                elif isinstance(record, Tick):
-                    at = (record.time - _EPOCH) // _MILLISECOND
-                    if stamps is not None and abs(at - stamps[i]) > self._refuse_ms:
-                        off = at - stamps[i]
-                        refusals.append(Refusal(i, Reason.TICK_REFUSED, f"{off} ms from the broker's time"))
-                    else:
-                        ticks.append((i, at))
+                    continue
+                read = (record.time - _EPOCH) // _MILLISECOND
+                if stamps is not None and abs(read - stamps[i]) > self._refuse_ms:
+                    off = read - stamps[i]
+                    refusals.append(Refusal(i, Reason.TICK_REFUSED, f"{off} ms from the broker's time"))
+                else:
+                    ticks.append((i, read))
+            size += block.size
         if stamps is not None:
             readings = list(stamps)
-            for i, at in ticks:
-                readings[i] = max(readings[i], at)
+            for i, read in ticks:
+                readings[i] = max(readings[i], read)
             reading_place = np.arange(len(readings), dtype=np.int32)
         else:
             reading_place = np.array([i for i, _ in ticks], dtype=np.int32)
-            readings = [at for _, at in ticks]
-        post, new_posts = self._columns.codes(results)
-        ttfb, throughput = measures(results)
+            readings = [read for _, read in ticks]
         calendar, self._calendar = self._calendar, []
         return Rows(
-            size=len(decoded),
-            next_offset=self.next_offset + len(decoded),
-            place=place,
-            time_ms=times(results),
-            post=post,
-            ok=np.array([r.ok for r in results], dtype=np.bool_),
-            mechanism=mechanism_codes(results),
-            control=control_codes(results),
-            ttfb_ms=ttfb,
-            throughput=throughput,
-            ids=[r.id for r in results],
-            new_posts=new_posts,
+            size=size,
+            next_offset=self.next_offset + size,
+            place=np.delete(np.arange(size, dtype=np.int32), elsewhere),
+            time_ms=joined([block.time_ms for block in blocks], np.int64),
+            post=joined([block.post for block in blocks], np.int32),
+            ok=joined([block.ok for block in blocks], np.bool_),
+            mechanism=joined([block.mechanism for block in blocks], np.int16),
+            control=joined([block.control for block in blocks], np.int8),
+            ttfb_ms=joined([block.ttfb_ms for block in blocks], np.float32),
+            throughput=joined([block.throughput for block in blocks], np.float32),
+            ids=[name for block in blocks for name in block.ids],
+            new_posts=[post for block in blocks for post in block.new_posts],
             reading_place=reading_place,
             reading_ms=np.array(readings, dtype=np.int64),
             refusals=refusals,
@@ -237,13 +246,10 @@ class CountryMachine:
             held = self._open.get(index)
             if held is None:
                 held = self._open[index] = _Window()
-            fresh = set(ids)
-            if len(fresh) < len(ids) or not fresh.isdisjoint(held.ids):
-                first = _first_seen(ids, held.ids)
+            first = held.take(ids)
+            if first is not None:
                 outbox.duplicate += len(chosen) - len(first)
                 chosen = chosen[first]
-                fresh = {ids[i] for i in first}
-            held.ids |= fresh
             held.parts.append(tuple(column[chosen] for column in columns))
             outbox.applied += len(chosen)
         return untimely
@@ -382,17 +388,6 @@ class CountryMachine:
         self._bank = Bank(self.settings.detection, self.settings.time, MECHANISMS)
         self._bank.restore(stored.bank)
         self._assembler.restore(stored.assembler)
-
-
-def _first_seen(ids: Sequence[str], before: set[str]) -> list[int]:
-    """Places of the ids that are new, each at its first occurrence."""
-    seen = set(before)
-    first = []
-    for i, name in enumerate(ids):
-        if name not in seen:
-            seen.add(name)
-            first.append(i)
-    return first
 
 
 def _scheduled(event: CalendarEvent) -> Scheduled:

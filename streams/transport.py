@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Final, cast
 
@@ -50,6 +50,7 @@ class Fetched:
     offsets: Sequence[int]
     values: Sequence[bytes | None]
     timestamps_ms: Sequence[int] | None
+    _size: int | None = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -57,7 +58,9 @@ class Fetched:
     @property
     def size(self) -> int:
         """Bytes of all values."""
-        return sum(lengths(self.values))
+        if self._size is None:
+            self._size = sum(lengths(self.values))
+        return self._size
 
     @property
     def next_offset(self) -> int:
@@ -104,13 +107,13 @@ def join(parts: Sequence[Fetched]) -> Fetched:
     stamps: list[int] | None = None
     if first.timestamps_ms is not None:
         stamps = [stamp for part in parts for stamp in part.timestamps_ms or ()]
-    return Fetched(
-        first.tp,
-        first.follows,
-        [offset for part in parts for offset in part.offsets],
-        [value for part in parts for value in part.values],
-        stamps,
-    )
+    last = parts[-1]
+    records = sum(map(len, parts))
+    offsets: Sequence[int] = range(first.offsets[0], last.next_offset)
+    if len(offsets) != records:
+        offsets = [offset for part in parts for offset in part.offsets]
+    values = [value for part in parts for value in part.values]
+    return Fetched(first.tp, first.follows, offsets, values, stamps, sum(part.size for part in parts))
 
 
 def cut(tp: TP, records: Sequence[Any], follows: int | None, records_max: int) -> Iterator[Fetched]:
@@ -118,7 +121,12 @@ def cut(tp: TP, records: Sequence[Any], follows: int | None, records_max: int) -
 
     One kind of timestamp a chunk, so that where a chunk ends never decides whether the broker's clock counts.
     """
-    offsets = [record.offset for record in records]
+    if not records:
+        return
+    first, last = records[0].offset, records[-1].offset
+    offsets: Sequence[int] = range(first, last + 1)
+    if len(offsets) != len(records):
+        offsets = [record.offset for record in records]
     values = [record.value for record in records]
     kinds = [record.timestamp_type for record in records]
     sizes = lengths(values)
@@ -126,10 +134,12 @@ def cut(tp: TP, records: Sequence[Any], follows: int | None, records_max: int) -
     while start < len(records):
         kind = kinds[start]
         end = min(start + records_max, len(records))
-        if sum(sizes[start:end]) > CHUNK_BYTES_MAX or kinds[start:end].count(kind) < end - start:
+        size = sum(sizes[start:end])
+        if size > CHUNK_BYTES_MAX or kinds[start:end].count(kind) < end - start:
             end = _end(sizes, kinds, start, end)
+            size = sum(sizes[start:end])
         stamps = [record.timestamp for record in records[start:end]] if kind == LOG_APPEND_TIME else None
-        yield Fetched(tp, follows, offsets[start:end], values[start:end], stamps)
+        yield Fetched(tp, follows, offsets[start:end], values[start:end], stamps, size)
         follows = offsets[end - 1] + 1
         start = end
 

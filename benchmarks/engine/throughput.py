@@ -157,7 +157,9 @@ def worker_config(bootstrap: str, topic: Topic, folder: Path) -> Path:
     """Settings of a worker that starts from nothing, with topics of its own to write to."""
     name = uuid4().hex[:8]
     roles = ("alerts", "health", "calendar", "checkpoints", "world_checkpoints", "rejected")
-    asyncio.run(make_topics(bootstrap, {f"{name}.{role}": topic.shape.partitions for role in roles}))
+    world = ("health", "world_checkpoints")  # one partition, as `netdusk topics` makes them
+    partitions = {f"{name}.{role}": 1 if role in world else topic.shape.partitions for role in roles}
+    asyncio.run(make_topics(bootstrap, partitions))
     path = folder / f"{name}.toml"
     names = "\n".join(f'{role} = "{name}.{role}"' for role in roles)
     path.write_text(

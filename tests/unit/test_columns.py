@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.records import ProbeResult, Timings, decode, decode_chunk, encode
+from streams.machine import Chunk
 from streams.rows import measures, times
+from streams.settings import Settings
+from streams.step import CountryMachine
 
 GOOD = ProbeResult(
     id="a",
@@ -57,12 +62,22 @@ def test_one_that_is_too_deep_is_found_among_many_good_ones() -> None:
     assert found.count(GOOD) == 1000
 
 
+@given(st.lists(st.lists(st.sampled_from(VALUES), max_size=40), max_size=3))
+def test_the_machine_reads_a_chunk_as_its_records_are(chunks: list[list[bytes | None]]) -> None:
+    together, one_by_one = CountryMachine(Settings()), CountryMachine(Settings())
+    for values in chunks:
+        found = together.read(Chunk("t", 0, range(len(values)), values))
+        wanted = one_by_one.read_decoded([decode(value) for value in values])
+        assert replace(found, next_offset=0).encode() == replace(wanted, next_offset=0).encode()
+        assert found.refusals == wanted.refusals
+        together.apply(found)
+        one_by_one.apply(wanted)
+
+
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC)))
 def test_a_time_is_its_whole_milliseconds(at: datetime) -> None:
     exact = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-    assert times([ProbeResult(id="a", time=at, platform="x", country="PK", asn=1, vantage="v", ok=True)]) == [
-        exact
-    ]
+    assert times([msgspec.structs.replace(GOOD, time=at)]) == [exact]
 
 
 def test_what_was_not_measured_is_no_number() -> None:
