@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,6 +120,9 @@ class CountryReading:
     )  # platform: failing rows whose control was (good, bad)
     vantages: Mapping[int, int] = field(default_factory=dict)  # asn: vantages that have reported lately
     homes: Mapping[int, Sequence[str]] = field(default_factory=dict)  # asn: the regions it reports from
+    votes: dict[Any, Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # kept by `votes.vote`
 
 
 class Pulse(NamedTuple):

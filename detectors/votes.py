@@ -38,7 +38,14 @@ SILENT: Final = Vote(Opinion.UNSURE, 0, 0, 1.0, 1.0, None, 0, False)
 
 
 def vote(part: Part, reading: CountryReading) -> Vote:
-    """What a part says in this window."""
+    """What a part says in this window. It is asked several times a window, and worked out once."""
+    held: Vote | None = reading.votes.get(part)
+    if held is None:
+        held = reading.votes[part] = _vote(part, reading)
+    return held
+
+
+def _vote(part: Part, reading: CountryReading) -> Vote:
     if part.region:
         return _of_standing(reading.regions.get((part.platform, part.region)), slow=False)
     volume = reading.volumes.get(part.asn)
@@ -56,7 +63,7 @@ def vote(part: Part, reading: CountryReading) -> Vote:
     if slowness is None:
         return _of_standing(standing, slow=False)
     if slowness.opinion is not Opinion.BAD:
-        return _of_standing(standing, slow=False)._replace(speed=_speed(slowness))
+        return _of_standing(standing, slow=False, speed=_speed(slowness))
     if standing is not None and standing.opinion is Opinion.BAD:
         return _of_standing(standing, slow=False)
     said = _of_standing(standing, slow=True)
@@ -73,9 +80,9 @@ def _speed(slowness: Slowness) -> float:
     return min(1.0, now / usual) if usual > 0 else 1.0
 
 
-def _of_standing(standing: Standing | None, *, slow: bool) -> Vote:
+def _of_standing(standing: Standing | None, *, slow: bool, speed: float = 1.0) -> Vote:
     if standing is None:
-        return SILENT
+        return SILENT if speed == 1.0 else SILENT._replace(speed=speed)
     return Vote(
         standing.opinion,
         standing.n,
@@ -85,4 +92,5 @@ def _of_standing(standing: Standing | None, *, slow: bool) -> Vote:
         standing.onset,
         standing.probes,
         slow,
+        speed,
     )
