@@ -15,7 +15,8 @@ import numpy as np
 from detectors import jury
 from detectors.binomial import RATIO_MAX, RATIO_MIN
 from detectors.binomial_columns import Pool, evidence_columns
-from detectors.columns import Bools, Floats, Ints, StoredColumn, grained, medians, sums
+from detectors.columns import Bools, Floats, Ints, Numbers, StoredColumn, grained, medians, sums
+from detectors.layout import Layout, StoredLayout
 from detectors.readings import Counts, Health, PostKey, Pulse, Reading, SeriesGauge
 from detectors.series import Series
 from detectors.settings import DetectionSettings, TimeSettings
@@ -30,7 +31,7 @@ class _Stored(msgspec.Struct, array_like=True):
     window: int
     start: int
     mechanisms: list[str]
-    posts: list[PostKey]
+    posts: StoredLayout
     tables: dict[str, dict[str, StoredColumn]]
 
 
@@ -53,15 +54,26 @@ class Bank:
         self.mechanisms = tuple(mechanisms)
         self.series = Series(detection, time)
         self._outcomes: list[tuple[Ints, Ints]] = []
-        self._names: tuple[list[str], list[str], list[bool]] = ([], [], [])
+        self._names: tuple[list[str], list[str], list[bool]] = ([], [], [])  # of countries' platforms
 
     def add_posts(self, posts: Sequence[PostKey]) -> None:
         """Take vantages in, in the order in which `Counts.post` numbers them."""
         self.series.add(posts)
-        groups = self.series.layout.groups
-        if len(self._names[0]) < len(groups):
-            keys = list(groups)
-            self._names = ([key[1] for key in keys], [key[0] for key in keys], [key[2] for key in keys])
+        self._name()
+
+    @property
+    def posts(self) -> list[PostKey]:
+        """All vantages, in the order in which they were taken in; made anew each time."""
+        return self.series.layout.posts
+
+    def _name(self) -> None:
+        names = self.series.layout.group_names
+        if len(self._names[0]) < len(names):
+            self._names = (
+                [name[1] for name in names],
+                [name[0] for name in names],
+                [name[2] for name in names],
+            )
 
     # a window
 
@@ -94,15 +106,15 @@ class Bank:
         What counts of a network on a platform are the votes of its vantages; of a network's volume, every result.
         """
         series, layout, start = self.series, self.series.layout, counts.start
-        cells, everyone = len(layout.cells), len(layout.posts)
-        cell = layout.post_cell.column
+        cells, everyone = len(layout.cells), len(layout)
+        cell = layout.post_cell
         probes = np.bincount(counts.post, minlength=everyone)
         rows = np.flatnonzero(probes)
         good = np.bincount(counts.post[counts.ok], minlength=everyone)[rows].astype(np.float64)
         all_ = probes[rows].astype(np.float64)
         voting_good, voting_all = good, all_
-        seen = sums(layout.cell_network.column[cell[rows]], all_, len(layout.networks))
-        series.silence.step(start, seen, layout.network_place.column, len(layout.places))
+        seen = sums(layout.cell_network[cell[rows]], all_, len(layout.networks))
+        series.silence.step(start, seen, layout.network_place, len(layout.places))
         if len(rows):
             weight = jury.weigh(
                 series.posts,
@@ -116,20 +128,21 @@ class Bank:
                 series.window,
             )
             voting_good, voting_all = good * weight, all_ * weight
-            vantages = np.unique(layout.post_vantage.column[rows])
-            series.vantages.see(vantages, start, series.window)
+            seen_from = np.zeros(len(layout.vantages), dtype=np.bool_)
+            seen_from[layout.post_vantage[rows]] = True
+            series.vantages.see(np.flatnonzero(seen_from), start, series.window)
         k, n = sums(cell[rows], voting_good, cells), sums(cell[rows], voting_all, cells)
         # A region counts all of its vantages: where it alone is lost, each is the stranger of its network.
-        self._judge(start, k, n, layout.post_part.column[rows], good, all_)
+        self._judge(start, k, n, layout.post_part[rows], good, all_)
         return k, n, seen
 
-    def _judge(self, start: int, k: Floats, n: Floats, part: Ints, part_k: Floats, part_n: Floats) -> None:
+    def _judge(self, start: int, k: Floats, n: Floats, part: Numbers, part_k: Floats, part_n: Floats) -> None:
         """Weigh networks, and what they come to in regions and countries; then learn.
 
         `k` and `n` are by network; `part`, `part_k` and `part_n` by vantage, `part` -1 where it gives no region.
         """
         series, layout, cells = self.series, self.series.layout, self.series.cells
-        group = layout.cell_group.column
+        group = layout.cell_group
         warm = cells.warm(start)
         groups = series.groups.cusum
         was_open = groups.open.copy()
@@ -143,13 +156,13 @@ class Bank:
         if series.regions.size:
             there, size = part >= 0, len(layout.parts)
             k_there, n_there = sums(part[there], part_k[there], size), sums(part[there], part_n[there], size)
-            cell = layout.part_cell.column
+            cell = layout.part_cell
             usual, scale = cells.usual[cell], scale[cell]
             evidence = np.stack(
                 [evidence_columns(drop, usual, k_there, n_there) / scale for drop in self.detection.drops]
             )
             evidence *= warm[cell]
-            region = layout.part_region.column
+            region = layout.part_region
             self._pool(series.regions, start, region, k_there, n_there, usual, evidence, scale, warm[cell])
         # A loss of which the country is sure must not become usual, small as it may be.
         cells.learn(start, k, n, (groups.deep(series.groups.alarm) | (series.group_score >= 1.0))[group])
@@ -184,15 +197,15 @@ class Bank:
 
     def _time(self, start: int, counts: Counts) -> None:
         """Weigh times to first byte, and the reciprocals of speeds."""
-        cell = self.series.layout.post_cell.column
+        cell = self.series.layout.post_cell[counts.post]
         for table, values, sign in (
             (self.series.ttfb, counts.ttfb_ms, 1.0),
             (self.series.throughput, counts.throughput, -1.0),
         ):
             measured = np.flatnonzero(values > 0.0)  # NaN is not
-            logs = sign * np.log(values[measured].astype(np.float64))
-            rows, _, middle = medians(cell[counts.post[measured]], logs)
-            table.step(start, rows, middle)
+            count, low, high = medians(cell[measured], values[measured], table.size)
+            rows = np.flatnonzero(count)
+            table.step(start, rows, sign * (np.log(low[rows]) + np.log(high[rows])) / 2.0)
 
     # what it says of all
 
@@ -219,15 +232,16 @@ class Bank:
         probes = base.recent_probes[rows]
         usual = series.cells.expect(series.start)[rows]
         reached = np.divide(base.recent_good[rows], probes, out=usual.copy(), where=probes > 0.0)
-        columns = (rows, reached, usual, series.cell_score[rows])
-        names = series.layout.cell_names
+        columns = (reached, usual, series.cell_score[rows])
         gauges = [
-            SeriesGauge(names[cell][0], names[cell][1], names[cell][2], now, expected, score, names[cell][3])
-            for cell, now, expected, score in zip(*(column.tolist() for column in columns), strict=True)
+            SeriesGauge(platform, country, asn, now, expected, score, simulated)
+            for (platform, country, asn, simulated), now, expected, score in zip(
+                series.layout.cell_names(rows), *(column.tolist() for column in columns), strict=True
+            )
         ]
         health = self._health()
         rows = np.flatnonzero(series.group_live)
-        columns = (rows, health.reachability[rows], health.expected[rows], health.score[rows])
+        pooled = (rows, health.reachability[rows], health.expected[rows], health.score[rows])
         gauges.extend(
             SeriesGauge(
                 health.platform[group],
@@ -238,7 +252,7 @@ class Bank:
                 score,
                 health.simulated[group],
             )
-            for group, now, expected, score in zip(*(column.tolist() for column in columns), strict=True)
+            for group, now, expected, score in zip(*(column.tolist() for column in pooled), strict=True)
         )
         return gauges
 
@@ -252,10 +266,10 @@ class Bank:
     def pulses(self) -> Sequence[Pulse]:
         """Who reports, country by country, real and simulated apart; a country once seen stays in the list."""
         series, layout = self.series, self.series.layout
-        size, place = len(layout.places), layout.network_place.column
+        size, place = len(layout.places), layout.network_place
         networks = np.bincount(place[series.networks_live()], minlength=size)
         lately = series.vantages.lately(series.start, series.window)
-        vantages = np.bincount(place[layout.vantage_network.column[lately]], minlength=size)
+        vantages = np.bincount(place[layout.vantage_network[lately]], minlength=size)
         last = np.full(size, -1, dtype=np.int64)
         np.maximum.at(last, place, series.silence.last)
         return [
@@ -268,11 +282,20 @@ class Bank:
     # outcomes for the counters
 
     def _tally(self, counts: Counts) -> None:
-        layout = self.series.layout
+        layout, outcomes = self.series.layout, len(self.mechanisms)
         if len(counts.post):
-            group = layout.cell_group.column[layout.post_cell.column[counts.post]]
+            # Few fail: what succeeded is counted without being sorted.
+            failed = np.flatnonzero(counts.mechanism)
+            keys, many = np.unique(
+                layout.cell_group[layout.post_cell[counts.post[failed]]] * outcomes
+                + counts.mechanism[failed],
+                return_counts=True,
+            )
+            good = np.bincount(counts.post[counts.mechanism == 0], minlength=len(layout))
+            good = np.bincount(layout.cell_group[layout.post_cell], weights=good).astype(np.int64)
+            some = np.flatnonzero(good)
             self._outcomes.append(
-                np.unique(group * len(self.mechanisms) + counts.mechanism, return_counts=True)
+                (np.concatenate((some * outcomes, keys)), np.concatenate((good[some], many)))
             )
         if len(self._outcomes) >= MERGE_WINDOWS:
             self._outcomes = [self._merged()]
@@ -307,7 +330,7 @@ class Bank:
             series.window,
             series.start,
             list(self.mechanisms),
-            series.layout.posts,
+            series.layout.store(),
             {name: table.store() for name, table in series.tables().items()},
         )
         return msgspec.msgpack.encode(stored)
@@ -328,7 +351,8 @@ class Bank:
                     f"snapshot of the detectors: its {name} is {found}, here it is {mine}; replay the log instead"
                 )
         fresh = Bank(self.detection, self.time, self.mechanisms)
-        fresh.add_posts(stored.posts)
+        fresh.series.take(Layout.load(stored.posts))
+        fresh._name()
         tables = fresh.series.tables()
         if set(tables) != set(stored.tables):
             raise ValueError(

@@ -239,7 +239,7 @@ class BinomialColumns:
         self.presence.see(there, start)
         rows = np.flatnonzero(there)
         if len(rows):
-            keep = 0.5 ** (n[rows] / RESULTS_PER_RECENT)
+            keep = np.exp2(n[rows] / -RESULTS_PER_RECENT)
             base.recent_good[rows] = base.recent_good[rows] * keep + k[rows]
             base.recent_probes[rows] = base.recent_probes[rows] * keep + n[rows]
         place = start // rules.window % rules.lag
@@ -373,7 +373,7 @@ class _Recent(Table):
 
     def add(self, k: Floats, n: Floats, due: Floats) -> None:
         """Take one window in."""
-        keep = 0.5 ** (n / (2.0 * RESULTS_PER_RECENT))
+        keep = np.exp2(n / (-2.0 * RESULTS_PER_RECENT))
         for column, values in ((self.good, k), (self.probes, n), (self.expected, due)):
             column *= keep
             column += values

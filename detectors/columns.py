@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Numbers = NDArray[np.signedinteger[Any]]  # of series; of posts, which are many, in 32 bits
 
 _GROWTH: Final = 1.0625  # more would lie idle; less would copy often
 _GRAIN: Final = float(2**32)
@@ -108,25 +109,34 @@ def grained(values: Floats) -> Floats:
     return np.asarray(np.rint(values * _GRAIN) / _GRAIN)
 
 
-def sums(index: Ints, values: Floats, size: int) -> Floats:
+def sums(index: Numbers, values: Floats, size: int) -> Floats:
     """Sum of `values` by `index`; each row of a two-dimensional `values` by itself."""
     if values.ndim == 1:
         return np.asarray(np.bincount(index, weights=values, minlength=size), dtype=np.float64)
     return np.stack([sums(index, row, size) for row in values])
 
 
-def medians(group: Ints, values: Floats | Singles) -> tuple[Ints, Ints, Floats]:
-    """The median of `values` in each group, whatever their order.
+def medians(group: Numbers, values: Singles, size: int) -> tuple[Ints, Floats, Floats]:
+    """The middle of `values` (not NaN) in each of `size` groups, whatever their order.
 
     Returns
     -------
-    The groups there are (ascending), how many values each has, and their medians.
+    How many values each group has, and the two in the middle (the same one twice where the number is odd; 0 where
+    there are none). Their mean is the median.
     """
-    if len(group) == 0:
-        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
-    order = np.lexsort((values, group))
-    group, values = group[order], values[order]
-    first = np.flatnonzero(np.concatenate(([True], group[1:] != group[:-1])))
-    count = np.diff(np.append(first, len(group)))
-    low, high = values[first + (count - 1) // 2].astype(np.float64), values[first + count // 2]
-    return group[first].astype(np.int64), count.astype(np.int64), (low + high) / 2.0
+    count = np.bincount(group, minlength=size)
+    low, high = np.zeros(size), np.zeros(size)
+    if len(group):
+        # Sorted as whole numbers: the group, then the value's bits, which ascend once the negative ones are turned
+        # round. Rows come by rounds of vantages, each by group: a sort that sees runs is four times as fast.
+        bits = values.view(np.int32)
+        turned = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) + 2**31
+        key = (group.astype(np.int64) << 32) | turned
+        key.sort(kind="stable")
+        some = np.flatnonzero(count)
+        many = count[some]
+        first = np.cumsum(many) - many
+        for middle, place in ((low, (many - 1) // 2), (high, many // 2)):
+            bits = ((key[first + place] & 0xFFFFFFFF) - 2**31).astype(np.int32)
+            middle[some] = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).view(np.float32)
+    return count, low, high

@@ -10,14 +10,16 @@ from typing import Final
 
 import numpy as np
 
-from detectors.columns import Bools, Field, Floats, Ints, Singles, Table, medians
+from detectors.columns import Bools, Field, Floats, Ints, Numbers, Singles, Table, medians
 
 JURY: Final = 3
 RESULTS_PER_EXCESS: Final = 6.0  # half-life of a vantage's own ratio, in its results
 APART: Final = 0.3  # from the median: three results in a row where the others' were other
 PROBES_MANY: Final = 2.0  # times the median vantage's
 WEIGHT_GRAIN: Final = 16.0  # weights are sixteenths, so that sums are exact in any order
-GAP_HALF: Final = 20.0  # half-life of a vantage's usual gap, in its windows with results
+GAP_GAIN: Final = 1.0 - 0.5 ** (
+    1.0 / 20.0
+)  # the half-life of a vantage's usual gap is 20 windows with results
 LATELY_GAPS: Final = 6.0
 LATELY_WINDOWS: Final = 10.0
 
@@ -46,16 +48,16 @@ class Posts(Table):
 
     def see(self, rows: Ints, start: int, window: int) -> None:
         """Note that these have results in this window."""
-        known = rows[self.last[rows] >= 0]
-        waited = (start - self.last[known]) / window
-        self.gap[known] += (1.0 - 0.5 ** (1.0 / GAP_HALF)) * (waited - self.gap[known])
+        last, gap = self.last[rows], self.gap[rows]
+        longer = (start - last) / window - gap
+        self.gap[rows] = np.where(last >= 0, gap + GAP_GAIN * longer, gap)
         self.last[rows] = start
 
 
 def weigh(
     posts: Posts,
-    cell: Ints,
-    crowded: Ints,
+    cell: Numbers,
+    crowded: Bools,
     rows: Ints,
     k: Floats,
     n: Floats,
@@ -72,7 +74,7 @@ def weigh(
     cell
         The network (on its platform) of each.
     crowded
-        Those whose network has `JURY` vantages or more, whether they have results now or not.
+        Which networks have `JURY` vantages or more, whether these have results now or not.
     rows
         Those that have results in this window.
     k, n
@@ -80,27 +82,29 @@ def weigh(
     usual
         The ratio expected of each network.
     """
-    share = 1.0 - 0.5 ** (n / RESULTS_PER_EXCESS)
-    posts.excess[rows] += share * (k / n - usual[cell[rows]] - posts.excess[rows])
+    share = 1.0 - np.exp2(n / -RESULTS_PER_EXCESS)
+    mine = cell[rows]
+    posts.excess[rows] += share * (k / n - usual[mine] - posts.excess[rows])
     posts.see(rows, start, window)
     weight = np.ones(len(rows))
-    if not len(crowded):
+    sits = np.flatnonzero(crowded[mine])
+    if not len(sits):
         return weight
-    mine = np.isin(rows, crowded, assume_unique=True)
-    if not mine.any():
-        return weight
-    jurors = rows[mine]
-    members = crowded[np.isin(cell[crowded], np.unique(cell[jurors]))]
+    jurors, mine = rows[sits], mine[sits]
+    size = len(usual)
+    busy = np.zeros(size, dtype=np.bool_)
+    busy[mine] = True
+    members = np.flatnonzero(busy[cell])
     members = members[posts.lately(start, window, members)]
-    where, count, middle = medians(cell[members], posts.excess[members])
-    apart = np.abs(posts.excess[members] - middle[np.searchsorted(where, cell[members])]) > APART
-    strangers = np.bincount(np.searchsorted(where, cell[members[apart]]), minlength=len(where))
+    excess, theirs = posts.excess[members], cell[members]
+    count, low, high = medians(theirs, excess, size)
+    middle = (low + high) / 2.0
+    strangers = np.bincount(theirs[np.abs(excess - middle[theirs]) > APART], minlength=size)
     minority = (count >= JURY) & (2 * strangers < count)
-    place = np.searchsorted(where, cell[jurors])
-    out = minority[place] & (np.abs(posts.excess[jurors] - middle[place]) > APART)
-    busy, present, usual_probes = medians(cell[jurors], n[mine])
-    place = np.searchsorted(busy, cell[jurors])
-    bound = np.minimum(1.0, PROBES_MANY * usual_probes[place] / n[mine])
-    bound = np.where(present[place] >= JURY, np.ceil(bound * WEIGHT_GRAIN) / WEIGHT_GRAIN, 1.0)
-    weight[mine] = np.where(out, 0.0, bound)
+    out = minority[mine] & (np.abs(posts.excess[jurors] - middle[mine]) > APART)
+    many = n[sits]
+    present, low, high = medians(mine, many.astype(np.float32), size)
+    bound = np.minimum(1.0, PROBES_MANY * ((low + high) / 2.0)[mine] / many)
+    bound = np.where(present[mine] >= JURY, np.ceil(bound * WEIGHT_GRAIN) / WEIGHT_GRAIN, 1.0)
+    weight[sits] = np.where(out, 0.0, bound)
     return weight

@@ -1,51 +1,92 @@
 """Which series a vantage's results belong to: numbers for networks, regions and countries, in order of appearance.
 
-Knows names, not numbers of results.
+Knows names, not numbers of results. There are many more posts and cells than names: what is kept of each is a few
+numbers in arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeVar
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors.columns import Ints
+from detectors.columns import Ints, Numbers, StoredColumn, load_column, store_column
 from detectors.readings import PostKey
 
 K = TypeVar("K")
+
+_RIGHT_BITS: Final = 32
+_RIGHT_MASK: Final = (1 << _RIGHT_BITS) - 1
+_POST_COLUMNS: Final = ("group", "asn", "region", "vantage")
 
 
 class Numbering(dict[K, int]):
     """Numbers for names, from 0, in order of appearance."""
 
-    def number(self, name: K) -> tuple[int, bool]:
-        """The number of a name, and whether it is new."""
-        found = self.get(name)
-        if found is not None:
-            return found, False
-        self[name] = len(self)
-        return self[name], True
+    def numbers(self, names: Iterable[K]) -> Ints:
+        """The number of each name; one never seen gets the next."""
+        return np.array([self.setdefault(name, len(self)) for name in names], dtype=np.int64)
 
 
-class Links:
-    """A growing column that says to which other series each belongs."""
+class Pairs:
+    """Numbers for pairs of numbers, from 0, in order of appearance: 20 bytes a pair, however many.
+
+    `left` is below 2^31, `right` below 2^32.
+
+    >>> pairs = Pairs()
+    >>> pairs.numbers(np.array([7, 3, 7]), np.array([1, 1, 1])).tolist(), pairs.left.tolist()
+    ([0, 1, 0], [7, 3])
+    """
 
     def __init__(self) -> None:
-        self._values: list[int] = []
-        self._column: Ints = np.empty(0, dtype=np.int64)
+        self.left: Ints = np.empty(0, dtype=np.int64)
+        self._key: Ints = np.empty(0, dtype=np.int64)
+        self._order: NDArray[np.int32] = np.empty(0, dtype=np.int32)  # of the keys, ascending
 
-    def add(self, value: int) -> None:
-        """Append one."""
-        self._values.append(value)
+    def __len__(self) -> int:
+        return len(self._key)
 
-    @property
-    def column(self) -> Ints:
-        """All of them."""
-        if self._values:
-            self._column = np.concatenate([self._column, np.array(self._values, dtype=np.int64)])
-            self._values = []
-        return self._column
+    def right(self, pairs: Numbers | slice = slice(None)) -> Ints:
+        """The second number of some pairs."""
+        return self._key[pairs] & _RIGHT_MASK
+
+    def numbers(self, left: Ints, right: Ints) -> Ints:
+        """The number of each pair; one never seen gets the next."""
+        key = (left << _RIGHT_BITS) | right
+        found = self._find(key)
+        unknown = np.flatnonzero(found < 0)
+        if len(unknown):
+            fresh, first, which = np.unique(key[unknown], return_index=True, return_inverse=True)
+            appearance = np.argsort(first)
+            number = np.empty(len(fresh), dtype=np.int64)
+            number[appearance] = np.arange(len(self), len(self) + len(fresh))
+            found[unknown] = number[which]
+            place = np.searchsorted(self._key, fresh, sorter=self._order)
+            self._order = np.insert(self._order, place, number)
+            self._key = np.concatenate((self._key, fresh[appearance]))
+            self.left = self._key >> _RIGHT_BITS
+        return found
+
+    def _find(self, key: Ints) -> Ints:
+        """The number of each key, -1 where it has none."""
+        if not len(self):
+            return np.full(len(key), -1, dtype=np.int64)
+        place = np.searchsorted(self._key, key, sorter=self._order)
+        found = self._order[np.minimum(place, len(self) - 1)].astype(np.int64)
+        found[self._key[found] != key] = -1
+        return found
+
+
+class StoredLayout(msgspec.Struct, array_like=True):
+    """All posts as they are written: names once, and columns of their numbers."""
+
+    groups: list[tuple[str, str, bool]]
+    regions: list[str]
+    vantages: list[str]
+    posts: dict[str, StoredColumn]
 
 
 class Layout:
@@ -53,64 +94,168 @@ class Layout:
 
     A *post* is one vantage on one platform; a *cell* one network on one platform; a *group* one country on one
     platform; a *part* what one region has of one cell; a *region* one region on one platform; a *network* all
-    platforms of one network; a *place* one country, real or simulated.
+    platforms of one network; a *place* one country, real or simulated. `a_b` is the number of each a's b.
     """
 
     def __init__(self) -> None:
-        self.posts: list[PostKey] = []
-        self.cells: Numbering[tuple[int, int]] = Numbering()  # (group, asn)
-        self.groups: Numbering[tuple[str, str, bool]] = Numbering()  # (platform, country, simulated)
-        self.regions: Numbering[tuple[int, str]] = Numbering()  # (group, region)
-        self.parts: Numbering[tuple[int, int]] = Numbering()  # (region, cell)
-        self.networks: Numbering[tuple[int, int]] = Numbering()  # (place, asn)
         self.places: Numbering[tuple[str, bool]] = Numbering()  # (country, simulated)
-        self.vantages: Numbering[tuple[int, str]] = Numbering()  # (network, vantage)
-        self.post_cell, self.post_part, self.post_vantage = Links(), Links(), Links()
-        self.cell_group, self.cell_network = Links(), Links()
-        self.part_cell, self.part_region = Links(), Links()
-        self.region_group = Links()
-        self.group_place = Links()
-        self.network_place = Links()
-        self.vantage_network = Links()
-        self.homes: dict[int, list[str]] = {}  # regions of a network
-        self.cell_names: list[tuple[str, str, int, bool]] = []  # platform, country, asn, simulated
+        self.groups: Numbering[tuple[str, str, bool]] = Numbering()  # (platform, country, simulated)
+        self.group_names: list[tuple[str, str, bool]] = []
+        self.group_place: Ints = np.empty(0, dtype=np.int64)
+        self.networks = Pairs()  # (place, asn)
+        self.cells = Pairs()  # (group, asn)
+        self.regions = Pairs()  # (group, name)
+        self.parts = Pairs()  # (region, cell)
+        self.vantages = Pairs()  # (network, name)
+        self.cell_network: Ints = np.empty(0, dtype=np.int64)
+        # Where there are no regions a post's part is -1.
+        self.post_cell: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self.post_part: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self.post_vantage: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self._region_names: Numbering[str] = Numbering()
+        self._region_names.numbers([""])  # none was given
+        self._vantage_names: Numbering[str] = Numbering()
+
+    def __len__(self) -> int:
+        """How many posts there are."""
+        return len(self.post_cell)
+
+    @property
+    def cell_group(self) -> Ints:
+        """The country's platform of each cell."""
+        return self.cells.left
+
+    @property
+    def network_place(self) -> Ints:
+        """The country of each network."""
+        return self.networks.left
+
+    @property
+    def region_group(self) -> Ints:
+        """The country's platform of each region."""
+        return self.regions.left
+
+    @property
+    def part_region(self) -> Ints:
+        """The region of each part."""
+        return self.parts.left
+
+    @property
+    def part_cell(self) -> Ints:
+        """The cell of each part."""
+        return self.parts.right()
+
+    @property
+    def vantage_network(self) -> Ints:
+        """The network of each vantage."""
+        return self.vantages.left
 
     def add(self, posts: Sequence[PostKey]) -> None:
         """Take posts in, in their order."""
-        for post in posts:
-            self.posts.append(post)
-            place, _ = self.places.number((post.country, post.simulated))
-            group, new = self.groups.number((post.platform, post.country, post.simulated))
-            if new:
-                self.group_place.add(place)
-            network, new = self.networks.number((place, post.asn))
-            if new:
-                self.network_place.add(place)
-            cell, new = self.cells.number((group, post.asn))
-            if new:
-                self.cell_group.add(group)
-                self.cell_network.add(network)
-                self.cell_names.append((post.platform, post.country, post.asn, post.simulated))
-            vantage, new = self.vantages.number((network, post.vantage))
-            if new:
-                self.vantage_network.add(network)
-            self.post_cell.add(cell)
-            self.post_vantage.add(vantage)
-            self.post_part.add(self._part(post.region, group, cell, network))
+        self._take(
+            self.groups.numbers((post.platform, post.country, post.simulated) for post in posts),
+            np.array([post.asn for post in posts], dtype=np.int64),
+            self._region_names.numbers(post.region for post in posts),
+            self._vantage_names.numbers(post.vantage for post in posts),
+        )
 
-    def _part(self, name: str, group: int, cell: int, network: int) -> int:
-        """A region's share of a cell; -1 where no region was given."""
-        if not name:
-            return -1
-        homes = self.homes.setdefault(network, [])
-        if name not in homes:
-            homes.append(name)
-            homes.sort()
-        region, new = self.regions.number((group, name))
-        if new:
-            self.region_group.add(group)
-        part, new = self.parts.number((region, cell))
-        if new:
-            self.part_cell.add(cell)
-            self.part_region.add(region)
-        return part
+    def _take(self, group: Ints, asn: Ints, region: Ints, vantage: Ints) -> None:
+        """Take posts in, of which the groups and the names are numbered."""
+        new = list(self.groups)[len(self.group_names) :]
+        self.group_names += new
+        places = self.places.numbers((country, simulated) for _, country, simulated in new)
+        self.group_place = np.concatenate((self.group_place, places))
+        network = self.networks.numbers(self.group_place[group], asn)
+        cell = self.cells.numbers(group, asn)
+        cell_network = np.empty(len(self.cells), dtype=np.int64)
+        cell_network[: len(self.cell_network)] = self.cell_network
+        cell_network[cell] = network
+        self.cell_network = cell_network
+        part = np.full(len(cell), -1, dtype=np.int64)
+        given = np.flatnonzero(region)
+        part[given] = self.parts.numbers(self.regions.numbers(group[given], region[given]), cell[given])
+        seen_from = self.vantages.numbers(network, vantage)
+        self.post_cell = np.concatenate((self.post_cell, cell.astype(np.int32)))
+        self.post_part = np.concatenate((self.post_part, part.astype(np.int32)))
+        self.post_vantage = np.concatenate((self.post_vantage, seen_from.astype(np.int32)))
+
+    # names
+
+    @property
+    def posts(self) -> list[PostKey]:
+        """All posts, in their order; made anew each time."""
+        names, regions, vantages = self.group_names, list(self._region_names), list(self._vantage_names)
+        group, asn, region, vantage = self._numbers()
+        return [
+            PostKey(names[at][0], names[at][1], regions[where], number, vantages[who], names[at][2])
+            for at, number, where, who in zip(
+                group.tolist(), asn.tolist(), region.tolist(), vantage.tolist(), strict=True
+            )
+        ]
+
+    def _numbers(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """Group, asn, region's name and vantage's name of each post."""
+        given = np.flatnonzero(self.post_part >= 0)
+        region = np.zeros(len(self), dtype=np.int64)
+        region[given] = self.regions.right(self.part_region[self.post_part[given]])
+        cell = self.post_cell
+        return self.cell_group[cell], self.cells.right(cell), region, self.vantages.right(self.post_vantage)
+
+    def cell_names(self, cells: Ints) -> list[tuple[str, str, int, bool]]:
+        """Platform, country, asn and whether simulated, of some cells."""
+        groups = [self.group_names[group] for group in self.cell_group[cells].tolist()]
+        asns = self.cells.right(cells).tolist()
+        return [(*group[:2], asn, group[2]) for group, asn in zip(groups, asns, strict=True)]
+
+    def region_names(self, regions: Ints) -> list[str]:
+        """The names of some regions."""
+        names = list(self._region_names)
+        return [names[name] for name in self.regions.right(regions).tolist()]
+
+    def homes(self, networks: Ints) -> Mapping[int, Sequence[str]]:
+        """The regions, sorted by name, from which some networks report; none for a network that gives no region."""
+        chosen = np.zeros(len(self.networks), dtype=np.bool_)
+        chosen[networks] = True
+        network = self.cell_network[self.part_cell]
+        parts = np.flatnonzero(chosen[network])
+        homes: dict[int, set[str]] = {}
+        names = self.region_names(self.part_region[parts])
+        for at, name in zip(network[parts].tolist(), names, strict=True):
+            homes.setdefault(at, set()).add(name)
+        return {at: tuple(sorted(names)) for at, names in homes.items()}
+
+    # keeping
+
+    def store(self) -> StoredLayout:
+        """All posts, as plain bytes."""
+        columns = dict(zip(_POST_COLUMNS, self._numbers(), strict=True))
+        return StoredLayout(
+            self.group_names,
+            list(self._region_names),
+            list(self._vantage_names),
+            {name: store_column(column.astype(np.uint32)) for name, column in columns.items()},
+        )
+
+    @classmethod
+    def load(cls, stored: StoredLayout) -> Layout:
+        """What `store` gave. Raises ValueError where that is damaged."""
+        made = cls()
+        if set(stored.posts) != set(_POST_COLUMNS):
+            raise ValueError(f"posts: columns {sorted(stored.posts)}, not {sorted(_POST_COLUMNS)}")
+        shape = stored.posts["group"].shape
+        group, asn, region, vantage = (
+            load_column(stored.posts[name], np.uint32, shape, f"posts.{name}").astype(np.int64)
+            for name in _POST_COLUMNS
+        )
+        made.groups.numbers(stored.groups)
+        made._region_names.numbers(stored.regions)
+        made._vantage_names.numbers(stored.vantages)
+        for column, names in (
+            (group, made.groups),
+            (region, made._region_names),
+            (vantage, made._vantage_names),
+        ):
+            if len(column) and column.max() >= len(names):
+                raise ValueError(f"posts: number {column.max()} of {len(names)} names")
+        made._take(group, asn, region, vantage)
+        return made

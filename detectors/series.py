@@ -60,16 +60,23 @@ class Series:
             else ChosenSlowdown(rules, detection.latency_detector, detection.latency_parameters)
         )
         self.throughput = SlowdownColumns(rules)
-        self.crowded: Ints = np.empty(0, dtype=np.int64)
+        self.crowded: Bools = np.empty(0, dtype=np.bool_)  # networks that have a jury
         self.start = 0  # of the window taken in last
         self.settle()
 
     def add(self, posts: Sequence[PostKey]) -> None:
         """Take vantages in; their series begin knowing nothing."""
-        layout = self.layout
-        layout.add(posts)
-        cells = len(layout.cells)
-        self.posts.grow(len(layout.posts))
+        self.layout.add(posts)
+        self._grow()
+
+    def take(self, layout: Layout) -> None:
+        """Have these vantages, and no others."""
+        self.layout = layout
+        self._grow()
+
+    def _grow(self) -> None:
+        layout, cells = self.layout, len(self.layout.cells)
+        self.posts.grow(len(layout))
         self.vantages.grow(len(layout.vantages))
         self.cells.grow(cells)
         self.groups.grow(len(layout.groups))
@@ -77,8 +84,7 @@ class Series:
         self.silence.grow(len(layout.networks))
         self.ttfb.grow(cells)
         self.throughput.grow(cells)
-        cell = layout.post_cell.column
-        self.crowded = np.flatnonzero(np.bincount(cell, minlength=cells)[cell] >= jury.JURY)
+        self.crowded = np.bincount(layout.post_cell, minlength=cells) >= jury.JURY
         self.settle()
 
     def tables(self) -> dict[str, Table]:
@@ -105,7 +111,7 @@ class Series:
     def settle(self) -> None:
         """Work out how everything stands."""
         layout, cells, groups, regions = self.layout, self.cells, self.groups, self.regions
-        group, shortfall = layout.cell_group.column, cells.shortfall_min
+        group, shortfall = layout.cell_group, cells.shortfall_min
         alarm = groups.alarm
         self.group_score = groups.cusum.top(alarm / 2.0, self._pooled_shortfall(shortfall)) / alarm
         self._need_company(groups.cusum, self.group_score, alarm, self._posts_of_group)
@@ -128,7 +134,7 @@ class Series:
 
     def _pooled_shortfall(self, of_cells: Floats) -> Floats:
         """The least loss that is more than a country's wandering: the mean of its networks'."""
-        group, size = self.layout.cell_group.column, self.groups.size
+        group, size = self.layout.cell_group, self.groups.size
         weight = self.cells.base.good_global + self.cells.base.bad_global
         total = sums(group, grained(weight * of_cells), size)
         return total / np.maximum(1e-9, sums(group, grained(weight), size))
@@ -138,7 +144,7 @@ class Series:
         share = presence.present / presence.exposed
         allowed = np.maximum(LIVE_WINDOWS, LIVE_GAPS / share)
         late = self.start - presence.last <= allowed * self.window
-        dark = self.silence.dark[self.layout.cell_network.column]
+        dark = self.silence.dark[self.layout.cell_network]
         return np.asarray((presence.last >= 0) & late & ~dark)
 
     def networks_live(self) -> Bools:
@@ -158,7 +164,7 @@ class Series:
             posts = posts_of(series)
             reported = posts[self.posts.lately(self.start, self.window, posts)]
             bad = self.posts.excess[reported] < -self.share_lost(cusum, np.array([series]))[0]
-            if len(np.unique(self.layout.post_vantage.column[reported[bad]])) < 2:
+            if len(np.unique(self.layout.post_vantage[reported[bad]])) < 2:
                 score[series] *= alarm[series] / least
 
     def share_lost(self, cusum: CusumColumns, series: Ints) -> Floats:
@@ -168,13 +174,13 @@ class Series:
         return np.asarray(np.maximum(self.detection.shortfall_min, np.minimum(lost / 2.0, TWO_RESULTS)))
 
     def _posts_of_cell(self, cell: int) -> Ints:
-        return np.flatnonzero(self.layout.post_cell.column == cell)
+        return np.flatnonzero(self.layout.post_cell == cell)
 
     def _posts_of_group(self, group: int) -> Ints:
         layout = self.layout
-        return np.flatnonzero(layout.cell_group.column[layout.post_cell.column] == group)
+        return np.flatnonzero(layout.cell_group[layout.post_cell] == group)
 
     def _posts_of_region(self, region: int) -> Ints:
-        part = self.layout.post_part.column
+        part = self.layout.post_part
         given = np.flatnonzero(part >= 0)
-        return np.asarray(given[self.layout.part_region.column[part[given]] == region])
+        return np.asarray(given[self.layout.part_region[part[given]] == region])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.binomial_columns import Pool
-from detectors.columns import Bools, Floats, Ints
+from detectors.columns import Bools, Floats, Ints, Numbers
 from detectors.cusum_columns import CusumColumns
 from detectors.readings import CountryReading, Counts, Opinion, Slowness, Standing, Volume
 from detectors.series import LIVE_GAPS, Series
@@ -50,13 +50,13 @@ class Survey:
         """The places in which something stirs."""
         series, layout = self.series, self.series.layout
         stir = np.zeros(len(layout.places), dtype=np.bool_)
-        of_group = layout.group_place.column
-        of_cell = of_group[layout.cell_group.column]
+        of_group = layout.group_place
+        of_cell = of_group[layout.cell_group]
         for column in (series.cell_score, series.ttfb.score, series.throughput.score):
             stir[of_cell[column > STIR]] = True
         stir[of_group[series.group_score > STIR]] = True
-        stir[of_group[layout.region_group.column[series.region_score > STIR]]] = True
-        stir[layout.network_place.column[(series.silence.score > STIR) | series.silence.dark]] = True
+        stir[of_group[layout.region_group[series.region_score > STIR]]] = True
+        stir[layout.network_place[(series.silence.score > STIR) | series.silence.dark]] = True
         return stir
 
     def read(self, chosen: Bools, counts: Counts) -> list[CountryReading]:
@@ -90,8 +90,8 @@ class Survey:
 
     def _standings(self, chosen: Bools, readings: dict[int, CountryReading]) -> None:
         series, layout = self.series, self.series.layout
-        group_of, place_of = layout.cell_group.column, layout.group_place.column
-        cell_of = layout.post_cell.column
+        group_of, place_of = layout.cell_group, layout.group_place
+        cell_of = layout.post_cell
         posts = np.flatnonzero(chosen[place_of[group_of[cell_of]]])
         posts = posts[series.posts.lately(series.start, series.window, posts)]
         cells = np.flatnonzero(chosen[place_of[group_of]])
@@ -111,31 +111,30 @@ class Survey:
                 series.cells.base.recent_good[cells], recent, out=usual.copy(), where=recent > 0.0
             ),
         )
-        for cell, standing in zip(cells.tolist(), told, strict=True):
-            platform, _, asn, _ = layout.cell_names[cell]
-            _at(readings, place_of[group_of[cell]]).networks[platform, asn] = standing  # type: ignore[index]  # ours
-        names = list(layout.groups)
+        where, names_of = place_of[group_of[cells]].tolist(), layout.cell_names(cells)
+        for place, (platform, _, asn, _), standing in zip(where, names_of, told, strict=True):
+            readings[place].networks[platform, asn] = standing  # type: ignore[index]  # ours
+        names = layout.group_names
         groups = np.flatnonzero(chosen[place_of])
         told = self._pooled(
             series.groups, groups, posts, group_of[cell_of[posts]], series.group_score, series.group_live > 0
         )
         for group, standing in zip(groups.tolist(), told, strict=True):
             _at(readings, place_of[group]).platforms[names[group][0]] = standing  # type: ignore[index]  # ours
-        regions = np.flatnonzero(chosen[place_of[layout.region_group.column]])
+        regions = np.flatnonzero(chosen[place_of[layout.region_group]])
         if not len(regions):
             return
-        part = layout.post_part.column[posts]
+        part = layout.post_part[posts]
         posts, part = posts[part >= 0], part[part >= 0]
-        region_of = layout.part_region.column[part]
+        region_of = layout.part_region[part]
         live = np.bincount(region_of[series.cell_live[cell_of[posts]]], minlength=series.regions.size) > 0
         told = self._pooled(series.regions, regions, posts, region_of, series.region_score, live)
-        region_names = list(layout.regions)
-        for region, standing in zip(regions.tolist(), told, strict=True):
-            group, name = region_names[region]
+        groups_of = layout.region_group[regions].tolist()
+        for group, name, standing in zip(groups_of, layout.region_names(regions), told, strict=True):
             _at(readings, place_of[group]).regions[names[group][0], name] = standing  # type: ignore[index]  # ours
 
     def _pooled(
-        self, pool: Pool, rows: Ints, posts: Ints, pool_of_post: Ints, score: Floats, live: Bools
+        self, pool: Pool, rows: Ints, posts: Ints, pool_of_post: Numbers, score: Floats, live: Bools
     ) -> list[Standing]:
         probes, expected = pool.recent.probes[rows], pool.expected[rows]
         return self._told(
@@ -156,7 +155,7 @@ class Survey:
         cusum: CusumColumns,
         rows: Ints,
         posts: Ints,
-        series_of_post: Ints,
+        series_of_post: Numbers,
         *,
         score: Floats,
         live: Bools,
@@ -208,11 +207,11 @@ class Survey:
         ]
 
     def _vantages(
-        self, cusum: CusumColumns, rows: Ints, posts: Ints, series_of_post: Ints
+        self, cusum: CusumColumns, rows: Ints, posts: Ints, series_of_post: Numbers
     ) -> tuple[Ints, Ints]:
         """How many vantages each series has, and how many of these share its shortfall."""
         series = self.series
-        names = series.layout.post_vantage.column[posts]
+        names = series.layout.post_vantage[posts]
         place = np.searchsorted(rows, series_of_post)
         least = np.where(cusum.open[rows], series.share_lost(cusum, rows), np.inf)
         bad = series.posts.excess[posts] < -least[place]
@@ -221,7 +220,7 @@ class Survey:
 
     def _volumes(self, chosen: Bools, readings: dict[int, CountryReading]) -> None:
         series, layout, silence = self.series, self.series.layout, self.series.silence
-        place_of = layout.network_place.column
+        place_of = layout.network_place
         rows = np.flatnonzero(chosen[place_of])
         dark, back = silence.dark[rows], silence.back[rows]
         alive = silence.alive(series.start)[rows]
@@ -230,27 +229,26 @@ class Survey:
         opinion = np.where(alive, says, 0)
         score = np.where(opinion == 1, np.maximum(1.0, silence.score[rows]), silence.score[rows])
         onset = np.where(dark, silence.onset[rows], -1)
-        vantage_network = layout.vantage_network.column
+        vantage_network = layout.vantage_network
         lately = series.vantages.lately(series.start, series.window)
         vantages = np.bincount(vantage_network[lately], minlength=len(layout.networks))[rows]
         usual = silence.usual(series.start)[rows]
-        columns = (rows, opinion, score, self.seen[rows], usual, onset, alive, vantages)
-        networks = list(layout.networks)
-        for network, says_, scored, seen, expected, began, live, many in zip(
+        places, asns, homes = place_of[rows], layout.networks.right(rows), layout.homes(rows)
+        columns = (rows, places, asns, opinion, score, self.seen[rows], usual, onset, alive, vantages)
+        for network, place, asn, says_, scored, seen, expected, began, live, many in zip(
             *(column.tolist() for column in columns), strict=True
         ):
-            place, asn = networks[network]
             reading = readings[place]
             reading.volumes[asn] = Volume(  # type: ignore[index]  # ours
                 _OPINIONS[says_], scored, seen, expected, began if began >= 0 else None, live
             )
             reading.vantages[asn] = many  # type: ignore[index]  # ours
-            reading.homes[asn] = tuple(layout.homes.get(network, ()))  # type: ignore[index]  # ours
+            reading.homes[asn] = homes.get(network, ())  # type: ignore[index]  # ours
 
     def _slow(self, chosen: Bools, readings: dict[int, CountryReading]) -> None:
         """The slower of the two measures of each network on a platform; nothing where neither was measured."""
         series, layout = self.series, self.series.layout
-        place_of = layout.group_place.column[layout.cell_group.column]
+        place_of = layout.group_place[layout.cell_group]
         for table, measure, sign in ((series.ttfb, "ttfb_ms", 1.0), (series.throughput, "throughput", -1.0)):
             rows = np.flatnonzero(chosen[place_of] & (table.first >= 0))
             fresh = series.start - table.last[rows] <= STALE_WINDOWS * series.window
@@ -258,12 +256,11 @@ class Survey:
             well = table.well[rows] >= series.detection.close_nats
             opinion = np.where(fresh, np.where(score >= 1.0, 1, np.where(well, 2, 0)), 0)
             onset = np.where(table.open[rows], table.onset[rows], -1)
-            columns = (rows, opinion, score, usual, table.slower[rows], onset)
-            for cell, says, scored, expected, slower, began in zip(
-                *(column.tolist() for column in columns), strict=True
+            columns = (place_of[rows], opinion, score, usual, table.slower[rows], onset)
+            for (platform, _, asn, _), place, says, scored, expected, slower, began in zip(
+                layout.cell_names(rows), *(column.tolist() for column in columns), strict=True
             ):
-                platform, _, asn, _ = layout.cell_names[cell]
-                found = _at(readings, place_of[cell]).slowness
+                found = readings[place].slowness
                 held = found.get((platform, asn))
                 if held is None or scored > held.score:
                     found[platform, asn] = Slowness(  # type: ignore[index]  # ours
@@ -278,23 +275,27 @@ class Survey:
     def _failures(self, chosen: Bools, readings: dict[int, CountryReading], counts: Counts) -> None:
         """How results failed in this window, and what the controls of the failing ones said."""
         layout, outcomes = self.series.layout, len(self.mechanisms)
-        place_of = layout.group_place.column[layout.cell_group.column]
+        place_of = layout.group_place[layout.cell_group]
         failed = np.flatnonzero(~counts.ok)
-        cell = layout.post_cell.column[counts.post[failed]]
+        cell = layout.post_cell[counts.post[failed]].astype(np.int64)
         here = chosen[place_of[cell]]
         failed, cell = failed[here], cell[here]
         keys, many = np.unique(cell * outcomes + counts.mechanism[failed], return_counts=True)
-        for key, count in zip(keys.tolist(), many.tolist(), strict=True):
-            platform, _, asn, _ = layout.cell_names[key // outcomes]
-            found = _at(readings, place_of[key // outcomes]).mechanisms
+        names, places = layout.cell_names(keys // outcomes), place_of[keys // outcomes].tolist()
+        for key, (platform, _, asn, _), place, count in zip(
+            keys.tolist(), names, places, many.tolist(), strict=True
+        ):
+            found = readings[place].mechanisms
             held = found.setdefault((platform, asn), {})  # type: ignore[attr-defined]  # ours
             held[self.mechanisms[key % outcomes]] = count
         control = counts.control[failed]
         known = control >= 0
         keys, many = np.unique(cell[known] * 2 + (control[known] == 1), return_counts=True)
-        for key, count in zip(keys.tolist(), many.tolist(), strict=True):
-            platform = layout.cell_names[key // 2][0]
-            told = _at(readings, place_of[key // 2]).control
+        names, places = layout.cell_names(keys // 2), place_of[keys // 2].tolist()
+        for key, (platform, *_), place, count in zip(
+            keys.tolist(), names, places, many.tolist(), strict=True
+        ):
+            told = readings[place].control
             good, bad = told.get(platform, (0, 0))
             told[platform] = (good + count, bad) if key % 2 else (good, bad + count)  # type: ignore[index]  # ours
 
@@ -307,6 +308,6 @@ def _whole(values: Floats) -> NDArray[np.int64]:
     return np.rint(values).astype(np.int64)
 
 
-def _distinct(series: Ints, names: Ints, many: int, size: int) -> Ints:
+def _distinct(series: Ints, names: Numbers, many: int, size: int) -> Ints:
     """How many different names each series has."""
     return np.bincount(np.unique(series * many + names) // max(1, many), minlength=size)
