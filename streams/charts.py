@@ -400,13 +400,12 @@ def _millis(time: datetime) -> int:
 
 
 def _dressed(chart: Chart) -> Chart:
-    return (
-        chart.configure(
-            font=FONT, background="#ffffff", padding={"left": 14, "right": 14, "top": 6, "bottom": 4}
-        )
-        .configure_axis(
-            labelColor=MUTED, titleColor=MUTED, domainColor=RULE, tickColor=RULE, labelFontSize=11
-        )
-        .configure_view(stroke=None)
-        .configure_legend(labelColor=MUTED, titleColor=MUTED, labelFontSize=10, titleFontSize=10)
+    muted = {"labelColor": MUTED, "titleColor": MUTED}
+    return chart.configure(  # at once: each call copies the whole chart
+        font=FONT,
+        background="#ffffff",
+        padding={"left": 14, "right": 14, "top": 6, "bottom": 4},
+        axis=muted | {"domainColor": RULE, "tickColor": RULE, "labelFontSize": 11},
+        view={"stroke": None},
+        legend=muted | {"labelFontSize": 10, "titleFontSize": 10},
     )

@@ -6,12 +6,14 @@ Altair and vl-convert (extra `charts`), which are asked for only when something 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from xml.sax.saxutils import escape
 
 from detectors.readings import Reading
 from streams.records import Incident, Kind, Scope
@@ -135,6 +137,7 @@ def draw(event: Event, recorder: Recorder, path: Path) -> None:
         raise PictureError(f"{path}: its name must end in {', '.join(SUFFIXES)}")
     try:
         import altair as alt  # noqa: PLC0415  an extra, and slow to load
+        import vl_convert as vlc  # noqa: PLC0415
     except ImportError as error:
         raise PictureError("a picture needs the extra charts: pip install 'netdusk[charts]'") from error
     tracks = [
@@ -143,20 +146,41 @@ def draw(event: Event, recorder: Recorder, path: Path) -> None:
         for asn in (0, *event.asns)
         if (track := _track(recorder, event.country, platform, asn)) is not None
     ]
-    parts = [part for name, track in tracks if (part := _part(alt, event, name, track)) is not None]
+    store: dict[
+        str, list[dict[str, Any]]
+    ] = {}  # rows by name: Altair copies what is in a chart many times over
+    parts = [part for name, track in tracks if (part := _part(alt, store, event, name, track)) is not None]
     if not parts:
         raise PictureError(f"{event.title}: no results of {', '.join(event.platforms)} in its time")
     mark = "SIMULATED: " if event.simulated else ""
     chart = (
         alt.vconcat(*parts, spacing=14)
         .properties(title=alt.TitleParams(mark + event.title, anchor="start", fontSize=14))
-        .configure_view(stroke="#d5dae1")
-        .configure_axis(labelColor="#5a6472", titleColor="#5a6472", gridColor="#eef1f4")
+        .configure(
+            view={"stroke": "#d5dae1"},
+            axis={"labelColor": "#5a6472", "titleColor": "#5a6472", "gridColor": "#eef1f4"},
+        )
     )
-    if path.suffix == ".html":
-        path.write_text(chart.to_html(inline=True), encoding="utf-8")
-    else:
-        chart.save(path, scale_factor=2)
+    spec = chart.to_dict(format="vega-lite") | {"datasets": store}
+    match path.suffix:
+        case ".html":
+            path.write_text(
+                _page(vlc.javascript_bundle("window.vegaEmbed = vegaEmbed;"), event.title, spec),
+                encoding="utf-8",
+            )
+        case ".svg":
+            path.write_text(vlc.vegalite_to_svg(spec), encoding="utf-8")
+        case _:
+            path.write_bytes(vlc.vegalite_to_png(spec, scale=2))
+
+
+def _page(library: str, title: str, spec: dict[str, Any]) -> str:
+    """A whole page. Names come from records, so none of them may end the script that it stands in."""
+    told = json.dumps(spec).replace("<", "\\u003c")
+    return (
+        f'<!doctype html>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n<div id="picture"></div>\n'
+        f'<script>{library}</script>\n<script>vegaEmbed("#picture", {told});</script>\n'
+    )
 
 
 def _of_incident(incident: Incident, labels: Sequence[Label], recorder: Recorder, end: datetime) -> Event:
@@ -230,14 +254,15 @@ def _track(recorder: Recorder, country: str, platform: str, asn: int) -> _Track 
     return recorder.tracks.get((country, platform))
 
 
-def _part(alt: Any, event: Event, name: str, track: _Track) -> Any:
+def _part(alt: Any, store: dict[str, list[dict[str, Any]]], event: Event, name: str, track: _Track) -> Any:
     """Two strips of one series: reachability, and below it the score; None without results."""
     margin = max(MARGIN_MIN, (event.end - event.begin) * MARGIN_SHARE)
     rows = _rows(track, event.begin - margin, event.end + margin)
     if not rows:
         return None
     x = alt.X("time:T", title=None, axis=alt.Axis(format="%d %b %H:%M", labelOverlap=True))
-    data = alt.Chart(alt.Data(values=rows)).properties(width=760)
+    store[f"rows{len(store)}"] = rows
+    data = alt.Chart(alt.NamedData(name=f"rows{len(store) - 1}")).properties(width=760)
     ratio_scale = alt.Scale(domain=[0, 1])
     ratio = alt.layer(
         *_shades(alt, event),

@@ -1,5 +1,6 @@
 """The picture of an event: what is drawn, and what is said where nothing can be."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -104,10 +105,12 @@ def test_a_missed_label_is_drawn_without_an_alarm(recorder: Recorder, tmp_path: 
     assert (tmp_path / "event.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_page_fetches_nothing(recorder: Recorder, tmp_path: Path) -> None:
-    draw(choose("pk-1", [incident(Scope.NATION_SCALE)], [], recorder, END), recorder, tmp_path / "event.html")
+def test_the_page_fetches_nothing_and_runs_no_name(recorder: Recorder, tmp_path: Path) -> None:
+    event = choose("pk-1", [incident(Scope.NATION_SCALE)], [], recorder, END)
+    draw(replace(event, title="</title></script><script>alert(1)"), recorder, tmp_path / "event.html")
     text = (tmp_path / "event.html").read_text()
     assert "<script src=" not in text and "@import" not in text
+    assert text.count("<script>") == text.count("</script>") == 2
 
 
 def test_windows_without_results_break_the_line(recorder: Recorder) -> None:
