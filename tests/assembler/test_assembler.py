@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.assembler import CALENDAR_MAX, Assembler
@@ -15,6 +15,7 @@ from detectors.readings import Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.snapshots import Kind, Scope, Severity, Snapshot
 from tests.assembler.hand import T0, WINDOW, country, reading, run, story
+from tests.effort import examples
 
 ALL = range(1, 6)
 
@@ -424,7 +425,7 @@ def networks_lines(rng: random.Random, length: int) -> dict[tuple[str, int], str
     return lines
 
 
-@settings(max_examples=30, deadline=None)
+@examples(10)
 @given(st.integers(0, 10_000), st.integers(0, 60))
 def test_a_crash_anywhere_changes_nothing(seed: int, at: int) -> None:
     lines = networks_lines(random.Random(seed), 60)
@@ -433,7 +434,7 @@ def test_a_crash_anywhere_changes_nothing(seed: int, at: int) -> None:
     assert run(windows, restart_at=at) == run(windows)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(15)
 @given(st.integers(0, 10_000))
 def test_every_incident_is_told_in_order(seed: int) -> None:
     snapshots = run(story(networks_lines(random.Random(seed), 80)))
@@ -450,7 +451,7 @@ def test_every_incident_is_told_in_order(seed: int) -> None:
 LIES = st.text(".x?~", min_size=40, max_size=40)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(st.integers(3, 7).flatmap(lambda n: st.tuples(st.just(n), st.lists(LIES, max_size=(n - 1) // 2))))
 def test_a_minority_that_lies_can_neither_open_mask_nor_resolve(case: tuple[int, list[str]]) -> None:
     n, lies = case

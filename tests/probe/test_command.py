@@ -1,4 +1,4 @@
-"""`netdusk probe` as its own process, against servers on loopback."""
+"""`netdusk probe` against servers on loopback; as its own process where signals, pipes and kills are the matter."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from typer.testing import CliRunner
 
 from producers.records import ProbeResult, decode
+from streams.commands.probe import app
 from tests.probe import servers
 from tests.probe.servers import HOST, answer, certified, serving
 
@@ -28,12 +30,24 @@ class World:
 
     arguments: list[str]
     urls: list[str]
+    asked: asyncio.Queue[None]  # holds one for each time that the good target was
+
+    async def rounds(self, count: int) -> None:
+        """Wait for so many rounds: whoever then looks need not look often."""
+        for _ in range(count):
+            await self.asked.get()
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
-        good = await stack.enter_async_context(serving(servers.says(answer()), certified()))
+        asked: asyncio.Queue[None] = asyncio.Queue()
+
+        async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.put_nowait(None)
+            await servers.says(answer())(reader, writer)
+
+        good = await stack.enter_async_context(serving(say, certified()))
         resetting = await stack.enter_async_context(serving(servers.resets))
         refused = await stack.enter_async_context(servers.refusing())
         table = servers.NameServer(addresses={HOST: ["127.0.0.1"], "bogon.test": ["10.10.34.34"]})
@@ -55,7 +69,14 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         place = ["--country", "PK", "--asn", "17557", "--region", "PK-PB", "--vantage", "pk-lhe-03"]
         resolver = ["--resolver", f"127.0.0.1:{names.port}"]
         authorities = ["--authorities", str(servers.write_authority(tmp_path))]
-        yield World([*place, "--targets", str(targets), *resolver, *authorities], urls)
+        yield World([*place, "--targets", str(targets), *resolver, *authorities], urls, asked)
+
+
+async def one_round(*arguments: str) -> tuple[int, bytes, str]:
+    """`netdusk probe --once` beside the servers; it has a loop of its own."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        done = await asyncio.to_thread(CliRunner().invoke, app, ["--once", *arguments])
+    return done.exit_code, done.stdout_bytes, done.output
 
 
 async def probe(*arguments: str) -> asyncio.subprocess.Process:
@@ -99,9 +120,7 @@ def expected(world: World) -> set[tuple[str, str | None, str]]:
 
 async def test_one_round_as_json(world: World, tmp_path: Path) -> None:
     control = tmp_path / "control.json"
-    code, out, err = await ended(
-        await probe("--once", "--json", *world.arguments, "--control-out", str(control))
-    )
+    code, out, err = await one_round("--json", *world.arguments, "--control-out", str(control))
     assert code == 1, err
     found = results(out)
     assert ends(found) == expected(world)
@@ -119,16 +138,16 @@ async def test_one_round_as_json(world: World, tmp_path: Path) -> None:
         assert record.timings_ms.total is not None
     assert len({record.id for record in found}) == 4
     # What this one wrote is another one's control.
-    code, out, err = await ended(await probe("--once", "--json", *world.arguments, "--control", str(control)))
+    code, out, err = await one_round("--json", *world.arguments, "--control", str(control))
     assert {record.control_ok for record in results(out) if record.ok} == {True}, err
     assert {record.control_ok for record in results(out) if not record.ok} == {False}
 
 
 async def test_one_round_as_a_table(world: World) -> None:
-    code, out, err = await ended(await probe("--once", *world.arguments, "--platform", "youtube"))
+    code, out, err = await one_round(*world.arguments, "--platform", "youtube")
     assert code == 0, err
     assert "youtube: 1 of 1 targets answered" in out.decode()
-    code, out, err = await ended(await probe("--once", *world.arguments))
+    code, out, err = await one_round(*world.arguments)
     assert code == 1, err
     assert "x: 0 of 2 targets answered" in out.decode()
     assert "tls connection_reset" in " ".join(out.decode().split())
@@ -188,6 +207,7 @@ def spooled(spool: Path) -> list[ProbeResult]:
 async def test_without_a_broker_everything_is_in_the_spool(world: World, tmp_path: Path) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
         process, url = await spooling(world, tmp_path / "spool")
+        await world.rounds(3)
         figures = await figures_until(url, "netdusk_probe_results_total", 8)
     assert 'netdusk_probe_results_total{outcome="tls",platform="x"}' in figures
     assert "netdusk_probe_broker_up 0.0" in figures
@@ -203,6 +223,7 @@ async def test_without_a_broker_everything_is_in_the_spool(world: World, tmp_pat
 async def test_what_the_spool_has_survives_a_kill(world: World, tmp_path: Path) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
         process, url = await spooling(world, tmp_path / "spool")
+        await world.rounds(2)
         await figures_until(url, "netdusk_probe_spool_records", 4)
         process.kill()
         await process.communicate()
@@ -210,6 +231,7 @@ async def test_what_the_spool_has_survives_a_kill(world: World, tmp_path: Path) 
     assert len(kept) >= 4
     async with asyncio.timeout(WAIT_SECONDS):
         process, url = await spooling(world, tmp_path / "spool")
+        await world.rounds(2)
         await figures_until(url, "netdusk_probe_spool_records", len(kept) + 1)
         process.send_signal(signal.SIGTERM)
         await process.communicate()

@@ -345,6 +345,7 @@ def page_of(simulated: bool) -> str:
 HOSTILE = "<script>alert(1)</script>\"'&|`*"
 
 
+@lru_cache
 def hostile() -> Report:
     snapshots = [
         incident(
@@ -437,14 +438,6 @@ def test_a_report_without_results_says_so() -> None:
         to_png(report)
 
 
-def test_the_picture_is_one() -> None:
-    png = to_png(report_of(story(simulated=True), results(simulated=True)))
-    assert png[:8] == b"\x89PNG\r\n\x1a\n"
-    width, height = (int.from_bytes(png[i : i + 4]) for i in (16, 20))
-    assert width > 1600
-    assert height > 500
-
-
 def test_the_same_facts_give_the_same_page() -> None:
     chart = charts.grid(report_of(story()))
     assert charts.to_svg(chart, "grid", "words") == charts.to_svg(chart, "grid", "words")
@@ -470,12 +463,15 @@ def test_the_command_writes_every_form(form: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     outcome = CliRunner().invoke(app, [ID, "--format", form, "--output", str(out), *files(tmp_path)])
     assert outcome.exit_code == 0, outcome.output
-    starts = {"html": b"<!doctype html>", "md": b"# Live metrics", "json": b"{", "png": b"\x89PNG"}
+    starts = {"html": b"<!doctype html>", "md": b"# Live metrics", "json": b"{", "png": b"\x89PNG\r\n\x1a\n"}
     assert out.read_bytes().startswith(starts[form])
     if form == "json":
         made = msgspec.json.decode(out.read_bytes(), type=Report)
         assert made.check == (f"netdusk backtest {tmp_path}/p.jsonl --json --calendar {tmp_path}/c.jsonl",)
         assert len(made.lines) == 3
+    if form == "png":
+        width, height = (int.from_bytes(out.read_bytes()[i : i + 4]) for i in (16, 20))
+        assert (width > 1600, height > 500) == (True, True)
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,20 @@ from streams.records import CalendarEvent, Incident
 from tests.stories.telling import START, World, minutes, tell
 
 FOUR = "facebook,instagram,x,youtube"
+RALLY = CalendarEvent(
+    id="rally",
+    country="PK",
+    title="an online rally",
+    start=START + timedelta(minutes=150),
+    end=START + timedelta(minutes=240),
+)
 
 
 class Story(NamedTuple):
     text: str
     expected: str
     world: World = World()
+    calendar: tuple[CalendarEvent, ...] = ()
 
 
 STORIES = {
@@ -152,6 +160,7 @@ STORIES = {
         platform nation-scale PK x 30 open updated* resolved
         platform nation-scale PK x 135 open updated* resolved
         """,
+        calendar=(RALLY,),
     ),
     "nothing happens": Story("PK x * ..................", ""),
 }
@@ -175,7 +184,8 @@ def _order(line: str) -> tuple[str, float]:
 
 @cache
 def told(name: str) -> list[Incident]:
-    return tell(STORIES[name].text, STORIES[name].world)
+    story = STORIES[name]
+    return tell(story.text, story.world, calendar=story.calendar)
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -208,7 +218,7 @@ SWIFT = ("nation-scale, four platforms", "one carrier", "one region", "mobile on
 
 @pytest.mark.parametrize("name", SWIFT)
 def test_it_is_told_within_minutes_and_so_is_its_end(name: str) -> None:
-    first, *_, last = tell(STORIES[name].text, STORIES[name].world, seed=2)
+    first, *_, last = told(name)
     assert first.id == last.id
     assert minutes(first.detected) - 30 <= DETECTED_MINUTES
     assert minutes(last.updated) - 60 <= RESOLVED_MINUTES
@@ -224,17 +234,7 @@ def test_one_incident_for_each_event_over_all_stories() -> None:
 
 
 def test_a_repeat_is_linked_to_the_first_and_to_the_calendar() -> None:
-    calendar = [
-        CalendarEvent(
-            id="rally",
-            country="PK",
-            title="an online rally",
-            start=START + timedelta(minutes=150),
-            end=START + timedelta(minutes=240),
-        )
-    ]
-    story = STORIES["again within the month"]
-    first, second = by_id(tell(story.text, story.world, calendar=calendar))
+    first, second = by_id(told("again within the month"))
     assert second[0].previous == (first[0].id,)
     assert second[0].coincides == ("rally",)
     facts = {fact.name: fact for fact in second[0].evidence}

@@ -6,9 +6,10 @@ import itertools
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.failures import Failure, Stage
@@ -18,6 +19,7 @@ from streams.machine import Chunk
 from streams.rows import MECHANISMS, Rows
 from streams.settings import load
 from streams.step import CountryMachine
+from tests.effort import examples
 
 START = datetime(2024, 1, 20, 12, 0, tzinfo=UTC)
 REPLAY = load(worker={"clock": "replay"})
@@ -180,18 +182,26 @@ def run(machine: CountryMachine, log: Sequence[Decoded | bytes], cuts: Sequence[
 LOG = story(7)
 
 
-@settings(max_examples=10, deadline=None)
+@cache
+def uncut() -> tuple[CountryMachine, list[bytes]]:
+    """The machine after LOG in one piece, and what it sent, sorted. Nobody feeds it further."""
+    machine = CountryMachine(REPLAY)
+    return machine, sorted(run(machine, LOG, []))
+
+
+@examples(8)
 @given(st.lists(st.integers(0, len(LOG)), max_size=12))
 def test_how_the_log_is_cut_changes_nothing(cuts: list[int]) -> None:
-    whole, cut = CountryMachine(REPLAY), CountryMachine(REPLAY)
-    assert sorted(run(whole, LOG, [])) == sorted(run(cut, LOG, cuts))
+    whole, expected = uncut()
+    cut = CountryMachine(REPLAY)
+    assert sorted(run(cut, LOG, cuts)) == expected
     assert whole.snapshot() == cut.snapshot()
     assert whole.totals.late > 0
     assert whole.totals.duplicate > 0
     assert whole.totals.rejected > 0
 
 
-@settings(max_examples=10, deadline=None)
+@examples(6)
 @given(st.integers(0, len(LOG)))
 def test_a_restored_machine_goes_on_as_if_nothing_had_been(at: int) -> None:
     steady = CountryMachine(REPLAY)
@@ -266,15 +276,22 @@ def log_of(rows: Sequence[ProbeResult], seed: int, twice: float = 0.0) -> list[D
 BLOCK = rows_of_a_block()
 
 
-@settings(max_examples=6, deadline=None)
+@cache
+def in_order() -> tuple[CountryMachine, list[bytes]]:
+    """The machine after BLOCK, each row once, and what it sent, sorted. Nobody feeds it further."""
+    machine = CountryMachine(REPLAY)
+    return machine, sorted(run(machine, log_of(BLOCK, 0), []))
+
+
+@examples(5)
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from([9, 100, 10_000]))
 def test_neither_order_within_the_lateness_nor_duplicates_nor_batches_change_what_is_told(
     seed: int, twice: float, size: int
 ) -> None:
-    plain, other = CountryMachine(REPLAY), CountryMachine(REPLAY)
-    expected = run(plain, log_of(BLOCK, 0), [])
+    plain, expected = in_order()
+    other = CountryMachine(REPLAY)
     log = log_of(BLOCK, seed, twice)
-    assert sorted(run(other, log, range(size, len(log), size))) == sorted(expected)
+    assert sorted(run(other, log, range(size, len(log), size))) == expected
     assert plain.totals.late == other.totals.late == 0
     assert other.totals.applied == len(BLOCK)
     assert (other.totals.duplicate > 0) == (twice > 0)

@@ -36,7 +36,7 @@ def test_the_two_faces_show_the_same_results(name: str) -> None:
     simulation = Simulation(
         world(name, warmup_days=0.2, gap_hours=(1, 3), volume=3),
         seed=8,
-        days=2,
+        days=1,
         mechanisms=step_rows.MECHANISMS,
     )
     records = iter(simulation.results())
@@ -79,7 +79,7 @@ def test_records_read_back_and_say_that_they_are_made_up() -> None:
 
 def test_a_seed_is_a_world() -> None:
     def first(seed: int) -> list[bytes]:
-        records = Simulation(WORLDS["mixed"], seed=seed, days=5).results()
+        records = Simulation(WORLDS["mixed"], seed=seed, days=2).results()
         return [encode(record) for record, _ in zip(records, range(300), strict=False)]
 
     assert first(1) == first(1)
