@@ -18,7 +18,7 @@ from detectors.moves import Event, Phase
 from detectors.readings import CountryReading, Opinion
 from detectors.settings import IncidentSettings
 from detectors.snapshots import Kind, Scope, Severity
-from detectors.votes import Part, vote
+from detectors.votes import Part, Vote, pooled, vote
 
 #: Failures are forgotten with a half-life of about ten windows, so that a change of mechanism shows.
 _FADE: Final = 0.93
@@ -80,6 +80,9 @@ class Case(msgspec.Struct, array_like=True):
     previous: list[str] = []
     coincides: list[str] = []
     same_time: int = 0  # of the previous ones, how many began at this time of day within the last days
+    wholes: dict[
+        str, Loss
+    ] = {}  # platform: all its networks as one, which show sooner than each that it is back
 
     # what it is made of
 
@@ -207,12 +210,17 @@ class Case(msgspec.Struct, array_like=True):
         """Take the window's evidence in, for every part."""
         dark = {a for a, volume in reading.volumes.items() if volume.live and volume.opinion is Opinion.BAD}
         k, n = (count * _RECENT_FADE for count in self.recent)
+        together: dict[str, list[tuple[Loss, Vote]]] = {}
         for key, loss in self.losses.items():
             if not (key[0] and key[1] in dark):  # on a dark network a platform says nothing
                 said = vote(Part(*key), reading)
                 loss.weigh(said, reading.start, reading.end, settings.recovery_windows)
                 k, n = k + said.k, n + said.n
+                if key[0] and key[1] and not loss.slow:
+                    together.setdefault(key[0], []).append((loss, said))
         self.recent = (k, n)
+        for platform, parts in together.items():
+            self._weigh_whole(platform, parts, reading, settings)
         live = live_networks(reading)
         self.live = max(self.live, len(live | set(self.networks)))
         self.vantages = max(self.vantages, sum(reading.vantages.values()))
@@ -221,6 +229,26 @@ class Case(msgspec.Struct, array_like=True):
         if self.silent and not self._went_silent(dark):
             self.silent = False
         self._rank(reading, settings)
+
+    def _weigh_whole(
+        self,
+        platform: str,
+        parts: list[tuple[Loss, Vote]],
+        reading: CountryReading,
+        settings: IncidentSettings,
+    ) -> None:
+        """Weigh the networks of a platform as one: of a small loss, many thin series show the end together."""
+        said = pooled([said for _, said in parts])
+        if len(parts) < 2 or said is None:
+            return
+        whole = self.wholes.get(platform)
+        if whole is None:
+            whole = self.wholes[platform] = Loss(
+                self.onset, said.expected, said.reachability, said.reachability
+            )
+        whole.weigh(said, reading.start, reading.end, settings.recovery_windows)
+        for loss, _ in parts:
+            loss.follow(whole)
 
     def _went_silent(self, dark: set[int]) -> bool:
         return len(dark & set(self.networks)) * 2 > len(self.networks)

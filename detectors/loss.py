@@ -24,6 +24,8 @@ _WORD_RESULTS: Final = 2.0
 _ENOUGH: Final = 4.5
 _ENOUGH_AGAINST: Final = 9.0
 _MOST: Final = 10.0
+#: Evidence that a little is lost still, from which on a part has not mended but in part.
+_DENIED: Final = 3.0
 #: What is tested against "back" is a part that is still mostly lost: this far up from its level to the usual one. So
 #: the few results that get through a block are no recovery.
 _HALFWAY: Final = 0.35
@@ -50,12 +52,15 @@ class Loss(msgspec.Struct, array_like=True):
     probes: int = 0
     heard: int = 0  # end of the last window with evidence
     alarmed: bool = True  # whether its detector alarmed then
-    bad_n: int = 0  # results, and successes, of the windows in which it was lost
+    bad_n: int = 0  # results, and successes, since it was lost, up to where it began to mend
     bad_k: int = 0
     wellness: float = 0.0
     good: int = 0
     good_since: int | None = None
     recovered: int | None = None
+    mend_n: int = 0  # the same since it began to mend: they are of the loss too, should it not last
+    mend_k: int = 0
+    lostness: float = 0.0  # the evidence, since it began to mend, that a little is lost still
 
     def weigh(self, said: Vote, start: int, end: int, recovery_windows: int) -> None:
         """Take one window's evidence in. Without results there is none."""
@@ -72,12 +77,23 @@ class Loss(msgspec.Struct, array_like=True):
         else:
             self.probes += said.n
         self.wellness = min(_MOST, max(0.0, self.wellness + self._nats(said)))
+        if not self.slow:
+            self.lostness = min(_MOST, max(0.0, self.lostness - self._nats_little(said)))
+        if self.lostness >= _DENIED and said.opinion is not Opinion.GOOD:
+            self.wellness = 0.0
+            if self.mend_n >= _TELLING_RESULTS:  # it has mended in part: that is its level from here on
+                self.bad_n = self.bad_k = 0
         if self.wellness == 0.0:
             self.good, self.good_since, self.recovered = 0, None, None
-            self.bad_n += said.n
-            self.bad_k += said.k
+            # Mending that came to nothing was chance: without it the level would be that of the worst windows.
+            self.bad_n += self.mend_n + said.n
+            self.bad_k += self.mend_k + said.k
+            self.mend_n = self.mend_k = 0
+            self.lostness = 0.0
             self.lost = self._share_lost(said)
             return
+        self.mend_n += said.n
+        self.mend_k += said.k
         if self.good_since is None:
             self.good_since = start
         self.good += 1
@@ -87,16 +103,28 @@ class Loss(msgspec.Struct, array_like=True):
         if self.recovered is None and self.good >= recovery_windows and enough:
             self.recovered = self.good_since
 
+    def follow(self, whole: Loss) -> None:
+        """Be back with all of which it is a part, unless its own results deny it."""
+        if self.good and whole.recovered is not None:
+            self.good, self.good_since = max(self.good, whole.good), whole.good_since
+            self.recovered = self.recovered if self.recovered is not None else whole.recovered
+
     def _nats(self, said: Vote) -> float:
         """How much more likely this window is if the part is back than if it is still mostly lost."""
         if self.slow or said.slow:
             quick = said.speed >= (1.0 + self.speed) / 2 and 2 * said.k >= said.n  # what fails has no speed
             return _NATS_SLOW if quick else -_NATS_SLOW
         usual = min(_RATIO_MAX, max(_RATIO_MIN, said.expected))
-        level = self._level()
-        fallen = max(_RATIO_MIN, min(level, self.low))
+        fallen = max(_RATIO_MIN, self._level())
         fallen = min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen))
         return said.k * log(usual / fallen) + (said.n - said.k) * log((1 - usual) / (1 - fallen))
+
+    @staticmethod
+    def _nats_little(said: Vote) -> float:
+        """How much more likely this window is if the part is back than if it still loses a little."""
+        usual = min(_RATIO_MAX, max(_RATIO_MIN + _FALL_MIN, said.expected))
+        little = usual - _FALL_MIN
+        return said.k * log(usual / little) + (said.n - said.k) * log((1 - usual) / (1 - little))
 
     def _level(self) -> float:
         """The ratio to which it has fallen: by its own results, and by the detector's word where they are few.

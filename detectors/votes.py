@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import median_high
 from typing import Final, NamedTuple
 
 from detectors.readings import CountryReading, Opinion, Slowness, Standing
@@ -70,6 +72,23 @@ def _vote(part: Part, reading: CountryReading) -> Vote:
     onset = slowness.onset if slowness.onset is not None else reading.start
     probes = max(said.probes, said.n)
     return said._replace(opinion=Opinion.BAD, onset=onset, probes=probes, speed=_speed(slowness))
+
+
+def pooled(votes: Sequence[Vote]) -> Vote | None:
+    """What several parts say as one by their results of this window, whatever their detectors say; None without any.
+
+    None of them counts for more than twice the middle one's results.
+    """
+    spoken = [said for said in votes if said.n]
+    if not spoken:
+        return None
+    most = 2 * median_high([said.n for said in spoken])
+    weights = [min(said.n, most) for said in spoken]
+    n = sum(weights)
+    k = round(sum(weight * said.k / said.n for weight, said in zip(weights, spoken, strict=True)))
+    expected = sum(weight * said.expected for weight, said in zip(weights, spoken, strict=True)) / n
+    now = sum(weight * said.reachability for weight, said in zip(weights, spoken, strict=True)) / n
+    return Vote(Opinion.UNSURE, n, k, expected, now, None, 0, slow=False)
 
 
 def _speed(slowness: Slowness) -> float:
