@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from itertools import islice
 from typing import Any, Final, Protocol, TypeVar
 from uuid import uuid4
 
@@ -88,6 +89,9 @@ class Lane:
     ticks: bool = True
     linger_seconds: float = (
         0.0  # over worker.chunk_seconds, where the records of many writers belong together
+    )
+    urgent: Callable[[bytes], bool] | None = (
+        None  # whether a record is not to wait for company: it may decide
     )
 
 
@@ -451,7 +455,12 @@ class Partition:
         """Give the records that come with the first one a moment to come: a checkpoint costs the same for all."""
         loop = asyncio.get_running_loop()
         end = loop.time() + max(self._around.settings.worker.chunk_seconds, self.lane.linger_seconds)
+        urgent, looked_at = self.lane.urgent, 0
         while self._waiting < self._chunk_records and not self._closed.is_set():
+            new = [part for part, _ in islice(self._inbox, looked_at, None)]
+            looked_at += len(new)
+            if urgent is not None and any(urgent(value) for part in new for value in part.values if value):
+                return
             left = end - loop.time()
             if left <= 0:
                 return

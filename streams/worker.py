@@ -29,7 +29,7 @@ from faust.transport.consumer import Consumer
 from faust.types import TP
 from prometheus_client import CollectorRegistry, generate_latest
 
-from producers.records import Tick, encode
+from producers.records import TICK_SCHEMA, Tick, encode
 from streams.almanac import Almanac, Scheduling
 from streams.connection import Reader, connect, disconnect, ssl_context, wait_for_broker
 from streams.metrics import Counting, Observed, WorkerMetrics, WorldCollector
@@ -44,6 +44,7 @@ log = structlog.get_logger()
 
 #: A partition that has work at hand and has done none for so long makes /healthz fail.
 STUCK_SECONDS: Final = 120.0
+_TICK: Final = TICK_SCHEMA.encode()
 _CLOSE_SECONDS: Final = 3.0
 _RESTORES_AT_ONCE: Final = 4
 _CLOCK_SECONDS: Final = 15.0
@@ -65,7 +66,8 @@ def own_lanes(settings: Settings, almanac: Almanac) -> list[Lane]:
 
     topics = settings.topics
     return [
-        Lane(topics.probes, topics.checkpoints, country),
+        # A tick may close a window, and somebody waits for what comes of it.
+        Lane(topics.probes, topics.checkpoints, country, urgent=lambda value: _TICK in value),
         Lane(
             topics.health,
             topics.world_checkpoints,
