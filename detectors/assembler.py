@@ -427,9 +427,9 @@ def _recent(
 ) -> dict[tuple[str, int, str], tuple[float, float]]:
     """Successes and results of the last few windows, by part."""
     recent = {}
-    keys = [(p, a, "") for p, a in reading.networks] + [(p, 0, r) for p, r in reading.regions]
-    for key in sorted(keys):
-        said = vote(Part(*key), reading)
+    standings = {(p, a, ""): said for (p, a), said in reading.networks.items()}
+    standings |= {(p, 0, r): said for (p, r), said in reading.regions.items()}
+    for key, said in sorted(standings.items()):
         k, n = before.get(key, (0.0, 0.0))
         k, n = k * _RECENT_FADE + said.k, n * _RECENT_FADE + said.n
         if n >= _RECENT_LEAST:

@@ -5,8 +5,6 @@ Reads and never changes anything. Costs what the chosen countries have of series
 
 from __future__ import annotations
 
-from math import exp
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -249,28 +247,34 @@ class Survey:
         """The slower of the two measures of each network on a platform; nothing where neither was measured."""
         series, layout = self.series, self.series.layout
         place_of = layout.group_place[layout.cell_group]
-        for table, measure, sign in ((series.ttfb, "ttfb_ms", 1.0), (series.throughput, "throughput", -1.0)):
-            rows = np.flatnonzero(chosen[place_of] & (table.first >= 0))
+        rows = np.flatnonzero(chosen[place_of] & ((series.ttfb.first >= 0) | (series.throughput.first >= 0)))
+        if not len(rows):
+            return
+        scored = []
+        for table in (series.ttfb, series.throughput):
+            score = table.score[rows]
+            scored.append(np.where(table.first[rows] >= 0, score, -1.0))
+        worse = scored[1] > scored[0]  # of equal ones, the time to first byte
+        told = []
+        for table, sign in ((series.ttfb, 1.0), (series.throughput, -1.0)):
             fresh = series.start - table.last[rows] <= STALE_WINDOWS * series.window
             score, usual = table.score[rows], table.usual(series.start)[rows]
             well = table.well[rows] >= series.detection.close_nats
             opinion = np.where(fresh, np.where(score >= 1.0, 1, np.where(well, 2, 0)), 0)
-            onset = np.where(table.open[rows], table.onset[rows], -1)
-            columns = (place_of[rows], opinion, score, usual, table.slower[rows], onset)
-            for (platform, _, asn, _), place, says, scored, expected, slower, began in zip(
-                layout.cell_names(rows), *(column.tolist() for column in columns), strict=True
-            ):
-                found = readings[place].slowness
-                held = found.get((platform, asn))
-                if held is None or scored > held.score:
-                    found[platform, asn] = Slowness(  # type: ignore[index]  # ours
-                        _OPINIONS[says],
-                        scored,
-                        measure,
-                        exp(sign * (expected + slower)),
-                        exp(sign * expected),
-                        began if began >= 0 else None,
-                    )
+            now, expected = np.exp(sign * (usual + table.slower[rows])), np.exp(sign * usual)
+            told.append((opinion, score, now, expected, np.where(table.open[rows], table.onset[rows], -1)))
+        columns = (place_of[rows], worse, *(np.where(worse, b, a) for a, b in zip(*told, strict=True)))
+        for (platform, _, asn, _), place, by_speed, says, score, now, expected, began in zip(
+            layout.cell_names(rows), *(column.tolist() for column in columns), strict=True
+        ):
+            readings[place].slowness[platform, asn] = Slowness(  # type: ignore[index]  # ours
+                _OPINIONS[says],
+                score,
+                "throughput" if by_speed else "ttfb_ms",
+                now,
+                expected,
+                began if began >= 0 else None,
+            )
 
     def _failures(self, chosen: Bools, readings: dict[int, CountryReading], counts: Counts) -> None:
         """How results failed in this window, and what the controls of the failing ones said."""

@@ -403,26 +403,37 @@ def _health_messages(reading: Reading) -> list[Message]:
     health = reading.health
     start = datetime.fromtimestamp(reading.start, UTC)
     signs = signs_of(reading)
+    # Where nobody watches, there is nothing to tell; a post that comes later in the same chunk is known too early.
+    watched = np.flatnonzero((health.n > 0) | (health.networks_live > 0))
+    columns = (
+        health.n[watched],
+        health.k[watched],
+        np.round(health.expected[watched], 6),
+        np.round(health.reachability[watched], 6),
+        np.round(health.score[watched], 6),
+        health.networks_live[watched],
+        health.networks_bad[watched],
+    )
     messages = []
-    for i, platform in enumerate(health.platform):
-        if not health.n[i] and not health.networks_live[i]:
-            continue  # nobody watches it there; a post that comes later in the same chunk is known too early
-        sign = signs.get((platform, health.country[i], health.simulated[i]), NO_SIGNS)
+    for i, *figures in zip(watched.tolist(), *(column.tolist() for column in columns), strict=True):
+        n, k, expected, reachability, score, live, bad = figures
+        platform, country, simulated = health.platform[i], health.country[i], health.simulated[i]
+        sign = signs.get((platform, country, simulated), NO_SIGNS)
         record = HealthRecord(
             platform=platform,
-            country=health.country[i],
+            country=country,
             start=start,
-            n=int(health.n[i]),
-            k=int(health.k[i]),
-            expected=round(float(health.expected[i]), 6),
-            reachability=round(float(health.reachability[i]), 6),
-            score=round(float(health.score[i]), 6),
-            networks_live=int(health.networks_live[i]),
-            networks_bad=int(health.networks_bad[i]),
+            n=n,
+            k=k,
+            expected=expected,
+            reachability=reachability,
+            score=score,
+            networks_live=live,
+            networks_bad=bad,
             controls_good=sign.controls_good,
             controls_bad=sign.controls_bad,
             failures=dict(sign.failures),
-            simulated=health.simulated[i],
+            simulated=simulated,
         )
         messages.append(Message("health", platform.encode(), encode(record)))
     return messages
