@@ -144,11 +144,13 @@ class Assembler:
         known = [case for case in held.cases if case.phase is not Phase.SUSPECTED]
         mending = {part for case in known for part in case.mending}
         held.recent = _recent(reading, held.recent)
-        calm = {
-            Part(*key) for key, counts in held.recent.items() if _is_well(vote(Part(*key), reading), *counts)
-        }
+        recent = held.recent
+
+        def mends(part: Part) -> bool:
+            return part in mending or (part in recent and _is_well(vote(part, reading), *recent[part]))
+
         doubts: dict[tuple[str, str], int] = {}
-        for found in find_causes(reading, self.settings, mending | calm):
+        for found in find_causes(reading, self.settings, mends):
             case = self._match(found, held.cases)
             taken = {part for other in known if other is not case for part in other.parts}
             cause = found.without(taken | self._doubtful(found, mending, held.doubts, doubts))

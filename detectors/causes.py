@@ -9,7 +9,7 @@ One network has one vote. Nothing here remembers anything: a reading goes in, ca
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median_low
 from typing import Any, Final
@@ -98,23 +98,23 @@ def leans(standing: Standing, settings: IncidentSettings) -> bool:
 
 
 def find_causes(
-    reading: CountryReading, settings: IncidentSettings, mending: Collection[Part] = ()
+    reading: CountryReading, settings: IncidentSettings, mends: Callable[[Part], bool]
 ) -> list[Cause]:
     """The causes that this window shows, widest first; the order is the same for the same reading.
 
-    `mending` are parts of incidents that show positive evidence again: a detector that has not calmed down yet
-    makes no cause of them.
+    `mends` tells the parts that show positive evidence again: a detector that has not calmed down yet makes no cause
+    of them.
     """
     dark = dark_networks(reading)
     causes = list(_darkness(reading, dark, settings))
     lost, leaning = _lost_cells(reading, dark, settings)
     for platform in list(lost):
-        lost[platform] = {a: v for a, v in lost[platform].items() if Part(platform, a, "") not in mending}
+        lost[platform] = {a: v for a, v in lost[platform].items() if not mends(Part(platform, a, ""))}
         if not lost[platform]:
             del lost[platform]
     by_region = _lost_regions(reading, lost)
     for platform in list(by_region):
-        kept = {r: v for r, v in by_region[platform].items() if Part(platform, 0, r) not in mending}
+        kept = {r: v for r, v in by_region[platform].items() if not mends(Part(platform, 0, r))}
         by_region[platform] = kept
         if not kept:
             del by_region[platform]
@@ -168,11 +168,13 @@ def _lost_cells(
         slow = reading.slowness.get((platform, asn))
         if asn in dark or not (standing.live or (slow is not None and slow.opinion is Opinion.BAD)):
             continue
-        said = vote(Part(platform, asn, ""), reading)
         leaning.setdefault(platform, set())
-        if said.opinion is Opinion.BAD and said.onset is not None:
-            lost.setdefault(platform, {})[asn] = said
-        elif leans(standing, settings):
+        if standing.opinion is Opinion.BAD or (slow is not None and slow.opinion is Opinion.BAD):
+            said = vote(Part(platform, asn, ""), reading)
+            if said.onset is not None:
+                lost.setdefault(platform, {})[asn] = said
+                continue
+        if leans(standing, settings):
             leaning[platform].add(asn)
     for platform, stirring in leaning.items():
         pooled = reading.platforms.get(platform)
