@@ -15,7 +15,7 @@ import numpy as np
 from detectors import jury
 from detectors.binomial import RATIO_MAX, RATIO_MIN
 from detectors.binomial_columns import Pool, evidence_columns
-from detectors.columns import Bools, Floats, Ints, Numbers, StoredColumn, grained, medians, sums
+from detectors.columns import Bools, Floats, Ints, Numbers, StoredColumn, clipped, grained, medians, sums
 from detectors.layout import Layout, StoredLayout
 from detectors.readings import Counts, Health, PostKey, Pulse, Reading, SeriesGauge
 from detectors.series import Series
@@ -146,10 +146,11 @@ class Bank:
         warm = cells.warm(start)
         groups = series.groups.cusum
         was_open = groups.open.copy()
-        doubt = np.where(
-            was_open, groups.contrary_drop(np.clip(series.groups.expected, RATIO_MIN, RATIO_MAX)), np.inf
-        )
-        evidence, scale = cells.weigh(start, k, n, doubt[group])
+        doubt = None
+        if was_open.any():
+            contrary = groups.contrary_drop(clipped(series.groups.expected, RATIO_MIN, RATIO_MAX))
+            doubt = np.where(was_open, contrary, np.inf)[group]
+        evidence, scale = cells.weigh(start, k, n, doubt)
         self._pool(series.groups, start, group, k, n, cells.usual, evidence, scale, warm)
         # What a network showed before its country was in doubt does not answer it.
         cells.cusum.well[(groups.open & ~was_open)[group]] = 0.0
@@ -184,7 +185,7 @@ class Bank:
         probes, good = sums(member, n, size), sums(member, k, size)
         due = sums(member, grained(n * usual), size)
         expected = np.divide(due, probes, out=pool.expected, where=probes > 0.0)
-        contrary = pool.cusum.contrary_drop(np.clip(expected, RATIO_MIN, RATIO_MAX))[member]
+        contrary = pool.cusum.contrary_drop(clipped(expected, RATIO_MIN, RATIO_MAX))[member]
         healthy = np.where(warm, -evidence_columns(contrary, usual, k, n) / scale, 0.0)
         pool.weigh(
             start,
@@ -198,14 +199,19 @@ class Bank:
     def _time(self, start: int, counts: Counts) -> None:
         """Weigh times to first byte, and the reciprocals of speeds."""
         cell = self.series.layout.post_cell[counts.post]
-        for table, values, sign in (
-            (self.series.ttfb, counts.ttfb_ms, 1.0),
-            (self.series.throughput, counts.throughput, -1.0),
-        ):
-            measured = np.flatnonzero(values > 0.0)  # NaN is not
-            count, low, high = medians(cell[measured], values[measured], table.size)
-            rows = np.flatnonzero(count)
-            table.step(start, rows, sign * (np.log(low[rows]) + np.log(high[rows])) / 2.0)
+        ttfb, throughput = self.series.ttfb, self.series.throughput
+        timed, moved = (values > 0.0 for values in (counts.ttfb_ms, counts.throughput))  # NaN is not
+        # Both measures in one go: small windows cost what their calls cost.
+        count, low, high = medians(
+            np.concatenate((cell[timed], cell[moved] + ttfb.size)),
+            np.concatenate((counts.ttfb_ms[timed], counts.throughput[moved])),
+            2 * ttfb.size,
+        )
+        rows = count.nonzero()[0]
+        middle = (np.log(low[rows]) + np.log(high[rows])) / 2.0
+        split = int(np.searchsorted(rows, ttfb.size))
+        ttfb.step(start, rows[:split], middle[:split])
+        throughput.step(start, rows[split:] - ttfb.size, -middle[split:])
 
     # what it says of all
 

@@ -5,6 +5,8 @@ Equal to the plain one to 1e-9. Everything is whole-column arithmetic: there is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from detectors.binomial import (
@@ -27,7 +29,7 @@ from detectors.binomial import (
     block_ends,
     slot_of,
 )
-from detectors.columns import Bools, Field, Floats, Ints, Singles, Table
+from detectors.columns import Bools, Field, Floats, Ints, Singles, StoredColumn, Table, clipped
 from detectors.cusum_columns import CusumColumns
 
 
@@ -40,7 +42,7 @@ def alarm_columns(rules: Rules, dense: float, sparse: float, presence: Floats) -
     """`Rules.alarm`, by columns."""
     minutes = presence * MINUTE / rules.window
     share = np.log(minutes / PRESENCE_SPARSE) / np.log(PRESENCE_DENSE / PRESENCE_SPARSE)
-    return np.asarray(sparse + (dense - sparse) * np.clip(share, 0.0, 1.0))
+    return np.asarray(sparse + (dense - sparse) * clipped(share, 0.0, 1.0))
 
 
 class Presence(Table):
@@ -56,6 +58,27 @@ class Presence(Table):
         "first": Field(np.int64, -1),
         "last": Field(np.int64, -1),
     }
+
+    def __init__(self, rules: Rules, dense: float, sparse: float) -> None:
+        self.rules, self.dense, self.sparse = rules, dense, sparse
+        super().__init__()
+
+    def grow(self, size: int) -> None:
+        """Have `size` series."""
+        super().grow(size)
+        self._alarm: Floats | None = None
+
+    def load(self, stored: Mapping[str, StoredColumn]) -> None:
+        """Become what `store` gave."""
+        super().load(stored)
+        self._alarm = None
+
+    @property
+    def alarm(self) -> Floats:
+        """Evidence that scores 1.0; worked out once a window."""
+        if self._alarm is None:
+            self._alarm = alarm_columns(self.rules, self.dense, self.sparse, self.present / self.exposed)
+        return self._alarm
 
     def waited(self, start: int, window: int) -> Floats:
         """Windows since the last results (1 where there were none yet)."""
@@ -73,6 +96,7 @@ class Presence(Table):
         np.multiply(self.exposed, keep, out=self.exposed, where=known)
         self.present += there & known
         self.exposed += known
+        self._alarm = None
 
 
 class _Baselines(Table):
@@ -141,7 +165,8 @@ class BinomialColumns:
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self.base = _Baselines(rules.lag)
-        self.presence = Presence()
+        settings = rules.settings
+        self.presence = Presence(rules, settings.alarm_network, settings.alarm_sparse)
         self.cusum = CusumColumns(rules)
         self.usual: Floats = np.empty(0)
 
@@ -158,8 +183,7 @@ class BinomialColumns:
     @property
     def alarm(self) -> Floats:
         """Evidence that scores 1.0."""
-        settings, share = self.rules.settings, self.presence.present / self.presence.exposed
-        return alarm_columns(self.rules, settings.alarm_network, settings.alarm_sparse, share)
+        return self.presence.alarm
 
     @property
     def shortfall_min(self) -> Floats:
@@ -181,7 +205,7 @@ class BinomialColumns:
         good, bad = base.good[slot].astype(np.float64), base.bad[slot].astype(np.float64)
         hourly = (good + prior * overall) / (good + bad + prior)
         level = base.level / (base.level_probes + prior)
-        return np.asarray(np.clip(hourly + level, RATIO_MIN, RATIO_MAX))
+        return clipped(hourly + level, RATIO_MIN, RATIO_MAX)
 
     def learned(self) -> Floats:
         """Results on which each baseline rests, those of long ago counted less."""
@@ -208,7 +232,7 @@ class BinomialColumns:
         evidence = np.zeros((len(settings.drops), self.size))
         scales = np.ones(self.size)
         healthy = np.zeros(self.size)
-        rows = np.flatnonzero((n > 0.0) & self.warm(start))
+        rows = ((n > 0.0) & self.warm(start)).nonzero()[0]
         if len(rows):
             learned = np.maximum(1.0, self.learned()[rows])
             p, some, all_ = usual[rows], k[rows], n[rows]
@@ -237,7 +261,7 @@ class BinomialColumns:
         base, rules = self.base, self.rules
         there = n > 0.0
         self.presence.see(there, start)
-        rows = np.flatnonzero(there)
+        rows = there.nonzero()[0]
         if len(rows):
             keep = np.exp2(n[rows] / -RESULTS_PER_RECENT)
             base.recent_good[rows] = base.recent_good[rows] * keep + k[rows]
@@ -312,7 +336,8 @@ class Pool:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self.presence = Presence()
+        settings = rules.settings
+        self.presence = Presence(rules, settings.alarm_country, settings.alarm_sparse)
         self.cusum = CusumColumns(rules)
         self.recent = _Recent()
         self.n: Floats = np.empty(0)
@@ -331,8 +356,7 @@ class Pool:
     @property
     def alarm(self) -> Floats:
         """Evidence that scores 1.0."""
-        settings, share = self.rules.settings, self.presence.present / self.presence.exposed
-        return alarm_columns(self.rules, settings.alarm_country, settings.alarm_sparse, share)
+        return self.presence.alarm
 
     @property
     def expected(self) -> Floats:

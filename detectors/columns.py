@@ -109,11 +109,19 @@ def grained(values: Floats) -> Floats:
     return np.asarray(np.rint(values * _GRAIN) / _GRAIN)
 
 
+def clipped(values: Floats, low: Floats | float, high: Floats | float) -> Floats:
+    """`np.clip`, at a third of its price for short columns."""
+    return np.asarray(np.minimum(np.maximum(values, low), high))
+
+
 def sums(index: Numbers, values: Floats, size: int) -> Floats:
     """Sum of `values` by `index`; each row of a two-dimensional `values` by itself."""
     if values.ndim == 1:
-        return np.asarray(np.bincount(index, weights=values, minlength=size), dtype=np.float64)
-    return np.stack([sums(index, row, size) for row in values])
+        return np.asarray(np.bincount(index, weights=values, minlength=size))
+    total = np.empty((len(values), size))
+    for row, of_row in zip(total, values, strict=True):
+        row[:] = np.bincount(index, weights=of_row, minlength=size)
+    return total
 
 
 def medians(group: Numbers, values: Singles, size: int) -> tuple[Ints, Floats, Floats]:
@@ -125,18 +133,18 @@ def medians(group: Numbers, values: Singles, size: int) -> tuple[Ints, Floats, F
     there are none). Their mean is the median.
     """
     count = np.bincount(group, minlength=size)
-    low, high = np.zeros(size), np.zeros(size)
+    both = np.zeros((2, size))
     if len(group):
         # Sorted as whole numbers: the group, then the value's bits, which ascend once the negative ones are turned
         # round. Rows come by rounds of vantages, each by group: a sort that sees runs is four times as fast.
         bits = values.view(np.int32)
-        turned = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) + 2**31
-        key = (group.astype(np.int64) << 32) | turned
+        key = group.astype(np.int64) << 32
+        key += bits ^ ((bits >> 31) & 0x7FFFFFFF)
         key.sort(kind="stable")
-        some = np.flatnonzero(count)
+        some = count.nonzero()[0]
         many = count[some]
-        first = np.cumsum(many) - many
-        for middle, place in ((low, (many - 1) // 2), (high, many // 2)):
-            bits = ((key[first + place] & 0xFFFFFFFF) - 2**31).astype(np.int32)
-            middle[some] = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).view(np.float32)
-    return count, low, high
+        last = many.cumsum() - 1
+        middle = key[np.concatenate((last - many // 2, last - (many - 1) // 2))]
+        bits = middle.astype(np.int32)  # the lower half
+        both[:, some] = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).view(np.float32).reshape(2, -1)
+    return count, both[0], both[1]

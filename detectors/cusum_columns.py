@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.binomial import RATIO_MAX, SUSPECT, Rules
-from detectors.columns import Bools, Field, Floats, Ints, Table
+from detectors.columns import Bools, Field, Floats, Ints, Table, clipped
 
 
 class CusumColumns(Table):
@@ -40,13 +40,13 @@ class CusumColumns(Table):
         """Log odds under the usual that count as "not well" of each series; at most the `doubt` that others have."""
         drops = self.rules.settings.drops
         contrary = np.full(self.size, drops[len(drops) // 2])
-        rows = np.flatnonzero(self.open)
+        rows = self.open.nonzero()[0]
         if len(rows):
             best = np.argmax(self.statistic[:, rows], axis=0)
             probes = self.probes[best, rows]
             lost = np.divide(self.short[best, rows], probes, out=np.zeros(len(rows)), where=probes > 0.0)
             p = usual[rows]
-            half = np.clip(p - np.maximum(0.0, lost) / 2.0, 0.02, RATIO_MAX)
+            half = clipped(p - np.maximum(0.0, lost) / 2.0, 0.02, RATIO_MAX)
             contrary[rows] = np.maximum(drops[0], np.log(p / (1.0 - p)) - np.log(half / (1.0 - half)))
         return contrary if doubt is None else np.minimum(contrary, doubt)
 
@@ -83,8 +83,8 @@ class CusumColumns(Table):
         self.statistic[:] = value
         bound = settings.cap_nats
         self.well *= fade
-        self.well += np.clip(healthy, -bound, bound)
-        np.clip(self.well, 0.0, settings.close_nats + 2.0, out=self.well)
+        self.well += clipped(healthy, -bound, bound)
+        self.well[:] = clipped(self.well, 0.0, settings.close_nats + 2.0)
         is_open = value.max(axis=0) > gate
         if is_open.any():
             self.well[is_open & ~self.open] = 0.0
@@ -109,7 +109,7 @@ class CusumColumns(Table):
     def deep(self, alarm: Floats) -> Bools:
         """Which series have lost so much, or seem to, that it must not become usual soon."""
         deep = np.zeros(self.size, dtype=np.bool_)
-        rows = np.flatnonzero(self.open | (self.statistic.max(axis=0) > SUSPECT * alarm))
+        rows = (self.open | (self.statistic.max(axis=0) > SUSPECT * alarm)).nonzero()[0]
         if len(rows):
             best, least = np.argmax(self.statistic[:, rows], axis=0), self.rules.settings.shortfall_deep
             least_of = np.where(self.open[rows], least, max(SUSPECT, least))

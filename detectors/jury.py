@@ -87,24 +87,26 @@ def weigh(
     posts.excess[rows] += share * (k / n - usual[mine] - posts.excess[rows])
     posts.see(rows, start, window)
     weight = np.ones(len(rows))
-    sits = np.flatnonzero(crowded[mine])
+    sits = crowded[mine].nonzero()[0]
     if not len(sits):
         return weight
     jurors, mine = rows[sits], mine[sits]
     size = len(usual)
     busy = np.zeros(size, dtype=np.bool_)
     busy[mine] = True
-    members = np.flatnonzero(busy[cell])
+    members = busy[cell].nonzero()[0]
     members = members[posts.lately(start, window, members)]
     excess, theirs = posts.excess[members], cell[members]
-    count, low, high = medians(theirs, excess, size)
-    middle = (low + high) / 2.0
-    strangers = np.bincount(theirs[np.abs(excess - middle[theirs]) > APART], minlength=size)
-    minority = (count >= JURY) & (2 * strangers < count)
-    out = minority[mine] & (np.abs(posts.excess[jurors] - middle[mine]) > APART)
     many = n[sits]
-    present, low, high = medians(mine, many.astype(np.float32), size)
-    bound = np.minimum(1.0, PROBES_MANY * ((low + high) / 2.0)[mine] / many)
+    # One look for both medians: of the members' excess, and of the jurors' probes.
+    count, low, high = medians(
+        np.concatenate((theirs, mine + size)), np.concatenate((excess, many.astype(np.float32))), 2 * size
+    )
+    (members_of, present), (middle, probes) = count.reshape(2, -1), ((low + high) / 2.0).reshape(2, -1)
+    strangers = np.bincount(theirs[np.abs(excess - middle[theirs]) > APART], minlength=size)
+    minority = (members_of >= JURY) & (2 * strangers < members_of)
+    out = minority[mine] & (np.abs(posts.excess[jurors] - middle[mine]) > APART)
+    bound = np.minimum(1.0, PROBES_MANY * probes[mine] / many)
     bound = np.where(present[mine] >= JURY, np.ceil(bound * WEIGHT_GRAIN) / WEIGHT_GRAIN, 1.0)
     weight[sits] = np.where(out, 0.0, bound)
     return weight

@@ -27,6 +27,10 @@ VALUES_PER_RECENT: Final = 5.0  # half-life of "now", in windows with values
 MEAN_OF_ABS: Final = 1.2533  # standard deviation over mean absolute deviation, of a Gaussian
 AUTOCORRELATION_BLOCK_SECONDS: Final = 1800.0
 HALF_SECONDS: Final = 172_800.0
+_KEPT: Final = (
+    *("total", "weight", "deviation", "deviation_weight", "likeness", "block_sum"),
+    *("statistic", "well", "recent", "recent_weight", "since"),
+)
 
 
 class Slowdown(AnomalyDetector):
@@ -36,8 +40,8 @@ class Slowdown(AnomalyDetector):
     Gaussian log-likelihood ratio of "1.6 times slower", and alarms only where the series is now at least
     `slowness_ratio` times slower. Spread is a mean absolute deviation, values are pulled in to three of them
     before they are learned, and neighbouring values' likeness divides the evidence (the variance of half-hour
-    means over what independent values would have). For a speed, give its reciprocal. Sums of the hours are kept in
-    single precision, all else in double, as in the columns.
+    means over what independent values would have). For a speed, give its reciprocal. What is kept from
+    window to window is rounded to single precision, as in the columns.
 
     A window is `{"start": seconds since 1970, "value": median of its times}`; windows without are left out.
 
@@ -130,6 +134,7 @@ class Slowdown(AnomalyDetector):
         for missed in range(self.at if self.at >= 0 else start, start, window):
             self._age(missed)
         self._take(start, log(value))
+        self._round()
         self._age(start)
         self.at = start + window
 
@@ -205,3 +210,9 @@ class Slowdown(AnomalyDetector):
                 1.0, self.likeness + max(0.01, 1.0 / (self.blocks + 10.0)) * (ratio - self.likeness)
             )
             self.block_sum = self.block_count = 0.0
+        self._round()
+
+    def _round(self) -> None:
+        kept = array("f", [getattr(self, name) for name in _KEPT])
+        for name, value in zip(_KEPT, kept, strict=True):
+            setattr(self, name, value)

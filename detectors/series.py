@@ -124,9 +124,11 @@ class Series:
         alarm = np.where(sure, np.minimum(cells.alarm, self.detection.alarm_joined), cells.alarm)
         self.cell_score = cells.cusum.top(gate, least) / alarm
         self._need_company(cells.cusum, self.cell_score, alarm, self._posts_of_cell)
-        alarm = regions.alarm
-        self.region_score = regions.cusum.top(alarm / 2.0, self.detection.shortfall_min) / alarm
-        self._need_company(regions.cusum, self.region_score, alarm, self._posts_of_region)
+        self.region_score = np.zeros(regions.size)
+        if regions.size:
+            alarm = regions.alarm
+            self.region_score = regions.cusum.top(alarm / 2.0, self.detection.shortfall_min) / alarm
+            self._need_company(regions.cusum, self.region_score, alarm, self._posts_of_region)
         self.cell_live = self._live()
         self.group_live = np.bincount(group[self.cell_live], minlength=groups.size)
         bad = (self.cell_score >= 1.0) & self.cell_live
@@ -160,7 +162,7 @@ class Series:
     ) -> None:
         """Sparse series alarm on little evidence: where one vantage alone has it, they need more."""
         least = self.detection.alarm_alone
-        for series in np.flatnonzero((score >= 1.0) & (alarm < least)).tolist():
+        for series in ((score >= 1.0) & (alarm < least)).nonzero()[0].tolist():
             posts = posts_of(series)
             reported = posts[self.posts.lately(self.start, self.window, posts)]
             bad = self.posts.excess[reported] < -self.share_lost(cusum, np.array([series]))[0]

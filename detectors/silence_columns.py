@@ -9,7 +9,7 @@ import numpy as np
 
 from detectors.binomial import DAY, HOUR, Rules
 from detectors.binomial_columns import alarm_columns
-from detectors.columns import Bools, Field, Floats, Ints, Singles, Table, sums
+from detectors.columns import Bools, Field, Floats, Ints, Singles, Table, clipped, sums
 from detectors.volume import (
     BACK_WINDOWS,
     FAINT,
@@ -110,7 +110,7 @@ class SilenceColumns(Table):
         share = self.share()
         prior = np.maximum(HOURS_PRIOR, 3.0 / share)
         hourly = (self.present_hour[hour] + prior * share) / (self.exposed_hour[hour] + prior)
-        return np.asarray(np.clip((hourly / share - 0.1) / 0.4, 0.0, 1.0))
+        return clipped((hourly / share - 0.1) / 0.4, 0.0, 1.0)
 
     def hazard(self) -> Floats:
         """Nats of surprise in one more silent window."""
@@ -200,7 +200,7 @@ class SilenceColumns(Table):
         self.onset[falls] = self.last[falls] + window
         self.back[falls] = 0
         self.dark |= falls
-        rows = np.flatnonzero(self.dark)
+        rows = self.dark.nonzero()[0]
         if not len(rows):
             return
         back = np.where(there[rows], self.back[rows] + 1, self.back[rows])
@@ -231,7 +231,7 @@ class SilenceColumns(Table):
         self.gap_square *= self._gap_keep
         self.longest *= self._long_keep
         self.pending[hour] = np.maximum(self.pending[hour], self.quiet)
-        rows = np.flatnonzero(ended)
+        rows = ended.nonzero()[0]
         if not len(rows):
             return
         length = np.minimum(gap[rows], np.maximum(1.0, 1.5 * bound[rows]))
