@@ -52,7 +52,7 @@ class Picture:
 
     def spec(self) -> dict[str, Any]:
         """Vega-Lite, whole."""
-        found: dict[str, Any] = self.chart.to_dict(format="vega-lite")
+        found: dict[str, Any] = self.chart.to_dict(format="vega-lite", validate=False)
         return found | {"datasets": self.store}
 
 

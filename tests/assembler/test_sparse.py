@@ -14,8 +14,9 @@ from streams.records import Incident, Kind, Status
 from streams.settings import load
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
-SILENT = START + timedelta(days=3, hours=17)
-BLOCKED = START + timedelta(days=4, hours=7)
+SILENT = START + timedelta(days=1, hours=17)
+BLOCKED = START + timedelta(days=2, hours=7)
+END = BLOCKED + timedelta(hours=4)
 NETWORKS = ((64496, ("v1", "v2", "v3")), (64497, ("v4", "v5")), (64498, ("v6",)))
 
 
@@ -24,7 +25,7 @@ def volunteers(seed: int, an_hour: float) -> list[ProbeResult]:
     dice = random.Random(seed)
     results = []
     time = START
-    while time < START + timedelta(days=4, hours=15):
+    while time < END:
         night = time.hour >= 21 or time.hour < 3
         time += timedelta(hours=dice.expovariate(an_hour * (0.15 if night else 1.2)))
         if SILENT <= time < BLOCKED:
@@ -65,4 +66,4 @@ def test_silence_and_block_are_told_and_a_quiet_night_ends(seed: int) -> None:
     assert silent[0].detected - SILENT < timedelta(hours=6)
     dark = {s.id: s.status for s in snapshots if s.kind is Kind.CONNECTIVITY}
     assert set(dark.values()) == {Status.RESOLVED}
-    assert len(dark) <= 6  # the first nights, until they are a habit, and the silence
+    assert len(dark) <= 3  # the nights before, until they are a habit, and the silence

@@ -438,6 +438,14 @@ def test_a_report_without_results_says_so() -> None:
         to_png(report)
 
 
+def test_what_is_drawn_is_vega_lite() -> None:
+    """Asked here and not at each drawing, where it takes a fifth of the time."""
+    report = report_of(story(simulated=True), results(simulated=True))
+    for picture in (charts.strips(report, titled=True), charts.grid(report)):
+        assert picture is not None
+        picture.chart.to_dict(format="vega-lite", validate=True)
+
+
 def test_the_same_facts_give_the_same_page() -> None:
     chart = charts.grid(report_of(story()))
     assert charts.to_svg(chart, "grid", "words") == charts.to_svg(chart, "grid", "words")

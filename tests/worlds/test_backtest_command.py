@@ -19,14 +19,14 @@ run = CliRunner()
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Seven hours with one blackout, and their truth."""
+    """Six hours with one blackout, and their truth."""
     folder = tmp_path_factory.mktemp("world")
     made = world("blackout", warmup_days=0.15, gap_hours=(0.2, 0.5), platforms=("x", "wikipedia"))
     simulation = Simulation(made, seed=7, days=1)
     first = simulation.labels[0]
     results, labels = folder / "world.jsonl", folder / "labels.jsonl"
     with results.open("wb") as file:
-        stop = datetime.fromtimestamp(BEGIN, UTC) + timedelta(hours=7)
+        stop = datetime.fromtimestamp(BEGIN, UTC) + timedelta(hours=6)
         for record in takewhile(lambda record: record.time < stop, simulation.results()):
             file.write(encode(record) + b"\n")
     labels.write_bytes(msgspec.json.encode(first) + b"\n")

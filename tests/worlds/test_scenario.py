@@ -23,7 +23,7 @@ from producers.scenario import (
 )
 from streams.records import CalendarEvent
 
-FEW = {"probes_per_minute": 0.3, "quiet_probes_per_minute": 0.06, "history_hours": 2.0, "after_hours": 1.0}
+FEW = {"probes_per_minute": 0.3, "quiet_probes_per_minute": 0.06, "history_hours": 1.0, "after_hours": 0.5}
 
 
 @pytest.fixture(scope="module")
