@@ -39,7 +39,7 @@ _RECENT_FADE: Final = 0.7
 _RECENT_LEAST: Final = 0.1
 _RECENT_TELLING: Final = 2.0
 _RECENT_ENOUGH: Final = 8
-_AGREEING: Final = 0.25  # share of the parts that make an onset
+_AGREEING: Final = 0.25  # share of the networks that make an onset
 
 Place = tuple[str, bool]
 
@@ -152,7 +152,13 @@ class Assembler:
         doubts: dict[tuple[str, str], int] = {}
         for found in find_causes(reading, self.settings, mends):
             case = self._match(found, held.cases)
-            taken = {part for other in known if other is not case for part in other.parts}
+            _hand_over(found, case, held)
+            taken = {
+                part
+                for other in known
+                if other is not case and other.phase is not Phase.GONE
+                for part in other.parts
+            }
             cause = found.without(taken | self._doubtful(found, mending, held.doubts, doubts))
             if cause is not None and case is not None:
                 cause = case.admit(cause)
@@ -169,12 +175,14 @@ class Assembler:
         held.doubts = doubts
         held.cases = _without_absorbed(held.cases)
         told: list[Snapshot] = []
+        # Of several that are ready at once, one may be a part of another: the widest is told, the others wait.
+        widest = max(sure, key=lambda case: len(case.losses), default=None)
         for case in held.cases:
             case.weigh(reading, self.settings)
             case.quieted = worldwide.quiets(case)
             if case.quieted:
                 held.quiet.update(dict.fromkeys(case.platforms, reading.end))
-            ready = any(case is other for other in sure)
+            ready = case is widest
             told.extend(
                 self._tell(case, reading, said) for said in self._move(case, reading, sure=ready, held=held)
             )
@@ -239,7 +247,7 @@ class Assembler:
         since_quiet = reading.end - max((held.quiet.get(p, 0) for p in cause.platforms), default=0)
         if since_quiet <= self.settings.recovery_windows * self.window_seconds:
             return True  # of what the world had lost, each country is back in its own minute
-        if cause.alone_and_slow(reading, self.settings.slow_alone_score):
+        if cause.alone_and_faint(reading, self.settings):
             return True
         if any(
             other.phase in (Phase.OPEN, Phase.EASING)
@@ -284,6 +292,7 @@ class Assembler:
 
     def _open_case(self, case: Case, reading: CountryReading, held: _Country) -> None:
         case.detected = reading.end
+        case.date(reading)
         case.onset = first_onset(case, reading)
         days = self.settings.previous_days
         over = [
@@ -405,6 +414,15 @@ def _without_absorbed(cases: Sequence[Case]) -> list[Case]:
     ]
 
 
+def _hand_over(cause: Cause, case: Case | None, held: _Country) -> None:
+    """Close the book on what is over and wholly part of something new, that is no relapse of it."""
+    parts = {tuple(part) for part in cause.parts}
+    for other in held.cases:
+        if other.phase is Phase.RESOLVED and other is not case and set(other.losses) <= parts:
+            other.phase = move(other.phase, Event.EXPIRED).phase
+            held.past.append(_past(other))
+
+
 def _suspect(cause: Cause, reading: CountryReading) -> Case:
     return Case(
         id="",
@@ -472,6 +490,7 @@ def _date_again(case: Case, reading: CountryReading) -> None:
 
     An incident can open on one series that had strayed by chance for a while before it fell with all the others.
     """
+    case.date(reading)
     onset = first_onset(case, reading)
     if onset - case.onset > TURN_SECONDS and onset <= case.detected:
         case.onset = onset
@@ -480,12 +499,15 @@ def _date_again(case: Case, reading: CountryReading) -> None:
 def first_onset(case: Case, reading: CountryReading) -> int:
     """The earliest onset that the evidence supports.
 
-    A detector dates a loss from where its series began to stray, and by chance some began earlier: of twenty-four
-    series, one in three by two minutes or more. So an onset counts when a quarter of the parts, and two of them where
-    there are as many, agree within one window. Where none agree, the middle one counts.
+    What could not be dated by its own windows is dated by where its detector's sum began to rise, and by chance some
+    began earlier. So an onset counts when a quarter of the networks (or regions), and two of them where there are as
+    many, agree within one window; each has the middle onset of its parts. Where none agree, the middle one counts.
     """
     window = reading.end - reading.start
-    onsets = sorted(loss.onset for loss in case.losses.values())
+    parts: dict[tuple[int, str], list[int]] = {}
+    for (_, asn, region), loss in case.losses.items():
+        parts.setdefault((asn, region), []).append(loss.onset)
+    onsets = sorted(median_low(found) for found in parts.values())
     enough = max(2, ceil(_AGREEING * len(onsets))) if len(onsets) > 1 else 1
     for onset in onsets:
         if sum(onset <= other <= onset + window for other in onsets) >= enough:

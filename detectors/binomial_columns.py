@@ -207,6 +207,13 @@ class BinomialColumns:
         level = base.level / (base.level_probes + prior)
         return clipped(hourly + level, RATIO_MIN, RATIO_MAX)
 
+    def waiting(self, start: int, rows: Ints) -> Floats:
+        """What waits to be learned of some networks, the window `start` last: (rows, windows, k and n and usual)."""
+        lag, base = self.rules.lag, self.base
+        order = (start // self.rules.window + 1 + np.arange(lag)) % lag
+        columns = (base.waiting_good, base.waiting_probes, base.waiting_usual)
+        return np.stack([column[np.ix_(order, rows)].T for column in columns], axis=2).astype(np.float64)
+
     def learned(self) -> Floats:
         """Results on which each baseline rests, those of long ago counted less."""
         return np.asarray(self.base.good_global + self.base.bad_global - PRIOR_GOOD - PRIOR_BAD)

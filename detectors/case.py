@@ -15,6 +15,7 @@ import msgspec
 from detectors.causes import TOGETHER_SECONDS, Cause, alike, live_networks, networks_in, scope_of
 from detectors.loss import Loss
 from detectors.moves import Event, Phase
+from detectors.onset import windows_since
 from detectors.readings import CountryReading, Opinion
 from detectors.settings import IncidentSettings
 from detectors.snapshots import Kind, Scope, Severity
@@ -27,6 +28,8 @@ _RECENT_FADE: Final = 0.4  # what succeeds now is told of the last two windows o
 #: A mechanism is said of a network by itself when this share of at least so many failures has it.
 _OWN_SHARE: Final = 0.5
 _OWN_FAILURES: Final = 3.0
+#: A relapse has this share of its parts from what there was.
+_RELAPSE_SHARE: Final = 1 / 3
 #: Severity falls only when the impact is this far below the bar that it has passed.
 _HYSTERESIS: Final = 0.08
 #: A part of which nothing was heard for so many windows is silent.
@@ -147,6 +150,8 @@ class Case(msgspec.Struct, array_like=True):
         contained = len(mine & theirs) / len(theirs)
         if contained >= 0.5:
             return 1.0 + alike(mine, theirs)
+        if self.phase is Phase.RESOLVED and contained < _RELAPSE_SHARE:
+            return 0.0  # what comes back is what there was
         platforms, units = {p for p, _, _ in union}, {(a, r) for _, a, r in union}
         filled = len(union) / (len(platforms) * len(units))
         if self.wide and len(cause.units) > 1 and abs(cause.middle - self._middle()) <= TOGETHER_SECONDS:
@@ -205,6 +210,22 @@ class Case(msgspec.Struct, array_like=True):
                     onset, said.expected, said.reachability, said.reachability, slow=said.slow
                 )
                 self.grown = reading.end
+
+    def date(self, reading: CountryReading) -> None:
+        """Date the parts that have joined since it was last told, those of one network (or region) together."""
+        fresh: dict[tuple[int, str], list[str]] = {}
+        for (platform, asn, region), loss in self.losses.items():
+            if platform and not (loss.dated or loss.slow):
+                fresh.setdefault((asn, region), []).append(platform)
+        for (asn, region), platforms in fresh.items():
+            networks = networks_in([region], reading) if region else [asn]
+            past = [reading.past.get((platform, one)) for platform in platforms for one in networks]
+            ago = windows_since([one for one in past if one is not None])
+            for platform in platforms:
+                loss = self.losses[platform, asn, region]
+                loss.dated = True
+                if ago is not None:
+                    loss.onset = reading.end - ago * (reading.end - reading.start)
 
     def weigh(self, reading: CountryReading, settings: IncidentSettings) -> None:
         """Take the window's evidence in, for every part."""

@@ -27,6 +27,8 @@ TOGETHER_SECONDS: Final = 300
 LIKE_DEPTH: Final = 0.34
 #: A shortfall below this is no leaning, however sure a detector is of it.
 SHORTFALL_MIN: Final = 0.05
+#: A series is sparse that has fewer results a window than this.
+SPARSE_SHARE: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,21 @@ class Cause:
         """The middle onset of its parts."""
         return _middle(self.parts.values())
 
-    def alone_and_slow(self, reading: CountryReading, score: float) -> bool:
-        """Whether it is one series that is slow, not by so much, and nothing worse: there are very many of these."""
+    def alone_and_faint(self, reading: CountryReading, settings: IncidentSettings) -> bool:
+        """Whether it is one series, and not surer than the luckiest of very many may be: there are very many."""
         if len(self.parts) > 1:
             return False
-        (part,) = self.parts
-        slowness = reading.slowness.get((part.platform, part.asn))
-        return self.parts[part].slow and slowness is not None and slowness.score < score
+        ((part, said),) = self.parts.items()
+        if said.slow:
+            slowness = reading.slowness.get((part.platform, part.asn))
+            return slowness is not None and slowness.score < settings.slow_alone_score
+        if part.region:
+            standing = reading.regions.get((part.platform, part.region))
+        else:
+            standing = reading.networks.get((part.platform, part.asn))
+            if len(live_on(part.platform, reading)) < 2 or _is_sparse(part, reading):
+                return False
+        return standing is not None and standing.score < settings.alone_score
 
     def without(self, taken: Collection[Part]) -> Cause | None:
         """What is left of it when other incidents keep their parts; None when that is nothing."""
@@ -69,6 +79,12 @@ class Cause:
     def onset(self) -> int:
         """The earliest onset of its parts."""
         return min(vote.onset for vote in self.parts.values() if vote.onset is not None)
+
+
+def _is_sparse(part: Part, reading: CountryReading) -> bool:
+    """Whether a few results an hour come: there the detectors ask for two reporters, and have weighed each result."""
+    past = reading.past.get((part.platform, part.asn))
+    return past is None or past[:, 1].sum() < SPARSE_SHARE * len(past)
 
 
 def live_networks(reading: CountryReading) -> frozenset[int]:
@@ -159,8 +175,8 @@ def _lost_cells(
 
     Where the country's networks taken together have lost it beyond doubt, and most of them at least lean, the leaning
     ones count: many thin series can say together what none can say alone. Most of them must agree, so that a few
-    that lie can't carry the sum; and they must have lost about as much as those that are sure, so that one that
-    strays a little by chance does not make a nation of two carriers.
+    that lie can't carry the sum; most of those that are not sure must lean, and have lost about as much as those that
+    are, so that one that strays by chance does not make a nation of two carriers.
     """
     lost: Cells = {}
     leaning: dict[str, set[int]] = {}
@@ -191,7 +207,8 @@ def _lost_cells(
             onset = said.onset if said.onset is not None else pooled.onset
             if onset is not None and said.expected - said.reachability >= floor:
                 joining[asn] = said._replace(opinion=Opinion.BAD, onset=onset)
-        if 2 * (len(bad) + len(joining)) > len(live_on(platform, reading)):
+        live = len(live_on(platform, reading))
+        if 2 * (len(bad) + len(joining)) > live and 2 * len(joining) > live - len(bad):
             lost[platform] = {**bad, **joining}
             leaning[platform] = stirring - set(joining)
     return lost, leaning

@@ -61,6 +61,7 @@ class Loss(msgspec.Struct, array_like=True):
     mend_n: int = 0  # the same since it began to mend: they are of the loss too, should it not last
     mend_k: int = 0
     lostness: float = 0.0  # the evidence, since it began to mend, that a little is lost still
+    dated: bool = False  # whether its onset was looked for in the windows themselves
 
     def weigh(self, said: Vote, start: int, end: int, recovery_windows: int) -> None:
         """Take one window's evidence in. Without results there is none."""

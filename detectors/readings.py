@@ -109,6 +109,8 @@ class CountryReading:
     end: int
     platforms: Mapping[str, Standing] = field(default_factory=dict)  # pooled over the country's networks
     networks: Mapping[tuple[str, int], Standing] = field(default_factory=dict)  # (platform, asn)
+    #: (platform, asn): successes, probes and usual ratio of the last windows, (windows, 3), this one last.
+    past: Mapping[tuple[str, int], NDArray[np.float64]] = field(default_factory=dict, compare=False)
     regions: Mapping[tuple[str, str], Standing] = field(default_factory=dict)  # (platform, region)
     volumes: Mapping[int, Volume] = field(default_factory=dict)  # asn
     slowness: Mapping[tuple[str, int], Slowness] = field(default_factory=dict)  # (platform, asn)

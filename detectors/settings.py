@@ -90,6 +90,9 @@ class IncidentSettings:
     settle_windows: int = 3  # how long another loss waits beside one that is younger than this
     news_windows: int = 2  # how long a change must stay before it is told
     together_seconds: int = 10_800  # another platform that falls on the same networks within this joins
+    alone_score: float = (
+        1.25  # what one platform must reach that fails on one network, or region, and nowhere else
+    )
     slow_alone_score: float = (
         1.5  # what one platform must reach that is slow on one network, and nowhere else
     )

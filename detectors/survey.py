@@ -68,6 +68,7 @@ class Survey:
                 counts.end,
                 platforms={},
                 networks={},
+                past={},
                 regions={},
                 volumes={},
                 slowness={},
@@ -110,8 +111,10 @@ class Survey:
             ),
         )
         where, names_of = place_of[group_of[cells]].tolist(), layout.cell_names(cells)
-        for place, (platform, _, asn, _), standing in zip(where, names_of, told, strict=True):
+        waiting = series.cells.waiting(series.start, cells)
+        for place, (platform, _, asn, _), standing, past in zip(where, names_of, told, waiting, strict=True):
             readings[place].networks[platform, asn] = standing  # type: ignore[index]  # ours
+            readings[place].past[platform, asn] = past  # type: ignore[index]  # ours
         names = layout.group_names
         groups = np.flatnonzero(chosen[place_of])
         told = self._pooled(

@@ -1,6 +1,7 @@
 """Readings made by hand, one character a window: what a bank would say, without a bank.
 
-`.` well, `x` lost, `?` nothing heard, `~` leaning, `s` slow. Volumes: `.` flows, `x` dark.
+`.` well, `x` lost, `f` lost by half and hardly sure, `?` nothing heard, `~` leaning, `s` slow.
+Volumes: `.` flows, `x` dark.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.assembler import Assembler
 from detectors.readings import (
@@ -26,41 +28,50 @@ from detectors.snapshots import Snapshot
 T0 = 1_705_708_800  # 20 January 2024, 00:00 UTC
 WINDOW = 60
 WELL = 0.98
+SUCCESSES = {".": 10, "x": 0, "f": 5, "?": 0, "~": 7, "s": 10}
+PAST = 15
 Lines = Mapping[tuple[str, int], str]
 
 
 def standing(mark: str, onset: int | None, since: int = 1) -> Standing:
     """What a series says for one character."""
     n = 0 if mark == "?" else 10
-    k = {".": 10, "x": 0, "?": 0, "~": 7, "s": 10}[mark]
+    k = SUCCESSES[mark]
     opinion = {
         ".": Opinion.GOOD,
         "x": Opinion.BAD,
+        "f": Opinion.BAD,
         "?": Opinion.UNSURE,
         "~": Opinion.UNSURE,
         "s": Opinion.GOOD,
     }
-    score = {".": 0.0, "x": 1.5, "?": 0.0, "~": 0.6, "s": 0.0}[mark]
-    bad = mark in "x~"
+    score = {".": 0.0, "x": 1.5, "f": 1.1, "?": 0.0, "~": 0.6, "s": 0.0}[mark]
+    bad = mark in "xf~"
     return Standing(
         opinion=opinion[mark],
         score=score,
         n=n,
         k=k,
         expected=WELL,
-        reachability={".": WELL, "x": 0.02, "?": WELL, "~": 0.7, "s": WELL}[mark],
+        reachability={".": WELL, "x": 0.02, "f": 0.5, "?": WELL, "~": 0.7, "s": WELL}[mark],
         onset=onset if bad else None,
         probes=10 * since if bad else 0,
         vantages=2,
-        vantages_bad=2 if mark == "x" else 0,
+        vantages_bad=2 if mark in "xf" else 0,
         live=True,
     )
+
+
+def past_of(line: str, at: int) -> NDArray[np.float64]:
+    """The windows until `at`: successes, results and the usual ratio of each."""
+    marks = line[: at + 1].rjust(PAST, "?")[-PAST:]
+    return np.array([[SUCCESSES[mark], 0 if mark == "?" else 10, WELL] for mark in marks], dtype=np.float64)
 
 
 def onset_of(line: str, at: int) -> int:
     """Start of the run of losses that holds window `at`."""
     first = at
-    while first > 0 and line[first - 1] in "x~s":
+    while first > 0 and line[first - 1] in "xf~s":
         first -= 1
     return T0 + first * WINDOW
 
@@ -91,7 +102,7 @@ def country(
     pooled = {}
     for platform in {platform for platform, _ in lines}:
         marks = [line[at] for (p, _), line in lines.items() if p == platform]
-        bad = [onset_of(line, at) for (p, _), line in lines.items() if p == platform and line[at] in "x~"]
+        bad = [onset_of(line, at) for (p, _), line in lines.items() if p == platform and line[at] in "xf~"]
         most = 2 * len(bad) > len(marks)
         heard = any(mark != "?" for mark in marks)
         pooled[platform] = standing("x" if most else "." if heard else "?", min(bad) if bad else None)
@@ -114,6 +125,7 @@ def country(
         end=T0 + (at + 1) * WINDOW,
         platforms=pooled,
         networks=networks,
+        past={key: past_of(line, at) for key, line in lines.items()},
         regions={key: standing(line[at], onset_of(line, at)) for key, line in (regions or {}).items()},
         volumes=dark,
         slowness=slowness,

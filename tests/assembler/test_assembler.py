@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -94,6 +95,16 @@ ONE_CAUSE = {
         on("x", [1], "....sssss......") | on("x", [2, 3, 4], "." * 15),
         "",
         [],
+    ),
+    "one platform hardly lost on one network is nothing": (
+        on("x", [1], "....fffff......") | on("x", [2, 3, 4], "." * 15),
+        "",
+        [],
+    ),
+    "two platforms hardly lost on it are in company": (
+        on("x y", [1], "....fffff......") | on("x y", [2, 3, 4], "." * 15),
+        "provider",
+        ["open", "resolved"],
     ),
     "slowness alone is throttling": (on("x", ALL, "....sssss......"), "nation-scale", ["open", "resolved"]),
 }
@@ -257,6 +268,40 @@ def test_a_region_that_opened_early_lets_the_nation_date_the_onset() -> None:
     assert (opened.scope, opened.onset) == (Scope.REGION, T0 + 5 * WINDOW)
     assert (grown.scope, grown.onset) == (Scope.NATION_SCALE, T0 + 23 * WINDOW)
     assert grown.id == opened.id
+
+
+def test_a_region_that_seems_lost_with_the_nation_is_part_of_it() -> None:
+    nation = on("x y", ALL, "....xxxxxxxxxx......")
+    regions = {("z", "PK-SD"): "....xx" + "." * 14, ("z", "PK-PB"): "." * 20}
+    snapshots = run(
+        story(nation | on("z", ALL, "." * 20), regions=regions, homes={n: ["PK-SD"] for n in ALL})
+    )
+    assert [s.scope for s in snapshots if s.status is Told.OPEN] == [Scope.NATION_SCALE]
+
+
+def test_what_was_over_and_is_part_of_something_new_is_no_relapse() -> None:
+    lines = (
+        on("x", [1], "....xxxx............xxxxxx......")
+        | on("x", [2, 3, 4, 5], "." * 20 + "xxxxxx......")
+        | on("y z", ALL, "." * 20 + "xxxxxx......")
+    )
+    snapshots = run(story(lines))
+    assert statuses(snapshots) == [["open", "resolved"]] * 2
+    opened, _, again, _ = snapshots
+    assert opened.scope is Scope.PROVIDER
+    assert (again.scope, again.onset) == (Scope.NATION_SCALE, T0 + 20 * WINDOW)
+    assert again.previous == (opened.id,)
+
+
+def test_a_failure_by_chance_dates_nothing_back() -> None:
+    lines = on("x", [1, 2], "....~.~...xxxxxx") | on("x", [3, 4, 5], "..........xxxxxx")
+    readings = story(lines)
+    for one in readings:
+        for place in one.countries:
+            for key, standing in place.networks.items():
+                if standing.onset is not None:  # as a sum that one failure has raised
+                    place.networks[key] = replace(standing, onset=T0 + 4 * WINDOW)  # type: ignore[index]
+    assert run(readings)[0].onset == T0 + 10 * WINDOW
 
 
 def test_throttling_that_becomes_a_block_is_one_incident_with_a_new_mechanism() -> None:

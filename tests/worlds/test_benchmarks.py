@@ -1,8 +1,10 @@
 """The benchmarks' own arithmetic: a score that is wrong would flatter somebody."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -10,10 +12,15 @@ from benchmarks.detectors.contender import persistent, trailing_sum
 from benchmarks.detectors.judge import HOLD_WINDOWS, Counted, judge, truth
 from benchmarks.detectors.peers import PEERS, ioda_ratio, ooni_cusum, static_threshold, wilson_bound
 from benchmarks.detectors.rivers import RIVERS
+from benchmarks.evenings import judge as evenings_judge
 from benchmarks.nab.corpus import read
 from benchmarks.nab.scoring import Scored, benchmark, probation, worth
+from producers.scenario import BLOCKED, EVENINGS
 from producers.worlds import Simulation, world
+from streams.records import Scope
 from streams.scorecard import scorecard
+from tests.stories.telling import tell
+from tests.stories.test_stories import STORIES
 
 # NAB
 
@@ -81,6 +88,31 @@ def test_a_checkout_is_read(tmp_path: Path) -> None:
     (series,) = read(tmp_path)
     assert series.windows == [(20, 30)]
     assert series.values[59] == 59.5
+
+
+# evenings
+
+
+def test_an_evening_that_nobody_told_of_is_short_and_everything_else_is_another() -> None:
+    story = STORIES["one carrier"]
+    told = tell(story.text, story.world)
+    evenings, others = evenings_judge(told)  # 20 January, hours before the second evening
+    assert [evening.short() for evening in evenings] == [["not told"]] * 2
+    assert [one.id for one in others] == [told[0].id]
+    late = [
+        msgspec.structs.replace(
+            one,
+            scope=Scope.NATION_SCALE,
+            platforms=tuple(sorted(BLOCKED)),
+            onset=EVENINGS[1].start,
+            detected=EVENINGS[1].start,
+            updated=EVENINGS[1].start + timedelta(minutes=7),
+        )
+        for one in told
+    ]
+    evenings, others = evenings_judge(late)
+    assert evenings[1].short() == ["detected", "linked"]
+    assert others == []
 
 
 # contenders
