@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Iterator
 
@@ -14,6 +15,11 @@ from tests.engine.brokers import OwnBroker
 #: How long an example takes depends on the machine: no deadline decides a test.
 settings.register_profile("netdusk", deadline=None)
 settings.load_profile("netdusk")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the garbage collector need not look through it again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

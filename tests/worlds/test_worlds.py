@@ -1,7 +1,7 @@
 """Simulated worlds: two faces of one truth, seeded, labelled, disturbed as they say."""
 
 from datetime import datetime
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -79,8 +79,8 @@ def test_records_read_back_and_say_that_they_are_made_up() -> None:
 
 def test_a_seed_is_a_world() -> None:
     def first(seed: int) -> list[bytes]:
-        records = Simulation(WORLDS["mixed"], seed=seed, days=2).results()
-        return [encode(record) for record, _ in zip(records, range(300), strict=False)]
+        records = Simulation(WORLDS["mixed"], seed=seed, days=1).results()
+        return [encode(record) for record in islice(records, 300)]
 
     assert first(1) == first(1)
     assert first(1) != first(2)
