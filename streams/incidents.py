@@ -13,8 +13,6 @@ from typing import Final
 from babel import Locale
 
 from detectors.settings import IncidentSettings
-from detectors.snapshots import Kind as DetectorsKind
-from detectors.snapshots import Scope as DetectorsScope
 from detectors.snapshots import Snapshot
 from streams.records import (
     Detector,
@@ -25,7 +23,6 @@ from streams.records import (
     Network,
     Reachability,
     Scope,
-    Severity,
     Status,
 )
 
@@ -63,9 +60,9 @@ def to_record(snapshot: Snapshot, settings: IncidentSettings | None = None) -> I
         id=snapshot.id,
         seq=snapshot.seq,
         status=Status(snapshot.status.value),
-        kind=Kind(snapshot.kind.value),
-        scope=Scope(snapshot.scope.value),
-        severity=Severity(snapshot.severity.value),
+        kind=snapshot.kind,
+        scope=snapshot.scope,
+        severity=snapshot.severity,
         country=snapshot.country,
         countries=snapshot.countries,
         regions=snapshot.regions,
@@ -121,11 +118,11 @@ def summary(snapshot: Snapshot, settings: IncidentSettings) -> str:
 def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
     what = _what(snapshot, settings)
     since = f"since {_clock(snapshot.onset)}"
-    if snapshot.kind is DetectorsKind.CONNECTIVITY:
+    if snapshot.kind is Kind.CONNECTIVITY:
         head = f"Live metrics show a loss of connectivity {_where(snapshot, settings)} {since}"
     else:
         way = _WAYS.get(snapshot.mechanism or "", "restricted")
-        if snapshot.kind is DetectorsKind.GLOBAL:
+        if snapshot.kind is Kind.GLOBAL:
             way = "unreachable"
         head = f"Live metrics show {what} {way} {_where(snapshot, settings)} {since}"
     tail = [_figures(snapshot)]
@@ -146,7 +143,7 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
 def _restored(snapshot: Snapshot, settings: IncidentSettings) -> str:
     fully = all(network.recovered is not None for network in snapshot.networks) and not snapshot.unheard
     lasted = _duration(max(0, (snapshot.resolved or snapshot.updated) - snapshot.onset))
-    if snapshot.kind is DetectorsKind.CONNECTIVITY:
+    if snapshot.kind is Kind.CONNECTIVITY:
         what, was = "connectivity", "is"
     else:
         what = f"access to {_what(snapshot, settings)}"
@@ -163,7 +160,7 @@ def _figures(snapshot: Snapshot) -> str:
     now = f"{snapshot.reachability:.0%} of attempts succeed"
     return (
         f"{now}, usually {snapshot.usual:.0%}"
-        if snapshot.kind is not DetectorsKind.CONNECTIVITY
+        if snapshot.kind is not Kind.CONNECTIVITY
         else (f"{snapshot.reachability:.0%} of the usual results arrive")
     )
 
@@ -173,14 +170,14 @@ def _what(snapshot: Snapshot, settings: IncidentSettings) -> str:
 
 
 def _where(snapshot: Snapshot, settings: IncidentSettings, *, restored: bool = False) -> str:
-    if snapshot.kind is DetectorsKind.GLOBAL:
+    if snapshot.kind is Kind.GLOBAL:
         return f"in {len(snapshot.countries)} countries"
     country = country_name(snapshot.country or "", settings.country_names)
     lost = [n for n in snapshot.networks if n.recovered is None or restored]
-    if snapshot.scope is DetectorsScope.NATION_SCALE:
+    if snapshot.scope is Scope.NATION_SCALE:
         count = len(lost) if restored else len(snapshot.networks)
         return f"across {country} on {count} of {max(snapshot.networks_live, count)} networks"
-    if snapshot.scope is DetectorsScope.REGION and snapshot.regions:
+    if snapshot.scope is Scope.REGION and snapshot.regions:
         return f"in {_listed(list(snapshot.regions))}, {country}"
     named = lost or list(snapshot.networks)
     if len(named) <= 3:

@@ -13,6 +13,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from detectors import snapshots
+
 INCIDENT_SCHEMA: Final = "netdusk.incident/1"
 REJECTED_SCHEMA: Final = "netdusk.rejected/1"
 HEALTH_SCHEMA: Final = "netdusk.health/1"
@@ -27,30 +29,10 @@ class Status(StrEnum):
     RESOLVED = "resolved"
 
 
-class Kind(StrEnum):
-    """What was lost."""
-
-    PLATFORM = "platform"
-    CONNECTIVITY = "connectivity"
-    GLOBAL = "global"
-
-
-class Scope(StrEnum):
-    """How far it reaches."""
-
-    PROVIDER = "provider"
-    REGION = "region"
-    MULTI_PROVIDER = "multi-provider"
-    NATION_SCALE = "nation-scale"
-    GLOBAL = "global"
-
-
-class Severity(StrEnum):
-    """How much it hurts, from measured impact."""
-
-    MINOR = "minor"
-    MAJOR = "major"
-    CRITICAL = "critical"
+#: What was lost, how far it reaches, and how much it hurts: the detectors' own words.
+Kind = snapshots.Kind
+Scope = snapshots.Scope
+Severity = snapshots.Severity
 
 
 class Network(Struct, frozen=True, kw_only=True):
