@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from monitoring.alerts.world import CRITICAL, DARK, WARNING
@@ -12,6 +13,7 @@ from monitoring.rules.netdusk import CANARY, NETWORKS, PARTITIONS, VANTAGES_ALL
 _SELF: Final = "/d/netdusk-self"
 _COUNTRY: Final = "/d/netdusk-country?var-country={{ $labels.country }}"
 _KEEP_SECONDS: Final = 5 * MINUTE
+_alert = partial(Alert, keep_seconds=_KEEP_SECONDS, link=_SELF)
 
 
 def groups(config: Config) -> list[Group]:
@@ -30,38 +32,34 @@ def _blind(config: Config) -> list[Alert]:
     confirm = config.networks_confirm
     real = f'{NETWORKS}{{simulated="false"}}'
     return [
-        Alert(
+        _alert(
             name="ObservatoryBlind",
             expr=f"{VANTAGES_ALL} < {config.blind_ratio:g} * max_over_time({VANTAGES_ALL}[{day}])",
             severity=CRITICAL,
             labels={"extent": "world"},
             wait_seconds=10 * MINUTE,
-            keep_seconds=_KEEP_SECONDS,
             summary="netdusk has lost half of its vantages",
             description="{{ $value | humanize }} vantages report, less than half of those that did within the last "
             "day. What happens now may not be seen.",
-            link=_SELF,
         ),
-        Alert(
+        _alert(
             name="ObservatoryBlind",
             expr=f"(\n  {real} < {confirm}\n  and on (country, simulated) "
             f"max_over_time({real}[{day}]) >= {confirm}\n)\nunless on (country)\n{dark}",
             severity=WARNING,
             labels={"extent": "country"},
             wait_seconds=10 * MINUTE,
-            keep_seconds=_KEEP_SECONDS,
             summary="netdusk is nearly blind in {{ $labels.country }}",
             description="{{ $value | humanize }} networks report from {{ $labels.country }}; under "
             f"{confirm} an incident stays unconfirmed and pages nobody.",
             link=_COUNTRY,
         ),
-        Alert(
+        _alert(
             name="ProducerSilent",
             expr=f"(\n  time() - max by (country) ({silent}) > {config.silent_seconds * config.pace:g} < {week}\n)\n"
             f"unless on (country)\n{dark}",
             severity=WARNING,
             wait_seconds=5 * MINUTE,
-            keep_seconds=_KEEP_SECONDS,
             summary="No results from {{ $labels.country }}",
             description="The newest result from {{ $labels.country }} is {{ $value | humanizeDuration }} old. After a "
             "week it is taken for switched off.",
@@ -89,57 +87,49 @@ def _worker(config: Config) -> list[Alert]:
             description="Nothing is decided, or nobody is told: no worker's /metrics was scraped for five minutes.",
             link=_SELF,
         ),
-        Alert(
+        _alert(
             name="WorkerStalled",
             expr=f"sum({stopped}) > 0",
             severity=CRITICAL,
             labels={"reason": "stopped"},
             wait_seconds=MINUTE,
-            keep_seconds=_KEEP_SECONDS,
             summary="netdusk has stopped {{ $value | humanize }} partitions",
             description="A partition whose checkpoints can't be trusted is stopped loudly and decides nothing. /readyz "
             "of the worker says why.",
-            link=_SELF,
         ),
-        Alert(
+        _alert(
             name="WorkerStalled",
             expr=f"{PARTITIONS} < max_over_time({PARTITIONS}[{config.range(6 * HOUR)}])",
             severity=CRITICAL,
             labels={"reason": "unowned"},
             wait_seconds=10 * MINUTE,
-            keep_seconds=_KEEP_SECONDS,
             summary="Partitions that netdusk had are with no worker",
             description="Only {{ $value | humanize }} partitions are decided, fewer than within the last six hours.",
-            link=_SELF,
         ),
         *(
-            Alert(
+            _alert(
                 name="WatermarkLag",
                 expr=f"{lag} > {seconds * config.pace:g}",
                 severity=severity,
                 wait_seconds=5 * MINUTE,
-                keep_seconds=_KEEP_SECONDS,
                 summary="netdusk is behind on {{ $labels.partition }}",
                 description="Everything of {{ $labels.partition }} is decided {{ $value | humanizeDuration }} late.",
-                link=_SELF,
             )
             for seconds, severity in (
                 (config.watermark_lag_seconds, WARNING),
                 (config.watermark_lag_critical_seconds, CRITICAL),
             )
         ),
-        Alert(
+        _alert(
             name="RejectedRecords",
             expr=f"sum by (result) (rate({refused}[{ranged}]))\n/ on () group_left ()\n"
             f"sum(rate({records}[{ranged}]))\n> {config.rejected_ratio:g}",
             severity=WARNING,
             wait_seconds=15 * MINUTE,
-            keep_seconds=_KEEP_SECONDS,
             summary="{{ $value | humanizePercentage }} of the results are {{ $labels.result }}",
             description="They are counted and kept in the rejected topic with their reason, and never applied.",
-            link=_SELF,
         ),
-        Alert(
+        _alert(
             name="CheckpointFailing",
             expr=f"sum(increase({errors}[{ranged}])) >= 3",
             severity=CRITICAL,
@@ -148,18 +138,15 @@ def _worker(config: Config) -> list[Alert]:
             summary="netdusk restores over and over",
             description="{{ printf `%.0f` $value }} restores after errors within a quarter of an hour: checkpoints "
             "can't be written, or what follows them can't be sent.",
-            link=_SELF,
         ),
-        Alert(
+        _alert(
             name="CheckpointFailing",
             expr=f"histogram_quantile(0.99, sum by (le) (rate({acknowledged}[{ranged}]))) > 5",
             severity=WARNING,
             labels={"reason": "slow"},
             wait_seconds=10 * MINUTE,
-            keep_seconds=_KEEP_SECONDS,
             summary="Checkpoints are acknowledged slowly",
             description="One in a hundred takes {{ $value | humanizeDuration }} or longer; incidents wait for them.",
-            link=_SELF,
         ),
     ]
 
@@ -179,7 +166,13 @@ def canary(config: Config) -> list[Group]:
     """The groups of netdusk-canary.yaml, for installations that run the canary."""
     last = f"max_over_time({CANARY}[{config.range(6 * HOUR)}])"
     link = f"/d/netdusk-country?var-country={config.canary_country}&var-simulated=true"
-    summary = "The canary's outage did not come out in time"
+    alert = partial(
+        Alert,
+        name="CanarySilent",
+        severity=CRITICAL,
+        summary="The canary's outage did not come out in time",
+        link=link,
+    )
     late = (
         f"It is dark for {config.canary_minutes} minutes from minute {config.canary_from_minute} of every hour, and "
         f"must be an incident within {config.canary_in_time_minutes}. "
@@ -188,27 +181,19 @@ def canary(config: Config) -> list[Group]:
         Group(
             "netdusk.canary",
             (
-                Alert(
+                alert(
                     expr=f"time() - {last} > {HOUR * config.pace:g}",
                     wait_seconds=MINUTE,
                     labels={"reason": "late"},
                     description=late
                     + "It was last {{ $value | humanizeDuration }} ago: something between the producer "
                     "and this rule does not work, and real outages may not come out either.",
-                    name="CanarySilent",
-                    severity=CRITICAL,
-                    summary=summary,
-                    link=link,
                 ),
-                Alert(
+                alert(
                     expr=f"absent_over_time({CANARY}[{config.range(6 * HOUR)}])",
                     wait_seconds=70 * MINUTE,
                     labels={"reason": "never"},
                     description=late + "It never was within six hours.",
-                    name="CanarySilent",
-                    severity=CRITICAL,
-                    summary=summary,
-                    link=link,
                 ),
             ),
         )
