@@ -103,7 +103,10 @@ class KafkaSender:
             raise SendError(f"topic {topic!r}: {error}; `netdusk topics` makes it", ()) from error
 
     def send(self, values: Sequence[bytes]) -> None:
-        """Hand a batch over and wait for the broker's word on each record."""
+        """Hand a batch over and wait for the broker's word on each record.
+
+        Raises SendError, with the records that the broker did not acknowledge, in their order.
+        """
         futures: list[Any] = []
         why = ""
         try:

@@ -70,7 +70,7 @@ class NoidaBroker:
         self.stop()
 
     def start(self) -> None:
-        """Listen on loopback."""
+        """Listen on loopback; `bootstrap` then says where. Raises BrokerError where it can't, with what it said."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "broker.log"
         command = [str(_binary()), "start", "--only", "kafka", "--kafka-port", str(self._port)]

@@ -96,7 +96,10 @@ def read_file(path: Path, *, country: str | None, zone: tzinfo) -> list[Calendar
 
 
 def read_csv(text: str, path: Path, country: str | None, zone: tzinfo) -> Iterator[CalendarEvent]:
-    """One event a row, columns by their names; `id`, `source`, and `country` with --country, may be missing."""
+    """One event a row, columns by their names; `id`, `source`, and `country` with --country, may be missing.
+
+    Arguments and errors as `read_file` has them.
+    """
     table = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         names = [name.strip().lower() for name in table.fieldnames or ()]
@@ -160,7 +163,10 @@ def _end_of(text: str, start: datetime) -> datetime:
 
 
 def read_icalendar(text: str, path: Path, country: str | None, zone: tzinfo) -> Iterator[CalendarEvent]:
-    """Every VEVENT that is not cancelled, a repeating one as many times as its rule says."""
+    """Every VEVENT that is not cancelled, a repeating one as many times as its rule says.
+
+    Arguments and errors as `read_file` has them.
+    """
     lines = text.splitlines()
     starts = [number for number, line in enumerate(lines, 1) if line.strip().upper() == "BEGIN:VEVENT"]
     try:

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import lz4.frame
 import msgspec
@@ -266,14 +266,6 @@ class Restorer:
 
 
 # The Kafka side
-
-
-class Producing(Protocol):
-    """What is needed of a producer."""
-
-    async def send(self, topic: str, value: bytes, *, partition: int) -> Awaitable[Any]:
-        """Queue a record; the future gives its metadata (`offset`)."""
-        ...
 
 
 Reading = Callable[[int, int], AsyncIterator[tuple[int, bytes | None]]]

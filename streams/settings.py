@@ -223,7 +223,10 @@ class SettingsError(Exception):
 
 
 def load(path: Path | None = None, **overrides: Any) -> Settings:
-    """Read settings from `path` (or $NETDUSK_CONFIG), the environment, and overrides."""
+    """Read settings from `path` (or $NETDUSK_CONFIG), the environment, and overrides; the last one wins.
+
+    Raises SettingsError with file, key, value and remedy, a line for each mistake.
+    """
     global _file  # noqa: PLW0603  pydantic-settings takes its sources from the class, not from the call
     chosen = path or (Path(os.environ["NETDUSK_CONFIG"]) if "NETDUSK_CONFIG" in os.environ else None)
     if chosen is not None and not chosen.is_file():

@@ -70,6 +70,7 @@ class _Window:
         return first
 
     def columns(self) -> tuple[NDArray[np.generic], ...]:
+        """Its rows as `Counts` has them from `post` on: arrays of equal length, empty ones where it has none."""
         if not self.parts:
             return tuple(np.empty(0, dtype) for dtype in _COUNT_TYPES)
         if len(self.parts) > 1:

@@ -114,6 +114,6 @@ def classify(error: BaseException) -> Failure:
 
 
 def answered(rcode: dns.rcode.Rcode) -> None:
-    """Raise what a name server's answer says, where it isn't NOERROR."""
+    """Raise what a name server's answer says, as an Observed failure, where it isn't NOERROR."""
     if rcode != dns.rcode.NOERROR:
         raise Observed(RCODES.get(rcode, Failure.DNS_SERVER_MISBEHAVING), dns.rcode.to_text(rcode))
