@@ -32,9 +32,9 @@ class Numbering(dict[K, int]):
 
 
 class Pairs:
-    """Numbers for pairs of numbers, from 0, in order of appearance: 20 bytes a pair, however many.
+    """Numbers for pairs of numbers, from 0, in order of appearance: 12 bytes a pair, 20 once `left` was asked for.
 
-    `left` is below 2^31, `right` below 2^32.
+    The first number is below 2^31, the second below 2^32.
 
     >>> pairs = Pairs()
     >>> pairs.numbers(np.array([7, 3, 7]), np.array([1, 1, 1])).tolist(), pairs.left.tolist()
@@ -42,12 +42,19 @@ class Pairs:
     """
 
     def __init__(self) -> None:
-        self.left: Ints = np.empty(0, dtype=np.int64)
+        self._left: Ints | None = None
         self._key: Ints = np.empty(0, dtype=np.int64)
         self._order: NDArray[np.int32] = np.empty(0, dtype=np.int32)  # of the keys, ascending
 
     def __len__(self) -> int:
         return len(self._key)
+
+    @property
+    def left(self) -> Ints:
+        """The first number of each pair."""
+        if self._left is None:
+            self._left = self._key >> _RIGHT_BITS
+        return self._left
 
     def right(self, pairs: Numbers | slice = slice(None)) -> Ints:
         """The second number of some pairs."""
@@ -67,7 +74,7 @@ class Pairs:
             place = np.searchsorted(self._key, fresh, sorter=self._order)
             self._order = np.insert(self._order, place, number)
             self._key = np.concatenate((self._key, fresh[appearance]))
-            self.left = self._key >> _RIGHT_BITS
+            self._left = None
         return found
 
     def _find(self, key: Ints) -> Ints:

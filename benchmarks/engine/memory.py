@@ -23,6 +23,7 @@ SIZES = (10_000, 50_000, 100_000, 200_000)
 VANTAGES = 2
 WINDOWS = 3
 CHUNK = 2000
+WARM = 1000  # cells
 
 
 def resident() -> int:
@@ -34,15 +35,9 @@ def resident() -> int:
     return int(found[1]) * 1024
 
 
-def measure(cells: int) -> dict[str, float]:
-    """Feed one machine a few windows of that many cells."""
+def fed(cells: int) -> CountryMachine:
+    """A machine that has taken in a few windows of that many cells."""
     machine = CountryMachine(Settings(worker=WorkerSettings(clock="replay")))
-    warm = list(log(Shape(2000, 1000, partitions=1)))
-    machine.apply(machine.read(Chunk("t", 0, range(len(warm)), [value for _, _, value in warm])))
-    machine = CountryMachine(
-        Settings(worker=WorkerSettings(clock="replay"))
-    )  # code and tables are loaded now
-    before = resident()
     part: list[bytes] = []
     for _, _, value in log(Shape(cells * VANTAGES * WINDOWS, cells, VANTAGES, partitions=1)):
         part.append(value)
@@ -50,8 +45,16 @@ def measure(cells: int) -> dict[str, float]:
             machine.apply(machine.read(Chunk("t", 0, range(CHUNK), part)))
             part = []
     machine.apply(machine.read(Chunk("t", 0, range(len(part)), part)))
-    part = []
+    return machine
+
+
+def measure(cells: int) -> dict[str, float]:
+    """What a machine of that many cells holds more than one of few, which has loaded all code and buffers."""
+    few = fed(WARM)
+    before = resident()
+    machine = fed(cells)
     after = resident()
+    del few
     return {"cells": cells, "bytes": after - before, "snapshot": len(machine.snapshot())}
 
 
