@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import ceil, exp, inf, isnan, log, log1p, sqrt
 from typing import Any, Final
 
+import numpy as np
 from river.base import AnomalyDetector
 
 from detectors.settings import DetectionSettings, TimeSettings
@@ -49,6 +50,15 @@ def slot_of(start: int) -> int:
     """
     weekend = (start // DAY + 3) % 7 >= 5
     return start % DAY // HOUR + (24 if weekend else 0)
+
+
+def put_away(value: float) -> float:
+    """A sum as it comes back from being put away: as its root, in half precision, so to a thousandth.
+
+    >>> put_away(100.0), round(put_away(12345.6), 1)
+    (100.0, 12348.8)
+    """
+    return float(np.float16(sqrt(value))) ** 2
 
 
 @dataclass(frozen=True)
@@ -244,9 +254,10 @@ class BinomialCusum(AnomalyDetector):
         settings = self.settings = settings or DetectionSettings()
         time = self.time = time or TimeSettings()
         rules = self._rules = Rules.of(self.settings, self.time)
-        # Single precision where there is much of it: a hundred thousand series are kept.
-        self.good = array("f", [PRIOR_GOOD] * SLOTS)
-        self.bad = array("f", [PRIOR_BAD] * SLOTS)
+        # Single precision where there is much of it, and half where it is put away: a hundred thousand are kept.
+        self.good = array("f", [put_away(PRIOR_GOOD)] * SLOTS)
+        self.bad = array("f", [put_away(PRIOR_BAD)] * SLOTS)
+        self.slot = -1  # in which it learned last
         self.good_global, self.bad_global = PRIOR_GOOD, PRIOR_BAD
         self.level = self.level_probes = 0.0
         self.dispersion, self.blocks = 1.0, 0.0
@@ -380,6 +391,10 @@ class BinomialCusum(AnomalyDetector):
             return
         gain = settings.learn_slow if slow else 1.0
         slot = slot_of(start)
+        if self.slot not in (-1, slot):
+            self.good[self.slot] = put_away(self.good[self.slot])
+            self.bad[self.slot] = put_away(self.bad[self.slot])
+        self.slot = slot
         hourly = gain
         if slow:  # an hour hardly seen yet would be made of the excursion
             mass = self.good[slot] + self.bad[slot]

@@ -6,6 +6,7 @@ Equal to the plain one to 1e-9. Everything is whole-column arithmetic: there is 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import sqrt
 
 import numpy as np
 
@@ -27,9 +28,21 @@ from detectors.binomial import (
     WANDER_RESULTS,
     Rules,
     block_ends,
+    put_away,
     slot_of,
 )
-from detectors.columns import Bools, Field, Floats, Ints, Singles, StoredColumn, Table, clipped
+from detectors.columns import (
+    Bools,
+    Field,
+    Floats,
+    Halves,
+    Ints,
+    Seasonal,
+    Singles,
+    StoredColumn,
+    Table,
+    clipped,
+)
 from detectors.cusum_columns import CusumColumns
 
 
@@ -99,8 +112,8 @@ class Presence(Table):
         self._alarm = None
 
 
-class _Baselines(Table):
-    """What is usual for each network, and how far it scatters."""
+class _Baselines(Seasonal):
+    """What is usual for each network, and how far it scatters. Slots not in use are put away as roots."""
 
     good_global: Floats
     bad_global: Floats
@@ -117,6 +130,8 @@ class _Baselines(Table):
     wander_weight: Floats
     recent_good: Floats
     recent_probes: Floats
+    good_root: Halves
+    bad_root: Halves
     good: Singles
     bad: Singles
     waiting_good: Singles
@@ -141,13 +156,30 @@ class _Baselines(Table):
             "wander_weight": Field(np.float64, WANDER_RESULTS),
             "recent_good": zero,
             "recent_probes": zero,
-            "good": Field(np.float32, PRIOR_GOOD, SLOTS),
-            "bad": Field(np.float32, PRIOR_BAD, SLOTS),
+            "good_root": Field(np.float16, sqrt(PRIOR_GOOD), SLOTS),
+            "bad_root": Field(np.float16, sqrt(PRIOR_BAD), SLOTS),
+            "good": Field(np.float32, put_away(PRIOR_GOOD)),
+            "bad": Field(np.float32, put_away(PRIOR_BAD)),
             "waiting_good": Field(np.float32, 0.0, lag),
             "waiting_probes": Field(np.float32, 0.0, lag),
             "waiting_usual": Field(np.float32, 0.0, lag),
         }
         super().__init__()
+
+    def of(self, slot: int) -> tuple[Floats, Floats]:
+        """Successes and failures of a slot."""
+        if slot == self.now:
+            return self.good.astype(np.float64), self.bad.astype(np.float64)
+        return self.good_root[slot].astype(np.float64) ** 2, self.bad_root[slot].astype(np.float64) ** 2
+
+    def turn(self, slot: int) -> None:
+        """Put the slot that was in use away, and take another up."""
+        good, bad = self.of(slot)
+        if self.now >= 0:
+            self.good_root[self.now] = np.sqrt(self.good.astype(np.float64))
+            self.bad_root[self.now] = np.sqrt(self.bad.astype(np.float64))
+        self.good[:], self.bad[:] = good, bad
+        self.now = slot
 
 
 class BinomialColumns:
@@ -200,9 +232,9 @@ class BinomialColumns:
 
     def expect(self, start: int) -> Floats:
         """The ratio expected of each network in a window."""
-        base, slot, prior = self.base, slot_of(start), self.rules.settings.prior_probes
+        base, prior = self.base, self.rules.settings.prior_probes
         overall = base.good_global / (base.good_global + base.bad_global)
-        good, bad = base.good[slot].astype(np.float64), base.bad[slot].astype(np.float64)
+        good, bad = base.of(slot_of(start))
         hourly = (good + prior * overall) / (good + bad + prior)
         level = base.level / (base.level_probes + prior)
         return clipped(hourly + level, RATIO_MIN, RATIO_MAX)
@@ -289,13 +321,14 @@ class BinomialColumns:
         seen = self.presence.first >= 0
         gain = np.where(slow, settings.learn_slow, 1.0) * seen
         some, failed, all_ = gain * k, gain * (n - k), gain * n
-        slot = slot_of(start)
-        good, bad = base.good[slot].astype(np.float64), base.bad[slot].astype(np.float64)
+        if (slot := slot_of(start)) != base.now:
+            base.turn(slot)
+        good, bad = base.of(slot)
         mass = good + bad
         hourly = np.where(slow, gain * (mass / (mass + HOUR_RESULTS)), gain)
         keep = 1.0 - hourly * rules.slot_decay
-        base.good[slot] = (good + hourly * k) * keep
-        base.bad[slot] = (bad + hourly * (n - k)) * keep
+        base.good[:] = (good + hourly * k) * keep
+        base.bad[:] = (bad + hourly * (n - k)) * keep
         keep = 1.0 - gain * rules.global_decay
         base.good_global[:] = base.good_global * keep + some
         base.bad_global[:] = base.bad_global * keep + failed

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
+Halves = NDArray[np.float16]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Numbers = NDArray[np.signedinteger[Any]]  # of series; of posts, which are many, in 32 bits
@@ -87,6 +88,30 @@ class Table:
             self._room[name] = column
             setattr(self, name, column)
         self.size = size
+
+
+class Seasonal(Table):
+    """A table that has columns with a row for each part of a day: only one of these, `now`, is in use at a time.
+
+    It is kept in columns of its own while it is, so that the others may be put away in half precision.
+    """
+
+    def __init__(self) -> None:
+        self.now = -1
+        super().__init__()
+
+    def store(self) -> dict[str, StoredColumn]:
+        """The columns, and which row is in use, as plain bytes."""
+        return {**super().store(), "now": store_column(np.array([self.now]))}
+
+    def load(self, stored: Mapping[str, StoredColumn]) -> None:
+        """Become what `store` gave. Raises ValueError where the columns are not this table's."""
+        if "now" not in stored:
+            raise ValueError(
+                f"{type(self).__name__}: the snapshot does not say which part of the day is in use"
+            )
+        self.now = int(load_column(stored["now"], np.int64, [1], f"{type(self).__name__}.now")[0])
+        super().load({name: column for name, column in stored.items() if name != "now"})
 
 
 def store_column(column: NDArray[Any]) -> StoredColumn:

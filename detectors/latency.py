@@ -11,6 +11,7 @@ from copy import deepcopy
 from math import isfinite, log
 from typing import Any, Final
 
+import numpy as np
 from river.base import AnomalyDetector
 
 from detectors.binomial import DAY, HOUR, Rules, block_ends
@@ -41,7 +42,7 @@ class Slowdown(AnomalyDetector):
     `slowness_ratio` times slower. Spread is a mean absolute deviation, values are pulled in to three of them
     before they are learned, and neighbouring values' likeness divides the evidence (the variance of half-hour
     means over what independent values would have). For a speed, give its reciprocal. What is kept from
-    window to window is rounded to single precision, as in the columns.
+    window to window is rounded to single precision, and an hour that is over to half, as in the columns.
 
     A window is `{"start": seconds since 1970, "value": median of its times}`; windows without are left out.
 
@@ -74,6 +75,7 @@ class Slowdown(AnomalyDetector):
         self.total = self.weight = 0.0
         self.total_hour = array("f", [0.0] * HOURS)
         self.weight_hour = array("f", [0.0] * HOURS)
+        self.hour = -1
         self.deviation, self.deviation_weight = SPREAD_FIRST * SPREAD_WEIGHT, SPREAD_WEIGHT
         self.likeness, self.blocks = 1.0, 0.0
         self.block_sum = self.block_count = 0.0
@@ -140,6 +142,7 @@ class Slowdown(AnomalyDetector):
 
     def _take(self, start: int, value: float) -> None:
         settings = self.settings
+        self._turn(start % DAY // HOUR)
         if self.weight == 0.0:
             self.first = start
             self.total_hour[start % DAY // HOUR] = self.total = value
@@ -192,6 +195,7 @@ class Slowdown(AnomalyDetector):
     def _age(self, start: int) -> None:
         """Let a window pass."""
         hour = start % DAY // HOUR
+        self._turn(hour)
         self.statistic *= self._rules.fade
         self.well *= self._rules.fade
         self.total *= self._keep
@@ -211,6 +215,14 @@ class Slowdown(AnomalyDetector):
             )
             self.block_sum = self.block_count = 0.0
         self._round()
+
+    def _turn(self, hour: int) -> None:
+        """Put the hour that was away: its mean and its weight in half precision."""
+        was, self.hour = self.hour, hour
+        if was not in (-1, hour) and self.weight_hour[was] > 0.0:
+            weight = float(np.float16(self.weight_hour[was]))
+            self.total_hour[was] = float(np.float16(self.total_hour[was] / self.weight_hour[was])) * weight
+            self.weight_hour[was] = weight
 
     def _round(self) -> None:
         kept = array("f", [getattr(self, name) for name in _KEPT])

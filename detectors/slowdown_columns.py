@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from detectors.binomial import DAY, HOUR, Rules, block_ends
-from detectors.columns import Bools, Field, Floats, Ints, Singles, Table, clipped
+from detectors.columns import Bools, Field, Floats, Halves, Ints, Seasonal, Singles, clipped
 from detectors.latency import (
     AUTOCORRELATION_BLOCK_SECONDS,
     HALF_SECONDS,
@@ -32,17 +32,20 @@ def _mean(total: Singles, weight: Singles) -> Floats:
     return np.asarray(np.divide(total, weight, out=zero, where=weight > 0.0, dtype=np.float64))
 
 
-class SlowdownColumns(Table):
+class SlowdownColumns(Seasonal):
     """Every series' times against their usual. Formulas: `latency.Slowdown`.
 
     Columns are kept in single precision and reckoned with in double, so that constants are NumPy's doubles here: a
-    plain float would be rounded to single first.
+    plain float would be rounded to single first. The hours of the day that are not now are put away in half
+    precision, as means and weights.
     """
 
     total: Singles
     weight: Singles
-    total_hour: Singles
-    weight_hour: Singles
+    mean_hour: Halves
+    weight_hour: Halves
+    total_now: Singles
+    weight_now: Singles
     deviation: Singles
     deviation_weight: Singles
     likeness: Singles
@@ -62,8 +65,10 @@ class SlowdownColumns(Table):
     fields = {  # noqa: RUF012  a table's columns are declared once
         "total": Field(np.float32),
         "weight": Field(np.float32),
-        "total_hour": Field(np.float32, 0.0, HOURS),
-        "weight_hour": Field(np.float32, 0.0, HOURS),
+        "mean_hour": Field(np.float16, 0.0, HOURS),
+        "weight_hour": Field(np.float16, 0.0, HOURS),
+        "total_now": Field(np.float32),
+        "weight_now": Field(np.float32),
         "deviation": Field(np.float32, SPREAD_FIRST * SPREAD_WEIGHT),
         "deviation_weight": Field(np.float32, SPREAD_WEIGHT),
         "likeness": Field(np.float32, 1.0),
@@ -112,32 +117,47 @@ class SlowdownColumns(Table):
 
     def usual(self, start: int, rows: Ints | slice = slice(None)) -> Floats:
         """The logarithm expected of some series at this hour."""
-        hour = start % DAY // HOUR
         overall = _mean(self.total[rows], self.weight[rows])
+        total, weight = self._hourly(start % DAY // HOUR, rows)
+        return np.asarray((total + HOUR_PRIOR * overall) / (weight + HOUR_PRIOR))
+
+    def _hourly(self, hour: int, rows: Ints | slice = slice(None)) -> tuple[Floats, Floats]:
+        if hour == self.now:
+            return self.total_now[rows].astype(np.float64), self.weight_now[rows].astype(np.float64)
         weight = self.weight_hour[hour, rows].astype(np.float64)
-        return np.asarray((self.total_hour[hour, rows] + HOUR_PRIOR * overall) / (weight + HOUR_PRIOR))
+        return self.mean_hour[hour, rows] * weight, weight
+
+    def _turn(self, hour: int) -> None:
+        """Put the hour that was away, and take another up."""
+        total, weight = self._hourly(hour)
+        if self.now >= 0:
+            self.mean_hour[self.now] = _mean(self.total_now, self.weight_now)
+            self.weight_hour[self.now] = self.weight_now
+        self.total_now[:], self.weight_now[:] = total, weight
+        self.now = hour
 
     def step(self, start: int, rows: Ints, values: Floats) -> None:
         """Take one window in: the series that were measured, and the logarithms of their times."""
         fresh = self.weight[rows] == 0.0
         if not len(rows) and not (self.first >= 0).any():
             return
+        if (hour := start % DAY // HOUR) != self.now:
+            self._turn(hour)
         if fresh.any():
             new, at = rows[fresh], values[fresh]
-            hour = start % DAY // HOUR
             rows, values = rows[~fresh], values[~fresh]
             self.first[new] = start
             self.last[new] = start
             self.total[new] = at
-            self.total_hour[hour, new] = at
+            self.total_now[new] = at
             self.weight[new] = 1.0
-            self.weight_hour[hour, new] = 1.0
+            self.weight_now[new] = 1.0
         if len(rows):
             self._take(start, rows, values)
         self._age(start)
 
     def _take(self, start: int, rows: Ints, values: Floats) -> None:
-        settings, hour = self.rules.settings, start % DAY // HOUR
+        settings = self.rules.settings
         excess, spread = values - self.usual(start, rows), self.spread[rows]
         warm = (start - self.first[rows] >= settings.warm_seconds) & (
             self.weight[rows] >= settings.warm_results
@@ -154,8 +174,8 @@ class SlowdownColumns(Table):
         self.last[rows] = start
         self.total[rows] += gain * pulled
         self.weight[rows] += gain
-        self.total_hour[hour, rows] += gain * pulled
-        self.weight_hour[hour, rows] += gain
+        self.total_now[rows] += gain * pulled
+        self.weight_now[rows] += gain
         self.deviation[rows] += gain * MEAN_OF_ABS * np.abs(near)
         self.deviation_weight[rows] += gain
         calm = warm & ~self.open[rows]
@@ -181,14 +201,13 @@ class SlowdownColumns(Table):
         self.since[rows], self.since_count[rows], self.open[rows] = since, count, is_open & ~over
 
     def _age(self, start: int) -> None:
-        hour = start % DAY // HOUR
         self.statistic *= self._fade
         self.well *= self._fade
         keep = np.where(self.first >= 0, self._keep, 1.0)  # what was never measured does not age
         for column in (self.total, self.weight, self.deviation, self.deviation_weight):
             column *= keep
-        self.total_hour[hour] *= self._hour_keep
-        self.weight_hour[hour] *= self._hour_keep
+        self.total_now *= self._hour_keep
+        self.weight_now *= self._hour_keep
         if block_ends(start + self.rules.window, AUTOCORRELATION_BLOCK_SECONDS, self.rules.window):
             rows = (self.block_count >= 2.0).nonzero()[0]
             ratio = self.block_sum[rows].astype(np.float64) ** 2 / self.block_count[rows]

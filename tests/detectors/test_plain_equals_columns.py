@@ -97,6 +97,7 @@ def test_times(seed: int) -> None:
         np.testing.assert_allclose(columns.score[rows], [plain[c].score for c in rows], atol=1e-9)
         alarms += int((columns.score >= 1.0).sum())
         if i in (0, 100, 299):
-            hours = columns.total_hour[:, rows].T
-            np.testing.assert_allclose(hours, [plain[c].total_hour for c in rows], atol=1e-9)
+            for hour in range(0, 86_400, 3600):
+                expected = [plain[c].usual(hour) for c in rows]
+                np.testing.assert_allclose(columns.usual(hour)[rows], expected, atol=1e-9)
     assert alarms > 100
