@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from streams.backtest import Backtest, read_lines
 from streams.pictures import SUFFIXES, PictureError, Recorder, choose, draw
@@ -77,7 +77,7 @@ def backtest(
     else:
         _show(incidents, run)
         if card is not None:
-            render(card, Console())
+            render(card, Console(markup=False))
     if picture is not None and recorder is not None:
         end = datetime.fromtimestamp(run.last, UTC)
         try:
@@ -88,8 +88,10 @@ def backtest(
 
 
 def _show(incidents: list[Incident], run: Backtest) -> None:
-    console = Console()
-    table = Table("incident", "seq", "status", "severity", "summary", box=None, pad_edge=False)
+    console = Console(markup=False)  # names come from records
+    table = Table(
+        Column("incident", no_wrap=True), "seq", "status", "severity", "summary", box=None, pad_edge=False
+    )
     for incident in incidents:
         table.add_row(incident.id, str(incident.seq), incident.status, incident.severity, incident.summary)
     if incidents:

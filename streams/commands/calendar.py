@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from streams.almanac import Almanac
 from streams.calendar import event_of, moment, read_file, zone_of
@@ -95,7 +95,8 @@ def list_(
         for event in events:
             sys.stdout.write(encode(event).decode() + "\n")
         return
-    table = Table("id", "country", "start (UTC)", "end (UTC)", "title", "source", box=None, pad_edge=False)
+    whole = Column("id", no_wrap=True)  # as `remove` takes it
+    table = Table(whole, "country", "start (UTC)", "end (UTC)", "title", "source", box=None, pad_edge=False)
     for event in events:
         table.add_row(
             event.id,
@@ -105,7 +106,7 @@ def list_(
             event.title,
             event.source or "",
         )
-    Console().print(table if events else "the calendar is empty")
+    Console(markup=False).print(table if events else "the calendar is empty")
 
 
 @app.command()

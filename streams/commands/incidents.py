@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from streams.archive import latest, snapshots
 from streams.records import Incident, Status, encode
@@ -45,7 +45,7 @@ def incidents(
         for incident in found:
             sys.stdout.write(encode(incident).decode() + "\n")
     elif found:
-        Console().print(table_of(found))
+        Console(markup=False).print(table_of(found))
     else:
         Console().print("nothing is open" if not everything else "there was nothing")
     is_open = any(incident.status is not Status.RESOLVED for incident in found)
@@ -55,7 +55,7 @@ def incidents(
 def table_of(found: list[Incident]) -> Table:
     """A line a snapshot."""
     table = Table(
-        "incident",
+        Column("incident", no_wrap=True),
         "seq",
         "status",
         "severity",

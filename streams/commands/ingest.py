@@ -25,7 +25,7 @@ from producers.records import ProbeResult, encode
 from streams.connection import options, wait_for_broker
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 _CHUNK: Final = 1000
 _DETAILS_MAX: Final = 100  # that are counted by themselves, of each reason

@@ -17,7 +17,7 @@ from producers.records import encode
 from producers.worlds import KINDS, WORLDS, Simulation, world
 from streams.settings import SettingsError
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
@@ -92,7 +92,7 @@ def simulate(
     else:
         where = "stdout" if output is None else str(output)
         Console(stderr=True).print(
-            f"{written} simulated results of {days} days, {len(simulation.labels)} events, in {where}"
+            f"{written} simulated results, {days * 24} h, events: {len(simulation.labels)}, in {where}"
         )
 
 

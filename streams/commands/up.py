@@ -33,7 +33,7 @@ def up(
     broker_port: Annotated[
         int, typer.Option(help="Port of the embedded broker; 0 takes any free one.")
     ] = 9092,
-    probe: Annotated[bool, typer.Option(help="Probe the targets from here (settings: [probe]).")] = True,
+    probe: Annotated[bool, typer.Option(help="Probe the targets from here (settings: probe.*).")] = True,
     canary: Annotated[
         bool, typer.Option(help="Run the canary, which proves the whole path every hour.")
     ] = True,

@@ -103,10 +103,14 @@ class OwnBroker:
             assert found.returncode == 0, found.stdout + found.stderr
 
     def start(self, node: int = 0) -> None:
-        """Start a node; `answering` says when it can be spoken to."""
+        """Start a node; `answering` says when it can be spoken to. What it unpacks goes with `folder`."""
         with self._log(node).open("ab") as log:
             self._processes[node] = subprocess.Popen(
-                [*_java(f"-Xmx{self.heap}"), "kafka.Kafka", self.folder / f"node{node}.properties"],
+                [
+                    *_java(f"-Xmx{self.heap}", f"-Djava.io.tmpdir={self.folder}"),
+                    "kafka.Kafka",
+                    self.folder / f"node{node}.properties",
+                ],
                 stdout=log,
                 stderr=log,
             )

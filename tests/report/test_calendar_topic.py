@@ -40,6 +40,11 @@ def test_events_come_and_go(tmp_path: Path) -> None:
         assert [
             json.loads(x)["id"] for x in run("list", "--json", "--country", "IQ").stdout.splitlines()
         ] == ["e2"]
+        assert run("add", "[/] Parade", "--country", "PK", "--start", "2024-02-20").exit_code == 0
+        shown = run("list").stdout
+        added = json.loads(run("list", "--json").stdout.splitlines()[-1])["id"]
+        assert added in shown and "[/]" in shown
+        assert run("remove", added).exit_code == 0
         assert run("remove", "e2").exit_code == 0
         assert titles() == ["Election, moved"]
         assert isinstance(run("remove", "e2").exception, SettingsError)

@@ -1,0 +1,34 @@
+"""The help of every command: all that was written for it, and nothing that no command here has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from streams.cli import COMMANDS, app
+
+
+def commands() -> Iterator[tuple[list[str], Any]]:
+    """Every command, and every command of a group, with the words that call it."""
+    root: Any = get_command(app)
+    for name in COMMANDS:
+        command = root.get_command(None, name)
+        yield [name], command
+        for below, found in getattr(command, "commands", {}).items():
+            yield [name, below], found
+
+
+@pytest.mark.parametrize(
+    "words, command", [pytest.param(*found, id=" ".join(found[0])) for found in commands()]
+)
+def test_each_option_is_told_in_full(words: list[str], command: Any) -> None:
+    done = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "300", "TERMINAL_WIDTH": "300"})
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    for parameter in command.params:
+        assert " ".join((parameter.help or "").split()) in said, parameter.name
+    assert "completion" not in said
