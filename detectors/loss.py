@@ -30,6 +30,7 @@ _DENIED: Final = 3.0
 #: the few results that get through a block are no recovery.
 _HALFWAY: Final = 0.35
 _NATS_SLOW: Final = 1.5
+_BACK_SPEED: Final = 0.5  # as a share of the usual
 _RATIO_MIN: Final = 0.02
 _RATIO_MAX: Final = 0.95  # what is back may still fail now and then: one failure of many is no relapse
 _FALL_MIN: Final = 0.05
@@ -113,12 +114,14 @@ class Loss(msgspec.Struct, array_like=True):
     def _nats(self, said: Vote) -> float:
         """How much more likely this window is if the part is back than if it is still mostly lost."""
         if self.slow or said.slow:
-            quick = said.speed >= (1.0 + self.speed) / 2 and 2 * said.k >= said.n  # what fails has no speed
+            quick = said.pace >= (1.0 + self.speed) / 2 and 2 * said.k >= said.n  # what fails has no speed
             return _NATS_SLOW if quick else -_NATS_SLOW
         usual = min(_RATIO_MAX, max(_RATIO_MIN, said.expected))
         fallen = max(_RATIO_MIN, self._level())
         fallen = min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen))
-        return said.k * log(usual / fallen) + (said.n - said.k) * log((1 - usual) / (1 - fallen))
+        nats = said.k * log(usual / fallen) + (said.n - said.k) * log((1 - usual) / (1 - fallen))
+        # What comes through again, and far too slowly, is not back: a block may ease to a throttle.
+        return nats if said.pace >= _BACK_SPEED else min(0.0, nats)
 
     @staticmethod
     def _nats_little(said: Vote) -> float:

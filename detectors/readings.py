@@ -97,6 +97,7 @@ class Slowness:
     now: float
     usual: float
     onset: int | None
+    pace: float | None = None  # this window's speed as a share of the usual; None where nothing was measured
 
 
 @dataclass(slots=True)

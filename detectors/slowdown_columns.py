@@ -92,6 +92,9 @@ class SlowdownColumns(Seasonal):
         self._keep = 0.5 ** (rules.window / HALF_SECONDS)
         self._fade = np.float64(rules.fade)
         self._hour_keep = np.float64(0.5 ** (rules.window / rules.settings.slot_half_seconds))
+        self.latest: Floats = np.empty(
+            0
+        )  # of this window, in the logarithm over the usual; NaN: not measured
         super().__init__()
 
     @property
@@ -138,6 +141,7 @@ class SlowdownColumns(Seasonal):
 
     def step(self, start: int, rows: Ints, values: Floats) -> None:
         """Take one window in: the series that were measured, and the logarithms of their times."""
+        self.latest = np.full(self.size, np.nan)
         fresh = self.weight[rows] == 0.0
         if not len(rows) and not (self.first >= 0).any():
             return
@@ -159,6 +163,7 @@ class SlowdownColumns(Seasonal):
     def _take(self, start: int, rows: Ints, values: Floats) -> None:
         settings = self.rules.settings
         excess, spread = values - self.usual(start, rows), self.spread[rows]
+        self.latest[rows] = excess
         warm = (start - self.first[rows] >= settings.warm_seconds) & (
             self.weight[rows] >= settings.warm_results
         )

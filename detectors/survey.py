@@ -5,6 +5,8 @@ Reads and never changes anything. Costs what the chosen countries have of series
 
 from __future__ import annotations
 
+from math import isnan
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -265,9 +267,11 @@ class Survey:
             well = table.well[rows] >= series.detection.close_nats
             opinion = np.where(fresh, np.where(score >= 1.0, 1, np.where(well, 2, 0)), 0)
             now, expected = np.exp(sign * (usual + table.slower[rows])), np.exp(sign * usual)
-            told.append((opinion, score, now, expected, np.where(table.open[rows], table.onset[rows], -1)))
+            onset = np.where(table.open[rows], table.onset[rows], -1)
+            pace = np.exp(-table.latest[rows]) if len(table.latest) else np.full(len(rows), np.nan)
+            told.append((opinion, score, now, expected, onset, pace))
         columns = (place_of[rows], worse, *(np.where(worse, b, a) for a, b in zip(*told, strict=True)))
-        for (platform, _, asn, _), place, by_speed, says, score, now, expected, began in zip(
+        for (platform, _, asn, _), place, by_speed, says, score, now, expected, began, pace in zip(
             layout.cell_names(rows), *(column.tolist() for column in columns), strict=True
         ):
             readings[place].slowness[platform, asn] = Slowness(  # type: ignore[index]  # ours
@@ -277,6 +281,7 @@ class Survey:
                 now,
                 expected,
                 began if began >= 0 else None,
+                None if isnan(pace) else pace,
             )
 
     def _failures(self, chosen: Bools, readings: dict[int, CountryReading], counts: Counts) -> None:

@@ -33,7 +33,8 @@ class Vote(NamedTuple):
     onset: int | None
     probes: int  # results since the onset
     slow: bool  # lost by slowness, not by failure
-    speed: float = 1.0  # as a share of the usual
+    speed: float = 1.0  # of late, as a share of the usual
+    pace: float = 1.0  # of this window alone
 
 
 SILENT: Final = Vote(Opinion.UNSURE, 0, 0, 1.0, 1.0, None, 0, False)
@@ -65,13 +66,15 @@ def _vote(part: Part, reading: CountryReading) -> Vote:
     if slowness is None:
         return _of_standing(standing, slow=False)
     if slowness.opinion is not Opinion.BAD:
-        return _of_standing(standing, slow=False, speed=_speed(slowness))
+        return _of_standing(standing, slow=False, speed=_speed(slowness), pace=_pace(slowness))
     if standing is not None and standing.opinion is Opinion.BAD:
-        return _of_standing(standing, slow=False)
+        return _of_standing(standing, slow=False, pace=_pace(slowness))
     said = _of_standing(standing, slow=True)
     onset = slowness.onset if slowness.onset is not None else reading.start
     probes = max(said.probes, said.n)
-    return said._replace(opinion=Opinion.BAD, onset=onset, probes=probes, speed=_speed(slowness))
+    return said._replace(
+        opinion=Opinion.BAD, onset=onset, probes=probes, speed=_speed(slowness), pace=_pace(slowness)
+    )
 
 
 def pooled(votes: Sequence[Vote]) -> Vote | None:
@@ -99,7 +102,12 @@ def _speed(slowness: Slowness) -> float:
     return min(1.0, now / usual) if usual > 0 else 1.0
 
 
-def _of_standing(standing: Standing | None, *, slow: bool, speed: float = 1.0) -> Vote:
+def _pace(slowness: Slowness) -> float:
+    """Its speed in this window alone, as a share of the usual; of late, where nothing was measured."""
+    return _speed(slowness) if slowness.pace is None else min(1.0, slowness.pace)
+
+
+def _of_standing(standing: Standing | None, *, slow: bool, speed: float = 1.0, pace: float = 1.0) -> Vote:
     if standing is None:
         return SILENT if speed == 1.0 else SILENT._replace(speed=speed)
     return Vote(
@@ -112,4 +120,5 @@ def _of_standing(standing: Standing | None, *, slow: bool, speed: float = 1.0) -
         standing.probes,
         slow,
         speed,
+        pace,
     )
