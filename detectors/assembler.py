@@ -24,7 +24,8 @@ from detectors.quiet import Worldwide
 from detectors.readings import CountryReading, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.snapshots import Kind, Snapshot, incident_id
-from detectors.telling import snapshot_of
+from detectors.stored import read_stored
+from detectors.telling import keep_open, snapshot_of
 from detectors.votes import Part, Vote, vote
 
 SNAPSHOT_VERSION: Final = 1
@@ -128,11 +129,7 @@ class Assembler:
         told: list[Snapshot] = []
         for country in sorted(reading.countries, key=lambda c: (c.country, c.simulated)):
             told.extend(self._step_country(country, worldwide))
-        for snapshot in told:
-            if snapshot.status is Told.RESOLVED:
-                self._open.pop(snapshot.id, None)
-            else:
-                self._open[snapshot.id] = snapshot
+        keep_open(self._open, told)
         return told
 
     # one country
@@ -390,14 +387,7 @@ class Assembler:
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        try:
-            stored = msgspec.msgpack.decode(data, type=_Stored)
-        except msgspec.DecodeError as error:
-            raise ValueError(f"damaged assembler snapshot: {error}") from error
-        if stored.version != SNAPSHOT_VERSION:
-            raise ValueError(
-                f"assembler snapshot version {stored.version} is unknown; this is version {SNAPSHOT_VERSION}"
-            )
+        stored = read_stored(data, _Stored, SNAPSHOT_VERSION, "assembler snapshot")
         self._now = stored.now
         self._countries = {(country, simulated): held for country, simulated, held in stored.countries}
         self._calendar = {event.id: event for event in stored.calendar}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from detectors.case import Case
 from detectors.evidence import affected_networks, facts, network_onsets
@@ -10,6 +10,14 @@ from detectors.moves import Told
 from detectors.readings import CountryReading, Scheduled
 from detectors.settings import IncidentSettings
 from detectors.snapshots import Kind, NetworkLoss, Scope, Snapshot
+
+
+def keep_open(held: dict[str, Snapshot], told: Iterable[Snapshot]) -> None:
+    """Keep the last snapshot of every incident that goes on."""
+    for snapshot in told:
+        held[snapshot.id] = snapshot
+        if snapshot.status is Told.RESOLVED:
+            del held[snapshot.id]
 
 
 def snapshot_of(

@@ -20,6 +20,8 @@ from detectors.quiet import COUNTRIES_MIN, is_worldwide, lost, surely_lost
 from detectors.readings import Health, Opinion, Reading
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.snapshots import Fact, Kind, Scope, Severity, Snapshot, incident_id
+from detectors.stored import read_stored
+from detectors.telling import keep_open
 from detectors.votes import Vote
 
 SNAPSHOT_VERSION: Final = 1
@@ -161,11 +163,7 @@ class World:
         for outage in self._outages:
             told.extend(self._move(outage, rows[outage.simulated], start, end))
         self._outages = [outage for outage in self._outages if outage.phase is not Phase.GONE]
-        for snapshot in told:
-            if snapshot.status is Told.RESOLVED:
-                self._open.pop(snapshot.id, None)
-            else:
-                self._open[snapshot.id] = snapshot
+        keep_open(self._open, told)
         return told
 
     def _rows(
@@ -399,14 +397,7 @@ class World:
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        try:
-            stored = msgspec.msgpack.decode(data, type=_Stored)
-        except msgspec.DecodeError as error:
-            raise ValueError(f"damaged world snapshot: {error}") from error
-        if stored.version != SNAPSHOT_VERSION:
-            raise ValueError(
-                f"world snapshot version {stored.version} is unknown; this is version {SNAPSHOT_VERSION}"
-            )
+        stored = read_stored(data, _Stored, SNAPSHOT_VERSION, "world snapshot")
         self._since = {(row[0], row[1], row[2]): _Fall(*row[3:]) for row in stored.since}
         self._outages, self._past = stored.outages, stored.past
         self._open = {snapshot.id: snapshot for snapshot in stored.open}

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from detectors.assembler import Assembler
 from detectors.bank import Bank
 from detectors.readings import Counts, PostKey, Pulse, Reading, Scheduled, SeriesGauge
+from detectors.stored import read_stored
 from detectors.world import NO_SIGNS, signs_of
 from producers.records import Decoded, Malformed, Reason
 from streams.incidents import DETECTOR_VERSION, to_record
@@ -364,14 +365,7 @@ class CountryMachine:
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        try:
-            stored = msgspec.msgpack.decode(data, type=_Stored)
-        except msgspec.DecodeError as error:
-            raise ValueError(f"damaged snapshot: {error}") from error
-        if stored.version != SNAPSHOT_VERSION:
-            raise ValueError(
-                f"snapshot version {stored.version} is unknown; this is version {SNAPSHOT_VERSION}"
-            )
+        stored = read_stored(data, _Stored, SNAPSHOT_VERSION)
         self.clock_ms, self._cursor, self.next_offset = stored.clock_ms, stored.cursor, stored.next_offset
         self.totals = Totals(*stored.totals)
         self._posts = stored.posts

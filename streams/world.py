@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from detectors.readings import Health, Reading, SeriesGauge
+from detectors.stored import read_stored
 from detectors.world import Key, Signs, World, signs_of
 from streams.incidents import DETECTOR_VERSION, to_record
 from streams.machine import Chunk, Message, Outbox
@@ -203,14 +204,7 @@ class WorldMachine:
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        try:
-            stored = msgspec.msgpack.decode(data, type=_Stored)
-        except msgspec.DecodeError as error:
-            raise ValueError(f"damaged snapshot: {error}") from error
-        if stored.version != SNAPSHOT_VERSION:
-            raise ValueError(
-                f"snapshot version {stored.version} is unknown; this is version {SNAPSHOT_VERSION}"
-            )
+        stored = read_stored(data, _Stored, SNAPSHOT_VERSION)
         self.next_offset, self._newest, self._weighed = stored.next_offset, stored.newest, stored.weighed
         self.late = stored.late
         self._windows = {
