@@ -28,6 +28,7 @@ VALUES_PER_RECENT: Final = 5.0  # half-life of "now", in windows with values
 MEAN_OF_ABS: Final = 1.2533  # standard deviation over mean absolute deviation, of a Gaussian
 AUTOCORRELATION_BLOCK_SECONDS: Final = 1800.0
 HALF_SECONDS: Final = 172_800.0
+WEIGHT_MAX: Final = 65_504.0  # the largest number in half precision
 _KEPT: Final = (
     *("total", "weight", "deviation", "deviation_weight", "likeness", "block_sum"),
     *("statistic", "well", "recent", "recent_weight", "since"),
@@ -220,7 +221,7 @@ class Slowdown(AnomalyDetector):
         """Put the hour that was away: its mean and its weight in half precision."""
         was, self.hour = self.hour, hour
         if was not in (-1, hour) and self.weight_hour[was] > 0.0:
-            weight = float(np.float16(self.weight_hour[was]))
+            weight = float(np.float16(min(WEIGHT_MAX, self.weight_hour[was])))
             self.total_hour[was] = float(np.float16(self.total_hour[was] / self.weight_hour[was])) * weight
             self.weight_hour[was] = weight
 

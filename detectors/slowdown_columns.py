@@ -21,6 +21,7 @@ from detectors.latency import (
     SPREAD_MIN,
     SPREAD_WEIGHT,
     VALUES_PER_RECENT,
+    WEIGHT_MAX,
 )
 
 _RECENT_KEEP: Final = np.float64(0.5 ** (1.0 / VALUES_PER_RECENT))
@@ -135,7 +136,7 @@ class SlowdownColumns(Seasonal):
         total, weight = self._hourly(hour)
         if self.now >= 0:
             self.mean_hour[self.now] = _mean(self.total_now, self.weight_now)
-            self.weight_hour[self.now] = self.weight_now
+            self.weight_hour[self.now] = np.minimum(self.weight_now, WEIGHT_MAX)
         self.total_now[:], self.weight_now[:] = total, weight
         self.now = hour
 

@@ -78,6 +78,17 @@ def test_silences(seed: int) -> None:
     assert darkness > 100
 
 
+def test_an_hour_of_very_many_values_comes_back() -> None:
+    columns = SlowdownColumns(rules(1))
+    columns.grow(1)
+    row = np.array([0])
+    columns.step(START, row, np.array([4.5]))
+    columns.total_now[:], columns.weight_now[:] = 4.5e5, 1e5
+    usual = columns.usual(START)
+    columns.step(START + 3600, row, np.array([4.5]))
+    np.testing.assert_allclose(columns.usual(START), usual, rtol=1e-3)
+
+
 @pytest.mark.parametrize("seed", [6, 7])
 def test_times(seed: int) -> None:
     random = np.random.default_rng(seed)
