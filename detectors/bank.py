@@ -187,9 +187,10 @@ class Bank:
         expected = np.divide(due, probes, out=pool.expected, where=probes > 0.0)
         contrary = pool.cusum.contrary_drop(clipped(expected, RATIO_MIN, RATIO_MAX))[member]
         healthy = np.where(warm, -evidence_columns(contrary, usual, k, n) / scale, 0.0)
+        cap = self.detection.cap_part_nats * pool.patience(start)[member]
         pool.weigh(
             start,
-            sums(member, grained(evidence), size),
+            sums(member, grained(np.minimum(evidence, cap)), size),
             sums(member, grained(healthy), size),
             good,
             probes,

@@ -72,7 +72,7 @@ class Rules:
     global_decay: float
     level_keep: float
     level_keep_slow: float
-    fade: float
+    fade: float  # of sparse series, and of times
     ebb: float
     day_keep: float
 
@@ -89,7 +89,7 @@ class Rules:
             global_decay=min(0.5, log(2) * window / settings.global_half_seconds),
             level_keep=level_keep,
             level_keep_slow=level_keep**settings.learn_slow,
-            fade=0.5 ** (window / settings.fade_half_seconds),
+            fade=0.5 ** (window / settings.fade_sparse_seconds),
             ebb=0.5 ** (window / settings.shortfall_half_seconds),
             day_keep=0.5 ** (window / DAY),
         )
@@ -99,15 +99,23 @@ class Rules:
 
         A month of a sparse series has fewer chances to be wrong than one of a dense series.
         """
+        return sparse + (dense - sparse) * self.density(presence)
+
+    def density(self, presence: float) -> float:
+        """0 for a series that is sparse, 1 for one that is dense, by the share of its windows with results."""
         minutes = presence * MINUTE / self.window
-        share = log(minutes / PRESENCE_SPARSE) / log(PRESENCE_DENSE / PRESENCE_SPARSE)
-        return sparse + (dense - sparse) * min(1.0, max(0.0, share))
+        return min(1.0, max(0.0, log(minutes / PRESENCE_SPARSE) / log(PRESENCE_DENSE / PRESENCE_SPARSE)))
+
+    def fade_of(self, half_seconds: float, density: float) -> float:
+        """What is left of evidence after a window: by this half-life where results are dense, a longer one else."""
+        sparse = self.settings.fade_sparse_seconds
+        return float(0.5 ** (self.window / (sparse * (half_seconds / sparse) ** density)))
 
 
 class Cusum:
     """Evidence that a ratio fell, added up; and evidence that it is well again.
 
-    Page's cumulative sum for each size of drop j: ``S_j = clip(S_j * fade + min(x_j, cap), 0, 40)``, with x_j the
+    Page's cumulative sum for each size of drop j: ``S_j = clip(S_j * fade + min(x_j, cap), 0, 24)``, with x_j the
     log-likelihood ratio of the window. While none is above the gate (half the alarm) the contrary evidence is
     measured against the middle drop; above, against half the loss seen. It ends the excursion at `close_nats`.
 
@@ -144,10 +152,11 @@ class Cusum:
         short: float,
         cap: float,
         gate: float,
+        fade: float,
         start: int,
     ) -> None:
         """Take one window in: evidence of each drop and of health (nats), probes, successes too few."""
-        settings, fade, ebb = self.rules.settings, self.rules.fade, self.rules.ebb
+        settings, ebb = self.rules.settings, self.rules.ebb
         for j, x in enumerate(evidence):
             before = self.statistic[j]
             value = before * fade + min(x, cap)
@@ -361,6 +370,9 @@ class BinomialCusum(AnomalyDetector):
             short=n * usual - k,
             cap=settings.cap_nats * min(2.0, waited),
             gate=self.alarm / 2.0,
+            fade=self._rules.fade_of(
+                settings.fade_network_seconds, self._rules.density(self.present / self.exposed)
+            ),
             start=start,
         )
 

@@ -53,9 +53,14 @@ def evidence_columns(drop: Floats | float, usual: Floats, k: Floats, n: Floats) 
 
 def alarm_columns(rules: Rules, dense: float, sparse: float, presence: Floats) -> Floats:
     """`Rules.alarm`, by columns."""
+    return np.asarray(sparse + (dense - sparse) * density_columns(rules, presence))
+
+
+def density_columns(rules: Rules, presence: Floats) -> Floats:
+    """`Rules.density`, by columns."""
     minutes = presence * MINUTE / rules.window
     share = np.log(minutes / PRESENCE_SPARSE) / np.log(PRESENCE_DENSE / PRESENCE_SPARSE)
-    return np.asarray(sparse + (dense - sparse) * clipped(share, 0.0, 1.0))
+    return clipped(share, 0.0, 1.0)
 
 
 class Presence(Table):
@@ -72,26 +77,39 @@ class Presence(Table):
         "last": Field(np.int64, -1),
     }
 
-    def __init__(self, rules: Rules, dense: float, sparse: float) -> None:
-        self.rules, self.dense, self.sparse = rules, dense, sparse
+    def __init__(self, rules: Rules, alarm: float, half_seconds: float) -> None:
+        self.rules, self.dense, self.half_seconds = rules, alarm, half_seconds
         super().__init__()
 
     def grow(self, size: int) -> None:
         """Have `size` series."""
         super().grow(size)
-        self._alarm: Floats | None = None
+        self._held: tuple[Floats, Floats] | None = None
 
     def load(self, stored: Mapping[str, StoredColumn]) -> None:
         """Become what `store` gave."""
         super().load(stored)
-        self._alarm = None
+        self._held = None
 
     @property
     def alarm(self) -> Floats:
-        """Evidence that scores 1.0; worked out once a window."""
-        if self._alarm is None:
-            self._alarm = alarm_columns(self.rules, self.dense, self.sparse, self.present / self.exposed)
-        return self._alarm
+        """Evidence that scores 1.0."""
+        return self._worked_out()[0]
+
+    @property
+    def fade(self) -> Floats:
+        """What is left of evidence after a window: `Rules.fade_of`."""
+        return self._worked_out()[1]
+
+    def _worked_out(self) -> tuple[Floats, Floats]:
+        """Alarm and fade, worked out once a window."""
+        if self._held is None:
+            rules, share = self.rules, self.present / self.exposed
+            sparse = rules.settings.fade_sparse_seconds
+            half = sparse * (self.half_seconds / sparse) ** density_columns(rules, share)
+            alarm = alarm_columns(rules, self.dense, rules.settings.alarm_sparse, share)
+            self._held = alarm, 0.5 ** (rules.window / half)
+        return self._held
 
     def waited(self, start: int, window: int) -> Floats:
         """Windows since the last results (1 where there were none yet)."""
@@ -109,7 +127,7 @@ class Presence(Table):
         np.multiply(self.exposed, keep, out=self.exposed, where=known)
         self.present += there & known
         self.exposed += known
-        self._alarm = None
+        self._held = None
 
 
 class _Baselines(Seasonal):
@@ -198,7 +216,7 @@ class BinomialColumns:
         self.rules = rules
         self.base = _Baselines(rules.lag)
         settings = rules.settings
-        self.presence = Presence(rules, settings.alarm_network, settings.alarm_sparse)
+        self.presence = Presence(rules, settings.alarm_network, settings.fade_network_seconds)
         self.cusum = CusumColumns(rules)
         self.usual: Floats = np.empty(0)
 
@@ -288,6 +306,7 @@ class BinomialColumns:
             short=n * usual - k,
             cap=settings.cap_nats * np.minimum(2.0, self.presence.waited(start, self.rules.window)),
             gate=self.alarm / 2.0,
+            fade=self.presence.fade,
             start=start,
         )
         return evidence, scales
@@ -377,7 +396,7 @@ class Pool:
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         settings = rules.settings
-        self.presence = Presence(rules, settings.alarm_country, settings.alarm_sparse)
+        self.presence = Presence(rules, settings.alarm_country, settings.fade_country_seconds)
         self.cusum = CusumColumns(rules)
         self.recent = _Recent()
         self.n: Floats = np.empty(0)
@@ -404,17 +423,21 @@ class Pool:
         probes = self.recent.probes
         return np.divide(self.recent.expected, probes, out=np.ones(self.size), where=probes > 0.0)
 
+    def patience(self, start: int) -> Floats:
+        """How many windows' worth one may say: two, where the last was empty."""
+        return np.minimum(2.0, self.presence.waited(start, self.rules.window))
+
     def weigh(self, start: int, evidence: Floats, healthy: Floats, k: Floats, n: Floats, due: Floats) -> None:
         """Take one window in, summed over networks: nats, successes, probes, expected successes."""
         self.k, self.n = k, n
-        waited = self.presence.waited(start, self.rules.window)
         self.cusum.step(
             evidence,
             healthy,
             n=n,
             short=due - k,
-            cap=self.rules.settings.cap_country_nats * np.minimum(2.0, waited),
+            cap=self.rules.settings.cap_country_nats * self.patience(start),
             gate=self.alarm / 2.0,
+            fade=self.presence.fade,
             start=start,
         )
         there = n > 0.0

@@ -59,10 +59,11 @@ class CusumColumns(Table):
         short: Floats,
         cap: Floats,
         gate: Floats,
+        fade: Floats,
         start: int,
     ) -> None:
         """Take one window in: `evidence` (drops, series) and `healthy` (series) in nats, all others by series."""
-        settings, fade = self.rules.settings, self.rules.fade
+        settings = self.rules.settings
         value = self.statistic * fade
         value += np.minimum(evidence, cap)
         np.minimum(value, settings.statistic_max, out=value)

@@ -26,6 +26,9 @@ _ENOUGH_AGAINST: Final = 9.0
 _MOST: Final = 10.0
 #: Evidence that a little is lost still, from which on a part has not mended but in part.
 _DENIED: Final = 3.0
+#: Evidence that nothing is lost any more, without which what was lost in part is not back; a block shows by itself.
+_SURE: Final = 1.0
+_BLOCK: Final = 0.2
 #: What is tested against "back" is a part that is still mostly lost: this far up from its level to the usual one. So
 #: the few results that get through a block are no recovery.
 _HALFWAY: Final = 0.35
@@ -80,7 +83,9 @@ class Loss(msgspec.Struct, array_like=True):
             self.probes += said.n
         self.wellness = min(_MOST, max(0.0, self.wellness + self._nats(said)))
         if not self.slow:
-            self.lostness = min(_MOST, max(0.0, self.lostness - self._nats_little(said)))
+            self.lostness = min(
+                _MOST, max(0.0, self.lostness - self._nats_little(said.expected, said.k, said.n))
+            )
         if self.lostness >= _DENIED and said.opinion is not Opinion.GOOD:
             self.wellness = 0.0
             if self.mend_n >= _TELLING_RESULTS:  # it has mended in part: that is its level from here on
@@ -102,6 +107,8 @@ class Loss(msgspec.Struct, array_like=True):
         enough = said.opinion is Opinion.GOOD or self.wellness >= (
             _ENOUGH_AGAINST if self.alarmed else _ENOUGH
         )
+        if said.opinion is not Opinion.GOOD and self._level() >= _BLOCK:
+            enough = enough and self._nats_little(said.expected, self.mend_k, self.mend_n) >= _SURE
         if self.recovered is None and self.good >= recovery_windows and enough:
             self.recovered = self.good_since
 
@@ -124,11 +131,11 @@ class Loss(msgspec.Struct, array_like=True):
         return nats if said.pace >= _BACK_SPEED else min(0.0, nats)
 
     @staticmethod
-    def _nats_little(said: Vote) -> float:
-        """How much more likely this window is if the part is back than if it still loses a little."""
-        usual = min(_RATIO_MAX, max(_RATIO_MIN + _FALL_MIN, said.expected))
+    def _nats_little(expected: float, k: int, n: int) -> float:
+        """How much more likely these results are if the part is back than if it still loses a little."""
+        usual = min(_RATIO_MAX, max(_RATIO_MIN + _FALL_MIN, expected))
         little = usual - _FALL_MIN
-        return said.k * log(usual / little) + (said.n - said.k) * log((1 - usual) / (1 - little))
+        return k * log(usual / little) + (n - k) * log((1 - usual) / (1 - little))
 
     def _level(self) -> float:
         """The ratio to which it has fallen: by its own results, and by the detector's word where they are few.

@@ -33,7 +33,7 @@ class DetectionSettings:
     )
 
     # how much evidence alarms
-    alarm_country: float = 14.0
+    alarm_country: float = 11.0
     alarm_network: float = (
         15.5  # four windows at their cap; there are more networks than countries to be wrong about
     )
@@ -41,12 +41,17 @@ class DetectionSettings:
     alarm_sparse: float = 8.0  # series with a few results an hour: four failures in a row where 0.9 is usual
     alarm_alone: float = 12.0  # the least where one vantage alone saw the failures
     cap_nats: float = 4.0  # the most that one window may say of a network: one bad minute is noise
-    cap_country_nats: float = (
-        5.0  # the same of a country or region: bad minutes seldom strike all its networks
+    cap_country_nats: float = 3.9  # the same of a country or region: it alarms in three windows
+    cap_part_nats: float = (
+        2.6  # the most that one network may say in it: its bad minutes are not the country's
     )
     statistic_max: float = 24.0  # what is far over is as sure, and is over as soon
     close_nats: float = 6.0  # contrary evidence that ends an excursion
-    fade_half_seconds: float = 43_200.0  # evidence that nothing adds to fades
+    fade_network_seconds: float = 3600.0  # half-life of evidence: drift is slow, an event is not
+    fade_country_seconds: float = (
+        5400.0  # the same of a country or region: a small loss takes its time to show
+    )
+    fade_sparse_seconds: float = 43_200.0  # the same of any series with a few results an hour, and of times
 
     # what is usual
     prior_probes: float = 30.0  # weight of the four-day ratio against an hour of the day

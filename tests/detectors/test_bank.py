@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.bank import Bank
+from detectors.binomial import Rules
 from detectors.readings import CountryReading, Counts, Opinion, PostKey
 from detectors.settings import DetectionSettings, TimeSettings
 from tests.effort import examples
@@ -103,6 +104,35 @@ def test_a_blackout_after_an_hour_of_history_is_seen_in_minutes() -> None:
     assert last.reachability < 0.2
     assert last.expected > 0.8
     assert readings[-1].mechanisms["x", 1] == {"tls.connection_reset": readings[-1].networks["x", 1].n}
+
+
+def test_bad_minutes_of_one_network_are_not_the_countrys() -> None:
+    known = posts()
+
+    def ratio(minute: int, key: PostKey) -> float:
+        return 0.0 if 240 <= minute < 243 and key.asn == 1 else 0.97
+
+    def bad(made: Bank) -> int:
+        readings = run(made, known, range(260), ratio, rate=15.0)
+        return sum(reading.platforms["x"].opinion is Opinion.BAD for reading in readings)
+
+    assert bad(bank(known)) == 0
+    assert bad(bank(known, cap_part_nats=99.0)) > 0
+
+
+def test_a_small_loss_on_all_networks_is_the_countrys_before_any_networks() -> None:
+    known = posts()
+    readings = run(bank(known), known, range(540), lambda minute, _: 0.98 if minute < 480 else 0.85, rate=3.0)
+    delay = first_bad(readings, 480)
+    assert delay is not None and delay <= 15
+    assert all(score.score < 1.0 for score in readings[479 + delay].networks.values())
+
+
+@pytest.mark.parametrize(("presence", "hours"), [(1.0, 1.0), (0.5, 1.0), (0.05, 12.0), (0.001, 12.0)])
+def test_evidence_is_half_worth_after_an_hour_where_results_are_dense(presence: float, hours: float) -> None:
+    rules = Rules.of(DetectionSettings(), TimeSettings())
+    fade = rules.fade_of(rules.settings.fade_network_seconds, rules.density(presence))
+    assert fade ** (60 * hours) == pytest.approx(0.5)
 
 
 def test_what_was_always_blocked_is_usual() -> None:
