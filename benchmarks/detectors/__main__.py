@@ -133,6 +133,13 @@ def _worlds(
     return [(simulation, truth(simulation), series_months(simulation)) for simulation in simulations]
 
 
+def _runs(seed: int) -> dict[str, list[Run]]:
+    return {
+        "mixed": _worlds("mixed", seed, countries=COUNTRIES, days=DAYS),
+        "drifting": _worlds("drifting", seed, countries=COUNTRIES, days=DRIFTING_DAYS),
+    }
+
+
 @app.command()
 def tune() -> None:
     """Try every contender's grid on the tuning seed, and freeze what is best: recall less 0.1 a false alarm.
@@ -173,10 +180,7 @@ def table(
     """Run everybody on the table's seed, and write the figures and the page."""
     chosen = json.loads(CHOICES.read_text())["parameters"]
     figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
-    runs = {
-        "mixed": _worlds("mixed", TABLE_SEED, countries=COUNTRIES, days=DAYS),
-        "drifting": _worlds("drifting", TABLE_SEED, countries=COUNTRIES, days=DRIFTING_DAYS),
-    }
+    runs = _runs(TABLE_SEED)
     contenders = {contender.name: contender for contender in (*PEERS, *RIVERS)}
     for name in ("netdusk", *contenders):
         if only and not any(part.lower() in name.lower() for part in only):
@@ -191,6 +195,13 @@ def table(
         ordered = {known: figures[known] for known in ("netdusk", *contenders) if known in figures}
         FIGURES.write_text(json.dumps(ordered, indent=1) + "\n")
     page()
+
+
+@app.command()
+def fresh(seeds: Annotated[list[int], typer.Argument(help="Seeds that nobody tuned on.")]) -> None:
+    """Run netdusk alone on other seeds, and print of each what the page's second table shows."""
+    for seed in seeds:
+        typer.echo(f"\nseed {seed}\n" + "\n".join(_kinds({"netdusk": _ours(_runs(seed))})))
 
 
 def _theirs(
@@ -218,18 +229,21 @@ def _counted(simulation: Simulation) -> Counted:
 
 
 def _ours(runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
+    """Run ours over worlds, all volumes side by side, and say how it did in each."""
     from benchmarks.detectors import ours  # noqa: PLC0415  the others can be tuned without it
 
     settings = load()
     tallies = {name: Tally() for name in runs}
     for name, worlds in runs.items():
-        for simulation, labels, months in worlds:
-            tallies[name].add(ours.run(ours.recoded(simulation), settings), labels, months)
+        outcomes = ours.run([ours.recoded(simulation) for simulation, _, _ in worlds], settings)
+        for outcome, (simulation, labels, months) in zip(outcomes, worlds, strict=True):
+            tallies[name].add(outcome, labels, months)
             card = tallies[name].cards[-1]
             missed = [label.event for label in card.missed]
             say.print(
-                f"netdusk, {name}, {simulation.world.volume:g} a minute: "
-                f"{card.all.detected} of {card.all.events}, {card.false_alarms} false; missed {missed}"
+                f"netdusk, {name}, seed {simulation.seed}, {simulation.world.volume:g} a minute: "
+                f"{card.all.detected} of {card.all.events}, {card.all.resolved_early} resolved early, "
+                f"{card.false_alarms} false in {card.series_months:g} series-months; missed {missed}"
             )
     figures = _figures("this project", {}, tallies)
     figures["settings"] = fingerprint(settings)

@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from benchmarks.detectors import ours
 from benchmarks.detectors.contender import persistent, trailing_sum
-from benchmarks.detectors.judge import HOLD_WINDOWS, Counted, judge, truth
+from benchmarks.detectors.judge import HOLD_WINDOWS, Counted, Outcome, judge, truth
 from benchmarks.detectors.peers import PEERS, ioda_ratio, ooni_cusum, static_threshold, wilson_bound
 from benchmarks.detectors.rivers import RIVERS
 from benchmarks.evenings import judge as evenings_judge
@@ -19,6 +20,7 @@ from producers.scenario import BLOCKED, EVENINGS
 from producers.worlds import Simulation, world
 from streams.records import Scope
 from streams.scorecard import scorecard
+from streams.settings import load
 from tests.stories.telling import tell
 from tests.stories.test_stories import STORIES
 
@@ -174,3 +176,24 @@ def test_the_judge_makes_one_incident_of_alarms_close_together() -> None:
     assert card.all.minutes_to_detect.median is not None and 2.0 <= card.all.minutes_to_detect.median <= 5.0
     assert card.all.minutes_to_resolve.median is not None
     assert HOLD_WINDOWS <= card.all.minutes_to_resolve.median <= HOLD_WINDOWS + 10
+
+
+def test_worlds_side_by_side_tell_what_each_tells_alone() -> None:
+    settings = load()
+    worlds = [
+        ours.recoded(
+            Simulation(world(name, countries=3, volume=3, warmup_days=0.2, gap_hours=(0.5, 1.0)), seed, 1)
+        )
+        for name, seed in (("global", 4), ("global", 5))
+    ]
+    together = ours.run(worlds, settings)
+    assert all(outcome.incidents for outcome in together)
+    (alone,) = ours.run(worlds[1:], settings)
+    assert _told(alone) == _told(together[1])
+
+
+def _told(outcome: Outcome) -> list[object]:
+    """What was told, but for ids: these are made of names."""
+    return [
+        msgspec.structs.replace(incident, id="", previous=(), summary="") for incident in outcome.incidents
+    ]
