@@ -469,7 +469,10 @@ def files(tmp_path: Path) -> list[str]:
 @pytest.mark.parametrize("form", ["html", "md", "json", "png"])
 def test_the_command_writes_every_form(form: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    outcome = CliRunner().invoke(app, [ID, "--format", form, "--output", str(out), *files(tmp_path)])
+    given = files(tmp_path)
+    if form == "html":
+        given = given[:2]  # without results: drawing takes a second, and `page_of` has it
+    outcome = CliRunner().invoke(app, [ID, "--format", form, "--output", str(out), *given])
     assert outcome.exit_code == 0, outcome.output
     starts = {"html": b"<!doctype html>", "md": b"# Live metrics", "json": b"{", "png": b"\x89PNG\r\n\x1a\n"}
     assert out.read_bytes().startswith(starts[form])
