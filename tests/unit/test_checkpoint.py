@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.checkpoint import (
@@ -27,6 +27,7 @@ from streams.checkpoint import (
     encode,
     split,
 )
+from tests.effort import examples
 
 
 def restore(log: list[bytes], start: int = 0) -> Restored:
@@ -161,7 +162,7 @@ def play(acts: list[tuple[str, int]]) -> World:
     return world
 
 
-@settings(max_examples=300)
+@examples(120)
 @given(ACTS)
 def test_any_mix_of_owners_gives_the_last_owners_state(acts: list[tuple[str, int]]) -> None:
     world = play(acts)
@@ -170,7 +171,7 @@ def test_any_mix_of_owners_gives_the_last_owners_state(acts: list[tuple[str, int
     assert (restored.next or 0) == len(world.truth)
 
 
-@settings(max_examples=300)
+@examples(120)
 @given(ACTS)
 def test_deleting_up_to_a_whole_snapshot_changes_nothing(acts: list[tuple[str, int]]) -> None:
     world = play(acts)
@@ -178,7 +179,7 @@ def test_deleting_up_to_a_whole_snapshot_changes_nothing(acts: list[tuple[str, i
         assert history(restore(world.log, cut)) == world.truth
 
 
-@settings(max_examples=200)
+@examples(80)
 @given(ACTS)
 def test_deleting_anything_else_is_told_or_changes_nothing(acts: list[tuple[str, int]]) -> None:
     world = play(acts)
@@ -190,7 +191,7 @@ def test_deleting_anything_else_is_told_or_changes_nothing(acts: list[tuple[str,
         assert history(restored) == world.truth
 
 
-@settings(max_examples=200)
+@examples(80)
 @given(ACTS, st.data())
 def test_a_flipped_byte_is_told_with_its_place(acts: list[tuple[str, int]], data: st.DataObject) -> None:
     world = play(acts)
