@@ -296,7 +296,7 @@ class Case(msgspec.Struct, array_like=True):
                     counts[name] = counts.get(name, 0.0) + count
         for platform, asn in sorted(slow):
             standing = reading.networks.get((platform, asn))
-            if standing is not None:  # what comes through, comes too slowly
+            if standing is not None and standing.k:  # what comes through, comes too slowly
                 counts = self.failures.setdefault(asn, {})
                 counts[THROTTLED] = counts.get(THROTTLED, 0.0) + standing.k
         for platform in sorted({part.platform for part in bad}):

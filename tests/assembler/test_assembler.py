@@ -260,6 +260,11 @@ def test_mechanisms_differ_by_network_where_they_do() -> None:
     assert snapshot.mechanism_by_network == ((5, "dns.dns_nxdomain_error"),)
 
 
+def test_a_throttled_network_that_falls_silent_for_long_keeps_its_mechanism() -> None:
+    lines = on("x", [1, 2], "...." + "s" * 20 + "?" * 200) | on("x", [3, 4, 5], "." * 224)
+    assert [s.mechanism for s in run(story(lines))] == ["http.throttled"]
+
+
 def test_a_region_that_opened_early_lets_the_nation_date_the_onset() -> None:
     lines = on("x", ALL, "." * 20 + "...xxxxxxx")
     regions = {("x", "PK-SD"): "." * 5 + "x" * 25, ("x", "PK-PB"): "." * 20 + "...xxxxxxx"}
