@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import median_low
 from typing import Any, Final
 
-from detectors.readings import CountryReading, Opinion, Standing
+from detectors.readings import CountryReading, Opinion, Standing, Volume
 from detectors.settings import IncidentSettings
 from detectors.snapshots import Kind, Scope
 from detectors.votes import Part, Vote, vote
@@ -29,6 +29,9 @@ LIKE_DEPTH: Final = 0.34
 SHORTFALL_MIN: Final = 0.05
 #: A series is sparse that has fewer results a window than this.
 SPARSE_SHARE: Final = 0.25
+#: Who has been heard for less than a day, and seldom, may sleep so long.
+NIGHT_SECONDS: Final = 36_000
+_DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,7 @@ def find_causes(
 
 def _darkness(reading: CountryReading, dark: frozenset[int], settings: IncidentSettings) -> Iterable[Cause]:
     """Networks gone silent together. A few of many are lost vantages, and no incident."""
+    dark = frozenset(asn for asn in dark if not _may_sleep(reading.volumes[asn], reading))
     voters = [asn for asn, volume in reading.volumes.items() if volume.live]
     majority = len(dark) >= 2 and 2 * len(dark) > len(voters)
     if majority or len(dark) >= settings.dark_networks_min:
@@ -163,6 +167,13 @@ def _darkness(reading: CountryReading, dark: frozenset[int], settings: IncidentS
         parts = {part: said for part, said in parts.items() if said.onset is not None}
         if parts:
             yield Cause(Kind.CONNECTIVITY, parts, growing=False)
+
+
+def _may_sleep(volume: Volume, reading: CountryReading) -> bool:
+    """Whether a network of a few results an hour is silent at hours at which it was never heard: a night, maybe."""
+    if volume.onset is None or volume.first is None or volume.usual >= SPARSE_SHARE:
+        return False
+    return volume.onset - volume.first < _DAY and reading.end - volume.onset < NIGHT_SECONDS
 
 
 Cells = dict[str, dict[int, Vote]]

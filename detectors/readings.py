@@ -85,6 +85,7 @@ class Volume:
     usual: float  # expected results a window
     onset: int | None  # start of the first silent window
     live: bool  # was it alive before the silence, or is it now
+    first: int | None = None  # start of the first window with results
 
 
 @dataclass(slots=True, frozen=True)

@@ -237,13 +237,20 @@ class Survey:
         vantages = np.bincount(vantage_network[lately], minlength=len(layout.networks))[rows]
         usual = silence.usual(series.start)[rows]
         places, asns, homes = place_of[rows], layout.networks.right(rows), layout.homes(rows)
-        columns = (rows, places, asns, opinion, score, self.seen[rows], usual, onset, alive, vantages)
-        for network, place, asn, says_, scored, seen, expected, began, live, many in zip(
+        first = silence.first[rows]
+        columns = (rows, places, asns, opinion, score, self.seen[rows], usual, onset, alive, first, vantages)
+        for network, place, asn, says_, scored, seen, expected, began, live, since, many in zip(
             *(column.tolist() for column in columns), strict=True
         ):
             reading = readings[place]
             reading.volumes[asn] = Volume(  # type: ignore[index]  # ours
-                _OPINIONS[says_], scored, seen, expected, began if began >= 0 else None, live
+                _OPINIONS[says_],
+                scored,
+                seen,
+                expected,
+                began if began >= 0 else None,
+                live,
+                since if since >= 0 else None,
             )
             reading.vantages[asn] = many  # type: ignore[index]  # ours
             reading.homes[asn] = homes.get(network, ())  # type: ignore[index]  # ours

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from producers.failures import Failure, Stage
-from producers.records import ProbeResult, encode
+from producers.records import ProbeResult, Tick, encode
 from streams.backtest import Backtest
 from streams.records import Incident, Kind, Status
 from streams.settings import load
@@ -67,3 +67,14 @@ def test_silence_and_block_are_told_and_a_quiet_night_ends(seed: int) -> None:
     dark = {s.id: s.status for s in snapshots if s.kind is Kind.CONNECTIVITY}
     assert set(dark.values()) == {Status.RESOLVED}
     assert len(dark) <= 3  # the nights before, until they are a habit, and the silence
+
+
+@pytest.mark.parametrize("seed", [22, 24])
+def test_the_first_night_of_a_few_results_an_hour_is_no_shutdown(seed: int) -> None:
+    """Nobody knows yet when they sleep; a silence that begins after the first day is told within hours."""
+    results = [result for result in volunteers(seed, 5.0) if result.time < SILENT + timedelta(hours=14)]
+    clock = Tick(time=SILENT + timedelta(hours=7))
+    lines = [*map(encode, results), encode(clock)]
+    silent = [s for s in Backtest(load()).run(lines, ticks=False) if s.kind is Kind.CONNECTIVITY]
+    assert silent
+    assert timedelta(hours=1) < silent[0].detected - SILENT < timedelta(hours=7)
