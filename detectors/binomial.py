@@ -247,10 +247,10 @@ class BinomialCusum(AnomalyDetector):
     ...     series.learn_one({"start": minute * 60, **blocked})
     ...     print(round(series.score, 2))
     0.26
-    0.52
+    0.51
     0.77
-    1.03
-    1.29
+    1.01
+    1.26
 
     References
     ----------
