@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from sys import intern
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import numpy as np
@@ -25,6 +25,7 @@ from producers.records import (
     ProbeResult,
     Reason,
     Tick,
+    Timings,
     decode,
     parse_chunk,
     plainly_good,
@@ -47,6 +48,7 @@ _CODE: Final[dict[tuple[Stage | None, Failure | None], int]] = {
     for j, failure in enumerate(_FAILURES)
 }
 _CODE.update({(stage, None): _CODE[stage, Failure.UNKNOWN_FAILURE] for stage in _STAGES})
+_NOT_TIMED: Final = Timings()
 _CONTROL: Final = {None: -1, False: 0, True: 1}
 
 #: Records that are decoded and put into columns together: with ten times as many, they fall out of the caches between.
@@ -181,15 +183,14 @@ class Columns:
 
     def _read(self, values: Sequence[bytes | None]) -> Block:
         decoded = parse_chunk(values)
-        results = [record for record in decoded if type(record) is ProbeResult]
-        others = _others(decoded, results)
+        results, others = _apart(decoded)
         time_ms, found = times(results), self._look_up(results)
         at = [record.time for _, record in others if isinstance(record, Tick)]
         if results:
             at += [results[place].time for place in (int(time_ms.argmin()), int(time_ms.argmax()))]
         good = plainly_good(
             brackets=_brackets(values),
-            due=len(values) + sum(result.timings_ms is not None for result in results),
+            due=len(values) + len(results) - [result.timings_ms for result in results].count(None),
             first=min(at, default=None),
             last=max(at, default=None),
             # Where a post is that is known has been asked before.
@@ -203,8 +204,8 @@ class Columns:
 
     def block(self, decoded: Sequence[Decoded]) -> Block:
         """Put decoded records into columns."""
-        results = [record for record in decoded if type(record) is ProbeResult]
-        return self._block(results, _others(decoded, results), self._look_up(results), times(results))
+        results, others = _apart(decoded)
+        return self._block(results, others, self._look_up(results), times(results))
 
     def _block(
         self,
@@ -215,6 +216,7 @@ class Columns:
     ) -> Block:
         new_posts = self._number(results, found) if None in found else []
         ttfb, throughput = measures(results)
+        ok = np.array([result.ok for result in results], dtype=np.bool_)
         return Block(
             size=len(results) + len(others),
             others=others,
@@ -222,8 +224,8 @@ class Columns:
             ids=[result.id for result in results],
             time_ms=time_ms,
             post=np.array(found, dtype=np.int32),
-            ok=np.array([result.ok for result in results], dtype=np.bool_),
-            mechanism=mechanism_codes(results),
+            ok=ok,
+            mechanism=mechanism_codes(results, ok),
             control=control_codes(results),
             ttfb_ms=ttfb,
             throughput=throughput,
@@ -248,10 +250,12 @@ class Columns:
         return new
 
 
-def _others(decoded: Sequence[Decoded], results: Sequence[ProbeResult]) -> list[tuple[int, Malformed | Tick]]:
-    if len(results) == len(decoded):
-        return []
-    return [(i, record) for i, record in enumerate(decoded) if not isinstance(record, ProbeResult)]
+def _apart(decoded: Sequence[Decoded]) -> tuple[Sequence[ProbeResult], list[tuple[int, Malformed | Tick]]]:
+    """The results, and whatever else is there by its place."""
+    if list(map(type, decoded)).count(ProbeResult) == len(decoded):
+        return cast(Sequence[ProbeResult], decoded), []
+    others = [(i, record) for i, record in enumerate(decoded) if not isinstance(record, ProbeResult)]
+    return [record for record in decoded if isinstance(record, ProbeResult)], others
 
 
 def _brackets(values: Sequence[bytes | None]) -> int:
@@ -276,9 +280,9 @@ def times(results: Sequence[ProbeResult]) -> Ints:
 
 def measures(results: Sequence[ProbeResult]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Time to first byte (ms) and throughput (body bytes a second) of each result; NaN where not measured."""
-    timings = [result.timings_ms for result in results]
-    ttfb = np.array([None if t is None else t.ttfb for t in timings], dtype=np.float64)
-    total = np.array([None if t is None else t.total for t in timings], dtype=np.float64)
+    timings = [result.timings_ms or _NOT_TIMED for result in results]
+    ttfb = np.array([t.ttfb for t in timings], dtype=np.float64)
+    total = np.array([t.total for t in timings], dtype=np.float64)
     size = np.array([result.bytes for result in results], dtype=np.float64)
     transfer = total - ttfb
     # Below a millisecond of transfer the quotient is the clock's grain, not the path's speed.
@@ -288,14 +292,20 @@ def measures(results: Sequence[ProbeResult]) -> tuple[NDArray[np.float32], NDArr
     return ttfb.astype(np.float32), (throughput * 1000.0).astype(np.float32)
 
 
-def mechanism_codes(results: Sequence[ProbeResult]) -> NDArray[np.int16]:
+def mechanism_codes(results: Sequence[ProbeResult], ok: NDArray[np.bool_]) -> NDArray[np.int16]:
     """0 for success, else the code of `stage.failure` (an index into MECHANISMS)."""
-    return np.array([0 if r.ok else _CODE[r.stage, r.failure] for r in results], dtype=np.int16)
+    codes = np.zeros(len(results), dtype=np.int16)
+    for i in np.flatnonzero(~ok).tolist():
+        codes[i] = _CODE[results[i].stage, results[i].failure]
+    return codes
 
 
 def control_codes(results: Sequence[ProbeResult]) -> NDArray[np.int8]:
     """-1 not known, 0 the control failed too, 1 the control was fine."""
-    return np.array([_CONTROL[r.control_ok] for r in results], dtype=np.int8)
+    said = [result.control_ok for result in results]
+    if said.count(True) == len(said):
+        return np.ones(len(said), dtype=np.int8)
+    return np.array([_CONTROL[one] for one in said], dtype=np.int8)
 
 
 def joined(parts: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:

@@ -128,8 +128,8 @@ def cut(tp: TP, records: Sequence[Any], follows: int | None, records_max: int) -
     if len(offsets) != len(records):
         offsets = [record.offset for record in records]
     values = [record.value for record in records]
-    kinds = [record.timestamp_type for record in records]
     sizes = lengths(values)
+    kinds = [record.timestamp_type for record in records]
     start = 0
     while start < len(records):
         kind = kinds[start]
