@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from operator import attrgetter
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -70,6 +70,12 @@ class ProbeResult(Struct, frozen=True, kw_only=True, gc=False, tag_field="schema
     simulated: bool = False
 
 
+class Draft(ProbeResult, frozen=True, kw_only=True, gc=False, tag_field="schema", tag=PROBE_SCHEMA):
+    """A ProbeResult whose time has not been read yet: for whoever reads the times of many at once."""
+
+    time: str  # type: ignore[assignment]  # as it is written
+
+
 class Tick(Struct, frozen=True, kw_only=True, tag_field="schema", tag=TICK_SCHEMA):
     """The clock, written into every partition: time arrives with the log."""
 
@@ -100,8 +106,10 @@ class Malformed(Struct, frozen=True):
 
 
 Decoded = ProbeResult | Tick | Malformed
+R = TypeVar("R")
 
 _decode: Callable[[bytes], ProbeResult | Tick] = msgspec.json.Decoder(ProbeResult | Tick).decode
+_draft: Callable[[bytes], Draft | Tick] = msgspec.json.Decoder(Draft | Tick).decode
 _encode = msgspec.json.Encoder().encode
 _REGION: Final = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
 _PLACES: Final = COUNTRIES | {CANARY}
@@ -152,7 +160,7 @@ def decode_chunk(values: Sequence[bytes | None]) -> list[Decoded]:
     Nearly all records are good, so each is parsed, and what else there is to ask is asked of all of them together
     (twice as fast). Where the answer is not plainly good, the chunk is read again one by one.
     """
-    records = parse_chunk(values)
+    records: list[Decoded] = _parse(values, _decode)
     parsed = [record for record in records if type(record) is not Malformed]
     results = [record for record in parsed if type(record) is ProbeResult]
     times = list(map(_time_of, parsed))
@@ -167,13 +175,20 @@ def decode_chunk(values: Sequence[bytes | None]) -> list[Decoded]:
     return records if good else [decode(value) for value in values]
 
 
-def parse_chunk(values: Sequence[bytes | None]) -> list[Decoded]:
-    """Read the records of a chunk, but for what `plainly_good` asks of all of them together."""
-    records: list[Decoded] = []
+def draft_chunk(values: Sequence[bytes | None]) -> list[Draft | Decoded]:
+    """Read the records of a chunk, but for the times of its results and for what `plainly_good` asks.
+
+    What can't be read at all is `Malformed` here as it is from `decode`.
+    """
+    return _parse(values, _draft)
+
+
+def _parse(values: Sequence[bytes | None], parse: Callable[[bytes], R]) -> list[R | Decoded]:
+    records: list[R | Decoded] = []
     add = records.append
     for value in values:
         try:
-            add(_decode(value) if len(value) <= BYTES_MAX else decode(value))  # type: ignore[arg-type]
+            add(parse(value) if len(value) <= BYTES_MAX else decode(value))  # type: ignore[arg-type]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):  # TypeError: no value
             add(decode(value))
     return records

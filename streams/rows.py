@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from operator import attrgetter
 from sys import intern
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -21,13 +21,14 @@ from detectors.readings import PostKey
 from producers.failures import Failure, Stage
 from producers.records import (
     Decoded,
+    Draft,
     Malformed,
     ProbeResult,
     Reason,
     Tick,
     Timings,
     decode,
-    parse_chunk,
+    draft_chunk,
     plainly_good,
 )
 from streams.records import CalendarEvent
@@ -49,12 +50,15 @@ _CODE: Final[dict[tuple[Stage | None, Failure | None], int]] = {
 }
 _CODE.update({(stage, None): _CODE[stage, Failure.UNKNOWN_FAILURE] for stage in _STAGES})
 _NOT_TIMED: Final = Timings()
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_0: Final = date(1970, 1, 1).toordinal()
 _CONTROL: Final = {None: -1, False: 0, True: 1}
 
-#: Records that are decoded and put into columns together: with ten times as many, they fall out of the caches between.
-BLOCK: Final = 500
+#: Records that are decoded and put into columns together: with twice as many, they fall out of the caches between.
+BLOCK: Final = 1000
 
 Ints = NDArray[np.int64]
+P = TypeVar("P", bound=ProbeResult)
 
 
 @dataclass(slots=True)
@@ -182,12 +186,14 @@ class Columns:
         return [self._read(values[at : at + BLOCK]) for at in range(0, len(values), BLOCK)]
 
     def _read(self, values: Sequence[bytes | None]) -> Block:
-        decoded = parse_chunk(values)
-        results, others = _apart(decoded)
-        time_ms, found = times(results), self._look_up(results)
+        results, others = _apart(draft_chunk(values), Draft)
+        time_ms = written_times([result.time for result in results])
+        if time_ms is None:
+            return self.block([decode(value) for value in values])
+        found = self._look_up(results)
         at = [record.time for _, record in others if isinstance(record, Tick)]
         if results:
-            at += [results[place].time for place in (int(time_ms.argmin()), int(time_ms.argmax()))]
+            at += [_EPOCH + timedelta(milliseconds=int(ms)) for ms in (time_ms.min(), time_ms.max())]
         good = plainly_good(
             brackets=_brackets(values),
             due=len(values) + len(results) - [result.timings_ms for result in results].count(None),
@@ -204,7 +210,7 @@ class Columns:
 
     def block(self, decoded: Sequence[Decoded]) -> Block:
         """Put decoded records into columns."""
-        results, others = _apart(decoded)
+        results, others = _apart(decoded, ProbeResult)
         return self._block(results, others, self._look_up(results), times(results))
 
     def _block(
@@ -250,12 +256,14 @@ class Columns:
         return new
 
 
-def _apart(decoded: Sequence[Decoded]) -> tuple[Sequence[ProbeResult], list[tuple[int, Malformed | Tick]]]:
+def _apart(
+    records: Sequence[Decoded], kind: type[P]
+) -> tuple[Sequence[P], list[tuple[int, Malformed | Tick]]]:
     """The results, and whatever else is there by its place."""
-    if list(map(type, decoded)).count(ProbeResult) == len(decoded):
-        return cast(Sequence[ProbeResult], decoded), []
-    others = [(i, record) for i, record in enumerate(decoded) if not isinstance(record, ProbeResult)]
-    return [record for record in decoded if isinstance(record, ProbeResult)], others
+    if list(map(type, records)).count(kind) == len(records):
+        return cast(Sequence[P], records), []
+    others = [(i, record) for i, record in enumerate(records) if not isinstance(record, ProbeResult)]
+    return [record for record in records if isinstance(record, kind)], others
 
 
 def _brackets(values: Sequence[bytes | None]) -> int:
@@ -276,6 +284,64 @@ def times(results: Sequence[ProbeResult]) -> Ints:
     seconds = np.array(list(map(datetime.timestamp, map(_time_of, results))), dtype=np.float64)
     # Microseconds are whole in a float until the year 2255; a millisecond is over when it is whole.
     return np.rint(seconds * 1e6).astype(np.int64) // 1000
+
+
+def written_times(texts: Sequence[str]) -> Ints | None:
+    """Times in milliseconds since 1970, all at once; None where one is not written as most are.
+
+    Most are: RFC 3339 in UTC, `2024-01-20T13:41:07.250Z`, with no fraction or up to six digits of it.
+    """
+    lengths = list(map(len, texts))
+    times_ms = np.empty(len(texts), dtype=np.int64)
+    for length in set(lengths):
+        if length not in _WRITTEN:
+            return None
+        alike = lengths.count(length) == len(texts)
+        mine = texts if alike else [text for text, long in zip(texts, lengths, strict=True) if long == length]
+        found = _alike_times(mine, length)
+        if found is None:
+            return None
+        times_ms[slice(None) if alike else np.array(lengths) == length] = found
+    return times_ms
+
+
+class _Written:
+    """Where the digits and the marks are in a time of so many letters."""
+
+    def __init__(self, length: int) -> None:
+        mask = b"0000-00-00T00:00:00.000000"[: max(19, length - 1)] + b"Z"
+        self.digits = np.flatnonzero(np.frombuffer(mask, dtype=np.uint8) == ord("0"))
+        self.marks = np.flatnonzero(np.frombuffer(mask, dtype=np.uint8) != ord("0"))
+        self.mark = np.frombuffer(mask, dtype=np.uint8)[self.marks]
+        self.most = np.frombuffer(b"99991939295959999999"[: len(self.digits)], dtype=np.uint8) - ord("0")
+        self.weights = np.array(_WEIGHTS[: len(self.digits)], dtype=np.int32)
+
+
+#: Milliseconds that each digit of a time counts: none for those of the date and for microseconds.
+_WEIGHTS: Final = (*(0,) * 8, 36_000_000, 3_600_000, 600_000, 60_000, 10_000, 1_000, 100, 10, 1, 0, 0, 0)
+_WRITTEN: Final = {length: _Written(length) for length in (20, *range(22, 28))}
+
+
+def _alike_times(texts: Sequence[str], length: int) -> Ints | None:
+    """The same of texts of one length."""
+    written = _WRITTEN[length]
+    try:
+        text = "".join(texts).encode("ascii")
+    except UnicodeEncodeError:
+        return None
+    letters = np.frombuffer(text, dtype=np.uint8).reshape(len(texts), length)
+    digits = letters[:, written.digits] - ord("0")  # what is less than 0 is more than 9
+    if (digits.max(axis=0) > written.most).any() or (letters[:, written.marks] != written.mark).any():
+        return None
+    if ((digits[:, 8] == 2) & (digits[:, 9] > 3)).any():  # the hour
+        return None
+    dates = texts[:1] if (digits[:, :8] == digits[0, :8]).all() else texts
+    try:
+        day = {text: date.fromisoformat(text).toordinal() - _DAY_0 for text in {text[:10] for text in dates}}
+    except ValueError:
+        return None
+    within: Ints = (digits @ written.weights).astype(np.int64)
+    return within + np.array([day[text[:10]] for text in dates], dtype=np.int64) * 86_400_000
 
 
 def measures(results: Sequence[ProbeResult]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

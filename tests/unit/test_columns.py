@@ -8,14 +8,44 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.records import ProbeResult, Timings, decode, decode_chunk, encode
 from streams.machine import Chunk
-from streams.rows import measures, times
+from streams.rows import measures, times, written_times
 from streams.settings import Settings
 from streams.step import CountryMachine
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+WRITTEN = [
+    "2024-01-20T13:41:07Z",
+    "2024-02-29T23:59:59.9Z",
+    "2024-01-20T13:41:07.250Z",
+    "2024-01-21T00:00:00.000999Z",
+    "1969-12-31T23:59:59.999999Z",
+    "9999-12-31T23:59:59.999999Z",
+]
+ODD_TIMES = [
+    "",
+    "2024-01-20T13:41:07z",
+    "2024-01-20 13:41:07Z",
+    "2024-01-20T13:41:07.Z",
+    "2024-01-20T13:41:07.9999999Z",
+    "2024-01-20T13:41:07+00:00",
+    "2024-01-20T13:41:07,250Z",
+    "2024-02-30T13:41:07Z",
+    "2024-00-20T13:41:07Z",
+    "0000-01-20T13:41:07Z",
+    "2024-01-20T24:00:00Z",
+    "2024-01-20T13:60:07Z",
+    "2024-01-20T13:41:60Z",
+    "2024-01-20T13:41:0:Z",
+    "2024-W03-6T13:41:07Z",
+    "２024-01-20T13:41:07Z",
+]
 
 GOOD = ProbeResult(
     id="a",
@@ -38,6 +68,7 @@ VALUES: list[bytes | None] = [
     b'{"schema":"netdusk.tick/1","time":"1970-01-01T00:00:00Z"}',
     TEXT.replace(b"2024", b"1999"),
     TEXT.replace(b"2024", b"2100"),
+    *(TEXT.replace(b"2024-01-20T13:41:07.250000Z", text.encode()) for text in ODD_TIMES),
     TEXT.replace(b'"PK"', b'"ZZ"'),
     TEXT.replace(b"PK-PB", b"US-CA"),
     TEXT.replace(b"{", b"{{{"),
@@ -76,8 +107,31 @@ def test_the_machine_reads_a_chunk_as_its_records_are(chunks: list[list[bytes | 
 
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC)))
 def test_a_time_is_its_whole_milliseconds(at: datetime) -> None:
-    exact = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-    assert times([msgspec.structs.replace(GOOD, time=at)]) == [exact]
+    assert times([msgspec.structs.replace(GOOD, time=at)]) == [(at - EPOCH) // MILLISECOND]
+
+
+@given(st.lists(st.sampled_from(WRITTEN), min_size=1, max_size=9))
+def test_times_are_read_together_as_one_by_one(texts: list[str]) -> None:
+    found = written_times(texts)
+    assert found is not None
+    assert found.tolist() == [(at(text) - EPOCH) // MILLISECOND for text in texts]
+
+
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC)))
+def test_a_time_that_we_wrote_is_read_with_others(moment: datetime) -> None:
+    text = msgspec.json.decode(encode(msgspec.structs.replace(GOOD, time=moment)))["time"]
+    found = written_times([text])
+    assert found is not None
+    assert found.tolist() == [(moment - EPOCH) // MILLISECOND]
+
+
+@pytest.mark.parametrize("odd", ODD_TIMES)
+def test_a_time_that_is_written_otherwise_is_left_to_the_parser(odd: str) -> None:
+    assert written_times([WRITTEN[2], odd]) is None
+
+
+def at(text: str) -> datetime:
+    return msgspec.json.decode(f'"{text}"', type=datetime)
 
 
 def test_what_was_not_measured_is_no_number() -> None:
