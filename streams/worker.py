@@ -56,8 +56,11 @@ _SWITCH_SECONDS: Final = 0.02  # Python's own: 0.005
 
 def own_lanes(settings: Settings, almanac: Almanac) -> list[Lane]:
     """Probe results, sharded by country; and how platforms stand in countries, for the view over the world."""
+    from streams.incidents import country_name  # noqa: PLC0415
     from streams.step import CountryMachine  # noqa: PLC0415  NumPy and the detectors: only a worker pays for them
     from streams.world import WorldMachine  # noqa: PLC0415
+
+    country_name("PK", {})  # reading all names takes a tenth of a second, which the first incident would wait
 
     def country() -> CountryMachine:
         machine = CountryMachine(settings)
