@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, MetadataEmptyBrokerList
+from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.protocol.fetch import FetchRequest
 
 from streams.settings import KafkaSettings
@@ -125,6 +126,30 @@ async def connect(kafka: KafkaSettings, *, compressed: bool = True) -> AIOKafkaP
         await disconnect(fresh)
         raise
     return fresh
+
+
+async def send_together(
+    producer: AIOKafkaProducer, topic: str, records: Sequence[tuple[bytes, bytes]]
+) -> list[Awaitable[Any]]:
+    """Send keys and values as whole batches, each in the partition that `send` would choose.
+
+    A future for each record, and what comes with it, costs ten times as much. Gives one future a batch.
+    """
+    partitions = sorted(await producer.partitions_for(topic))
+    choose = DefaultPartitioner()
+    by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
+    for key, value in records:
+        by_partition.setdefault(choose(key, partitions, partitions), []).append((key, value))
+    sent: list[Awaitable[Any]] = []
+    for partition, some in by_partition.items():
+        batch = producer.create_batch()
+        for key, value in some:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                sent.append(await producer.send_batch(batch, topic, partition=partition))
+                batch = producer.create_batch()
+                batch.append(key=key, value=value, timestamp=None)
+        sent.append(await producer.send_batch(batch, topic, partition=partition))
+    return sent
 
 
 async def disconnect(old: AIOKafkaProducer) -> None:

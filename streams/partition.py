@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from streams.checkpoint import (
     split,
     unpack,
 )
-from streams.connection import Reader, connect, disconnect
+from streams.connection import Reader, connect, disconnect, send_together
 from streams.machine import Chunk, Machine, Message, Outbox
 from streams.metrics import RESULTS, Counting, WorkerMetrics
 from streams.records import Status
@@ -51,6 +51,7 @@ _READ_BACK_MS: Final = 60_000  # clocks of two workers differ by less
 _READ_BACK_RECORDS_MAX: Final = 200_000
 #: aiokafka gives a record up after its request timeout; a producer that says nothing even then has failed too.
 _ACKNOWLEDGE_SECONDS: Final = 15.0
+_FEW: Final = 4  # records to a topic that are not worth a batch of their own
 _LAST_SNAPSHOT_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
@@ -533,8 +534,17 @@ class Partition:
             return
         producer = self._producer
         assert producer is not None
+        by_role: dict[str, list[Message]] = {}
+        for message in messages:
+            by_role.setdefault(message.topic, []).append(message)
         async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
-            sent = [await producer.send(self._around.topic_of(m.topic), m.value, key=m.key) for m in messages]
+            sent: list[Awaitable[Any]] = []
+            for role, some in by_role.items():
+                topic = self._around.topic_of(role)
+                if len(some) > _FEW:
+                    sent += await send_together(producer, topic, [(m.key, m.value) for m in some])
+                else:
+                    sent += [await producer.send(topic, m.value, key=m.key) for m in some]
             await asyncio.gather(*sent)
 
     def _count(self, outbox: Outbox) -> None:

@@ -30,8 +30,9 @@ from streams.connection import hold_empty_fetches
 #: Distribution name to the version prefix that this file was written against and is tested with.
 WRITTEN_FOR: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
 
-#: A chunk ends before its values outgrow this many bytes: its checkpoint, which is smaller, has to fit into one record.
-CHUNK_BYTES_MAX: Final = 1024 * 1024
+#: A chunk ends before its values outgrow this many bytes. Its checkpoint is ten times smaller as results are, and has
+#: to fit into one record; where it does not, smaller chunks are made.
+CHUNK_BYTES_MAX: Final = 3 * 1024 * 1024
 
 #: Broker append time, as Kafka's record batches have it.
 LOG_APPEND_TIME: Final = 1
