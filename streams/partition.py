@@ -51,6 +51,9 @@ _READ_BACK_MS: Final = 60_000  # clocks of two workers differ by less
 _READ_BACK_RECORDS_MAX: Final = 200_000
 #: aiokafka gives a record up after its request timeout; a producer that says nothing even then has failed too.
 _ACKNOWLEDGE_SECONDS: Final = 15.0
+_BRIEF_SECONDS: Final = (
+    0.1  # a step that may keep the event loop waiting: for the web page, and for acknowledgements
+)
 _FEW: Final = 4  # records to a topic that are not worth a batch of their own
 _LAST_SNAPSHOT_BYTES_MAX: Final = 16 * 1024 * 1024
 
@@ -100,7 +103,7 @@ class Lane:
 class Surroundings:
     """What all partitions of a worker share.
 
-    `executor` has a single thread: machines are stepped, pulled for metrics and snapshot in it, one at a time.
+    `executor` has a single thread, in which machines are restored, pulled for metrics and snapshot, one at a time.
     """
 
     settings: Settings
@@ -109,10 +112,29 @@ class Surroundings:
     gate: Gate
     executor: Executor
     restoring: asyncio.Semaphore
+    running: int = 0  # how much is in the executor
 
-    async def compute(self, work: Callable[[], T]) -> T:
-        """Run what takes a while beside the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+    async def compute(self, work: Callable[[], T], *, brief: bool = False) -> T:
+        """Do what touches a machine, at no time two of them: beside the event loop, or in it where it is `brief`.
+
+        Beside it, both threads want the interpreter at every turn of the loop: a tenth of a step's time goes into
+        taking it from each other.
+        """
+        if brief and not self.running:
+            return work()
+        loop = asyncio.get_running_loop()
+        doing = self.executor.submit(work)
+        self.running += 1
+
+        def done() -> None:
+            self.running -= 1
+
+        def tell(_: Any) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
+                loop.call_soon_threadsafe(done)
+
+        doing.add_done_callback(tell)
+        return await asyncio.wrap_future(doing)
 
     def topic_of(self, role: str) -> str:
         """The name of the topic that a machine means."""
@@ -157,6 +179,7 @@ class Partition:
         self._skipped = 0
         self._chunk_records = around.settings.worker.chunk_records
         self._stamp_ms = 0
+        self._step_seconds = 0.0  # what the last one took
         self._fingerprint = fingerprint(around.settings)
 
     @property
@@ -483,8 +506,10 @@ class Partition:
         metrics = self._around.metrics
         chunk = Chunk(self.tp.topic, self.tp.partition, rest.offsets, rest.values, rest.timestamps_ms)
         began = time.perf_counter()
-        batch, outbox = await self._around.compute(partial(_step, machine, chunk))
+        brief = self._step_seconds <= _BRIEF_SECONDS
+        batch, outbox = await self._around.compute(partial(_step, machine, chunk), brief=brief)
         stepped = time.perf_counter()
+        self._step_seconds = stepped - began
         metrics.step.observe(stepped - began)
         await self._send(outbox.before)
         asked = time.perf_counter()

@@ -409,7 +409,7 @@ class Worker:
         phases = [held.phase for held in self.partitions.values()]
         for phase in Phase:
             self.metrics.partitions.labels(phase.value).set(phases.count(phase))
-        return await asyncio.get_running_loop().run_in_executor(self.executor, self._render)
+        return await self._around.compute(self._render)
 
     def _render(self) -> bytes:
         for held in list(self.partitions.values()):
