@@ -32,7 +32,7 @@ class Numbering(dict[K, int]):
 
 
 class Pairs:
-    """Numbers for pairs of numbers, from 0, in order of appearance: 12 bytes a pair, 20 once `left` was asked for.
+    """Numbers for pairs of numbers, from 0, in order of appearance: 12 bytes a pair, 28 once they were read back.
 
     The first number is below 2^31, the second below 2^32.
 
@@ -42,23 +42,34 @@ class Pairs:
     """
 
     def __init__(self) -> None:
+        self._ascending: Ints = np.empty(0, dtype=np.int64)  # the pairs, each as one number
+        self._order: NDArray[np.int32] = np.empty(0, dtype=np.int32)  # and their numbers
+        self._key: Ints | None = None  # the pairs, by their numbers
         self._left: Ints | None = None
-        self._key: Ints = np.empty(0, dtype=np.int64)
-        self._order: NDArray[np.int32] = np.empty(0, dtype=np.int32)  # of the keys, ascending
 
     def __len__(self) -> int:
-        return len(self._key)
+        return len(self._order)
 
     @property
     def left(self) -> Ints:
         """The first number of each pair."""
         if self._left is None:
-            self._left = self._key >> _RIGHT_BITS
+            self._left = self._keys() >> _RIGHT_BITS
         return self._left
 
     def right(self, pairs: Numbers | slice = slice(None)) -> Ints:
         """The second number of some pairs."""
-        return self._key[pairs] & _RIGHT_MASK
+        return self._keys()[pairs] & _RIGHT_MASK
+
+    def _keys(self) -> Ints:
+        if self._key is None:
+            self._key = np.empty_like(self._ascending)
+            self._key[self._order] = self._ascending
+        return self._key
+
+    def find(self, left: Ints, right: Ints) -> Ints:
+        """The number of each pair, -1 where it has none."""
+        return self._find((left << _RIGHT_BITS) | right)
 
     def numbers(self, left: Ints, right: Ints) -> Ints:
         """The number of each pair; one never seen gets the next."""
@@ -67,24 +78,20 @@ class Pairs:
         unknown = np.flatnonzero(found < 0)
         if len(unknown):
             fresh, first, which = np.unique(key[unknown], return_index=True, return_inverse=True)
-            appearance = np.argsort(first)
             number = np.empty(len(fresh), dtype=np.int64)
-            number[appearance] = np.arange(len(self), len(self) + len(fresh))
+            number[np.argsort(first)] = np.arange(len(self), len(self) + len(fresh))
             found[unknown] = number[which]
-            place = np.searchsorted(self._key, fresh, sorter=self._order)
+            place = np.searchsorted(self._ascending, fresh)
             self._order = np.insert(self._order, place, number)
-            self._key = np.concatenate((self._key, fresh[appearance]))
-            self._left = None
+            self._ascending = np.insert(self._ascending, place, fresh)
+            self._key = self._left = None
         return found
 
     def _find(self, key: Ints) -> Ints:
-        """The number of each key, -1 where it has none."""
         if not len(self):
             return np.full(len(key), -1, dtype=np.int64)
-        place = np.searchsorted(self._key, key, sorter=self._order)
-        found = self._order[np.minimum(place, len(self) - 1)].astype(np.int64)
-        found[self._key[found] != key] = -1
-        return found
+        place = np.minimum(np.searchsorted(self._ascending, key), len(self) - 1)
+        return np.where(self._ascending[place] == key, self._order[place].astype(np.int64), -1)
 
 
 class StoredLayout(msgspec.Struct, array_like=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import repeat
 from operator import attrgetter
 from sys import intern
 from typing import Any, Final, TypeVar, cast
@@ -17,6 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.layout import Pairs
 from detectors.readings import PostKey
 from producers.failures import Failure, Stage
 from producers.records import (
@@ -172,14 +174,20 @@ class Columns:
     """Turns records into columns, and numbers the posts as they are first seen."""
 
     def __init__(self) -> None:
-        self.index: dict[_Post, int] = {}
+        self._sources: dict[_Source, int] = {}
+        self._platforms: dict[str, int] = {}
+        self._posts = Pairs()  # (source, platform)
 
     def learn(self, posts: Sequence[PostKey]) -> None:
         """Take posts in that a restored batch brings, in their order."""
-        for post in posts:
-            self.index.setdefault(
-                (post.platform, post.country, post.region or None, *post[3:]), len(self.index)
-            )
+        self._numbers([(post.platform, (post.country, post.region or None, *post[3:])) for post in posts])
+
+    def _numbers(self, posts: Sequence[tuple[str, _Source]]) -> Ints:
+        sources, platforms = self._sources, self._platforms
+        return self._posts.numbers(
+            np.array([sources.setdefault(source, len(sources)) for _, source in posts], dtype=np.int64),
+            np.array([platforms.setdefault(name, len(platforms)) for name, _ in posts], dtype=np.int64),
+        )
 
     def read(self, values: Sequence[bytes | None]) -> list[Block]:
         """Decode a chunk. A block's records are gone before the next one's are made: they stay in the caches."""
@@ -200,9 +208,7 @@ class Columns:
             first=min(at, default=None),
             last=max(at, default=None),
             # Where a post is that is known has been asked before.
-            places={_place_of(result) for result, code in zip(results, found, strict=True) if code is None}
-            if None in found
-            else (),
+            places={_place_of(results[i]) for i in np.flatnonzero(found < 0).tolist()},
         )
         if not good:
             return self.block([decode(value) for value in values])
@@ -217,10 +223,10 @@ class Columns:
         self,
         results: Sequence[ProbeResult],
         others: list[tuple[int, Malformed | Tick]],
-        found: list[int | None],
+        found: Ints,
         time_ms: Ints,
     ) -> Block:
-        new_posts = self._number(results, found) if None in found else []
+        new_posts = self._number(results, found)
         ttfb, throughput = measures(results)
         ok = np.array([result.ok for result in results], dtype=np.bool_)
         return Block(
@@ -229,7 +235,7 @@ class Columns:
             new_posts=new_posts,
             ids=[result.id for result in results],
             time_ms=time_ms,
-            post=np.array(found, dtype=np.int32),
+            post=found.astype(np.int32),
             ok=ok,
             mechanism=mechanism_codes(results, ok),
             control=control_codes(results),
@@ -237,22 +243,29 @@ class Columns:
             throughput=throughput,
         )
 
-    def _look_up(self, results: Sequence[ProbeResult]) -> list[int | None]:
-        return list(map(self.index.get, map(_post_of, results)))
+    def _look_up(self, results: Sequence[ProbeResult]) -> Ints:
+        """The number of each result's post, -1 where it was never seen."""
+        unknown = repeat(-1)
+        return self._posts.find(
+            np.array(list(map(self._sources.get, map(_source_of, results), unknown)), dtype=np.int64),
+            np.array(list(map(self._platforms.get, map(_platform_of, results), unknown)), dtype=np.int64),
+        )
 
-    def _number(self, results: Sequence[ProbeResult], found: list[int | None]) -> list[PostKey]:
+    def _number(self, results: Sequence[ProbeResult], found: Ints) -> list[PostKey]:
         """Number the posts never seen before, in `found` too."""
-        index = self.index
+        unknown = np.flatnonzero(found < 0)
+        if not len(unknown):
+            return []
+        posts: list[tuple[str, _Source]] = []
+        for result in (results[i] for i in unknown.tolist()):
+            country, region, asn, vantage, simulated = _source_of(result)
+            source = (intern(country), region, asn, intern(vantage), simulated)
+            posts.append((intern(result.platform), source))
+        found[unknown] = self._numbers(posts)
         new: list[PostKey] = []
-        for i, code in enumerate(found):
-            if code is None:
-                key = _post_of(results[i])
-                if key not in index:
-                    platform, country, region, asn, vantage, simulated = key
-                    kept = (intern(platform), intern(country), region, asn, intern(vantage), simulated)
-                    index[kept] = len(index)
-                    new.append(PostKey(kept[0], kept[1], region or "", asn, kept[4], simulated))
-                found[i] = index[key]
+        for i in np.unique(found[unknown], return_index=True)[1].tolist():  # in the order of their numbers
+            platform, (country, region, asn, vantage, simulated) = posts[i]
+            new.append(PostKey(platform, country, region or "", asn, vantage, simulated))
         return new
 
 
@@ -271,10 +284,9 @@ def _brackets(values: Sequence[bytes | None]) -> int:
     return int(np.count_nonzero(text & 0xDF == ord("[")))  # `{` is `[` with one bit more
 
 
-_Post = tuple[str, str, str | None, int, str, bool]
-_post_of: Callable[[ProbeResult], _Post] = attrgetter(
-    "platform", "country", "region", "asn", "vantage", "simulated"
-)
+_Source = tuple[str, str | None, int, str, bool]
+_source_of: Callable[[ProbeResult], _Source] = attrgetter("country", "region", "asn", "vantage", "simulated")
+_platform_of: Callable[[ProbeResult], str] = attrgetter("platform")
 _place_of: Callable[[ProbeResult], tuple[str, str | None]] = attrgetter("country", "region")
 _time_of: Callable[[ProbeResult], datetime] = attrgetter("time")
 

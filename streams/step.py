@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from detectors.assembler import Assembler
 from detectors.bank import Bank
-from detectors.readings import Counts, PostKey, Pulse, Reading, Scheduled, SeriesGauge
+from detectors.readings import Counts, Pulse, Reading, Scheduled, SeriesGauge
 from detectors.stored import read_stored
 from detectors.world import NO_SIGNS, signs_of
 from producers.records import Decoded, Malformed, Reason
@@ -28,7 +28,7 @@ from streams.records import CalendarEvent, HealthRecord, Incident, Rejected, enc
 from streams.rows import MECHANISMS, Block, Columns, Refusal, Rows, joined, refusal
 from streams.settings import Settings, fingerprint
 
-SNAPSHOT_VERSION: Final = 1
+SNAPSHOT_VERSION: Final = 2
 KEPT_BYTES_MAX: Final = 4096
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -94,7 +94,6 @@ class _Stored(msgspec.Struct, array_like=True):
     cursor: int | None
     next_offset: int
     totals: list[int]
-    posts: list[PostKey]
     windows: list[_StoredWindow]
     bank: bytes
     assembler: bytes
@@ -126,7 +125,6 @@ class CountryMachine:
         self._cursor: int | None = None  # index of the next window to close
         self._open: dict[int, _Window] = {}
         self._columns = Columns()
-        self._posts: list[PostKey] = []
         self._calendar: list[CalendarEvent] = []
         self._bank = Bank(settings.detection, settings.time, MECHANISMS)
         self._assembler = Assembler(
@@ -208,7 +206,6 @@ class CountryMachine:
         outbox = Outbox(rejected=len(rows.refusals))
         if rows.new_posts:
             self._columns.learn(rows.new_posts)
-            self._posts.extend(rows.new_posts)
             self._bank.add_posts(rows.new_posts)
         for event in rows.calendar:
             self._assembler.schedule(_scheduled(event))
@@ -356,7 +353,6 @@ class CountryMachine:
             self._cursor,
             self.next_offset,
             [totals.applied, totals.late, totals.duplicate, totals.rejected, totals.ticks],
-            self._posts,
             windows,
             self._bank.snapshot(),
             self._assembler.snapshot(),
@@ -368,9 +364,6 @@ class CountryMachine:
         stored = read_stored(data, _Stored, SNAPSHOT_VERSION)
         self.clock_ms, self._cursor, self.next_offset = stored.clock_ms, stored.cursor, stored.next_offset
         self.totals = Totals(*stored.totals)
-        self._posts = stored.posts
-        self._columns = Columns()
-        self._columns.learn(stored.posts)
         self._open = {}
         for kept in stored.windows:
             held = self._open[kept.index] = _Window()
@@ -382,6 +375,8 @@ class CountryMachine:
             ]
         self._bank = Bank(self.settings.detection, self.settings.time, MECHANISMS)
         self._bank.restore(stored.bank)
+        self._columns = Columns()
+        self._columns.learn(self._bank.posts)
         self._assembler.restore(stored.assembler)
 
 
