@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from operator import attrgetter
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -106,7 +105,6 @@ class Malformed(Struct, frozen=True):
 
 
 Decoded = ProbeResult | Tick | Malformed
-R = TypeVar("R")
 
 _decode: Callable[[bytes], ProbeResult | Tick] = msgspec.json.Decoder(ProbeResult | Tick).decode
 _draft: Callable[[bytes], Draft | Tick] = msgspec.json.Decoder(Draft | Tick).decode
@@ -154,41 +152,16 @@ def decode(value: bytes | None) -> Decoded:
     return record
 
 
-def decode_chunk(values: Sequence[bytes | None]) -> list[Decoded]:
-    """Read the records of a chunk, each as `decode` does.
-
-    Nearly all records are good, so each is parsed, and what else there is to ask is asked of all of them together
-    (twice as fast). Where the answer is not plainly good, the chunk is read again one by one.
-    """
-    records: list[Decoded] = _parse(values, _decode)
-    parsed = [record for record in records if type(record) is not Malformed]
-    results = [record for record in parsed if type(record) is ProbeResult]
-    times = list(map(_time_of, parsed))
-    text = b"".join(filter(None, values))
-    good = plainly_good(
-        brackets=text.count(b"{") + text.count(b"["),
-        due=len(values) + len(results) - list(map(_timings_of, results)).count(None),
-        first=min(times, default=None),
-        last=max(times, default=None),
-        places=set(map(_place_of, results)),
-    )
-    return records if good else [decode(value) for value in values]
-
-
 def draft_chunk(values: Sequence[bytes | None]) -> list[Draft | Decoded]:
     """Read the records of a chunk, but for the times of its results and for what `plainly_good` asks.
 
     What can't be read at all is `Malformed` here as it is from `decode`.
     """
-    return _parse(values, _draft)
-
-
-def _parse(values: Sequence[bytes | None], parse: Callable[[bytes], R]) -> list[R | Decoded]:
-    records: list[R | Decoded] = []
+    records: list[Draft | Decoded] = []
     add = records.append
     for value in values:
         try:
-            add(parse(value) if len(value) <= BYTES_MAX else decode(value))  # type: ignore[arg-type]
+            add(_draft(value) if len(value) <= BYTES_MAX else decode(value))  # type: ignore[arg-type]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):  # TypeError: no value
             add(decode(value))
     return records
@@ -223,11 +196,6 @@ def plainly_good(
     return all(
         country in _PLACES and (region is None or _lies_in(region, country)) for country, region in places
     )
-
-
-_time_of: Callable[[object], datetime] = attrgetter("time")
-_timings_of: Callable[[object], Timings | None] = attrgetter("timings_ms")
-_place_of: Callable[[object], tuple[str, str | None]] = attrgetter("country", "region")
 
 
 @lru_cache(maxsize=8192)

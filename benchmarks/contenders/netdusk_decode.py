@@ -1,4 +1,4 @@
-"""netdusk's way in and nothing after it: chunks, decoded and validated. `netdusk_decode.py BOOTSTRAP TOPIC COUNT`."""
+"""netdusk's way in and nothing after it: from chunks to columns. `netdusk_decode.py BOOTSTRAP TOPIC COUNT`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import Any
 import faust
 from meter import Meter
 
-from producers.records import decode_chunk
+from streams.rows import Columns
 from streams.transport import ChunkSchema, ChunkTransport
 
 bootstrap, topic_name, count = sys.argv[1:4]
 meter = Meter(int(count))
+columns = Columns()
 
 
 class App(faust.App):
@@ -28,7 +29,7 @@ app = App(
     uuid.uuid4().hex,
     broker=f"kafka://{bootstrap}",
     web_enabled=False,
-    broker_max_poll_records=4000,  # as the worker has it
+    broker_max_poll_records=8000,  # as the worker has it
     consumer_auto_offset_reset="earliest",
     topic_disable_leader=True,
     topic_allow_declare=False,
@@ -39,7 +40,7 @@ app = App(
 @app.agent(app.topic(topic_name, schema=ChunkSchema(), value_serializer="raw"))
 async def decode(stream: Any) -> None:
     async for chunk in stream:
-        decode_chunk(chunk.values)
+        columns.read(chunk.values)
         meter.add(len(chunk))
         await asyncio.sleep(0)
 

@@ -56,7 +56,7 @@ CONTENDERS_IN_ORDER: Sequence[Contender] = (
     Contender("Faust, table", "counts by key", "faust_loop.py", ("{partitions}", "table"), share=0.03),
     Contender("Quix Streams", "counts by key, in its state", "quix.py", python=OTHERS, share=0.4),
     Contender("Bytewax", "counts by key, in its state", "bytewax_count.py", python=OTHERS),
-    Contender("netdusk, decode only", "reads, parses, validates", "netdusk_decode.py"),
+    Contender("netdusk, decode only", "reads, parses, validates, puts into columns", "netdusk_decode.py"),
     Contender("netdusk, whole, 1,000 cells", WHOLE, "worker", warm=0.02),
     Contender("netdusk, whole, 100,000 cells", WHOLE, "worker", warm=0.5, cells=100_000),
 )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.records import ProbeResult, Timings, decode, decode_chunk, encode
+from producers.records import ProbeResult, Reason, Timings, decode, encode
 from streams.machine import Chunk
 from streams.rows import measures, times, written_times
 from streams.settings import Settings
@@ -81,16 +81,11 @@ VALUES: list[bytes | None] = [
 ]
 
 
-@given(st.lists(st.sampled_from(VALUES), max_size=40))
-def test_a_chunk_is_read_as_its_records_are(values: list[bytes | None]) -> None:
-    assert decode_chunk(values) == [decode(value) for value in values]
-
-
 def test_one_that_is_too_deep_is_found_among_many_good_ones() -> None:
-    values = [TEXT] * 500 + [DEEP] + [TEXT] * 500
-    found = decode_chunk(values)
-    assert found[500] == decode(DEEP) != decode(TEXT)
-    assert found.count(GOOD) == 1000
+    values = [TEXT] * 1500 + [DEEP] + [TEXT] * 700
+    found = CountryMachine(Settings()).read(Chunk("t", 0, range(len(values)), values))
+    assert [(refused.place, refused.reason) for refused in found.refusals] == [(1500, Reason.TOO_DEEP)]
+    assert len(found.ids) == 2200
 
 
 @given(st.lists(st.lists(st.sampled_from(VALUES), max_size=40), max_size=3))
