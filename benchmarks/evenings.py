@@ -27,7 +27,7 @@ from streams.settings import load
 DETECT_MINUTES: Final = 6.0
 RESOLVE_MINUTES: Final = 8.0
 ONSET_MINUTES: Final = 1.0  # one window
-#: Of an evening are the incidents that overlap it, and begin or end this close to it.
+#: Of an evening are the incidents that are told while it lasts, or this long before or after.
 NEAR: Final = timedelta(minutes=30)
 MECHANISM: Final = "tls.connection_reset"
 
