@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from itertools import islice
@@ -54,6 +54,7 @@ _ACKNOWLEDGE_SECONDS: Final = 15.0
 _BRIEF_SECONDS: Final = (
     0.1  # a step that may keep the event loop waiting: for the web page, and for acknowledgements
 )
+_TURNS: Final = 6  # of the event loop, from a checkpoint's being written to its being sent
 _FEW: Final = 4  # records to a topic that are not worth a batch of their own
 _LAST_SNAPSHOT_BYTES_MAX: Final = 16 * 1024 * 1024
 
@@ -113,6 +114,7 @@ class Surroundings:
     executor: Executor
     restoring: asyncio.Semaphore
     running: int = 0  # how much is in the executor
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def compute(self, work: Callable[[], T], *, brief: bool = False) -> T:
         """Do what touches a machine, at no time two of them: beside the event loop, or in it where it is `brief`.
@@ -120,8 +122,13 @@ class Surroundings:
         Beside it, both threads want the interpreter at every turn of the loop: a tenth of a step's time goes into
         taking it from each other.
         """
-        if brief and not self.running:
-            return work()
+        if brief:
+            async with self.turn:
+                # What the partition before has decided is on its way to the broker before the next one decides.
+                for _ in range(_TURNS):
+                    await asyncio.sleep(0)
+                if not self.running:
+                    return work()
         loop = asyncio.get_running_loop()
         doing = self.executor.submit(work)
         self.running += 1
