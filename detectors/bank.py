@@ -20,6 +20,7 @@ from detectors.layout import Layout, StoredLayout
 from detectors.readings import Counts, Health, PostKey, Pulse, Reading, SeriesGauge
 from detectors.series import Series
 from detectors.settings import DetectionSettings, TimeSettings
+from detectors.stored import read_stored
 from detectors.survey import Survey
 
 SNAPSHOT_VERSION: Final = 2
@@ -344,12 +345,8 @@ class Bank:
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        try:
-            stored = msgspec.msgpack.decode(data, type=_Stored)
-        except msgspec.DecodeError as error:
-            raise ValueError(f"damaged snapshot of the detectors: {error}") from error
+        stored = read_stored(data, _Stored, SNAPSHOT_VERSION, "snapshot of the detectors")
         for name, found, mine in (
-            ("version", stored.version, SNAPSHOT_VERSION),
             ("window length", stored.window, self.time.window_seconds),
             ("mechanisms", tuple(stored.mechanisms), self.mechanisms),
         ):
