@@ -47,6 +47,7 @@ STUCK_SECONDS: Final = 120.0
 _TICK: Final = TICK_SCHEMA.encode()
 _CLOSE_SECONDS: Final = 3.0
 _RESTORES_AT_ONCE: Final = 4
+_CALENDAR_SECONDS: Final = 2.0
 _CLOCK_SECONDS: Final = 15.0
 _WATCH_SECONDS: Final = 5.0
 _LEAVE_SECONDS: Final = 9.0
@@ -198,6 +199,7 @@ class Worker:
             Answers(self._figures, self.unhealthy, self.unready, self.restoring),
         )
         self._assigned = False
+        self._widths: dict[str, int] = {}  # partitions of each lane's topic
         self.registry.register(WorldCollector(self._observed, self.metrics, time.time))
         self._around = Surroundings(
             settings,
@@ -252,8 +254,8 @@ class Worker:
         await self.web.start()
         await wait_for_broker(self.settings.kafka)
         await self._wait_for_topics()
-        await self._warn_of_a_split_world()
-        await self.almanac.catch_up()
+        self._warn_of_a_split_world()
+        await self._read_calendar()
         if self.chunks:
             consumer = cast(ChunkConsumer, self.app.consumer)
             consumer.chunk_records = self.settings.worker.chunk_records
@@ -277,18 +279,29 @@ class Worker:
             said = missing
             await asyncio.sleep(2.0)
 
-    async def _warn_of_a_split_world(self) -> None:
+    async def _read_calendar(self) -> None:
+        """Know what is scheduled before the first window is judged: the broker may have gone since it answered."""
+        while True:
+            try:
+                await self.almanac.catch_up()
+            except (KafkaError, OSError) as error:
+                log.warning("the calendar can't be read yet; trying again", why=repr(error))
+                await asyncio.sleep(_CALENDAR_SECONDS)
+            else:
+                return
+
+    def _warn_of_a_split_world(self) -> None:
         topic = self.settings.topics.health
-        if topic in self.lanes:
-            why = split_world(len(await self.reader.partitions_of(topic)))
-            if why is not None:
-                log.warning("the health topic should have one partition", topic=topic, why=why)
+        why = split_world(self._widths.get(topic, 1))
+        if why is not None:
+            log.warning("the health topic should have one partition", topic=topic, why=why)
 
     async def _missing_topics(self) -> str | None:
         try:
             for lane in self.lanes.values():
                 sources = await self.reader.partitions_of(lane.topic)
                 checkpoints = await self.reader.partitions_of(lane.checkpoints)
+                self._widths[lane.topic] = len(sources)
                 if not sources:
                     return f"topic {lane.topic} does not exist"
                 if len(checkpoints) < len(sources):
