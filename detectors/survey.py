@@ -262,21 +262,18 @@ class Survey:
         rows = np.flatnonzero(chosen[place_of] & ((series.ttfb.first >= 0) | (series.throughput.first >= 0)))
         if not len(rows):
             return
-        scored = []
-        for table in (series.ttfb, series.throughput):
-            score = table.score[rows]
-            scored.append(np.where(table.first[rows] >= 0, score, -1.0))
-        worse = scored[1] > scored[0]  # of equal ones, the time to first byte
-        told = []
+        scored, told = [], []
         for table, sign in ((series.ttfb, 1.0), (series.throughput, -1.0)):
             fresh = series.start - table.last[rows] <= STALE_WINDOWS * series.window
             score, usual = table.score[rows], table.usual(series.start)[rows]
+            scored.append(np.where(table.first[rows] >= 0, score, -1.0))
             well = table.well[rows] >= series.detection.close_nats
             opinion = np.where(fresh, np.where(score >= 1.0, 1, np.where(well, 2, 0)), 0)
             now, expected = np.exp(sign * (usual + table.slower[rows])), np.exp(sign * usual)
             onset = np.where(table.open[rows], table.onset[rows], -1)
             pace = np.exp(-table.latest[rows]) if len(table.latest) else np.full(len(rows), np.nan)
             told.append((opinion, score, now, expected, onset, pace))
+        worse = scored[1] > scored[0]  # of equal ones, the time to first byte
         columns = (place_of[rows], worse, *(np.where(worse, b, a) for a, b in zip(*told, strict=True)))
         for (platform, _, asn, _), place, by_speed, says, score, now, expected, began, pace in zip(
             layout.cell_names(rows), *(column.tolist() for column in columns), strict=True
