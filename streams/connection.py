@@ -17,9 +17,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, MetadataEmptyBrokerList
-from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.protocol.fetch import FetchRequest
 
+from producers.bulk import partition_of
 from streams.settings import KafkaSettings
 
 #: The largest record a producer of ours hands over; the broker's own limit may well be lower.
@@ -135,11 +135,10 @@ async def send_together(
 
     A future for each record, and what comes with it, costs ten times as much. Gives one future a batch.
     """
-    partitions = sorted(await producer.partitions_for(topic))
-    choose = DefaultPartitioner()
+    partitions = len(await producer.partitions_for(topic))
     by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
     for key, value in records:
-        by_partition.setdefault(choose(key, partitions, partitions), []).append((key, value))
+        by_partition.setdefault(partition_of(key, partitions), []).append((key, value))
     sent: list[Awaitable[Any]] = []
     for partition, some in by_partition.items():
         batch = producer.create_batch()
