@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -22,6 +22,8 @@ PROBE_SCHEMA: Final = "netdusk.probe/1"
 TICK_SCHEMA: Final = "netdusk.tick/1"
 BYTES_MAX: Final = 64 * 1024
 DEPTH_MAX: Final = 32
+
+_PLACES: Final = COUNTRIES | {CANARY}
 
 #: A time outside of these is a broken clock, whoever reads it.
 TIME_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -69,16 +71,41 @@ class ProbeResult(Struct, frozen=True, kw_only=True, gc=False, tag_field="schema
     simulated: bool = False
 
 
+if TYPE_CHECKING:
+    Place = str
+else:
+    Place = Literal[tuple(sorted(_PLACES))]
+
+
 class Draft(ProbeResult, frozen=True, kw_only=True, gc=False, tag_field="schema", tag=PROBE_SCHEMA):
     """A ProbeResult whose time has not been read yet: for whoever reads the times of many at once."""
 
     time: str  # type: ignore[assignment]  # as it is written
+    country: Place  # not made anew for each result
+
+
+class _Known(
+    Draft,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    forbid_unknown_fields=True,
+    tag_field="schema",
+    tag=PROBE_SCHEMA,
+):
+    """A Draft that has no fields but these."""
 
 
 class Tick(Struct, frozen=True, kw_only=True, tag_field="schema", tag=TICK_SCHEMA):
     """The clock, written into every partition: time arrives with the log."""
 
     time: AwareTime
+
+
+class _KnownTick(
+    Tick, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="schema", tag=TICK_SCHEMA
+):
+    """A Tick that has no fields but these."""
 
 
 class Reason(StrEnum):
@@ -108,9 +135,9 @@ Decoded = ProbeResult | Tick | Malformed
 
 _decode: Callable[[bytes], ProbeResult | Tick] = msgspec.json.Decoder(ProbeResult | Tick).decode
 _draft: Callable[[bytes], Draft | Tick] = msgspec.json.Decoder(Draft | Tick).decode
+_known: Callable[[bytes], Draft | Tick] = msgspec.json.Decoder(_Known | _KnownTick).decode
 _encode = msgspec.json.Encoder().encode
 _REGION: Final = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
-_PLACES: Final = COUNTRIES | {CANARY}
 
 
 def encode(record: ProbeResult | Tick) -> bytes:
@@ -152,24 +179,32 @@ def decode(value: bytes | None) -> Decoded:
     return record
 
 
-def draft_chunk(values: Sequence[bytes | None]) -> list[Draft | Decoded]:
+def draft_chunk(values: Sequence[bytes | None]) -> tuple[list[Draft | Decoded], bool]:
     """Read the records of a chunk, but for the times of its results and for what `plainly_good` asks.
 
-    What can't be read at all is `Malformed` here as it is from `decode`.
+    What can't be read at all is `Malformed` here as it is from `decode`. Says too whether all are known to be shallow:
+    where there is no field but those we know, nothing nests.
     """
-    records: list[Draft | Decoded] = []
-    add = records.append
-    for value in values:
-        try:
-            add(_draft(value) if len(value) <= BYTES_MAX else decode(value))  # type: ignore[arg-type]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):  # TypeError: no value
-            add(decode(value))
-    return records
+    try:
+        if max(map(len, values), default=0) <= BYTES_MAX:  # type: ignore[arg-type]  # hardly ever is there none
+            return list(map(_known, values)), True  # type: ignore[arg-type]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):  # TypeError: no value
+        pass
+    return [_drafted(value) for value in values], False
+
+
+def _drafted(value: bytes | None) -> Draft | Decoded:
+    if value is None or len(value) > BYTES_MAX:
+        return decode(value)
+    try:
+        return _draft(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decode(value)
 
 
 def plainly_good(
     *,
-    brackets: int,
+    brackets: int | None,
     due: int,
     first: datetime | None,
     last: datetime | None,
@@ -180,8 +215,8 @@ def plainly_good(
     Parameters
     ----------
     brackets
-        How often `{` and `[` are in the chunk. Where all records together have hardly more than are `due`, none can
-        have the brackets that it takes to be too deep.
+        How often `{` and `[` are in the chunk; None where all are known to be shallow. Where all records together have
+        hardly more than are `due`, none can have the brackets that it takes to be too deep.
     due
         A bracket for each record, and one for the timings of each result that has them.
     first, last
@@ -189,7 +224,7 @@ def plainly_good(
     places
         Country and region of its results; those known to be good need not be among them.
     """
-    if brackets > due + DEPTH_MAX - 2:
+    if brackets is not None and brackets > due + DEPTH_MAX - 2:
         return False
     if first is not None and last is not None and not TIME_MIN <= first <= last < TIME_MAX:
         return False

@@ -7,11 +7,32 @@ therefore rebuild it bit for bit: a snapshot, then the batches that came after, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from streams.records import Incident
+
+#: Records that are gone through together: with twice as many, they fall out of the processor's caches between.
+PIECE: Final = 1000
+
+
+class Stretch(Protocol):
+    """Consecutive records of one partition, which are gone through once, piece by piece."""
+
+    @property
+    def topic(self) -> str:
+        """The topic."""
+        ...
+
+    @property
+    def partition(self) -> int:
+        """The number of the partition."""
+        ...
+
+    def pieces(self) -> Iterator[Chunk]:
+        """The records, in order; none may be kept for longer than need be."""
+        ...
 
 
 @dataclass(slots=True)
@@ -26,6 +47,13 @@ class Chunk:
     offsets: Sequence[int]
     values: Sequence[bytes | None]
     timestamps_ms: Sequence[int] | None = None
+
+    def pieces(self) -> Iterator[Chunk]:
+        """Its records, in order."""
+        for at in range(0, len(self.values), PIECE):
+            part = slice(at, at + PIECE)
+            stamps = None if self.timestamps_ms is None else self.timestamps_ms[part]
+            yield Chunk(self.topic, self.partition, self.offsets[part], self.values[part], stamps)
 
 
 @dataclass(slots=True)
@@ -68,7 +96,7 @@ B = TypeVar("B", bound=Batch)
 class Machine(Protocol[B]):
     """The deciding part of one partition."""
 
-    def read(self, chunk: Chunk) -> B:
+    def read(self, chunk: Stretch) -> B:
         """Decode a chunk. Refused rows are in the batch with their reasons. Never raises on input."""
         ...
 

@@ -35,11 +35,11 @@ from streams.checkpoint import (
     unpack,
 )
 from streams.connection import Reader, connect, disconnect, send_together
-from streams.machine import Chunk, Machine, Message, Outbox
+from streams.machine import PIECE, Machine, Message, Outbox, Stretch
 from streams.metrics import RESULTS, Counting, WorkerMetrics
 from streams.records import Status
 from streams.settings import Settings, fingerprint
-from streams.transport import CHUNK_BYTES_MAX, Fetched, join
+from streams.transport import Fetched, join
 
 log = structlog.get_logger()
 
@@ -113,28 +113,33 @@ class Surroundings:
     gate: Gate
     executor: Executor
     restoring: asyncio.Semaphore
-    running: int = 0  # how much is in the executor
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _running: int = 0  # how much is in the executor
+    _quiet: asyncio.Event = field(default_factory=asyncio.Event)  # set when the last of it is done
 
     async def compute(self, work: Callable[[], T], *, brief: bool = False) -> T:
         """Do what touches a machine, at no time two of them: beside the event loop, or in it where it is `brief`.
 
-        Beside it, both threads want the interpreter at every turn of the loop: a tenth of a step's time goes into
-        taking it from each other.
+        Beside it, both threads want the interpreter at every turn of the loop: a third of a step's time goes into
+        taking it from each other. What is brief waits for what is not, rather than going there too.
         """
         if brief:
             async with self.turn:
                 # What the partition before has decided is on its way to the broker before the next one decides.
                 for _ in range(_TURNS):
                     await asyncio.sleep(0)
-                if not self.running:
-                    return work()
+                while self._running:
+                    self._quiet.clear()
+                    await self._quiet.wait()
+                return work()
         loop = asyncio.get_running_loop()
         doing = self.executor.submit(work)
-        self.running += 1
+        self._running += 1
 
         def done() -> None:
-            self.running -= 1
+            self._running -= 1
+            if not self._running:
+                self._quiet.set()
 
         def tell(_: Any) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
@@ -459,21 +464,18 @@ class Partition:
             return None
         parts: list[Fetched] = []
         done: list[Callable[[], None]] = []
-        records = size = 0
+        records = 0
         while self._inbox:
             part, call = self._inbox[0]
-            part_size = part.size
             if parts and (
                 records + len(part) > self._chunk_records
-                or size + part_size > CHUNK_BYTES_MAX
-                or part.follows != parts[-1].next_offset
-                or (part.timestamps_ms is None) != (parts[-1].timestamps_ms is None)
+                or parts[-1].next_offset != (part.first if part.follows is None else part.follows)
+                or part.stamped != parts[-1].stamped
             ):
                 break
             self._inbox.popleft()
             parts.append(part)
             records += len(part)
-            size += part_size
             if call is not None:
                 done.append(call)
         self._waiting -= records
@@ -483,11 +485,15 @@ class Partition:
         return join(parts), done
 
     async def _linger(self) -> None:
-        """Give the records that come with the first one a moment to come: a checkpoint costs the same for all."""
+        """Give the records that come with the first one a moment to come: a checkpoint costs the same for all.
+
+        A thousand are company enough: where more are to come, they will be there for the next chunk.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + max(self._around.settings.worker.chunk_seconds, self.lane.linger_seconds)
         urgent, looked_at = self.lane.urgent, 0
-        while self._waiting < self._chunk_records and not self._closed.is_set():
+        enough = min(PIECE, self._chunk_records)
+        while self._waiting < enough and not self._closed.is_set():
             new = [part for part, _ in islice(self._inbox, looked_at, None)]
             looked_at += len(new)
             if urgent is not None and any(urgent(value) for part in new for value in part.values if value):
@@ -511,13 +517,11 @@ class Partition:
         if not await self._joins(rest):
             return False
         metrics = self._around.metrics
-        chunk = Chunk(self.tp.topic, self.tp.partition, rest.offsets, rest.values, rest.timestamps_ms)
-        began = time.perf_counter()
         brief = self._step_seconds <= _BRIEF_SECONDS
-        batch, outbox = await self._around.compute(partial(_step, machine, chunk), brief=brief)
-        stepped = time.perf_counter()
-        self._step_seconds = stepped - began
-        metrics.step.observe(stepped - began)
+        batch, outbox, self._step_seconds = await self._around.compute(
+            partial(_step, machine, rest), brief=brief
+        )
+        metrics.step.observe(self._step_seconds)
         await self._send(outbox.before)
         asked = time.perf_counter()
         async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
@@ -534,7 +538,7 @@ class Partition:
     async def _joins(self, rest: Fetched) -> bool:
         """Whether the chunk goes on where the state stands; where not, find out what lies between."""
         assert self.next is not None
-        first = rest.offsets[0]
+        first = rest.first
         if first == self.next:
             self._asked = None
             return True
@@ -652,9 +656,15 @@ def _apply(machine: Machine[Any], batch: bytes) -> Outbox:
     return machine.apply(machine.decode_batch(unpack(batch)))
 
 
-def _step(machine: Machine[Any], chunk: Chunk) -> tuple[bytes, Outbox]:
+def _step(machine: Machine[Any], chunk: Stretch) -> tuple[bytes, Outbox, float]:
+    """The batch as it is written down, what it brought about, and how many seconds of CPU that took.
+
+    Not of the clock: a step beside the event loop waits for the interpreter, would seem long, and stay there.
+    """
+    began = time.thread_time()
     batch = machine.read(chunk)
-    return pack(batch.encode()), machine.apply(batch)
+    packed, outbox = pack(batch.encode()), machine.apply(batch)
+    return packed, outbox, time.thread_time() - began
 
 
 def _snapshot(machine: Machine[Any]) -> tuple[int, int, list[bytes]]:

@@ -6,16 +6,16 @@ reaches a detector. Nothing here knows the time: lateness is judged by the step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import repeat
-from operator import attrgetter
 from sys import intern
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 import msgspec
 import numpy as np
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from detectors.layout import Pairs
@@ -23,7 +23,6 @@ from detectors.readings import PostKey
 from producers.failures import Failure, Stage
 from producers.records import (
     Decoded,
-    Draft,
     Malformed,
     ProbeResult,
     Reason,
@@ -33,6 +32,7 @@ from producers.records import (
     draft_chunk,
     plainly_good,
 )
+from streams.machine import Chunk
 from streams.records import CalendarEvent
 
 _STAGES: Final = (*Stage, None)
@@ -56,11 +56,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_0: Final = date(1970, 1, 1).toordinal()
 _CONTROL: Final = {None: -1, False: 0, True: 1}
 
-#: Records that are decoded and put into columns together: with twice as many, they fall out of the caches between.
-BLOCK: Final = 1000
-
 Ints = NDArray[np.int64]
-P = TypeVar("P", bound=ProbeResult)
+Fields = Mapping[str, tuple[Any, ...]]  # of probe results: see `fields`
+_Source = tuple[str, str | None, int, str, bool]
 
 
 @dataclass(slots=True)
@@ -77,7 +75,8 @@ class Rows:
     """One chunk. Columns are parallel, one entry a probe result; `place` is its position among all records.
 
     `readings` are the clock readings in the chunk, milliseconds since 1970, by position (`reading_place`).
-    `values` are the raw bytes, there only when the chunk came from a broker or a file (never in the redo log).
+    `kept` are pieces of the chunk as they came, by the place of their first record: those of which something may be
+    refused, and only when the chunk came from a broker or a file (never in the redo log).
     """
 
     size: int
@@ -96,10 +95,7 @@ class Rows:
     reading_ms: Ints
     refusals: list[Refusal] = field(default_factory=list)
     calendar: list[CalendarEvent] = field(default_factory=list)
-    topic: str = ""
-    partition: int = 0
-    offsets: Sequence[int] = ()
-    values: Sequence[bytes | None] = ()
+    kept: list[tuple[int, Chunk]] = field(default_factory=list)
 
     def encode(self) -> bytes:
         """Write for the redo log (MessagePack; little-endian columns)."""
@@ -160,7 +156,7 @@ class Block:
     size: int
     others: list[tuple[int, Malformed | Tick]]
     new_posts: list[PostKey]
-    ids: list[str]
+    ids: Sequence[str]
     time_ms: Ints
     post: NDArray[np.int32]
     ok: NDArray[np.bool_]
@@ -189,78 +185,76 @@ class Columns:
             np.array([platforms.setdefault(name, len(platforms)) for name, _ in posts], dtype=np.int64),
         )
 
-    def read(self, values: Sequence[bytes | None]) -> list[Block]:
-        """Decode a chunk. A block's records are gone before the next one's are made: they stay in the caches."""
-        return [self._read(values[at : at + BLOCK]) for at in range(0, len(values), BLOCK)]
-
-    def _read(self, values: Sequence[bytes | None]) -> Block:
-        results, others = _apart(draft_chunk(values), Draft)
-        time_ms = written_times([result.time for result in results])
+    def read(self, values: Sequence[bytes | None]) -> Block:
+        """Decode records, and put them into columns."""
+        records, shallow = draft_chunk(values)
+        results, others = _apart(records)
+        of = fields(results)
+        time_ms = written_times(of["time"])
         if time_ms is None:
             return self.block([decode(value) for value in values])
-        found = self._look_up(results)
+        found = self._look_up(of)
         at = [record.time for _, record in others if isinstance(record, Tick)]
         if results:
             at += [_EPOCH + timedelta(milliseconds=int(ms)) for ms in (time_ms.min(), time_ms.max())]
         good = plainly_good(
-            brackets=_brackets(values),
-            due=len(values) + len(results) - [result.timings_ms for result in results].count(None),
+            brackets=None if shallow else _brackets(values),
+            due=len(values) + len(results) - of["timings_ms"].count(None),
             first=min(at, default=None),
             last=max(at, default=None),
             # Where a post is that is known has been asked before.
-            places={_place_of(results[i]) for i in np.flatnonzero(found < 0).tolist()},
+            places={(of["country"][i], of["region"][i]) for i in np.flatnonzero(found < 0).tolist()},
         )
         if not good:
             return self.block([decode(value) for value in values])
-        return self._block(results, others, found, time_ms)
+        return self._block(of, others, found, time_ms)
 
     def block(self, decoded: Sequence[Decoded]) -> Block:
         """Put decoded records into columns."""
-        results, others = _apart(decoded, ProbeResult)
-        return self._block(results, others, self._look_up(results), times(results))
+        results, others = _apart(decoded)
+        of = fields(results)
+        return self._block(of, others, self._look_up(of), times(of["time"]))
 
     def _block(
-        self,
-        results: Sequence[ProbeResult],
-        others: list[tuple[int, Malformed | Tick]],
-        found: Ints,
-        time_ms: Ints,
+        self, of: Fields, others: list[tuple[int, Malformed | Tick]], found: Ints, time_ms: Ints
     ) -> Block:
-        new_posts = self._number(results, found)
-        ttfb, throughput = measures(results)
-        ok = np.array([result.ok for result in results], dtype=np.bool_)
+        new_posts = self._number(of, found)
+        ttfb, throughput = measures(of)
+        ok = np.array(of["ok"], dtype=np.bool_)
         return Block(
-            size=len(results) + len(others),
+            size=len(ok) + len(others),
             others=others,
             new_posts=new_posts,
-            ids=[result.id for result in results],
+            ids=of["id"],
             time_ms=time_ms,
             post=found.astype(np.int32),
             ok=ok,
-            mechanism=mechanism_codes(results, ok),
-            control=control_codes(results),
+            mechanism=mechanism_codes(of, ok),
+            control=control_codes(of),
             ttfb_ms=ttfb,
             throughput=throughput,
         )
 
-    def _look_up(self, results: Sequence[ProbeResult]) -> Ints:
+    def _look_up(self, of: Fields) -> Ints:
         """The number of each result's post, -1 where it was never seen."""
         unknown = repeat(-1)
         return self._posts.find(
-            np.array(list(map(self._sources.get, map(_source_of, results), unknown)), dtype=np.int64),
-            np.array(list(map(self._platforms.get, map(_platform_of, results), unknown)), dtype=np.int64),
+            np.array(list(map(self._sources.get, _sources(of), unknown)), dtype=np.int64),
+            np.array(list(map(self._platforms.get, of["platform"], unknown)), dtype=np.int64),
         )
 
-    def _number(self, results: Sequence[ProbeResult], found: Ints) -> list[PostKey]:
+    def _number(self, of: Fields, found: Ints) -> list[PostKey]:
         """Number the posts never seen before, in `found` too."""
         unknown = np.flatnonzero(found < 0)
         if not len(unknown):
             return []
         posts: list[tuple[str, _Source]] = []
-        for result in (results[i] for i in unknown.tolist()):
-            country, region, asn, vantage, simulated = _source_of(result)
-            source = (intern(country), region, asn, intern(vantage), simulated)
-            posts.append((intern(result.platform), source))
+        every = list(_sources(of))
+        for i in unknown.tolist():
+            country, region, asn, vantage, simulated = every[i]
+            posts.append(
+                (intern(of["platform"][i]), (intern(country), region, asn, intern(vantage), simulated))
+            )
         found[unknown] = self._numbers(posts)
         new: list[PostKey] = []
         for i in np.unique(found[unknown], return_index=True)[1].tolist():  # in the order of their numbers
@@ -269,14 +263,28 @@ class Columns:
         return new
 
 
-def _apart(
-    records: Sequence[Decoded], kind: type[P]
-) -> tuple[Sequence[P], list[tuple[int, Malformed | Tick]]]:
+def fields(results: Sequence[ProbeResult]) -> Fields:
+    """What is in each field of the results, by its name: to turn all around at once costs as much as two attributes."""
+    if not results:
+        return dict.fromkeys(ProbeResult.__struct_fields__, ())
+    return dict(zip(ProbeResult.__struct_fields__, zip(*map(astuple, results), strict=True), strict=True))
+
+
+def _sources(of: Fields) -> Iterator[_Source]:
+    return zip(of["country"], of["region"], of["asn"], of["vantage"], of["simulated"], strict=True)
+
+
+def _apart(records: Sequence[Decoded]) -> tuple[Sequence[ProbeResult], list[tuple[int, Malformed | Tick]]]:
     """The results, and whatever else is there by its place."""
-    if list(map(type, records)).count(kind) == len(records):
-        return cast(Sequence[P], records), []
-    others = [(i, record) for i, record in enumerate(records) if not isinstance(record, ProbeResult)]
-    return [record for record in records if isinstance(record, kind)], others
+    kinds = list(map(type, records))
+    if not records or (kinds.count(kinds[0]) == len(records) and isinstance(records[0], ProbeResult)):
+        return cast(Sequence[ProbeResult], records), []
+    result = {kind for kind in set(kinds) if issubclass(kind, ProbeResult)}
+    others = [i for i, kind in enumerate(kinds) if kind not in result]
+    results = list(records)
+    for i in reversed(others):
+        del results[i]
+    return cast(Sequence[ProbeResult], results), [(i, cast(Malformed | Tick, records[i])) for i in others]
 
 
 def _brackets(values: Sequence[bytes | None]) -> int:
@@ -284,16 +292,9 @@ def _brackets(values: Sequence[bytes | None]) -> int:
     return int(np.count_nonzero(text & 0xDF == ord("[")))  # `{` is `[` with one bit more
 
 
-_Source = tuple[str, str | None, int, str, bool]
-_source_of: Callable[[ProbeResult], _Source] = attrgetter("country", "region", "asn", "vantage", "simulated")
-_platform_of: Callable[[ProbeResult], str] = attrgetter("platform")
-_place_of: Callable[[ProbeResult], tuple[str, str | None]] = attrgetter("country", "region")
-_time_of: Callable[[ProbeResult], datetime] = attrgetter("time")
-
-
-def times(results: Sequence[ProbeResult]) -> Ints:
+def times(moments: Sequence[datetime]) -> Ints:
     """When each attempt began, milliseconds since 1970."""
-    seconds = np.array(list(map(datetime.timestamp, map(_time_of, results))), dtype=np.float64)
+    seconds = np.array(list(map(datetime.timestamp, moments)), dtype=np.float64)
     # Microseconds are whole in a float until the year 2255; a millisecond is over when it is whole.
     return np.rint(seconds * 1e6).astype(np.int64) // 1000
 
@@ -318,19 +319,23 @@ def written_times(texts: Sequence[str]) -> Ints | None:
 
 
 class _Written:
-    """Where the digits and the marks are in a time of so many letters."""
+    """What may be in each place of a time of so many letters: `low` and up to `span` more; and what it counts."""
 
     def __init__(self, length: int) -> None:
         mask = b"0000-00-00T00:00:00.000000"[: max(19, length - 1)] + b"Z"
-        self.digits = np.flatnonzero(np.frombuffer(mask, dtype=np.uint8) == ord("0"))
-        self.marks = np.flatnonzero(np.frombuffer(mask, dtype=np.uint8) != ord("0"))
-        self.mark = np.frombuffer(mask, dtype=np.uint8)[self.marks]
-        self.most = np.frombuffer(b"99991939295959999999"[: len(self.digits)], dtype=np.uint8) - ord("0")
-        self.weights = np.array(_WEIGHTS[: len(self.digits)], dtype=np.int32)
+        most = b"9999-19-39T29:59:59.999999"[: max(19, length - 1)] + b"Z"
+        self.low = np.frombuffer(mask, dtype=np.uint8)
+        self.span = np.frombuffer(most, dtype=np.uint8) - self.low
+        self.weights = np.zeros(length, dtype=np.int32)
+        self.weights[_CLOCK] = (36_000_000, 3_600_000, 600_000, 60_000, 10_000, 1_000)
+        thousandths = min(3, max(0, length - _FRACTION - 1))
+        self.weights[_FRACTION : _FRACTION + thousandths] = (100, 10, 1)[:thousandths]
 
 
-#: Milliseconds that each digit of a time counts: none for those of the date and for microseconds.
-_WEIGHTS: Final = (*(0,) * 8, 36_000_000, 3_600_000, 600_000, 60_000, 10_000, 1_000, 100, 10, 1, 0, 0, 0)
+_DATE: Final = 10  # letters
+_HOUR: Final = 11
+_CLOCK: Final = [11, 12, 14, 15, 17, 18]  # where the digits of hour, minute and second are
+_FRACTION: Final = 20
 _WRITTEN: Final = {length: _Written(length) for length in (20, *range(22, 28))}
 
 
@@ -342,26 +347,27 @@ def _alike_times(texts: Sequence[str], length: int) -> Ints | None:
     except UnicodeEncodeError:
         return None
     letters = np.frombuffer(text, dtype=np.uint8).reshape(len(texts), length)
-    digits = letters[:, written.digits] - ord("0")  # what is less than 0 is more than 9
-    if (digits.max(axis=0) > written.most).any() or (letters[:, written.marks] != written.mark).any():
+    above = letters - written.low  # what is less is more than any digit
+    if (above > written.span).any() or ((above[:, _HOUR] == 2) & (above[:, _HOUR + 1] > 3)).any():
         return None
-    if ((digits[:, 8] == 2) & (digits[:, 9] > 3)).any():  # the hour
-        return None
-    dates = texts[:1] if (digits[:, :8] == digits[0, :8]).all() else texts
+    dates = texts[:1] if (letters[:, :_DATE] == letters[0, :_DATE]).all() else texts
     try:
-        day = {text: date.fromisoformat(text).toordinal() - _DAY_0 for text in {text[:10] for text in dates}}
+        day = {
+            text: date.fromisoformat(text).toordinal() - _DAY_0 for text in {text[:_DATE] for text in dates}
+        }
     except ValueError:
         return None
-    within: Ints = (digits @ written.weights).astype(np.int64)
-    return within + np.array([day[text[:10]] for text in dates], dtype=np.int64) * 86_400_000
+    # Whole numbers: with others, NumPy would have it done by threads of its own.
+    within: Ints = (above.astype(np.int32) @ written.weights).astype(np.int64)
+    return within + np.array([day[text[:_DATE]] for text in dates], dtype=np.int64) * 86_400_000
 
 
-def measures(results: Sequence[ProbeResult]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def measures(of: Fields) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Time to first byte (ms) and throughput (body bytes a second) of each result; NaN where not measured."""
-    timings = [result.timings_ms or _NOT_TIMED for result in results]
+    timings = [timing or _NOT_TIMED for timing in of["timings_ms"]]
     ttfb = np.array([t.ttfb for t in timings], dtype=np.float64)
     total = np.array([t.total for t in timings], dtype=np.float64)
-    size = np.array([result.bytes for result in results], dtype=np.float64)
+    size = np.array(of["bytes"], dtype=np.float64)
     transfer = total - ttfb
     # Below a millisecond of transfer the quotient is the clock's grain, not the path's speed.
     flowing = (size > 0) & (transfer >= 1.0)
@@ -370,17 +376,18 @@ def measures(results: Sequence[ProbeResult]) -> tuple[NDArray[np.float32], NDArr
     return ttfb.astype(np.float32), (throughput * 1000.0).astype(np.float32)
 
 
-def mechanism_codes(results: Sequence[ProbeResult], ok: NDArray[np.bool_]) -> NDArray[np.int16]:
+def mechanism_codes(of: Fields, ok: NDArray[np.bool_]) -> NDArray[np.int16]:
     """0 for success, else the code of `stage.failure` (an index into MECHANISMS)."""
-    codes = np.zeros(len(results), dtype=np.int16)
+    codes = np.zeros(len(ok), dtype=np.int16)
+    stage, failure = of["stage"], of["failure"]
     for i in np.flatnonzero(~ok).tolist():
-        codes[i] = _CODE[results[i].stage, results[i].failure]
+        codes[i] = _CODE[stage[i], failure[i]]
     return codes
 
 
-def control_codes(results: Sequence[ProbeResult]) -> NDArray[np.int8]:
+def control_codes(of: Fields) -> NDArray[np.int8]:
     """-1 not known, 0 the control failed too, 1 the control was fine."""
-    said = [result.control_ok for result in results]
+    said = of["control_ok"]
     if said.count(True) == len(said):
         return np.ones(len(said), dtype=np.int8)
     return np.array([_CONTROL[one] for one in said], dtype=np.int8)

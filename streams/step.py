@@ -6,6 +6,7 @@ they run. It knows no broker and no clock: time arrives with the log, as ticks o
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from detectors.stored import read_stored
 from detectors.world import NO_SIGNS, signs_of
 from producers.records import Decoded, Malformed, Reason
 from streams.incidents import DETECTOR_VERSION, to_record
-from streams.machine import Chunk, Message, Outbox
+from streams.machine import Chunk, Message, Outbox, Stretch
 from streams.metrics import ProbeCount
 from streams.records import CalendarEvent, HealthRecord, Incident, Rejected, encode
 from streams.rows import MECHANISMS, Block, Columns, Refusal, Rows, joined, refusal
@@ -99,6 +100,76 @@ class _Stored(msgspec.Struct, array_like=True):
     assembler: bytes
 
 
+class _Reading:
+    """A chunk while it is read, block by block: judges its clock readings, and puts the blocks together."""
+
+    def __init__(self, clock_ms: int | None, refuse_ms: int, live: bool) -> None:
+        self.size = 0
+        self.clock = clock_ms  # after the blocks so far
+        self.kept: list[tuple[int, Chunk]] = []
+        self._refuse_ms, self._live = refuse_ms, live
+        self._blocks: list[Block] = []
+        self._elsewhere: list[int] = []  # places of what is no result
+        self._readings: list[tuple[NDArray[np.int32], Sequence[int]]] = []
+        self._refusals: list[Refusal] = []
+
+    def add(self, block: Block, stamps: Sequence[int] | None) -> bool:
+        """Take the next block in; `stamps` are the broker's append times. Says whether any of it is refused."""
+        if not self._live:
+            stamps = None
+        refused = len(self._refusals)
+        ticks: list[tuple[int, int]] = []
+        for at, record in block.others:
+            self._elsewhere.append(self.size + at)
+            if isinstance(record, Malformed):
+                self._refusals.append(refusal(self.size + at, record))
+                continue
+            read = (record.time - _EPOCH) // _MILLISECOND
+            if stamps is not None and abs(read - stamps[at]) > self._refuse_ms:
+                detail = f"{read - stamps[at]} ms from the broker's time"
+                self._refusals.append(Refusal(self.size + at, Reason.TICK_REFUSED, detail))
+            else:
+                ticks.append((at, read))
+        if stamps is not None:
+            readings = list(stamps)
+            for at, read in ticks:
+                readings[at] = max(readings[at], read)
+            place = np.arange(block.size, dtype=np.int32)
+        else:
+            place = np.array([at for at, _ in ticks], dtype=np.int32)
+            readings = [read for _, read in ticks]
+        if readings:
+            newest = max(readings)
+            self.clock = newest if self.clock is None else max(self.clock, newest)
+        self._readings.append((place + np.int32(self.size), readings))
+        self._blocks.append(block)
+        self.size += block.size
+        return len(self._refusals) > refused
+
+    def rows(self, next_offset: int, calendar: list[CalendarEvent]) -> Rows:
+        """All of it."""
+        blocks = self._blocks
+        return Rows(
+            size=self.size,
+            next_offset=next_offset,
+            place=np.delete(np.arange(self.size, dtype=np.int32), self._elsewhere),
+            time_ms=joined([block.time_ms for block in blocks], np.int64),
+            post=joined([block.post for block in blocks], np.int32),
+            ok=joined([block.ok for block in blocks], np.bool_),
+            mechanism=joined([block.mechanism for block in blocks], np.int16),
+            control=joined([block.control for block in blocks], np.int8),
+            ttfb_ms=joined([block.ttfb_ms for block in blocks], np.float32),
+            throughput=joined([block.throughput for block in blocks], np.float32),
+            ids=[name for block in blocks for name in block.ids],
+            new_posts=[post for block in blocks for post in block.new_posts],
+            reading_place=joined([place for place, _ in self._readings], np.int32),
+            reading_ms=np.array([read for _, some in self._readings for read in some], dtype=np.int64),
+            refusals=self._refusals,
+            calendar=calendar,
+            kept=self.kept,
+        )
+
+
 class CountryMachine:
     """Everything decided about the countries of one partition.
 
@@ -137,66 +208,37 @@ class CountryMachine:
         """Take a calendar event in with the next chunk, so that the redo log has it in its place."""
         self._calendar.append(event)
 
-    def read(self, chunk: Chunk) -> Rows:
+    def read(self, chunk: Stretch) -> Rows:
         """Decode a chunk into columns. Refuses what is no record, raises on nothing."""
-        rows = self._rows(self._columns.read(chunk.values), chunk.timestamps_ms)
-        rows.topic, rows.partition = chunk.topic, chunk.partition
-        rows.offsets, rows.values = chunk.offsets, chunk.values
-        rows.next_offset = chunk.offsets[-1] + 1 if len(chunk.offsets) else self.next_offset
-        return rows
+        reading = _Reading(self.clock_ms, self._refuse_ms, self._live)
+        following = self.next_offset
+        for piece in chunk.pieces():
+            place, behind = reading.size, reading.clock
+            block = self._columns.read(piece.values)
+            refused = reading.add(block, piece.timestamps_ms)
+            if refused or not self._timely(block, behind, reading.clock):
+                reading.kept.append((place, piece))
+            following = piece.offsets[-1] + 1
+        return reading.rows(following, self._taken_calendar())
 
     def read_decoded(self, decoded: Sequence[Decoded], *, timestamps_ms: Sequence[int] | None = None) -> Rows:
         """Put decoded records into columns; `timestamps_ms` are the broker's own append times."""
-        return self._rows([self._columns.block(decoded)], timestamps_ms)
+        reading = _Reading(self.clock_ms, self._refuse_ms, self._live)
+        reading.add(self._columns.block(decoded), timestamps_ms)
+        return reading.rows(self.next_offset + len(decoded), self._taken_calendar())
 
-    def _rows(self, blocks: Sequence[Block], timestamps_ms: Sequence[int] | None) -> Rows:
-        """Judge the ticks, and put the blocks together."""
-        stamps = timestamps_ms if self._live else None
-        refusals: list[Refusal] = []
-        ticks: list[tuple[int, int]] = []
-        elsewhere: list[int] = []
-        size = 0
-        for block in blocks:
-            for at, record in block.others:
-                i = size + at
-                elsewhere.append(i)
-                if isinstance(record, Malformed):
-                    refusals.append(refusal(i, record))
-                    continue
-                read = (record.time - _EPOCH) // _MILLISECOND
-                if stamps is not None and abs(read - stamps[i]) > self._refuse_ms:
-                    off = read - stamps[i]
-                    refusals.append(Refusal(i, Reason.TICK_REFUSED, f"{off} ms from the broker's time"))
-                else:
-                    ticks.append((i, read))
-            size += block.size
-        if stamps is not None:
-            readings = list(stamps)
-            for i, read in ticks:
-                readings[i] = max(readings[i], read)
-            reading_place = np.arange(len(readings), dtype=np.int32)
-        else:
-            reading_place = np.array([i for i, _ in ticks], dtype=np.int32)
-            readings = [read for _, read in ticks]
+    def _taken_calendar(self) -> list[CalendarEvent]:
         calendar, self._calendar = self._calendar, []
-        return Rows(
-            size=size,
-            next_offset=self.next_offset + size,
-            place=np.delete(np.arange(size, dtype=np.int32), elsewhere),
-            time_ms=joined([block.time_ms for block in blocks], np.int64),
-            post=joined([block.post for block in blocks], np.int32),
-            ok=joined([block.ok for block in blocks], np.bool_),
-            mechanism=joined([block.mechanism for block in blocks], np.int16),
-            control=joined([block.control for block in blocks], np.int8),
-            ttfb_ms=joined([block.ttfb_ms for block in blocks], np.float32),
-            throughput=joined([block.throughput for block in blocks], np.float32),
-            ids=[name for block in blocks for name in block.ids],
-            new_posts=[post for block in blocks for post in block.new_posts],
-            reading_place=reading_place,
-            reading_ms=np.array(readings, dtype=np.int64),
-            refusals=refusals,
-            calendar=calendar,
-        )
+        return calendar
+
+    def _timely(self, block: Block, before: int | None, after: int | None) -> bool:
+        """Whether no row of a block can be late or from the future, wherever in it the clock moved."""
+        if not len(block.time_ms):
+            return True
+        if before is None or after is None:
+            return False
+        first, last = int(block.time_ms.min()), int(block.time_ms.max())
+        return first >= after - self._lateness_ms and last <= before + self._ahead_ms
 
     # deciding
 
@@ -288,23 +330,26 @@ class CountryMachine:
             self._cursor += 1
         return closed
 
-    def _keep(self, rows: Rows, refusals: Sequence[Refusal], outbox: Outbox) -> None:
+    @staticmethod
+    def _keep(rows: Rows, refusals: Sequence[Refusal], outbox: Outbox) -> None:
         """Write down what was refused. A batch from the redo log has no bytes: it was written then."""
-        if not rows.values:
+        if not rows.kept:
             return
+        begins = [place for place, _ in rows.kept]
         for refused in refusals:
-            value = rows.values[refused.place] or b""
-            offset = rows.offsets[refused.place]
+            begin, piece = rows.kept[bisect_right(begins, refused.place) - 1]
+            value = piece.values[refused.place - begin] or b""
+            offset = piece.offsets[refused.place - begin]
             record = Rejected(
                 reason=refused.reason,
                 detail=refused.detail,
-                topic=rows.topic,
-                partition=rows.partition,
+                topic=piece.topic,
+                partition=piece.partition,
                 offset=offset,
                 size=len(value),
                 value=value[:KEPT_BYTES_MAX],
             )
-            key = f"{rows.topic}-{rows.partition}-{offset}".encode()
+            key = f"{piece.topic}-{piece.partition}-{offset}".encode()
             outbox.before.append(Message("rejected", key, encode(record)))
 
     # what the metrics pull

@@ -1,7 +1,7 @@
 """The chunk transport: Faust's Kafka consumer, handing an agent one message a (partition, chunk).
 
 Faust's own loop makes several asyncio tasks a record, which costs sixty times what reading does. Here a message's
-value is a `Fetched`: consecutive records as the broker gave them. Its offset is that of the last record, and Faust
+value is a `Fetched`: consecutive record batches as the broker sent them, unread. Its offset is the last one, and Faust
 commits up to the last chunk before the first one that is not done.
 
 It leans on the insides of one version of Faust and one of aiokafka (`WRITTEN_FOR`). With any other, `usable` says
@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import Any, Final, cast
+from itertools import chain, groupby, islice
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, cast
 
 import faust
 from aiokafka.consumer.fetcher import FetchResult
@@ -26,13 +28,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.connection import hold_empty_fetches
+from streams.machine import PIECE, Chunk
 
 #: Distribution name to the version prefix that this file was written against and is tested with.
 WRITTEN_FOR: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
-
-#: A chunk ends before its values outgrow this many bytes. Its checkpoint is ten times smaller as results are, and has
-#: to fit into one record; where it does not, smaller chunks are made.
-CHUNK_BYTES_MAX: Final = 3 * 1024 * 1024
 
 #: How long the broker holds a fetch that finds nothing. One is under way at a time, and not for partitions of which
 #: something is still in hand: these then wait for it. Faust's second and a half was seen at every lull.
@@ -42,121 +41,178 @@ FETCH_WAIT_MS: Final = 50
 LOG_APPEND_TIME: Final = 1
 
 
+class Record(NamedTuple):
+    """What is asked of a record: aiokafka's have more."""
+
+    offset: int
+    value: bytes | None
+    timestamp: int  # milliseconds since 1970
+    timestamp_type: int
+
+
+@dataclass(slots=True, frozen=True)
+class Batch:
+    """Records that were written together; they may be made only while they are gone through, so: once.
+
+    They have offsets from `first` to before `next_offset`; what `records` has of smaller ones does not count. `stamped`
+    says that their timestamps are the broker's. `time_ms` is that of the youngest.
+    """
+
+    records: Iterable[Any]
+    first: int
+    next_offset: int
+    stamped: bool
+    time_ms: int
+
+    def __len__(self) -> int:
+        """How many records it has at most: some may have been compacted away."""
+        return self.next_offset - self.first
+
+    @classmethod
+    def of(cls, records: Sequence[Any], next_offset: int | None = None) -> Batch:
+        """Records that are made already, one at least and all with one kind of timestamp."""
+        last = records[-1]
+        follows = last.offset + 1 if next_offset is None else next_offset
+        stamped = last.timestamp_type == LOG_APPEND_TIME
+        return cls(records, records[0].offset, follows, stamped, last.timestamp)
+
+    def since(self, offset: int) -> Batch:
+        """The same without what is before `offset`."""
+        return replace(self, first=max(offset, self.first))
+
+    def made(self) -> Batch | None:
+        """The same with its records at hand; None where it has none."""
+        records = list(_records(self))
+        return Batch.of(records, self.next_offset) if records else None
+
+    def split(self, records: int) -> Iterator[Batch]:
+        """Batches of at most so many records; itself where it is no larger."""
+        if len(self) <= records:
+            yield self
+            return
+        made = self.made()
+        held: list[Any] = [] if made is None else cast(list[Any], made.records)
+        for at in range(0, len(held), records):
+            last = at + records >= len(held)
+            yield Batch.of(held[at : at + records], self.next_offset if last else held[at + records].offset)
+
+
 @dataclass(slots=True)
 class Fetched:
-    """Consecutive records of one partition.
+    """Batches of one partition that follow each other, as the broker sent them; one kind of timestamp.
 
-    `follows` is the offset after the record handed over before, or where the consumer was told to go on; offsets
-    from there to the first one here do not exist in the log. None where that is not known.
+    `follows` is the offset after what was handed over before, or where the consumer was told to go on; offsets from
+    there to the first one here do not exist in the log. None where that is not known.
+
+    Records are made when they are gone through (`pieces`), by whoever does that, and let go of before the next ones
+    are made: objects that were made by another core, or long ago, have to be got back into the caches.
     """
 
     tp: TP
     follows: int | None
-    offsets: Sequence[int]
-    values: Sequence[bytes | None]
-    timestamps_ms: Sequence[int] | None
-    _size: int | None = field(default=None, compare=False, repr=False)
+    batches: list[Batch]
 
     def __len__(self) -> int:
-        return len(self.offsets)
+        """How many records it has at most."""
+        return sum(map(len, self.batches))
 
     @property
-    def size(self) -> int:
-        """Bytes of all values."""
-        if self._size is None:
-            self._size = sum(lengths(self.values))
-        return self._size
+    def topic(self) -> str:
+        """The topic."""
+        return self.tp.topic
+
+    @property
+    def partition(self) -> int:
+        """The number of the partition."""
+        return self.tp.partition
+
+    @property
+    def first(self) -> int:
+        """The offset from which on all records up to the end are here."""
+        return self.batches[0].first
 
     @property
     def next_offset(self) -> int:
         """Where the partition goes on after this."""
-        return self.offsets[-1] + 1
+        return self.batches[-1].next_offset
+
+    @property
+    def stamped(self) -> bool:
+        """Whether the records' timestamps are the broker's."""
+        return self.batches[0].stamped
+
+    @property
+    def values(self) -> list[bytes | None]:
+        """The values of all records, which are kept at hand from now on."""
+        self.batches = [made for batch in self.batches if (made := batch.made()) is not None] or self.batches[
+            -1:
+        ]
+        return [record.value for batch in self.batches for record in batch.records]
 
     def since(self, offset: int) -> Fetched | None:
         """What remains from `offset` on; None where nothing does."""
-        if self.offsets[0] >= offset:
+        if self.first >= offset:
             return self
-        at = next((i for i, have in enumerate(self.offsets) if have >= offset), None)
-        return None if at is None else self._part(at, len(self), offset)
+        rest = [batch.since(offset) for batch in self.batches if batch.next_offset > offset]
+        return Fetched(self.tp, offset, rest) if rest else None
 
     def split(self, records: int) -> list[Fetched]:
         """Cut it into parts of at most so many records."""
         if len(self) <= records:
             return [self]
-        parts = []
-        follows = self.follows
-        for at in range(0, len(self), records):
-            part = self._part(at, min(at + records, len(self)), follows)
-            follows = part.next_offset
-            parts.append(part)
-        return parts
+        return list(_grouped(self.tp, self.batches, self.follows, records)) or [self]
 
-    def _part(self, start: int, end: int, follows: int | None) -> Fetched:
-        stamps = None if self.timestamps_ms is None else self.timestamps_ms[start:end]
-        return Fetched(self.tp, follows, self.offsets[start:end], self.values[start:end], stamps)
+    def pieces(self, records: int = PIECE) -> Iterator[Chunk]:
+        """Go through the records, so many at a time. Once only."""
+        every = chain.from_iterable(_records(batch) for batch in self.batches)
+        while some := list(islice(every, records)):
+            first, last = some[0].offset, some[-1].offset
+            offsets: Sequence[int] = range(first, last + 1)
+            if len(offsets) != len(some):
+                offsets = [record.offset for record in some]
+            stamps = [record.timestamp for record in some] if self.stamped else None
+            yield Chunk(self.tp.topic, self.tp.partition, offsets, [record.value for record in some], stamps)
 
 
-def lengths(values: Sequence[bytes | None]) -> list[int]:
-    """Bytes of each value."""
-    try:
-        return list(map(len, values))  # type: ignore[arg-type]  # hardly ever is there none
-    except TypeError:
-        return [len(value or b"") for value in values]
+def _records(batch: Batch) -> Iterable[Any]:
+    """The records of a batch that count."""
+    records: Any = batch.records
+    begins = records[0].offset if isinstance(records, list) else records.base_offset
+    if begins >= batch.first:
+        return cast(Iterable[Any], records)
+    return (record for record in records if record.offset >= batch.first)
 
 
 def join(parts: Sequence[Fetched]) -> Fetched:
     """Put neighbours together; all have broker timestamps, or none has."""
     if len(parts) == 1:
         return parts[0]
-    first = parts[0]
-    stamps: list[int] | None = None
-    if first.timestamps_ms is not None:
-        stamps = [stamp for part in parts for stamp in part.timestamps_ms or ()]
-    last = parts[-1]
-    records = sum(map(len, parts))
-    offsets: Sequence[int] = range(first.offsets[0], last.next_offset)
-    if len(offsets) != records:
-        offsets = [offset for part in parts for offset in part.offsets]
-    values = [value for part in parts for value in part.values]
-    return Fetched(first.tp, first.follows, offsets, values, stamps, sum(part.size for part in parts))
+    return Fetched(parts[0].tp, parts[0].follows, [batch for part in parts for batch in part.batches])
 
 
-def cut(tp: TP, records: Sequence[Any], follows: int | None, records_max: int) -> Iterator[Fetched]:
-    """Make chunks of what aiokafka fetched: at most `records_max` records and CHUNK_BYTES_MAX bytes each.
+def cut(tp: TP, batches: Iterable[Batch], follows: int | None, records_max: int) -> Iterator[Fetched]:
+    """Make chunks of what was fetched: at most `records_max` records each.
 
     One kind of timestamp a chunk, so that where a chunk ends never decides whether the broker's clock counts.
     """
-    if not records:
-        return
-    first, last = records[0].offset, records[-1].offset
-    offsets: Sequence[int] = range(first, last + 1)
-    if len(offsets) != len(records):
-        offsets = [record.offset for record in records]
-    values = [record.value for record in records]
-    sizes = lengths(values)
-    kinds = [record.timestamp_type for record in records]
-    start = 0
-    while start < len(records):
-        kind = kinds[start]
-        end = min(start + records_max, len(records))
-        size = sum(sizes[start:end])
-        if size > CHUNK_BYTES_MAX or kinds[start:end].count(kind) < end - start:
-            end = _end(sizes, kinds, start, end)
-            size = sum(sizes[start:end])
-        stamps = [record.timestamp for record in records[start:end]] if kind == LOG_APPEND_TIME else None
-        yield Fetched(tp, follows, offsets[start:end], values[start:end], stamps, size)
-        follows = offsets[end - 1] + 1
-        start = end
+    for _, alike in groupby(batches, key=attrgetter("stamped")):
+        for chunk in _grouped(tp, alike, follows, records_max):
+            yield chunk
+            follows = chunk.next_offset
 
 
-def _end(sizes: Sequence[int], kinds: Sequence[int], start: int, end: int) -> int:
-    """Where a chunk that may not go to `end` has to end; it has one record at least."""
-    size = 0
-    for i in range(start, end):
-        size += sizes[i]
-        if i > start and (size > CHUNK_BYTES_MAX or kinds[i] != kinds[start]):
-            return i
-    return end
+def _grouped(tp: TP, batches: Iterable[Batch], follows: int | None, records_max: int) -> Iterator[Fetched]:
+    held: list[Batch] = []
+    many = 0
+    for batch in chain.from_iterable(batch.split(records_max) for batch in batches):
+        if held and many + len(batch) > records_max:
+            yield Fetched(tp, follows, held)
+            follows = held[-1].next_offset
+            held, many = [], 0
+        held.append(batch)
+        many += len(batch)
+    if held:
+        yield Fetched(tp, follows, held)
 
 
 def usable() -> str | None:
@@ -168,52 +224,72 @@ def usable() -> str | None:
     return None
 
 
+class Unread:
+    """Batches of one partition; aiokafka asks of how many records, which are no more than it asked for."""
+
+    def __init__(self, most: int | None) -> None:
+        self.batches: list[Batch] = []
+        self._most = most
+        self._many = 0
+
+    def __len__(self) -> int:
+        return self._many if self._most is None else min(self._many, self._most)
+
+    @property
+    def full(self) -> bool:
+        """Whether it has as many as were asked for. The last batch is taken whole, however many it has."""
+        return self._most is not None and self._many >= self._most
+
+    def add(self, batch: Batch) -> None:
+        """Take a batch in."""
+        self.batches.append(batch)
+        self._many += len(batch)
+
+
 class _WholeBatches:
-    """`FetchResult.getall`, a record batch at a time, with the records as aiokafka's C code has them."""
+    """`FetchResult.getall`, a record batch at a time, unread."""
 
     def __init__(self, result: Any) -> None:
         self._result = result
         self._found = result._partition_records
-        self._begin = self._end = self._found.next_fetch_offset
-        self._runs = self._read()
-        self._rest: list[Any] = []
 
-    def __call__(self, max_records: int | None = None) -> list[Any]:
-        """Take at most so many records. The position moves as aiokafka would move it."""
-        result = self._result
+    def __call__(self, max_records: int | None = None) -> Unread:
+        """Take batches until there are so many records. The position moves as aiokafka would move it.
+
+        Control batches (a transaction's markers) hold no records; those of aborted transactions stay in.
+        """
+        result, found = self._result, self._found
+        taken = Unread(max_records)
         if not result.check_assignment(result._topic_partition) or not result.has_more():
-            return []
-        taken, self._rest = self._rest, []
-        while max_records is None or len(taken) < max_records:
-            run = next(self._runs, None)
-            if run is None:
-                self._found.next_fetch_offset = self._end
-                result._update_position()
-                result._partition_records = None
-                return taken
-            taken += run
-        self._rest = taken[max_records:]
-        del taken[max_records:]
-        self._found.next_fetch_offset = taken[-1].offset + 1
+            return taken
+        fetched = found._records
+        while not taken.full and fetched.has_next():
+            batch = fetched.next_batch()
+            if found._check_crcs and not batch.validate_crc():
+                raise CorruptRecordException(f"Invalid CRC - {found._tp}")
+            if not batch.is_control_batch and (unread := _unread(batch, found.next_fetch_offset)) is not None:
+                taken.add(unread)
+            found.next_fetch_offset = max(found.next_fetch_offset, batch.next_offset)
         result._update_position()
+        if not fetched.has_next():
+            result._partition_records = None
         return taken
 
-    def _read(self) -> Iterator[list[Any]]:
-        """Records of each batch. Control batches (a transaction's markers) hold none; aborted records stay in."""
-        fetched = self._found._records
-        while fetched.has_next():
-            batch = fetched.next_batch()
-            if self._found._check_crcs and not batch.validate_crc():
-                raise CorruptRecordException(f"Invalid CRC - {self._found._tp}")
-            run = [] if batch.is_control_batch else list(batch)
-            if run and run[0].offset < self._begin:  # the fetch began in the middle of the batch
-                run = [record for record in run if record.offset >= self._begin]
-            self._end = batch.next_offset
-            yield run
+
+def _unread(batch: Any, position: int) -> Batch | None:
+    """A batch of aiokafka's; None where it has nothing from the position on, where the fetch may have begun in it."""
+    first = getattr(batch, "base_offset", None)
+    if first is None:  # the formats of before Kafka 0.11 do not say where a batch begins
+        held = [record for record in batch if record.offset >= position]
+        return Batch.of(held, batch.next_offset) if held else None
+    if batch.next_offset <= position:
+        return None
+    stamped = batch.timestamp_type == LOG_APPEND_TIME
+    return Batch(batch, max(first, position), batch.next_offset, stamped, batch.max_timestamp)
 
 
 class _Buffer(OrderedDict[Any, Any]):
-    """What aiokafka has fetched, by partition; handed out in whole batches.
+    """What aiokafka has fetched, by partition; handed out in whole batches, unread.
 
     aiokafka takes each record through two generators and copies it into a `ConsumerRecord` of eleven fields, which is
     more than half of what reading costs. `cut` needs four: offset, value, timestamp and its kind.
@@ -316,7 +392,7 @@ class ChunkConsumer(driver.Consumer):
             self._handed.pop(tp, None)
         await super().on_partitions_revoked(revoked)
 
-    async def _fetch(self, wait_seconds: float) -> tuple[Mapping[TP, list[Any]], int]:
+    async def _fetch(self, wait_seconds: float) -> tuple[Mapping[TP, Unread], int]:
         """Records of the partitions that are active and whose gate is open."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow.wait())
@@ -326,7 +402,8 @@ class ChunkConsumer(driver.Consumer):
             self._gate_moved.clear()
             await self.wait_first(self._gate_moved.wait(), timeout=wait_seconds)
             return {}, generation
-        return await self._getmany(active_partitions=active, timeout=wait_seconds), generation
+        found: Any = await self._getmany(active_partitions=active, timeout=wait_seconds)
+        return cast(Mapping[TP, Unread], found), generation
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Fetch; one message a chunk."""
@@ -349,21 +426,21 @@ class ChunkConsumer(driver.Consumer):
                 if tp in self._unread:
                     await self.seek(tp, self._unread[tp])
                 continue
-            for chunk in cut(tp, found, unread, self.chunk_records):
+            for chunk in cut(tp, found.batches, unread, self.chunk_records):
                 if not self.flow_active or self.app.consumer_generation_id != generation:
                     return
                 if self._unread.get(tp) != chunk.follows:
                     break  # there was a seek while the last one was handed over
-                yield tp, self._message(chunk, found[0], generation)
+                yield tp, self._message(chunk, generation)
 
-    def _message(self, chunk: Fetched, record: Any, generation: int) -> ConsumerMessage:
+    def _message(self, chunk: Fetched, generation: int) -> ConsumerMessage:
         tp = chunk.tp
         return ConsumerMessage(
             tp.topic,
             tp.partition,
-            chunk.offsets[-1],
-            record.timestamp / 1000.0,
-            record.timestamp_type,
+            chunk.next_offset - 1,
+            chunk.batches[-1].time_ms / 1000.0,
+            LOG_APPEND_TIME if chunk.stamped else 0,
             None,
             None,
             chunk,  # type: ignore[arg-type]  # the whole point: a chunk in place of one record's bytes
@@ -376,7 +453,7 @@ class ChunkConsumer(driver.Consumer):
 
     def note_chunk(self, chunk: Fetched) -> None:
         """Enter into the books what a chunk's message stands for."""
-        last = chunk.offsets[-1]
+        last = chunk.next_offset - 1
         self._handed.setdefault(chunk.tp, deque()).append(last)
         self._unread[chunk.tp] = last + 1
         self._read_offset[chunk.tp] = last

@@ -37,7 +37,7 @@ from streams.partition import Lane, Partition, Phase, Surroundings
 from streams.records import CalendarEvent
 from streams.settings import KafkaSettings, Settings
 from streams.topics import split_world
-from streams.transport import LOG_APPEND_TIME, ChunkConsumer, ChunkSchema, ChunkTransport, Fetched, usable
+from streams.transport import Batch, ChunkConsumer, ChunkSchema, ChunkTransport, Fetched, Record, usable
 from streams.web import Answers, WebServer
 
 log = structlog.get_logger()
@@ -350,8 +350,10 @@ class Worker:
             if held is None:
                 continue
             await held.room()
-            stamps = [round(message.timestamp * 1000)] if message.timestamp_type == LOG_APPEND_TIME else None
-            held.offer(Fetched(message.tp, None, [message.offset], [message.value], stamps), event.ack)
+            record = Record(
+                message.offset, message.value, round(message.timestamp * 1000), message.timestamp_type
+            )
+            held.offer(Fetched(message.tp, None, [Batch.of([record])]), event.ack)
 
     # the clock
 

@@ -16,7 +16,7 @@ from detectors.readings import Health, Reading, SeriesGauge
 from detectors.stored import read_stored
 from detectors.world import Key, Signs, World, signs_of
 from streams.incidents import DETECTOR_VERSION, to_record
-from streams.machine import Chunk, Message, Outbox
+from streams.machine import Chunk, Message, Outbox, Stretch
 from streams.records import HealthRecord, Incident, Rejected, decode, encode
 from streams.settings import Settings, fingerprint
 
@@ -58,17 +58,17 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(slots=True)
 class Records:
-    """One chunk of the health topic, decoded. `refused` are what was no record: (place, why)."""
+    """One chunk of the health topic, decoded. `refused` are what was no record: how many, and as they are told."""
 
     rows: list[_Row]
     next_offset: int
     size: int = 0
-    refused: Sequence[tuple[int, str]] = ()
-    chunk: Chunk | None = None
+    refused: int = 0
+    rejects: Sequence[Rejected] = ()  # never in the redo log
 
     def encode(self) -> bytes:
         """Write for the redo log."""
-        return msgspec.msgpack.encode((self.next_offset, self.size, len(self.refused), self.rows))
+        return msgspec.msgpack.encode((self.next_offset, self.size, self.refused, self.rows))
 
 
 class _Stored(msgspec.Struct, array_like=True):
@@ -98,26 +98,29 @@ class WorldMachine:
         self._weighed: int | None = None
         self._world = World(settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings))
 
-    def read(self, chunk: Chunk) -> Records:
+    def read(self, chunk: Stretch) -> Records:
         """Decode a chunk. What is no health record is set aside with its reason."""
         rows: list[_Row] = []
-        refused: list[tuple[int, str]] = []
-        for place, value in enumerate(chunk.values):
-            try:
-                record = decode(value or b"")
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                refused.append((place, str(error)[:200]))
-                continue
-            if isinstance(record, HealthRecord):
-                rows.append(_row(record))
-            else:
-                refused.append((place, "no health record"))
-        following = chunk.offsets[-1] + 1 if len(chunk.offsets) else self.next_offset
-        return Records(rows, following, len(chunk.values), refused, chunk)
+        rejects: list[Rejected] = []
+        following, size = self.next_offset, 0
+        for piece in chunk.pieces():
+            for offset, value in zip(piece.offsets, piece.values, strict=True):
+                try:
+                    record = decode(value or b"")
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    rejects.append(_rejected(piece, offset, value or b"", str(error)[:200]))
+                    continue
+                if isinstance(record, HealthRecord):
+                    rows.append(_row(record))
+                else:
+                    rejects.append(_rejected(piece, offset, value or b"", "no health record"))
+            following = piece.offsets[-1] + 1
+            size += len(piece.values)
+        return Records(rows, following, size, len(rejects), rejects)
 
     def apply(self, batch: Records) -> Outbox:
         """Take records in; weigh the windows that are complete."""
-        outbox = Outbox(rejected=len(batch.refused))
+        outbox = Outbox(rejected=batch.refused)
         for row in batch.rows:
             self._take(row, outbox)
         if self._newest is not None:
@@ -129,7 +132,9 @@ class WorldMachine:
                     incident = to_record(snapshot, self.settings.incidents)
                     outbox.incidents.append(incident)
                     outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
-        self._keep(batch, outbox)
+        for record in batch.rejects:
+            key = f"{record.topic}-{record.partition}-{record.offset}".encode()
+            outbox.before.append(Message("rejected", key, encode(record)))
         self.next_offset = batch.next_offset
         self.late += outbox.late
         return outbox
@@ -147,27 +152,6 @@ class WorldMachine:
         outbox.applied += 1
         self._newest = row.start if self._newest is None else max(self._newest, row.start)
 
-    @staticmethod
-    def _keep(batch: Records, outbox: Outbox) -> None:
-        if batch.chunk is None:
-            return
-        chunk = batch.chunk
-        for place, why in batch.refused:
-            value = chunk.values[place] or b""
-            offset = chunk.offsets[place]
-            record = Rejected(
-                reason="invalid",
-                detail=why,
-                topic=chunk.topic,
-                partition=chunk.partition,
-                offset=offset,
-                size=len(value),
-                value=value[:_KEPT_BYTES_MAX],
-            )
-            outbox.before.append(
-                Message("rejected", f"{chunk.topic}-{chunk.partition}-{offset}".encode(), encode(record))
-            )
-
     @property
     def watermark_ms(self) -> int | None:
         """Event time up to which everything is decided; None before the first window was weighed."""
@@ -184,7 +168,7 @@ class WorldMachine:
     def decode_batch(self, data: bytes) -> Records:
         """Read what `Records.encode` wrote."""
         following, size, refused, rows = msgspec.msgpack.decode(data, type=tuple[int, int, int, list[_Row]])
-        return Records(rows, following, size, [(-1, "")] * refused)
+        return Records(rows, following, size, refused)
 
     def snapshot(self) -> bytes:
         """The whole state, versioned."""
@@ -212,6 +196,18 @@ class WorldMachine:
             for start, rows in stored.windows
         }
         self._world.restore(stored.world)
+
+
+def _rejected(piece: Chunk, offset: int, value: bytes, why: str) -> Rejected:
+    return Rejected(
+        reason="invalid",
+        detail=why,
+        topic=piece.topic,
+        partition=piece.partition,
+        offset=offset,
+        size=len(value),
+        value=value[:_KEPT_BYTES_MAX],
+    )
 
 
 def _row(record: HealthRecord) -> _Row:

@@ -40,7 +40,8 @@ app = App(
 @app.agent(app.topic(topic_name, schema=ChunkSchema(), value_serializer="raw"))
 async def decode(stream: Any) -> None:
     async for chunk in stream:
-        columns.read(chunk.values)
+        for piece in chunk.pieces():
+            columns.read(piece.values)
         meter.add(len(chunk))
         await asyncio.sleep(0)
 

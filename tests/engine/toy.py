@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from detectors.readings import SeriesGauge
-from streams.machine import Chunk, Message, Outbox
+from streams.machine import Message, Outbox, Stretch
 from streams.records import Incident
 
 EVERY = 10
@@ -67,11 +67,13 @@ class ToyMachine:
     )
     cells: dict[str, Cell] = field(default_factory=dict)
 
-    def read(self, chunk: Chunk) -> ToyBatch:
-        rows = []
-        for offset, value in zip(chunk.offsets, chunk.values, strict=True):
-            rows.append(_row(offset, value))
-        return ToyBatch(chunk.topic, chunk.partition, chunk.offsets[-1] + 1, rows)
+    def read(self, chunk: Stretch) -> ToyBatch:
+        rows = [
+            _row(offset, value)
+            for piece in chunk.pieces()
+            for offset, value in zip(piece.offsets, piece.values, strict=True)
+        ]
+        return ToyBatch(chunk.topic, chunk.partition, rows[-1].offset + 1, rows)
 
     def apply(self, batch: ToyBatch) -> Outbox:
         outbox = Outbox()

@@ -10,7 +10,7 @@ from faust.types import TP
 
 from streams.partition import Lane, Partition, Phase, Surroundings
 from streams.settings import Settings, WorkerSettings
-from streams.transport import Fetched
+from streams.transport import Batch, Fetched, Record
 
 PLACE = TP("probes", 0)
 A_DAY = 86_400.0
@@ -28,8 +28,9 @@ def partition(**lane: Any) -> Partition:
     return made
 
 
-def fetched(first: int, *values: bytes) -> Fetched:
-    return Fetched(PLACE, first, range(first, first + len(values)), list(values), None)
+def fetched(first: int, *values: bytes, follows: bool = True) -> Fetched:
+    records = [Record(first + i, value, 0, 0) for i, value in enumerate(values)]
+    return Fetched(PLACE, first if follows else None, [Batch.of(records)])
 
 
 async def test_a_record_that_may_decide_is_taken_at_once_with_those_before_it() -> None:
@@ -49,6 +50,24 @@ async def test_a_record_that_may_decide_is_taken_at_once_with_those_before_it() 
 async def test_a_full_chunk_waits_for_nobody() -> None:
     held = partition()
     held.offer(fetched(0, b"a", b"b", b"c"))
+    found = await held._gather()
+    assert found is not None
+    assert found[0].values == [b"a", b"b", b"c"]
+
+
+async def test_a_thousand_wait_for_nobody() -> None:
+    held = partition()
+    held._chunk_records = 8000
+    held.offer(fetched(0, *[b"a"] * 1000))
+    found = await held._gather()
+    assert found is not None
+    assert len(found[0]) == 1000
+
+
+async def test_records_that_come_one_by_one_are_put_together() -> None:
+    held = partition()
+    for i, value in enumerate((b"a", b"b", b"c")):
+        held.offer(fetched(i, value, follows=False))
     found = await held._gather()
     assert found is not None
     assert found[0].values == [b"a", b"b", b"c"]

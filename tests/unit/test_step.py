@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -133,6 +133,47 @@ def test_bad_records_are_kept_with_their_place_and_their_bytes_cut() -> None:
     record = written.decode(message.value)
     assert isinstance(record, written.Rejected)
     assert (record.reason, record.size, len(record.value)) == ("too_deep", 10_000, 4096)
+
+
+class Pieces:
+    """A chunk that is gone through a few records at a time."""
+
+    def __init__(self, whole: Chunk, size: int) -> None:
+        self.topic, self.partition = whole.topic, whole.partition
+        self._whole, self._size = whole, size
+
+    def pieces(self) -> Iterator[Chunk]:
+        whole = self._whole
+        for at in range(0, len(whole.values), self._size):
+            part = slice(at, at + self._size)
+            stamps = None if whole.timestamps_ms is None else whole.timestamps_ms[part]
+            yield Chunk(whole.topic, whole.partition, whole.offsets[part], whole.values[part], stamps)
+
+
+ODD = st.one_of(
+    st.builds(lambda at, name: encode(result(at, name)), st.integers(-90, 200), st.sampled_from("abcdefgh")),
+    st.builds(lambda at: encode(tick(at)), st.integers(0, 130)),
+    st.sampled_from([b"{", b"", b'{"schema":"netdusk.probe/1"}']),
+)
+
+
+@given(st.lists(ODD, max_size=25), st.integers(1, 6), st.booleans())
+def test_pieces_change_nothing_and_what_is_refused_is_told_with_its_bytes(
+    values: list[bytes], size: int, live: bool
+) -> None:
+    stamps = [float(i) for i in range(len(values))]
+    whole = chunk(values, 40, stamps)
+    outboxes = []
+    for made in (whole, Pieces(whole, size)):
+        machine = CountryMachine(LIVE if live else REPLAY)
+        machine.apply(machine.read(chunk([tick(0)], 39, [0.0])))
+        outboxes.append(machine.apply(machine.read(made)))
+    assert outboxes[0] == outboxes[1]
+    told = [written.decode(message.value) for message in outboxes[0].before]
+    assert len(told) == outboxes[0].rejected + outboxes[0].late
+    for record in told:
+        assert isinstance(record, written.Rejected)
+        assert record.value == values[record.offset - 40]
 
 
 def test_every_mechanism_has_one_code() -> None:

@@ -47,9 +47,10 @@ def test_the_two_faces_show_the_same_results(name: str) -> None:
             PostKey(r.platform, r.country, r.region or "", r.asn, r.vantage, r.simulated) for r in ours
         ]
         assert window.ok.tolist() == [r.ok for r in ours]
-        assert window.mechanism.tolist() == step_rows.mechanism_codes(ours, window.ok).tolist()
-        assert window.control.tolist() == step_rows.control_codes(ours).tolist()
-        ttfb, throughput = step_rows.measures(ours)
+        of = step_rows.fields(ours)
+        assert window.mechanism.tolist() == step_rows.mechanism_codes(of, window.ok).tolist()
+        assert window.control.tolist() == step_rows.control_codes(of).tolist()
+        ttfb, throughput = step_rows.measures(of)
         np.testing.assert_allclose(window.ttfb_ms, ttfb, rtol=1e-4)
         np.testing.assert_allclose(window.throughput, throughput, rtol=1e-2)
     assert next(records, None) is None
