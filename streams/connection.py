@@ -138,7 +138,8 @@ async def send_together(
     partitions = len(await producer.partitions_for(topic))
     by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
     for key, value in records:
-        by_partition.setdefault(partition_of(key, partitions), []).append((key, value))
+        partition = partition_of(key, partitions) if partitions > 1 else 0
+        by_partition.setdefault(partition, []).append((key, value))
     sent: list[Awaitable[Any]] = []
     for partition, some in by_partition.items():
         batch = producer.create_batch()
