@@ -125,8 +125,8 @@ class Rows:
         )
 
 
-_COLUMNS: Final[dict[str, Any]] = {
-    "place": np.int32,
+#: What a block and a chunk have of each result, by the names of their columns.
+OF_RESULTS: Final[dict[str, Any]] = {
     "time_ms": np.int64,
     "post": np.int32,
     "ok": np.bool_,
@@ -134,6 +134,10 @@ _COLUMNS: Final[dict[str, Any]] = {
     "control": np.int8,
     "ttfb_ms": np.float32,
     "throughput": np.float32,
+}
+_COLUMNS: Final[dict[str, Any]] = {
+    "place": np.int32,
+    **OF_RESULTS,
     "reading_place": np.int32,
     "reading_ms": np.int64,
 }

@@ -26,7 +26,7 @@ from streams.incidents import DETECTOR_VERSION, to_record
 from streams.machine import Chunk, Message, Outbox, Stretch
 from streams.metrics import ProbeCount
 from streams.records import CalendarEvent, HealthRecord, Incident, Rejected, encode
-from streams.rows import MECHANISMS, Block, Columns, Refusal, Rows, joined, refusal
+from streams.rows import MECHANISMS, OF_RESULTS, Block, Columns, Refusal, Rows, joined, refusal
 from streams.settings import Settings, fingerprint
 
 SNAPSHOT_VERSION: Final = 2
@@ -153,13 +153,6 @@ class _Reading:
             size=self.size,
             next_offset=next_offset,
             place=np.delete(np.arange(self.size, dtype=np.int32), self._elsewhere),
-            time_ms=joined([block.time_ms for block in blocks], np.int64),
-            post=joined([block.post for block in blocks], np.int32),
-            ok=joined([block.ok for block in blocks], np.bool_),
-            mechanism=joined([block.mechanism for block in blocks], np.int16),
-            control=joined([block.control for block in blocks], np.int8),
-            ttfb_ms=joined([block.ttfb_ms for block in blocks], np.float32),
-            throughput=joined([block.throughput for block in blocks], np.float32),
             ids=[name for block in blocks for name in block.ids],
             new_posts=[post for block in blocks for post in block.new_posts],
             reading_place=joined([place for place, _ in self._readings], np.int32),
@@ -167,6 +160,10 @@ class _Reading:
             refusals=self._refusals,
             calendar=calendar,
             kept=self.kept,
+            **{
+                name: joined([getattr(block, name) for block in blocks], kind)
+                for name, kind in OF_RESULTS.items()
+            },
         )
 
 
