@@ -85,6 +85,11 @@ class Outbox:
 class Batch(Protocol):
     """A decoded chunk: the whole input of one `apply`, and nothing else."""
 
+    @property
+    def clean(self) -> bool:
+        """Whether it is sure that nothing of it is refused: `Outbox.before` will be empty."""
+        ...
+
     def encode(self) -> bytes:
         """Write it for the redo log."""
         ...

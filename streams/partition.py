@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ from streams.checkpoint import (
     unpack,
 )
 from streams.connection import Reader, connect, disconnect, send_together
-from streams.machine import PIECE, Machine, Message, Outbox, Stretch
+from streams.machine import PIECE, Batch, Machine, Message, Outbox, Stretch
 from streams.metrics import RESULTS, Counting, WorkerMetrics
 from streams.records import Status
 from streams.settings import Settings, fingerprint
@@ -385,7 +385,7 @@ class Partition:
         """Apply what was written down; gives the outbox of the last chunk, which may not have been sent."""
         outbox = Outbox()
         for delta in deltas:
-            outbox = await self._around.compute(partial(_apply, machine, delta.batch))
+            outbox = await self._around.compute(partial(_redo, machine, delta.batch))
             self.moved_at = time.monotonic()
         if isinstance(machine, Counting):
             await self._around.compute(machine.take_probes)  # counted when they were first applied
@@ -516,24 +516,40 @@ class Partition:
             return True
         if not await self._joins(rest):
             return False
-        metrics = self._around.metrics
+        metrics, compute = self._around.metrics, self._around.compute
         brief = self._step_seconds <= _BRIEF_SECONDS
-        batch, outbox, self._step_seconds = await self._around.compute(
-            partial(_step, machine, rest), brief=brief
-        )
-        metrics.step.observe(self._step_seconds)
-        await self._send(outbox.before)
-        asked = time.perf_counter()
-        async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
-            written = await book.append_delta(self.next, rest.next_offset, batch, skipped=self._skipped)
-        metrics.checkpoint.observe(time.perf_counter() - asked)
-        metrics.checkpoint_bytes.labels("delta").observe(written)
+        batch, packed, reading = await compute(partial(_read, machine, rest), brief=brief)
+        write = partial(self._write_down, book, rest, packed)
+        # Where nothing has to be sent before it, the checkpoint is on its way while the chunk is applied: it holds what
+        # goes in, not what comes out.
+        writing = asyncio.create_task(write()) if batch.clean else None
+        try:
+            outbox, applying = await compute(partial(_apply, machine, batch), brief=brief)
+            self._step_seconds = reading + applying
+            metrics.step.observe(self._step_seconds)
+            await self._send(outbox.before)
+            async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
+                written = await (write() if writing is None else writing)
+        finally:
+            if writing is not None:
+                writing.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
         await self._send(outbox.after)
         self.next = rest.next_offset
         self._skipped = 0
         self._redo_bytes += written
         self._count(outbox)
         return True
+
+    async def _write_down(self, book: CheckpointLog, rest: Fetched, packed: bytes) -> int:
+        """Write the chunk's checkpoint, and wait until it is there; gives its size."""
+        assert self.next is not None
+        asked = time.perf_counter()
+        written = await book.append_delta(self.next, rest.next_offset, packed, skipped=self._skipped)
+        metrics = self._around.metrics
+        metrics.checkpoint.observe(time.perf_counter() - asked)
+        metrics.checkpoint_bytes.labels("delta").observe(written)
+        return written
 
     async def _joins(self, rest: Fetched) -> bool:
         """Whether the chunk goes on where the state stands; where not, find out what lies between."""
@@ -565,23 +581,37 @@ class Partition:
         self._around.gate.open(self.tp)
 
     async def _send(self, messages: Sequence[Message]) -> None:
-        """Send, and wait until all replicas have it."""
+        """Send, and wait until all replicas have it.
+
+        What is few goes at once: incidents, mostly. What is many waits for its turn, so that other partitions decide
+        first about the window that ends for all of them at the same time.
+        """
         if not messages:
             return
-        producer = self._producer
-        assert producer is not None
         by_role: dict[str, list[Message]] = {}
         for message in messages:
             by_role.setdefault(message.topic, []).append(message)
+        many = {role: some for role, some in by_role.items() if len(some) > _FEW}
+        sent = await self._hand_over({role: some for role, some in by_role.items() if role not in many})
+        if many:
+            async with self._around.turn:
+                sent += await self._hand_over(many)
         async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
-            sent: list[Awaitable[Any]] = []
+            await asyncio.gather(*sent)
+
+    async def _hand_over(self, by_role: Mapping[str, Sequence[Message]]) -> list[Awaitable[Any]]:
+        """Give messages to the producer; what is given is done once they are acknowledged."""
+        producer = self._producer
+        assert producer is not None
+        sent: list[Awaitable[Any]] = []
+        async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
             for role, some in by_role.items():
                 topic = self._around.topic_of(role)
                 if len(some) > _FEW:
                     sent += await send_together(producer, topic, [(m.key, m.value) for m in some])
                 else:
                     sent += [await producer.send(topic, m.value, key=m.key) for m in some]
-            await asyncio.gather(*sent)
+        return sent
 
     def _count(self, outbox: Outbox) -> None:
         metrics = self._around.metrics
@@ -652,19 +682,24 @@ class Partition:
             self._snapshot = None
 
 
-def _apply(machine: Machine[Any], batch: bytes) -> Outbox:
+def _redo(machine: Machine[Any], batch: bytes) -> Outbox:
     return machine.apply(machine.decode_batch(unpack(batch)))
 
 
-def _step(machine: Machine[Any], chunk: Stretch) -> tuple[bytes, Outbox, float]:
-    """The batch as it is written down, what it brought about, and how many seconds of CPU that took.
+def _read(machine: Machine[Any], chunk: Stretch) -> tuple[Batch, bytes, float]:
+    """The batch, itself and as it is written down, and how many seconds of CPU that took.
 
-    Not of the clock: a step beside the event loop waits for the interpreter, would seem long, and stay there.
+    Not of the clock: beside the event loop a step waits for the interpreter, would seem long, and stay there.
     """
     began = time.thread_time()
     batch = machine.read(chunk)
-    packed, outbox = pack(batch.encode()), machine.apply(batch)
-    return packed, outbox, time.thread_time() - began
+    return batch, pack(batch.encode()), time.thread_time() - began
+
+
+def _apply(machine: Machine[Any], batch: Batch) -> tuple[Outbox, float]:
+    """What it brings about, and how many seconds of CPU that took."""
+    began = time.thread_time()
+    return machine.apply(batch), time.thread_time() - began
 
 
 def _snapshot(machine: Machine[Any]) -> tuple[int, int, list[bytes]]:

@@ -97,6 +97,11 @@ class Rows:
     calendar: list[CalendarEvent] = field(default_factory=list)
     kept: list[tuple[int, Chunk]] = field(default_factory=list)
 
+    @property
+    def clean(self) -> bool:
+        """Whether it is sure that nothing of it is refused."""
+        return not self.kept
+
     def encode(self) -> bytes:
         """Write for the redo log (MessagePack; little-endian columns)."""
         columns = [np.ascontiguousarray(getattr(self, name)).tobytes() for name in _COLUMNS]

@@ -66,6 +66,11 @@ class Records:
     refused: int = 0
     rejects: Sequence[Rejected] = ()  # never in the redo log
 
+    @property
+    def clean(self) -> bool:
+        """Whether nothing of it is refused."""
+        return not self.rejects
+
     def encode(self) -> bytes:
         """Write for the redo log."""
         return msgspec.msgpack.encode((self.next_offset, self.size, self.refused, self.rows))

@@ -33,6 +33,10 @@ class ToyBatch(msgspec.Struct, array_like=True):
     next: int
     rows: list[Row]
 
+    @property
+    def clean(self) -> bool:
+        return all(row.cell is not None for row in self.rows)
+
     def encode(self) -> bytes:
         return msgspec.msgpack.encode(self)
 
