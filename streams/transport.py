@@ -144,9 +144,8 @@ class Fetched:
     @property
     def values(self) -> list[bytes | None]:
         """The values of all records, which are kept at hand from now on."""
-        self.batches = [made for batch in self.batches if (made := batch.made()) is not None] or self.batches[
-            -1:
-        ]
+        made = [held for batch in self.batches if (held := batch.made()) is not None]
+        self.batches = made or self.batches[-1:]
         return [record.value for batch in self.batches for record in batch.records]
 
     def since(self, offset: int) -> Fetched | None:
