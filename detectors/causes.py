@@ -25,6 +25,8 @@ ALIKE: Final = 0.5
 TOGETHER_SECONDS: Final = 300
 #: A network that leans counts with those that are sure when it has lost this share of what they have.
 LIKE_DEPTH: Final = 0.34
+#: Where the country is sure, a network counts from here on: an eighth of what alarms it is a nat or so.
+JOIN_SCORE: Final = 0.125
 #: A shortfall below this is no leaning, however sure a detector is of it.
 SHORTFALL_MIN: Final = 0.05
 #: A series is sparse that has fewer results a window than this.
@@ -108,10 +110,14 @@ def live_on(platform: str, reading: CountryReading) -> frozenset[int]:
 
 def leans(standing: Standing, settings: IncidentSettings) -> bool:
     """Whether a series stirs: short of an alarm, and visibly below its usual."""
+    return _leans(standing, settings.lean_score)
+
+
+def _leans(standing: Standing, score: float) -> bool:
     return (
         standing.live
         and standing.opinion is not Opinion.GOOD
-        and standing.score >= settings.lean_score
+        and standing.score >= score
         and standing.expected - standing.reachability >= SHORTFALL_MIN
     )
 
@@ -203,9 +209,12 @@ def _lost_cells(
                 continue
         if leans(standing, settings):
             leaning[platform].add(asn)
-    for platform, stirring in leaning.items():
+    for platform, leaners in leaning.items():
         pooled = reading.platforms.get(platform)
-        if pooled is None or pooled.opinion is not Opinion.BAD or not stirring:
+        if pooled is None or pooled.opinion is not Opinion.BAD:
+            continue
+        stirring = leaners | _joining(platform, reading, lost.get(platform, {}))
+        if not stirring or not _others_agree(platform, reading, settings):
             continue
         if _regions_differ(platform, reading, settings):
             continue
@@ -221,8 +230,24 @@ def _lost_cells(
         live = len(live_on(platform, reading))
         if 2 * (len(bad) + len(joining)) > live and 2 * len(joining) > live - len(bad):
             lost[platform] = {**bad, **joining}
-            leaning[platform] = stirring - set(joining)
+            leaning[platform] = leaners - set(joining)
     return lost, leaning
+
+
+def _joining(platform: str, reading: CountryReading, lost: Collection[int]) -> set[int]:
+    """Networks that stir at all, of those that are not sure by themselves."""
+    return {
+        asn
+        for asn in live_on(platform, reading)
+        if asn not in lost and _leans(reading.networks[platform, asn], JOIN_SCORE)
+    }
+
+
+def _others_agree(platform: str, reading: CountryReading, settings: IncidentSettings) -> bool:
+    """Whether the country's networks lean together without those that say most, as many as may lie."""
+    says = sorted(reading.networks[platform, asn].score for asn in live_on(platform, reading))
+    liars = max(1, (len(says) - 1) // 2) if len(says) > 1 else 0
+    return sum(says[: len(says) - liars]) >= settings.lean_score
 
 
 def _regions_differ(platform: str, reading: CountryReading, settings: IncidentSettings) -> bool:

@@ -14,7 +14,7 @@ from detectors.columns import Bools, Field, Floats, Ints, Numbers, Singles, Tabl
 
 JURY: Final = 3
 RESULTS_PER_EXCESS: Final = 6.0  # half-life of a vantage's own ratio, in its results
-APART: Final = 0.3  # from the median: three results in a row where the others' were other
+APART: Final = 0.28  # from the median: three results in a row where the others' were other
 PROBES_MANY: Final = 2.0  # times the median vantage's
 WEIGHT_GRAIN: Final = 16.0  # weights are sixteenths, so that sums are exact in any order
 GAP_GAIN: Final = 1.0 - 0.5 ** (

@@ -23,6 +23,7 @@ from detectors.slowdown_columns import SlowdownColumns
 
 LIVE_WINDOWS = 5.0  # a series is live that reported within so many windows,
 TWO_RESULTS = 0.15  # what two failures in a row leave of a vantage's excess (`jury.RESULTS_PER_EXCESS`)
+SHARED_NATS = 3.0  # a network of four leans from there on
 LIVE_GAPS = 6.0  # or within so many of its usual gaps
 
 
@@ -121,7 +122,11 @@ class Series:
         gate = cells.alarm / 2.0
         # And where the country is sure, less evidence says that this network is part of it.
         sure = self.group_score[group] >= 1.0
-        alarm = np.where(sure, np.minimum(cells.alarm, self.detection.alarm_joined), cells.alarm)
+        alarm = cells.alarm
+        if sure.any():
+            # What one network says by itself has made its country sure of no more than that.
+            joined = np.where(self._shared()[group], self.detection.alarm_joined, self.detection.alarm_alone)
+            alarm = np.where(sure, np.minimum(alarm, joined), alarm)
         self.cell_score = cells.cusum.top(gate, least) / alarm
         self._need_company(cells.cusum, self.cell_score, alarm, self._posts_of_cell)
         self.region_score = np.zeros(regions.size)
@@ -133,6 +138,14 @@ class Series:
         self.group_live = np.bincount(group[self.cell_live], minlength=groups.size)
         bad = (self.cell_score >= 1.0) & self.cell_live
         self.group_bad = np.bincount(group[bad], minlength=groups.size)
+
+    def _shared(self) -> Bools:
+        """Which countries' networks say something even without the one of each that says most."""
+        group, size = self.layout.cell_group, self.groups.size
+        says = self.cells.cusum.statistic.max(axis=0)
+        most = np.zeros(size)
+        np.maximum.at(most, group, says)
+        return np.asarray(sums(group, grained(says), size) - most >= SHARED_NATS)
 
     def _pooled_shortfall(self, of_cells: Floats) -> Floats:
         """The least loss that is more than a country's wandering: the mean of its networks'."""

@@ -33,7 +33,7 @@ class DetectionSettings:
     )
 
     # how much evidence alarms
-    alarm_country: float = 11.0
+    alarm_country: float = 10.0
     alarm_network: float = (
         15.5  # four windows at their cap; there are more networks than countries to be wrong about
     )

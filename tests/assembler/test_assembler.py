@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from detectors.assembler import CALENDAR_MAX, Assembler
 from detectors.moves import Told
-from detectors.readings import Scheduled
+from detectors.readings import Opinion, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.snapshots import Kind, Scope, Severity, Snapshot
 from tests.assembler.hand import T0, WINDOW, country, reading, run, story
@@ -374,6 +374,41 @@ def test_every_country_silent_at_once_is_our_own_fault() -> None:
         for at in range(12)
     ]
     assert run(windows) == []
+
+
+def faint(scores: Sequence[float], lost: float = 0.1) -> list[Reading]:
+    """Windows of a country that is sure of a small loss, while its networks say no more than these scores."""
+    windows = []
+    for at in range(4, 8):
+        one = country(at, on("x", range(1, len(scores) + 1), "....xxxx"))
+        networks = {
+            ("x", asn): replace(
+                one.networks["x", asn],
+                score=score,
+                opinion=Opinion.BAD if score >= 1.0 else Opinion.UNSURE,
+                reachability=one.networks["x", asn].expected - lost,
+                k=9,
+            )
+            for asn, score in enumerate(scores, 1)
+        }
+        windows.append(reading([replace(one, networks=networks)]))
+    return windows
+
+
+@pytest.mark.parametrize(
+    ("scores", "nation"),
+    [
+        ([0.3, 0.3, 0.3, 0.1], True),  # together the others lean, though none does by itself
+        ([0.9, 0.15, 0.15, 0.15], True),
+        ([0.9, 0.1, 0.1, 0.1], False),  # one says it all: it may lie
+        ([0.9, 0.9, 0.1, 0.1, 0.1], False),  # as may two of five
+        ([0.9, 0.35], False),
+    ],
+)
+def test_a_small_loss_is_the_country_s_where_it_would_be_without_those_that_may_lie(
+    scores: list[float], nation: bool
+) -> None:
+    assert [s.scope for s in run(faint(scores))][:1] == ([Scope.NATION_SCALE] if nation else [])
 
 
 def test_what_is_simulated_says_so_and_meets_nothing_real() -> None:
