@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from detectors import jury
-from detectors.binomial import RATIO_MAX, RATIO_MIN
+from detectors.binomial import DAY, RATIO_MAX, RATIO_MIN
 from detectors.binomial_columns import Pool, evidence_columns
 from detectors.columns import Bools, Floats, Ints, Numbers, StoredColumn, clipped, grained, medians, sums
 from detectors.layout import Layout, StoredLayout
@@ -22,8 +22,10 @@ from detectors.series import Series
 from detectors.settings import DetectionSettings, TimeSettings
 from detectors.stored import read_stored
 from detectors.survey import Survey
+from detectors.volume import OFTEN
 
-SNAPSHOT_VERSION: Final = 2
+SNAPSHOT_VERSION: Final = 3
+LENT_RESULTS: Final = 3.0  # of its own, that a network must have had before its country's usual counts for it
 MERGE_WINDOWS: Final = 16  # how many windows' outcomes are kept apart before they are summed
 
 
@@ -115,7 +117,9 @@ class Bank:
         all_ = probes[rows].astype(np.float64)
         voting_good, voting_all = good, all_
         seen = sums(layout.cell_network[cell[rows]], all_, len(layout.networks))
-        series.silence.step(start, seen, layout.network_place, len(layout.places))
+        place, places = layout.network_place, len(layout.places)
+        series.country_silence.step(start, sums(place, seen, places), np.arange(places), places)
+        series.silence.step(start, seen, place, places, series.country_silence)
         if len(rows):
             weight = jury.weigh(
                 series.posts,
@@ -145,13 +149,16 @@ class Bank:
         series, layout, cells = self.series, self.series.layout, self.series.cells
         group = layout.cell_group
         warm = cells.warm(start)
+        lent = self._lent(start, n, warm)
+        if lent is not None:
+            warm = warm | (lent[1] > 0.0)
         groups = series.groups.cusum
         was_open = groups.open.copy()
         doubt = None
         if was_open.any():
             contrary = groups.contrary_drop(clipped(series.groups.expected, RATIO_MIN, RATIO_MAX))
             doubt = np.where(was_open, contrary, np.inf)[group]
-        evidence, scale = cells.weigh(start, k, n, doubt)
+        evidence, scale = cells.weigh(start, k, n, doubt, lent)
         self._pool(series.groups, start, group, k, n, cells.usual, evidence, scale, warm)
         # What a network showed before its country was in doubt does not answer it.
         cells.cusum.well[(groups.open & ~was_open)[group]] = 0.0
@@ -168,6 +175,25 @@ class Bank:
             self._pool(series.regions, start, region, k_there, n_there, usual, evidence, scale, warm[cell])
         # A loss of which the country is sure must not become usual, small as it may be.
         cells.learn(start, k, n, (groups.deep(series.groups.alarm) | (series.group_score >= 1.0))[group])
+
+    def _lent(self, start: int, n: Floats, warm: Bools) -> tuple[Floats, Floats] | None:
+        """What countries with few results know of their networks that are hardly known: `BinomialColumns.weigh`."""
+        cold = (n > 0.0) & ~warm
+        if not cold.any():
+            return None
+        cells, groups, group = self.series.cells, self.series.groups, self.series.layout.cell_group
+        few = groups.presence.present < OFTEN * groups.presence.exposed
+        first, learned = cells.presence.first, cells.learned()
+        cold &= few[group] & (first >= 0) & (start - first >= DAY) & (learned >= LENT_RESULTS)
+        if not cold.any():
+            return None
+        good, bad = (
+            sums(group, grained(column), groups.size)
+            for column in (cells.base.good_global, cells.base.bad_global)
+        )
+        rest = sums(group, grained(learned), groups.size)
+        rest[rest < self.detection.warm_results] = 0.0
+        return (good / (good + bad))[group], np.where(cold, rest[group], 0.0)
 
     def _pool(
         self,
@@ -231,6 +257,7 @@ class Bank:
             score=series.group_score,
             networks_live=series.group_live,
             networks_bad=series.group_bad,
+            presence=groups.presence.present / groups.presence.exposed,
         )
 
     def gauges(self) -> Sequence[SeriesGauge]:

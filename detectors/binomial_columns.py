@@ -274,11 +274,19 @@ class BinomialColumns:
         old = (first >= 0) & (start - first >= settings.warm_seconds)
         return old & (self.learned() >= settings.warm_results)
 
-    def weigh(self, start: int, k: Floats, n: Floats, doubt: Floats | None = None) -> tuple[Floats, Floats]:
+    def weigh(
+        self,
+        start: int,
+        k: Floats,
+        n: Floats,
+        doubt: Floats | None = None,
+        lent: tuple[Floats, Floats] | None = None,
+    ) -> tuple[Floats, Floats]:
         """Judge one window: k successes among n probes of each network.
 
         `doubt` is the fall of log odds in which each network's country is, infinite where it is in none: a network
-        is well only if it shows that it has no part in it.
+        is well only if it shows that it has no part in it. `lent` is what its country knows, for networks that are
+        hardly known themselves: the usual ratio, and the results on which it rests, 0 where nothing is lent.
 
         Returns
         -------
@@ -289,9 +297,15 @@ class BinomialColumns:
         evidence = np.zeros((len(settings.drops), self.size))
         scales = np.ones(self.size)
         healthy = np.zeros(self.size)
-        rows = ((n > 0.0) & self.warm(start)).nonzero()[0]
+        known, rest = self.warm(start), self.learned()
+        if lent is not None:
+            cold = ~known & (lent[1] > 0.0)
+            usual[cold] = np.minimum(usual, lent[0])[cold]
+            rest = np.where(cold, lent[1], rest)
+            known = known | cold
+        rows = ((n > 0.0) & known).nonzero()[0]
         if len(rows):
-            learned = np.maximum(1.0, self.learned()[rows])
+            learned = np.maximum(1.0, rest[rows])
             p, some, all_ = usual[rows], k[rows], n[rows]
             scale = base.dispersion[rows] * (1.0 + (self.cusum.probes[0, rows] + all_) / learned)
             scales[rows] = scale

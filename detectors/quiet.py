@@ -22,6 +22,8 @@ _CONTROLS_MIN: Final = 3.0
 #: Where the same target answers from outside, nearly all countries must have lost it to call it the world.
 _NEARLY_ALL: Final = 0.9
 _SHORTFALL_MIN: Final = 0.05
+#: Where windows without results are more usual than this, one says nothing.
+_EMPTY_MAX: Final = 0.5
 
 
 def is_worldwide(down: int, voters: int, controls_good: float, controls_bad: float) -> bool:
@@ -107,12 +109,17 @@ class Worldwide:
         return False
 
     def _silence(self, simulated: bool) -> tuple[int, int]:
-        """Countries without a single result in this window, and those that have live networks."""
+        """Countries without a single result in this window, and those that usually have one and live networks."""
         health = self._health
         heard: dict[str, int] = {}
+        empty: dict[str, float] = {}  # the chance of a window without results
+        often = np.ones(len(health.n)) if health.presence is None else health.presence
         for i, country in enumerate(health.country):
             if health.simulated[i] == simulated and health.networks_live[i] > 0:
                 heard[country] = heard.get(country, 0) + int(health.n[i])
+                empty[country] = empty.get(country, 1.0) * (1.0 - float(often[i]))
+        # Where a few results an hour come, a window without any is nothing.
+        heard = {country: n for country, n in heard.items() if empty[country] <= _EMPTY_MAX}
         return sum(n == 0 for n in heard.values()), len(heard)
 
     def votes(self, platform: str, simulated: bool) -> tuple[int, int]:

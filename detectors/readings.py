@@ -168,6 +168,7 @@ class Health:
     score: NDArray[np.float64]
     networks_live: NDArray[np.int64]
     networks_bad: NDArray[np.int64]
+    presence: NDArray[np.float64] | None = None  # share of windows with results; None: nearly all
 
 
 @dataclass(slots=True)

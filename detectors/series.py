@@ -23,6 +23,7 @@ from detectors.slowdown_columns import SlowdownColumns
 
 LIVE_WINDOWS = 5.0  # a series is live that reported within so many windows,
 TWO_RESULTS = 0.15  # what two failures in a row leave of a vantage's excess (`jury.RESULTS_PER_EXCESS`)
+ONE_RESULT = 0.08  # and what one leaves, where nine in ten succeed
 SHARED_NATS = 3.0  # a network of four leans from there on
 LIVE_GAPS = 6.0  # or within so many of its usual gaps
 
@@ -55,6 +56,7 @@ class Series:
             if detection.volume_detector is None
             else ChosenSilence(rules, detection.volume_detector, detection.volume_parameters)
         )
+        self.country_silence = SilenceColumns(rules)  # of all the results of a country
         self.ttfb = (
             SlowdownColumns(rules)
             if detection.latency_detector is None
@@ -83,6 +85,7 @@ class Series:
         self.groups.grow(len(layout.groups))
         self.regions.grow(len(layout.regions))
         self.silence.grow(len(layout.networks))
+        self.country_silence.grow(len(layout.places))
         self.ttfb.grow(cells)
         self.throughput.grow(cells)
         self.crowded = np.bincount(layout.post_cell, minlength=cells) >= jury.JURY
@@ -98,6 +101,7 @@ class Series:
             "presence": cells.presence,
             "cusum": cells.cusum,
             "silence": self.silence,
+            "countries.silence": self.country_silence,
             "ttfb": self.ttfb,
             "throughput": self.throughput,
         }
@@ -178,7 +182,8 @@ class Series:
         for series in ((score >= 1.0) & (alarm < least)).nonzero()[0].tolist():
             posts = posts_of(series)
             reported = posts[self.posts.lately(self.start, self.window, posts)]
-            bad = self.posts.excess[reported] < -self.share_lost(cusum, np.array([series]))[0]
+            lost = self.share_lost(cusum, np.array([series]))[0]
+            bad = self.posts.excess[reported] < -min(lost, ONE_RESULT)
             if len(np.unique(self.layout.post_vantage[reported[bad]])) < 2:
                 score[series] *= alarm[series] / least
 

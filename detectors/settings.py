@@ -38,7 +38,9 @@ class DetectionSettings:
         15.5  # four windows at their cap; there are more networks than countries to be wrong about
     )
     alarm_joined: float = 8.0  # of a network whose country is in alarm
-    alarm_sparse: float = 8.0  # series with a few results an hour: four failures in a row where 0.9 is usual
+    alarm_sparse: float = (
+        9.5  # series with a few results an hour: four failures in a row where nearly all succeed
+    )
     alarm_alone: float = 12.0  # the least where one vantage alone saw the failures
     cap_nats: float = 4.0  # the most that one window may say of a network: one bad minute is noise
     cap_country_nats: float = 3.9  # the same of a country or region: it alarms in three windows

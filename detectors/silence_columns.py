@@ -8,9 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.binomial import DAY, HOUR, Rules
-from detectors.binomial_columns import alarm_columns
-from detectors.columns import Bools, Field, Floats, Ints, Singles, Table, clipped, sums
+from detectors.binomial_columns import alarm_columns, density_columns
+from detectors.columns import Bools, Field, Floats, Ints, Singles, Table, clipped, grained, sums
 from detectors.volume import (
+    ASLEEP,
+    AWAKE,
+    BACK_SPARSE,
     BACK_WINDOWS,
     FAINT,
     FORGOTTEN_SECONDS,
@@ -20,12 +23,15 @@ from detectors.volume import (
     HAZARD_MAX,
     HOURS,
     HOURS_PRIOR,
+    HOURS_RESULTS,
     KNOWN_WINDOWS,
     LONGEST_FACTOR,
     LONGEST_MARGIN,
     LONGEST_MIN,
     LONGEST_NATS,
+    NETWORKS_SPARSE,
     NETWORKS_TOGETHER,
+    OFTEN,
     RESULTS_FAINT,
     RESUMED_NATS,
     SILENT_NATS,
@@ -104,13 +110,21 @@ class SilenceColumns(Table):
             / (self.exposed_hour[hour].astype(np.float64) + HOURS_PRIOR)
         )
 
-    def awake(self, start: int) -> Floats:
-        """How much of a silent window counts: 0 at hours at which the network usually sleeps, else up to 1."""
-        hour = start % DAY // HOUR
-        share = self.share()
-        prior = np.maximum(HOURS_PRIOR, 3.0 / share)
-        hourly = (self.present_hour[hour] + prior * share) / (self.exposed_hour[hour] + prior)
-        return clipped((hourly / share - 0.1) / 0.4, 0.0, 1.0)
+    def awake(self, start: int, country: Ints, countries: int) -> Floats:
+        """How much of a silent window counts: 0 at hours at which a network usually sleeps, else up to 1.
+
+        An hour of which little is known is like that hour of the country, where results are few.
+        """
+        hour, share = start % DAY // HOUR, self.share()
+        seen, due = self.present_hour[hour], self.exposed_hour[hour] * share
+        prior = np.maximum(HOURS_PRIOR * share, HOURS_RESULTS)
+        like: Floats | float = 1.0
+        if (few := share < OFTEN).any():
+            all_seen, all_due = (sums(country, grained(column), countries) for column in (seen, due))
+            like = ((all_seen + HOURS_RESULTS) / (all_due + HOURS_RESULTS))[country]
+            like = np.where(few, like, 1.0)
+        hourly = (seen + prior * like) / (due + prior)
+        return clipped((hourly - ASLEEP) / (np.maximum(AWAKE, 1.0 - share) - ASLEEP), 0.0, 1.0)
 
     def hazard(self) -> Floats:
         """Nats of surprise in one more silent window."""
@@ -131,15 +145,20 @@ class SilenceColumns(Table):
         """Which networks are silent for longer than chance."""
         return (self._nats >= SILENT_NATS) & (self.quiet >= TOGETHER_WINDOWS)
 
-    def step(self, start: int, n: Floats, country: Ints, countries: int) -> None:
-        """Take one window in: n results of each network; `country` says which networks belong together."""
+    def step(
+        self, start: int, n: Floats, country: Ints, countries: int, whole: SilenceColumns | None = None
+    ) -> None:
+        """Take one window in: n results of each network; `country` says which networks belong together.
+
+        `whole` has a series a country, of the results of all its networks, and has taken this window in.
+        """
         settings, hour = self.rules.settings, start % DAY // HOUR
         usual = self.usual(start)
         there = (n > 0.0) & ~((usual >= RESULTS_FAINT) & (n < FAINT * usual))
         known = self.first >= 0
-        awake = self.awake(start)
-        hazard = self.hazard()
         share = self.share()
+        awake = self.awake(start, country, countries)
+        hazard = self.hazard()
         alarm = alarm_columns(
             self.rules, settings.alarm_silence, settings.alarm_silence * SPARSE_SHARE, share
         )
@@ -156,7 +175,7 @@ class SilenceColumns(Table):
             nats / (alarm + excess),
             np.where(self.gaps >= GAPS_MIN, self.quiet / (LONGEST_MARGIN * rarest), 0.0),
         )
-        together = self._together(start, country, countries)
+        together = self._together(start, country, countries, whole)
         score = np.maximum(score, together)
         self.score = np.where(warm & known, self._judge(start, n, score), 0.0)
         # A slot that was steady is not unlearned by one silence; a slot never seen is learned as it comes. But what
@@ -177,20 +196,29 @@ class SilenceColumns(Table):
         """What counts as the score of networks with `n` results: here, our `own`."""
         return own
 
-    def _together(self, start: int, country: Ints, countries: int) -> Floats:
-        """What silences say together: most of a country's networks going silent at once is no chance."""
+    def _together(self, start: int, country: Ints, countries: int, whole: SilenceColumns | None) -> Floats:
+        """What silences say together: most of a country's networks going silent at once is no chance.
+
+        Where a country's results are few they are weighed as one series, with its own nights and longest gaps: who
+        reports from several networks is silent on all of them at once, and their silences can't be added up.
+        """
         alive = self.alive(start)
         silent = self.silent() & alive
         together = np.zeros(self.size)
+        few = np.zeros(countries, dtype=np.bool_) if whole is None else whole.share() < OFTEN
+        if whole is not None and (over := few & (whole.score >= 1.0)).any():
+            living = np.bincount(country[alive], minlength=countries)
+            rows = np.flatnonzero(alive & (over & (living >= NETWORKS_SPARSE))[country])
+            together[rows] = whole.score[country[rows]]
         if not silent.any():
             return together
         living = np.bincount(country[alive], minlength=countries)
         quiet = np.bincount(country[silent], minlength=countries)
         told = np.round(np.clip(self._nats - self._excess, 0.0, self.rules.settings.alarm_silence) * 2.0**32)
         total = sums(country, np.where(silent, told, 0.0), countries) / 2.0**32
-        most = (living >= NETWORKS_TOGETHER) & (2 * quiet > living)
+        most = (living >= NETWORKS_TOGETHER) & (2 * quiet > living) & ~few
         score = np.where(most, total / TOGETHER_NATS, 0.0)
-        together[silent] = score[country[silent]]
+        together[silent] = np.maximum(together[silent], score[country[silent]])
         return together
 
     def _turn(self, start: int, there: Bools, hazard: Floats) -> None:
@@ -206,7 +234,8 @@ class SilenceColumns(Table):
         back = np.where(there[rows], self.back[rows] + 1, self.back[rows])
         back[(self.quiet * hazard)[rows] > RESUMED_NATS] = 0
         self.back[rows] = back
-        again = rows[back >= BACK_WINDOWS]
+        density = density_columns(self.rules, self.share()[rows])
+        again = rows[back >= BACK_SPARSE + (BACK_WINDOWS - BACK_SPARSE) * density]
         self.dark[again] = False
         self.joint[again] = False
         self.onset[again] = -1

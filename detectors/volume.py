@@ -18,7 +18,13 @@ from detectors.binomial import DAY, HOUR, Rules
 from detectors.settings import DetectionSettings, TimeSettings
 
 HOURS: Final = 24  # silences of the night recur on working days and weekends alike
-HOURS_PRIOR: Final = 10.0  # windows of the overall share against an hour's own
+HOURS_PRIOR: Final = 10.0  # windows of the overall share against an hour's own,
+HOURS_RESULTS: Final = 3.0  # and windows with results
+ASLEEP: Final = 0.1  # of the usual share: at such hours it sleeps,
+AWAKE: Final = (
+    0.5  # and at such it is awake; where results are few, an hour counts for what usually comes in it
+)
+OFTEN: Final = 0.5  # share of the windows: who has results in more of them has not few
 GAP_HALF_SECONDS: Final = 172_800.0
 GAPS_MIN: Final = 20.0
 GAPS_PRIOR: Final = 5.0  # a network just seen: gaps of about one window
@@ -34,8 +40,10 @@ SILENT_NATS: Final = 2.0
 TOGETHER_NATS: Final = 16.0
 TOGETHER_WINDOWS: Final = 4.0  # a collector that stumbles for three minutes is no shutdown
 NETWORKS_TOGETHER: Final = 3
+NETWORKS_SPARSE: Final = 2  # of a country whose results, all in all, are few: it is weighed as a whole
 RESUMED_NATS: Final = 4.0
-BACK_WINDOWS: Final = 3  # windows with results that end a darkness: one straggler does not
+BACK_WINDOWS: Final = 3  # windows with results that end a darkness: one straggler does not,
+BACK_SPARSE: Final = 1  # but where a few results an hour are usual, who strays is rarer than they
 FORGOTTEN_SECONDS: Final = 3 * 86_400
 STEADY_SHARE: Final = 0.9  # of the windows: it probes day and night
 SPARSE_SHARE: Final = 0.75  # of the alarm, for series with few results
@@ -112,9 +120,11 @@ class Silence(AnomalyDetector):
     def awake(self, start: int) -> float:
         """How much of a silent window counts: 0 at hours at which the network usually sleeps, else up to 1."""
         hour, share = start % DAY // HOUR, self.share
-        prior = max(HOURS_PRIOR, 3.0 / share)
-        hourly = (self.present_hour[hour] + prior * share) / (self.exposed_hour[hour] + prior)
-        return min(1.0, max(0.0, (hourly / share - 0.1) / 0.4))
+        seen, due = self.present_hour[hour], self.exposed_hour[hour] * share
+        like = (seen + HOURS_RESULTS) / (due + HOURS_RESULTS) if share < OFTEN else 1.0
+        prior = max(HOURS_PRIOR * share, HOURS_RESULTS)
+        hourly = (seen + prior * like) / (due + prior)
+        return min(1.0, max(0.0, (hourly - ASLEEP) / (max(AWAKE, 1.0 - share) - ASLEEP)))
 
     def score_one(self, x: Mapping[Any, Any]) -> float:
         """The score that the network would have after this window. Changes nothing."""
@@ -182,7 +192,8 @@ class Silence(AnomalyDetector):
             self.back += there
             if nats > RESUMED_NATS:
                 self.back = 0
-            if self.back >= BACK_WINDOWS:
+            few = BACK_SPARSE + (BACK_WINDOWS - BACK_SPARSE) * self._rules.density(self.share)
+            if self.back >= few:
                 self.dark, self.back, self.onset = False, 0, -1
 
     def _learn(self, hour: int, n: float, there: bool, gain: float) -> None:

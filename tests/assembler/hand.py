@@ -76,6 +76,21 @@ def onset_of(line: str, at: int) -> int:
     return T0 + first * WINDOW
 
 
+def volumes_of(at: int, lines: Mapping[int, str]) -> dict[int, Volume]:
+    """How the results of networks flow in window `at`."""
+    return {
+        asn: Volume(
+            Opinion.BAD if line[at] == "x" else Opinion.GOOD,
+            1.5 if line[at] == "x" else 0.0,
+            0.0 if line[at] == "x" else 40.0,
+            40.0,
+            onset_of(line, at) if line[at] == "x" else None,
+            live=True,
+        )
+        for asn, line in lines.items()
+    }
+
+
 def country(
     at: int,
     lines: Lines,
@@ -107,17 +122,6 @@ def country(
         heard = any(mark != "?" for mark in marks)
         pooled[platform] = standing("x" if most else "." if heard else "?", min(bad) if bad else None)
     failing = {platform for platform, _ in mechanisms}
-    dark = {
-        asn: Volume(
-            Opinion.BAD if line[at] == "x" else Opinion.GOOD,
-            1.5 if line[at] == "x" else 0.0,
-            0.0 if line[at] == "x" else 40.0,
-            40.0,
-            onset_of(line, at) if line[at] == "x" else None,
-            live=True,
-        )
-        for asn, line in (volumes or {}).items()
-    }
     return CountryReading(
         country=name,
         simulated=simulated,
@@ -127,7 +131,7 @@ def country(
         networks=networks,
         past={key: past_of(line, at) for key, line in lines.items()},
         regions={key: standing(line[at], onset_of(line, at)) for key, line in (regions or {}).items()},
-        volumes=dark,
+        volumes=volumes_of(at, volumes or {}),
         slowness=slowness,
         mechanisms=mechanisms,
         control=dict.fromkeys(sorted(failing), control),

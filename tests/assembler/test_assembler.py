@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from detectors.moves import Told
 from detectors.readings import Opinion, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.snapshots import Kind, Scope, Severity, Snapshot
-from tests.assembler.hand import T0, WINDOW, country, reading, run, story
+from tests.assembler.hand import T0, WINDOW, country, reading, run, story, volumes_of
 from tests.effort import examples
 
 ALL = range(1, 6)
@@ -374,6 +375,17 @@ def test_every_country_silent_at_once_is_our_own_fault() -> None:
         for at in range(12)
     ]
     assert run(windows) == []
+
+
+def test_an_empty_window_is_nothing_where_a_few_results_an_hour_come() -> None:
+    line = "....????????????????????????"
+    windows = []
+    for at in range(len(line)):
+        lands = [country(at, on("x", [1, 2, 3], line), name=name) for name in ("PK", "IN", "BD")]
+        lands[0] = replace(lands[0], volumes=volumes_of(at, dict.fromkeys((1, 2, 3), line.replace("?", "x"))))
+        one = reading(lands)
+        windows.append(replace(one, health=replace(one.health, presence=np.full(3, 0.05))))
+    assert [(s.country, s.status.value) for s in run(windows)] == [("PK", "open")]
 
 
 def faint(scores: Sequence[float], lost: float = 0.1) -> list[Reading]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -16,6 +17,7 @@ from detectors.bank import Bank
 from detectors.binomial import Rules
 from detectors.readings import CountryReading, Counts, Opinion, PostKey
 from detectors.settings import DetectionSettings, TimeSettings
+from detectors.silence_columns import SilenceColumns
 from tests.effort import examples
 
 START = 1_704_067_200  # a Monday, midnight
@@ -384,3 +386,91 @@ def test_a_bank_without_series_has_nothing_to_say() -> None:
     assert len(reading.health.n) == 0
     assert made.networks_live() == {}
     assert list(made.pulses()) == []
+
+
+FEW = TimeSettings(window_seconds=600)
+
+
+def few(made: Bank, results: Sequence[tuple[int, int, bool]], until: int) -> list[CountryReading]:
+    """Readings by windows of ten minutes; a result is (minute, post, whether it succeeded)."""
+    readings = []
+    for minute in range(0, until, 10):
+        here = [result for result in results if minute <= result[0] < minute + 10]
+        one = counts(minute, [post for _, post, _ in here], [ok for _, _, ok in here])
+        one = replace(one, end=one.start + 600)
+        readings.append(made.close(one, [PAKISTAN]).countries[0])
+    return readings
+
+
+@pytest.mark.parametrize("reporters", [(0, 2, 2, 0), (1, 0, 1, 3)])
+def test_four_failures_in_a_row_from_two_reporters_are_told_where_nearly_all_succeed(
+    reporters: Sequence[int],
+) -> None:
+    """On whatever network: what one of them can't know by itself, its country lends it."""
+    known = [PostKey("x", "PK", "", asn, f"v{i}", True) for i, asn in enumerate((1, 1, 2, 3))]
+    made = Bank(DetectionSettings(), FEW, MECHANISMS)
+    made.add_posts(known)
+    days = 4 * 1440
+    past = [(minute, minute // 80 % 2, True) for minute in range(0, days, 80)]
+    past += [(minute + 20, 2, True) for minute in range(0, days, 600)]
+    past += [(minute + 40, 3, True) for minute in range(0, days, 900)]
+    blocked = [(days + 40 * i, post, False) for i, post in enumerate(reporters)]
+    readings = few(made, [*past, *blocked], days + 130)
+    assert all(reading.platforms["x"].opinion is not Opinion.BAD for reading in readings[: days // 10])
+    assert readings[-1].platforms["x"].opinion is Opinion.BAD
+
+
+def test_one_reporter_of_few_results_is_not_believed_alone() -> None:
+    known = [PostKey("x", "PK", "", asn, f"v{i}", True) for i, asn in enumerate((1, 1, 2))]
+    made = Bank(DetectionSettings(), FEW, MECHANISMS)
+    made.add_posts(known)
+    days = 2 * 1440
+    past = [(minute, minute // 40 % 3, True) for minute in range(0, days, 40)]
+    readings = few(made, [*past, *((days + 40 * i, 0, False) for i in range(3))], days + 90)
+    assert readings[-1].platforms["x"].opinion is not Opinion.BAD
+
+
+def test_what_is_back_after_a_silence_of_few_results_can_be_lost_at_once() -> None:
+    """A shutdown and a block after it: one result says that a network is back where a few an hour are usual."""
+    known = [PostKey("x", "PK", "", asn, f"v{asn}", True) for asn in (1, 2, 3)]
+    made = Bank(DetectionSettings(), FEW, MECHANISMS)
+    made.add_posts(known)
+    days = 4 * 1440
+    past = [(minute, minute // 30 % 3, True) for minute in range(0, days, 30)]
+    again = days + 14 * 60
+    readings = few(made, [*past, *((again + 30 * i, i % 3, False) for i in range(4))], again + 100)
+    dark = [reading for reading in readings[days // 10 : again // 10] if any(_dark(reading))]
+    assert len(dark) > 20
+    assert all(all(_dark(reading)) for reading in dark)
+    assert readings[-1].platforms["x"].opinion is Opinion.BAD
+
+
+def _dark(reading: CountryReading) -> list[bool]:
+    return [volume.opinion is Opinion.BAD for volume in reading.volumes.values()]
+
+
+@pytest.mark.parametrize("an_hour", [1.5, 3.0])
+def test_quiet_nights_of_few_results_are_no_silence_and_a_silence_by_day_is(an_hour: float) -> None:
+    """Twenty countries of three networks, that send hardly anything by night; all fall silent on the twelfth day."""
+    random = np.random.default_rng(7)
+    rules, countries, end = Rules.of(DetectionSettings(), FEW), 20, 12 * 144 + 48
+    country = np.repeat(np.arange(countries), 3)
+    share = np.tile([0.5, 0.3, 0.2], countries)
+    networks, whole = SilenceColumns(rules), SilenceColumns(rules)
+    networks.grow(len(country))
+    whole.grow(countries)
+    told, false = np.full(countries, -1), 0
+    for i in range(end + 144):
+        night = i % 144 < 36
+        rate = an_hour / 6 * share * (0.05 if night else 1.3)
+        n = random.poisson(rate if i < end else 0.0 * rate).astype(float)
+        whole.step(START + 600 * i, np.bincount(country, n), np.arange(countries), countries)
+        networks.step(START + 600 * i, n, country, countries, whole)
+        dark = np.bincount(country[networks.dark], minlength=countries) >= 2
+        if i >= end:
+            told[dark & (told < 0)] = i - end
+        elif i > 5 * 144:
+            false += int(dark.any())
+    assert false == 0
+    assert (told >= 0).all()
+    assert np.median(told) / 6 <= 13.0 / an_hour
