@@ -118,7 +118,6 @@ class Bank:
         voting_good, voting_all = good, all_
         seen = sums(layout.cell_network[cell[rows]], all_, len(layout.networks))
         place, places = layout.network_place, len(layout.places)
-        series.country_silence.step(start, sums(place, seen, places), np.arange(places), places)
         series.silence.step(start, seen, place, places, series.country_silence)
         if len(rows):
             weight = jury.weigh(

@@ -150,9 +150,14 @@ class SilenceColumns(Table):
     ) -> None:
         """Take one window in: n results of each network; `country` says which networks belong together.
 
-        `whole` has a series a country, of the results of all its networks, and has taken this window in.
+        `whole` has a series a country; those whose results are few take the results of all their networks in.
         """
         settings, hour = self.rules.settings, start % DAY // HOUR
+        few = np.zeros(countries, dtype=np.bool_)
+        if whole is not None and (few := self._few(country, countries)).any():
+            whole.rest(~few)
+            whole.step(start, sums(country, n, countries), np.arange(countries), countries)
+            few &= whole.warm(start)
         usual = self.usual(start)
         there = (n > 0.0) & ~((usual >= RESULTS_FAINT) & (n < FAINT * usual))
         known = self.first >= 0
@@ -175,7 +180,7 @@ class SilenceColumns(Table):
             nats / (alarm + excess),
             np.where(self.gaps >= GAPS_MIN, self.quiet / (LONGEST_MARGIN * rarest), 0.0),
         )
-        together = self._together(start, country, countries, whole)
+        together = self._together(start, country, countries, few, whole)
         score = np.maximum(score, together)
         self.score = np.where(warm & known, self._judge(start, n, score), 0.0)
         # A slot that was steady is not unlearned by one silence; a slot never seen is learned as it comes. But what
@@ -192,11 +197,26 @@ class SilenceColumns(Table):
         self.last[there] = start
         self.seen += there
 
+    def _few(self, country: Ints, countries: int) -> Bools:
+        """Which countries have results, from whatever network, in less than half of the windows."""
+        empty = sums(country, grained(np.log1p(-self.share())), countries)
+        return np.asarray(empty > np.log1p(-OFTEN))
+
+    def rest(self, rows: Bools) -> None:
+        """Know nothing of these for the time being: they are judged otherwise."""
+        self.first[rows] = -1
+        self.quiet[rows] = 0.0
+        self.dark[rows] = False
+        self.back[rows] = 0
+        self.onset[rows] = -1
+
     def _judge(self, start: int, n: Floats, own: Floats) -> Floats:
         """What counts as the score of networks with `n` results: here, our `own`."""
         return own
 
-    def _together(self, start: int, country: Ints, countries: int, whole: SilenceColumns | None) -> Floats:
+    def _together(
+        self, start: int, country: Ints, countries: int, few: Bools, whole: SilenceColumns | None
+    ) -> Floats:
         """What silences say together: most of a country's networks going silent at once is no chance.
 
         Where a country's results are few they are weighed as one series, with its own nights and longest gaps: who
@@ -205,8 +225,7 @@ class SilenceColumns(Table):
         alive = self.alive(start)
         silent = self.silent() & alive
         together = np.zeros(self.size)
-        few = np.zeros(countries, dtype=np.bool_) if whole is None else whole.share() < OFTEN
-        if whole is not None and (over := few & (whole.score >= 1.0)).any():
+        if whole is not None and few.any() and (over := few & (whole.score >= 1.0)).any():
             living = np.bincount(country[alive], minlength=countries)
             rows = np.flatnonzero(alive & (over & (living >= NETWORKS_SPARSE))[country])
             together[rows] = whole.score[country[rows]]

@@ -464,7 +464,6 @@ def test_quiet_nights_of_few_results_are_no_silence_and_a_silence_by_day_is(an_h
         night = i % 144 < 36
         rate = an_hour / 6 * share * (0.05 if night else 1.3)
         n = random.poisson(rate if i < end else 0.0 * rate).astype(float)
-        whole.step(START + 600 * i, np.bincount(country, n), np.arange(countries), countries)
         networks.step(START + 600 * i, n, country, countries, whole)
         dark = np.bincount(country[networks.dark], minlength=countries) >= 2
         if i >= end:
