@@ -164,6 +164,14 @@ class Layout:
         """The network of each vantage."""
         return self.vantages.left
 
+    def vantages_of(self, posts: Ints, series: Numbers, size: int) -> Ints:
+        """How many different vantages each of `size` series has among `posts`, of which `series` says the series."""
+        if len(self.regions):
+            many = max(1, len(self.vantages))
+            series = np.unique(series.astype(np.int64) * many + self.post_vantage[posts]) // many
+        # Else none is there twice: a vantage without regions has one post on a platform.
+        return np.bincount(series, minlength=size)
+
     def add(self, posts: Sequence[PostKey]) -> None:
         """Take posts in, in their order."""
         self._take(
@@ -220,6 +228,11 @@ class Layout:
         groups = [self.group_names[group] for group in self.cell_group[cells].tolist()]
         asns = self.cells.right(cells).tolist()
         return [(*group[:2], asn, group[2]) for group, asn in zip(groups, asns, strict=True)]
+
+    def cell_keys(self, cells: Ints) -> list[tuple[str, int]]:
+        """Platform and asn of some cells: all that tells those of one country apart."""
+        groups, asns = self.cell_group[cells].tolist(), self.cells.right(cells).tolist()
+        return [(self.group_names[group][0], asn) for group, asn in zip(groups, asns, strict=True)]
 
     def region_names(self, regions: Ints) -> list[str]:
         """The names of some regions."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,8 +59,7 @@ class Opinion(StrEnum):
     UNSURE = "unsure"
 
 
-@dataclass(slots=True, frozen=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """How one series (a network, a region or the whole country, on one platform) stands after a window."""
 
     opinion: Opinion
@@ -75,8 +75,7 @@ class Standing:
     live: bool  # it has reported lately, measured against its own usual rate
 
 
-@dataclass(slots=True, frozen=True)
-class Volume:
+class Volume(msgspec.Struct, frozen=True, gc=False):
     """How many results one network sends against its usual number, over all platforms."""
 
     opinion: Opinion  # BAD: dark
@@ -88,8 +87,7 @@ class Volume:
     first: int | None = None  # start of the first window with results
 
 
-@dataclass(slots=True, frozen=True)
-class Slowness:
+class Slowness(msgspec.Struct, frozen=True, gc=False):
     """Time to first byte or throughput of one network on one platform against its usual (throttling)."""
 
     opinion: Opinion

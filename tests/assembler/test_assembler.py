@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from detectors.assembler import CALENDAR_MAX, Assembler
 from detectors.moves import Told
@@ -306,7 +307,7 @@ def test_a_failure_by_chance_dates_nothing_back() -> None:
         for place in one.countries:
             for key, standing in place.networks.items():
                 if standing.onset is not None:  # as a sum that one failure has raised
-                    place.networks[key] = replace(standing, onset=T0 + 4 * WINDOW)  # type: ignore[index]
+                    place.networks[key] = structs.replace(standing, onset=T0 + 4 * WINDOW)  # type: ignore[index]
     assert run(readings)[0].onset == T0 + 10 * WINDOW
 
 
@@ -394,7 +395,7 @@ def faint(scores: Sequence[float], lost: float = 0.1) -> list[Reading]:
     for at in range(4, 8):
         one = country(at, on("x", range(1, len(scores) + 1), "....xxxx"))
         networks = {
-            ("x", asn): replace(
+            ("x", asn): structs.replace(
                 one.networks["x", asn],
                 score=score,
                 opinion=Opinion.BAD if score >= 1.0 else Opinion.UNSURE,
@@ -451,9 +452,7 @@ def shifted(days: float, lines: Mapping[tuple[str, int], str]) -> list[object]:
 
 
 def _moved(standing: object, by: int) -> object:
-    from dataclasses import replace
-
-    return replace(standing, onset=standing.onset + by)  # type: ignore[attr-defined, type-var]
+    return structs.replace(standing, onset=standing.onset + by)  # type: ignore[attr-defined, type-var]
 
 
 def test_a_repeat_is_linked_and_its_time_of_day_counted() -> None:

@@ -234,6 +234,18 @@ def test_one_lying_vantage_of_three_hides_nothing_and_holds_nothing_open() -> No
     assert readings[150].networks["x", 1].vantages_bad == 2
 
 
+def test_the_last_windows_are_told_until_the_next() -> None:
+    made = bank(posts(networks=2))
+    for minute in range(20):
+        reading = made.close(counts(minute, [0, 0, 1], [True, minute < 18, True]), [PAKISTAN]).countries[0]
+        if minute < 19:
+            late = reading
+    assert list(reading.past) == [("x", 1), ("x", 2)]
+    assert reading.past["x", 1][-4:, :2].tolist() == [[2, 2], [2, 2], [1, 2], [1, 2]]
+    with pytest.raises(RuntimeError, match="when the next one has been taken in"):
+        late.past.get(("x", 1))
+
+
 @cache
 def sparse(results: str) -> list[list[CountryReading]]:
     """One result every half hour after two days of nine good ones to each bad; two vantages in turn. `.` or `x`.

@@ -39,6 +39,7 @@ def test_posts_are_numbered_as_they_appear(batches: list[list[PostKey]]) -> None
     assert layout.posts == posts
     cells = list(dict.fromkeys((post.platform, post.country, post.asn, post.simulated) for post in posts))
     assert layout.cell_names(np.arange(len(layout.cells))) == cells
+    assert layout.cell_keys(np.arange(len(layout.cells))) == [(cell[0], cell[2]) for cell in cells]
     assert [cells[cell] for cell in layout.post_cell] == [(p[0], p[1], p[3], p[5]) for p in posts]
     networks = list(dict.fromkeys((post.country, post.simulated, post.asn) for post in posts))
     assert [networks[i] for i in layout.cell_network] == [(c[1], c[3], c[2]) for c in cells]
@@ -47,6 +48,22 @@ def test_posts_are_numbered_as_they_appear(batches: list[list[PostKey]]) -> None
         if post.region:
             homes.setdefault(networks.index((post.country, post.simulated, post.asn)), set()).add(post.region)
     assert layout.homes(np.arange(len(networks))) == {at: tuple(sorted(names)) for at, names in homes.items()}
+
+
+@given(BATCHES, st.data())
+def test_a_vantage_counts_once_in_a_series(batches: list[list[PostKey]], data: st.DataObject) -> None:
+    posts = list(dict.fromkeys(post for batch in batches for post in batch))
+    if data.draw(st.booleans(), "without regions"):
+        posts = list(dict.fromkeys(post._replace(region="") for post in posts))
+    layout = laid_out([posts])
+    some = [i for i, post in enumerate(posts) if data.draw(st.booleans(), str(post))]
+    names: dict[int, set[tuple[object, ...]]] = {}
+    for i in some:
+        network = (posts[i].country, posts[i].simulated, posts[i].asn, posts[i].vantage)
+        names.setdefault(int(layout.post_cell[i]), set()).add(network)
+    rows, size = np.array(some, dtype=np.int64), len(layout.cells)
+    found = layout.vantages_of(rows, layout.post_cell[rows], size)
+    assert found.tolist() == [len(names.get(cell, ())) for cell in range(size)]
 
 
 @given(BATCHES)
