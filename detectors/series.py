@@ -13,7 +13,7 @@ from detectors import jury
 from detectors.binomial import Rules
 from detectors.binomial_columns import BinomialColumns, Pool
 from detectors.chosen_columns import ChosenSilence, ChosenSlowdown
-from detectors.columns import Bools, Floats, Ints, Table, grained, sums
+from detectors.columns import Bools, Floats, Ints, Numbers, Table, grained, sums
 from detectors.cusum_columns import CusumColumns
 from detectors.layout import Layout
 from detectors.readings import PostKey
@@ -119,7 +119,7 @@ class Series:
         group, shortfall = layout.cell_group, cells.shortfall_min
         alarm = groups.alarm
         self.group_score = groups.cusum.top(alarm / 2.0, self._pooled_shortfall(shortfall)) / alarm
-        self._need_company(groups.cusum, self.group_score, alarm, self._posts_of_group)
+        self._need_company(groups.cusum, self.group_score, alarm, self._group_of_post)
         # One network alone has to lose more to be believed than one of a country that is losing.
         alone = self.group_score[group] <= 0.5
         least = np.where(alone, np.maximum(shortfall, self.detection.shortfall_network), shortfall)
@@ -132,12 +132,12 @@ class Series:
             joined = np.where(self._shared()[group], self.detection.alarm_joined, self.detection.alarm_alone)
             alarm = np.where(sure, np.minimum(alarm, joined), alarm)
         self.cell_score = cells.cusum.top(gate, least) / alarm
-        self._need_company(cells.cusum, self.cell_score, alarm, self._posts_of_cell)
+        self._need_company(cells.cusum, self.cell_score, alarm, self._cell_of_post)
         self.region_score = np.zeros(regions.size)
         if regions.size:
             alarm = regions.alarm
             self.region_score = regions.cusum.top(alarm / 2.0, self.detection.shortfall_min) / alarm
-            self._need_company(regions.cusum, self.region_score, alarm, self._posts_of_region)
+            self._need_company(regions.cusum, self.region_score, alarm, self._region_of_post)
         self.cell_live = self._live()
         self.group_live = np.bincount(group[self.cell_live], minlength=groups.size)
         bad = (self.cell_score >= 1.0) & self.cell_live
@@ -175,17 +175,22 @@ class Series:
     # sparse series
 
     def _need_company(
-        self, cusum: CusumColumns, score: Floats, alarm: Floats, posts_of: Callable[[int], Ints]
+        self, cusum: CusumColumns, score: Floats, alarm: Floats, series_of_post: Callable[[], Numbers]
     ) -> None:
         """Sparse series alarm on little evidence: where one vantage alone has it, they need more."""
         least = self.detection.alarm_alone
-        for series in ((score >= 1.0) & (alarm < least)).nonzero()[0].tolist():
-            posts = posts_of(series)
-            reported = posts[self.posts.lately(self.start, self.window, posts)]
-            lost = self.share_lost(cusum, np.array([series]))[0]
-            bad = self.posts.excess[reported] < -min(lost, ONE_RESULT)
-            if len(np.unique(self.layout.post_vantage[reported[bad]])) < 2:
-                score[series] *= alarm[series] / least
+        sparse = ((score >= 1.0) & (alarm < least)).nonzero()[0]
+        if not len(sparse):
+            return
+        place = np.full(len(score) + 1, -1)  # the last one is for posts that are of no series
+        place[sparse] = np.arange(len(sparse))
+        at = place[series_of_post()]
+        posts = (at >= 0).nonzero()[0]
+        posts = posts[self.posts.lately(self.start, self.window, posts)]
+        lost = np.minimum(self.share_lost(cusum, sparse), ONE_RESULT)
+        posts = posts[self.posts.excess[posts] < -lost[at[posts]]]
+        alone = sparse[self.layout.vantages_of(posts, at[posts], len(sparse)) < 2]
+        score[alone] *= alarm[alone] / least
 
     def share_lost(self, cusum: CusumColumns, series: Ints) -> Floats:
         """By how much a vantage has to fall short to share a series' shortfall: half of it, or two results in a row."""
@@ -193,14 +198,12 @@ class Series:
         lost = cusum.short[best, series] / np.maximum(1.0, cusum.probes[best, series])
         return np.asarray(np.maximum(self.detection.shortfall_min, np.minimum(lost / 2.0, TWO_RESULTS)))
 
-    def _posts_of_cell(self, cell: int) -> Ints:
-        return np.flatnonzero(self.layout.post_cell == cell)
+    def _cell_of_post(self) -> Numbers:
+        return self.layout.post_cell
 
-    def _posts_of_group(self, group: int) -> Ints:
-        layout = self.layout
-        return np.flatnonzero(layout.cell_group[layout.post_cell] == group)
+    def _group_of_post(self) -> Numbers:
+        return self.layout.cell_group[self.layout.post_cell]
 
-    def _posts_of_region(self, region: int) -> Ints:
+    def _region_of_post(self) -> Numbers:
         part = self.layout.post_part
-        given = np.flatnonzero(part >= 0)
-        return np.asarray(given[self.layout.part_region[part[given]] == region])
+        return np.where(part >= 0, self.layout.part_region[part], -1)
