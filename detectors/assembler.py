@@ -437,10 +437,12 @@ def _recent(
 ) -> dict[tuple[str, int, str], tuple[float, float]]:
     """Successes and results of the last few windows, by part."""
     recent = {}
-    standings = {(p, a, ""): said for (p, a), said in reading.networks.items()}
-    standings |= {(p, 0, r): said for (p, r), said in reading.regions.items()}
-    for key, said in sorted(standings.items()):
-        k, n = before.get(key, (0.0, 0.0))
+    standings = [((p, a, ""), said) for (p, a), said in reading.networks.items()]
+    standings += [((p, 0, r), said) for (p, r), said in reading.regions.items()]
+    standings.sort()  # no two have the same key
+    nothing = (0.0, 0.0)
+    for key, said in standings:
+        k, n = before.get(key, nothing)
         k, n = k * _RECENT_FADE + said.k, n * _RECENT_FADE + said.n
         if n >= _RECENT_LEAST:
             recent[key] = (k, n)

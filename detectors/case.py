@@ -6,7 +6,7 @@ events of the move table that window brings. It knows neither the other cases of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from statistics import median_low
 from typing import Final
 
@@ -242,14 +242,14 @@ class Case(msgspec.Struct, array_like=True):
         self.recent = (k, n)
         for platform, parts in together.items():
             self._weigh_whole(platform, parts, reading, settings)
-        live = live_networks(reading)
-        self.live = max(self.live, len(live | set(self.networks)))
+        networks = live_networks(reading) | set(self.networks)
+        self.live = max(self.live, len(networks))
         self.vantages = max(self.vantages, sum(reading.vantages.values()))
         self._weigh_failures(reading)
         self._weigh_others(reading)
         if self.silent and not self._went_silent(dark):
             self.silent = False
-        self._rank(reading, settings)
+        self._rank(reading, settings, networks)
 
     def _weigh_whole(
         self,
@@ -347,13 +347,13 @@ class Case(msgspec.Struct, array_like=True):
         if spoken:
             self.others = (sum(s.opinion is not Opinion.BAD for s in spoken), len(spoken))
 
-    def _rank(self, reading: CountryReading, settings: IncidentSettings) -> None:
+    def _rank(self, reading: CountryReading, settings: IncidentSettings, networks: Collection[int]) -> None:
         units = self.lasting
         if units:
             self.scope = scope_of(units, self.live)
             if self.scope is Scope.NATION_SCALE and self._in_few_regions(units, reading):
                 self.scope = Scope.REGION
-        impact = self.impact(settings, reading)
+        impact = self.impact(settings, reading, networks)
         for severity, bar in (
             (Severity.CRITICAL, settings.severity_critical),
             (Severity.MAJOR, settings.severity_major),
@@ -380,9 +380,8 @@ class Case(msgspec.Struct, array_like=True):
         live = {r for (p, r), standing in reading.regions.items() if p in platforms and standing.live}
         return "" not in hit and bool(live - hit) and 2 * len(hit) <= len(live)
 
-    def impact(self, settings: IncidentSettings, reading: CountryReading) -> float:
-        """Share of the country's use that is lost: networks weighed by their users, where these are known."""
-        networks = live_networks(reading) | set(self.networks)
+    def impact(self, settings: IncidentSettings, reading: CountryReading, networks: Collection[int]) -> float:
+        """Share of the use of `networks` that is lost: weighed by their users, where these are known."""
         shares = settings.network_shares
         known = [shares[asn] for asn in networks if asn in shares]
         usual = sum(known) / len(known) if known else 1.0

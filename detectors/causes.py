@@ -196,13 +196,20 @@ def _lost_cells(
     are, so that one that strays by chance does not make a nation of two carriers.
     """
     lost: Cells = {}
-    leaning: dict[str, set[int]] = {}
-    for (platform, asn), standing in sorted(reading.networks.items()):
-        slow = reading.slowness.get((platform, asn))
-        if asn in dark or not (standing.live or (slow is not None and slow.opinion is Opinion.BAD)):
+    platforms: set[str] = set()
+    stirs = []
+    for cell, standing in reading.networks.items():
+        if cell[1] in dark:
             continue
-        leaning.setdefault(platform, set())
-        if standing.opinion is Opinion.BAD or (slow is not None and slow.opinion is Opinion.BAD):
+        slow = reading.slowness.get(cell)
+        too_slow = slow is not None and slow.opinion is Opinion.BAD
+        if standing.live or too_slow:
+            platforms.add(cell[0])
+            if too_slow or standing.opinion is Opinion.BAD or standing.score >= settings.lean_score:
+                stirs.append((cell, standing, too_slow))
+    leaning: dict[str, set[int]] = {platform: set() for platform in sorted(platforms)}
+    for (platform, asn), standing, too_slow in sorted(stirs):  # few of them, mostly none
+        if too_slow or standing.opinion is Opinion.BAD:
             said = vote(Part(platform, asn, ""), reading)
             if said.onset is not None:
                 lost.setdefault(platform, {})[asn] = said
@@ -213,8 +220,9 @@ def _lost_cells(
         pooled = reading.platforms.get(platform)
         if pooled is None or pooled.opinion is not Opinion.BAD:
             continue
-        stirring = leaners | _joining(platform, reading, lost.get(platform, {}))
-        if not stirring or not _others_agree(platform, reading, settings):
+        live = live_on(platform, reading)
+        stirring = leaners | _joining(platform, live, reading, lost.get(platform, {}))
+        if not stirring or not _others_agree(platform, live, reading, settings):
             continue
         if _regions_differ(platform, reading, settings):
             continue
@@ -227,25 +235,24 @@ def _lost_cells(
             onset = said.onset if said.onset is not None else pooled.onset
             if onset is not None and said.expected - said.reachability >= floor:
                 joining[asn] = said._replace(opinion=Opinion.BAD, onset=onset)
-        live = len(live_on(platform, reading))
-        if 2 * (len(bad) + len(joining)) > live and 2 * len(joining) > live - len(bad):
+        if 2 * (len(bad) + len(joining)) > len(live) and 2 * len(joining) > len(live) - len(bad):
             lost[platform] = {**bad, **joining}
             leaning[platform] = leaners - set(joining)
     return lost, leaning
 
 
-def _joining(platform: str, reading: CountryReading, lost: Collection[int]) -> set[int]:
+def _joining(
+    platform: str, live: Collection[int], reading: CountryReading, lost: Collection[int]
+) -> set[int]:
     """Networks that stir at all, of those that are not sure by themselves."""
-    return {
-        asn
-        for asn in live_on(platform, reading)
-        if asn not in lost and _leans(reading.networks[platform, asn], JOIN_SCORE)
-    }
+    return {asn for asn in live if asn not in lost and _leans(reading.networks[platform, asn], JOIN_SCORE)}
 
 
-def _others_agree(platform: str, reading: CountryReading, settings: IncidentSettings) -> bool:
+def _others_agree(
+    platform: str, live: Collection[int], reading: CountryReading, settings: IncidentSettings
+) -> bool:
     """Whether the country's networks lean together without those that say most, as many as may lie."""
-    says = sorted(reading.networks[platform, asn].score for asn in live_on(platform, reading))
+    says = sorted(reading.networks[platform, asn].score for asn in live)
     liars = max(1, (len(says) - 1) // 2) if len(says) > 1 else 0
     return sum(says[: len(says) - liars]) >= settings.lean_score
 
