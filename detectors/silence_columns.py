@@ -161,38 +161,29 @@ class SilenceColumns(Table):
         usual = self.usual(start)
         there = (n > 0.0) & ~((usual >= RESULTS_FAINT) & (n < FAINT * usual))
         known = self.first >= 0
-        share = self.share()
-        awake = self.awake(start, country, countries)
-        hazard = self.hazard()
-        alarm = alarm_columns(
-            self.rules, settings.alarm_silence, settings.alarm_silence * SPARSE_SHARE, share
-        )
-        longest = self.longest[hour].astype(np.float64)
-        excess = np.maximum(0.0, LONGEST_FACTOR * longest * hazard - LONGEST_NATS)
-        ended = there & known
-        gap = self.quiet + 1.0
-        self.quiet[:] = np.where(there | ~known, 0.0, self.quiet + awake)
-        nats = hazard * self.quiet
-        self._nats, self._excess = nats, excess
-        warm = self.warm(start)
-        rarest = np.maximum(LONGEST_MIN, self.longest.max(axis=0))
-        score = np.maximum(
-            nats / (alarm + excess),
-            np.where(self.gaps >= GAPS_MIN, self.quiet / (LONGEST_MARGIN * rarest), 0.0),
-        )
+        waits = known & ~there
+        ended, gap = there & known, self.quiet + 1.0
+        share, hazard = self.share(), self.hazard()
+        if waits.any() or self.quiet.any():
+            self.quiet[:] = np.where(waits, self.quiet + self.awake(start, country, countries), 0.0)
+            own, bound = self._weigh(hour, share, hazard)
+        else:  # nobody is silent, nor was in the window before: no gap grows, and none ends that could be too long
+            own = bound = self._nats = self._excess = np.zeros(self.size)
         together = self._together(start, country, countries, few, whole)
-        score = np.maximum(score, together)
-        self.score = np.where(warm & known, self._judge(start, n, score), 0.0)
+        score = self._judge(start, n, np.maximum(own, together))
+        self.score = np.where(self.warm(start) & known, score, 0.0)
         # A slot that was steady is not unlearned by one silence; a slot never seen is learned as it comes. But what
         # never sleeps and goes dark with its whole country is no sleeper: tomorrow's shutdown at this hour counts.
         self.joint |= (together >= 1.0) & (share >= STEADY_SHARE)
-        steady = (self.exposed_hour[hour] >= KNOWN_WINDOWS) & (
-            self.present_hour[hour] > 0.5 * share * self.exposed_hour[hour]
-        )
         self._turn(start, there, hazard)
-        gain = np.where(self.dark & (steady | self.joint), settings.learn_slow, 1.0)
+        gain = np.ones(self.size)
+        if self.dark.any():
+            steady = (self.exposed_hour[hour] >= KNOWN_WINDOWS) & (
+                self.present_hour[hour] > 0.5 * share * self.exposed_hour[hour]
+            )
+            gain[self.dark & (steady | self.joint)] = settings.learn_slow
         self._learn(start, n, there, gain)
-        self._learn_gaps(hour, ended, gap, (alarm + excess) / hazard, gain)
+        self._learn_gaps(hour, ended, gap, bound, gain)
         self.first[there & ~known] = start
         self.last[there] = start
         self.seen += there
@@ -210,6 +201,24 @@ class SilenceColumns(Table):
         self.back[rows] = 0
         self.onset[rows] = -1
 
+    def _weigh(self, hour: int, share: Floats, hazard: Floats) -> tuple[Floats, Floats]:
+        """Score each silence by itself; gives with it the longest that is learned as a gap, in windows."""
+        alarm = alarm_columns(
+            self.rules,
+            self.rules.settings.alarm_silence,
+            self.rules.settings.alarm_silence * SPARSE_SHARE,
+            share,
+        )
+        longest = self.longest[hour].astype(np.float64)
+        excess = np.maximum(0.0, LONGEST_FACTOR * longest * hazard - LONGEST_NATS)
+        self._nats, self._excess = hazard * self.quiet, excess
+        rarest = np.maximum(LONGEST_MIN, self.longest.max(axis=0))
+        score = np.maximum(
+            self._nats / (alarm + excess),
+            np.where(self.gaps >= GAPS_MIN, self.quiet / (LONGEST_MARGIN * rarest), 0.0),
+        )
+        return score, (alarm + excess) / hazard
+
     def _judge(self, start: int, n: Floats, own: Floats) -> Floats:
         """What counts as the score of networks with `n` results: here, our `own`."""
         return own
@@ -222,8 +231,11 @@ class SilenceColumns(Table):
         Where a country's results are few they are weighed as one series, with its own nights and longest gaps: who
         reports from several networks is silent on all of them at once, and their silences can't be added up.
         """
+        silent = self.silent()
+        if not (silent.any() or few.any()):
+            return np.zeros(self.size)
         alive = self.alive(start)
-        silent = self.silent() & alive
+        silent &= alive
         together = np.zeros(self.size)
         if whole is not None and few.any() and (over := few & (whole.score >= 1.0)).any():
             living = np.bincount(country[alive], minlength=countries)
@@ -244,9 +256,10 @@ class SilenceColumns(Table):
         """Go dark, or come back."""
         window = self.rules.window
         falls = ~self.dark & (self.score >= 1.0)
-        self.onset[falls] = self.last[falls] + window
-        self.back[falls] = 0
-        self.dark |= falls
+        if falls.any():
+            self.onset[falls] = self.last[falls] + window
+            self.back[falls] = 0
+            self.dark |= falls
         rows = self.dark.nonzero()[0]
         if not len(rows):
             return

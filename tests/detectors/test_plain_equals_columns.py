@@ -50,13 +50,13 @@ def test_ratios(window: int, seed: int) -> None:
     assert alarms > 100  # the comparison went through excursions, not only through calm
 
 
-@pytest.mark.parametrize("seed", [4, 5])
-def test_silences(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "least"), [(4, 0.05), (5, 0.05), (5, 20.0)])
+def test_silences(seed: int, least: float) -> None:
     random = np.random.default_rng(seed)
     columns = SilenceColumns(rules())
     columns.grow(CELLS)
     plain = [Silence() for _ in range(CELLS)]
-    rate = np.exp(random.uniform(np.log(0.05), np.log(30), CELLS))
+    rate = np.exp(random.uniform(np.log(least), np.log(30), CELLS))
     own_country = np.arange(CELLS)  # nobody to be silent together with
     darkness = 0
     for i in range(460):
