@@ -5,6 +5,7 @@ Two ask: the assembler, before it tells of a country, and the world, before it t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -79,6 +80,7 @@ class Worldwide:
         self._health = health
         self._settings = settings
         self._lost: NDArray[np.bool_] | None = None
+        self._rows: dict[tuple[str, bool], list[int]] | None = None
         self._votes: dict[tuple[str, bool], tuple[int, int]] = {}
 
     def quiets(self, case: Case) -> bool:
@@ -129,10 +131,15 @@ class Worldwide:
             health = self._health
             if self._lost is None:
                 self._lost = lost(health, self._settings)
-            mine = [
-                i
-                for i, (name, made_up) in enumerate(zip(health.platform, health.simulated, strict=True))
-                if name == platform and made_up == simulated and health.networks_live[i] > 0
-            ]
+            mine = self._watched().get(key, [])
             self._votes[key] = (int(self._lost[mine].sum()) if mine else 0, len(mine))
         return self._votes[key]
+
+    def _watched(self) -> Mapping[tuple[str, bool], list[int]]:
+        """The rows of the countries that watch each platform, real and simulated ones apart."""
+        if self._rows is None:
+            health, self._rows = self._health, {}
+            for i, live in enumerate(health.networks_live.tolist()):
+                if live > 0:
+                    self._rows.setdefault((health.platform[i], health.simulated[i]), []).append(i)
+        return self._rows
