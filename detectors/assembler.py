@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import ceil
+from operator import itemgetter
 from statistics import median_low
 from typing import Final, NamedTuple
 
@@ -439,7 +440,7 @@ def _recent(
     recent = {}
     standings = [((p, a, ""), said) for (p, a), said in reading.networks.items()]
     standings += [((p, 0, r), said) for (p, r), said in reading.regions.items()]
-    standings.sort()  # no two have the same key
+    standings.sort(key=itemgetter(0))
     nothing = (0.0, 0.0)
     for key, said in standings:
         k, n = before.get(key, nothing)

@@ -166,9 +166,7 @@ class Bank:
             k_there, n_there = sums(part[there], part_k[there], size), sums(part[there], part_n[there], size)
             cell = layout.part_cell
             usual, scale = cells.usual[cell], scale[cell]
-            evidence = np.stack(
-                [evidence_columns(drop, usual, k_there, n_there) / scale for drop in self.detection.drops]
-            )
+            evidence = evidence_columns(cells.drops, usual, k_there, n_there) / scale
             evidence *= warm[cell]
             region = layout.part_region
             self._pool(series.regions, start, region, k_there, n_there, usual, evidence, scale, warm[cell])

@@ -208,6 +208,8 @@ class BinomialColumns:
 
     Attributes
     ----------
+    drops
+        Falls of the log odds that are looked for, one a row.
     usual
         The ratio expected of each network in the window that was weighed last.
     """
@@ -218,6 +220,7 @@ class BinomialColumns:
         settings = rules.settings
         self.presence = Presence(rules, settings.alarm_network, settings.fade_network_seconds)
         self.cusum = CusumColumns(rules)
+        self.drops = np.array(settings.drops)[:, None]
         self.usual: Floats = np.empty(0)
 
     @property
@@ -309,8 +312,7 @@ class BinomialColumns:
             p, some, all_ = usual[rows], k[rows], n[rows]
             scale = base.dispersion[rows] * (1.0 + (self.cusum.probes[0, rows] + all_) / learned)
             scales[rows] = scale
-            for j, drop in enumerate(settings.drops):
-                evidence[j, rows] = evidence_columns(drop, p, some, all_) / scale
+            evidence[:, rows] = evidence_columns(self.drops, p, some, all_) / scale
             contrary = self.cusum.contrary_drop(usual, doubt)[rows]
             healthy[rows] = -evidence_columns(contrary, p, some, all_) / scale
         self.cusum.step(
