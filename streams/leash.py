@@ -19,6 +19,8 @@ from pathlib import Path
 def main(arguments: list[str]) -> int:
     """Run it; gives its exit code."""
     ending = signal.Signals[arguments[0]]
+    # A shell that starts something in its background has it ignore SIGINT, and its children too; not so our command.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     child = subprocess.Popen(arguments[1:], stdin=subprocess.DEVNULL)
 
     def end(*_: object) -> None:

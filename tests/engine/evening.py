@@ -105,9 +105,13 @@ def evening(
 
 
 async def write(bootstrap: str, topic: str, items: list[Item], partitions: int) -> int:
-    """Put it onto the topic; gives the number of records written."""
+    """Put it onto the topic, each record once however often it has to be sent; gives the number of records."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", linger_ms=5, max_batch_size=256 * 1024
+        bootstrap_servers=bootstrap,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=5,
+        max_batch_size=256 * 1024,
     )
     written = 0
     while True:

@@ -43,6 +43,20 @@ def test_it_ends_when_it_is_asked(tmp_path: Path) -> None:
     assert "KeyboardInterrupt" in log.read_text()  # the signal that was named
 
 
+def test_it_listens_though_its_owner_was_told_not_to(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for what runs in its background
+    try:
+        process = Leashed([sys.executable, "-c", SLEEPER], "SIGINT", log)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    pid = pid_in(log)
+    process.end()
+    process.wait(20)
+    assert gone(pid)
+    assert "KeyboardInterrupt" in log.read_text()
+
+
 def test_it_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     owner = subprocess.Popen(
