@@ -518,14 +518,21 @@ class Partition:
             return False
         metrics, compute = self._around.metrics, self._around.compute
         brief = self._step_seconds <= _BRIEF_SECONDS
-        batch, packed, reading = await compute(partial(_read, machine, rest), brief=brief)
+        writing: asyncio.Task[int] | None = None
+        # Of many records, what was read is applied while it is in the caches; nobody waits for these few milliseconds.
+        whole = len(rest) >= PIECE
+        batch, packed, seconds, done = await compute(partial(_read, machine, rest, apply=whole), brief=brief)
         write = partial(self._write_down, book, rest, packed)
-        # Where nothing has to be sent before it, the checkpoint is on its way while the chunk is applied: it holds what
-        # goes in, not what comes out.
-        writing = asyncio.create_task(write()) if batch.clean else None
         try:
-            outbox, applying = await compute(partial(_apply, machine, batch), brief=brief)
-            self._step_seconds = reading + applying
+            if done is not None:
+                outbox = done
+            else:
+                # Where nothing has to be sent before it, the checkpoint is on its way while the chunk is applied: it
+                # holds what goes in, not what comes out.
+                writing = asyncio.create_task(write()) if batch.clean else None
+                outbox, more = await compute(partial(_apply, machine, batch), brief=brief)
+                seconds += more
+            self._step_seconds = seconds
             metrics.step.observe(self._step_seconds)
             await self._send(outbox.before)
             async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
@@ -686,14 +693,16 @@ def _redo(machine: Machine[Any], batch: bytes) -> Outbox:
     return machine.apply(machine.decode_batch(unpack(batch)))
 
 
-def _read(machine: Machine[Any], chunk: Stretch) -> tuple[Batch, bytes, float]:
-    """The batch, itself and as it is written down, and how many seconds of CPU that took.
+def _read(machine: Machine[Any], chunk: Stretch, *, apply: bool) -> tuple[Batch, bytes, float, Outbox | None]:
+    """The batch, itself and as it is written down, and how many seconds of CPU that took; what it brings about.
 
     Not of the clock: beside the event loop a step waits for the interpreter, would seem long, and stay there.
     """
     began = time.thread_time()
     batch = machine.read(chunk)
-    return batch, pack(batch.encode()), time.thread_time() - began
+    packed = pack(batch.encode())
+    outbox = machine.apply(batch) if apply else None
+    return batch, packed, time.thread_time() - began, outbox
 
 
 def _apply(machine: Machine[Any], batch: Batch) -> tuple[Outbox, float]:
