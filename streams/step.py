@@ -216,6 +216,7 @@ class CountryMachine:
             if refused or not self._timely(block, behind, reading.clock):
                 reading.kept.append((place, piece))
             following = piece.offsets[-1] + 1
+            del piece  # before the next one is made
         return reading.rows(following, self._taken_calendar())
 
     def read_decoded(self, decoded: Sequence[Decoded], *, timestamps_ms: Sequence[int] | None = None) -> Rows:

@@ -170,7 +170,10 @@ class Fetched:
             if len(offsets) != len(some):
                 offsets = [record.offset for record in some]
             stamps = [record.timestamp for record in some] if self.stamped else None
-            yield Chunk(self.tp.topic, self.tp.partition, offsets, [record.value for record in some], stamps)
+            values = [record.value for record in some]
+            del some  # their memory is what the next ones are made in
+            yield Chunk(self.tp.topic, self.tp.partition, offsets, values, stamps)
+            del values
 
 
 def _records(batch: Batch) -> Iterable[Any]:
