@@ -26,7 +26,7 @@ class DetectionSettings:
     # what is looked for
     drops: tuple[float, ...] = (1.2, 2.5, 4.5)  # falls of the ratio's log odds: some, most, all
     shortfall_min: float = 0.05  # a series that lost less than this share alarms never
-    shortfall_network: float = 0.12  # the same of one network whose country loses nothing
+    shortfall_network: float = 0.20  # the same of one network whose country loses nothing: it drifts
     shortfall_deep: float = 0.10  # a series that lost more than this share is slow to call it usual
     shortfall_half_seconds: float = (
         7200.0  # what was lost counts less and less: an old loss is no present one

@@ -122,6 +122,19 @@ def test_bad_minutes_of_one_network_are_not_the_countrys() -> None:
     assert bad(bank(known, cap_part_nats=99.0)) > 0
 
 
+@pytest.mark.parametrize(
+    ("ratio", "least", "alarms"), [(0.83, 0.2, False), (0.83, 0.12, True), (0.5, 0.2, True)]
+)
+def test_a_small_dip_of_one_network_alone_is_no_alarm(ratio: float, least: float, alarms: bool) -> None:
+    known = posts(networks=8)
+
+    def chance(minute: int, key: PostKey) -> float:
+        return ratio if minute >= 300 and key.asn == 1 else 0.97
+
+    readings = run(bank(known, shortfall_network=least), known, range(360), chance, rate=15.0)
+    assert any(reading.networks["x", 1].score >= 1.0 for reading in readings) is alarms
+
+
 def test_a_small_loss_on_all_networks_is_the_countrys_before_any_networks() -> None:
     known = posts()
     readings = run(bank(known), known, range(540), lambda minute, _: 0.98 if minute < 480 else 0.85, rate=3.0)
