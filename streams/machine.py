@@ -11,24 +11,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
-from streams.records import Incident
+from streams.records import Incident, Rejected, encode
 
 #: Records that are gone through together: with twice as many, they fall out of the processor's caches between.
 PIECE: Final = 1000
+#: Of a record that is refused, so much is kept.
+KEPT_BYTES_MAX: Final = 4096
 
 
 class Stretch(Protocol):
     """Consecutive records of one partition, which are gone through once, piece by piece."""
-
-    @property
-    def topic(self) -> str:
-        """The topic."""
-        ...
-
-    @property
-    def partition(self) -> int:
-        """The number of the partition."""
-        ...
 
     def pieces(self) -> Iterator[Chunk]:
         """The records, in order; none may be kept for longer than need be."""
@@ -63,6 +55,21 @@ class Message:
     topic: str  # the topic's role: "alerts", "health", "rejected"; settings give its name
     key: bytes
     value: bytes
+
+
+def rejection(chunk: Chunk, place: int, reason: str, detail: str) -> Message:
+    """What is told of a chunk's record that is refused: the same bytes under the same key, however often."""
+    offset, value = chunk.offsets[place], chunk.values[place] or b""
+    record = Rejected(
+        reason=reason,
+        detail=detail,
+        topic=chunk.topic,
+        partition=chunk.partition,
+        offset=offset,
+        size=len(value),
+        value=value[:KEPT_BYTES_MAX],
+    )
+    return Message("rejected", f"{chunk.topic}-{chunk.partition}-{offset}".encode(), encode(record))
 
 
 @dataclass(slots=True)

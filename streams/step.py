@@ -23,14 +23,13 @@ from detectors.stored import read_stored
 from detectors.world import NO_SIGNS, signs_of
 from producers.records import Decoded, Malformed, Reason
 from streams.incidents import DETECTOR_VERSION, to_record
-from streams.machine import Chunk, Message, Outbox, Stretch
+from streams.machine import Chunk, Message, Outbox, Stretch, rejection
 from streams.metrics import ProbeCount
-from streams.records import CalendarEvent, HealthRecord, Incident, Rejected, encode
+from streams.records import CalendarEvent, HealthRecord, Incident, encode
 from streams.rows import MECHANISMS, OF_RESULTS, Block, Columns, Refusal, Rows, joined, refusal
 from streams.settings import Settings, fingerprint
 
 SNAPSHOT_VERSION: Final = 2
-KEPT_BYTES_MAX: Final = 4096
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -336,19 +335,7 @@ class CountryMachine:
         begins = [place for place, _ in rows.kept]
         for refused in refusals:
             begin, piece = rows.kept[bisect_right(begins, refused.place) - 1]
-            value = piece.values[refused.place - begin] or b""
-            offset = piece.offsets[refused.place - begin]
-            record = Rejected(
-                reason=refused.reason,
-                detail=refused.detail,
-                topic=piece.topic,
-                partition=piece.partition,
-                offset=offset,
-                size=len(value),
-                value=value[:KEPT_BYTES_MAX],
-            )
-            key = f"{piece.topic}-{piece.partition}-{offset}".encode()
-            outbox.before.append(Message("rejected", key, encode(record)))
+            outbox.before.append(rejection(piece, refused.place - begin, refused.reason, refused.detail))
 
     # what the metrics pull
 

@@ -16,12 +16,11 @@ from detectors.readings import Health, Reading, SeriesGauge
 from detectors.stored import read_stored
 from detectors.world import Key, Signs, World, signs_of
 from streams.incidents import DETECTOR_VERSION, to_record
-from streams.machine import Chunk, Message, Outbox, Stretch
-from streams.records import HealthRecord, Incident, Rejected, decode, encode
+from streams.machine import Message, Outbox, Stretch, rejection
+from streams.records import HealthRecord, Incident, decode, encode
 from streams.settings import Settings, fingerprint
 
 SNAPSHOT_VERSION: Final = 1
-_KEPT_BYTES_MAX: Final = 4096
 
 
 class WorldStep:
@@ -64,7 +63,7 @@ class Records:
     next_offset: int
     size: int = 0
     refused: int = 0
-    rejects: Sequence[Rejected] = ()  # never in the redo log
+    rejects: Sequence[Message] = ()  # never in the redo log
 
     @property
     def clean(self) -> bool:
@@ -106,19 +105,19 @@ class WorldMachine:
     def read(self, chunk: Stretch) -> Records:
         """Decode a chunk. What is no health record is set aside with its reason."""
         rows: list[_Row] = []
-        rejects: list[Rejected] = []
+        rejects: list[Message] = []
         following, size = self.next_offset, 0
         for piece in chunk.pieces():
-            for offset, value in zip(piece.offsets, piece.values, strict=True):
+            for place, value in enumerate(piece.values):
                 try:
                     record = decode(value or b"")
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                    rejects.append(_rejected(piece, offset, value or b"", str(error)[:200]))
+                    rejects.append(rejection(piece, place, "invalid", str(error)[:200]))
                     continue
                 if isinstance(record, HealthRecord):
                     rows.append(_row(record))
                 else:
-                    rejects.append(_rejected(piece, offset, value or b"", "no health record"))
+                    rejects.append(rejection(piece, place, "invalid", "no health record"))
             following = piece.offsets[-1] + 1
             size += len(piece.values)
         return Records(rows, following, size, len(rejects), rejects)
@@ -137,9 +136,7 @@ class WorldMachine:
                     incident = to_record(snapshot, self.settings.incidents)
                     outbox.incidents.append(incident)
                     outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
-        for record in batch.rejects:
-            key = f"{record.topic}-{record.partition}-{record.offset}".encode()
-            outbox.before.append(Message("rejected", key, encode(record)))
+        outbox.before.extend(batch.rejects)
         self.next_offset = batch.next_offset
         self.late += outbox.late
         return outbox
@@ -201,18 +198,6 @@ class WorldMachine:
             for start, rows in stored.windows
         }
         self._world.restore(stored.world)
-
-
-def _rejected(piece: Chunk, offset: int, value: bytes, why: str) -> Rejected:
-    return Rejected(
-        reason="invalid",
-        detail=why,
-        topic=piece.topic,
-        partition=piece.partition,
-        offset=offset,
-        size=len(value),
-        value=value[:_KEPT_BYTES_MAX],
-    )
 
 
 def _row(record: HealthRecord) -> _Row:

@@ -72,12 +72,10 @@ class ToyMachine:
     cells: dict[str, Cell] = field(default_factory=dict)
 
     def read(self, chunk: Stretch) -> ToyBatch:
-        rows = [
-            _row(offset, value)
-            for piece in chunk.pieces()
-            for offset, value in zip(piece.offsets, piece.values, strict=True)
-        ]
-        return ToyBatch(chunk.topic, chunk.partition, rows[-1].offset + 1, rows)
+        rows = []
+        for piece in chunk.pieces():
+            rows += [_row(offset, value) for offset, value in zip(piece.offsets, piece.values, strict=True)]
+        return ToyBatch(piece.topic, piece.partition, rows[-1].offset + 1, rows)
 
     def apply(self, batch: ToyBatch) -> Outbox:
         outbox = Outbox()

@@ -139,7 +139,6 @@ class Pieces:
     """A chunk that is gone through a few records at a time."""
 
     def __init__(self, whole: Chunk, size: int) -> None:
-        self.topic, self.partition = whole.topic, whole.partition
         self._whole, self._size = whole, size
 
     def pieces(self) -> Iterator[Chunk]:
