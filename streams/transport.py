@@ -51,7 +51,7 @@ class Record(NamedTuple):
 
 
 @dataclass(slots=True, frozen=True)
-class Batch:
+class RecordBatch:
     """Records that were written together; they may be made only while they are gone through, so: once.
 
     They have offsets from `first` to before `next_offset`; what `records` has of smaller ones does not count. `stamped`
@@ -68,24 +68,32 @@ class Batch:
         """How many records it has at most: some may have been compacted away."""
         return self.next_offset - self.first
 
+    def __iter__(self) -> Iterator[Any]:
+        """The records that count."""
+        records: Any = self.records
+        begins = records[0].offset if isinstance(records, list) else records.base_offset
+        if begins >= self.first:
+            return iter(records)
+        return (record for record in records if record.offset >= self.first)
+
     @classmethod
-    def of(cls, records: Sequence[Any], next_offset: int | None = None) -> Batch:
+    def of(cls, records: Sequence[Any], next_offset: int | None = None) -> RecordBatch:
         """Records that are made already, one at least and all with one kind of timestamp."""
         last = records[-1]
         follows = last.offset + 1 if next_offset is None else next_offset
         stamped = last.timestamp_type == LOG_APPEND_TIME
         return cls(records, records[0].offset, follows, stamped, last.timestamp)
 
-    def since(self, offset: int) -> Batch:
+    def since(self, offset: int) -> RecordBatch:
         """The same without what is before `offset`."""
         return replace(self, first=max(offset, self.first))
 
-    def made(self) -> Batch | None:
+    def made(self) -> RecordBatch | None:
         """The same with its records at hand; None where it has none."""
-        records = list(_records(self))
-        return Batch.of(records, self.next_offset) if records else None
+        records = list(self)
+        return RecordBatch.of(records, self.next_offset) if records else None
 
-    def split(self, records: int) -> Iterator[Batch]:
+    def split(self, records: int) -> Iterator[RecordBatch]:
         """Batches of at most so many records; itself where it is no larger."""
         if len(self) <= records:
             yield self
@@ -94,7 +102,9 @@ class Batch:
         held: list[Any] = [] if made is None else cast(list[Any], made.records)
         for at in range(0, len(held), records):
             last = at + records >= len(held)
-            yield Batch.of(held[at : at + records], self.next_offset if last else held[at + records].offset)
+            yield RecordBatch.of(
+                held[at : at + records], self.next_offset if last else held[at + records].offset
+            )
 
 
 @dataclass(slots=True)
@@ -110,21 +120,11 @@ class Fetched:
 
     tp: TP
     follows: int | None
-    batches: list[Batch]
+    batches: list[RecordBatch]
 
     def __len__(self) -> int:
         """How many records it has at most."""
         return sum(map(len, self.batches))
-
-    @property
-    def topic(self) -> str:
-        """The topic."""
-        return self.tp.topic
-
-    @property
-    def partition(self) -> int:
-        """The number of the partition."""
-        return self.tp.partition
 
     @property
     def first(self) -> int:
@@ -146,7 +146,7 @@ class Fetched:
         """The values of all records, which are kept at hand from now on."""
         made = [held for batch in self.batches if (held := batch.made()) is not None]
         self.batches = made or self.batches[-1:]
-        return [record.value for batch in self.batches for record in batch.records]
+        return [record.value for batch in self.batches for record in batch]
 
     def since(self, offset: int) -> Fetched | None:
         """What remains from `offset` on; None where nothing does."""
@@ -163,7 +163,7 @@ class Fetched:
 
     def pieces(self, records: int = PIECE) -> Iterator[Chunk]:
         """Go through the records, so many at a time. Once only."""
-        every = chain.from_iterable(_records(batch) for batch in self.batches)
+        every = chain.from_iterable(self.batches)
         while some := list(islice(every, records)):
             first, last = some[0].offset, some[-1].offset
             offsets: Sequence[int] = range(first, last + 1)
@@ -176,15 +176,6 @@ class Fetched:
             del values
 
 
-def _records(batch: Batch) -> Iterable[Any]:
-    """The records of a batch that count."""
-    records: Any = batch.records
-    begins = records[0].offset if isinstance(records, list) else records.base_offset
-    if begins >= batch.first:
-        return cast(Iterable[Any], records)
-    return (record for record in records if record.offset >= batch.first)
-
-
 def join(parts: Sequence[Fetched]) -> Fetched:
     """Put neighbours together; all have broker timestamps, or none has."""
     if len(parts) == 1:
@@ -192,7 +183,7 @@ def join(parts: Sequence[Fetched]) -> Fetched:
     return Fetched(parts[0].tp, parts[0].follows, [batch for part in parts for batch in part.batches])
 
 
-def cut(tp: TP, batches: Iterable[Batch], follows: int | None, records_max: int) -> Iterator[Fetched]:
+def cut(tp: TP, batches: Iterable[RecordBatch], follows: int | None, records_max: int) -> Iterator[Fetched]:
     """Make chunks of what was fetched: at most `records_max` records each.
 
     One kind of timestamp a chunk, so that where a chunk ends never decides whether the broker's clock counts.
@@ -203,8 +194,10 @@ def cut(tp: TP, batches: Iterable[Batch], follows: int | None, records_max: int)
             follows = chunk.next_offset
 
 
-def _grouped(tp: TP, batches: Iterable[Batch], follows: int | None, records_max: int) -> Iterator[Fetched]:
-    held: list[Batch] = []
+def _grouped(
+    tp: TP, batches: Iterable[RecordBatch], follows: int | None, records_max: int
+) -> Iterator[Fetched]:
+    held: list[RecordBatch] = []
     many = 0
     for batch in chain.from_iterable(batch.split(records_max) for batch in batches):
         if held and many + len(batch) > records_max:
@@ -230,7 +223,7 @@ class Unread:
     """Batches of one partition; aiokafka asks of how many records, which are no more than it asked for."""
 
     def __init__(self, most: int | None) -> None:
-        self.batches: list[Batch] = []
+        self.batches: list[RecordBatch] = []
         self._most = most
         self._many = 0
 
@@ -242,7 +235,7 @@ class Unread:
         """Whether it has as many as were asked for. The last batch is taken whole, however many it has."""
         return self._most is not None and self._many >= self._most
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: RecordBatch) -> None:
         """Take a batch in."""
         self.batches.append(batch)
         self._many += len(batch)
@@ -278,16 +271,16 @@ class _WholeBatches:
         return taken
 
 
-def _unread(batch: Any, position: int) -> Batch | None:
+def _unread(batch: Any, position: int) -> RecordBatch | None:
     """A batch of aiokafka's; None where it has nothing from the position on, where the fetch may have begun in it."""
     first = getattr(batch, "base_offset", None)
     if first is None:  # the formats of before Kafka 0.11 do not say where a batch begins
         held = [record for record in batch if record.offset >= position]
-        return Batch.of(held, batch.next_offset) if held else None
+        return RecordBatch.of(held, batch.next_offset) if held else None
     if batch.next_offset <= position:
         return None
     stamped = batch.timestamp_type == LOG_APPEND_TIME
-    return Batch(batch, max(first, position), batch.next_offset, stamped, batch.max_timestamp)
+    return RecordBatch(batch, max(first, position), batch.next_offset, stamped, batch.max_timestamp)
 
 
 class _Buffer(OrderedDict[Any, Any]):

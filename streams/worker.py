@@ -37,7 +37,7 @@ from streams.partition import Lane, Partition, Phase, Surroundings
 from streams.records import CalendarEvent
 from streams.settings import KafkaSettings, Settings
 from streams.topics import split_world
-from streams.transport import Batch, ChunkConsumer, ChunkSchema, ChunkTransport, Fetched, Record, usable
+from streams.transport import ChunkConsumer, ChunkSchema, ChunkTransport, Fetched, Record, RecordBatch, usable
 from streams.web import Answers, WebServer
 
 log = structlog.get_logger()
@@ -353,7 +353,7 @@ class Worker:
             record = Record(
                 message.offset, message.value, round(message.timestamp * 1000), message.timestamp_type
             )
-            held.offer(Fetched(message.tp, None, [Batch.of([record])]), event.ack)
+            held.offer(Fetched(message.tp, None, [RecordBatch.of([record])]), event.ack)
 
     # the clock
 

@@ -10,7 +10,7 @@ from faust.types import TP
 
 from streams.partition import Lane, Partition, Phase, Surroundings
 from streams.settings import Settings, WorkerSettings
-from streams.transport import Batch, Fetched, Record
+from streams.transport import Fetched, Record, RecordBatch
 
 PLACE = TP("probes", 0)
 A_DAY = 86_400.0
@@ -30,7 +30,7 @@ def partition(**lane: Any) -> Partition:
 
 def fetched(first: int, *values: bytes, follows: bool = True) -> Fetched:
     records = [Record(first + i, value, 0, 0) for i, value in enumerate(values)]
-    return Fetched(PLACE, first if follows else None, [Batch.of(records)])
+    return Fetched(PLACE, first if follows else None, [RecordBatch.of(records)])
 
 
 async def test_a_record_that_may_decide_is_taken_at_once_with_those_before_it() -> None:

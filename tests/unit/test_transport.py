@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import transport
-from streams.transport import LOG_APPEND_TIME, Batch, ChunkConsumer, Fetched, Record, cut, join, usable
+from streams.transport import LOG_APPEND_TIME, ChunkConsumer, Fetched, Record, RecordBatch, cut, join, usable
 
 PLACE = TP("probes", 0)
 
@@ -30,7 +30,7 @@ RUNS = st.lists(
 Run = tuple[list[tuple[int, bytes | None]], int, int]
 
 
-def build(runs: list[Run]) -> list[Batch]:
+def build(runs: list[Run]) -> list[RecordBatch]:
     """Batches with their records, each record some offsets after the one before it."""
     offset = 100
     found = []
@@ -40,7 +40,7 @@ def build(runs: list[Run]) -> list[Batch]:
             offset += step
             records.append(Record(offset, value, offset * 10, kind))
         offset += gap
-        found.append(Batch.of(records, offset + 1))
+        found.append(RecordBatch.of(records, offset + 1))
     return found
 
 
@@ -199,7 +199,7 @@ def test_what_is_committed_is_the_end_of_the_last_chunk_before_one_that_is_not_d
     consumer = committing()
     lasts = [9, 19, 20, 35, 36, 37, 80, 99]
     for last in lasts:
-        consumer.note_chunk(Fetched(PLACE, None, [Batch.of([Record(last, b"", 0, 0)])]))
+        consumer.note_chunk(Fetched(PLACE, None, [RecordBatch.of([Record(last, b"", 0, 0)])]))
     done: set[int] = set()
     committed = 0
     for i in order:
