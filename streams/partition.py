@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -598,27 +598,25 @@ class Partition:
         by_role: dict[str, list[Message]] = {}
         for message in messages:
             by_role.setdefault(message.topic, []).append(message)
-        many = {role: some for role, some in by_role.items() if len(some) > _FEW}
-        sent = await self._hand_over({role: some for role, some in by_role.items() if role not in many})
-        if many:
-            async with self._around.turn:
-                sent += await self._hand_over(many)
+        sent: list[Awaitable[Any]] = []
+        for role, some in by_role.items():
+            if len(some) <= _FEW:
+                sent += await self._hand_over(role, some)
+        for role, some in by_role.items():
+            if len(some) > _FEW:
+                async with self._around.turn:
+                    sent += await self._hand_over(role, some)
         async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
             await asyncio.gather(*sent)
 
-    async def _hand_over(self, by_role: Mapping[str, Sequence[Message]]) -> list[Awaitable[Any]]:
+    async def _hand_over(self, role: str, messages: Sequence[Message]) -> list[Awaitable[Any]]:
         """Give messages to the producer; what is given is done once they are acknowledged."""
-        producer = self._producer
+        producer, topic = self._producer, self._around.topic_of(role)
         assert producer is not None
-        sent: list[Awaitable[Any]] = []
         async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
-            for role, some in by_role.items():
-                topic = self._around.topic_of(role)
-                if len(some) > _FEW:
-                    sent += await send_together(producer, topic, [(m.key, m.value) for m in some])
-                else:
-                    sent += [await producer.send(topic, m.value, key=m.key) for m in some]
-        return sent
+            if len(messages) > _FEW:
+                return await send_together(producer, topic, [(m.key, m.value) for m in messages])
+            return [await producer.send(topic, m.value, key=m.key) for m in messages]
 
     def _count(self, outbox: Outbox) -> None:
         metrics = self._around.metrics
