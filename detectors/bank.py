@@ -254,7 +254,7 @@ class Bank:
             score=series.group_score,
             networks_live=series.group_live,
             networks_bad=series.group_bad,
-            presence=groups.presence.present / groups.presence.exposed,
+            presence=groups.presence.share,
         )
 
     def gauges(self) -> Sequence[SeriesGauge]:

@@ -92,6 +92,11 @@ class Presence(Table):
         self._held = None
 
     @property
+    def share(self) -> Floats:
+        """In which share of its windows each has results."""
+        return np.asarray(self.present / self.exposed)
+
+    @property
     def alarm(self) -> Floats:
         """Evidence that scores 1.0."""
         return self._worked_out()[0]
@@ -104,7 +109,7 @@ class Presence(Table):
     def _worked_out(self) -> tuple[Floats, Floats]:
         """Alarm and fade, worked out once a window."""
         if self._held is None:
-            rules, share = self.rules, self.present / self.exposed
+            rules, share = self.rules, self.share
             sparse = rules.settings.fade_sparse_seconds
             half = sparse * (self.half_seconds / sparse) ** density_columns(rules, share)
             alarm = alarm_columns(rules, self.dense, rules.settings.alarm_sparse, share)

@@ -160,8 +160,7 @@ class Series:
 
     def _live(self) -> Bools:
         presence = self.cells.presence
-        share = presence.present / presence.exposed
-        allowed = np.maximum(LIVE_WINDOWS, LIVE_GAPS / share)
+        allowed = np.maximum(LIVE_WINDOWS, LIVE_GAPS / presence.share)
         late = self.start - presence.last <= allowed * self.window
         dark = self.silence.dark[self.layout.cell_network]
         return np.asarray((presence.last >= 0) & late & ~dark)

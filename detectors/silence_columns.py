@@ -154,7 +154,8 @@ class SilenceColumns(Table):
         """
         settings, hour = self.rules.settings, start % DAY // HOUR
         few = np.zeros(countries, dtype=np.bool_)
-        if whole is not None and (few := self._few(country, countries)).any():
+        share, hazard = self.share(), self.hazard()
+        if whole is not None and (few := self._few(share, country, countries)).any():
             whole.rest(~few)
             whole.step(start, sums(country, n, countries), np.arange(countries), countries)
             few &= whole.warm(start)
@@ -163,7 +164,6 @@ class SilenceColumns(Table):
         known = self.first >= 0
         waits = known & ~there
         ended, gap = there & known, self.quiet + 1.0
-        share, hazard = self.share(), self.hazard()
         if waits.any() or self.quiet.any():
             self.quiet[:] = np.where(waits, self.quiet + self.awake(start, country, countries), 0.0)
             own, bound = self._weigh(hour, share, hazard)
@@ -188,9 +188,10 @@ class SilenceColumns(Table):
         self.last[there] = start
         self.seen += there
 
-    def _few(self, country: Ints, countries: int) -> Bools:
+    @staticmethod
+    def _few(share: Floats, country: Ints, countries: int) -> Bools:
         """Which countries have results, from whatever network, in less than half of the windows."""
-        empty = sums(country, grained(np.log1p(-self.share())), countries)
+        empty = sums(country, grained(np.log1p(-share)), countries)
         return np.asarray(empty > np.log1p(-OFTEN))
 
     def rest(self, rows: Bools) -> None:
