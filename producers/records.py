@@ -32,7 +32,9 @@ TIME_MAX: Final = datetime(2100, 1, 1, tzinfo=UTC)
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Asn = Annotated[int, Meta(ge=0, le=4_294_967_295)]
-Milliseconds = Annotated[float, Meta(ge=0)]
+#: No attempt takes longer than a day, and no body has more bytes than a double counts.
+Milliseconds = Annotated[float, Meta(ge=0, le=86_400_000)]
+Bytes = Annotated[int, Meta(ge=0, le=2**53)]
 AwareTime = Annotated[datetime, Meta(tz=True)]
 
 
@@ -67,7 +69,7 @@ class ProbeResult(Struct, frozen=True, kw_only=True, gc=False, tag_field="schema
     failure: Failure | None = None
     control_ok: bool | None = None
     timings_ms: Timings | None = None
-    bytes: Annotated[int, Meta(ge=0)] | None = None
+    bytes: Bytes | None = None
     simulated: bool = False
 
 

@@ -70,6 +70,7 @@ VALUES: list[bytes | None] = [
     TEXT.replace(b"2024", b"2100"),
     *(TEXT.replace(b"2024-01-20T13:41:07.250000Z", text.encode()) for text in ODD_TIMES),
     TEXT.replace(b'"PK"', b'"ZZ"'),
+    TEXT.replace(b"5000", b"9" * 400),
     TEXT.replace(b"PK-PB", b"US-CA"),
     TEXT.replace(b"{", b"{{{"),
     DEEP,

@@ -69,6 +69,9 @@ BAD: dict[str, tuple[bytes | None, Reason]] = {
     "asn is a text": (probe(asn="AS17557"), Reason.INVALID),
     "asn is too large": (probe(asn=2**32), Reason.INVALID),
     "negative time taken": (probe(timings_ms={"dns": -1}), Reason.INVALID),
+    "longer than a day": (probe(timings_ms={"total": 86_400_001}), Reason.INVALID),
+    "more bytes than a double counts": (probe(bytes=2**53 + 1), Reason.INVALID),
+    "more bytes than a double holds": (probe(bytes=10**400), Reason.INVALID),
     "no platform": (probe(platform=""), Reason.INVALID),
     "tick without time": (b'{"schema":"netdusk.tick/1"}', Reason.INVALID),
 }
