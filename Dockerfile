@@ -9,11 +9,18 @@ ARG BASE=docker.io/library/python:3.12-slim-bookworm
 
 FROM ${BASE} AS build
 WORKDIR /src
+# What compiles `streams.plain` stays in this stage. Where it can't be had, netdusk reads results in Python.
+# hadolint ignore=DL3008
+RUN headers="$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" \
+    && apt-get update -qq \
+    && apt-get install --yes -qq --no-install-recommends gcc libc6-dev \
+    && if [ ! -f "$headers" ]; then apt-get install --yes -qq --no-install-recommends python3-dev; fi \
+    && rm -rf /var/lib/apt/lists/*
 RUN python3 -m venv /opt/netdusk
 COPY requirements/run.txt requirements/run.txt
 RUN /opt/netdusk/bin/python -m pip install --no-cache-dir --quiet --disable-pip-version-check \
       --require-hashes --only-binary :all: -r requirements/run.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY detectors detectors
 COPY producers producers
 COPY streams streams
@@ -25,7 +32,7 @@ RUN /opt/netdusk/bin/python -m pip install --no-cache-dir --quiet --disable-pip-
     && chmod 755 "$broker" && ln -sf "$broker" /opt/netdusk/bin/noida-db \
     && packages="$(dirname "$(dirname "$broker")")" \
     && find "$packages"/numpy "$packages"/scipy "$packages"/river -type d -name tests -prune -exec rm -rf {} + \
-    && /opt/netdusk/bin/python -m pip uninstall --yes --quiet hatchling editables setuptools pip 2>/dev/null \
+    && /opt/netdusk/bin/python -m pip uninstall --yes --quiet cython setuptools pip 2>/dev/null \
     && /opt/netdusk/bin/netdusk --help >/dev/null
 
 FROM ${BASE}

@@ -35,6 +35,7 @@ from streams.connection import Reader, connect, disconnect, ssl_context, wait_fo
 from streams.metrics import Counting, Observed, WorkerMetrics, WorldCollector
 from streams.partition import Lane, Partition, Phase, Surroundings
 from streams.records import CalendarEvent
+from streams.rows import compiled
 from streams.settings import KafkaSettings, Settings
 from streams.topics import split_world
 from streams.transport import ChunkConsumer, ChunkSchema, ChunkTransport, Fetched, Record, RecordBatch, usable
@@ -189,6 +190,8 @@ class Worker:
             log.warning(
                 "reading record by record, which is slower: the chunk transport can't run", why=why_not
             )
+        if not compiled():
+            log.warning("reading results in Python, which is slower: streams.plain was not compiled")
         self.metrics.say_build("chunks" if self.chunks else "records")
         self.partitions: dict[TP, Partition] = {}
         self.stopping: Callable[[], None] = lambda: None

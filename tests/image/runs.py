@@ -57,6 +57,11 @@ def test_runs_as_nobody_in_particular(container: str) -> None:
     ]
 
 
+def test_reads_results_with_compiled_code(container: str) -> None:
+    said = _inside(container, "python", "-c", "from streams.rows import compiled; print(compiled())")
+    assert said.strip() == "True"
+
+
 def test_its_description(container: str) -> None:
     about = _image()
     assert about["User"] == "65532:65532"

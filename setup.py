@@ -1,0 +1,5 @@
+"""The one module that is compiled. Without a C compiler it is left out, and records are read in Python."""
+
+from setuptools import Extension, setup
+
+setup(ext_modules=[Extension("streams.plain", ["streams/plain.pyx"], optional=True)])
