@@ -12,10 +12,10 @@ WORKDIR /src
 # What compiles `streams.plain` stays in this stage. Where it can't be had, netdusk reads results in Python.
 # hadolint ignore=DL3008
 RUN headers="$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" \
-    && apt-get update -qq \
-    && apt-get install --yes -qq --no-install-recommends gcc libc6-dev \
-    && if [ ! -f "$headers" ]; then apt-get install --yes -qq --no-install-recommends python3-dev; fi \
-    && rm -rf /var/lib/apt/lists/*
+    && { apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev \
+         && if [ ! -f "$headers" ]; then apt-get install --yes --no-install-recommends python3-dev; fi; } >/dev/null \
+    || echo "no C compiler: this image will read results in Python, which is slower" >&2; \
+    rm -rf /var/lib/apt/lists/*
 RUN python3 -m venv /opt/netdusk
 COPY requirements/run.txt requirements/run.txt
 RUN /opt/netdusk/bin/python -m pip install --no-cache-dir --quiet --disable-pip-version-check \
