@@ -26,8 +26,7 @@ cdef struct Span:
 
 cdef struct Result:
     Span id, platform, country, region, asn, vantage, stage, failure  # `at` is NULL where there is none
-    long long time_ms
-    long long control, ok, simulated
+    long long time_ms, source, platform_number, mechanism, control, ok, simulated
     double ttfb, total, size
 
 cdef enum:  # the members, as bits
@@ -59,7 +58,7 @@ cdef long long ASN_MAX = 4294967295
 cdef long long BYTES_MAX = 9007199254740992
 
 cdef enum:
-    KEY_MAX = 192
+    KEY_MAX = 320  # more than all that one is made of
     DIGITS_MAX = 18  # a number of so many fits
     EXACT_DIGITS = 15  # and is exact as a double
     LONGEST_NUMBER = 40
@@ -99,9 +98,14 @@ cdef inline Text null(Text at) noexcept nogil:
     return word(at, "null", 4)
 
 
-cdef inline Text string_or_null(Text at, Span *span) noexcept nogil:
-    span.at = NULL
-    return null(at) if at[0] == c'n' else string(at, span)
+cdef inline Text name(Text at, Span *span, Py_ssize_t most) noexcept nogil:
+    """A string of one letter up to `most`."""
+    at = string(at, span)
+    return at if at != NULL and 1 <= span.size <= most else NULL
+
+
+cdef inline Text name_or_null(Text at, Span *span) noexcept nogil:
+    return null(at) if at[0] == c'n' else name(at, span, NAME_MAX)
 
 
 cdef inline Text boolean(Text at, long long *found) noexcept nogil:
@@ -126,6 +130,25 @@ cdef inline long long number(Text at, Py_ssize_t size) noexcept nogil:
     for i in range(size):
         value = value * 10 + (at[i] - c'0')
     return value
+
+
+cdef inline Text asn(Text at, Span *span) noexcept nogil:
+    at = digits(at, span)
+    return at if at != NULL and span.size <= DIGITS_MAX and number(span.at, span.size) <= ASN_MAX else NULL
+
+
+cdef inline Text count(Text at, double *found) noexcept nogil:
+    """A number of bytes, or null."""
+    cdef Span span
+    cdef long long value
+    if at[0] == c'n':
+        return null(at)
+    at = digits(at, &span)
+    if at == NULL or span.size > DIGITS_MAX:
+        return NULL
+    value = number(span.at, span.size)
+    found[0] = <double>value
+    return at if value <= BYTES_MAX else NULL
 
 
 cdef inline Text decimal(Text at, double *found) noexcept:
@@ -170,7 +193,7 @@ cdef inline int pair(Text at) noexcept nogil:
     return -1
 
 
-cdef inline long long moment(Span text) noexcept nogil:
+cdef inline long long milliseconds(Span text) noexcept nogil:
     """RFC 3339 in UTC, of this century, in milliseconds since 1970; below zero where it is not plain."""
     cdef Text at = text.at
     cdef int year, month, day, hour, minute, second, days
@@ -205,6 +228,15 @@ cdef inline long long moment(Span text) noexcept nogil:
     # From 2000 to 2099 every fourth year is a leap year. 10,957 days had passed when 2000 began.
     days = 10957 + year * 365 + (year + 3) // 4 + DAYS_BEFORE[month] + day - 1 + (month > 2 and year % 4 == 0)
     return (((days * <long long>24 + hour) * 60 + minute) * 60 + second) * 1000 + thousandths
+
+
+cdef inline Text moment(Text at, long long *found) noexcept nogil:
+    cdef Span span
+    at = string(at, &span)
+    if at == NULL:
+        return NULL
+    found[0] = milliseconds(span)
+    return at if found[0] >= 0 else NULL
 
 
 cdef inline bint same(Span span, const char *expected, Py_ssize_t size) noexcept nogil:
@@ -256,7 +288,7 @@ cdef Text timings(Text at, Result *result) noexcept:
 
 cdef bint parse(Text at, Text end, Result *result) noexcept:
     """Read one result; False where it is not plain. What the record's type refuses is not plain either."""
-    cdef Span name
+    cdef Span member
     cdef Span span
     cdef int bit
     cdef int seen = 0
@@ -267,128 +299,60 @@ cdef bint parse(Text at, Text end, Result *result) noexcept:
     if at[0] != c'{':
         return False
     while True:
-        at = string(at + 1, &name)
-        if at == NULL or at[0] != c':' or name.size < 2:
+        at = string(at + 1, &member)
+        if at == NULL or at[0] != c':':
             return False
         at += 1
-        if name.at[0] == c'i':  # by the first letter: no more than four members share one
-            if not same(name, "id", 2):
+        if same(member, "schema", 6):
+            bit, at = SCHEMA, string(at, &span)
+            if at == NULL or not same(span, "netdusk.probe/1", 15):
                 return False
-            bit = ID
-            at = string(at, &result.id)
-            if at == NULL or not 1 <= result.id.size <= IDENTIFIER_MAX:
-                return False
-        elif name.at[0] == c't':
-            if same(name, "time", 4):
-                bit = TIME
-                at = string(at, &span)
-                if at == NULL:
-                    return False
-                result.time_ms = moment(span)
-                if result.time_ms < 0:
-                    return False
-            elif same(name, "timings_ms", 10):
-                bit = TIMINGS
-                at = timings(at, result)
-            elif same(name, "target", 6):
-                bit = TARGET
-                at = string_or_null(at, &span)
-            else:
-                return False
-        elif name.at[0] == c's':
-            if same(name, "schema", 6):
-                bit = SCHEMA
-                at = string(at, &span)
-                if at == NULL or not same(span, "netdusk.probe/1", 15):
-                    return False
-            elif same(name, "simulated", 9):
-                bit = SIMULATED
-                at = boolean(at, &result.simulated)
-            elif same(name, "stage", 5):
-                bit = STAGE
-                at = string_or_null(at, &result.stage)
-            else:
-                return False
-        elif name.at[0] == c'c':
-            if same(name, "country", 7):
-                bit = COUNTRY
-                at = string(at, &result.country)
-            elif same(name, "control_ok", 10):
-                bit = CONTROL
-                at = null(at) if at[0] == c'n' else boolean(at, &result.control)
-            else:
-                return False
-        elif name.at[0] == c'p':
-            if not same(name, "platform", 8):
-                return False
-            bit = PLATFORM
-            at = string(at, &result.platform)
-            if at == NULL or not 1 <= result.platform.size <= NAME_MAX:
-                return False
-        elif name.at[0] == c'v':
-            if not same(name, "vantage", 7):
-                return False
-            bit = VANTAGE
-            at = string(at, &result.vantage)
-            if at == NULL or not 1 <= result.vantage.size <= IDENTIFIER_MAX:
-                return False
-        elif name.at[0] == c'a':
-            if not same(name, "asn", 3):
-                return False
-            bit = ASN
-            at = digits(at, &result.asn)
-            if at == NULL or result.asn.size > 10 or number(result.asn.at, result.asn.size) > ASN_MAX:
-                return False
-        elif name.at[0] == c'o':
-            if not same(name, "ok", 2):
-                return False
-            bit = OK
-            at = boolean(at, &result.ok)
-        elif name.at[0] == c'b':
-            if not same(name, "bytes", 5):
-                return False
-            bit = BYTES
-            if at[0] == c'n':
-                at = null(at)
-            else:
-                at = digits(at, &span)
-                if at == NULL or span.size > DIGITS_MAX or number(span.at, span.size) > BYTES_MAX:
-                    return False
-                result.size = <double>number(span.at, span.size)
-        elif name.at[0] == c'r':
-            if not same(name, "region", 6):
-                return False
-            bit = REGION
-            at = string_or_null(at, &result.region)
-            if at == NULL or (result.region.at != NULL and result.region.size == 0):
-                return False
-        elif name.at[0] == c'f':
-            if not same(name, "failure", 7):
-                return False
-            bit = FAILURE
-            at = string_or_null(at, &result.failure)
+        elif same(member, "id", 2):
+            bit, at = ID, name(at, &result.id, IDENTIFIER_MAX)
+        elif same(member, "time", 4):
+            bit, at = TIME, moment(at, &result.time_ms)
+        elif same(member, "platform", 8):
+            bit, at = PLATFORM, name(at, &result.platform, NAME_MAX)
+        elif same(member, "country", 7):
+            bit, at = COUNTRY, name(at, &result.country, NAME_MAX)
+        elif same(member, "asn", 3):
+            bit, at = ASN, asn(at, &result.asn)
+        elif same(member, "vantage", 7):
+            bit, at = VANTAGE, name(at, &result.vantage, IDENTIFIER_MAX)
+        elif same(member, "ok", 2):
+            bit, at = OK, boolean(at, &result.ok)
+        elif same(member, "simulated", 9):
+            bit, at = SIMULATED, boolean(at, &result.simulated)
+        elif same(member, "control_ok", 10):
+            bit, at = CONTROL, null(at) if at[0] == c'n' else boolean(at, &result.control)
+        elif same(member, "timings_ms", 10):
+            bit, at = TIMINGS, timings(at, result)
+        elif same(member, "bytes", 5):
+            bit, at = BYTES, count(at, &result.size)
+        elif same(member, "stage", 5):
+            bit, at = STAGE, name_or_null(at, &result.stage)
+        elif same(member, "failure", 7):
+            bit, at = FAILURE, name_or_null(at, &result.failure)
+        elif same(member, "region", 6):
+            bit, at = REGION, name_or_null(at, &result.region)
+        elif same(member, "target", 6):
+            bit, at = TARGET, null(at) if at[0] == c'n' else string(at, &span)
         else:
             return False
         if at == NULL or seen & bit:
             return False
         seen |= bit
-        if at[0] == c',':
-            continue
-        return at[0] == c'}' and at + 1 == end and seen & NEEDED == NEEDED
+        if at[0] != c',':
+            return at[0] == c'}' and at + 1 == end and seen & NEEDED == NEEDED
 
 
-cdef inline bint put(char *key, Py_ssize_t *size, Span span) noexcept nogil:
-    """Add a part to a key, with what parts it from the next; False where there is no room."""
+cdef inline Py_ssize_t put(char *key, Py_ssize_t size, Span span) noexcept nogil:
+    """Add a part to a key of so many bytes, and what parts it from the next; gives how many it has then."""
     if span.at != NULL:
-        if size[0] + span.size + 1 > KEY_MAX:
-            return False
-        memcpy(key + size[0], span.at, span.size)
-        size[0] += span.size
-    elif size[0] + 1 > KEY_MAX:
-        return False
-    key[size[0]] = 0
-    size[0] += 1
-    return True
+        memcpy(key + size, span.at, span.size)
+        size += span.size
+    key[size] = 0
+    return size + 1
 
 
 cdef inline long long looked_up(dict numbers, const char *key, Py_ssize_t size) except -2:
@@ -414,6 +378,23 @@ cdef class Scanner:
     def __init__(self, dict mechanisms, dict sources, dict platforms):
         self.mechanisms, self.sources, self.platforms = mechanisms, sources, platforms
 
+    cdef bint know(self, Result *result) except -1:
+        """Look up how it ended and whose it is; False where one of these has no number."""
+        cdef char[KEY_MAX] key
+        cdef Py_ssize_t size
+        result.mechanism = 0
+        if not result.ok or result.stage.at != NULL or result.failure.at != NULL:
+            size = put(key, put(key, 0, result.stage), result.failure)
+            result.mechanism = looked_up(self.mechanisms, key, size)
+        size = put(key, put(key, 0, result.country), result.region)
+        size = put(key, put(key, size, result.asn), result.vantage)
+        key[size] = c'1' if result.simulated else c'0'
+        result.source = looked_up(self.sources, key, size + 1)
+        result.platform_number = looked_up(
+            self.platforms, <const char *>result.platform.at, result.platform.size
+        )
+        return result.mechanism >= 0 and result.source >= 0 and result.platform_number >= 0
+
     def scan(self, values, list ids, long long[:, ::1] whole, double[:, ::1] real):
         """Read values up to the end, or leave them.
 
@@ -424,11 +405,8 @@ cdef class Scanner:
         """
         cdef Py_ssize_t i
         cdef Py_ssize_t row = 0
-        cdef Py_ssize_t size
         cdef Result result
         cdef Text at
-        cdef char[KEY_MAX] key
-        cdef long long source, platform, mechanism
         cdef list left = []
         cdef list every = values if type(values) is list else list(values)
         for i in range(len(every)):
@@ -437,36 +415,14 @@ cdef class Scanner:
                 left.append(i)
                 continue
             at = <Text>PyBytes_AS_STRING(value)
-            if not parse(at, at + PyBytes_GET_SIZE(value), &result):
-                left.append(i)
-                continue
-            mechanism = 0
-            if not result.ok or result.stage.at != NULL or result.failure.at != NULL:
-                size = 0
-                if not put(key, &size, result.stage) or not put(key, &size, result.failure):
-                    left.append(i)
-                    continue
-                mechanism = looked_up(self.mechanisms, key, size)
-            size = 0
-            if (
-                mechanism < 0
-                or not put(key, &size, result.country) or not put(key, &size, result.region)
-                or not put(key, &size, result.asn) or not put(key, &size, result.vantage)
-                or size == KEY_MAX
-            ):
-                left.append(i)
-                continue
-            key[size] = c'1' if result.simulated else c'0'
-            source = looked_up(self.sources, key, size + 1)
-            platform = looked_up(self.platforms, <const char *>result.platform.at, result.platform.size)
-            if source < 0 or platform < 0:
+            if not parse(at, at + PyBytes_GET_SIZE(value), &result) or not self.know(&result):
                 left.append(i)
                 continue
             ids.append(PyUnicode_DecodeASCII(<const char *>result.id.at, result.id.size, NULL))
             whole[0, row] = result.time_ms
-            whole[1, row] = source
-            whole[2, row] = platform
-            whole[3, row] = 0 if result.ok else mechanism
+            whole[1, row] = result.source
+            whole[2, row] = result.platform_number
+            whole[3, row] = 0 if result.ok else result.mechanism
             whole[4, row] = result.control
             whole[5, row] = result.ok
             real[0, row] = result.ttfb

@@ -133,6 +133,35 @@ def test_what_is_no_result_is_left(value: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("limit", "beyond"),
+    [
+        (b"i" * 128, b"i" * 129),
+        (b"v" * 128, b"v" * 129),
+        (b"p" * 64, b"p" * 65),
+        (b"4294967295", b"4294967296"),
+        (b"9007199254740992", b"9007199254740993"),
+        (b"86400000", b"86400000.1"),
+        (b"2000-01-01T00:00:00Z", b"1999-12-31T23:59:59.999Z"),
+        (b"2099-12-31T23:59:59.999Z", b"2100-01-01T00:00:00Z"),
+    ],
+)
+def test_the_limits_are_those_of_the_record(limit: bytes, beyond: bytes) -> None:
+    stood = {
+        b"i": b"01HMK3",
+        b"v": b"pk-lhe-1",
+        b"p": b'"x"',
+        b"4": b"17557",
+        b"9": b"51200",
+        b"8": b"140.5",
+        b"2": b"2024-02-29T13:41:07.250Z",
+    }[limit[:1]]
+    quoted = b'"%s"' if stood == b'"x"' else b"%s"
+    most, more = (PLAIN.replace(stood, quoted % written) for written in (limit, beyond))
+    assert isinstance(decode(most), ProbeResult) and isinstance(decode(more), Malformed)
+    assert left([most, more]) == [1]
+
+
+@pytest.mark.parametrize(
     "value",
     [
         PLAIN.replace(b":", b": ", 1),
