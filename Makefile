@@ -14,7 +14,7 @@ help: ## List the commands
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(STAMP): $(BIN)/python requirements/run.txt pyproject.toml setup.py streams/plain.pyx
+$(STAMP): $(BIN)/python requirements/run.txt pyproject.toml setup.py streams/step/scanner.pyx
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
@@ -48,11 +48,11 @@ imports: $(DEV_STAMP) ## The arrows between the three rooms
 	$(BIN)/lint-imports
 
 # What a part of the house adds (`docs::`, `servers::`, targets of its own) stands in a file of that part.
-include $(sort $(wildcard tests/servers/*.mk))
+include $(sort $(wildcard make/*.mk))
 
 .PHONY: docs
 docs:: $(DEV_STAMP) ## Write the documents that are made from the code
-	$(BIN)/python -m streams.schemas
+	$(BIN)/python -m tools.schemas
 
 .PHONY: unit
 unit: $(DEV_STAMP) ## The unit tests alone: no network, under a minute

@@ -2,4 +2,4 @@
 
 from setuptools import Extension, setup
 
-setup(ext_modules=[Extension("streams.plain", ["streams/plain.pyx"], optional=True)])
+setup(ext_modules=[Extension("streams.step.scanner", ["streams/step/scanner.pyx"], optional=True)])

@@ -1,4 +1,4 @@
-"""The reconstruction of January 2024 (`producers/scenario.py`) under many seeds: what is told of each evening.
+"""The reconstruction of January 2024 (`producers.simulated.scenario`) under many seeds: what is told of each evening.
 
 `python -m benchmarks.evenings --seeds 0-11` runs each seed through the very step of the worker, as `netdusk backtest`
 does, and prints a line an evening and a line for each other incident. A seed takes a minute or two of CPU.
@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from producers.records import encode
-from producers.scenario import BLOCKED, CALENDAR, EVENINGS, Evening, pakistan
-from streams.backtest import Backtest
+from producers.simulated.scenario import BLOCKED, CALENDAR, EVENINGS, Evening, pakistan
 from streams.records import CalendarEvent, Incident, Scope
 from streams.settings import load
+from streams.step.backtest import Backtest
 
 DETECT_MINUTES: Final = 6.0
 RESOLVE_MINUTES: Final = 8.0

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from producers.canary import DARK_FROM_MINUTE, DARK_MINUTES
 from producers.countries import CANARY
+from producers.simulated.canary import DARK_FROM_MINUTE, DARK_MINUTES
 
 MINUTE: Final = 60
 HOUR: Final = 3600

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from streams.engine.worker import Worker
 from streams.settings import SettingsError, load
-from streams.worker import Worker
 
 try:
     app = Worker(load()).app

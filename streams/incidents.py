@@ -12,8 +12,8 @@ from typing import Final
 
 from babel import Locale
 
+from detectors.incidents.snapshots import Snapshot
 from detectors.settings import IncidentSettings
-from detectors.snapshots import Snapshot
 from streams.records import (
     Detector,
     Evidence,

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from detectors import snapshots
+from detectors.incidents import snapshots
 
 INCIDENT_SCHEMA: Final = "netdusk.incident/1"
 REJECTED_SCHEMA: Final = "netdusk.rejected/1"

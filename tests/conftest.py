@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.engine.brokers import OwnBroker
+from tests.faults.brokers import OwnBroker
 
 #: How long an example takes depends on the machine: no deadline decides a test.
 settings.register_profile("netdusk", deadline=None)

@@ -12,8 +12,8 @@ from typing import Any
 import faust
 from meter import Meter
 
-from streams.rows import Columns
-from streams.transport import ChunkSchema, ChunkTransport
+from streams.engine.transport import ChunkSchema, ChunkTransport
+from streams.step.rows import Columns
 
 bootstrap, topic_name, count = sys.argv[1:4]
 meter = Meter(int(count))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from meter import Meter
 
+from streams.engine.worker import Worker, run
 from streams.settings import load
-from streams.worker import Worker, run
 
 
 class Measured(Worker):

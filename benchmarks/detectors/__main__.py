@@ -18,10 +18,10 @@ from benchmarks.detectors.contender import Contender
 from benchmarks.detectors.judge import Counted, Outcome, judge, series_months, truth
 from benchmarks.detectors.peers import PEERS
 from benchmarks.detectors.rivers import RIVERS
-from producers.worlds import KINDS, Simulation, world
+from producers.simulated.worlds import KINDS, Simulation, world
 from streams.incidents import DETECTOR_VERSION
+from streams.publish.scorecard import Label, Scorecard, poisson_interval, scorecard
 from streams.records import Incident
-from streams.scorecard import Label, Scorecard, poisson_interval, scorecard
 from streams.settings import fingerprint, load
 
 app = typer.Typer(add_completion=False, help=__doc__)

@@ -17,9 +17,9 @@ import msgspec
 import numpy as np
 
 from benchmarks.detectors.contender import Bools, Contender, Ints
-from producers.worlds import BEGIN, WINDOW_SECONDS, Cell, Simulation
+from producers.simulated.worlds import BEGIN, WINDOW_SECONDS, Cell, Simulation
+from streams.publish.scorecard import Label
 from streams.records import Detector, Incident, Kind, Network, Reachability, Scope, Severity, Status
-from streams.scorecard import Label
 
 HOLD_WINDOWS = 30
 

@@ -11,15 +11,15 @@ import numpy as np
 from msgspec import structs
 
 from benchmarks.detectors.judge import Outcome
-from detectors.assembler import Assembler
-from detectors.bank import Bank
+from detectors.columns.bank import Bank
+from detectors.incidents.assembler import Assembler
 from detectors.readings import Counts, Health, PostKey, Reading
-from producers.worlds import Simulation, Window
+from producers.simulated.worlds import Simulation, Window
 from streams.incidents import DETECTOR_VERSION, to_record
 from streams.records import Incident
-from streams.rows import MECHANISMS
 from streams.settings import Settings, fingerprint
-from streams.world import WorldStep
+from streams.step.rows import MECHANISMS
+from streams.step.worldwide import WorldStep
 
 
 def run(simulations: Sequence[Simulation], settings: Settings) -> list[Outcome]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.engine import latency, memory, report, sinks, throughput
 from benchmarks.engine.load import Shape
-from tests.engine.brokers import OwnBroker
+from tests.faults.brokers import OwnBroker
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.engine.load import Shape, log
 from streams.machine import Chunk
 from streams.settings import Settings, WorkerSettings
-from streams.step import CountryMachine
+from streams.step.country import CountryMachine
 
 ROOT = Path(__file__).parents[2]
 SIZES = (10_000, 50_000, 100_000, 200_000)

@@ -16,7 +16,7 @@ from river import anomaly
 
 from benchmarks.nab.corpus import read, scores
 from benchmarks.nab.scoring import Scored, benchmark, probation
-from detectors.novelty import Novelty
+from detectors.single.novelty import Novelty
 
 Floats = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ import h11
 
 from producers.failures import Failure
 from producers.probe.classify import Observed
-from producers.targets import Fingerprints, Target
+from producers.probe.targets import Fingerprints, Target
 
 _HEAD_BYTES_MAX: Final = 64 * 1024
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from producers.targets import Target
+from producers.probe.targets import Target
 
 log = structlog.get_logger()
 

@@ -13,11 +13,11 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from streams.backtest import Backtest, read_lines
-from streams.pictures import SUFFIXES, PictureError, Recorder, choose, draw
+from streams.publish.pictures import SUFFIXES, PictureError, Recorder, choose, draw
+from streams.publish.scorecard import Label, render, scorecard
 from streams.records import CalendarEvent, Incident, encode
-from streams.scorecard import Label, render, scorecard
 from streams.settings import SettingsError, load
+from streams.step.backtest import Backtest, read_lines
 
 app = typer.Typer(add_completion=False)
 

@@ -13,9 +13,9 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Column, Table
 
-from streams.almanac import Almanac
-from streams.calendar import event_of, moment, read_file, zone_of
-from streams.connection import Reader, connect
+from streams.kafka.calendar import Almanac
+from streams.kafka.client import Reader, connect
+from streams.publish.calendar_files import event_of, moment, read_file, zone_of
 from streams.records import CalendarEvent, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 

@@ -13,9 +13,9 @@ import structlog
 import typer
 from aiokafka.errors import KafkaError
 
-from producers.bulk import BulkSender
-from producers.canary import canary as results
-from streams.connection import options, wait_for_broker
+from producers.simulated.canary import canary as results
+from streams.kafka.bulk import BulkSender
+from streams.kafka.client import options, wait_for_broker
 from streams.settings import Settings, load, with_bootstrap
 
 app = typer.Typer(add_completion=False)

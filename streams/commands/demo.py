@@ -15,11 +15,11 @@ import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from producers import scenario
-from streams.broker import BrokerError
-from streams.demo import Seen, board, compare, demo_settings, run
-from streams.house import ChildError, House
-from streams.live import Show, timeline
+from producers.simulated import scenario
+from streams.local.broker import BrokerError
+from streams.local.demo import Seen, board, compare, demo_settings, run
+from streams.local.live import Show, timeline
+from streams.local.stack import ChildError, House
 from streams.records import encode
 from streams.settings import SettingsError, load, with_bootstrap
 

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Column, Table
 
-from streams.archive import latest, snapshots
+from streams.kafka.alerts import latest, snapshots
 from streams.records import Incident, Status, encode
 from streams.settings import SettingsError, load, with_bootstrap
 

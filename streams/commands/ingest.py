@@ -18,11 +18,11 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from producers.bulk import BulkSender
-from producers.ooni import Reader, Refused
-from producers.platforms import PlatformMapError, Platforms, read_platforms
 from producers.records import ProbeResult, encode
-from streams.connection import options, wait_for_broker
+from producers.sources.ooni.platforms import PlatformMapError, Platforms, read_platforms
+from producers.sources.ooni.reader import Reader, Refused
+from streams.kafka.bulk import BulkSender
+from streams.kafka.client import options, wait_for_broker
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)

@@ -133,7 +133,7 @@ def probe(
     overrides: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     settings = with_bootstrap(load(config, probe=overrides), bootstrap)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the sink says it itself, once
-    from streams.probing import Probing, send, write_lines  # noqa: PLC0415  not for --help
+    from streams.local.probing import Probing, send, write_lines  # noqa: PLC0415  not for --help
 
     probing = Probing(settings)
     if once:

@@ -15,14 +15,14 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from producers.bulk import BulkSender
 from producers.records import Malformed, Tick, decode
-from streams.backtest import read_lines
-from streams.clock import with_ticks
-from streams.connection import options
-from streams.replay import Pace
-from streams.replay import replay as put
+from streams.kafka.bulk import BulkSender
+from streams.kafka.client import options
+from streams.local.replay import Pace
+from streams.local.replay import replay as put
 from streams.settings import Settings, SettingsError, load, with_bootstrap
+from streams.step.backtest import read_lines
+from streams.step.ticks import with_ticks
 
 app = typer.Typer(add_completion=False)
 

@@ -14,16 +14,16 @@ import msgspec
 import typer
 from aiokafka.errors import KafkaError
 
-from producers.bulk import partition_of
 from producers.records import decode as decode_probe
-from streams.almanac import Almanac
-from streams.archive import snapshots as all_snapshots
-from streams.backtest import read_lines
-from streams.connection import Reader
-from streams.pages import to_html, to_markdown, to_png
+from streams.kafka.alerts import snapshots as all_snapshots
+from streams.kafka.bulk import partition_of
+from streams.kafka.calendar import Almanac
+from streams.kafka.client import Reader
+from streams.publish.pages import to_html, to_markdown, to_png
+from streams.publish.report import Report, Span, Tally, build, matching, of_one
 from streams.records import CalendarEvent, HealthRecord, Incident, Kind, decode
-from streams.report import Report, Span, Tally, build, matching, of_one
 from streams.settings import Settings, SettingsError, load, with_bootstrap
+from streams.step.backtest import read_lines
 
 app = typer.Typer(add_completion=False)
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from producers.records import encode
-from producers.worlds import KINDS, WORLDS, Simulation, world
+from producers.simulated.worlds import KINDS, WORLDS, Simulation, world
 from streams.settings import SettingsError
 
 app = typer.Typer(add_completion=False)

@@ -13,8 +13,8 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 
+from streams.kafka.topics import ensure
 from streams.settings import SettingsError, load, with_bootstrap
-from streams.topics import ensure
 
 app = typer.Typer(add_completion=False)
 

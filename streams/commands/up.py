@@ -12,10 +12,10 @@ import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from streams.archive import follow
-from streams.broker import BrokerError
-from streams.house import ChildError, House
-from streams.live import Board, Show
+from streams.kafka.alerts import follow
+from streams.local.broker import BrokerError
+from streams.local.live import Board, Show
+from streams.local.stack import ChildError, House
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 
 app = typer.Typer(add_completion=False)

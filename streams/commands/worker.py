@@ -28,6 +28,6 @@ def worker(
     settings = with_bootstrap(load(config), bootstrap)
     if port is not None:
         settings = settings.model_copy(update={"http": settings.http.model_copy(update={"port": port})})
-    from streams.worker import Worker, run  # noqa: PLC0415  Faust takes a second to import
+    from streams.engine.worker import Worker, run  # noqa: PLC0415  Faust takes a second to import
 
     run(Worker(settings), loglevel="INFO" if verbose else "WARNING")

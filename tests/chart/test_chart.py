@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from streams.cli import COMMANDS
+from streams.kafka.topics import wanted
 from streams.settings import TopicSettings, load
-from streams.topics import wanted
 from tests.chart.tools import CACHE, CHART, ROOT, WAYS, found, rendered, run, template
 
 pytestmark = pytest.mark.integration

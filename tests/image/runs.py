@@ -58,7 +58,7 @@ def test_runs_as_nobody_in_particular(container: str) -> None:
 
 
 def test_reads_results_with_compiled_code(container: str) -> None:
-    said = _inside(container, "python", "-c", "from streams.rows import compiled; print(compiled())")
+    said = _inside(container, "python", "-c", "from streams.step.rows import compiled; print(compiled())")
     assert said.strip() == "True"
 
 

@@ -28,15 +28,15 @@ from monitoring.config import DRILL, ON_CALL
 from monitoring.dashboards.parts import Board
 from monitoring.queries import asked, parsed
 from monitoring.shipped import ROOT, boards, rule_files
-from producers import scenario
-from streams.clock import take, with_ticks
-from streams.demo import board as scene
-from streams.demo import demo_settings, run
-from streams.house import House
-from streams.live import Show
-from streams.metrics import WorkerMetrics, WorldCollector
+from producers.simulated import scenario
+from streams.engine.metrics import WorkerMetrics, WorldCollector
+from streams.local.demo import board as scene
+from streams.local.demo import demo_settings, run
+from streams.local.live import Show
+from streams.local.stack import House
 from streams.settings import LabelSettings, load
-from streams.step import CountryMachine
+from streams.step.country import CountryMachine
+from streams.step.ticks import take, with_ticks
 from tests.monitoring.oncall import write
 from tests.monitoring.servers import Prometheus, program
 

@@ -24,12 +24,12 @@ from monitoring.config import ON_CALL
 from monitoring.dashboards.parts import UIDS, Board
 from monitoring.queries import Asked, asked, parsed
 from monitoring.shipped import DASHBOARDS, ROOT, boards, rule_files
-from producers import scenario
-from streams.demo import board as scene
-from streams.demo import demo_settings, run
-from streams.house import House
-from streams.live import Show
-from streams.metrics import FAMILIES
+from producers.simulated import scenario
+from streams.engine.metrics import FAMILIES
+from streams.local.demo import board as scene
+from streams.local.demo import demo_settings, run
+from streams.local.live import Show
+from streams.local.stack import House
 from streams.settings import load
 from tests.monitoring.oncall import DRILL_RULES, write
 from tests.monitoring.servers import Prometheus, program

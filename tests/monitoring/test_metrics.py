@@ -9,14 +9,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from detectors.readings import Pulse, SeriesGauge
-from streams.metrics import FAMILIES, Counting, Observed, ProbeCount, Pulsing, Type
-from streams.metrics_doc import DOCUMENT, document
+from streams.engine.metrics import FAMILIES, Counting, Observed, ProbeCount, Pulsing, Type
 from streams.records import Kind, Scope, Severity
 from streams.settings import LabelSettings, load
-from streams.step import CountryMachine
-from streams.world import WorldMachine
+from streams.step.country import CountryMachine
+from streams.step.worldwide import WorldMachine
 from tests.monitoring.servers import program
 from tests.monitoring.world import NOW, Machine, Page, incident
+from tools.metrics import DOCUMENT, document
 
 #: What other programs know us by: these names and labels may grow, and never change.
 PUBLISHED = {

@@ -26,9 +26,9 @@ import pytest
 
 from producers.failures import Failure, Stage
 from producers.records import ProbeResult, Timings, encode
-from streams.backtest import Backtest
 from streams.records import CalendarEvent, Incident
 from streams.settings import Settings, load
+from streams.step.backtest import Backtest
 
 FIGURE = pytest.StashKey[str]()  # what conftest.py says at the end of a run
 START = datetime(2024, 1, 20, 12, 0, tzinfo=UTC)

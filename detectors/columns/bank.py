@@ -1,0 +1,408 @@
+"""The bank: every series of every country, window by window. Counts go in, opinions come out.
+
+Cost is a handful of whole-column operations a window, whatever the number of series; only countries in which
+something stirs, or that are watched, are looked at one by one. What becomes of an opinion is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from detectors.columns import vantage_weights as jury
+from detectors.columns.binomial import Pool, evidence_columns
+from detectors.columns.layout import Layout, StoredLayout
+from detectors.columns.series import Series
+from detectors.columns.survey import Survey
+from detectors.columns.table import (
+    Bools,
+    Floats,
+    Ints,
+    Numbers,
+    StoredColumn,
+    clipped,
+    grained,
+    medians,
+    sums,
+)
+from detectors.readings import Counts, Health, PostKey, Pulse, Reading, SeriesGauge
+from detectors.settings import DetectionSettings, TimeSettings
+from detectors.single.binomial import DAY, RATIO_MAX, RATIO_MIN
+from detectors.single.silence import OFTEN
+from detectors.state import read_stored
+
+SNAPSHOT_VERSION: Final = 3
+LENT_RESULTS: Final = 3.0  # of its own, that a network must have had before its country's usual counts for it
+MERGE_WINDOWS: Final = 16  # how many windows' outcomes are kept apart before they are summed
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    version: int
+    window: int
+    start: int
+    mechanisms: list[str]
+    posts: StoredLayout
+    tables: dict[str, dict[str, StoredColumn]]
+
+
+class Bank:
+    """All detectors over all series of one partition.
+
+    Parameters
+    ----------
+    detection
+        Thresholds and half-lives.
+    time
+        Length of a window.
+    mechanisms
+        Names of the outcomes that `Counts.mechanism` numbers; the first is success.
+    """
+
+    def __init__(self, detection: DetectionSettings, time: TimeSettings, mechanisms: Sequence[str]) -> None:
+        self.detection = detection
+        self.time = time
+        self.mechanisms = tuple(mechanisms)
+        self.series = Series(detection, time)
+        self._outcomes: list[tuple[Ints, Ints]] = []
+        self._names: tuple[list[str], list[str], list[bool]] = ([], [], [])  # of countries' platforms
+
+    def add_posts(self, posts: Sequence[PostKey]) -> None:
+        """Take vantages in, in the order in which `Counts.post` numbers them."""
+        self.series.add(posts)
+        self._name()
+
+    @property
+    def posts(self) -> list[PostKey]:
+        """All vantages, in the order in which they were taken in; made anew each time."""
+        return self.series.layout.posts
+
+    def _name(self) -> None:
+        names = self.series.layout.group_names
+        if len(self._names[0]) < len(names):
+            self._names = (
+                [name[1] for name in names],
+                [name[0] for name in names],
+                [name[2] for name in names],
+            )
+
+    # a window
+
+    def close(self, counts: Counts, watch: Collection[tuple[str, bool]]) -> Reading:
+        """Take a closed window in, and say how things stand.
+
+        Parameters
+        ----------
+        counts
+            The window's rows.
+        watch
+            Countries (and whether simulated) whose readings are wanted though nothing stirs.
+        """
+        series = self.series
+        start = series.start = counts.start
+        k, n, seen = self._count(counts)
+        self._time(start, counts)
+        series.settle()
+        self._tally(counts)
+        survey = Survey(series, n, k, seen, self.mechanisms)
+        chosen = survey.stirring()
+        for key in watch:
+            if key in series.layout.places:
+                chosen[series.layout.places[key]] = True
+        return Reading(counts.start, counts.end, survey.read(chosen, counts), self._health())
+
+    def _count(self, counts: Counts) -> tuple[Floats, Floats, Floats]:
+        """Take the results in; gives successes and probes of each network on a platform, and all of each network.
+
+        What counts of a network on a platform are the votes of its vantages; of a network's volume, every result.
+        """
+        series, layout, start = self.series, self.series.layout, counts.start
+        cells, everyone = len(layout.cells), len(layout)
+        cell = layout.post_cell
+        probes = np.bincount(counts.post, minlength=everyone)
+        rows = np.flatnonzero(probes)
+        good = np.bincount(counts.post[counts.ok], minlength=everyone)[rows].astype(np.float64)
+        all_ = probes[rows].astype(np.float64)
+        voting_good, voting_all = good, all_
+        seen = sums(layout.cell_network[cell[rows]], all_, len(layout.networks))
+        place, places = layout.network_place, len(layout.places)
+        series.silence.step(start, seen, place, places, series.country_silence)
+        if len(rows):
+            weight = jury.weigh(
+                series.posts,
+                cell,
+                series.crowded,
+                rows,
+                good,
+                all_,
+                series.cells.expect(start),
+                start,
+                series.window,
+            )
+            voting_good, voting_all = good * weight, all_ * weight
+            seen_from = np.zeros(len(layout.vantages), dtype=np.bool_)
+            seen_from[layout.post_vantage[rows]] = True
+            series.vantages.see(np.flatnonzero(seen_from), start, series.window)
+        k, n = sums(cell[rows], voting_good, cells), sums(cell[rows], voting_all, cells)
+        # A region counts all of its vantages: where it alone is lost, each is the stranger of its network.
+        self._judge(start, k, n, layout.post_part[rows], good, all_)
+        return k, n, seen
+
+    def _judge(self, start: int, k: Floats, n: Floats, part: Numbers, part_k: Floats, part_n: Floats) -> None:
+        """Weigh networks, and what they come to in regions and countries; then learn.
+
+        `k` and `n` are by network; `part`, `part_k` and `part_n` by vantage, `part` -1 where it gives no region.
+        """
+        series, layout, cells = self.series, self.series.layout, self.series.cells
+        group = layout.cell_group
+        warm = cells.warm(start)
+        lent = self._lent(start, n, warm)
+        if lent is not None:
+            warm = warm | (lent[1] > 0.0)
+        groups = series.groups.cusum
+        was_open = groups.open.copy()
+        doubt = None
+        if was_open.any():
+            contrary = groups.contrary_drop(clipped(series.groups.expected, RATIO_MIN, RATIO_MAX))
+            doubt = np.where(was_open, contrary, np.inf)[group]
+        evidence, scale = cells.weigh(start, k, n, doubt, lent)
+        self._pool(series.groups, start, group, k, n, cells.usual, evidence, scale, warm)
+        # What a network showed before its country was in doubt does not answer it.
+        cells.cusum.well[(groups.open & ~was_open)[group]] = 0.0
+        if series.regions.size:
+            there, size = part >= 0, len(layout.parts)
+            k_there, n_there = sums(part[there], part_k[there], size), sums(part[there], part_n[there], size)
+            cell = layout.part_cell
+            usual, scale = cells.usual[cell], scale[cell]
+            evidence = evidence_columns(cells.drops, usual, k_there, n_there) / scale
+            evidence *= warm[cell]
+            region = layout.part_region
+            self._pool(series.regions, start, region, k_there, n_there, usual, evidence, scale, warm[cell])
+        # A loss of which the country is sure must not become usual, small as it may be.
+        cells.learn(start, k, n, (groups.deep(series.groups.alarm) | (series.group_score >= 1.0))[group])
+
+    def _lent(self, start: int, n: Floats, warm: Bools) -> tuple[Floats, Floats] | None:
+        """What countries with few results know of their networks that are hardly known: `BinomialColumns.weigh`."""
+        cold = (n > 0.0) & ~warm
+        if not cold.any():
+            return None
+        cells, groups, group = self.series.cells, self.series.groups, self.series.layout.cell_group
+        few = groups.presence.present < OFTEN * groups.presence.exposed
+        first, learned = cells.presence.first, cells.learned()
+        cold &= few[group] & (first >= 0) & (start - first >= DAY) & (learned >= LENT_RESULTS)
+        if not cold.any():
+            return None
+        good, bad = (
+            sums(group, grained(column), groups.size)
+            for column in (cells.base.good_global, cells.base.bad_global)
+        )
+        rest = sums(group, grained(learned), groups.size)
+        rest[rest < self.detection.warm_results] = 0.0
+        return (good / (good + bad))[group], np.where(cold, rest[group], 0.0)
+
+    def _pool(
+        self,
+        pool: Pool,
+        start: int,
+        member: Ints,
+        k: Floats,
+        n: Floats,
+        usual: Floats,
+        evidence: Floats,
+        scale: Floats,
+        warm: Bools,
+    ) -> None:
+        """Sum one window over the members of each pool."""
+        size = pool.size
+        probes, good = sums(member, n, size), sums(member, k, size)
+        due = sums(member, grained(n * usual), size)
+        expected = np.divide(due, probes, out=pool.expected, where=probes > 0.0)
+        contrary = pool.cusum.contrary_drop(clipped(expected, RATIO_MIN, RATIO_MAX))[member]
+        healthy = np.where(warm, -evidence_columns(contrary, usual, k, n) / scale, 0.0)
+        cap = self.detection.cap_part_nats * pool.patience(start)[member]
+        pool.weigh(
+            start,
+            sums(member, grained(np.minimum(evidence, cap)), size),
+            sums(member, grained(healthy), size),
+            good,
+            probes,
+            due,
+        )
+
+    def _time(self, start: int, counts: Counts) -> None:
+        """Weigh times to first byte, and the reciprocals of speeds."""
+        cell = self.series.layout.post_cell[counts.post]
+        ttfb, throughput = self.series.ttfb, self.series.throughput
+        timed, moved = (values > 0.0 for values in (counts.ttfb_ms, counts.throughput))  # NaN is not
+        # Both measures in one go: small windows cost what their calls cost.
+        count, low, high = medians(
+            np.concatenate((cell[timed], cell[moved] + ttfb.size)),
+            np.concatenate((counts.ttfb_ms[timed], counts.throughput[moved])),
+            2 * ttfb.size,
+        )
+        rows = count.nonzero()[0]
+        middle = (np.log(low[rows]) + np.log(high[rows])) / 2.0
+        split = int(np.searchsorted(rows, ttfb.size))
+        ttfb.step(start, rows[:split], middle[:split])
+        throughput.step(start, rows[split:] - ttfb.size, -middle[split:])
+
+    # what it says of all
+
+    def _health(self) -> Health:
+        series, groups = self.series, self.series.groups
+        probes, expected = groups.recent.probes, groups.expected
+        return Health(
+            country=self._names[0],
+            platform=self._names[1],
+            simulated=self._names[2],
+            n=np.rint(groups.n).astype(np.int64),
+            k=np.rint(groups.k).astype(np.int64),
+            expected=expected,
+            reachability=np.divide(groups.recent.good, probes, out=expected.copy(), where=probes > 0.0),
+            score=series.group_score,
+            networks_live=series.group_live,
+            networks_bad=series.group_bad,
+            presence=groups.presence.share,
+        )
+
+    def gauges(self) -> Sequence[SeriesGauge]:
+        """Every live series: each network on each platform, and (asn 0) each country on it."""
+        series, base = self.series, self.series.cells.base
+        rows = np.flatnonzero(series.cell_live)
+        probes = base.recent_probes[rows]
+        usual = series.cells.expect(series.start)[rows]
+        reached = np.divide(base.recent_good[rows], probes, out=usual.copy(), where=probes > 0.0)
+        columns = (reached, usual, series.cell_score[rows])
+        gauges = [
+            SeriesGauge(platform, country, asn, now, expected, score, simulated)
+            for (platform, country, asn, simulated), now, expected, score in zip(
+                series.layout.cell_names(rows), *(column.tolist() for column in columns), strict=True
+            )
+        ]
+        health = self._health()
+        rows = np.flatnonzero(series.group_live)
+        pooled = (rows, health.reachability[rows], health.expected[rows], health.score[rows])
+        gauges.extend(
+            SeriesGauge(
+                health.platform[group],
+                health.country[group],
+                0,
+                now,
+                expected,
+                score,
+                health.simulated[group],
+            )
+            for group, now, expected, score in zip(*(column.tolist() for column in pooled), strict=True)
+        )
+        return gauges
+
+    def networks_live(self) -> Mapping[str, int]:
+        """Networks that report, by country; simulated ones count too."""
+        found: dict[str, int] = {}
+        for pulse in self.pulses():
+            found[pulse.country] = found.get(pulse.country, 0) + pulse.networks
+        return found
+
+    def pulses(self) -> Sequence[Pulse]:
+        """Who reports, country by country, real and simulated apart; a country once seen stays in the list."""
+        series, layout = self.series, self.series.layout
+        size, place = len(layout.places), layout.network_place
+        networks = np.bincount(place[series.networks_live()], minlength=size)
+        lately = series.vantages.lately(series.start, series.window)
+        vantages = np.bincount(place[layout.vantage_network[lately]], minlength=size)
+        last = np.full(size, -1, dtype=np.int64)
+        np.maximum.at(last, place, series.silence.last)
+        return [
+            Pulse(
+                country, simulated, int(networks[i]), int(vantages[i]), int(last[i]) if last[i] >= 0 else None
+            )
+            for i, (country, simulated) in enumerate(layout.places)
+        ]
+
+    # outcomes for the counters
+
+    def _tally(self, counts: Counts) -> None:
+        layout, outcomes = self.series.layout, len(self.mechanisms)
+        if len(counts.post):
+            # Few fail: what succeeded is counted without being sorted.
+            failed = np.flatnonzero(counts.mechanism)
+            keys, many = np.unique(
+                layout.cell_group[layout.post_cell[counts.post[failed]]] * outcomes
+                + counts.mechanism[failed],
+                return_counts=True,
+            )
+            good = np.bincount(counts.post[counts.mechanism == 0], minlength=len(layout))
+            good = np.bincount(layout.cell_group[layout.post_cell], weights=good).astype(np.int64)
+            some = np.flatnonzero(good)
+            self._outcomes.append(
+                (np.concatenate((some * outcomes, keys)), np.concatenate((good[some], many)))
+            )
+        if len(self._outcomes) >= MERGE_WINDOWS:
+            self._outcomes = [self._merged()]
+
+    def _merged(self) -> tuple[Ints, Ints]:
+        keys = np.concatenate([keys for keys, _ in self._outcomes])
+        many = np.concatenate([many for _, many in self._outcomes])
+        unique, place = np.unique(keys, return_inverse=True)
+        return unique, np.bincount(place, weights=many).astype(np.int64)
+
+    def take_probes(self) -> Mapping[tuple[str, str, str, bool], int]:
+        """Results of the windows closed since the last call, by platform, country, outcome and whether simulated."""
+        found: dict[tuple[str, str, str, bool], int] = {}
+        if not self._outcomes:
+            return found
+        keys, many = self._merged()
+        self._outcomes = []
+        for key, count in zip(keys.tolist(), many.tolist(), strict=True):
+            group, mechanism = divmod(key, len(self.mechanisms))
+            countries, platforms, simulated = self._names
+            name = (platforms[group], countries[group], self.mechanisms[mechanism], simulated[group])
+            found[name] = found.get(name, 0) + count
+        return found
+
+    # keeping
+
+    def snapshot(self) -> bytes:
+        """The whole state but for the outcomes not yet taken: versioned plain arrays (MessagePack)."""
+        series = self.series
+        stored = _Stored(
+            SNAPSHOT_VERSION,
+            series.window,
+            series.start,
+            list(self.mechanisms),
+            series.layout.store(),
+            {name: table.store() for name, table in series.tables().items()},
+        )
+        return msgspec.msgpack.encode(stored)
+
+    def restore(self, data: bytes) -> None:
+        """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
+        stored = read_stored(data, _Stored, SNAPSHOT_VERSION, "snapshot of the detectors")
+        for name, found, mine in (
+            ("window length", stored.window, self.time.window_seconds),
+            ("mechanisms", tuple(stored.mechanisms), self.mechanisms),
+        ):
+            if found != mine:
+                raise ValueError(
+                    f"snapshot of the detectors: its {name} is {found}, here it is {mine}; replay the log instead"
+                )
+        fresh = Bank(self.detection, self.time, self.mechanisms)
+        fresh.series.take(Layout.load(stored.posts))
+        fresh._name()
+        tables = fresh.series.tables()
+        if set(tables) != set(stored.tables):
+            raise ValueError(
+                f"snapshot of the detectors: tables {sorted(stored.tables)}, not {sorted(tables)}"
+            )
+        for name, table in tables.items():
+            size = table.size
+            table.load(stored.tables[name])
+            if table.size != size:
+                raise ValueError(
+                    f"snapshot of the detectors: {name} has {table.size} series, its posts {size}"
+                )
+        fresh.series.start = stored.start
+        fresh.series.settle()
+        self.series, self._names, self._outcomes = fresh.series, fresh._names, []

@@ -1,0 +1,487 @@
+"""`binomial.BinomialCusum` for many networks at once, and the sums of their evidence over regions and countries.
+
+Equal to the plain one to 1e-9. Everything is whole-column arithmetic: there is no loop over series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+
+import numpy as np
+
+from detectors.columns.cusum import CusumColumns
+from detectors.columns.table import (
+    Bools,
+    Field,
+    Floats,
+    Halves,
+    Ints,
+    Seasonal,
+    Singles,
+    StoredColumn,
+    Table,
+    clipped,
+)
+from detectors.single.binomial import (
+    DISPERSION_MAX,
+    DISPERSION_STEP_MIN,
+    HOUR_RESULTS,
+    MINUTE,
+    PRESENCE_DENSE,
+    PRESENCE_SPARSE,
+    PRIOR_BAD,
+    PRIOR_GOOD,
+    RATIO_MAX,
+    RATIO_MIN,
+    RESULTS_PER_RECENT,
+    SLOTS,
+    VARIANCE_MIN,
+    WANDER_FIRST,
+    WANDER_RESULTS,
+    Rules,
+    block_ends,
+    put_away,
+    slot_of,
+)
+
+
+def evidence_columns(drop: Floats | float, usual: Floats, k: Floats, n: Floats) -> Floats:
+    """`binomial.evidence_of`, by columns."""
+    return np.asarray(-drop * k - n * np.log1p(usual * (np.exp(-drop) - 1.0)))
+
+
+def alarm_columns(rules: Rules, dense: float, sparse: float, presence: Floats) -> Floats:
+    """`Rules.alarm`, by columns."""
+    return np.asarray(sparse + (dense - sparse) * density_columns(rules, presence))
+
+
+def density_columns(rules: Rules, presence: Floats) -> Floats:
+    """`Rules.density`, by columns."""
+    minutes = presence * MINUTE / rules.window
+    share = np.log(minutes / PRESENCE_SPARSE) / np.log(PRESENCE_DENSE / PRESENCE_SPARSE)
+    return clipped(share, 0.0, 1.0)
+
+
+class Presence(Table):
+    """In which share of its windows each series has results, and when it last had."""
+
+    present: Floats
+    exposed: Floats
+    first: Ints
+    last: Ints
+    fields = {  # noqa: RUF012  a table's columns are declared once
+        "present": Field(np.float64, 1.0),
+        "exposed": Field(np.float64, 2.0),
+        "first": Field(np.int64, -1),
+        "last": Field(np.int64, -1),
+    }
+
+    def __init__(self, rules: Rules, alarm: float, half_seconds: float) -> None:
+        self.rules, self.dense, self.half_seconds = rules, alarm, half_seconds
+        super().__init__()
+
+    def grow(self, size: int) -> None:
+        """Have `size` series."""
+        super().grow(size)
+        self._held: tuple[Floats, Floats] | None = None
+
+    def load(self, stored: Mapping[str, StoredColumn]) -> None:
+        """Become what `store` gave."""
+        super().load(stored)
+        self._held = None
+
+    @property
+    def share(self) -> Floats:
+        """In which share of its windows each has results."""
+        return np.asarray(self.present / self.exposed)
+
+    @property
+    def alarm(self) -> Floats:
+        """Evidence that scores 1.0."""
+        return self._worked_out()[0]
+
+    @property
+    def fade(self) -> Floats:
+        """What is left of evidence after a window: `Rules.fade_of`."""
+        return self._worked_out()[1]
+
+    def _worked_out(self) -> tuple[Floats, Floats]:
+        """Alarm and fade, worked out once a window."""
+        if self._held is None:
+            rules, share = self.rules, self.share
+            sparse = rules.settings.fade_sparse_seconds
+            half = sparse * (self.half_seconds / sparse) ** density_columns(rules, share)
+            alarm = alarm_columns(rules, self.dense, rules.settings.alarm_sparse, share)
+            self._held = alarm, 0.5 ** (rules.window / half)
+        return self._held
+
+    def waited(self, start: int, window: int) -> Floats:
+        """Windows since the last results (1 where there were none yet)."""
+        return np.asarray(np.where(self.last >= 0, (start - self.last) / window, 1.0))
+
+    def see(self, there: Bools, start: int) -> None:
+        """Note which series have results in this window."""
+        self.first[there & (self.first < 0)] = start
+        self.last[there] = start
+
+    def age(self, there: Bools, keep: float) -> None:
+        """Let a window pass."""
+        known = self.first >= 0
+        np.multiply(self.present, keep, out=self.present, where=known)
+        np.multiply(self.exposed, keep, out=self.exposed, where=known)
+        self.present += there & known
+        self.exposed += known
+        self._held = None
+
+
+class _Baselines(Seasonal):
+    """What is usual for each network, and how far it scatters. Slots not in use are put away as roots."""
+
+    good_global: Floats
+    bad_global: Floats
+    level: Floats
+    level_probes: Floats
+    dispersion: Floats
+    blocks: Floats
+    block_short: Floats
+    block_variance: Floats
+    wander_short: Floats
+    wander_variance: Floats
+    wander_probes: Floats
+    wander_sum: Floats
+    wander_weight: Floats
+    recent_good: Floats
+    recent_probes: Floats
+    good_root: Halves
+    bad_root: Halves
+    good: Singles
+    bad: Singles
+    waiting_good: Singles
+    waiting_probes: Singles
+    waiting_usual: Singles
+
+    def __init__(self, lag: int) -> None:
+        zero = Field(np.float64)
+        self.fields = {  # type: ignore[misc]  # as many rows as windows wait to be learned
+            "good_global": Field(np.float64, PRIOR_GOOD),
+            "bad_global": Field(np.float64, PRIOR_BAD),
+            "level": zero,
+            "level_probes": zero,
+            "dispersion": Field(np.float64, 1.0),
+            "blocks": zero,
+            "block_short": zero,
+            "block_variance": zero,
+            "wander_short": zero,
+            "wander_variance": zero,
+            "wander_probes": zero,
+            "wander_sum": Field(np.float64, WANDER_RESULTS * WANDER_FIRST**2),
+            "wander_weight": Field(np.float64, WANDER_RESULTS),
+            "recent_good": zero,
+            "recent_probes": zero,
+            "good_root": Field(np.float16, sqrt(PRIOR_GOOD), SLOTS),
+            "bad_root": Field(np.float16, sqrt(PRIOR_BAD), SLOTS),
+            "good": Field(np.float32, put_away(PRIOR_GOOD)),
+            "bad": Field(np.float32, put_away(PRIOR_BAD)),
+            "waiting_good": Field(np.float32, 0.0, lag),
+            "waiting_probes": Field(np.float32, 0.0, lag),
+            "waiting_usual": Field(np.float32, 0.0, lag),
+        }
+        super().__init__()
+
+    def of(self, slot: int) -> tuple[Floats, Floats]:
+        """Successes and failures of a slot."""
+        if slot == self.now:
+            return self.good.astype(np.float64), self.bad.astype(np.float64)
+        return self.good_root[slot].astype(np.float64) ** 2, self.bad_root[slot].astype(np.float64) ** 2
+
+    def turn(self, slot: int) -> None:
+        """Put the slot that was in use away, and take another up."""
+        good, bad = self.of(slot)
+        if self.now >= 0:
+            self.good_root[self.now] = np.sqrt(self.good.astype(np.float64))
+            self.bad_root[self.now] = np.sqrt(self.bad.astype(np.float64))
+        self.good[:], self.bad[:] = good, bad
+        self.now = slot
+
+
+class BinomialColumns:
+    """Every network's success ratio against its own usual.
+
+    A window is taken in by `weigh`, which judges it and gives its evidence to whoever pools networks, and then
+    `learn`, which makes what is old enough usual, slowly where one says so.
+
+    Attributes
+    ----------
+    drops
+        Falls of the log odds that are looked for, one a row.
+    usual
+        The ratio expected of each network in the window that was weighed last.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.base = _Baselines(rules.lag)
+        settings = rules.settings
+        self.presence = Presence(rules, settings.alarm_network, settings.fade_network_seconds)
+        self.cusum = CusumColumns(rules)
+        self.drops = np.array(settings.drops)[:, None]
+        self.usual: Floats = np.empty(0)
+
+    @property
+    def size(self) -> int:
+        """Number of networks."""
+        return self.base.size
+
+    def grow(self, size: int) -> None:
+        """Have so many networks."""
+        for table in (self.base, self.presence, self.cusum):
+            table.grow(size)
+
+    @property
+    def alarm(self) -> Floats:
+        """Evidence that scores 1.0."""
+        return self.presence.alarm
+
+    @property
+    def shortfall_min(self) -> Floats:
+        """The least loss that is more than a network's wandering."""
+        settings = self.rules.settings
+        wander = np.sqrt(np.maximum(0.0, self.base.wander_sum) / self.base.wander_weight)
+        return np.maximum(settings.shortfall_min, settings.wander_factor * wander)
+
+    @property
+    def score(self) -> Floats:
+        """How each network stands: 1.0 alarms."""
+        alarm = self.alarm
+        return np.asarray(self.cusum.top(alarm / 2.0, self.shortfall_min) / alarm)
+
+    def expect(self, start: int) -> Floats:
+        """The ratio expected of each network in a window."""
+        base, prior = self.base, self.rules.settings.prior_probes
+        overall = base.good_global / (base.good_global + base.bad_global)
+        good, bad = base.of(slot_of(start))
+        hourly = (good + prior * overall) / (good + bad + prior)
+        level = base.level / (base.level_probes + prior)
+        return clipped(hourly + level, RATIO_MIN, RATIO_MAX)
+
+    def waiting(self, start: int, rows: Ints) -> Floats:
+        """What waits to be learned of some networks, the window `start` last: (rows, windows, k and n and usual)."""
+        lag, base = self.rules.lag, self.base
+        order = (start // self.rules.window + 1 + np.arange(lag)) % lag
+        columns = (base.waiting_good, base.waiting_probes, base.waiting_usual)
+        return np.stack([column[np.ix_(order, rows)].T for column in columns], axis=2).astype(np.float64)
+
+    def learned(self) -> Floats:
+        """Results on which each baseline rests, those of long ago counted less."""
+        return np.asarray(self.base.good_global + self.base.bad_global - PRIOR_GOOD - PRIOR_BAD)
+
+    def warm(self, start: int) -> Bools:
+        """Which networks are known well enough to be judged."""
+        settings, first = self.rules.settings, self.presence.first
+        old = (first >= 0) & (start - first >= settings.warm_seconds)
+        return old & (self.learned() >= settings.warm_results)
+
+    def weigh(
+        self,
+        start: int,
+        k: Floats,
+        n: Floats,
+        doubt: Floats | None = None,
+        lent: tuple[Floats, Floats] | None = None,
+    ) -> tuple[Floats, Floats]:
+        """Judge one window: k successes among n probes of each network.
+
+        `doubt` is the fall of log odds in which each network's country is, infinite where it is in none: a network
+        is well only if it shows that it has no part in it. `lent` is what its country knows, for networks that are
+        hardly known themselves: the usual ratio, and the results on which it rests, 0 where nothing is lent.
+
+        Returns
+        -------
+        Log-likelihood ratios, in nats: (drops, networks); and by what each network's were divided.
+        """
+        settings, base = self.rules.settings, self.base
+        usual = self.usual = self.expect(start)
+        evidence = np.zeros((len(settings.drops), self.size))
+        scales = np.ones(self.size)
+        healthy = np.zeros(self.size)
+        known, rest = self.warm(start), self.learned()
+        if lent is not None:
+            cold = ~known & (lent[1] > 0.0)
+            usual[cold] = np.minimum(usual, lent[0])[cold]
+            rest = np.where(cold, lent[1], rest)
+            known = known | cold
+        rows = ((n > 0.0) & known).nonzero()[0]
+        if len(rows):
+            learned = np.maximum(1.0, rest[rows])
+            p, some, all_ = usual[rows], k[rows], n[rows]
+            scale = base.dispersion[rows] * (1.0 + (self.cusum.probes[0, rows] + all_) / learned)
+            scales[rows] = scale
+            evidence[:, rows] = evidence_columns(self.drops, p, some, all_) / scale
+            contrary = self.cusum.contrary_drop(usual, doubt)[rows]
+            healthy[rows] = -evidence_columns(contrary, p, some, all_) / scale
+        self.cusum.step(
+            evidence,
+            healthy,
+            n=n,
+            short=n * usual - k,
+            cap=settings.cap_nats * np.minimum(2.0, self.presence.waited(start, self.rules.window)),
+            gate=self.alarm / 2.0,
+            fade=self.presence.fade,
+            start=start,
+        )
+        return evidence, scales
+
+    def learn(self, start: int, k: Floats, n: Floats, slow: Bools) -> None:
+        """Let the window pass: it waits, and one that has waited long enough becomes usual.
+
+        `slow` marks networks whose country is in an excursion, beside those that are in one themselves.
+        """
+        base, rules = self.base, self.rules
+        there = n > 0.0
+        self.presence.see(there, start)
+        rows = there.nonzero()[0]
+        if len(rows):
+            keep = np.exp2(n[rows] / -RESULTS_PER_RECENT)
+            base.recent_good[rows] = base.recent_good[rows] * keep + k[rows]
+            base.recent_probes[rows] = base.recent_probes[rows] * keep + n[rows]
+        place = start // rules.window % rules.lag
+        k_then = base.waiting_good[place].astype(np.float64)
+        n_then = base.waiting_probes[place].astype(np.float64)
+        usual_then = base.waiting_usual[place].astype(np.float64)
+        base.waiting_good[place], base.waiting_probes[place] = k, n
+        base.waiting_usual[place] = self.usual
+        then = start - rules.lag * rules.window
+        self._learn(then, k_then, n_then, usual_then, slow | self.cusum.deep(self.alarm))
+        self.presence.age(there, rules.day_keep)
+
+    def _learn(self, start: int, k: Floats, n: Floats, usual: Floats, slow: Bools) -> None:
+        rules, settings, base = self.rules, self.rules.settings, self.base
+        # A network that has not reported yet does not age: when it was told of is nobody's business.
+        seen = self.presence.first >= 0
+        gain = np.where(slow, settings.learn_slow, 1.0) * seen
+        some, failed, all_ = gain * k, gain * (n - k), gain * n
+        if (slot := slot_of(start)) != base.now:
+            base.turn(slot)
+        good, bad = base.of(slot)
+        mass = good + bad
+        hourly = np.where(slow, gain * (mass / (mass + HOUR_RESULTS)), gain)
+        keep = 1.0 - hourly * rules.slot_decay
+        base.good[:] = (good + hourly * k) * keep
+        base.bad[:] = (bad + hourly * (n - k)) * keep
+        keep = 1.0 - gain * rules.global_decay
+        base.good_global[:] = base.good_global * keep + some
+        base.bad_global[:] = base.bad_global * keep + failed
+        offset = base.level / (base.level_probes + settings.prior_probes)
+        keep = np.where(slow, rules.level_keep_slow, rules.level_keep)
+        base.level[:] = base.level * keep + gain * (k - n * (usual - offset))
+        base.level_probes[:] = base.level_probes * keep + all_
+        self._scatter(start, k - n * usual, n * usual * (1.0 - usual), n, gain, ~slow)
+
+    def _scatter(
+        self, start: int, residual: Floats, variance: Floats, n: Floats, gain: Floats, calm: Bools
+    ) -> None:
+        base, settings, window = self.base, self.rules.settings, self.rules.window
+        base.block_short += residual * calm
+        base.block_variance += variance * calm
+        base.wander_short += gain * residual
+        base.wander_variance += gain * variance
+        base.wander_probes += gain * n
+        if block_ends(start + window, settings.dispersion_block_seconds, window):
+            rows = np.flatnonzero(base.block_variance > VARIANCE_MIN)
+            ratio = np.minimum(base.block_short[rows] ** 2 / base.block_variance[rows], DISPERSION_MAX)
+            base.blocks[rows] += 1.0
+            step = np.maximum(DISPERSION_STEP_MIN, 1.0 / (base.blocks[rows] + 10.0))
+            dispersion = base.dispersion[rows]
+            base.dispersion[rows] = np.maximum(1.0, dispersion + step * (ratio - dispersion))
+            base.block_short[rows] = 0.0
+            base.block_variance[rows] = 0.0
+        if block_ends(start + window, settings.wander_block_seconds, window):
+            keep = 0.5 ** (settings.wander_block_seconds / settings.global_half_seconds)
+            extra = base.wander_short**2 - base.dispersion * base.wander_variance
+            seen = self.presence.first >= 0
+            np.copyto(base.wander_sum, base.wander_sum * keep + extra, where=seen)
+            weight = base.wander_weight * keep + WANDER_RESULTS * (1.0 - keep) + base.wander_probes**2
+            np.copyto(base.wander_weight, weight, where=seen)
+            for sums in (base.wander_short, base.wander_variance, base.wander_probes):
+                sums[:] = 0.0
+
+
+class Pool:
+    """Series that are sums of networks: a country on a platform, or a region on it.
+
+    The evidence of a pool is the sum of its networks' evidence, so that a vantage that is lost drops out instead
+    of shifting the mix.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        settings = rules.settings
+        self.presence = Presence(rules, settings.alarm_country, settings.fade_country_seconds)
+        self.cusum = CusumColumns(rules)
+        self.recent = _Recent()
+        self.n: Floats = np.empty(0)
+        self.k: Floats = np.empty(0)
+
+    @property
+    def size(self) -> int:
+        """Number of pools."""
+        return self.presence.size
+
+    def grow(self, size: int) -> None:
+        """Have so many pools."""
+        for table in (self.presence, self.cusum, self.recent):
+            table.grow(size)
+
+    @property
+    def alarm(self) -> Floats:
+        """Evidence that scores 1.0."""
+        return self.presence.alarm
+
+    @property
+    def expected(self) -> Floats:
+        """The ratio expected of what reported lately."""
+        probes = self.recent.probes
+        return np.divide(self.recent.expected, probes, out=np.ones(self.size), where=probes > 0.0)
+
+    def patience(self, start: int) -> Floats:
+        """How many windows' worth one may say: two, where the last was empty."""
+        return np.minimum(2.0, self.presence.waited(start, self.rules.window))
+
+    def weigh(self, start: int, evidence: Floats, healthy: Floats, k: Floats, n: Floats, due: Floats) -> None:
+        """Take one window in, summed over networks: nats, successes, probes, expected successes."""
+        self.k, self.n = k, n
+        self.cusum.step(
+            evidence,
+            healthy,
+            n=n,
+            short=due - k,
+            cap=self.rules.settings.cap_country_nats * self.patience(start),
+            gate=self.alarm / 2.0,
+            fade=self.presence.fade,
+            start=start,
+        )
+        there = n > 0.0
+        self.presence.see(there, start)
+        self.presence.age(there, self.rules.day_keep)
+        self.recent.add(k, n, due)
+
+
+class _Recent(Table):
+    """Successes, probes and expected successes of late, by results rather than by time."""
+
+    good: Floats
+    probes: Floats
+    expected: Floats
+    fields = {  # noqa: RUF012  a table's columns are declared once
+        "good": Field(np.float64),
+        "probes": Field(np.float64),
+        "expected": Field(np.float64),
+    }
+
+    def add(self, k: Floats, n: Floats, due: Floats) -> None:
+        """Take one window in."""
+        keep = np.exp2(n / (-2.0 * RESULTS_PER_RECENT))
+        for column, values in ((self.good, k), (self.probes, n), (self.expected, due)):
+            column *= keep
+            column += values

@@ -1,0 +1,129 @@
+"""River's detectors in the places of `SlowdownColumns` and `SilenceColumns`, where the settings name one.
+
+What is usual, who is live and when a silence is over stay ours; what is unusual is the chosen detector's to say.
+One Python object a series: slow, for those who compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import exp
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from detectors.columns.silence import SilenceColumns
+from detectors.columns.slowdown import SlowdownColumns
+from detectors.columns.table import Floats, Ints, StoredColumn
+from detectors.single.bank import from_plain, to_plain
+from detectors.single.binomial import Rules
+from detectors.single.chosen import ChosenDetector, check
+from detectors.single.slowdown import LOOKED_FOR, VALUES_PER_RECENT
+
+_KEY: Final = "chosen"
+
+
+class _Objects:
+    """One detector a series, made when it is first fed."""
+
+    def __init__(self, path: str, parameters: Mapping[str, Any]) -> None:
+        check(path, parameters)
+        self.path, self.parameters = path, parameters
+        self.held: dict[int, ChosenDetector] = {}
+
+    def judge(self, series: int, value: float) -> float:
+        """Score a value, then take it in. Drift detectors know a drift only by then."""
+        detector = self.held.get(series)
+        if detector is None:
+            detector = self.held[series] = ChosenDetector(self.path, self.parameters)
+        score = detector.score_one({"value": value})
+        detector.learn_one({"value": value})
+        return 1.0 if detector.drifted else score
+
+    def store(self) -> StoredColumn:
+        plain = [[series, to_plain(detector)] for series, detector in sorted(self.held.items())]
+        return StoredColumn(self.path, [len(plain)], msgspec.msgpack.encode(plain))
+
+    def load(self, stored: StoredColumn) -> None:
+        if stored.dtype != self.path:
+            raise ValueError(
+                f"the snapshot holds {stored.dtype}, the settings name {self.path}; replay the log"
+            )
+        try:
+            plain = msgspec.msgpack.decode(stored.data)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"damaged state of {self.path}: {error}") from error
+        self.held = {series: from_plain(state) for series, state in plain}
+
+
+class ChosenSlowdown(SlowdownColumns):
+    """Times, judged by the detector that the settings name; only what is slower than usual counts."""
+
+    def __init__(self, rules: Rules, path: str, parameters: Mapping[str, Any]) -> None:
+        self._objects = _Objects(path, parameters)
+        super().__init__(rules)
+
+    @property
+    def score(self) -> Floats:
+        """How each series stands: 1.0 alarms."""
+        return np.asarray(self.statistic / self.rules.settings.alarm_slowness)
+
+    def store(self) -> dict[str, StoredColumn]:
+        """The columns and the objects, as plain bytes."""
+        return {**super().store(), _KEY: self._objects.store()}
+
+    def load(self, stored: Mapping[str, StoredColumn]) -> None:
+        """Become what `store` gave."""
+        if _KEY not in stored:
+            raise ValueError(f"the snapshot holds no {self._objects.path}; replay the log instead")
+        super().load({name: column for name, column in stored.items() if name != _KEY})
+        self._objects.load(stored[_KEY])
+
+    def _weigh(self, start: int, rows: Ints, excess: Floats, spread: Floats) -> None:
+        alarm, close = self.rules.settings.alarm_slowness, self.rules.settings.close_nats
+        usual = self.usual(start)[rows]
+        keep = 0.5 ** (1.0 / VALUES_PER_RECENT)
+        for row, over, expected in zip(rows.tolist(), excess.tolist(), usual.tolist(), strict=True):
+            score = self._objects.judge(row, exp(expected + over))
+            score = score if over > 0.0 else 0.0
+            slower = self.recent[row] / self.recent_weight[row] > LOOKED_FOR / 2.0
+            if score < 1.0 and self.open[row] and slower:
+                score = 1.0  # a drift is told once; it lasts while the series is slower
+            self.statistic[row] = alarm * min(score, 2.0)
+            if score >= 1.0 and not self.open[row]:
+                self.onset[row], self.well[row] = start, 0.0
+            self.open[row] = score >= 1.0
+            self.well[row] = 0.0 if score >= 1.0 else min(close + 2.0, self.well[row] * keep + 1.5)
+            if score < 1.0:
+                self.onset[row] = -1
+
+
+class ChosenSilence(SilenceColumns):
+    """Numbers of results, judged by the detector that the settings name; only fewer than usual counts."""
+
+    def __init__(self, rules: Rules, path: str, parameters: Mapping[str, Any]) -> None:
+        self._objects = _Objects(path, parameters)
+        super().__init__(rules)
+
+    def store(self) -> dict[str, StoredColumn]:
+        """The columns and the objects, as plain bytes."""
+        return {**super().store(), _KEY: self._objects.store()}
+
+    def load(self, stored: Mapping[str, StoredColumn]) -> None:
+        """Become what `store` gave."""
+        if _KEY not in stored:
+            raise ValueError(f"the snapshot holds no {self._objects.path}; replay the log instead")
+        super().load({name: column for name, column in stored.items() if name != _KEY})
+        self._objects.load(stored[_KEY])
+
+    def _judge(self, start: int, n: Floats, own: Floats) -> Floats:
+        """Scores of the chosen detector: of networks that send less than half of the usual, else 0."""
+        usual = self.usual(start)
+        score = np.zeros(self.size)
+        for network in np.flatnonzero(self.first >= 0).tolist():
+            said = self._objects.judge(network, float(n[network]))
+            few = n[network] < 0.5 * usual[network]
+            lasting = bool(self.dark[network])  # a drift is told once; it lasts until results are back
+            score[network] = (max(said, 1.0) if lasting else said) if few else 0.0
+        return score

@@ -1,0 +1,118 @@
+"""The cumulative sums of `binomial.Cusum`, for many series at once: networks, regions, countries.
+
+One column a series, one row a size of drop. Knows nothing of baselines: evidence comes in, a statistic comes out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.columns.table import Bools, Field, Floats, Ints, Table, clipped
+from detectors.single.binomial import RATIO_MAX, SUSPECT, Rules
+
+
+class CusumColumns(Table):
+    """Evidence of a fall and of health, added up for each series. Formulas: `binomial.Cusum`."""
+
+    statistic: Floats
+    probes: Floats
+    short: Floats
+    counted: Floats
+    onset: Ints
+    well: Floats
+    open: Bools
+
+    def __init__(self, rules: Rules) -> None:
+        count = len(rules.settings.drops)
+        self.fields = {  # type: ignore[misc]  # as many rows as there are drops to look for
+            "statistic": Field(np.float64, 0.0, count),
+            "probes": Field(np.float64, 0.0, count),
+            "short": Field(np.float64, 0.0, count),
+            "counted": Field(np.float64, 0.0, count),
+            "onset": Field(np.int64, -1, count),
+            "well": Field(np.float64),
+            "open": Field(np.bool_),
+        }
+        self.rules = rules
+        super().__init__()
+
+    def contrary_drop(self, usual: Floats, doubt: Floats | None = None) -> Floats:
+        """Log odds under the usual that count as "not well" of each series; at most the `doubt` that others have."""
+        drops = self.rules.settings.drops
+        contrary = np.full(self.size, drops[len(drops) // 2])
+        rows = self.open.nonzero()[0]
+        if len(rows):
+            best = np.argmax(self.statistic[:, rows], axis=0)
+            probes = self.probes[best, rows]
+            lost = np.divide(self.short[best, rows], probes, out=np.zeros(len(rows)), where=probes > 0.0)
+            p = usual[rows]
+            half = clipped(p - np.maximum(0.0, lost) / 2.0, 0.02, RATIO_MAX)
+            contrary[rows] = np.maximum(drops[0], np.log(p / (1.0 - p)) - np.log(half / (1.0 - half)))
+        return contrary if doubt is None else np.minimum(contrary, doubt)
+
+    def step(
+        self,
+        evidence: Floats,
+        healthy: Floats,
+        *,
+        n: Floats,
+        short: Floats,
+        cap: Floats,
+        gate: Floats,
+        fade: Floats,
+        start: int,
+    ) -> None:
+        """Take one window in: `evidence` (drops, series) and `healthy` (series) in nats, all others by series."""
+        settings = self.rules.settings
+        value = self.statistic * fade
+        value += np.minimum(evidence, cap)
+        np.minimum(value, settings.statistic_max, out=value)
+        value[value < 1e-9] = 0.0
+        rising = value > 0.0
+        started = rising & (self.statistic == 0.0)
+        self.probes *= self.rules.ebb
+        self.probes += n
+        self.short *= self.rules.ebb
+        self.short += short
+        self.counted += n
+        still = ~rising
+        self.probes[still] = 0.0
+        self.short[still] = 0.0
+        self.counted[still] = 0.0
+        self.onset[still] = -1
+        self.onset[started] = start
+        self.statistic[:] = value
+        bound = settings.cap_nats
+        self.well *= fade
+        self.well += clipped(healthy, -bound, bound)
+        self.well[:] = clipped(self.well, 0.0, settings.close_nats + 2.0)
+        is_open = value.max(axis=0) > gate
+        if is_open.any():
+            self.well[is_open & ~self.open] = 0.0
+            over = np.flatnonzero(is_open & (self.well >= settings.close_nats))
+            if len(over):
+                self.statistic[:, over] = 0.0
+                self.probes[:, over] = 0.0
+                self.short[:, over] = 0.0
+                self.counted[:, over] = 0.0
+                self.onset[:, over] = -1
+                is_open[over] = False
+        self.open[:] = is_open
+
+    def top(self, gate: Floats, shortfall_min: Floats | float) -> Floats:
+        """The most evidence of any drop; no more than the gate where the shortfall is too small to matter."""
+        high = self.statistic > gate
+        if not high.any():
+            return np.asarray(self.statistic.max(axis=0))
+        enough = self.short >= shortfall_min * self.probes
+        return np.asarray(np.where(enough | ~high, self.statistic, gate).max(axis=0))
+
+    def deep(self, alarm: Floats) -> Bools:
+        """Which series have lost so much, or seem to, that it must not become usual soon."""
+        deep = np.zeros(self.size, dtype=np.bool_)
+        rows = (self.open | (self.statistic.max(axis=0) > SUSPECT * alarm)).nonzero()[0]
+        if len(rows):
+            best, least = np.argmax(self.statistic[:, rows], axis=0), self.rules.settings.shortfall_deep
+            least_of = np.where(self.open[rows], least, max(SUSPECT, least))
+            deep[rows] = self.short[best, rows] >= least_of * self.probes[best, rows]
+        return deep

@@ -1,0 +1,288 @@
+"""Which series a vantage's results belong to: numbers for networks, regions and countries, in order of appearance.
+
+Knows names, not numbers of results. There are many more posts and cells than names: what is kept of each is a few
+numbers in arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.columns.table import Ints, Numbers, StoredColumn, load_column, store_column
+from detectors.readings import PostKey
+
+K = TypeVar("K")
+
+_RIGHT_BITS: Final = 32
+_RIGHT_MASK: Final = (1 << _RIGHT_BITS) - 1
+_POST_COLUMNS: Final = ("group", "asn", "region", "vantage")
+
+
+class Numbering(dict[K, int]):
+    """Numbers for names, from 0, in order of appearance."""
+
+    def numbers(self, names: Iterable[K]) -> Ints:
+        """The number of each name; one never seen gets the next."""
+        return np.array([self.setdefault(name, len(self)) for name in names], dtype=np.int64)
+
+
+class Pairs:
+    """Numbers for pairs of numbers, from 0, in order of appearance: 12 bytes a pair, 28 once they were read back.
+
+    The first number is below 2^31, the second below 2^32.
+
+    >>> pairs = Pairs()
+    >>> pairs.numbers(np.array([7, 3, 7]), np.array([1, 1, 1])).tolist(), pairs.left.tolist()
+    ([0, 1, 0], [7, 3])
+    """
+
+    def __init__(self) -> None:
+        self._ascending: Ints = np.empty(0, dtype=np.int64)  # the pairs, each as one number
+        self._order: NDArray[np.int32] = np.empty(0, dtype=np.int32)  # and their numbers
+        self._key: Ints | None = None  # the pairs, by their numbers
+        self._left: Ints | None = None
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @property
+    def left(self) -> Ints:
+        """The first number of each pair."""
+        if self._left is None:
+            self._left = self._keys() >> _RIGHT_BITS
+        return self._left
+
+    def right(self, pairs: Numbers | slice = slice(None)) -> Ints:
+        """The second number of some pairs."""
+        return self._keys()[pairs] & _RIGHT_MASK
+
+    def _keys(self) -> Ints:
+        if self._key is None:
+            self._key = np.empty_like(self._ascending)
+            self._key[self._order] = self._ascending
+        return self._key
+
+    def find(self, left: Ints, right: Ints) -> Ints:
+        """The number of each pair, -1 where it has none."""
+        return self._find((left << _RIGHT_BITS) | right)
+
+    def numbers(self, left: Ints, right: Ints) -> Ints:
+        """The number of each pair; one never seen gets the next."""
+        key = (left << _RIGHT_BITS) | right
+        found = self._find(key)
+        unknown = np.flatnonzero(found < 0)
+        if len(unknown):
+            fresh, first, which = np.unique(key[unknown], return_index=True, return_inverse=True)
+            number = np.empty(len(fresh), dtype=np.int64)
+            number[np.argsort(first)] = np.arange(len(self), len(self) + len(fresh))
+            found[unknown] = number[which]
+            place = np.searchsorted(self._ascending, fresh)
+            self._order = np.insert(self._order, place, number)
+            self._ascending = np.insert(self._ascending, place, fresh)
+            self._key = self._left = None
+        return found
+
+    def _find(self, key: Ints) -> Ints:
+        if not len(self):
+            return np.full(len(key), -1, dtype=np.int64)
+        place = np.minimum(np.searchsorted(self._ascending, key), len(self) - 1)
+        return np.where(self._ascending[place] == key, self._order[place].astype(np.int64), -1)
+
+
+class StoredLayout(msgspec.Struct, array_like=True):
+    """All posts as they are written: names once, and columns of their numbers."""
+
+    groups: list[tuple[str, str, bool]]
+    regions: list[str]
+    vantages: list[str]
+    posts: dict[str, StoredColumn]
+
+
+class Layout:
+    """The series there are, and which belongs to which.
+
+    A *post* is one vantage on one platform; a *cell* one network on one platform; a *group* one country on one
+    platform; a *part* what one region has of one cell; a *region* one region on one platform; a *network* all
+    platforms of one network; a *place* one country, real or simulated. `a_b` is the number of each a's b.
+    """
+
+    def __init__(self) -> None:
+        self.places: Numbering[tuple[str, bool]] = Numbering()  # (country, simulated)
+        self.groups: Numbering[tuple[str, str, bool]] = Numbering()  # (platform, country, simulated)
+        self.group_names: list[tuple[str, str, bool]] = []
+        self.group_place: Ints = np.empty(0, dtype=np.int64)
+        self.networks = Pairs()  # (place, asn)
+        self.cells = Pairs()  # (group, asn)
+        self.regions = Pairs()  # (group, name)
+        self.parts = Pairs()  # (region, cell)
+        self.vantages = Pairs()  # (network, name)
+        self.cell_network: Ints = np.empty(0, dtype=np.int64)
+        # Where there are no regions a post's part is -1.
+        self.post_cell: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self.post_part: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self.post_vantage: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self._region_names: Numbering[str] = Numbering()
+        self._region_names.numbers([""])  # none was given
+        self._vantage_names: Numbering[str] = Numbering()
+
+    def __len__(self) -> int:
+        """How many posts there are."""
+        return len(self.post_cell)
+
+    @property
+    def cell_group(self) -> Ints:
+        """The country's platform of each cell."""
+        return self.cells.left
+
+    @property
+    def network_place(self) -> Ints:
+        """The country of each network."""
+        return self.networks.left
+
+    @property
+    def region_group(self) -> Ints:
+        """The country's platform of each region."""
+        return self.regions.left
+
+    @property
+    def part_region(self) -> Ints:
+        """The region of each part."""
+        return self.parts.left
+
+    @property
+    def part_cell(self) -> Ints:
+        """The cell of each part."""
+        return self.parts.right()
+
+    @property
+    def vantage_network(self) -> Ints:
+        """The network of each vantage."""
+        return self.vantages.left
+
+    def vantages_of(self, posts: Ints, series: Numbers, size: int) -> Ints:
+        """How many different vantages each of `size` series has among `posts`, of which `series` says the series."""
+        if len(self.regions):
+            many = max(1, len(self.vantages))
+            series = np.unique(series.astype(np.int64) * many + self.post_vantage[posts]) // many
+        # Else none is there twice: a vantage without regions has one post on a platform.
+        return np.bincount(series, minlength=size)
+
+    def add(self, posts: Sequence[PostKey]) -> None:
+        """Take posts in, in their order."""
+        self._take(
+            self.groups.numbers((post.platform, post.country, post.simulated) for post in posts),
+            np.array([post.asn for post in posts], dtype=np.int64),
+            self._region_names.numbers(post.region for post in posts),
+            self._vantage_names.numbers(post.vantage for post in posts),
+        )
+
+    def _take(self, group: Ints, asn: Ints, region: Ints, vantage: Ints) -> None:
+        """Take posts in, of which the groups and the names are numbered."""
+        new = list(self.groups)[len(self.group_names) :]
+        self.group_names += new
+        places = self.places.numbers((country, simulated) for _, country, simulated in new)
+        self.group_place = np.concatenate((self.group_place, places))
+        network = self.networks.numbers(self.group_place[group], asn)
+        cell = self.cells.numbers(group, asn)
+        cell_network = np.empty(len(self.cells), dtype=np.int64)
+        cell_network[: len(self.cell_network)] = self.cell_network
+        cell_network[cell] = network
+        self.cell_network = cell_network
+        part = np.full(len(cell), -1, dtype=np.int64)
+        given = np.flatnonzero(region)
+        part[given] = self.parts.numbers(self.regions.numbers(group[given], region[given]), cell[given])
+        seen_from = self.vantages.numbers(network, vantage)
+        self.post_cell = np.concatenate((self.post_cell, cell.astype(np.int32)))
+        self.post_part = np.concatenate((self.post_part, part.astype(np.int32)))
+        self.post_vantage = np.concatenate((self.post_vantage, seen_from.astype(np.int32)))
+
+    # names
+
+    @property
+    def posts(self) -> list[PostKey]:
+        """All posts, in their order; made anew each time."""
+        names, regions, vantages = self.group_names, list(self._region_names), list(self._vantage_names)
+        group, asn, region, vantage = self._numbers()
+        return [
+            PostKey(names[at][0], names[at][1], regions[where], number, vantages[who], names[at][2])
+            for at, number, where, who in zip(
+                group.tolist(), asn.tolist(), region.tolist(), vantage.tolist(), strict=True
+            )
+        ]
+
+    def _numbers(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """Group, asn, region's name and vantage's name of each post."""
+        given = np.flatnonzero(self.post_part >= 0)
+        region = np.zeros(len(self), dtype=np.int64)
+        region[given] = self.regions.right(self.part_region[self.post_part[given]])
+        cell = self.post_cell
+        return self.cell_group[cell], self.cells.right(cell), region, self.vantages.right(self.post_vantage)
+
+    def cell_names(self, cells: Ints) -> list[tuple[str, str, int, bool]]:
+        """Platform, country, asn and whether simulated, of some cells."""
+        groups = [self.group_names[group] for group in self.cell_group[cells].tolist()]
+        asns = self.cells.right(cells).tolist()
+        return [(*group[:2], asn, group[2]) for group, asn in zip(groups, asns, strict=True)]
+
+    def cell_keys(self, cells: Ints) -> list[tuple[str, int]]:
+        """Platform and asn of some cells: all that tells those of one country apart."""
+        groups, asns = self.cell_group[cells].tolist(), self.cells.right(cells).tolist()
+        return [(self.group_names[group][0], asn) for group, asn in zip(groups, asns, strict=True)]
+
+    def region_names(self, regions: Ints) -> list[str]:
+        """The names of some regions."""
+        names = list(self._region_names)
+        return [names[name] for name in self.regions.right(regions).tolist()]
+
+    def homes(self, networks: Ints) -> Mapping[int, Sequence[str]]:
+        """The regions, sorted by name, from which some networks report; none for a network that gives no region."""
+        chosen = np.zeros(len(self.networks), dtype=np.bool_)
+        chosen[networks] = True
+        network = self.cell_network[self.part_cell]
+        parts = np.flatnonzero(chosen[network])
+        homes: dict[int, set[str]] = {}
+        names = self.region_names(self.part_region[parts])
+        for at, name in zip(network[parts].tolist(), names, strict=True):
+            homes.setdefault(at, set()).add(name)
+        return {at: tuple(sorted(names)) for at, names in homes.items()}
+
+    # keeping
+
+    def store(self) -> StoredLayout:
+        """All posts, as plain bytes."""
+        columns = dict(zip(_POST_COLUMNS, self._numbers(), strict=True))
+        return StoredLayout(
+            self.group_names,
+            list(self._region_names),
+            list(self._vantage_names),
+            {name: store_column(column.astype(np.uint32)) for name, column in columns.items()},
+        )
+
+    @classmethod
+    def load(cls, stored: StoredLayout) -> Layout:
+        """What `store` gave. Raises ValueError where that is damaged."""
+        made = cls()
+        if set(stored.posts) != set(_POST_COLUMNS):
+            raise ValueError(f"posts: columns {sorted(stored.posts)}, not {sorted(_POST_COLUMNS)}")
+        shape = stored.posts["group"].shape
+        group, asn, region, vantage = (
+            load_column(stored.posts[name], np.uint32, shape, f"posts.{name}").astype(np.int64)
+            for name in _POST_COLUMNS
+        )
+        made.groups.numbers(stored.groups)
+        made._region_names.numbers(stored.regions)
+        made._vantage_names.numbers(stored.vantages)
+        for column, names in (
+            (group, made.groups),
+            (region, made._region_names),
+            (vantage, made._vantage_names),
+        ):
+            if len(column) and column.max() >= len(names):
+                raise ValueError(f"posts: number {column.max()} of {len(names)} names")
+        made._take(group, asn, region, vantage)
+        return made

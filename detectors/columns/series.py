@@ -1,0 +1,208 @@
+"""Everything that is remembered of all series: the tables, how they grow together, how they stand after a window.
+
+What a window does to them is the bank's business; what is told of them, the survey's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from detectors.columns import vantage_weights as jury
+from detectors.columns.binomial import BinomialColumns, Pool
+from detectors.columns.chosen import ChosenSilence, ChosenSlowdown
+from detectors.columns.cusum import CusumColumns
+from detectors.columns.layout import Layout
+from detectors.columns.silence import SilenceColumns
+from detectors.columns.slowdown import SlowdownColumns
+from detectors.columns.table import Bools, Floats, Ints, Numbers, Table, grained, sums
+from detectors.readings import PostKey
+from detectors.settings import DetectionSettings, TimeSettings
+from detectors.single.binomial import Rules
+
+LIVE_WINDOWS = 5.0  # a series is live that reported within so many windows,
+TWO_RESULTS = 0.15  # what two failures in a row leave of a vantage's excess (`jury.RESULTS_PER_EXCESS`)
+ONE_RESULT = 0.08  # and what one leaves, where nine in ten succeed
+SHARED_NATS = 3.0  # a network of four leans from there on
+LIVE_GAPS = 6.0  # or within so many of its usual gaps
+
+
+class Series:
+    """The tables of one partition.
+
+    Attributes
+    ----------
+    cell_score, group_score, region_score
+        How each network, country and region on a platform stands: 1.0 alarms.
+    cell_live
+        Which networks have reported lately on a platform.
+    group_live, group_bad
+        How many networks of a country report on a platform, and how many of these alarm.
+    """
+
+    def __init__(self, detection: DetectionSettings, time: TimeSettings) -> None:
+        self.detection = detection
+        self.window = time.window_seconds
+        rules = self.rules = Rules.of(detection, time)
+        self.layout = Layout()
+        self.posts = jury.Posts()
+        self.vantages = jury.Posts()
+        self.cells = BinomialColumns(rules)
+        self.groups = Pool(rules)
+        self.regions = Pool(rules)
+        self.silence = (
+            SilenceColumns(rules)
+            if detection.volume_detector is None
+            else ChosenSilence(rules, detection.volume_detector, detection.volume_parameters)
+        )
+        self.country_silence = SilenceColumns(rules)  # of all the results of a country
+        self.ttfb = (
+            SlowdownColumns(rules)
+            if detection.latency_detector is None
+            else ChosenSlowdown(rules, detection.latency_detector, detection.latency_parameters)
+        )
+        self.throughput = SlowdownColumns(rules)
+        self.crowded: Bools = np.empty(0, dtype=np.bool_)  # networks that have a jury
+        self.start = 0  # of the window taken in last
+        self.settle()
+
+    def add(self, posts: Sequence[PostKey]) -> None:
+        """Take vantages in; their series begin knowing nothing."""
+        self.layout.add(posts)
+        self._grow()
+
+    def take(self, layout: Layout) -> None:
+        """Have these vantages, and no others."""
+        self.layout = layout
+        self._grow()
+
+    def _grow(self) -> None:
+        layout, cells = self.layout, len(self.layout.cells)
+        self.posts.grow(len(layout))
+        self.vantages.grow(len(layout.vantages))
+        self.cells.grow(cells)
+        self.groups.grow(len(layout.groups))
+        self.regions.grow(len(layout.regions))
+        self.silence.grow(len(layout.networks))
+        self.country_silence.grow(len(layout.places))
+        self.ttfb.grow(cells)
+        self.throughput.grow(cells)
+        self.crowded = np.bincount(layout.post_cell, minlength=cells) >= jury.JURY
+        self.settle()
+
+    def tables(self) -> dict[str, Table]:
+        """All tables, by the names under which they are stored."""
+        cells = self.cells
+        tables: dict[str, Table] = {
+            "posts": self.posts,
+            "vantages": self.vantages,
+            "baselines": cells.base,
+            "presence": cells.presence,
+            "cusum": cells.cusum,
+            "silence": self.silence,
+            "countries.silence": self.country_silence,
+            "ttfb": self.ttfb,
+            "throughput": self.throughput,
+        }
+        for name, pool in (("groups", self.groups), ("regions", self.regions)):
+            tables |= {
+                f"{name}.presence": pool.presence,
+                f"{name}.cusum": pool.cusum,
+                f"{name}.recent": pool.recent,
+            }
+        return tables
+
+    def settle(self) -> None:
+        """Work out how everything stands."""
+        layout, cells, groups, regions = self.layout, self.cells, self.groups, self.regions
+        group, shortfall = layout.cell_group, cells.shortfall_min
+        alarm = groups.alarm
+        self.group_score = groups.cusum.top(alarm / 2.0, self._pooled_shortfall(shortfall)) / alarm
+        self._need_company(groups.cusum, self.group_score, alarm, self._group_of_post)
+        # One network alone has to lose more to be believed than one of a country that is losing.
+        alone = self.group_score[group] <= 0.5
+        least = np.where(alone, np.maximum(shortfall, self.detection.shortfall_network), shortfall)
+        gate = cells.alarm / 2.0
+        # And where the country is sure, less evidence says that this network is part of it.
+        sure = self.group_score[group] >= 1.0
+        alarm = cells.alarm
+        if sure.any():
+            # What one network says by itself has made its country sure of no more than that.
+            joined = np.where(self._shared()[group], self.detection.alarm_joined, self.detection.alarm_alone)
+            alarm = np.where(sure, np.minimum(alarm, joined), alarm)
+        self.cell_score = cells.cusum.top(gate, least) / alarm
+        self._need_company(cells.cusum, self.cell_score, alarm, self._cell_of_post)
+        self.region_score = np.zeros(regions.size)
+        if regions.size:
+            alarm = regions.alarm
+            self.region_score = regions.cusum.top(alarm / 2.0, self.detection.shortfall_min) / alarm
+            self._need_company(regions.cusum, self.region_score, alarm, self._region_of_post)
+        self.cell_live = self._live()
+        self.group_live = np.bincount(group[self.cell_live], minlength=groups.size)
+        bad = (self.cell_score >= 1.0) & self.cell_live
+        self.group_bad = np.bincount(group[bad], minlength=groups.size)
+
+    def _shared(self) -> Bools:
+        """Which countries' networks say something even without the one of each that says most."""
+        group, size = self.layout.cell_group, self.groups.size
+        says = self.cells.cusum.statistic.max(axis=0)
+        most = np.zeros(size)
+        np.maximum.at(most, group, says)
+        return np.asarray(sums(group, grained(says), size) - most >= SHARED_NATS)
+
+    def _pooled_shortfall(self, of_cells: Floats) -> Floats:
+        """The least loss that is more than a country's wandering: the mean of its networks'."""
+        group, size = self.layout.cell_group, self.groups.size
+        weight = self.cells.base.good_global + self.cells.base.bad_global
+        total = sums(group, grained(weight * of_cells), size)
+        return total / np.maximum(1e-9, sums(group, grained(weight), size))
+
+    def _live(self) -> Bools:
+        presence = self.cells.presence
+        allowed = np.maximum(LIVE_WINDOWS, LIVE_GAPS / presence.share)
+        late = self.start - presence.last <= allowed * self.window
+        dark = self.silence.dark[self.layout.cell_network]
+        return np.asarray((presence.last >= 0) & late & ~dark)
+
+    def networks_live(self) -> Bools:
+        """Which networks report, on whatever platform."""
+        silence = self.silence
+        nats = silence.hazard() * silence.quiet
+        return np.asarray((silence.last >= 0) & ~silence.dark & (nats < self.detection.alarm_silence))
+
+    # sparse series
+
+    def _need_company(
+        self, cusum: CusumColumns, score: Floats, alarm: Floats, series_of_post: Callable[[], Numbers]
+    ) -> None:
+        """Sparse series alarm on little evidence: where one vantage alone has it, they need more."""
+        least = self.detection.alarm_alone
+        sparse = ((score >= 1.0) & (alarm < least)).nonzero()[0]
+        if not len(sparse):
+            return
+        place = np.full(len(score) + 1, -1)  # the last one is for posts that are of no series
+        place[sparse] = np.arange(len(sparse))
+        at = place[series_of_post()]
+        posts = (at >= 0).nonzero()[0]
+        posts = posts[self.posts.lately(self.start, self.window, posts)]
+        lost = np.minimum(self.share_lost(cusum, sparse), ONE_RESULT)
+        posts = posts[self.posts.excess[posts] < -lost[at[posts]]]
+        alone = sparse[self.layout.vantages_of(posts, at[posts], len(sparse)) < 2]
+        score[alone] *= alarm[alone] / least
+
+    def share_lost(self, cusum: CusumColumns, series: Ints) -> Floats:
+        """By how much a vantage has to fall short to share a series' shortfall: half of it, or two results in a row."""
+        best = np.argmax(cusum.statistic[:, series], axis=0)
+        lost = cusum.short[best, series] / np.maximum(1.0, cusum.probes[best, series])
+        return np.asarray(np.maximum(self.detection.shortfall_min, np.minimum(lost / 2.0, TWO_RESULTS)))
+
+    def _cell_of_post(self) -> Numbers:
+        return self.layout.post_cell
+
+    def _group_of_post(self) -> Numbers:
+        return self.layout.cell_group[self.layout.post_cell]
+
+    def _region_of_post(self) -> Numbers:
+        part = self.layout.post_part
+        return np.where(part >= 0, self.layout.part_region[part], -1)

@@ -1,0 +1,307 @@
+"""`volume.Silence` for many networks at once, and what their silences say together.
+
+Equal to the plain one to 1e-9. Whole-column arithmetic, no loop over networks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.columns.binomial import alarm_columns, density_columns
+from detectors.columns.table import Bools, Field, Floats, Ints, Singles, Table, clipped, grained, sums
+from detectors.single.binomial import DAY, HOUR, Rules
+from detectors.single.silence import (
+    ASLEEP,
+    AWAKE,
+    BACK_SPARSE,
+    BACK_WINDOWS,
+    FAINT,
+    FORGOTTEN_SECONDS,
+    GAP_HALF_SECONDS,
+    GAPS_MIN,
+    GAPS_PRIOR,
+    HAZARD_MAX,
+    HOURS,
+    HOURS_PRIOR,
+    HOURS_RESULTS,
+    KNOWN_WINDOWS,
+    LONGEST_FACTOR,
+    LONGEST_MARGIN,
+    LONGEST_MIN,
+    LONGEST_NATS,
+    NETWORKS_SPARSE,
+    NETWORKS_TOGETHER,
+    OFTEN,
+    RESULTS_FAINT,
+    RESUMED_NATS,
+    SILENT_NATS,
+    SPARSE_SHARE,
+    STEADY_SHARE,
+    TOGETHER_NATS,
+    TOGETHER_WINDOWS,
+)
+
+
+class SilenceColumns(Table):
+    """Every network's silence against its own usual gaps. Formulas: `volume.Silence`."""
+
+    first: Ints
+    last: Ints
+    seen: Floats
+    quiet: Floats
+    gaps: Floats
+    gap_sum: Floats
+    gap_square: Floats
+    present: Floats
+    exposed: Floats
+    results: Floats
+    present_hour: Singles
+    exposed_hour: Singles
+    results_hour: Singles
+    longest: Singles
+    pending: Singles
+    dark: Bools
+    joint: Bools  # dark together with most of its country's networks
+    back: Ints
+    onset: Ints
+    fields = {  # noqa: RUF012  a table's columns are declared once
+        "first": Field(np.int64, -1),
+        "last": Field(np.int64, -1),
+        "seen": Field(np.float64),
+        "quiet": Field(np.float64),
+        "gaps": Field(np.float64),
+        "gap_sum": Field(np.float64),
+        "gap_square": Field(np.float64),
+        "present": Field(np.float64),
+        "exposed": Field(np.float64),
+        "results": Field(np.float64),
+        "present_hour": Field(np.float32, 0.0, HOURS),
+        "exposed_hour": Field(np.float32, 0.0, HOURS),
+        "results_hour": Field(np.float32, 0.0, HOURS),
+        "longest": Field(np.float32, 0.0, HOURS),
+        "pending": Field(np.float32, 0.0, HOURS),
+        "dark": Field(np.bool_),
+        "joint": Field(np.bool_),
+        "back": Field(np.int64),
+        "onset": Field(np.int64, -1),
+    }
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self._gap_keep = 0.5 ** (rules.window / GAP_HALF_SECONDS)
+        self._hour_keep = 0.5 ** (rules.window / rules.settings.slot_half_seconds)
+        # A plain float would be rounded to the columns' single precision first.
+        self._long_keep = np.float64(0.5 ** (rules.window / rules.settings.global_half_seconds))
+        self._nats: Floats = np.empty(0)
+        self._excess: Floats = np.empty(0)
+        self.score: Floats = np.empty(0)
+        super().__init__()
+
+    def share(self) -> Floats:
+        """Share of windows in which each network has results."""
+        return np.asarray((self.present + 1.0) / (self.exposed + 2.0))
+
+    def usual(self, start: int) -> Floats:
+        """Results expected in a window."""
+        hour = start % DAY // HOUR
+        overall = self.results / np.maximum(1.0, self.exposed)
+        return np.asarray(
+            (self.results_hour[hour] + HOURS_PRIOR * overall)
+            / (self.exposed_hour[hour].astype(np.float64) + HOURS_PRIOR)
+        )
+
+    def awake(self, start: int, country: Ints, countries: int) -> Floats:
+        """How much of a silent window counts: 0 at hours at which a network usually sleeps, else up to 1.
+
+        An hour of which little is known is like that hour of the country, where results are few.
+        """
+        hour, share = start % DAY // HOUR, self.share()
+        seen, due = self.present_hour[hour], self.exposed_hour[hour] * share
+        prior = np.maximum(HOURS_PRIOR * share, HOURS_RESULTS)
+        like: Floats | float = 1.0
+        if (few := share < OFTEN).any():
+            all_seen, all_due = (sums(country, grained(column), countries) for column in (seen, due))
+            like = ((all_seen + HOURS_RESULTS) / (all_due + HOURS_RESULTS))[country]
+            like = np.where(few, like, 1.0)
+        hourly = (seen + prior * like) / (due + prior)
+        return clipped((hourly - ASLEEP) / (np.maximum(AWAKE, 1.0 - share) - ASLEEP), 0.0, 1.0)
+
+    def hazard(self) -> Floats:
+        """Nats of surprise in one more silent window."""
+        residual = (self.gap_square + GAPS_PRIOR) / (2.0 * (self.gap_sum + GAPS_PRIOR))
+        return np.minimum(HAZARD_MAX, np.log1p(1.0 / residual))
+
+    def warm(self, start: int) -> Bools:
+        """Which networks are known well enough to be missed."""
+        settings = self.rules.settings
+        old = (self.first >= 0) & (start - self.first >= settings.warm_seconds)
+        return np.asarray(old & (self.seen >= settings.warm_results))
+
+    def alive(self, start: int) -> Bools:
+        """Which networks count: known, and not silent for so long that nobody waits for them."""
+        return self.warm(start) & (start - self.last < FORGOTTEN_SECONDS)
+
+    def silent(self) -> Bools:
+        """Which networks are silent for longer than chance."""
+        return (self._nats >= SILENT_NATS) & (self.quiet >= TOGETHER_WINDOWS)
+
+    def step(
+        self, start: int, n: Floats, country: Ints, countries: int, whole: SilenceColumns | None = None
+    ) -> None:
+        """Take one window in: n results of each network; `country` says which networks belong together.
+
+        `whole` has a series a country; those whose results are few take the results of all their networks in.
+        """
+        settings, hour = self.rules.settings, start % DAY // HOUR
+        few = np.zeros(countries, dtype=np.bool_)
+        share, hazard = self.share(), self.hazard()
+        if whole is not None and (few := self._few(share, country, countries)).any():
+            whole.rest(~few)
+            whole.step(start, sums(country, n, countries), np.arange(countries), countries)
+            few &= whole.warm(start)
+        usual = self.usual(start)
+        there = (n > 0.0) & ~((usual >= RESULTS_FAINT) & (n < FAINT * usual))
+        known = self.first >= 0
+        waits = known & ~there
+        ended, gap = there & known, self.quiet + 1.0
+        if waits.any() or self.quiet.any():
+            self.quiet[:] = np.where(waits, self.quiet + self.awake(start, country, countries), 0.0)
+            own, bound = self._weigh(hour, share, hazard)
+        else:  # nobody is silent, nor was in the window before: no gap grows, and none ends that could be too long
+            own = bound = self._nats = self._excess = np.zeros(self.size)
+        together = self._together(start, country, countries, few, whole)
+        score = self._judge(start, n, np.maximum(own, together))
+        self.score = np.where(self.warm(start) & known, score, 0.0)
+        # A slot that was steady is not unlearned by one silence; a slot never seen is learned as it comes. But what
+        # never sleeps and goes dark with its whole country is no sleeper: tomorrow's shutdown at this hour counts.
+        self.joint |= (together >= 1.0) & (share >= STEADY_SHARE)
+        self._turn(start, there, hazard)
+        gain = np.ones(self.size)
+        if self.dark.any():
+            steady = (self.exposed_hour[hour] >= KNOWN_WINDOWS) & (
+                self.present_hour[hour] > 0.5 * share * self.exposed_hour[hour]
+            )
+            gain[self.dark & (steady | self.joint)] = settings.learn_slow
+        self._learn(start, n, there, gain)
+        self._learn_gaps(hour, ended, gap, bound, gain)
+        self.first[there & ~known] = start
+        self.last[there] = start
+        self.seen += there
+
+    @staticmethod
+    def _few(share: Floats, country: Ints, countries: int) -> Bools:
+        """Which countries have results, from whatever network, in less than half of the windows."""
+        empty = sums(country, grained(np.log1p(-share)), countries)
+        return np.asarray(empty > np.log1p(-OFTEN))
+
+    def rest(self, rows: Bools) -> None:
+        """Know nothing of these for the time being: they are judged otherwise."""
+        self.first[rows] = -1
+        self.quiet[rows] = 0.0
+        self.dark[rows] = False
+        self.back[rows] = 0
+        self.onset[rows] = -1
+
+    def _weigh(self, hour: int, share: Floats, hazard: Floats) -> tuple[Floats, Floats]:
+        """Score each silence by itself; gives with it the longest that is learned as a gap, in windows."""
+        alarm = alarm_columns(
+            self.rules,
+            self.rules.settings.alarm_silence,
+            self.rules.settings.alarm_silence * SPARSE_SHARE,
+            share,
+        )
+        longest = self.longest[hour].astype(np.float64)
+        excess = np.maximum(0.0, LONGEST_FACTOR * longest * hazard - LONGEST_NATS)
+        self._nats, self._excess = hazard * self.quiet, excess
+        rarest = np.maximum(LONGEST_MIN, self.longest.max(axis=0))
+        score = np.maximum(
+            self._nats / (alarm + excess),
+            np.where(self.gaps >= GAPS_MIN, self.quiet / (LONGEST_MARGIN * rarest), 0.0),
+        )
+        return score, (alarm + excess) / hazard
+
+    def _judge(self, start: int, n: Floats, own: Floats) -> Floats:
+        """What counts as the score of networks with `n` results: here, our `own`."""
+        return own
+
+    def _together(
+        self, start: int, country: Ints, countries: int, few: Bools, whole: SilenceColumns | None
+    ) -> Floats:
+        """What silences say together: most of a country's networks going silent at once is no chance.
+
+        Where a country's results are few they are weighed as one series, with its own nights and longest gaps: who
+        reports from several networks is silent on all of them at once, and their silences can't be added up.
+        """
+        silent = self.silent()
+        if not (silent.any() or few.any()):
+            return np.zeros(self.size)
+        alive = self.alive(start)
+        silent &= alive
+        together = np.zeros(self.size)
+        if whole is not None and few.any() and (over := few & (whole.score >= 1.0)).any():
+            living = np.bincount(country[alive], minlength=countries)
+            rows = np.flatnonzero(alive & (over & (living >= NETWORKS_SPARSE))[country])
+            together[rows] = whole.score[country[rows]]
+        if not silent.any():
+            return together
+        living = np.bincount(country[alive], minlength=countries)
+        quiet = np.bincount(country[silent], minlength=countries)
+        told = np.round(np.clip(self._nats - self._excess, 0.0, self.rules.settings.alarm_silence) * 2.0**32)
+        total = sums(country, np.where(silent, told, 0.0), countries) / 2.0**32
+        most = (living >= NETWORKS_TOGETHER) & (2 * quiet > living) & ~few
+        score = np.where(most, total / TOGETHER_NATS, 0.0)
+        together[silent] = np.maximum(together[silent], score[country[silent]])
+        return together
+
+    def _turn(self, start: int, there: Bools, hazard: Floats) -> None:
+        """Go dark, or come back."""
+        window = self.rules.window
+        falls = ~self.dark & (self.score >= 1.0)
+        if falls.any():
+            self.onset[falls] = self.last[falls] + window
+            self.back[falls] = 0
+            self.dark |= falls
+        rows = self.dark.nonzero()[0]
+        if not len(rows):
+            return
+        back = np.where(there[rows], self.back[rows] + 1, self.back[rows])
+        back[(self.quiet * hazard)[rows] > RESUMED_NATS] = 0
+        self.back[rows] = back
+        density = density_columns(self.rules, self.share()[rows])
+        again = rows[back >= BACK_SPARSE + (BACK_WINDOWS - BACK_SPARSE) * density]
+        self.dark[again] = False
+        self.joint[again] = False
+        self.onset[again] = -1
+        self.back[again] = 0
+
+    def _learn(self, start: int, n: Floats, there: Bools, gain: Floats) -> None:
+        hour = start % DAY // HOUR
+        seen = (self.first >= 0) | there
+        gain = gain * seen
+        keep = 1.0 - gain * (1.0 - self._long_keep)
+        hourly = 1.0 - gain * (1.0 - self._hour_keep)
+        for overall, by_hour, value in (
+            (self.present, self.present_hour, gain * there),
+            (self.exposed, self.exposed_hour, gain),
+            (self.results, self.results_hour, gain * n),
+        ):
+            overall[:] = overall * keep + value
+            by_hour[hour] = by_hour[hour] * hourly + value
+
+    def _learn_gaps(self, hour: int, ended: Bools, gap: Floats, bound: Floats, gain: Floats) -> None:
+        self.gap_sum *= self._gap_keep
+        self.gap_square *= self._gap_keep
+        self.longest *= self._long_keep
+        self.pending[hour] = np.maximum(self.pending[hour], self.quiet)
+        rows = ended.nonzero()[0]
+        if not len(rows):
+            return
+        length = np.minimum(gap[rows], np.maximum(1.0, 1.5 * bound[rows]))
+        self.gap_sum[rows] += gain[rows] * length
+        self.gap_square[rows] += gain[rows] * length * (length - 1.0)
+        self.gaps[rows] += 1.0
+        rows = rows[gap[rows] > 1.0]
+        if len(rows):
+            held = self.longest[:, rows]
+            self.longest[:, rows] = np.maximum(held, gain[rows] * self.pending[:, rows])
+            self.pending[:, rows] = 0.0

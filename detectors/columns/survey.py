@@ -1,0 +1,358 @@
+"""The survey: what stands in the tables, told in the words of `readings`, for the countries that matter now.
+
+Reads and never changes anything. Costs what the chosen countries have of series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import compress
+from math import isnan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.columns.binomial import Pool
+from detectors.columns.cusum import CusumColumns
+from detectors.columns.series import LIVE_GAPS, Series
+from detectors.columns.table import Bools, Floats, Ints, Numbers
+from detectors.readings import CountryReading, Counts, Opinion, Slowness, Standing, Volume
+
+STIR = 0.5  # more than this, and a country is looked at: a shortfall too small to matter scores no more
+EASING_NATS = 2.0  # contrary evidence from which on an alarm is no longer sure, though not over
+RESUMED_NATS = 2.0  # a silence worth less is no silence
+STALE_WINDOWS = 10 * LIVE_GAPS  # times older than this say nothing of now
+
+_OPINIONS = (Opinion.UNSURE, Opinion.BAD, Opinion.GOOD)
+
+
+class Survey:
+    """The readings of some countries after one window.
+
+    Parameters
+    ----------
+    series
+        The tables, settled.
+    n, k
+        Probes and successes of each network on a platform in the window.
+    seen
+        Results of each network in the window.
+    mechanisms
+        Names of the outcomes.
+    """
+
+    def __init__(
+        self, series: Series, n: Floats, k: Floats, seen: Floats, mechanisms: tuple[str, ...]
+    ) -> None:
+        self.series = series
+        self.n, self.k, self.seen = n, k, seen
+        self.mechanisms = mechanisms
+        self._place_of_cell = series.layout.group_place[series.layout.cell_group]
+        # Asked of every series and then of the chosen ones: worked out once.
+        self._slow_scores = (series.ttfb.score, series.throughput.score)
+
+    def stirring(self) -> Bools:
+        """The places in which something stirs."""
+        series, layout = self.series, self.series.layout
+        stir = np.zeros(len(layout.places), dtype=np.bool_)
+        for column in (series.cell_score, *self._slow_scores):
+            stir[self._place_of_cell[column > STIR]] = True
+        stir[layout.group_place[series.group_score > STIR]] = True
+        stir[layout.group_place[layout.region_group[series.region_score > STIR]]] = True
+        stir[layout.network_place[(series.silence.score > STIR) | series.silence.dark]] = True
+        return stir
+
+    def read(self, chosen: Bools, counts: Counts) -> list[CountryReading]:
+        """The readings of the chosen places, in the order of their appearance."""
+        layout = self.series.layout
+        readings = {
+            place: CountryReading(
+                country,
+                simulated,
+                counts.start,
+                counts.end,
+                platforms={},
+                networks={},
+                past=_Past(self.series, place),
+                regions={},
+                volumes={},
+                slowness={},
+                mechanisms={},
+                control={},
+                vantages={},
+                homes={},
+            )
+            for place, (country, simulated) in enumerate(layout.places)
+            if chosen[place]
+        }
+        if readings:
+            here = chosen[self._place_of_cell]
+            cells = here.nonzero()[0]
+            keys, places = layout.cell_keys(cells), self._place_of_cell[cells].tolist()
+            self._standings(chosen, here, readings, cells, keys, places)
+            self._volumes(chosen, readings)
+            self._slow(readings, cells, keys, places)
+            self._failures(here, readings, counts)
+        return list(readings.values())
+
+    def _standings(
+        self,
+        chosen: Bools,
+        here: Bools,
+        readings: dict[int, CountryReading],
+        cells: Ints,
+        keys: list[tuple[str, int]],
+        places: list[int],
+    ) -> None:
+        series, layout = self.series, self.series.layout
+        group_of, place_of = layout.cell_group, layout.group_place
+        posts = here[layout.post_cell].nonzero()[0]
+        posts = posts[series.posts.lately(series.start, series.window, posts)]
+        cell_of = layout.post_cell[posts]
+        recent = series.cells.base.recent_probes[cells]
+        usual = series.cells.usual[cells]
+        told = self._told(
+            series.cells.cusum,
+            cells,
+            posts,
+            cell_of,
+            score=series.cell_score[cells],
+            live=series.cell_live[cells],
+            n=self.n[cells],
+            k=self.k[cells],
+            expected=usual,
+            reached=np.divide(
+                series.cells.base.recent_good[cells], recent, out=usual.copy(), where=recent > 0.0
+            ),
+        )
+        for place, key, standing in zip(places, keys, told, strict=True):
+            readings[place].networks[key] = standing  # type: ignore[index]  # ours
+        names = layout.group_names
+        groups = chosen[place_of].nonzero()[0]
+        told = self._pooled(
+            series.groups, groups, posts, group_of[cell_of], series.group_score, series.group_live > 0
+        )
+        for group, standing in zip(groups.tolist(), told, strict=True):
+            _at(readings, place_of[group]).platforms[names[group][0]] = standing  # type: ignore[index]  # ours
+        regions = chosen[place_of[layout.region_group]].nonzero()[0]
+        if not len(regions):
+            return
+        part = layout.post_part[posts]
+        given = part >= 0
+        posts, part, cell_of = posts[given], part[given], cell_of[given]
+        region_of = layout.part_region[part]
+        live = np.bincount(region_of[series.cell_live[cell_of]], minlength=series.regions.size) > 0
+        told = self._pooled(series.regions, regions, posts, region_of, series.region_score, live)
+        groups_of = layout.region_group[regions].tolist()
+        for group, name, standing in zip(groups_of, layout.region_names(regions), told, strict=True):
+            _at(readings, place_of[group]).regions[names[group][0], name] = standing  # type: ignore[index]  # ours
+
+    def _pooled(
+        self, pool: Pool, rows: Ints, posts: Ints, pool_of_post: Numbers, score: Floats, live: Bools
+    ) -> list[Standing]:
+        probes, expected = pool.recent.probes[rows], pool.expected[rows]
+        return self._told(
+            pool.cusum,
+            rows,
+            posts,
+            pool_of_post,
+            score=score[rows],
+            live=live[rows],
+            n=pool.n[rows],
+            k=pool.k[rows],
+            expected=expected,
+            reached=np.divide(pool.recent.good[rows], probes, out=expected.copy(), where=probes > 0.0),
+        )
+
+    def _told(
+        self,
+        cusum: CusumColumns,
+        rows: Ints,
+        posts: Ints,
+        series_of_post: Numbers,
+        *,
+        score: Floats,
+        live: Bools,
+        n: Floats,
+        k: Floats,
+        expected: Floats,
+        reached: Floats,
+    ) -> list[Standing]:
+        """Standings of `rows`; `posts` are the vantages that reported lately, `series_of_post` where they belong."""
+        well = cusum.well[rows]
+        bad = (score >= 1.0) & (well < EASING_NATS)
+        good = (score < 1.0) & (well >= self.series.detection.close_nats)
+        opinion = np.where(live, np.where(bad, 1, np.where(good, 2, 0)), 0)
+        onset, probes = np.full(len(rows), -1), np.zeros(len(rows), dtype=np.int64)
+        at = cusum.open[rows].nonzero()[0]
+        if len(at):
+            best = np.argmax(cusum.statistic[:, rows[at]], axis=0)
+            onset[at] = cusum.onset[best, rows[at]]
+            probes[at] = _whole(cusum.counted[best, rows[at]])
+        columns = (
+            opinion,
+            score,
+            _whole(n),
+            _whole(k),
+            expected,
+            reached,
+            onset,
+            probes,
+            *self._vantages(cusum, rows, at, posts, series_of_post),
+            live,
+        )
+        says, scores, all_, some, usual, now, began, *rest = (column.tolist() for column in columns)
+        opinions = [_OPINIONS[said] for said in says]
+        onsets = [since if since >= 0 else None for since in began]
+        # In the order of the fields, which is their price by name halved.
+        return list(map(Standing, opinions, scores, all_, some, usual, now, onsets, *rest))
+
+    def _vantages(
+        self, cusum: CusumColumns, rows: Ints, at: Ints, posts: Ints, series_of_post: Numbers
+    ) -> tuple[Ints, Ints]:
+        """How many vantages each series has, and how many of these share its shortfall; it is open at `at`."""
+        series, size = self.series, len(rows)
+        place = np.searchsorted(rows, series_of_post)
+        many = series.layout.vantages_of(posts, place, size)
+        if not len(at):
+            return many, np.zeros(size, dtype=np.int64)
+        least = np.full(size, np.inf)
+        least[at] = series.share_lost(cusum, rows[at])
+        bad = series.posts.excess[posts] < -least[place]
+        return many, series.layout.vantages_of(posts[bad], place[bad], size)
+
+    def _volumes(self, chosen: Bools, readings: dict[int, CountryReading]) -> None:
+        series, layout, silence = self.series, self.series.layout, self.series.silence
+        place_of = layout.network_place
+        rows = np.flatnonzero(chosen[place_of])
+        dark, back = silence.dark[rows], silence.back[rows]
+        alive = silence.alive(series.start)[rows]
+        nats = silence.hazard()[rows] * silence.quiet[rows]
+        says = np.where(dark, np.where(back > 0, 0, 1), np.where(nats < RESUMED_NATS, 2, 0))
+        opinion = np.where(alive, says, 0)
+        score = np.where(opinion == 1, np.maximum(1.0, silence.score[rows]), silence.score[rows])
+        onset = np.where(dark, silence.onset[rows], -1)
+        vantage_network = layout.vantage_network
+        lately = series.vantages.lately(series.start, series.window)
+        vantages = np.bincount(vantage_network[lately], minlength=len(layout.networks))[rows]
+        usual = silence.usual(series.start)[rows]
+        places, asns, homes = place_of[rows], layout.networks.right(rows), layout.homes(rows)
+        first = silence.first[rows]
+        columns = (rows, places, asns, opinion, score, self.seen[rows], usual, onset, alive, first, vantages)
+        for network, place, asn, says_, scored, seen, expected, began, live, since, many in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            reading = readings[place]
+            reading.volumes[asn] = Volume(  # type: ignore[index]  # ours
+                _OPINIONS[says_],
+                scored,
+                seen,
+                expected,
+                began if began >= 0 else None,
+                live,
+                since if since >= 0 else None,
+            )
+            reading.vantages[asn] = many  # type: ignore[index]  # ours
+            reading.homes[asn] = homes.get(network, ())  # type: ignore[index]  # ours
+
+    def _slow(
+        self,
+        readings: dict[int, CountryReading],
+        cells: Ints,
+        keys: list[tuple[str, int]],
+        places: list[int],
+    ) -> None:
+        """The slower of the two measures of each network on a platform; nothing where neither was measured."""
+        series = self.series
+        measured = ((series.ttfb.first >= 0) | (series.throughput.first >= 0))[cells]
+        rows = cells[measured]
+        if not len(rows):
+            return
+        scored, told = [], []
+        for table, of_table, sign in zip(
+            (series.ttfb, series.throughput), self._slow_scores, (1.0, -1.0), strict=True
+        ):
+            fresh = series.start - table.last[rows] <= STALE_WINDOWS * series.window
+            score, usual = of_table[rows], table.usual(series.start, rows)
+            scored.append(np.where(table.first[rows] >= 0, score, -1.0))
+            well = table.well[rows] >= series.detection.close_nats
+            opinion = np.where(fresh, np.where(score >= 1.0, 1, np.where(well, 2, 0)), 0)
+            now, expected = np.exp(sign * (usual + table.slower[rows])), np.exp(sign * usual)
+            onset = np.where(table.open[rows], table.onset[rows], -1)
+            pace = np.exp(-table.latest[rows]) if len(table.latest) else np.full(len(rows), np.nan)
+            told.append((opinion, score, now, expected, onset, pace))
+        worse = scored[1] > scored[0]  # of equal ones, the time to first byte
+        columns = (worse, *(np.where(worse, b, a) for a, b in zip(*told, strict=True)))
+        by_speed, says, scores, now, usual, began, paces = (column.tolist() for column in columns)
+        standings = map(
+            Slowness,
+            [_OPINIONS[said] for said in says],
+            scores,
+            ["throughput" if speed else "ttfb_ms" for speed in by_speed],
+            now,
+            usual,
+            [since if since >= 0 else None for since in began],
+            [None if isnan(pace) else pace for pace in paces],
+        )
+        for place, key, slowness in zip(
+            compress(places, measured), compress(keys, measured), standings, strict=True
+        ):
+            readings[place].slowness[key] = slowness  # type: ignore[index]  # ours
+
+    def _failures(self, here: Bools, readings: dict[int, CountryReading], counts: Counts) -> None:
+        """How results failed in this window, and what the controls of the failing ones said."""
+        layout, outcomes, place_of = self.series.layout, len(self.mechanisms), self._place_of_cell
+        failed = (~counts.ok).nonzero()[0]
+        cell = layout.post_cell[counts.post[failed]].astype(np.int64)
+        asked = here[cell]
+        failed, cell = failed[asked], cell[asked]
+        keys, many = np.unique(cell * outcomes + counts.mechanism[failed], return_counts=True)
+        names, places = layout.cell_keys(keys // outcomes), place_of[keys // outcomes].tolist()
+        for key, name, place, count in zip(keys.tolist(), names, places, many.tolist(), strict=True):
+            found = readings[place].mechanisms
+            held = found.setdefault(name, {})  # type: ignore[attr-defined]  # ours
+            held[self.mechanisms[key % outcomes]] = count
+        control = counts.control[failed]
+        known = control >= 0
+        keys, many = np.unique(cell[known] * 2 + (control[known] == 1), return_counts=True)
+        names, places = layout.cell_keys(keys // 2), place_of[keys // 2].tolist()
+        for key, (platform, _), place, count in zip(keys.tolist(), names, places, many.tolist(), strict=True):
+            told = readings[place].control
+            good, bad = told.get(platform, (0, 0))
+            told[platform] = (good + count, bad) if key % 2 else (good, bad + count)  # type: ignore[index]  # ours
+
+
+class _Past(Mapping[tuple[str, int], NDArray[np.float64]]):
+    """The last windows of a country's networks: few countries are asked for them, and those before the next window."""
+
+    def __init__(self, series: Series, place: int) -> None:
+        self._series, self._place, self._start = series, place, series.start
+        self._held: dict[tuple[str, int], NDArray[np.float64]] | None = None
+
+    def _read(self) -> Mapping[tuple[str, int], NDArray[np.float64]]:
+        if self._held is None:
+            series, layout = self._series, self._series.layout
+            if series.start != self._start:
+                raise RuntimeError("the past of a window is asked for when the next one has been taken in")
+            cells = (layout.group_place[layout.cell_group] == self._place).nonzero()[0]
+            self._held = dict(
+                zip(layout.cell_keys(cells), series.cells.waiting(self._start, cells), strict=True)
+            )
+        return self._held
+
+    def __getitem__(self, cell: tuple[str, int]) -> NDArray[np.float64]:
+        return self._read()[cell]
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+
+def _at(readings: dict[int, CountryReading], place: np.int64) -> CountryReading:
+    return readings[int(place)]
+
+
+def _whole(values: Floats) -> NDArray[np.int64]:
+    return np.rint(values).astype(np.int64)

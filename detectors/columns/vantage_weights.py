@@ -1,0 +1,112 @@
+"""One network has one vote: how the vantages of a network come to the successes and probes that count.
+
+With three vantages or more, none carries the network: one that differs from the median of all is left out while
+it is in the minority, and none counts for more than twice the median vantage's probes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from detectors.columns.table import Bools, Field, Floats, Ints, Numbers, Singles, Table, medians
+
+JURY: Final = 3
+RESULTS_PER_EXCESS: Final = 6.0  # half-life of a vantage's own ratio, in its results
+APART: Final = 0.28  # from the median: three results in a row where the others' were other
+PROBES_MANY: Final = 2.0  # times the median vantage's
+WEIGHT_GRAIN: Final = 16.0  # weights are sixteenths, so that sums are exact in any order
+GAP_GAIN: Final = 1.0 - 0.5 ** (
+    1.0 / 20.0
+)  # the half-life of a vantage's usual gap is 20 windows with results
+LATELY_GAPS: Final = 6.0
+LATELY_WINDOWS: Final = 10.0
+
+
+class Posts(Table):
+    """What is remembered of each vantage on each platform.
+
+    `excess` is its ratio of late less what is usual of its network; `gap` the usual number of windows between
+    windows with results.
+    """
+
+    excess: Singles
+    gap: Singles
+    last: Ints
+    fields = {  # noqa: RUF012  a table's columns are declared once
+        "excess": Field(np.float32),
+        "gap": Field(np.float32, 1.0),
+        "last": Field(np.int64, -1),
+    }
+
+    def lately(self, start: int, window: int, rows: Ints | slice = slice(None)) -> Bools:
+        """Which have reported lately, by their own usual gap."""
+        allowed = np.maximum(LATELY_WINDOWS, LATELY_GAPS * self.gap[rows])
+        last = self.last[rows]
+        return np.asarray((last >= 0) & (start - last <= allowed * window))
+
+    def see(self, rows: Ints, start: int, window: int) -> None:
+        """Note that these have results in this window."""
+        last, gap = self.last[rows], self.gap[rows]
+        longer = (start - last) / window - gap
+        self.gap[rows] = np.where(last >= 0, gap + GAP_GAIN * longer, gap)
+        self.last[rows] = start
+
+
+def weigh(
+    posts: Posts,
+    cell: Numbers,
+    crowded: Bools,
+    rows: Ints,
+    k: Floats,
+    n: Floats,
+    usual: Floats,
+    start: int,
+    window: int,
+) -> Floats:
+    """Take one window of vantages in; gives the weight, 0 to 1, with which each of `rows` counts.
+
+    Parameters
+    ----------
+    posts
+        All vantages.
+    cell
+        The network (on its platform) of each.
+    crowded
+        Which networks have `JURY` vantages or more, whether these have results now or not.
+    rows
+        Those that have results in this window.
+    k, n
+        Successes and probes of `rows`.
+    usual
+        The ratio expected of each network.
+    """
+    share = 1.0 - np.exp2(n / -RESULTS_PER_EXCESS)
+    mine = cell[rows]
+    posts.excess[rows] += share * (k / n - usual[mine] - posts.excess[rows])
+    posts.see(rows, start, window)
+    weight = np.ones(len(rows))
+    sits = crowded[mine].nonzero()[0]
+    if not len(sits):
+        return weight
+    jurors, mine = rows[sits], mine[sits]
+    size = len(usual)
+    busy = np.zeros(size, dtype=np.bool_)
+    busy[mine] = True
+    members = busy[cell].nonzero()[0]
+    members = members[posts.lately(start, window, members)]
+    excess, theirs = posts.excess[members], cell[members]
+    many = n[sits]
+    # One look for both medians: of the members' excess, and of the jurors' probes.
+    count, low, high = medians(
+        np.concatenate((theirs, mine + size)), np.concatenate((excess, many.astype(np.float32))), 2 * size
+    )
+    (members_of, present), (middle, probes) = count.reshape(2, -1), ((low + high) / 2.0).reshape(2, -1)
+    strangers = np.bincount(theirs[np.abs(excess - middle[theirs]) > APART], minlength=size)
+    minority = (members_of >= JURY) & (2 * strangers < members_of)
+    out = minority[mine] & (np.abs(posts.excess[jurors] - middle[mine]) > APART)
+    bound = np.minimum(1.0, PROBES_MANY * probes[mine] / many)
+    bound = np.where(present[mine] >= JURY, np.ceil(bound * WEIGHT_GRAIN) / WEIGHT_GRAIN, 1.0)
+    weight[sits] = np.where(out, 0.0, bound)
+    return weight

@@ -1,0 +1,1 @@
+"""Readings go in, snapshots of incidents come out."""

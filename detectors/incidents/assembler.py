@@ -1,0 +1,508 @@
+"""The assembler: one event in the world is one incident, which grows, shrinks, is restored, and may come back.
+
+Readings of one window go in; snapshots of the incidents about which there is something to tell come out. Which losses
+belong together is said by `causes`, how an incident moves by `moves`, what one remembers by `case`, and what was
+measured by `evidence`; here they are put together: matching, holding back, linking, and telling.
+
+Memory is bounded: by the incidents in hand, and by limits on those that are over and on the calendar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import ceil
+from operator import itemgetter
+from statistics import median_low
+from typing import Final, NamedTuple
+
+import msgspec
+
+from detectors.incidents.case import TURN_SECONDS, Case, grows, reasons
+from detectors.incidents.causes import Cause, find_causes
+from detectors.incidents.evidence import Past, at_same_time, coincident, like
+from detectors.incidents.moves import Event, Phase, Told, move
+from detectors.incidents.quiet import Worldwide
+from detectors.incidents.snapshots import Kind, Snapshot, incident_id
+from detectors.incidents.telling import keep_open, snapshot_of
+from detectors.incidents.votes import Part, Vote, vote
+from detectors.readings import CountryReading, Reading, Scheduled
+from detectors.settings import IncidentSettings, TimeSettings
+from detectors.state import read_stored
+
+SNAPSHOT_VERSION: Final = 1
+PAST_MAX: Final = 256  # a country: one a night for the days that are remembered, and room for more
+CALENDAR_MAX: Final = 512  # a country
+DOUBT_WINDOWS: Final = 2
+WAVERING_MAX: Final = 4
+AFTERMATH_SECONDS: Final = 7200
+RELAPSE_WINDOWS: Final = 2  # a relapse is told when it lasts
+_DAY: Final = 86_400
+_RECENT_FADE: Final = 0.7
+_RECENT_LEAST: Final = 0.1
+_RECENT_TELLING: Final = 2.0
+_RECENT_ENOUGH: Final = 8
+_AGREEING: Final = 0.25  # share of the networks that make an onset
+
+Place = tuple[str, bool]
+
+
+class _Country(msgspec.Struct, array_like=True):
+    """What is remembered of one country, real or simulated."""
+
+    cases: list[Case] = []
+    past: list[Past] = []
+    quiet: dict[str, int] = {}  # platform: end of the last window in which the world had lost it
+    recent: dict[
+        tuple[str, int, str], tuple[float, float]
+    ] = {}  # successes and results of late, while it stirs
+    doubts: dict[tuple[str, str], int] = {}  # (platform, region): windows in a row in which it seemed to lag
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    version: int
+    now: int
+    countries: list[tuple[str, bool, _Country]]
+    calendar: list[Scheduled]
+    open: list[Snapshot]
+
+
+class _Told(NamedTuple):
+    told: Told
+    reason: str
+
+
+class Assembler:
+    """Makes incidents of readings.
+
+    Parameters
+    ----------
+    incidents
+        What an operator may set of it.
+    time
+        The length of a window.
+    version
+        Of the detector: part of every incident's id.
+    fingerprint
+        Of the settings: said in every snapshot.
+    """
+
+    def __init__(
+        self, incidents: IncidentSettings, time: TimeSettings, version: str, fingerprint: str
+    ) -> None:
+        self.settings = incidents
+        self.window_seconds = time.window_seconds
+        self.version = version
+        self.fingerprint = fingerprint
+        self._now = 0
+        self._countries: dict[Place, _Country] = {}
+        self._calendar: dict[str, Scheduled] = {}
+        self._open: dict[str, Snapshot] = {}
+
+    @property
+    def watch(self) -> Collection[Place]:
+        """Countries with incidents in hand: to be read in every window, though they be calm."""
+        return {
+            place
+            for place, held in self._countries.items()
+            if any(case.phase is not Phase.RESOLVED for case in held.cases)
+        }
+
+    @property
+    def open(self) -> list[Snapshot]:
+        """The last snapshot of every incident that is open."""
+        return list(self._open.values())
+
+    def schedule(self, event: Scheduled) -> None:
+        """Take a scheduled event in; the same again changes nothing, another under its id replaces it."""
+        if event.end < self._now - self.settings.previous_days * _DAY:
+            self._calendar.pop(event.id, None)
+            return
+        self._calendar[event.id] = event
+        mine = [held for held in self._calendar.values() if held.country == event.country]
+        if len(mine) > CALENDAR_MAX:
+            del self._calendar[min(mine, key=lambda held: (held.end, held.id)).id]
+
+    def step(self, reading: Reading) -> list[Snapshot]:
+        """Weigh one window. Gives what there is to tell, in the order of countries."""
+        self._now = reading.end
+        self._forget({(country.country, country.simulated) for country in reading.countries})
+        worldwide = Worldwide(reading.health, self.settings)
+        told: list[Snapshot] = []
+        for country in sorted(reading.countries, key=lambda c: (c.country, c.simulated)):
+            told.extend(self._step_country(country, worldwide))
+        keep_open(self._open, told)
+        return told
+
+    # one country
+
+    def _step_country(self, reading: CountryReading, worldwide: Worldwide) -> list[Snapshot]:
+        place = (reading.country, reading.simulated)
+        held = self._countries.get(place) or _Country(cases=[], past=[])
+        sure: list[Case] = []
+        known = [case for case in held.cases if case.phase is not Phase.SUSPECTED]
+        mending = {part for case in known for part in case.mending}
+        held.recent = _recent(reading, held.recent)
+        recent = held.recent
+
+        def mends(part: Part) -> bool:
+            return part in mending or (part in recent and _is_well(vote(part, reading), *recent[part]))
+
+        doubts: dict[tuple[str, str], int] = {}
+        for found in find_causes(reading, self.settings, mends):
+            case = self._match(found, held.cases)
+            _hand_over(found, case, held)
+            taken = {
+                part
+                for other in known
+                if other is not case and other.phase is not Phase.GONE
+                for part in other.parts
+            }
+            cause = found.without(taken | self._doubtful(found, mending, held.doubts, doubts))
+            if cause is not None and case is not None:
+                cause = case.admit(cause)
+            if cause is None:
+                continue
+            if case is None:
+                case = _suspect(cause, reading)
+                held.cases.append(case)
+            case.take_cause(cause, reading)
+            if case.phase is Phase.SUSPECTED:
+                case.held += 1
+                if not self._waits(cause, case, held, reading, worldwide):
+                    sure.append(case)
+        held.doubts = doubts
+        held.cases = _without_absorbed(held.cases)
+        told: list[Snapshot] = []
+        # Of several that are ready at once, one may be a part of another: the widest is told, the others wait.
+        widest = max(sure, key=lambda case: len(case.losses), default=None)
+        for case in held.cases:
+            case.weigh(reading, self.settings)
+            case.quieted = worldwide.quiets(case)
+            if case.quieted:
+                held.quiet.update(dict.fromkeys(case.platforms, reading.end))
+            ready = case is widest
+            told.extend(
+                self._tell(case, reading, said) for said in self._move(case, reading, sure=ready, held=held)
+            )
+        held.cases = [case for case in held.cases if case.phase is not Phase.GONE]
+        if not held.cases:
+            held.quiet = {
+                p: end for p, end in held.quiet.items() if reading.end - end < self.settings.merge_seconds
+            }
+        if held.cases or held.past or held.quiet or held.recent:
+            self._countries[place] = held
+        else:
+            self._countries.pop(place, None)
+        return told
+
+    @staticmethod
+    def _doubtful(
+        cause: Cause,
+        mending: Collection[Part],
+        before: Mapping[tuple[str, str], int],
+        now: dict[tuple[str, str], int],
+    ) -> set[Part]:
+        """Regions that seem to lag behind while the networks mend: an alarm that has not calmed down, or the truth.
+
+        What stays so for a few windows in a row is the truth. Counts go into `now`.
+        """
+        platforms = {part.platform for part in mending if part.asn}
+        doubtful = set()
+        for part in cause.parts:
+            if part.region and part.platform in platforms:
+                key = (part.platform, part.region)
+                now[key] = before.get(key, 0) + 1
+                if now[key] <= DOUBT_WINDOWS:
+                    doubtful.add(part)
+        return doubtful
+
+    def _match(self, cause: Cause, cases: Sequence[Case]) -> Case | None:
+        """The case that this cause belongs to: one that has been told before a mere suspicion, then the most alike."""
+        told = [case for case in cases if case.phase is not Phase.SUSPECTED]
+        suspected = [case for case in cases if case.phase is Phase.SUSPECTED]
+        for group in (told, suspected):
+            best, found = 0.0, None
+            for case in group:
+                kinship = case.kinship(cause, self.settings)
+                if kinship > best:
+                    best, found = kinship, case
+            if found is not None:
+                return found
+        return None
+
+    def _waits(
+        self,
+        cause: Cause,
+        case: Case,
+        held: _Country,
+        reading: CountryReading,
+        worldwide: Worldwide,
+    ) -> bool:
+        """Whether it is too early to tell: more is on its way, or it may yet turn out to be part of another."""
+        settle = self.settings.settle_windows
+        if _is_aftermath(cause, held, reading.end):
+            return True
+        since_quiet = reading.end - max((held.quiet.get(p, 0) for p in cause.platforms), default=0)
+        if since_quiet <= self.settings.recovery_windows * self.window_seconds:
+            return True  # of what the world had lost, each country is back in its own minute
+        if cause.alone_and_faint(reading, self.settings):
+            return True
+        if any(
+            other.phase in (Phase.OPEN, Phase.EASING)
+            and reading.end - other.detected <= settle * self.window_seconds
+            for other in held.cases
+        ):
+            return case.held <= settle
+        if worldwide.stirs(case) and case.held <= settle:
+            return True
+        return cause.growing and case.held <= self.settings.hold_windows
+
+    def _move(self, case: Case, reading: CountryReading, *, sure: bool, held: _Country) -> Iterable[_Told]:
+        """Let the window's events move a case; gives what is to be told."""
+        event = case.event(reading)
+        if case.phase is Phase.RESOLVED:
+            case.relapsing = case.relapsing + 1 if event is Event.BAD else 0
+            if case.relapsing < RELAPSE_WINDOWS:
+                return
+        if case.phase is Phase.SUSPECTED:
+            if sure and not case.quieted and event is Event.BAD:
+                event = Event.SURE
+            elif event is Event.RECOVERED or reading.end - case.heard > self.settings.merge_seconds:
+                event = Event.WELL  # nothing was told of it, so nothing need be waited for
+        if event is None:
+            yield from self._news(case, reading)
+            return
+        step = move(case.phase, event)
+        relapsed = case.phase is Phase.RESOLVED and step.phase is Phase.OPEN
+        case.phase = step.phase
+        if step.told is Told.OPEN:
+            self._open_case(case, reading, held)
+            yield _Told(Told.OPEN, "")
+        elif step.told is Told.RESOLVED:
+            case.resolved = case.recovered_at()
+            case.scope, case.severity = case.widest, case.worst
+            yield _Told(Told.RESOLVED, "")
+        elif relapsed:
+            case.resolved = None
+            yield _Told(Told.UPDATED, "lost again")
+        else:
+            yield from self._news(case, reading)
+
+    def _open_case(self, case: Case, reading: CountryReading, held: _Country) -> None:
+        case.detected = reading.end
+        case.date(reading)
+        case.onset = first_onset(case, reading)
+        days = self.settings.previous_days
+        over = [
+            *held.past,
+            *(_past(other) for other in held.cases if other.phase is Phase.RESOLVED and other is not case),
+        ]
+        before = [past for past in over if like(case, past) and past.onset >= case.onset - days * _DAY]
+        case.previous = [past.id for past in before]
+        recent = case.onset - self.settings.recurrence_days * _DAY
+        case.same_time = sum(
+            past.onset >= recent and at_same_time(past.onset, case.onset, self.settings) for past in before
+        )
+        key = " ".join([*case.platforms, *(f"{asn}{region}" for asn, region in sorted(case.units))])
+        case.id = incident_id(
+            case.kind, case.country, reading.start, self.version, "simulated" if case.simulated else "", key
+        )
+
+    def _news(self, case: Case, reading: CountryReading) -> Iterable[_Told]:
+        """An update, when something that a reader would note has changed and stayed so."""
+        if case.phase not in (Phase.OPEN, Phase.EASING):
+            return
+        self._link(case, reading.end)
+        now = case.news()
+        if now == case.told:
+            case.pending, case.pending_windows = [], 0
+            return
+        case.pending_windows = case.pending_windows + 1 if now == case.pending else 1
+        case.pending = now
+        # What goes to and fro must stay ever longer to be told again; what grows need not.
+        patience = 1 if grows(case.told, now) else 2 ** min(case.wavering, WAVERING_MAX)
+        if case.pending_windows < self.settings.news_windows * patience:
+            return
+        said = reasons(case.told, now, self.settings.platform_names)
+        if not said:
+            case.told = now
+            return
+        if grows(case.told, now):
+            _date_again(case, reading)
+        else:
+            case.wavering += 1
+        step = move(case.phase, Event.NEWS)
+        if step.told is not None:
+            yield _Told(step.told, "; ".join(said))
+
+    def _link(self, case: Case, now: int) -> None:
+        events = [event for event in self._calendar.values() if event.country == case.country]
+        linked = {event.id for event in events if coincident(case, event, now, self.settings)}
+        case.coincides = sorted(linked | set(case.coincides))
+
+    # telling
+
+    def _tell(self, case: Case, reading: CountryReading, said: _Told) -> Snapshot:
+        self._link(case, reading.end)
+        if said.told is not Told.RESOLVED:
+            case.remember_worst()
+        case.seq += 1
+        case.updated = reading.end
+        case.reason = said.reason
+        case.told, case.pending, case.pending_windows = case.news(), [], 0
+        return snapshot_of(
+            case, reading, said.told, self._calendar, self.settings, self.version, self.fingerprint
+        )
+
+    # what is over
+
+    def _forget(self, stirring: Collection[Place]) -> None:
+        """Let go of what is too old: relapses that can't come any more, past incidents, events."""
+        horizon = self._now - self.settings.previous_days * _DAY
+        for place, held in list(self._countries.items()):
+            for case in held.cases:
+                if case.phase is Phase.RESOLVED and self._now - case.updated > self.settings.merge_seconds:
+                    case.phase = move(case.phase, Event.EXPIRED).phase
+                    held.past.append(_past(case))
+            held.cases = [case for case in held.cases if case.phase is not Phase.GONE]
+            held.past = [past for past in held.past if past.onset >= horizon][-PAST_MAX:]
+            if place not in stirring:
+                held.recent = {}
+            if not (held.cases or held.past or held.quiet or held.recent):
+                del self._countries[place]
+        for name in [name for name, event in self._calendar.items() if event.end < horizon]:
+            del self._calendar[name]
+
+    # keeping
+
+    def snapshot(self) -> bytes:
+        """The whole state, as versioned plain numbers (MessagePack)."""
+        stored = _Stored(
+            SNAPSHOT_VERSION,
+            self._now,
+            [(*place, held) for place, held in sorted(self._countries.items())],
+            [event for _, event in sorted(self._calendar.items())],
+            [snapshot for _, snapshot in sorted(self._open.items())],
+        )
+        return msgspec.msgpack.encode(stored)
+
+    def restore(self, data: bytes) -> None:
+        """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
+        stored = read_stored(data, _Stored, SNAPSHOT_VERSION, "assembler snapshot")
+        self._now = stored.now
+        self._countries = {(country, simulated): held for country, simulated, held in stored.countries}
+        self._calendar = {event.id: event for event in stored.calendar}
+        self._open = {snapshot.id: snapshot for snapshot in stored.open}
+
+
+def _without_absorbed(cases: Sequence[Case]) -> list[Case]:
+    """Drop suspicions that have turned out to be part of an incident."""
+    told = [set(case.losses) for case in cases if case.phase is not Phase.SUSPECTED]
+    return [
+        case
+        for case in cases
+        if case.phase is not Phase.SUSPECTED or not any(set(case.losses) <= losses for losses in told)
+    ]
+
+
+def _hand_over(cause: Cause, case: Case | None, held: _Country) -> None:
+    """Close the book on what is over and wholly part of something new, that is no relapse of it."""
+    parts = {tuple(part) for part in cause.parts}
+    for other in held.cases:
+        if other.phase is Phase.RESOLVED and other is not case and set(other.losses) <= parts:
+            other.phase = move(other.phase, Event.EXPIRED).phase
+            held.past.append(_past(other))
+
+
+def _suspect(cause: Cause, reading: CountryReading) -> Case:
+    return Case(
+        id="",
+        kind=cause.kind,
+        country=reading.country,
+        simulated=reading.simulated,
+        first=reading.start,
+        onset=cause.onset,
+        losses={},
+        failures={},
+        controls={},
+    )
+
+
+def _past(case: Case) -> Past:
+    resolved = case.resolved if case.resolved is not None else case.updated
+    return Past(case.id, case.kind.value, tuple(case.platforms), case.onset, resolved)
+
+
+def _recent(
+    reading: CountryReading, before: Mapping[tuple[str, int, str], tuple[float, float]]
+) -> dict[tuple[str, int, str], tuple[float, float]]:
+    """Successes and results of the last few windows, by part."""
+    recent = {}
+    standings = [((p, a, ""), said) for (p, a), said in reading.networks.items()]
+    standings += [((p, 0, r), said) for (p, r), said in reading.regions.items()]
+    standings.sort(key=itemgetter(0))
+    nothing = (0.0, 0.0)
+    for key, said in standings:
+        k, n = before.get(key, nothing)
+        k, n = k * _RECENT_FADE + said.k, n * _RECENT_FADE + said.n
+        if n >= _RECENT_LEAST:
+            recent[key] = (k, n)
+    return recent
+
+
+def _is_well(said: Vote, k: float, n: float) -> bool:
+    """Whether the last few windows speak against a loss: they lie nearer to the usual than the ratio of the last hour.
+
+    An alarm outlasts what it tells of; so does the ratio beside it, and where it is on its way up the loss is over.
+    """
+    if said.slow or n < _RECENT_TELLING:
+        return False
+    bar = (said.expected + said.reachability) / 2
+    # Where one window has results enough, it need not wait for the others.
+    return k >= bar * n and (said.n < _RECENT_ENOUGH or said.k >= bar * said.n)
+
+
+def _is_aftermath(cause: Cause, held: _Country, now: int) -> bool:
+    """Whether a cause is the alarm of a loss that is over, and has not calmed down.
+
+    It began before that one ended, not long ago, on the same platforms; and most results succeed again.
+    """
+    if cause.kind is not Kind.PLATFORM:
+        return False
+    counts = [held.recent.get((part.platform, part.asn, part.region), (0.0, 0.0)) for part in cause.parts]
+    if 2 * sum(k for k, _ in counts) <= sum(n for _, n in counts):
+        return False
+    ends = [past.resolved for past in held.past if cause.platforms <= set(past.platforms)]
+    if cause.platforms <= held.quiet.keys():
+        ends.append(min(held.quiet[platform] for platform in cause.platforms))
+    return any(cause.middle <= end and now - end <= AFTERMATH_SECONDS for end in ends)
+
+
+def _date_again(case: Case, reading: CountryReading) -> None:
+    """Let what has joined speak of the onset, where it had begun before the incident was told.
+
+    An incident can open on one series that had strayed by chance for a while before it fell with all the others.
+    """
+    case.date(reading)
+    onset = first_onset(case, reading)
+    if onset - case.onset > TURN_SECONDS and onset <= case.detected:
+        case.onset = onset
+
+
+def first_onset(case: Case, reading: CountryReading) -> int:
+    """The earliest onset that the evidence supports.
+
+    What could not be dated by its own windows is dated by where its detector's sum began to rise, and by chance some
+    began earlier. So an onset counts when a quarter of the networks (or regions), and two of them where there are as
+    many, agree within one window; each has the middle onset of its parts. Where none agree, the middle one counts.
+    """
+    window = reading.end - reading.start
+    parts: dict[tuple[int, str], list[int]] = {}
+    for (_, asn, region), loss in case.losses.items():
+        parts.setdefault((asn, region), []).append(loss.onset)
+    onsets = sorted(median_low(found) for found in parts.values())
+    enough = max(2, ceil(_AGREEING * len(onsets))) if len(onsets) > 1 else 1
+    for onset in onsets:
+        if sum(onset <= other <= onset + window for other in onsets) >= enough:
+            return onset
+    return median_low(onsets)

@@ -1,0 +1,517 @@
+"""A case: one incident in hand, from the first suspicion to the end of the time in which it could come back.
+
+It remembers which parts were lost, since when, and which are back; it weighs one window at a time and says which
+events of the move table that window brings. It knows neither the other cases of its country nor the calendar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from statistics import median_low
+from typing import Final
+
+import msgspec
+
+from detectors.incidents.causes import TOGETHER_SECONDS, Cause, alike, live_networks, networks_in, scope_of
+from detectors.incidents.loss import Loss
+from detectors.incidents.moves import Event, Phase
+from detectors.incidents.onset import windows_since
+from detectors.incidents.snapshots import Kind, Scope, Severity
+from detectors.incidents.votes import Part, Vote, pooled, vote
+from detectors.readings import CountryReading, Opinion
+from detectors.settings import IncidentSettings
+
+#: Failures are forgotten with a half-life of about ten windows, so that a change of mechanism shows.
+_FADE: Final = 0.93
+_LEAD: Final = 1.5
+_RECENT_FADE: Final = 0.4  # what succeeds now is told of the last two windows or so
+#: A mechanism is said of a network by itself when this share of at least so many failures has it.
+_OWN_SHARE: Final = 0.5
+_OWN_FAILURES: Final = 3.0
+#: A relapse has this share of its parts from what there was.
+_RELAPSE_SHARE: Final = 1 / 3
+#: Severity falls only when the impact is this far below the bar that it has passed.
+_HYSTERESIS: Final = 0.08
+#: A part of which nothing was heard for so many windows is silent.
+_SILENT_WINDOWS: Final = 15
+#: A part that was late by a failure or two is back with the others after so many windows.
+_LAGGARD_WINDOWS: Final = 2
+#: Results that stop this soon after an onset are part of the same event.
+TURN_SECONDS: Final = 300
+#: A platform too slow to use hurts, and less than one that is gone.
+_SLOW_WEIGHT: Final = 0.5
+THROTTLED: Final = "http.throttled"
+
+
+class Case(msgspec.Struct, array_like=True):
+    """One incident in hand. Plain numbers: this is also how it is stored."""
+
+    id: str
+    kind: Kind
+    country: str
+    simulated: bool
+    first: int  # start of the window in which it was first suspected
+    onset: int
+    losses: dict[tuple[str, int, str], Loss]
+    failures: dict[int, dict[str, float]]
+    controls: dict[str, tuple[float, float]]  # platform: failing rows whose control was (good, bad), fading
+    phase: Phase = Phase.SUSPECTED
+    seq: int = 0
+    held: int = 0  # windows it has been held back
+    detected: int = 0
+    updated: int = 0
+    resolved: int | None = None
+    grown: int = 0  # end of the window in which it last reached something new
+    scope: Scope = Scope.PROVIDER
+    widest: Scope = Scope.PROVIDER
+    severity: Severity = Severity.MINOR
+    worst: Severity = Severity.MINOR
+    live: int = 0
+    vantages: int = 0
+    recent: tuple[float, float] = (0.0, 0.0)  # successes and results of its parts, fading fast
+    others: tuple[int, int] = (0, 0)  # other platforms on its networks: cells that were well, of how many
+    quieted: bool = False
+    silent: bool = False
+    mechanism: str | None = None
+    mechanism_share: float = 0.0
+    told: list[str] = []  # what the last snapshot said, see `news`
+    pending: list[str] = []
+    pending_windows: int = 0
+    relapsing: int = 0  # windows in a row in which it seemed to come back
+    wavering: int = 0  # times that something told was taken back
+    reason: str = ""
+    previous: list[str] = []
+    coincides: list[str] = []
+    same_time: int = 0  # of the previous ones, how many began at this time of day within the last days
+    wholes: dict[
+        str, Loss
+    ] = {}  # platform: all its networks as one, which show sooner than each that it is back
+
+    # what it is made of
+
+    @property
+    def parts(self) -> list[Part]:
+        """Everything that it ever took away."""
+        return [Part(*key) for key in self.losses]
+
+    @property
+    def mending(self) -> list[Part]:
+        """Parts that show positive evidence again, whatever their detectors still say."""
+        return [Part(*key) for key, loss in self.losses.items() if loss.good > 0]
+
+    @property
+    def platforms(self) -> list[str]:
+        """Platforms that it ever took away."""
+        return sorted({platform for platform, _, _ in self.losses if platform})
+
+    @property
+    def units(self) -> set[tuple[int, str]]:
+        """Networks and regions that it ever reached."""
+        return {(asn, region) for _, asn, region in self.losses}
+
+    @property
+    def lasting(self) -> set[tuple[int, str]]:
+        """Networks and regions that are not wholly back."""
+        return {(asn, region) for (_, asn, region), loss in self.losses.items() if loss.recovered is None}
+
+    @property
+    def heard(self) -> int:
+        """End of the last window with evidence."""
+        return max(loss.heard for loss in self.losses.values())
+
+    @property
+    def networks(self) -> list[int]:
+        """Networks that it ever reached by name; those of a lost region are not among them."""
+        return sorted({asn for _, asn, region in self.losses if not region})
+
+    @property
+    def regions(self) -> list[str]:
+        """Regions that it ever took."""
+        return sorted({region for _, _, region in self.losses if region})
+
+    def reachability(self) -> float:
+        """Ratio of its results that succeed now; what its parts say one by one where there are too few."""
+        k, n = self.recent
+        return k / n if n >= 1.0 else sum(loss.ratio for loss in self.losses.values()) / len(self.losses)
+
+    def restored_platforms(self) -> list[str]:
+        """Platforms that are back everywhere, while others are not."""
+        lost = {platform for (platform, _, _), loss in self.losses.items() if loss.recovered is None}
+        return [platform for platform in self.platforms if platform not in lost] if lost else []
+
+    # what a window brings
+
+    def kinship(self, cause: Cause, settings: IncidentSettings) -> float:
+        """How much a cause looks like this one, seen again or grown; 0 for another matter."""
+        if self.kind is Kind.CONNECTIVITY or cause.kind is Kind.CONNECTIVITY:
+            return self._kinship_of_dark(cause)
+        mine, theirs = set(self.losses), {tuple(part) for part in cause.parts}
+        union = mine | theirs
+        contained = len(mine & theirs) / len(theirs)
+        if contained >= 0.5:
+            return 1.0 + alike(mine, theirs)
+        if self.phase is Phase.RESOLVED and contained < _RELAPSE_SHARE:
+            return 0.0  # what comes back is what there was
+        platforms, units = {p for p, _, _ in union}, {(a, r) for _, a, r in union}
+        filled = len(union) / (len(platforms) * len(units))
+        if self.wide and len(cause.units) > 1 and abs(cause.middle - self._middle()) <= TOGETHER_SECONDS:
+            return 0.5 + alike(mine, theirs)
+        if cause.platforms & set(self.platforms):
+            return 0.5 + alike(mine, theirs) if filled >= 0.6 else 0.0
+        soon = cause.onset - max(self.grown, self.onset) <= settings.together_seconds
+        common = alike(cause.units, self.units)
+        return 0.5 * common if soon and common >= 0.5 and self.phase is not Phase.RESOLVED else 0.0
+
+    def _middle(self) -> int:
+        return median_low([loss.onset for loss in self.losses.values()])
+
+    def _kinship_of_dark(self, cause: Cause) -> float:
+        mine, theirs = set(self.networks), {asn for asn, _ in cause.units}
+        if self.kind is cause.kind:
+            return 1.0 + alike(mine, theirs) if mine & theirs else 0.6
+        if self.phase is Phase.RESOLVED:
+            return 0.0
+        if cause.kind is Kind.CONNECTIVITY:  # what was filtered has gone silent
+            return alike(mine, theirs) if len(mine & theirs) >= 0.5 * len(mine) and self.wide else 0.0
+        return 0.0
+
+    @property
+    def wide(self) -> bool:
+        """Whether it reached more than one network, or region."""
+        return len(self.units) > 1
+
+    def admit(self, cause: Cause) -> Cause | None:
+        """What of a cause belongs here: where many networks lost some platforms, one stray series adds no other one."""
+        mine, few = set(self.platforms), len(self.units) / 3
+        if self.phase is Phase.SUSPECTED or not mine:
+            return cause
+        counts: dict[str, int] = {}
+        for part in cause.parts:
+            counts[part.platform] = counts.get(part.platform, 0) + 1
+        strays = {p for p in cause.platforms if p not in mine and counts[p] < few}
+        whole = self.scope is Scope.NATION_SCALE and not self.mending  # its regions have nothing to add
+        return cause.without(
+            {part for part in cause.parts if part.platform in strays or (whole and part.region)}
+        )
+
+    def take_cause(self, cause: Cause, reading: CountryReading) -> None:
+        """Add what a cause shows. A loss of connectivity that begins with failures is one from its beginning."""
+        if cause.kind is Kind.CONNECTIVITY and self.kind is Kind.PLATFORM:
+            if self.phase is not Phase.SUSPECTED and abs(cause.onset - self.onset) > TURN_SECONDS:
+                self.silent = True
+                return
+            self.kind = Kind.CONNECTIVITY
+        for part, said in cause.parts.items():
+            key = (part.platform, part.asn, part.region)
+            loss = self.losses.get(key)
+            if loss is None:
+                onset = said.onset if said.onset is not None else reading.start
+                self.losses[key] = Loss(
+                    onset, said.expected, said.reachability, said.reachability, slow=said.slow
+                )
+                self.grown = reading.end
+
+    def date(self, reading: CountryReading) -> None:
+        """Date the parts that have joined since it was last told, those of one network (or region) together."""
+        fresh: dict[tuple[int, str], list[str]] = {}
+        for (platform, asn, region), loss in self.losses.items():
+            if platform and not (loss.dated or loss.slow):
+                fresh.setdefault((asn, region), []).append(platform)
+        for (asn, region), platforms in fresh.items():
+            networks = networks_in([region], reading) if region else [asn]
+            past = [reading.past.get((platform, one)) for platform in platforms for one in networks]
+            ago = windows_since([one for one in past if one is not None])
+            for platform in platforms:
+                loss = self.losses[platform, asn, region]
+                loss.dated = True
+                if ago is not None:
+                    loss.onset = reading.end - ago * (reading.end - reading.start)
+
+    def weigh(self, reading: CountryReading, settings: IncidentSettings) -> None:
+        """Take the window's evidence in, for every part."""
+        dark = {a for a, volume in reading.volumes.items() if volume.live and volume.opinion is Opinion.BAD}
+        k, n = (count * _RECENT_FADE for count in self.recent)
+        together: dict[str, list[tuple[Loss, Vote]]] = {}
+        for key, loss in self.losses.items():
+            if not (key[0] and key[1] in dark):  # on a dark network a platform says nothing
+                said = vote(Part(*key), reading)
+                loss.weigh(said, reading.start, reading.end, settings.recovery_windows)
+                k, n = k + said.k, n + said.n
+                if key[0] and key[1] and not loss.slow:
+                    together.setdefault(key[0], []).append((loss, said))
+        self.recent = (k, n)
+        for platform, parts in together.items():
+            self._weigh_whole(platform, parts, reading, settings)
+        networks = live_networks(reading) | set(self.networks)
+        self.live = max(self.live, len(networks))
+        self.vantages = max(self.vantages, sum(reading.vantages.values()))
+        self._weigh_failures(reading)
+        self._weigh_others(reading)
+        if self.silent and not self._went_silent(dark):
+            self.silent = False
+        self._rank(reading, settings, networks)
+
+    def _weigh_whole(
+        self,
+        platform: str,
+        parts: list[tuple[Loss, Vote]],
+        reading: CountryReading,
+        settings: IncidentSettings,
+    ) -> None:
+        """Weigh the networks of a platform as one: of a small loss, many thin series show the end together."""
+        said = pooled([said for _, said in parts])
+        if len(parts) < 2 or said is None:
+            return
+        whole = self.wholes.get(platform)
+        if whole is None:
+            whole = self.wholes[platform] = Loss(
+                self.onset, said.expected, said.reachability, said.reachability
+            )
+        whole.weigh(said, reading.start, reading.end, settings.recovery_windows)
+        for loss, _ in parts:
+            loss.follow(whole)
+
+    def _went_silent(self, dark: set[int]) -> bool:
+        return len(dark & set(self.networks)) * 2 > len(self.networks)
+
+    def _weigh_failures(self, reading: CountryReading) -> None:
+        """Take in how the parts fail that are lost now; what mends fails by chance, and says nothing of it."""
+        bad = [Part(*key) for key, loss in self.losses.items() if loss.good == 0 and key[0]]
+        if not bad:
+            return
+        cells = {(part.platform, part.asn) for part in bad if not part.region}
+        slow = {(p, a): loss for (p, a, region), loss in self.losses.items() if loss.slow and loss.good == 0}
+        for part in bad:
+            if part.region:
+                cells.update((part.platform, asn) for asn in networks_in([part.region], reading))
+        for counts in self.failures.values():
+            for name in list(counts):
+                counts[name] *= _FADE
+                if counts[name] < 0.05:
+                    del counts[name]
+        for (platform, asn), found in sorted(reading.mechanisms.items()):
+            if (platform, asn) in cells:
+                counts = self.failures.setdefault(asn, {})
+                for name, count in sorted(found.items()):
+                    counts[name] = counts.get(name, 0.0) + count
+        for platform, asn in sorted(slow):
+            standing = reading.networks.get((platform, asn))
+            if standing is not None and standing.k:  # what comes through, comes too slowly
+                counts = self.failures.setdefault(asn, {})
+                counts[THROTTLED] = counts.get(THROTTLED, 0.0) + standing.k
+        for platform in sorted({part.platform for part in bad}):
+            good, failed = self.controls.get(platform, (0.0, 0.0))
+            more_good, more_failed = reading.control.get(platform, (0, 0))
+            self.controls[platform] = (good * _FADE + more_good, failed * _FADE + more_failed)
+        self._name_mechanism()
+
+    def _name_mechanism(self) -> None:
+        totals = self.mechanism_totals()
+        if not totals:
+            return
+        best = max(totals, key=lambda name: (totals[name], name))
+        # The one that was said stays until it is clearly not the first any more.
+        if self.mechanism is None or totals[best] >= _LEAD * totals.get(self.mechanism, 0.0):
+            self.mechanism = best
+        self.mechanism_share = totals.get(self.mechanism, 0.0) / sum(totals.values())
+
+    def mechanism_totals(self) -> dict[str, float]:
+        """Recent failures by mechanism, over its networks."""
+        totals: dict[str, float] = {}
+        for counts in self.failures.values():
+            for name, count in counts.items():
+                totals[name] = totals.get(name, 0.0) + count
+        return totals
+
+    def mechanism_by_network(self) -> dict[int, str]:
+        """The dominant mechanism of each network that has failures enough to say."""
+        found = {}
+        for asn, counts in sorted(self.failures.items()):
+            total = sum(counts.values())
+            if counts and total >= _OWN_FAILURES:
+                best = max(counts, key=lambda name: (counts[name], name))
+                if counts[best] >= _OWN_SHARE * total:
+                    found[asn] = best
+        return found
+
+    def _weigh_others(self, reading: CountryReading) -> None:
+        if self.kind is Kind.CONNECTIVITY or all(loss.good for loss in self.losses.values()):
+            return
+        mine = set(self.platforms)
+        networks = set(self.networks) or set(networks_in(self.regions, reading))
+        spoken = [
+            standing
+            for (platform, asn), standing in reading.networks.items()
+            if asn in networks and platform not in mine and standing.live
+        ]
+        if spoken:
+            self.others = (sum(s.opinion is not Opinion.BAD for s in spoken), len(spoken))
+
+    def _rank(self, reading: CountryReading, settings: IncidentSettings, networks: Collection[int]) -> None:
+        units = self.lasting
+        if units:
+            self.scope = scope_of(units, self.live)
+            if self.scope is Scope.NATION_SCALE and self._in_few_regions(units, reading):
+                self.scope = Scope.REGION
+        impact = self.impact(settings, reading, networks)
+        for severity, bar in (
+            (Severity.CRITICAL, settings.severity_critical),
+            (Severity.MAJOR, settings.severity_major),
+            (Severity.MINOR, 0.0),
+        ):
+            kept = self.severity is severity and self.phase is not Phase.SUSPECTED
+            if impact >= (bar - _HYSTERESIS if kept else bar):
+                self.severity = severity
+                break
+
+    def remember_worst(self) -> None:
+        """Keep the widest scope and the worst severity that were told: the last snapshot has them."""
+        if self.scope.width > self.widest.width:
+            self.widest = self.scope
+        if list(Severity).index(self.severity) > list(Severity).index(self.worst):
+            self.worst = self.severity
+
+    def _in_few_regions(self, units: Iterable[tuple[int, str]], reading: CountryReading) -> bool:
+        """Whether the lost networks report from a minority of the regions, while others are well."""
+        hit = {
+            home for asn, region in units for home in ((region,) if region else reading.homes.get(asn, ("",)))
+        }
+        platforms = set(self.platforms)
+        live = {r for (p, r), standing in reading.regions.items() if p in platforms and standing.live}
+        return "" not in hit and bool(live - hit) and 2 * len(hit) <= len(live)
+
+    def impact(self, settings: IncidentSettings, reading: CountryReading, networks: Collection[int]) -> float:
+        """Share of the use of `networks` that is lost: weighed by their users, where these are known."""
+        shares = settings.network_shares
+        known = [shares[asn] for asn in networks if asn in shares]
+        usual = sum(known) / len(known) if known else 1.0
+        weights = {asn: shares.get(asn, usual) for asn in networks}
+        total = sum(weights.values())
+        if total <= 0:
+            return 0.0
+        lost: dict[int, list[float]] = {}
+        for (_, asn, region), loss in self.losses.items():
+            if loss.recovered is None and not region:
+                lost.setdefault(asn, []).append(max(loss.lost, _SLOW_WEIGHT * (1 - loss.speed)))
+        impact = sum(weights[asn] * sum(values) / len(values) for asn, values in lost.items())
+        live_regions = {r for (_, r), standing in reading.regions.items() if standing.live}
+        hit = {region for _, _, region in self.losses if region and self.losses_in(region)}
+        regional = total * len(hit) / len(live_regions) if hit and live_regions else 0.0
+        return max(impact, regional) / total
+
+    def losses_in(self, region: str) -> list[Loss]:
+        """What is still lost in a region."""
+        return [loss for (_, _, r), loss in self.losses.items() if r == region and loss.recovered is None]
+
+    # what the window means
+
+    def event(self, reading: CountryReading) -> Event | None:
+        """What the window said of its parts: BAD, WELL, RECOVERED, or nothing."""
+        losses = self.losses.values()
+        unsettled = [loss for loss in losses if loss.recovered is None]
+        mending = [loss for loss in unsettled if loss.good > 0]
+        silence = _SILENT_WINDOWS * (reading.end - reading.start)
+        silent = [loss for loss in unsettled if loss.good == 0 and reading.end - loss.heard >= silence]
+        if len(mending) + len(silent) < len(unsettled):
+            lost = [loss for loss in unsettled if loss.heard == reading.end and loss.good == 0]
+            # What is over comes back only when a detector says so too: a few failures are no relapse.
+            over = self.phase is Phase.RESOLVED and not any(loss.alarmed for loss in lost)
+            return Event.BAD if lost and not over else None
+        if self._mostly_back() and all(loss.good >= _LAGGARD_WINDOWS for loss in mending):
+            for loss in mending:  # well, like most; only its evidence is thinner
+                loss.recovered = loss.good_since
+            return Event.RECOVERED
+        return Event.WELL if any(loss.heard == reading.end for loss in losses) else None
+
+    def _mostly_back(self) -> bool:
+        """Whether most parts, on most networks, have been back for as long as is asked for."""
+        votes: dict[tuple[int, str], list[bool]] = {}
+        for (_, asn, region), loss in self.losses.items():
+            votes.setdefault((asn, region), []).append(loss.recovered is not None)
+        back = sum(2 * sum(parts) > len(parts) for parts in votes.values())
+        return 2 * back > len(votes) and 2 * sum(map(sum, votes.values())) > len(self.losses)
+
+    def back_since(self) -> dict[tuple[int, str], int]:
+        """Since when each network or region is back: the middle one of its parts, once all of them are."""
+        found: dict[tuple[int, str], list[int | None]] = {}
+        for (_, asn, region), loss in self.losses.items():
+            found.setdefault((asn, region), []).append(loss.recovered)
+        whole = {
+            unit: [at for at in times if at is not None] for unit, times in found.items() if None not in times
+        }
+        return {unit: median_low(times) for unit, times in whole.items()}
+
+    def recovered_at(self) -> int:
+        """When the last network or region that came back did."""
+        return max(self.back_since().values())
+
+    # what is worth telling
+
+    def news(self) -> list[str]:
+        """What a reader would note, in the order in which it is told; a change of it that stays is an update."""
+        lasting = sorted(f"{asn}{region}" for asn, region in self.lasting)
+        return [
+            self.kind.value,
+            self.scope.value,
+            " ".join(self.platforms),
+            " ".join(sorted(f"{asn}{region}" for asn, region in self.units)),
+            " ".join(lasting),
+            " ".join(self.restored_platforms()),
+            self.severity.value,
+            self.mechanism or "",
+            "silent" if self.silent else "",
+            "quieted" if self.quieted else "",
+            " ".join(self.coincides),
+        ]
+
+
+def grows(before: list[str], after: list[str]) -> bool:
+    """Whether something new was reached between two states of `Case.news`: a platform, a network, another kind."""
+    return any(set(after[i].split()) - set(before[i].split()) for i in (0, 2, 3))
+
+
+def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> list[str]:
+    """Say in words what changed between two states of `Case.news`."""
+    kind, scope, platforms, units, lasting, restored, severity, mechanism, silent, quieted, coincides = range(
+        11
+    )
+    said = []
+    if after[kind] != before[kind]:
+        said.append(f"results stopped: a loss of {after[kind]}")
+    if fresh := [p for p in after[platforms].split() if p not in before[platforms].split()]:
+        said.append(f"{_listed(fresh, names)} joined")
+    if grown := set(after[units].split()) - set(before[units].split()):
+        said.append(f"reached {_places(grown, 'more ')}")
+    was, now = set(before[lasting].split()), set(after[lasting].split())
+    if gone := was - now:
+        said.append(f"restored on {_places(gone)}, {len(now)} to go")
+    if again := (now - was) & set(before[units].split()):
+        said.append(f"lost again on {_places(again)}")
+    if back := [p for p in after[restored].split() if p not in before[restored].split()]:
+        said.append(f"{_listed(back, names)} restored")
+    if after[scope] != before[scope]:
+        said.append(f"now {after[scope]}")
+    if after[severity] != before[severity]:
+        said.append(f"severity now {after[severity]}")
+    if after[mechanism] != before[mechanism] and after[mechanism]:
+        said.append(f"mechanism now {after[mechanism]}")
+    if after[silent] != before[silent]:
+        said.append("results have stopped" if after[silent] else "results flow again")
+    if after[quieted] != before[quieted] and after[quieted]:
+        said.append("lost in most watched countries")
+    if after[coincides] != before[coincides]:
+        said.append("coincides with a scheduled event")
+    return said
+
+
+def _listed(names_of: list[str], names: Mapping[str, str]) -> str:
+    words = [names.get(name, name) for name in names_of]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _places(units: Iterable[str], more: str = "") -> str:
+    """Count networks, and regions, in words: a network stands as its number, a region as 0 and its code."""
+    found = list(units)
+    regions = sum(not unit.isdigit() for unit in found)
+    counts = [(len(found) - regions, "network"), (regions, "region")]
+    return " and ".join(f"{n} {more}{noun}{'' if n == 1 else 's'}" for n, noun in counts if n)

@@ -1,0 +1,358 @@
+"""From opinions about series to causes: which of the losses in a country belong together.
+
+What is lost is a set of *parts*: a platform on a network, a platform in a region, or a network that has gone dark. A
+cause is a rectangle of them: some platforms, all lost on about the same networks. So a carrier that loses everything
+while one platform is filtered everywhere makes two causes, and four platforms that are filtered together make one.
+
+One network has one vote. Nothing here remembers anything: a reading goes in, causes come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median_low
+from typing import Any, Final
+
+from detectors.incidents.snapshots import Kind, Scope
+from detectors.incidents.votes import Part, Vote, vote
+from detectors.readings import CountryReading, Opinion, Standing, Volume
+from detectors.settings import IncidentSettings
+
+#: Sets of networks that share this much are the same ones, seen a moment earlier or later.
+ALIKE: Final = 0.5
+#: Losses of several networks each, that began this close together, began together.
+TOGETHER_SECONDS: Final = 300
+#: A network that leans counts with those that are sure when it has lost this share of what they have.
+LIKE_DEPTH: Final = 0.34
+#: Where the country is sure, a network counts from here on: an eighth of what alarms it is a nat or so.
+JOIN_SCORE: Final = 0.125
+#: A shortfall below this is no leaning, however sure a detector is of it.
+SHORTFALL_MIN: Final = 0.05
+#: A series is sparse that has fewer results a window than this.
+SPARSE_SHARE: Final = 0.25
+#: Who has been heard for less than a day, and seldom, may sleep so long.
+NIGHT_SECONDS: Final = 36_000
+_DAY: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Parts that are lost together, and whether more of the same seems to be on its way."""
+
+    kind: Kind
+    parts: Mapping[Part, Vote]
+    growing: bool
+
+    @property
+    def platforms(self) -> frozenset[str]:
+        """Platforms that it takes away; empty where networks are dark."""
+        return frozenset(part.platform for part in self.parts if part.platform)
+
+    @property
+    def units(self) -> frozenset[tuple[int, str]]:
+        """Networks and regions on which it does."""
+        return frozenset(part.unit for part in self.parts)
+
+    @property
+    def middle(self) -> int:
+        """The middle onset of its parts."""
+        return _middle(self.parts.values())
+
+    def alone_and_faint(self, reading: CountryReading, settings: IncidentSettings) -> bool:
+        """Whether it is one series, and not surer than the luckiest of very many may be: there are very many."""
+        if len(self.parts) > 1:
+            return False
+        ((part, said),) = self.parts.items()
+        if said.slow:
+            slowness = reading.slowness.get((part.platform, part.asn))
+            return slowness is not None and slowness.score < settings.slow_alone_score
+        if part.region:
+            standing = reading.regions.get((part.platform, part.region))
+        else:
+            standing = reading.networks.get((part.platform, part.asn))
+            if len(live_on(part.platform, reading)) < 2 or _is_sparse(part, reading):
+                return False
+        return standing is not None and standing.score < settings.alone_score
+
+    def without(self, taken: Collection[Part]) -> Cause | None:
+        """What is left of it when other incidents keep their parts; None when that is nothing."""
+        left = {part: said for part, said in self.parts.items() if part not in taken}
+        return Cause(self.kind, left, self.growing) if left else None
+
+    @property
+    def onset(self) -> int:
+        """The earliest onset of its parts."""
+        return min(vote.onset for vote in self.parts.values() if vote.onset is not None)
+
+
+def _is_sparse(part: Part, reading: CountryReading) -> bool:
+    """Whether a few results an hour come: there the detectors ask for two reporters, and have weighed each result."""
+    past = reading.past.get((part.platform, part.asn))
+    return past is None or past[:, 1].sum() < SPARSE_SHARE * len(past)
+
+
+def live_networks(reading: CountryReading) -> frozenset[int]:
+    """Networks that report, or did until they went dark: those who vote."""
+    spoken = {asn for (_, asn), standing in reading.networks.items() if standing.live}
+    return frozenset(spoken | {asn for asn, volume in reading.volumes.items() if volume.live})
+
+
+def dark_networks(reading: CountryReading) -> frozenset[int]:
+    """Live networks whose results have stopped."""
+    return frozenset(a for a, v in reading.volumes.items() if v.live and v.opinion is Opinion.BAD)
+
+
+def live_on(platform: str, reading: CountryReading) -> frozenset[int]:
+    """Networks that report on a platform."""
+    return frozenset(a for (p, a), standing in reading.networks.items() if p == platform and standing.live)
+
+
+def leans(standing: Standing, settings: IncidentSettings) -> bool:
+    """Whether a series stirs: short of an alarm, and visibly below its usual."""
+    return _leans(standing, settings.lean_score)
+
+
+def _leans(standing: Standing, score: float) -> bool:
+    return (
+        standing.live
+        and standing.opinion is not Opinion.GOOD
+        and standing.score >= score
+        and standing.expected - standing.reachability >= SHORTFALL_MIN
+    )
+
+
+def find_causes(
+    reading: CountryReading, settings: IncidentSettings, mends: Callable[[Part], bool]
+) -> list[Cause]:
+    """The causes that this window shows, widest first; the order is the same for the same reading.
+
+    `mends` tells the parts that show positive evidence again: a detector that has not calmed down yet makes no cause
+    of them.
+    """
+    dark = dark_networks(reading)
+    causes = list(_darkness(reading, dark, settings))
+    lost, leaning = _lost_cells(reading, dark, settings)
+    for platform in list(lost):
+        lost[platform] = {a: v for a, v in lost[platform].items() if not mends(Part(platform, a, ""))}
+        if not lost[platform]:
+            del lost[platform]
+    by_region = _lost_regions(reading, lost)
+    for platform in list(by_region):
+        kept = {r: v for r, v in by_region[platform].items() if not mends(Part(platform, 0, r))}
+        by_region[platform] = kept
+        if not kept:
+            del by_region[platform]
+    for platform in by_region:
+        lost.pop(platform, None)
+    for group in _clusters(lost):
+        parts = {Part(p, a, ""): lost[p][a] for p in sorted(group) for a in sorted(lost[p])}
+        networks = {part.asn for part in parts}
+        stirring = any(leaning[p] - networks for p in group) or any(
+            leaning[p] & networks for p in leaning if p not in group
+        )
+        causes.append(Cause(Kind.PLATFORM, parts, stirring))
+    for group in _clusters(by_region):
+        parts = {Part(p, 0, r): by_region[p][r] for p in sorted(group) for r in sorted(by_region[p])}
+        stirring = any(
+            p in group and r not in by_region[p] and leans(standing, settings)
+            for (p, r), standing in reading.regions.items()
+        )
+        causes.append(Cause(Kind.PLATFORM, parts, stirring))
+    causes.sort(key=lambda cause: (-len(cause.parts), sorted(cause.parts)))
+    return causes
+
+
+def _darkness(reading: CountryReading, dark: frozenset[int], settings: IncidentSettings) -> Iterable[Cause]:
+    """Networks gone silent together. A few of many are lost vantages, and no incident."""
+    dark = frozenset(asn for asn in dark if not _may_sleep(reading.volumes[asn], reading))
+    voters = [asn for asn, volume in reading.volumes.items() if volume.live]
+    majority = len(dark) >= 2 and 2 * len(dark) > len(voters)
+    if majority or len(dark) >= settings.dark_networks_min:
+        parts = {Part("", asn, ""): vote(Part("", asn, ""), reading) for asn in sorted(dark)}
+        parts = {part: said for part, said in parts.items() if said.onset is not None}
+        if parts:
+            yield Cause(Kind.CONNECTIVITY, parts, growing=False)
+
+
+def _may_sleep(volume: Volume, reading: CountryReading) -> bool:
+    """Whether a network of a few results an hour is silent at hours at which it was never heard: a night, maybe."""
+    if volume.onset is None or volume.first is None or volume.usual >= SPARSE_SHARE:
+        return False
+    return volume.onset - volume.first < _DAY and reading.end - volume.onset < NIGHT_SECONDS
+
+
+Cells = dict[str, dict[int, Vote]]
+
+
+def _lost_cells(
+    reading: CountryReading, dark: Collection[int], settings: IncidentSettings
+) -> tuple[Cells, dict[str, set[int]]]:
+    """By platform: the networks that have lost it, and those that lean that way.
+
+    Where the country's networks taken together have lost it beyond doubt, and most of them at least lean, the leaning
+    ones count: many thin series can say together what none can say alone. Most of them must agree, so that a few
+    that lie can't carry the sum; most of those that are not sure must lean, and have lost about as much as those that
+    are, so that one that strays by chance does not make a nation of two carriers.
+    """
+    lost: Cells = {}
+    platforms: set[str] = set()
+    stirs = []
+    for cell, standing in reading.networks.items():
+        if cell[1] in dark:
+            continue
+        slow = reading.slowness.get(cell)
+        too_slow = slow is not None and slow.opinion is Opinion.BAD
+        if standing.live or too_slow:
+            platforms.add(cell[0])
+            if too_slow or standing.opinion is Opinion.BAD or standing.score >= settings.lean_score:
+                stirs.append((cell, standing, too_slow))
+    leaning: dict[str, set[int]] = {platform: set() for platform in sorted(platforms)}
+    for (platform, asn), standing, too_slow in sorted(stirs):  # few of them, mostly none
+        if too_slow or standing.opinion is Opinion.BAD:
+            said = vote(Part(platform, asn, ""), reading)
+            if said.onset is not None:
+                lost.setdefault(platform, {})[asn] = said
+                continue
+        if leans(standing, settings):
+            leaning[platform].add(asn)
+    for platform, leaners in leaning.items():
+        pooled = reading.platforms.get(platform)
+        if pooled is None or pooled.opinion is not Opinion.BAD:
+            continue
+        live = live_on(platform, reading)
+        stirring = leaners | _joining(platform, live, reading, lost.get(platform, {}))
+        if not stirring or not _others_agree(platform, live, reading, settings):
+            continue
+        if _regions_differ(platform, reading, settings):
+            continue
+        bad = lost.get(platform, {})
+        depth = [said.expected - said.reachability for said in bad.values() if not said.slow]
+        floor = LIKE_DEPTH * sum(depth) / len(depth) if depth else 0.0
+        joining = {}
+        for asn in sorted(stirring):
+            said = vote(Part(platform, asn, ""), reading)
+            onset = said.onset if said.onset is not None else pooled.onset
+            if onset is not None and said.expected - said.reachability >= floor:
+                joining[asn] = said._replace(opinion=Opinion.BAD, onset=onset)
+        if 2 * (len(bad) + len(joining)) > len(live) and 2 * len(joining) > len(live) - len(bad):
+            lost[platform] = {**bad, **joining}
+            leaning[platform] = leaners - set(joining)
+    return lost, leaning
+
+
+def _joining(
+    platform: str, live: Collection[int], reading: CountryReading, lost: Collection[int]
+) -> set[int]:
+    """Networks that stir at all, of those that are not sure by themselves."""
+    return {asn for asn in live if asn not in lost and _leans(reading.networks[platform, asn], JOIN_SCORE)}
+
+
+def _others_agree(
+    platform: str, live: Collection[int], reading: CountryReading, settings: IncidentSettings
+) -> bool:
+    """Whether the country's networks lean together without those that say most, as many as may lie."""
+    says = sorted(reading.networks[platform, asn].score for asn in live)
+    liars = max(1, (len(says) - 1) // 2) if len(says) > 1 else 0
+    return sum(says[: len(says) - liars]) >= settings.lean_score
+
+
+def _regions_differ(platform: str, reading: CountryReading, settings: IncidentSettings) -> bool:
+    """Whether half of the regions or more are well: then networks lean for what a region has lost, not as a nation."""
+    live = [standing for (p, _), standing in reading.regions.items() if p == platform and standing.live]
+    stirring = sum(standing.opinion is Opinion.BAD or leans(standing, settings) for standing in live)
+    return len(live) > 1 and 2 * stirring <= len(live)
+
+
+def _lost_regions(reading: CountryReading, lost: Cells) -> dict[str, dict[str, Vote]]:
+    """By platform: the regions that have lost it, where regions and not networks are what was hit.
+
+    That is: most of what the region reports is lost, at least one region is well, and every network that has lost
+    the platform reports from such regions alone, or has lost little of it elsewhere. A carrier's fault shows in all
+    the regions where it has customers, and is told by its network.
+    """
+    found: dict[str, dict[str, Vote]] = {}
+    for (platform, region), standing in sorted(reading.regions.items()):
+        if not (standing.live and standing.opinion is Opinion.BAD and standing.onset is not None):
+            continue
+        deep = (
+            standing.reachability <= 0.5 * standing.expected or 2 * standing.vantages_bad > standing.vantages
+        )
+        # An alarm outlasts its loss: what this very window says must not speak against it.
+        deep = deep and standing.n > 0 and 2 * standing.k <= standing.expected * standing.n
+        if deep:
+            found.setdefault(platform, {})[region] = vote(Part(platform, 0, region), reading)
+    for platform in list(found):
+        hit = found[platform]
+        live = {r for (p, r), standing in reading.regions.items() if p == platform and standing.live}
+        well = {
+            r
+            for (p, r), standing in reading.regions.items()
+            if p == platform and standing.live and standing.opinion is not Opinion.BAD
+        }
+        explained = all(_explains(hit, asn, said, reading) for asn, said in lost.get(platform, {}).items())
+        alone = len(networks_in(hit, reading)) < 2 and bool(lost.get(platform))
+        if not well or 2 * len(hit) > len(live) or not explained or alone:
+            del found[platform]
+    return found
+
+
+def _explains(regions: Collection[str], asn: int, said: Vote, reading: CountryReading) -> bool:
+    """Whether what a network has lost is what it has lost in these regions.
+
+    It reports from nowhere else, or has lost less than half while it reports from elsewhere too.
+    """
+    homes = set(reading.homes.get(asn, ()))
+    if not homes:
+        return False
+    return homes <= set(regions) or (
+        not homes.isdisjoint(regions) and said.reachability > 0.5 * said.expected and not said.slow
+    )
+
+
+def networks_in(regions: Collection[str], reading: CountryReading) -> list[int]:
+    """Networks that report from any of these regions."""
+    return sorted(asn for asn, homes in reading.homes.items() if any(home in regions for home in homes))
+
+
+def _clusters(lost: Mapping[str, Mapping[Any, Vote]]) -> list[list[str]]:
+    """Group the platforms that were lost on about the same networks (or regions), or on several at the same time."""
+    groups: list[tuple[list[str], frozenset[object], int]] = []
+    for name in sorted(lost, key=lambda name: (-len(lost[name]), name)):
+        units, onset = frozenset(lost[name]), _middle(lost[name].values())
+        for i, (members, union, began) in enumerate(groups):
+            together = min(len(units), len(union)) > 1 and abs(onset - began) <= TOGETHER_SECONDS
+            if together or alike(units, union) >= ALIKE:
+                groups[i] = ([*members, name], union | units, began)
+                break
+        else:
+            groups.append(([name], units, onset))
+    return [members for members, _, _ in groups]
+
+
+def _middle(votes: Iterable[Vote]) -> int:
+    return median_low([said.onset for said in votes if said.onset is not None])
+
+
+def alike(one: Collection[object], other: Collection[object]) -> float:
+    """How much of two sets is common to both, 0 to 1 (Jaccard).
+
+    >>> alike({1, 2, 3}, {2, 3, 4})
+    0.5
+    """
+    union = set(one) | set(other)
+    return len(set(one) & set(other)) / len(union) if union else 0.0
+
+
+def scope_of(units: Collection[tuple[int, str]], live: int) -> Scope:
+    """How far a loss on these networks and regions reaches, where `live` networks have a vote.
+
+    >>> scope_of({(1, ""), (2, "")}, 3).value, scope_of({(1, "")}, 1).value, scope_of({(0, "PK-PB")}, 5).value
+    ('nation-scale', 'provider', 'region')
+    """
+    networks = {asn for asn, region in units if not region}
+    if len(networks) >= 2 and 2 * len(networks) > live:
+        return Scope.NATION_SCALE
+    if any(region for _, region in units):
+        return Scope.REGION
+    return Scope.PROVIDER if len(networks) == 1 else Scope.MULTI_PROVIDER

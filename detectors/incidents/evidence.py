@@ -1,0 +1,235 @@
+"""Evidence: measured facts about an incident, each with its figure, sample size and source. Never who did it.
+
+`fits` names the patterns that a reading is usual for. The table in docs/incidents.md says the same for a person; no
+fact here adds them up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from statistics import median
+from typing import Final, NamedTuple
+
+from detectors.incidents.case import Case
+from detectors.incidents.causes import networks_in
+from detectors.incidents.snapshots import Fact, Kind
+from detectors.readings import CountryReading, Scheduled
+from detectors.settings import IncidentSettings
+
+CARRIER: Final = "a fault of one carrier"
+PLATFORM: Final = "a fault of the platform"
+ORDER: Final = "filtering by order"
+
+IODA: Final = (
+    "Bischof et al., Destination Unreachable: Characterizing Internet Outages and Shutdowns, ACM SIGCOMM 2023 "
+    "(IODA's investigated outages, one row a country-month)"
+)
+HALF_HOUR_SECONDS: Final = 1800
+#: Four minutes to either side of :00 and :30 are 27 % of all minutes: chance, as the labelled outages show it.
+MARK_SECONDS: Final = 240
+_TOGETHER_SECONDS: Final = 180  # three windows: as close as detectors of one window's grain can tell
+_MOST: Final = 0.8
+
+
+class Past(NamedTuple):
+    """An incident that is over, as much as later ones need of it."""
+
+    id: str
+    kind: str
+    platforms: tuple[str, ...]
+    onset: int
+    resolved: int
+
+
+def like(case: Case, past: Past) -> bool:
+    """Whether a past incident took away the same kind of thing."""
+    return past.kind == case.kind and (
+        case.kind is Kind.CONNECTIVITY or not set(past.platforms).isdisjoint(case.platforms)
+    )
+
+
+def at_same_time(one: int, other: int, settings: IncidentSettings) -> bool:
+    """Whether two starts lie at the same time of day.
+
+    >>> at_same_time(0, 86_400 * 3 - 600, IncidentSettings())
+    True
+    """
+    apart = (one - other) % 86_400
+    return min(apart, 86_400 - apart) <= settings.time_of_day_seconds
+
+
+def coincident(case: Case, event: Scheduled, now: int, settings: IncidentSettings) -> bool:
+    """Whether the incident began shortly before the event, or lasted into it."""
+    until = case.resolved if case.resolved is not None else now
+    return case.onset <= event.end and (
+        until >= event.start or event.start - case.onset <= settings.calendar_lead_seconds
+    )
+
+
+def facts(
+    case: Case, reading: CountryReading, calendar: Mapping[str, Scheduled], settings: IncidentSettings
+) -> list[Fact]:
+    """Everything measured, in the order in which a report tells it. What can't be measured is left out."""
+    found = [
+        _onset_spread(case),
+        _selectivity(case),
+        _control(case),
+        _sameness(case),
+        _half_hour(case),
+        _recurrence(case, settings),
+        _within_month(case, settings),
+        *_coincidence(case, calendar),
+    ]
+    return [fact for fact in found if fact is not None]
+
+
+def network_onsets(case: Case) -> dict[int, int]:
+    """When each network began to lose: the median of its parts, and not before the incident did."""
+    onsets: dict[int, list[int]] = {}
+    for (_, asn, region), loss in case.losses.items():
+        if not region:
+            onsets.setdefault(asn, []).append(loss.onset)
+    return {asn: max(case.onset, int(median(values))) for asn, values in sorted(onsets.items())}
+
+
+def _onset_spread(case: Case) -> Fact | None:
+    onsets = network_onsets(case)
+    if len(onsets) < 2:
+        return None
+    spread = max(onsets.values()) - min(onsets.values())
+    together = spread <= _TOGETHER_SECONDS
+    return Fact(
+        "onset_spread",
+        float(spread),
+        "s",
+        len(onsets),
+        f"{len(onsets)} networks began to lose within {spread} s of each other"
+        + ("" if together else ": one after another"),
+        None,
+        (PLATFORM, ORDER) if together else (ORDER,),
+    )
+
+
+def _selectivity(case: Case) -> Fact | None:
+    well, total = case.others
+    if not total:
+        return None
+    ratio = well / total
+    picked = ratio >= _MOST
+    networks = set(case.networks)
+    return Fact(
+        "selectivity",
+        round(ratio, 4),
+        "ratio",
+        total,
+        f"{well} of {total} series of other platforms on the same networks were well meanwhile",
+        None,
+        (PLATFORM, ORDER) if picked else ((CARRIER,) if len(networks) == 1 else ()),
+    )
+
+
+def _control(case: Case) -> Fact | None:
+    good = sum(pair[0] for pair in case.controls.values())
+    bad = sum(pair[1] for pair in case.controls.values())
+    total = good + bad
+    if total < 1:
+        return None
+    ratio = good / total
+    return Fact(
+        "control",
+        round(ratio, 4),
+        "ratio",
+        round(total),
+        f"for {ratio:.0%} of the recent failures the same target answered outside the country",
+        "OONI's pipeline scores a failure with a good control .75 to .9 blocked, with the control failing too .25",
+        (CARRIER, ORDER) if ratio >= _MOST else ((PLATFORM,) if ratio <= 1 - _MOST else ()),
+    )
+
+
+def _sameness(case: Case) -> Fact | None:
+    own = case.mechanism_by_network()
+    if len(own) < 2 or case.mechanism is None:
+        return None
+    same = sum(name == case.mechanism for name in own.values())
+    ratio = same / len(own)
+    # A platform's own fault looks the same from everywhere; an order is carried out by each carrier in its own way.
+    return Fact(
+        "mechanism_sameness",
+        round(ratio, 4),
+        "ratio",
+        len(own),
+        f"{same} of {len(own)} networks fail in the same way, {case.mechanism}",
+        None,
+        (PLATFORM, ORDER) if ratio >= _MOST else (ORDER,),
+    )
+
+
+def _half_hour(case: Case) -> Fact:
+    past = case.onset % HALF_HOUR_SECONDS
+    off = past if past <= HALF_HOUR_SECONDS // 2 else past - HALF_HOUR_SECONDS
+    on_mark = abs(off) <= MARK_SECONDS
+    clock = datetime.fromtimestamp(case.onset, UTC).strftime("%H:%M")
+    return Fact(
+        "half_hour_mark",
+        float(off),
+        "s",
+        1,
+        f"began at {clock} UTC, {abs(off) // 60} min {'after' if off >= 0 else 'before'} a half-hour mark; "
+        "86 % of labelled government and exam shutdowns begin on one, and 27 % of spontaneous outages, which is chance",
+        IODA,
+        (ORDER,) if on_mark else (),
+    )
+
+
+def _recurrence(case: Case, settings: IncidentSettings) -> Fact:
+    days = settings.recurrence_days
+    return Fact(
+        "recurrence",
+        float(case.same_time),
+        "incidents",
+        len(case.previous),
+        f"{case.same_time} like incidents began at this time of day within the last {days} days; "
+        "48 % of labelled government and exam shutdowns have one, and no spontaneous outage",
+        IODA,
+        (ORDER,) if case.same_time else (),
+    )
+
+
+def _within_month(case: Case, settings: IncidentSettings) -> Fact:
+    return Fact(
+        "like_incidents",
+        float(len(case.previous)),
+        "incidents",
+        len(case.previous),
+        f"{len(case.previous)} like incidents within the last {settings.previous_days} days",
+        None,
+        (ORDER,) if case.previous else (),
+    )
+
+
+def _coincidence(case: Case, calendar: Mapping[str, Scheduled]) -> Sequence[Fact]:
+    found = []
+    for name in case.coincides:
+        event = calendar.get(name)
+        if event is None:
+            continue
+        lead = event.start - case.onset
+        when = f"{lead // 60} min before" if lead > 0 else "during"
+        found.append(
+            Fact(
+                "calendar",
+                float(lead),
+                "s",
+                1,
+                f"began {when} {event.title}",
+                event.source,
+                (ORDER,),
+            )
+        )
+    return found
+
+
+def affected_networks(case: Case, reading: CountryReading) -> list[int]:
+    """Networks by name: those lost themselves, and those that report from a lost region."""
+    return sorted({*case.networks, *networks_in(case.regions, reading)})

@@ -1,0 +1,95 @@
+"""Telling: a case as it stands, written down as a snapshot. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from detectors.incidents.case import Case
+from detectors.incidents.evidence import affected_networks, facts, network_onsets
+from detectors.incidents.moves import Told
+from detectors.incidents.snapshots import Kind, NetworkLoss, Scope, Snapshot
+from detectors.readings import CountryReading, Scheduled
+from detectors.settings import IncidentSettings
+
+
+def keep_open(held: dict[str, Snapshot], told: Iterable[Snapshot]) -> None:
+    """Keep the last snapshot of every incident that goes on."""
+    for snapshot in told:
+        held[snapshot.id] = snapshot
+        if snapshot.status is Told.RESOLVED:
+            del held[snapshot.id]
+
+
+def snapshot_of(
+    case: Case,
+    reading: CountryReading,
+    told: Told,
+    calendar: Mapping[str, Scheduled],
+    settings: IncidentSettings,
+    version: str,
+    fingerprint: str,
+) -> Snapshot:
+    """Write down how a case stands."""
+    losses = list(case.losses.values())
+    networks = _networks(case, reading, settings)
+    own = case.mechanism_by_network()
+    return Snapshot(
+        id=case.id,
+        seq=case.seq,
+        status=told,
+        kind=case.kind,
+        scope=case.scope,
+        severity=case.severity,
+        country=case.country,
+        countries=(),
+        regions=tuple(case.regions or _regions_of(case, reading)),
+        platforms=tuple(case.platforms),
+        networks=networks,
+        onset=case.onset,
+        detected=case.detected,
+        updated=case.updated,
+        resolved=case.resolved,
+        reachability=round(case.reachability(), 4),
+        usual=round(sum(loss.usual for loss in losses) / len(losses), 4),
+        mechanism=case.mechanism,
+        mechanism_share=round(case.mechanism_share, 4),
+        mechanism_by_network=tuple((asn, name) for asn, name in own.items() if name != case.mechanism),
+        facts=tuple(facts(case, reading, calendar, settings)),
+        previous=tuple(case.previous),
+        coincides=tuple(case.coincides),
+        confirmed=case.live >= settings.networks_confirm,
+        vantages=case.vantages,
+        networks_live=case.live,
+        measurements=sum(loss.probes for loss in losses),
+        reason=case.reason,
+        back=tuple(case.restored_platforms()),
+        unheard=len(case.lasting) if told is Told.RESOLVED else 0,
+        simulated=case.simulated,
+        version=version,
+        fingerprint=fingerprint,
+    )
+
+
+def _networks(case: Case, reading: CountryReading, settings: IncidentSettings) -> tuple[NetworkLoss, ...]:
+    onsets, back = network_onsets(case), case.back_since()
+    found = []
+    for asn in affected_networks(case, reading):
+        units = {(asn, ""), *((0, region) for region in reading.homes.get(asn, ()))} & case.units
+        losses = [loss for (_, a, region), loss in case.losses.items() if (a, region) in units]
+        found.append(
+            NetworkLoss(
+                asn,
+                settings.network_names.get(asn),
+                round(sum(loss.lost for loss in losses) / len(losses), 4),
+                onsets.get(asn, min(loss.onset for loss in losses)),
+                max(back[unit] for unit in units) if units <= back.keys() else None,
+            )
+        )
+    return tuple(found)
+
+
+def _regions_of(case: Case, reading: CountryReading) -> list[str]:
+    """The regions of a loss that is said by its networks."""
+    if case.scope is not Scope.REGION and case.kind is Kind.PLATFORM and case.scope is not Scope.PROVIDER:
+        return []
+    return sorted({home for asn in case.networks for home in reading.homes.get(asn, ()) if home})

@@ -1,0 +1,446 @@
+"""The view over countries: a platform that most of them have lost is down worldwide, and that is one incident.
+
+One country has one vote. The step of a backtest and the machine on the health topic feed it the same columns.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from detectors.incidents.evidence import HALF_HOUR_SECONDS, PLATFORM
+from detectors.incidents.loss import Loss
+from detectors.incidents.moves import Event, Phase, Told, move
+from detectors.incidents.quiet import COUNTRIES_MIN, is_worldwide, lost, surely_lost
+from detectors.incidents.snapshots import Fact, Kind, Scope, Severity, Snapshot, incident_id
+from detectors.incidents.telling import keep_open
+from detectors.incidents.votes import Vote
+from detectors.readings import Health, Opinion, Reading
+from detectors.settings import IncidentSettings, TimeSettings
+from detectors.state import read_stored
+
+SNAPSHOT_VERSION: Final = 1
+PAST_MAX: Final = 256
+_DAY: Final = 86_400
+_FADE: Final = 0.93
+
+
+class Signs(NamedTuple):
+    """What a country's failures of one window say beside their number."""
+
+    controls_good: int
+    controls_bad: int
+    failures: Mapping[str, int]  # by `stage.failure`
+
+
+NO_SIGNS: Final = Signs(0, 0, MappingProxyType({}))
+Key = tuple[str, str, bool]  # platform, country, simulated
+
+
+def signs_of(reading: Reading) -> dict[Key, Signs]:
+    """The signs of the countries in which something stirs."""
+    signs: dict[Key, Signs] = {}
+    for country in reading.countries:
+        failures: dict[str, dict[str, int]] = {}
+        for (platform, _), counts in country.mechanisms.items():
+            found = failures.setdefault(platform, {})
+            for name, count in counts.items():
+                found[name] = found.get(name, 0) + count
+        for platform in sorted(failures.keys() | country.control.keys()):
+            good, bad = country.control.get(platform, (0, 0))
+            named = dict(sorted(failures.get(platform, {}).items()))
+            signs[platform, country.country, country.simulated] = Signs(good, bad, named)
+    return signs
+
+
+class _Fall(NamedTuple):
+    """Since when a country has lost a platform, and what the controls of its failures said, fading."""
+
+    since: int
+    good: float
+    bad: float
+
+
+class _Outage(msgspec.Struct, array_like=True):
+    id: str
+    simulated: bool
+    onset: int
+    losses: dict[tuple[str, str], Loss]  # (platform, country)
+    failures: dict[str, float]
+    phase: Phase = Phase.SUSPECTED
+    seq: int = 0
+    detected: int = 0
+    resolved: int | None = None
+    watched: int = 0
+    networks: int = 0
+    controls: tuple[float, float] = (0.0, 0.0)
+    told: list[str] = []
+    pending: list[str] = []
+    pending_windows: int = 0
+    previous: list[str] = []
+
+    @property
+    def platforms(self) -> list[str]:
+        return sorted({platform for platform, _ in self.losses})
+
+    @property
+    def countries(self) -> list[str]:
+        return sorted({country for _, country in self.losses})
+
+    def news(self) -> list[str]:
+        return [" ".join(self.platforms), " ".join(self.countries)]
+
+
+class _Row(NamedTuple):
+    """How a platform stands in one country in this window."""
+
+    down: bool
+    sure: bool
+    n: int
+    k: int
+    expected: float
+    reachability: float
+    networks_live: int
+    signs: Signs
+
+
+Rows = dict[tuple[str, str], _Row]
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    version: int
+    since: list[tuple[str, str, bool, int, float, float]]
+    outages: list[_Outage]
+    past: list[tuple[str, list[str], int]]
+    open: list[Snapshot]
+
+
+class World:
+    """Makes incidents of kind `global` of how countries stand.
+
+    Parameters
+    ----------
+    incidents, time, version, fingerprint
+        As for the assembler.
+    """
+
+    def __init__(
+        self, incidents: IncidentSettings, time: TimeSettings, version: str, fingerprint: str
+    ) -> None:
+        self.settings = incidents
+        self.window_seconds = time.window_seconds
+        self.version = version
+        self.fingerprint = fingerprint
+        self._since: dict[
+            Key, _Fall
+        ] = {}  # countries that have lost a platform, before it is anybody's outage
+        self._outages: list[_Outage] = []
+        self._past: list[tuple[str, list[str], int]] = []
+        self._open: dict[str, Snapshot] = {}
+
+    @property
+    def open(self) -> list[Snapshot]:
+        """The last snapshot of every outage that goes on."""
+        return list(self._open.values())
+
+    def step(self, start: int, health: Health, signs: Mapping[Key, Signs]) -> list[Snapshot]:
+        """Weigh one window of all countries; `start` is where it began."""
+        end = start + self.window_seconds
+        self._forget(end)
+        down = lost(health, self.settings)
+        if not down.any() and not self._outages:
+            self._since.clear()
+            return []
+        rows = self._rows(health, down, signs, start)
+        told: list[Snapshot] = []
+        for simulated in (False, True):
+            self._find(rows[simulated], simulated, start, end)
+        for outage in self._outages:
+            told.extend(self._move(outage, rows[outage.simulated], start, end))
+        self._outages = [outage for outage in self._outages if outage.phase is not Phase.GONE]
+        keep_open(self._open, told)
+        return told
+
+    def _rows(
+        self, health: Health, down: np.ndarray, signs: Mapping[Key, Signs], start: int
+    ) -> dict[bool, Rows]:
+        """Live rows, real and simulated, of the platforms that somebody has lost."""
+        sure = surely_lost(health)
+        affected = {health.platform[i] for i in np.flatnonzero(down).tolist()}
+        affected.update(platform for outage in self._outages for platform in outage.platforms)
+        rows: dict[bool, Rows] = {False: {}, True: {}}
+        lasting: dict[Key, _Fall] = {}
+        for i, platform in enumerate(health.platform):
+            if platform not in affected or health.networks_live[i] <= 0:
+                continue
+            key = (platform, health.country[i], health.simulated[i])
+            rows[key[2]][key[:2]] = _Row(
+                bool(down[i]),
+                bool(sure[i]),
+                int(health.n[i]),
+                int(health.k[i]),
+                float(health.expected[i]),
+                float(health.reachability[i]),
+                int(health.networks_live[i]),
+                signs.get(key, NO_SIGNS),
+            )
+            if down[i]:
+                before = self._since.get(key, _Fall(start, 0.0, 0.0))
+                sign = signs.get(key, NO_SIGNS)
+                lasting[key] = _Fall(
+                    before.since,
+                    before.good * _FADE + sign.controls_good,
+                    before.bad * _FADE + sign.controls_bad,
+                )
+        self._since = lasting
+        return rows
+
+    def _find(self, rows: Rows, simulated: bool, start: int, end: int) -> None:
+        """Platforms that most countries have lost become an outage, or part of one."""
+        for platform in sorted({platform for platform, _ in rows}):
+            mine = {country: row for (p, country), row in rows.items() if p == platform}
+            falls = {
+                country: self._since[platform, country, simulated]
+                for country, row in mine.items()
+                if row.down
+            }
+            outage = self._match(platform, simulated, end)
+            if outage is None or platform not in outage.platforms:
+                falls = _together(falls)
+            hit = sorted(falls)
+            good, bad = sum(fall.good for fall in falls.values()), sum(fall.bad for fall in falls.values())
+            sure = sum(mine[country].sure for country in hit)
+            if not hit or not is_worldwide(len(hit), len(mine), good, bad) or sure < min(2, len(hit)):
+                continue
+            if outage is None:
+                outage = _Outage("", simulated, start, {}, {})
+                self._outages.append(outage)
+            for country in hit:
+                row = mine[country]
+                if (platform, country) not in outage.losses:
+                    onset = falls[country].since
+                    outage.losses[platform, country] = Loss(
+                        onset, row.expected, row.reachability, row.reachability
+                    )
+            outage.watched = max(outage.watched, len(mine))
+            outage.networks = max(outage.networks, sum(row.networks_live for row in mine.values()))
+
+    def _match(self, platform: str, simulated: bool, end: int) -> _Outage | None:
+        candidates = [outage for outage in self._outages if outage.simulated == simulated]
+        for outage in candidates:
+            if platform in outage.platforms:
+                return outage
+        for outage in candidates:
+            soon = end - outage.onset <= self.settings.together_seconds
+            if soon and outage.phase is not Phase.RESOLVED:
+                return outage
+        return None
+
+    def _move(self, outage: _Outage, rows: Rows, start: int, end: int) -> list[Snapshot]:
+        heard = self._weigh(outage, rows, start)
+        event = self._event(outage, heard)
+        if event is None:
+            return self._news(outage, end)
+        was, step = outage.phase, move(outage.phase, event)
+        outage.phase = step.phase
+        if step.told is Told.OPEN:
+            self._open_outage(outage, start, end)
+            return [self._tell(outage, Told.OPEN, "", end)]
+        if step.told is Told.RESOLVED:
+            recovered = [loss.recovered for loss in outage.losses.values() if loss.recovered is not None]
+            outage.resolved = max(recovered)
+            return [self._tell(outage, Told.RESOLVED, "", end)]
+        if was is Phase.RESOLVED and step.phase is Phase.OPEN:
+            outage.resolved = None
+            return [self._tell(outage, Told.UPDATED, "lost again", end)]
+        return self._news(outage, end)
+
+    def _weigh(self, outage: _Outage, rows: Rows, start: int) -> bool:
+        """Take the window's evidence in; whether there was any."""
+        heard = False
+        good, bad = (count * _FADE for count in outage.controls)
+        outage.failures = {name: count * _FADE for name, count in outage.failures.items() if count > 0.05}
+        for key, loss in outage.losses.items():
+            row = rows.get(key)
+            if row is None or row.n == 0:
+                continue
+            heard = True
+            good += row.signs.controls_good
+            bad += row.signs.controls_bad
+            for name, count in row.signs.failures.items():
+                outage.failures[name] = outage.failures.get(name, 0.0) + count
+            opinion = Opinion.BAD if row.sure else Opinion.UNSURE if row.down else Opinion.GOOD
+            said = Vote(opinion, row.n, row.k, row.expected, row.reachability, None, 0, slow=False)
+            loss.weigh(said, start, start + self.window_seconds, self.settings.recovery_windows)
+        outage.controls = (good, bad)
+        return heard
+
+    @staticmethod
+    def _event(outage: _Outage, heard: bool) -> Event | None:
+        """A platform is back when it is back in most of the countries that had lost it."""
+        total = len(outage.losses)
+        back = sum(loss.recovered is not None for loss in outage.losses.values())
+        mending = sum(loss.recovered is None and loss.good > 0 for loss in outage.losses.values())
+        if outage.phase is Phase.SUSPECTED:
+            return Event.SURE if back + mending < total else Event.WELL
+        if not heard:
+            return None
+        if 2 * back > total and not mending:
+            return Event.RECOVERED
+        return Event.WELL if 2 * (back + mending) > total else Event.BAD
+
+    def _open_outage(self, outage: _Outage, start: int, end: int) -> None:
+        outage.detected = end
+        outage.onset = _onset(outage, self.window_seconds)
+        horizon = outage.onset - self.settings.previous_days * _DAY
+        outage.previous = [
+            name
+            for name, platforms, onset in self._past
+            if onset >= horizon and not set(platforms).isdisjoint(outage.platforms)
+        ]
+        marks = [*outage.platforms, "simulated" if outage.simulated else ""]
+        outage.id = incident_id(Kind.GLOBAL, None, start, self.version, *marks)
+
+    def _news(self, outage: _Outage, end: int) -> list[Snapshot]:
+        if outage.phase not in (Phase.OPEN, Phase.EASING):
+            return []
+        now = outage.news()
+        if now == outage.told:
+            outage.pending, outage.pending_windows = [], 0
+            return []
+        outage.pending_windows = outage.pending_windows + 1 if now == outage.pending else 1
+        outage.pending = now
+        step = move(outage.phase, Event.NEWS)
+        if outage.pending_windows < self.settings.news_windows or step.told is None:
+            return []
+        said = []
+        platforms, countries = (
+            sorted(set(after.split()) - set(before.split()))
+            for before, after in zip(outage.told, now, strict=True)
+        )
+        if platforms:
+            said.append(f"{', '.join(platforms)} joined")
+        if countries:
+            said.append(f"reached {', '.join(countries)} too")
+        return [self._tell(outage, step.told, "; ".join(said), end)]
+
+    def _tell(self, outage: _Outage, told: Told, reason: str, end: int) -> Snapshot:
+        outage.seq += 1
+        outage.told, outage.pending, outage.pending_windows = outage.news(), [], 0
+        losses = list(outage.losses.values())
+        share = len(outage.countries) / max(1, outage.watched)
+        total = sum(outage.failures.values())
+        names = sorted(outage.failures, key=lambda name: (-outage.failures[name], name))
+        return Snapshot(
+            id=outage.id,
+            seq=outage.seq,
+            status=told,
+            kind=Kind.GLOBAL,
+            scope=Scope.GLOBAL,
+            severity=Severity.CRITICAL if share >= self.settings.severity_critical else Severity.MAJOR,
+            country=None,
+            countries=tuple(outage.countries),
+            regions=(),
+            platforms=tuple(outage.platforms),
+            networks=(),
+            onset=outage.onset,
+            detected=outage.detected,
+            updated=end,
+            resolved=outage.resolved,
+            reachability=round(sum(loss.now for loss in losses) / len(losses), 4),
+            usual=round(sum(loss.usual for loss in losses) / len(losses), 4),
+            mechanism=names[0] if names else None,
+            mechanism_share=round(outage.failures[names[0]] / total, 4) if total else 0.0,
+            mechanism_by_network=(),
+            facts=tuple(_facts(outage)),
+            previous=tuple(outage.previous),
+            coincides=(),
+            confirmed=outage.networks >= self.settings.networks_confirm,
+            vantages=0,
+            networks_live=outage.networks,
+            measurements=sum(loss.probes for loss in losses),
+            reason=reason,
+            back=(),
+            unheard=sum(loss.recovered is None for loss in losses) if told is Told.RESOLVED else 0,
+            simulated=outage.simulated,
+            version=self.version,
+            fingerprint=self.fingerprint,
+        )
+
+    def _forget(self, now: int) -> None:
+        for outage in self._outages:
+            over = outage.resolved is not None and now - outage.resolved > self.settings.merge_seconds
+            if outage.phase is Phase.RESOLVED and over:
+                outage.phase = move(outage.phase, Event.EXPIRED).phase
+                self._past.append((outage.id, outage.platforms, outage.onset))
+        self._outages = [outage for outage in self._outages if outage.phase is not Phase.GONE]
+        horizon = now - self.settings.previous_days * _DAY
+        self._past = [past for past in self._past if past[2] >= horizon][-PAST_MAX:]
+
+    # keeping
+
+    def snapshot(self) -> bytes:
+        """The whole state, as versioned plain numbers (MessagePack)."""
+        stored = _Stored(
+            SNAPSHOT_VERSION,
+            [(*key, *fall) for key, fall in sorted(self._since.items())],
+            self._outages,
+            self._past,
+            [snapshot for _, snapshot in sorted(self._open.items())],
+        )
+        return msgspec.msgpack.encode(stored)
+
+    def restore(self, data: bytes) -> None:
+        """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
+        stored = read_stored(data, _Stored, SNAPSHOT_VERSION, "world snapshot")
+        self._since = {(row[0], row[1], row[2]): _Fall(*row[3:]) for row in stored.since}
+        self._outages, self._past = stored.outages, stored.past
+        self._open = {snapshot.id: snapshot for snapshot in stored.open}
+
+
+def _together(falls: Mapping[str, _Fall]) -> dict[str, _Fall]:
+    """Those that fell with the last one: countries that filter at different hours are no worldwide outage."""
+    newest = max((fall.since for fall in falls.values()), default=0)
+    return {country: fall for country, fall in falls.items() if newest - fall.since <= HALF_HOUR_SECONDS}
+
+
+def _onset(outage: _Outage, window: int) -> int:
+    """The earliest onset on which two agree; a country may stray by chance a little earlier."""
+    onsets = sorted(loss.onset for loss in outage.losses.values())
+    for onset, following in itertools.pairwise(onsets):
+        if following - onset <= window:
+            return onset
+    return onsets[0]
+
+
+def _facts(outage: _Outage) -> list[Fact]:
+    share = len(outage.countries) / max(1, outage.watched)
+    found = [
+        Fact(
+            "countries",
+            round(share, 4),
+            "ratio",
+            outage.watched,
+            f"lost in {len(outage.countries)} of {outage.watched} watched countries",
+            None,
+            (PLATFORM,) if outage.watched >= COUNTRIES_MIN else (),
+        )
+    ]
+    onsets = [loss.onset for loss in outage.losses.values()]
+    if len(onsets) > 1:
+        spread = max(onsets) - min(onsets)
+        fits = (PLATFORM,) if spread < HALF_HOUR_SECONDS // 6 else ()
+        text = f"{len(outage.countries)} countries began to lose within {spread} s of each other"
+        found.append(Fact("onset_spread", float(spread), "s", len(outage.countries), text, None, fits))
+    good, bad = outage.controls
+    if good + bad >= 1:
+        ratio = good / (good + bad)
+        text = f"for {ratio:.0%} of the recent failures the same target answered outside the country"
+        fits = (PLATFORM,) if ratio <= 0.2 else ()
+        found.append(Fact("control", round(ratio, 4), "ratio", round(good + bad), text, None, fits))
+    return found

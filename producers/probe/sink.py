@@ -1,0 +1,356 @@
+"""Brings results to the topic, and never makes the prober wait: its own thread, a bounded queue, a spool on disk.
+
+While the broker is away, everything goes to the spool, and from there, oldest first, once it is back. A result may then
+be written twice, under the same id; it is lost only beyond the spool's bound, and counted. Knows no record: bytes.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+import structlog
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from producers.probe.spool import Spool
+
+log = structlog.get_logger()
+
+_LINGER_SECONDS: Final = 0.05  # how long the first record waits for company
+_LINGER_AWAY_SECONDS: Final = 1.0  # the same on its way to the disk: an fsync a second spares a memory card
+_BATCH_RECORDS: Final = 1000
+BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+_CONNECT_SECONDS: Final = 3.0
+
+
+class Dropped(StrEnum):
+    """Why a measured result was let go."""
+
+    QUEUE_FULL = "queue_full"
+    SPOOL_FULL = "spool_full"
+    DISK = "disk"
+
+
+class SendError(Exception):
+    """Some of a batch was not acknowledged. `unsent` is that, in its order."""
+
+    def __init__(self, why: str, unsent: Sequence[bytes]) -> None:
+        super().__init__(why)
+        self.unsent = unsent
+
+
+class Sender(Protocol):
+    """What takes a batch to the broker. Made anew after each failure."""
+
+    def send(self, values: Sequence[bytes]) -> None:
+        """Return when all are acknowledged. Raises SendError."""
+
+    def close(self) -> None:
+        """Let the connection go, within a bounded time."""
+
+
+class KafkaSender:
+    """A batch at a time through kafka-python: acks=all, idempotent, compressed.
+
+    Parameters
+    ----------
+    options
+        Arguments of a KafkaProducer: where the broker is, and how to speak to it.
+    topic
+        It has to exist.
+    key
+        Key of every record: the vantage's country.
+    ack_seconds
+        How long the broker may take to acknowledge a batch.
+
+    Raises SendError where no broker answers.
+    """
+
+    def __init__(
+        self, options: Mapping[str, Any], topic: str, key: bytes, *, ack_seconds: float = 10.0
+    ) -> None:
+        self._topic = topic
+        self._key = key
+        self._ack_seconds = ack_seconds
+        _look(str(options["bootstrap_servers"]))
+        try:
+            self._producer = KafkaProducer(
+                **options,
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=5,
+                batch_size=256 * 1024,
+                bootstrap_timeout_ms=int(_CONNECT_SECONDS * 1000),
+                max_block_ms=int(_CONNECT_SECONDS * 1000),
+                request_timeout_ms=int(ack_seconds * 500),
+                delivery_timeout_ms=int(ack_seconds * 1000),
+                allow_auto_create_topics=False,
+                metrics_enabled=False,
+            )
+        except (KafkaError, OSError) as error:
+            raise SendError(str(error), ()) from error
+        try:
+            self._producer.partitions_for(topic)
+        except KafkaError as error:
+            self.close()
+            raise SendError(f"topic {topic!r}: {error}; `netdusk topics` makes it", ()) from error
+
+    def send(self, values: Sequence[bytes]) -> None:
+        """Hand a batch over and wait for the broker's word on each record.
+
+        Raises SendError, with the records that the broker did not acknowledge, in their order.
+        """
+        futures: list[Any] = []
+        why = ""
+        try:
+            for value in values:
+                future = self._producer.send(self._topic, value, key=self._key)
+                futures.append(future)
+            # kafka-python expires what it could not deliver; the margin is for its own loop to say so.
+            self._producer.flush(self._ack_seconds + 2.0)
+        except (KafkaError, OSError) as error:
+            why = str(error)
+        if why or not all(future.succeeded() for future in futures):
+            acknowledged = {i for i, future in enumerate(futures) if future.succeeded()}
+            failed = next((str(future.exception) for future in futures if future.failed()), "")
+            unsent = [value for i, value in enumerate(values) if i not in acknowledged]
+            raise SendError(failed or why or "no acknowledgement", unsent)
+
+    def close(self) -> None:
+        """Close the producer. kafka-python's close gives up before it ends its thread where a batch is left."""
+        try:
+            self._producer.close(timeout=2.0)
+        except KafkaError:
+            self._producer._sender.force_close()
+
+
+def _look(bootstrap: str) -> None:
+    """Whether anybody listens: quicker than a client's own tries, and it leaves no half-made client behind."""
+    why = ""
+    for server in bootstrap.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+        except (OSError, ValueError) as error:
+            why = f"{server}: {error}"
+        else:
+            return
+    raise SendError(why, ())
+
+
+@dataclass(slots=True)
+class Figures:
+    """What became of the results so far."""
+
+    sent: int = 0
+    spooled: int = 0
+    dropped: dict[Dropped, int] = field(default_factory=lambda: dict.fromkeys(Dropped, 0))
+    broker_answers: bool = True
+
+
+class Sink:
+    """Takes results from the prober, and brings them to the broker or to the disk.
+
+    Parameters
+    ----------
+    connect
+        Makes a sender. Raises SendError where the broker is away.
+    spool
+        Where results wait. The sink closes it.
+    queue_max
+        The most records in memory; beyond it `put` drops, and counts.
+    backoff_seconds
+        Waits between tries while the broker is away; the last one again and again.
+    where
+        The broker's name, for people.
+
+    Only the sink's thread touches the sender and the spool.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Sender],
+        spool: Spool,
+        *,
+        queue_max: int = 100_000,
+        backoff_seconds: Sequence[float] = BACKOFF_SECONDS,
+        where: str = "the broker",
+    ) -> None:
+        self.figures = Figures()
+        self._connect = connect
+        self._spool = spool
+        self._queue_max = queue_max
+        self._backoff_seconds = backoff_seconds
+        self._where = where
+        self._queue: deque[bytes] = deque()
+        self._news = threading.Condition()
+        self._stopping = False
+        self._sender: Sender | None = None
+        self._tries = 0
+        self._try_again = 0.0
+        self._bug: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="netdusk-sink", daemon=True)
+
+    def start(self) -> None:
+        """Begin. What an earlier run left in the spool goes first."""
+        self._thread.start()
+
+    def put(self, value: bytes) -> bool:
+        """Take a record, at once. False: there was no room, and it is counted as dropped.
+
+        Raises RuntimeError where the sink's thread has ended by a bug: going on would lose everything silently.
+        """
+        if self._bug is not None:
+            raise RuntimeError("the sink has ended") from self._bug
+        with self._news:
+            if len(self._queue) >= self._queue_max:
+                self.figures.dropped[Dropped.QUEUE_FULL] += 1
+                return False
+            self._queue.append(value)
+            if len(self._queue) == 1:
+                self._news.notify()
+            return True
+
+    @property
+    def waiting(self) -> int:
+        """Records in memory that nobody has taken yet."""
+        return len(self._queue)
+
+    @property
+    def spool_bytes(self) -> int:
+        """What the spool holds."""
+        return self._spool.size_bytes
+
+    @property
+    def spool_records(self) -> int:
+        """How many results wait on disk."""
+        return self._spool.records
+
+    def close(self) -> None:
+        """Bring what is in memory to the broker, or to the disk, and end."""
+        with self._news:
+            self._stopping = True
+            self._news.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._bring()
+        except Exception as error:
+            self._bug = error
+            log.exception("the sink has ended")
+        finally:
+            if self._sender is not None:
+                self._sender.close()
+            self._spool.close()
+
+    def _bring(self) -> None:
+        while True:
+            batch = self._take()
+            if batch is None:
+                break
+            if self._spool.records or not self._can_send():
+                self._keep(batch)
+                self._replay()
+            elif batch:
+                self._deliver(batch)
+
+    def _take(self) -> list[bytes] | None:
+        """The next records; an empty list where it is time to try something else; None at the end."""
+        with self._news:
+            if not self._queue and not self._stopping:
+                self._news.wait(self._idle_seconds())
+            if self._queue and not self._stopping and len(self._queue) < _BATCH_RECORDS:
+                self._news.wait(_LINGER_SECONDS if self._sender else _LINGER_AWAY_SECONDS)
+            if self._stopping and not self._queue:
+                return None
+            return [self._queue.popleft() for _ in range(min(len(self._queue), _BATCH_RECORDS))]
+
+    def _idle_seconds(self) -> float | None:
+        if self._sender is None:
+            return max(0.0, self._try_again - time.monotonic())
+        return 0.0 if self._spool.records else None
+
+    def _can_send(self) -> bool:
+        """Whether a sender is at hand; makes one when it is time to try."""
+        if self._sender is None and (self._tries == 0 or time.monotonic() >= self._try_again):
+            try:
+                self._sender = self._connect()
+            except SendError as error:
+                self._went_away(str(error))
+        return self._sender is not None
+
+    def _deliver(self, batch: Sequence[bytes]) -> None:
+        if unsent := self._send(batch):
+            self._keep(unsent)
+
+    def _replay(self) -> None:
+        """Send the oldest of the spool."""
+        if not self._can_send():
+            return
+        try:
+            oldest = self._spool.head(_BATCH_RECORDS)
+        except OSError as error:
+            lost = self._spool.skip()
+            self.figures.dropped[Dropped.DISK] += lost
+            log.error("results are lost: a part of the spool can't be read", records=lost, why=str(error))
+            return
+        if oldest:
+            unsent = self._send(oldest)
+            # In their order: what was acknowledged behind a record that was not is sent again, under the same id.
+            first = next((i for i, value in enumerate(oldest) if unsent and value is unsent[0]), len(oldest))
+            self._spool.forget(first)
+            if not self._spool.records:
+                log.info("the spool is empty again", broker=self._where)
+
+    def _send(self, values: Sequence[bytes]) -> Sequence[bytes]:
+        """Try; what was not acknowledged."""
+        assert self._sender is not None
+        try:
+            self._sender.send(values)
+        except SendError as error:
+            self.figures.sent += len(values) - len(error.unsent)
+            self._sender.close()
+            self._sender = None
+            self._went_away(str(error))
+            return error.unsent
+        self.figures.sent += len(values)
+        if not self.figures.broker_answers:
+            log.info("the broker answers again", broker=self._where, spooled=self._spool.records)
+        self.figures.broker_answers = True
+        self._tries = 0
+        return ()
+
+    def _went_away(self, why: str) -> None:
+        seconds = self._backoff_seconds[min(self._tries, len(self._backoff_seconds) - 1)]
+        self._tries += 1
+        self._try_again = time.monotonic() + seconds
+        self.figures.broker_answers = False
+        log.warning(
+            "the broker is away; results go to the spool",
+            broker=self._where,
+            why=why,
+            trying_again_in_seconds=seconds,
+        )
+
+    def _keep(self, values: Sequence[bytes]) -> None:
+        if not values:
+            return
+        before = self._spool.dropped
+        try:
+            self._spool.append(values)
+        except OSError as error:
+            self.figures.dropped[Dropped.DISK] += len(values)
+            log.error("results are lost: the spool can't be written", records=len(values), why=str(error))
+            return
+        self.figures.spooled += len(values)
+        if lost := self._spool.dropped - before:
+            self.figures.dropped[Dropped.SPOOL_FULL] += lost
+            log.error("results are lost: the spool is full, its oldest went", records=lost)

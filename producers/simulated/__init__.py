@@ -1,0 +1,1 @@
+"""Made worlds with known truths. Whatever comes from here says `simulated: true`."""

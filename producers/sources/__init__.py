@@ -1,0 +1,1 @@
+"""Other people's measurements, read: one file a format."""

@@ -1,0 +1,1 @@
+"""OONI's measurements, read."""

@@ -1,0 +1,346 @@
+"""OONI's measurements as ProbeResults: files of Web Connectivity JSON, JSONL (packed or not), and fast path inserts.
+
+What a measurement found is judged in `ooni_web` and `ooni_fastpath`; here a file is opened, taken apart one
+measurement at a time, and given a place, a time and a platform. Whatever is not written is returned with its reason.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from producers.records import Malformed, ProbeResult, decode, encode
+from producers.sources.ooni.fastpath import PLATFORM_TESTS, Row, SqlError, find_row, is_true, rows
+from producers.sources.ooni.platforms import Platforms
+from producers.sources.ooni.web import Finding, NothingToTellError, TestKeys, find
+
+MEASUREMENT_BYTES_MAX: Final = 64 * 1024 * 1024
+_TARGET_MAX: Final = 2048
+
+
+class Refusal(StrEnum):
+    """Why a measurement was not written."""
+
+    NOT_JSON = "not_json"
+    NOT_SQL = "not_sql"
+    DAMAGED_FILE = "damaged_file"
+    TOO_LARGE = "too_large"
+    NOT_A_MEASUREMENT = "not_a_measurement"
+    OTHER_TEST = "other_test"
+    MEASUREMENT_FAILED = "measurement_failed"
+    NO_PLACE_OR_TIME = "no_place_or_time"
+    NO_HOST = "no_host"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A measurement that was not written: why, and where it stands."""
+
+    reason: Refusal
+    detail: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How files are read.
+
+    Parameters
+    ----------
+    platforms
+        Hosts to platform names.
+    country, asn, time
+        For measurements that do not say it themselves (a bare set of test keys); what they say goes first.
+    simulated
+        Mark every result as made (an emulated network).
+    """
+
+    platforms: Platforms
+    country: str | None = None
+    asn: int | None = None
+    time: datetime | None = None
+    simulated: bool = False
+
+    def read(self, path: Path, source: IO[bytes]) -> Iterator[ProbeResult | Refused]:
+        """Every measurement in `source`; `path` names it in messages, and its .gz says that it is packed."""
+        stream = io.BufferedReader(gzip.GzipFile(fileobj=source)) if path.suffix == ".gz" else source
+        try:
+            yield from self._read(path, stream)
+        except (EOFError, gzip.BadGzipFile, OSError) as error:
+            yield Refused(Refusal.DAMAGED_FILE, str(error), str(path))
+
+    def _read(self, path: Path, stream: IO[bytes]) -> Iterator[ProbeResult | Refused]:
+        first = stream.readline(MEASUREMENT_BYTES_MAX)
+        while first and not first.strip():
+            first = stream.readline(MEASUREMENT_BYTES_MAX)
+        if _is_sql(first):
+            yield from self._read_sql(path, _lines(first, stream))
+        elif path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson")) or _is_whole(first):
+            yield from self._read_lines(path, _lines(first, stream))
+        else:
+            yield from self._read_document(path, first, stream)
+
+    def _read_lines(self, path: Path, lines: Iterator[bytes]) -> Iterator[ProbeResult | Refused]:
+        for number, line in enumerate(lines, 1):
+            place = f"{path}:{number}"
+            if len(line) >= MEASUREMENT_BYTES_MAX:
+                yield Refused(Refusal.TOO_LARGE, f"more than {MEASUREMENT_BYTES_MAX} bytes", place)
+            elif line.strip():
+                yield self.measurement(line, place)
+
+    def _read_document(self, path: Path, first: bytes, stream: IO[bytes]) -> Iterator[ProbeResult | Refused]:
+        text = first + stream.read(MEASUREMENT_BYTES_MAX)
+        if len(text) >= MEASUREMENT_BYTES_MAX:
+            yield Refused(Refusal.TOO_LARGE, f"more than {MEASUREMENT_BYTES_MAX} bytes", str(path))
+            return
+        bare, comments = without_comments(text)
+        if bare.lstrip().startswith(b"["):
+            try:
+                documents = msgspec.json.decode(bare, type=list[Raw])
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                yield Refused(Refusal.NOT_JSON, str(error), str(path))
+                return
+            for number, document in enumerate(documents, 1):
+                yield self.measurement(bytes(document), f"{path}[{number}]")
+            return
+        yield self.measurement(bare, str(path), hint=f"{comments} {path.name}")
+
+    def _read_sql(self, path: Path, lines: Iterator[bytes]) -> Iterator[ProbeResult | Refused]:
+        found = rows(line.decode("utf-8", "replace") for line in lines)
+        for number, row in enumerate(found, 1):
+            place = f"{path}, row {number}"
+            if isinstance(row, SqlError):
+                yield Refused(Refusal.NOT_SQL, str(row), place)
+            else:
+                yield self.row(row, place)
+
+    # ---- one measurement
+
+    def measurement(self, value: bytes, place: str, *, hint: str = "") -> ProbeResult | Refused:
+        """One Web Connectivity measurement, whole or its test keys alone; `hint` may hold its OONI id."""
+        try:
+            head = msgspec.json.decode(value, type=Head)
+            whole = bytes(head.test_keys) != b"null"
+            if head.test_name not in {"web_connectivity", None}:
+                return Refused(Refusal.OTHER_TEST, head.test_name or "", place)
+            if not whole and head.test_name is not None:
+                return Refused(Refusal.MEASUREMENT_FAILED, "no test keys", place)
+            if not whole and not _has_events(value):
+                return Refused(Refusal.NOT_A_MEASUREMENT, "neither test_name nor test keys", place)
+            keys = msgspec.json.decode(head.test_keys if whole else value, type=TestKeys)
+        except msgspec.ValidationError as error:
+            return Refused(Refusal.NOT_A_MEASUREMENT, str(error), place)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return Refused(Refusal.NOT_JSON, str(error), place)
+        url = head.input or (keys.x_control_request.http_request if keys.x_control_request else "")
+        platform = self.platforms.of_url(url)
+        if platform is None:
+            return Refused(Refusal.NO_HOST, f"input {url[:200]!r} names no host", place)
+        uid = _UID.search(head.measurement_uid or head.id or hint)
+        country = _known(head.probe_cc) or (uid["cc"] if uid else None) or self.country
+        time = _time(head.measurement_start_time) or _time_of_uid(uid) or self.time
+        if country is None or time is None:
+            missing = "probe_cc (--country)" if country is None else "measurement_start_time (--time)"
+            return Refused(Refusal.NO_PLACE_OR_TIME, f"no {missing}", place)
+        asn = _asn(head.probe_asn)
+        try:
+            finding = find(keys, url)
+        except NothingToTellError as error:
+            return Refused(Refusal.MEASUREMENT_FAILED, str(error), place)
+        return self._result(
+            finding,
+            place,
+            identity=head.measurement_uid or (uid[0] if uid else None) or value,
+            time=time,
+            platform=platform,
+            country=country,
+            asn=asn if asn is not None else (self.asn or 0),
+            target=url,
+        )
+
+    def row(self, row: Row, place: str) -> ProbeResult | Refused:
+        """One row of the fast path."""
+        missing = {"probe_cc", "probe_asn", "test_name", "measurement_start_time", "anomaly"} - row.keys()
+        if missing:
+            return Refused(Refusal.NOT_A_MEASUREMENT, f"no column {', '.join(sorted(missing))}", place)
+        test, url = row["test_name"] or "", row.get("input") or ""
+        platform = PLATFORM_TESTS.get(test)
+        if platform is None and test != "web_connectivity":
+            return Refused(Refusal.OTHER_TEST, test, place)
+        if is_true(row.get("msm_failure")):
+            return Refused(Refusal.MEASUREMENT_FAILED, "the measurement itself failed", place)
+        if platform is None:
+            platform = self.platforms.of_url(url or row.get("domain") or "")
+        if platform is None:
+            return Refused(Refusal.NO_HOST, f"input {url[:200]!r} names no host", place)
+        time = _time(row["measurement_start_time"]) or self.time
+        if time is None:
+            return Refused(Refusal.NO_PLACE_OR_TIME, f"time {row['measurement_start_time']!r}", place)
+        try:
+            finding = find_row(row)
+        except ValueError as error:
+            return Refused(Refusal.NOT_A_MEASUREMENT, str(error), place)
+        return self._result(
+            finding,
+            place,
+            identity=row.get("measurement_uid") or msgspec.json.encode(row),
+            time=time,
+            platform=platform,
+            country=row["probe_cc"] or self.country or "",
+            asn=_asn(row["probe_asn"]) or self.asn or 0,
+            target=url or None,
+        )
+
+    def _result(
+        self,
+        finding: Finding,
+        place: str,
+        *,
+        identity: str | bytes,
+        time: datetime,
+        platform: str,
+        country: str,
+        asn: int,
+        target: str | None,
+    ) -> ProbeResult | Refused:
+        raw = identity.encode("utf-8", "replace") if isinstance(identity, str) else identity
+        result = ProbeResult(
+            id="ooni-" + hashlib.blake2b(raw, digest_size=12).hexdigest(),
+            time=time,
+            platform=platform,
+            country=country,
+            asn=asn,
+            # OONI names no vantage, on purpose: all its probes of a network are one.
+            vantage=f"ooni-{country}-AS{asn}",
+            ok=finding.ok,
+            target=target[:_TARGET_MAX] if target else None,
+            stage=finding.stage,
+            failure=finding.failure,
+            control_ok=finding.control_ok,
+            timings_ms=finding.timings_ms,
+            bytes=finding.bytes,
+            simulated=self.simulated,
+        )
+        checked = decode(encode(result))
+        if isinstance(checked, Malformed):
+            return Refused(Refusal.INVALID, f"{checked.reason}: {checked.detail}", place)
+        return result
+
+
+_ABSENT: Final = Raw(b"null")
+
+
+class Head(Struct, frozen=True):
+    """The envelope of a measurement (base data format of https://github.com/ooni/spec)."""
+
+    test_name: str | None = None
+    input: str | None = None
+    probe_cc: str | None = None
+    probe_asn: str | int | None = None
+    measurement_start_time: str | None = None
+    measurement_uid: str | None = None
+    id: str | None = None
+    test_keys: Raw = _ABSENT
+
+
+class _Events(Struct, frozen=True):
+    queries: Raw = _ABSENT
+    tcp_connect: Raw = _ABSENT
+    requests: Raw = _ABSENT
+
+
+def _has_events(value: bytes) -> bool:
+    events = msgspec.json.decode(value, type=_Events)
+    return any(bytes(part) != b"null" for part in (events.queries, events.tcp_connect, events.requests))
+
+
+#: An OONI measurement id: when the collector had it (UTC), where it was made, which test.
+_UID: Final = re.compile(
+    r"(?P<time>20\d{6}(?:\d{6}\.\d+)?)?_?(?P<cc>[A-Z]{2})_webconnectivity_(?P<tail>[0-9a-f]{8,})"
+)
+
+
+def _time_of_uid(uid: re.Match[str] | None) -> datetime | None:
+    if uid is None:
+        return None
+    text = uid["time"] or uid["tail"][:8]
+    try:
+        return datetime.strptime(text[:14], "%Y%m%d%H%M%S" if len(text) > 8 else "%Y%m%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _time(text: str | None) -> datetime | None:
+    """A time as OONI writes it: UTC, without saying so."""
+    try:
+        time = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _known(country: str | None) -> str | None:
+    return country if country and country != "ZZ" else None
+
+
+def _asn(value: str | int | None) -> int | None:
+    text = str(value or "").upper().removeprefix("AS")
+    return int(text) if text.isdecimal() else None
+
+
+_COMMENT_OR_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
+
+
+def without_comments(text: bytes) -> tuple[bytes, str]:
+    """JSON with comments (`//`, `/* */`) as JSON, and what the comments said.
+
+    >>> without_comments(b'// who\\n{"url": "https://x.com/"}')
+    (b'\\n{"url": "https://x.com/"}', '// who')
+    """
+    comments: list[str] = []
+
+    def keep(match: re.Match[bytes]) -> bytes:
+        found = match[0]
+        if found.startswith(b'"'):
+            return found
+        comments.append(found.decode("utf-8", "replace"))
+        return b""
+
+    return _COMMENT_OR_STRING.sub(keep, text), " ".join(comments)
+
+
+def _is_sql(line: bytes) -> bool:
+    return line.lstrip().lower().startswith((b"insert", b"--", b"create", b"set ", b"use "))
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a first line is a JSON object by itself: then every line is."""
+    if not line.lstrip().startswith(b"{"):
+        return False
+    try:
+        msgspec.json.decode(line, type=Raw)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def _lines(first: bytes, stream: IO[bytes]) -> Iterator[bytes]:
+    """Lines, each cut at the largest measurement that is read; the rest of a longer one is passed over."""
+    line = first
+    while line:
+        yield line
+        while line and len(line) >= MEASUREMENT_BYTES_MAX and not line.endswith(b"\n"):
+            line = stream.readline(MEASUREMENT_BYTES_MAX)
+        line = stream.readline(MEASUREMENT_BYTES_MAX)

@@ -1,0 +1,1 @@
+"""The worker: partitions, checkpoints, transport, metrics. Knows no country and no step."""

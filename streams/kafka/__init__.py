@@ -1,0 +1,1 @@
+"""The one way to Kafka: client options, topics, bulk sending, and the topics that are read whole."""

@@ -1,0 +1,1 @@
+"""The whole of netdusk on one machine."""

@@ -1,0 +1,342 @@
+"""A vantage at work: schedule, attempts, control results, and the way out, put together from the settings.
+
+What an attempt is and how results get to the broker is the producers' matter; here they only meet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import ssl
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from producers.probe.attempt import USER_AGENT, Outcome, Tools, attempt
+from producers.probe.control import Control, ControlWriter
+from producers.probe.dns import Resolver
+from producers.probe.schedule import Tally, Timetable, once, pause, run
+from producers.probe.sink import KafkaSender, Sink
+from producers.probe.spool import Spool, SpoolError
+from producers.probe.targets import Fingerprints, Target, TargetsError, TargetsFile, load_targets
+from producers.probe.tls import Contexts
+from producers.probe.vantage import Vantage
+from producers.records import ProbeResult, encode
+from streams.settings import HttpSettings, KafkaSettings, ProbeSettings, Settings, SettingsError, split_server
+
+log = structlog.get_logger()
+
+_OWN_FILES: Final = 64  # file descriptors for everything that is no attempt
+_FILES_PER_ATTEMPT: Final = 1  # the name server's socket is closed before the connection is made
+_SAY_SECONDS: Final = 60.0
+
+#: What takes an outcome, with its record.
+Take = Callable[[Outcome, ProbeResult], None]
+
+
+@dataclass(slots=True)
+class Probing:
+    """Everything that an attempt needs, read and checked: made before the first packet leaves.
+
+    Raises SettingsError where the settings, the targets file or a file that they name can't be used.
+    """
+
+    settings: Settings
+    vantage: Vantage = field(init=False)
+    targets: TargetsFile = field(init=False)
+    tools: Tools = field(init=False)
+    control: Control | None = field(init=False)
+    writer: ControlWriter | None = field(init=False)
+    tally: Tally = field(default_factory=Tally)
+
+    def __post_init__(self) -> None:
+        probe = self.settings.probe
+        self.vantage = vantage_of(probe)
+        self.targets = _targets_of(probe)
+        self.tools = _tools_of(probe, self.targets)
+        self.control = (
+            Control(probe.control, age_seconds_max=probe.control_age_seconds) if probe.control else None
+        )
+        self.writer = ControlWriter(probe.control_out) if probe.control_out else None
+
+    async def once(self, take: Take) -> None:
+        """Ask each target one time."""
+        if self.control is not None:
+            await self.control.refresh()
+        await once(
+            self.targets.target,
+            partial(self._measure, take=take),
+            concurrency_max=enough_files(self.settings.probe.concurrency),
+        )
+        self._write_control()
+
+    async def run(self, take: Take, *, stop: asyncio.Event, count_max: int | None = None) -> None:
+        """Ask the targets again and again, until `stop` or so many results; then wait for what is under way."""
+        probe = self.settings.probe
+        _stop_on_signals(stop)
+        left = count_max
+
+        async def measure(target: Target) -> None:
+            nonlocal left
+            if left is not None:
+                if left <= 0:
+                    return
+                left -= 1
+                if left == 0:
+                    stop.set()
+            await self._measure(target, take=take)
+
+        if self.control is not None:
+            await self.control.refresh()
+        timetable = Timetable(
+            self.targets.target,
+            interval_seconds=probe.interval_seconds,
+            jitter=probe.jitter,
+            seed=self.vantage.name,
+            start_seconds=time.monotonic(),
+        )
+        async with asyncio.TaskGroup() as group:
+            refreshing = group.create_task(self._keep_control_fresh(stop))
+            await run(
+                timetable,
+                measure,
+                concurrency_max=enough_files(probe.concurrency),
+                per_target_max=probe.concurrency_per_target,
+                stop=stop,
+                clock=time.monotonic,
+                tally=self.tally,
+            )
+            refreshing.cancel()
+        self._write_control()
+
+    async def _measure(self, target: Target, *, take: Take) -> None:
+        outcome = await attempt(target, self.tools)
+        control_ok = self.control.ok(target.url, outcome.began) if self.control is not None else None
+        if self.writer is not None:
+            self.writer.note(outcome)
+        take(outcome, self.vantage.record(outcome, control_ok=control_ok))
+
+    async def _keep_control_fresh(self, stop: asyncio.Event) -> None:
+        if self.control is None:
+            return
+        probe = self.settings.probe
+        while not await pause(stop, min(probe.interval_seconds, probe.control_age_seconds / 3)):
+            await self.control.refresh()
+
+    def _write_control(self) -> None:
+        if self.writer is not None:
+            self.writer.write()
+
+
+async def send(probing: Probing, *, count_max: int | None) -> None:
+    """Measure, and write results to the probes topic, until SIGTERM or SIGINT.
+
+    Raises SettingsError where the spool or a port can't be had, RuntimeError where the sink ended by a bug.
+    """
+    settings = probing.settings
+    sink = _sink_of(settings, probing.vantage)
+    stop = asyncio.Event()
+    seen: Counter[str] = Counter()
+    bugs: list[RuntimeError] = []
+    note, page = await _page_of(probing, sink)
+
+    def take(outcome: Outcome, record: ProbeResult) -> None:
+        seen["ok" if outcome.ok else "failed"] += 1
+        note(outcome)
+        try:
+            sink.put(encode(record))
+        except RuntimeError as error:
+            bugs.append(error)
+            stop.set()
+
+    async def say() -> None:
+        while not await pause(stop, _SAY_SECONDS):
+            log.info("measured", ok=seen["ok"], failed=seen["failed"], **_state(sink))
+            seen.clear()
+
+    sink.start()
+    saying = asyncio.create_task(say())
+    try:
+        await probing.run(take, stop=stop, count_max=count_max)
+    finally:
+        saying.cancel()
+        # The last results go to the broker or the disk; a thread waits for that, the loop stays awake.
+        await asyncio.to_thread(sink.close)
+        if page is not None:
+            await page()
+        log.info("ended", **_state(sink))
+    if bugs:
+        raise bugs[0]
+
+
+async def write_lines(probing: Probing, *, count_max: int | None) -> None:
+    """Measure, and write results to stdout, one JSON a line, until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    out = sys.stdout.buffer
+
+    def take(outcome: Outcome, record: ProbeResult) -> None:
+        try:
+            out.write(encode(record) + b"\n")
+            out.flush()
+        except BrokenPipeError:
+            # `| head` has enough. What is still in the buffer has to go somewhere when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            stop.set()
+
+    await probing.run(take, stop=stop, count_max=count_max)
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM or SIGINT ends the rounds; a second one does what it does by default."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def heard() -> None:
+        stop.set()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+    for number in numbers:
+        loop.add_signal_handler(number, heard)
+
+
+def vantage_of(probe: ProbeSettings) -> Vantage:
+    """Who measures. Raises SettingsError where the country isn't set."""
+    if probe.country is None:
+        raise SettingsError(
+            "settings: probe.country is missing: say where this vantage stands, with --country PK, "
+            'NETDUSK_PROBE__COUNTRY=PK, or country = "PK" under [probe] in the settings file'
+        )
+    name = probe.vantage or f"{probe.country.lower()}-{probe.asn}"
+    return Vantage(name=name, country=probe.country, asn=probe.asn, region=probe.region)
+
+
+def _targets_of(probe: ProbeSettings) -> TargetsFile:
+    try:
+        found = load_targets(probe.targets)
+    except TargetsError as error:
+        raise SettingsError(str(error)) from error
+    try:
+        return found.only(probe.platforms)
+    except ValueError as error:
+        raise SettingsError(f"settings: probe.platforms = {list(probe.platforms)!r}: {error}") from error
+
+
+def _tools_of(probe: ProbeSettings, targets: TargetsFile) -> Tools:
+    server, port = split_server(probe.resolver) if probe.resolver else (None, 53)
+    try:
+        contexts = Contexts(probe.authorities)
+    except (OSError, ssl.SSLError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise SettingsError(
+            f"settings: probe.authorities = '{probe.authorities}': {why}; name a readable PEM file of certificates"
+        ) from error
+    return Tools(
+        resolver=Resolver(server, port, probe.family),
+        contexts=contexts,
+        fingerprints=Fingerprints(targets.blockpage),
+        user_agent=probe.user_agent or USER_AGENT,
+        timeout_seconds=probe.timeout_seconds,
+    )
+
+
+def _sink_of(settings: Settings, vantage: Vantage) -> Sink:
+    probe = settings.probe
+    try:
+        spool = Spool(probe.spool, bytes_max=probe.spool_bytes)
+    except SpoolError as error:
+        raise SettingsError(f"settings: probe.spool = {error}") from error
+    if spool.records or spool.torn:
+        log.info("results of an earlier run wait in the spool", records=spool.records, torn_bytes=spool.torn)
+    connect = partial(
+        KafkaSender, kafka_options(settings.kafka), settings.topics.probes, vantage.country.encode()
+    )
+    return Sink(connect, spool, where=settings.kafka.bootstrap)
+
+
+def kafka_options(kafka: KafkaSettings) -> dict[str, Any]:
+    """How to reach the broker, as kafka-python wants it."""
+    found: dict[str, Any] = {
+        "bootstrap_servers": kafka.bootstrap,
+        "client_id": f"{kafka.client_id}-probe",
+        "security_protocol": kafka.security_protocol,
+        "compression_type": None if kafka.compression == "none" else kafka.compression,
+    }
+    if kafka.security_protocol.endswith("SSL"):
+        for key, path in (
+            ("ssl_cafile", kafka.ssl_ca),
+            ("ssl_certfile", kafka.ssl_certificate),
+            ("ssl_keyfile", kafka.ssl_key),
+        ):
+            if path is not None:
+                found[key] = str(path)
+    if kafka.security_protocol.startswith("SASL"):
+        found |= {
+            "sasl_mechanism": kafka.sasl_mechanism,
+            "sasl_plain_username": kafka.sasl_username,
+            "sasl_plain_password": kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
+        }
+    return found
+
+
+def enough_files(concurrency: int) -> int:
+    """Raise this process's limit of open files as needed; how many attempts at once it then allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = concurrency * _FILES_PER_ATTEMPT + _OWN_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    allowed = concurrency if soft == resource.RLIM_INFINITY else (soft - _OWN_FILES) // _FILES_PER_ATTEMPT
+    if allowed < concurrency:
+        log.warning(
+            "fewer attempts at once than probe.concurrency: raise the limit of open files", limit=hard
+        )
+    return max(1, min(concurrency, allowed))
+
+
+async def _page_of(
+    probing: Probing, sink: Sink
+) -> tuple[Callable[[Outcome], None], Callable[[], Any] | None]:
+    """What counts an outcome for /metrics, and what closes that page; nothing and None where none is asked for."""
+    port = probing.settings.probe.metrics_port
+    if port is None:
+        return lambda outcome: None, None
+    # Loaded where it is wanted: a small vantage without a page is spared both.
+    from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415
+
+    from producers.probe.metrics import ProbeMetrics  # noqa: PLC0415
+    from streams.engine.web import Answers, WebServer  # noqa: PLC0415
+
+    registry = CollectorRegistry()
+    metrics = ProbeMetrics(registry, probing.targets.platforms, probing.tally, lambda: sink)
+
+    async def figures() -> bytes:
+        return generate_latest(registry)
+
+    http = HttpSettings(host=probing.settings.http.host, port=port)
+    server = WebServer(http, Answers(figures, lambda: None, lambda: None, lambda: None))
+    try:
+        await server.start()
+    except OSError as error:
+        raise SettingsError(
+            f"settings: probe.metrics_port = {port}: {error.strerror}; name a free port, or 0 for any"
+        ) from error
+    return metrics.note, server.stop
+
+
+def _state(sink: Sink) -> dict[str, Any]:
+    figures = sink.figures
+    return {
+        "sent": figures.sent,
+        "in_spool": sink.spool_records,
+        "dropped": sum(figures.dropped.values()),
+        "broker_answers": figures.broker_answers,
+    }

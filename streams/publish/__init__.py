@@ -1,0 +1,1 @@
+"""What a person reads: reports, pages, charts, scorecards. Knows no Kafka client."""

@@ -1,0 +1,251 @@
+"""A report as a page (HTML), a picture (PNG), a text (Markdown): how it looks, and no fact of its own.
+
+The page is one file that asks nobody for anything. Whatever comes from outside (names, titles, sources) is escaped.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from streams.publish.cost import SOURCE
+from streams.publish.report import Line, Report, duration
+from streams.records import Evidence
+from streams.settings import SettingsError
+
+_REMEDY: Final = "pip install 'netdusk[charts]', or take --format md or json"
+_BLOCKS: Final = " ▁▂▃▄▅▆▇█"
+_SPARK_WIDTH: Final = 60
+
+
+def to_html(report: Report) -> str:
+    """The page. Raises SettingsError where the extra `charts` is not installed."""
+    try:
+        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  an extra
+        from markupsafe import Markup, escape  # noqa: PLC0415
+
+        from streams.publish import charts  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"--format html needs {error.name}; {_REMEDY}") from error
+
+    def source(text: str) -> Markup:
+        """A source, as a link where it is one."""
+        parts = urlsplit(text)
+        if parts.scheme in {"http", "https"} and parts.netloc and " " not in text:
+            return Markup('<a href="{0}" rel="noopener noreferrer nofollow">{1}</a>').format(
+                text, parts.netloc + (parts.path if len(parts.path) > 1 else "")
+            )
+        return escape(text)
+
+    def drawn(draw: Any, width: int) -> Markup:
+        chart = draw(report, width)
+        name = f"{draw.__name__}-{width}"
+        return Markup(charts.to_svg(chart, name, words)) if chart is not None else Markup()  # noqa: S704  drawn here
+
+    words = charts.describe(report)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "clock": clock,
+        "hour": lambda time: f"{time:%H:%M}",
+        "day": day,
+        "iso": lambda time: time.isoformat(),
+        "duration": duration,
+        "percent": lambda ratio: percent(ratio).replace(" ", "\u00a0"),
+        "css_percent": lambda ratio: f"{100 * min(1.0, max(0.0, ratio)):.1f}%",
+        "thousands": lambda number: f"{number:,}",
+        "figure": figure,
+        "source": source,
+        "usd": usd,
+    }
+    templates = files("streams.publish") / "templates"
+    template = environment.from_string((templates / "report.html.j2").read_text(encoding="utf-8"))
+    return template.render(
+        r=report,
+        style=Markup((templates / "report.css").read_text(encoding="utf-8")),  # noqa: S704  a file of ours
+        chart_wide=drawn(charts.strips, charts.WIDE),
+        chart_narrow=drawn(charts.strips, charts.NARROW),
+        grid_wide=drawn(charts.grid, charts.WIDE),
+        grid_narrow=drawn(charts.grid, charts.NARROW),
+        cost_source=SOURCE,
+    )
+
+
+def to_png(report: Report) -> bytes:
+    """The chart with the headline on it, for where only a picture goes. Raises SettingsError."""
+    try:
+        from streams.publish import charts  # noqa: PLC0415  an extra
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"--format png needs {error.name}; {_REMEDY}") from error
+    chart = charts.strips(report, titled=True)
+    if chart is None:
+        raise SettingsError(f"{report.id}: no results of that time to draw; take --format html, md or json")
+    return charts.to_png(chart)
+
+
+def to_markdown(report: Report) -> str:
+    """The report as text: for a terminal, an issue, a message."""
+    out = [f"# {_plain(('SIMULATED: ' if report.simulated else '') + report.headline)}", ""]
+    if report.simulated:
+        out += [
+            "**SIMULATED: every figure here was made for a test or an exercise. Nothing of it happened.**",
+            "",
+        ]
+    out += [_plain(report.summary), ""]
+    ended = (
+        f"restored {_moment(report.resolved)}" if report.resolved else f"last news {_moment(report.updated)}"
+    )
+    out += [
+        f"- began {_moment(report.onset)}, detected {clock(report.detected)}, {ended}",
+        f"- {duration(report.duration_seconds)}; {report.scope}; {report.severity}; "
+        f"{'confirmed' if report.confirmed else 'unconfirmed'}",
+        f"- {percent(report.worst.now)} at the worst, usually {percent(report.worst.usual)}",
+        "",
+    ]
+    if report.lines:
+        width = max(len(line.label) for line in report.lines)
+        out += ["## Reachability", "", "```text"]
+        out += [f"{line.label:{width}}  {spark(line)}" for line in report.lines]
+        out += [f"{'':{width}}  {_moment(report.start)} to {_moment(report.end)}", "```", ""]
+    if report.networks:
+        out += ["## Where", "", "| network | lost at worst | from | back | mostly with | results |"]
+        out.append("|---|---:|---|---|---|---:|")
+        out += [
+            f"| {_cell(row.label)} | {percent(row.lost)} | {clock(row.onset)} | {clock(row.recovered)} "
+            f"| {_cell(row.mechanism or '')} | {row.n:,} |"
+            for row in report.networks
+        ]
+        out.append("")
+    if report.regions:
+        out += ["| region | before | during | results |", "|---|---:|---:|---:|"]
+        out += [
+            f"| {_cell(row.code)} | {percent(row.before)} | {percent(row.during)} | {row.n:,} |"
+            for row in report.regions
+        ]
+        out.append("")
+    out += ["## How it went", ""]
+    out += [
+        f"{moment.seq}. {_moment(moment.time)}, {moment.status}"
+        f"{f' ({_plain(moment.reason)})' if moment.reason else ''}: {_plain(moment.summary)}"
+        for moment in report.timeline
+    ]
+    if report.evidence:
+        patterns = " | ".join(report.patterns)
+        out += ["", "## Evidence", "", f"| reading | figure | sample | {patterns} | source |"]
+        out.append("|---|---:|---:|" + "---|" * len(report.patterns) + "---|")
+        out += [
+            f"| {_cell(fact.text)} | {_cell(figure(fact))} | {fact.n:,} | "
+            + " | ".join("fits" if pattern in fact.fits else "" for pattern in report.patterns)
+            + f" | {_cell(fact.source or '')} |"
+            for fact in report.evidence
+        ]
+    for event in report.events:
+        out += ["", f"Calendar: {_plain(event.title)}, {_moment(event.start)} to {_moment(event.end)}"]
+        out[-1] += f" ({_plain(event.source)})" if event.source else ""
+    if report.cost is not None:
+        cost = report.cost
+        out += [
+            "",
+            "## Cost: an estimate",
+            "",
+            f"{usd(cost.day_usd)} a day, {usd(cost.total_usd)} for {duration(report.duration_seconds)}: daily GDP "
+            f"{usd(cost.daily_gdp_usd)} x digital share {percent(cost.digital_share)} x platform share "
+            f"{percent(cost.platform_share)} x reach {percent(cost.reach)} x {cost.duration_days:.2f} days. Figures: "
+            f"{_plain(cost.source)}. Reach: {cost.reach_text}, at its worst. Form: {SOURCE}.",
+        ]
+    out += [
+        "",
+        "## On what this rests, and how to check it",
+        "",
+        f"{report.measurements:,} measurements from {report.vantages} vantages on {report.networks_live} networks. "
+        f"Incident `{report.id}`; detector {report.detector}.",
+        "",
+        *(f"    {line}" for line in report.check),
+        "",
+    ]
+    return "\n".join(out)
+
+
+# ---- words
+
+
+def clock(time: datetime | None) -> str:
+    """Hour and minute, UTC."""
+    return f"{time.astimezone(UTC):%H:%M} UTC" if time is not None else "not yet"
+
+
+def day(time: datetime) -> str:
+    """The day, in words.
+
+    >>> day(datetime(2024, 1, 7, tzinfo=UTC))
+    '7 January 2024'
+    """
+    return f"{time.day} {time:%B %Y}"
+
+
+def _moment(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def percent(ratio: float | None) -> str:
+    """A ratio as whole per cents; a dash for none.
+
+    >>> percent(0.034), percent(None)
+    ('3 %', '–')
+    """
+    if ratio is None:
+        return "–"
+    return f"{100 * ratio:.1f} %" if 0 < ratio < 0.01 else f"{100 * ratio:.0f} %"
+
+
+def usd(amount: float) -> str:
+    """Dollars to two figures: no estimate is better than that.
+
+    >>> usd(1_234_567), usd(987)
+    ('US$1,200,000', 'US$990')
+    """
+    if amount < 1:
+        return f"US${amount:.2f}"
+    digits = len(str(int(amount)))
+    return f"US${round(amount, 2 - digits):,.0f}"
+
+
+def figure(fact: Evidence) -> str:
+    """A fact's number with its unit."""
+    if fact.value is None:
+        return "–"
+    if fact.unit == "ratio":
+        return percent(fact.value)
+    if fact.unit == "s":
+        return (
+            f"{fact.value:,.0f} s"
+            if abs(fact.value) < 600
+            else f"{'-' if fact.value < 0 else ''}{duration(abs(fact.value))}"
+        )
+    return f"{fact.value:g} {fact.unit}"
+
+
+def spark(line: Line) -> str:
+    """A line as a row of blocks; a dot where nothing was measured."""
+    per = -(-len(line.points) // _SPARK_WIDTH)
+    shown = []
+    for at in range(0, len(line.points), per):
+        ratios = [point.ratio for point in line.points[at : at + per] if point.ratio is not None]
+        mean = sum(ratios) / len(ratios) if ratios else None
+        shown.append("·" if mean is None else _BLOCKS[max(1, round(mean * 8))])
+    return "".join(shown)
+
+
+def _plain(text: str) -> str:
+    """Text from outside on one line, without Markdown's or HTML's signs at work."""
+    text = " ".join(text.split())
+    for sign in "\\`*_[]<>#|":
+        text = text.replace(sign, f"\\{sign}")
+    return text
+
+
+def _cell(text: str) -> str:
+    return _plain(text)

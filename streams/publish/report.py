@@ -1,0 +1,630 @@
+"""One incident as a report: what a page, a picture, a text or another program is given, all from the same facts.
+
+Facts are the incident's snapshots, the results around it and the calendar; nothing is looked up and nothing concluded
+here: how a report looks is in `charts` and in the templates. There is no clock: the same facts give the same report.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from detectors.incidents.evidence import CARRIER, ORDER, PLATFORM
+from producers.records import ProbeResult
+from streams.incidents import PLATFORM_NAMES, country_name
+from streams.publish.cost import Estimate, estimate
+from streams.records import (
+    CalendarEvent,
+    Evidence,
+    HealthRecord,
+    Incident,
+    Kind,
+    Mechanism,
+    Reachability,
+    Scope,
+    Severity,
+    Status,
+)
+from streams.settings import Settings
+
+REPORT_SCHEMA: Final = "netdusk.report/1"
+PATTERNS: Final = (CARRIER, PLATFORM, ORDER)
+
+#: What is shown before an incident and after it: enough to see what was usual, and that it came back.
+_BEFORE: Final = (timedelta(hours=2), timedelta(hours=6))
+_AFTER: Final = timedelta(hours=1)
+#: Points of a line; more can't be told apart on a page.
+_POINTS_MAX: Final = 240
+_STEPS_SECONDS: Final = (60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
+#: The other platforms that are shown for comparison, at most.
+_OTHERS_MAX: Final = 2
+
+
+class Point(Struct, frozen=True):
+    """A stretch of time: the ratio of attempts that succeeded (None: nothing was measured), and of how many."""
+
+    time: datetime
+    ratio: float | None
+    n: int
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One platform, one network or one country over time."""
+
+    name: str
+    label: str
+    affected: bool
+    points: tuple[Point, ...]
+
+
+class NetworkRow(Struct, frozen=True, kw_only=True):
+    """One affected network (or, where the incident is global, country), as the incident and the results have it."""
+
+    name: str
+    label: str
+    lost: float | None
+    onset: datetime | None
+    recovered: datetime | None
+    mechanism: str | None
+    n: int
+
+
+class RegionRow(Struct, frozen=True, kw_only=True):
+    """One region: the ratio of attempts that succeeded before the incident and during it."""
+
+    code: str
+    named: bool  # whether the incident names it
+    before: float | None
+    during: float | None
+    n: int
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """One snapshot: what was said when."""
+
+    seq: int
+    time: datetime
+    status: Status
+    scope: Scope
+    severity: Severity
+    reason: str
+    summary: str
+    now: float
+    networks: int
+
+
+class Previous(Struct, frozen=True, kw_only=True):
+    """A like incident before."""
+
+    id: str
+    onset: datetime | None
+    summary: str | None
+
+
+class Report(Struct, frozen=True, kw_only=True, tag_field="schema", tag=REPORT_SCHEMA):
+    """Everything that a report says."""
+
+    id: str
+    headline: str
+    summary: str
+    place: str
+    status: Status
+    kind: Kind
+    scope: Scope
+    severity: Severity
+    confirmed: bool
+    simulated: bool
+    onset: datetime
+    detected: datetime
+    updated: datetime
+    resolved: datetime | None
+    duration_seconds: int
+    worst: Reachability
+    now: Reachability
+    mechanism: Mechanism | None
+    measurements: int
+    vantages: int
+    networks_live: int
+    platforms: tuple[str, ...]
+    platform_labels: tuple[str, ...]
+    start: datetime
+    end: datetime
+    step_seconds: int
+    measure: str
+    lines: tuple[Line, ...]
+    grid: tuple[Line, ...]
+    networks: tuple[NetworkRow, ...]
+    regions: tuple[RegionRow, ...]
+    timeline: tuple[Moment, ...]
+    evidence: tuple[Evidence, ...]
+    patterns: tuple[str, ...]
+    events: tuple[CalendarEvent, ...]
+    previous: tuple[Previous, ...]
+    cost: Estimate | None
+    detector: str
+    check: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Span:
+    """What is shown, in time."""
+
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def around(cls, incident: Incident) -> Span:
+        """The incident with some of what was before it and after it."""
+        until = incident.resolved or incident.updated
+        before = min(max(_BEFORE[0], (until - incident.onset) / 2), _BEFORE[1])
+        return cls(incident.onset - before, until + _AFTER)
+
+
+Cells = dict[tuple[str, str], dict[int, list[int]]]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Results around an incident, counted by minute: all that a report needs of them, in bounded memory.
+
+    `parts` has [attempts, successes] by (platform, part) and minute; a part is a network, or a country where the
+    incident is global. `regions` has the same by region, before the onset and since it.
+    """
+
+    incident: Incident
+    span: Span
+    parts: Cells = field(default_factory=dict)
+    regions: dict[str, list[list[int]]] = field(default_factory=dict)
+
+    def add_all(self, results: Iterable[ProbeResult]) -> None:
+        """Count what belongs to the incident's place and time."""
+        for result in results:
+            self.add(result)
+
+    def add(self, result: ProbeResult) -> None:
+        """Count one result, where it belongs to the incident's place and time."""
+        incident = self.incident
+        if not self.span.start <= result.time < self.span.end or result.simulated != incident.simulated:
+            return
+        if incident.kind is Kind.GLOBAL:
+            part = result.country
+        elif result.country != incident.country:
+            return
+        else:
+            part = f"AS{result.asn}"
+        concerned = incident.kind is Kind.CONNECTIVITY or result.platform in incident.platforms
+        if result.region is not None and concerned:
+            pair = self.regions.setdefault(result.region, [[0, 0], [0, 0]])[self._since(result.time)]
+            pair[0] += 1
+            pair[1] += result.ok
+        if incident.scope is Scope.REGION and incident.regions and result.region not in incident.regions:
+            return
+        minute = int(result.time.timestamp()) // 60
+        cell = self.parts.setdefault((result.platform, part), {}).setdefault(minute, [0, 0])
+        cell[0] += 1
+        cell[1] += result.ok
+
+    def _since(self, time: datetime) -> int:
+        until = self.incident.resolved
+        return int(self.incident.onset <= time and (until is None or time < until))
+
+
+def build(
+    snapshots: Sequence[Incident],
+    tally: Tally,
+    *,
+    settings: Settings,
+    events: Iterable[CalendarEvent] = (),
+    others: Iterable[Incident] = (),
+    health: Iterable[HealthRecord] = (),
+    check: Sequence[str] = (),
+) -> Report:
+    """Put a report together.
+
+    Parameters
+    ----------
+    snapshots
+        Every snapshot of one incident, in the order of their `seq`; at least one.
+    tally
+        The results around it, counted; where there are none, `health` is drawn instead.
+    events
+        The calendar; those that the incident coincides with are taken.
+    others
+        Other incidents, for what is said of the previous ones.
+    check
+        Commands with which anybody can run the same again.
+    """
+    last = snapshots[-1]
+    step = _step_seconds(tally.span)
+    lines = _lines(tally, step, settings) or _health_lines(last, tally.span, step, health, settings)
+    worst = min((snapshot.reachability for snapshot in snapshots), key=lambda reachability: reachability.now)
+    by_id = {other.id: other for other in others}
+    return Report(
+        id=last.id,
+        headline=headline(last, settings),
+        summary=last.summary,
+        place=place(last, settings),
+        status=last.status,
+        kind=last.kind,
+        scope=last.scope,
+        severity=max((s.severity for s in snapshots), key=list(Severity).index),
+        confirmed=last.confirmed,
+        simulated=last.simulated,
+        onset=last.onset,
+        detected=last.detected,
+        updated=last.updated,
+        resolved=last.resolved,
+        duration_seconds=last.duration_seconds,
+        worst=worst,
+        now=last.reachability,
+        mechanism=last.mechanism,
+        measurements=max(snapshot.measurements for snapshot in snapshots),
+        vantages=max(snapshot.vantages for snapshot in snapshots),
+        networks_live=max(snapshot.networks_live for snapshot in snapshots),
+        platforms=last.platforms,
+        platform_labels=tuple(platform_label(name, settings) for name in last.platforms),
+        start=tally.span.start,
+        end=tally.span.end,
+        step_seconds=step,
+        measure=_MEASURES[last.kind],
+        lines=lines,
+        grid=_grid(tally, step, settings),
+        networks=_networks(last, tally, settings),
+        regions=_regions(last, tally),
+        timeline=tuple(_moment(snapshot) for snapshot in snapshots),
+        evidence=last.evidence,
+        patterns=PATTERNS,
+        events=tuple(event for event in events if event.id in last.coincides),
+        previous=tuple(_previous(name, by_id.get(name)) for name in last.previous),
+        cost=estimate(snapshots, settings.cost, settings.incidents.network_shares),
+        detector=f"{last.detector.name} {last.detector.version}, settings {last.detector.settings}",
+        check=tuple(check),
+    )
+
+
+_MEASURES: Final[Mapping[Kind, str]] = {
+    Kind.PLATFORM: "attempts that reach the platform, every network counted alike",
+    Kind.CONNECTIVITY: "results that arrive, of those usual before, every network counted alike",
+    Kind.GLOBAL: "attempts that reach the platform, every country counted alike",
+}
+
+
+# ---- words
+
+
+def headline(incident: Incident, settings: Settings) -> str:
+    """What happened, in one plain line and the tense that it stands in."""
+    over = incident.status is Status.RESOLVED
+    where = _where(incident, settings)
+    if incident.kind is Kind.CONNECTIVITY:
+        text = (
+            f"Live metrics show {'that connectivity was lost' if over else 'a loss of connectivity'} {where}"
+        )
+    else:
+        names = listed([platform_label(name, settings) for name in incident.platforms])
+        throttled = incident.mechanism is not None and incident.mechanism.name == "http.throttled"
+        way = "unreachable" if incident.kind is Kind.GLOBAL else "throttled" if throttled else "restricted"
+        was = "were" if len(incident.platforms) != 1 else "was"
+        text = f"Live metrics show {f'that {names} {was} {way}' if over else f'{names} {way}'} {where}"
+    return f"{text} for {duration(incident.duration_seconds)}" if over else text
+
+
+def _where(incident: Incident, settings: Settings) -> str:
+    name = place(incident, settings)
+    if incident.kind is Kind.GLOBAL:
+        return f"in {len(incident.countries)} countries"
+    if incident.scope is Scope.NATION_SCALE:
+        return f"across {name}"
+    if incident.scope is Scope.REGION and incident.regions:
+        return f"in {listed(list(incident.regions))}, {name}"
+    if len(incident.networks) <= 2:
+        on = listed([network.name or f"AS{network.asn}" for network in incident.networks])
+        return f"in {name} on {on}" if on else f"in {name}"
+    return f"in {name} on {len(incident.networks)} networks"
+
+
+def place(incident: Incident, settings: Settings) -> str:
+    """The country's name, or `several countries`."""
+    if incident.country is None:
+        return "several countries"
+    return country_name(incident.country, settings.incidents.country_names)
+
+
+def platform_label(name: str, settings: Settings) -> str:
+    """A platform's name as people write it."""
+    return settings.incidents.platform_names.get(name) or PLATFORM_NAMES.get(name) or name
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them.
+
+    >>> listed(["X", "Facebook", "YouTube"])
+    'X, Facebook and YouTube'
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it.
+
+    >>> duration(95), duration(7 * 3600 + 1500), duration(50 * 3600)
+    ('2 min', '7 h 25 min', '2 d 2 h')
+    """
+    minutes = math.floor(seconds / 60 + 0.5)
+    if minutes < 90:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours = round(minutes / 60)
+    return f"{hours // 24} d {hours % 24} h"
+
+
+# ---- lines
+
+
+def _step_seconds(span: Span) -> int:
+    length = (span.end - span.start).total_seconds()
+    return next((step for step in _STEPS_SECONDS if length / step <= _POINTS_MAX), _STEPS_SECONDS[-1])
+
+
+def _steps(span: Span, step: int) -> range:
+    return range(int(span.start.timestamp()) // step, math.ceil(span.end.timestamp() / step))
+
+
+def _lines(tally: Tally, step: int, settings: Settings) -> tuple[Line, ...]:
+    incident = tally.incident
+    if incident.kind is Kind.CONNECTIVITY:
+        parts = _volume(tally, step)
+        points = _mean(parts.values(), tally.span, step)
+        return (Line(name="", label="Results that arrive", affected=True, points=points),) if parts else ()
+    found = []
+    names = {platform for platform, _ in tally.parts}
+    compared = sorted(names - set(incident.platforms), key=lambda name: (-_total(tally, name), name))
+    for name in (*incident.platforms, *compared[:_OTHERS_MAX]):
+        if name not in names:
+            continue
+        ratios = [_ratios(cells, step) for (platform, _), cells in tally.parts.items() if platform == name]
+        found.append(
+            Line(
+                name=name,
+                label=platform_label(name, settings),
+                affected=name in incident.platforms,
+                points=_mean(ratios, tally.span, step),
+            )
+        )
+    return tuple(found)
+
+
+def _total(tally: Tally, platform: str) -> int:
+    return sum(
+        cell[0] for (name, _), cells in tally.parts.items() if name == platform for cell in cells.values()
+    )
+
+
+Ratios = dict[int, tuple[float, int]]
+
+
+def _ratios(cells: Mapping[int, Sequence[int]], step: int) -> Ratios:
+    """By step: the ratio that succeeded, and of how many."""
+    sums: dict[int, list[int]] = {}
+    for minute, (n, k) in cells.items():
+        pair = sums.setdefault(minute * 60 // step, [0, 0])
+        pair[0] += n
+        pair[1] += k
+    return {at: (k / n, n) for at, (n, k) in sums.items()}
+
+
+def _volume(tally: Tally, step: int) -> dict[str, Ratios]:
+    """By part and step: how many results came, of those usual in a step before the onset. Nothing is 0."""
+    counts: dict[str, dict[int, int]] = {}
+    for (_, part), cells in tally.parts.items():
+        own = counts.setdefault(part, {})
+        for minute, (n, _) in cells.items():
+            own[minute * 60 // step] = own.get(minute * 60 // step, 0) + n
+    steps = _steps(tally.span, step)
+    before = [at for at in steps if (at + 1) * step <= tally.incident.onset.timestamp()]
+    found: dict[str, Ratios] = {}
+    for part, own in counts.items():
+        usual = sum(own.get(at, 0) for at in before) / len(before) if before else 0.0
+        if usual > 0:
+            found[part] = {at: (min(1.0, own.get(at, 0) / usual), own.get(at, 0)) for at in steps}
+    return found
+
+
+def _mean(parts: Iterable[Ratios], span: Span, step: int) -> tuple[Point, ...]:
+    """Every part's ratio counted alike; None in a step in which nothing was measured."""
+    parts = list(parts)
+    points = []
+    for at in _steps(span, step):
+        here = [ratios[at] for ratios in parts if at in ratios]
+        ratio = round(sum(ratio for ratio, _ in here) / len(here), 4) if here else None
+        points.append(Point(_time(at * step), ratio, sum(n for _, n in here)))
+    return tuple(points)
+
+
+def _health_lines(
+    incident: Incident, span: Span, step: int, health: Iterable[HealthRecord], settings: Settings
+) -> tuple[Line, ...]:
+    """The same from what the worker wrote down of every window, where the results are gone."""
+    cells: dict[str, dict[int, list[float]]] = {}
+    for record in health:
+        if record.country != incident.country or record.simulated != incident.simulated:
+            continue
+        if record.platform in incident.platforms and span.start <= record.start < span.end:
+            at = int(record.start.timestamp()) // step
+            pair = cells.setdefault(record.platform, {}).setdefault(at, [0.0, 0.0])
+            pair[0] += record.n
+            pair[1] += record.reachability * record.n
+    return tuple(
+        Line(
+            name=name,
+            label=platform_label(name, settings),
+            affected=True,
+            points=tuple(
+                Point(_time(at * step), round(k / n, 4) if n else None, round(n))
+                for at in _steps(span, step)
+                for n, k in [cells[name].get(at, (0.0, 0.0))]
+            ),
+        )
+        for name in incident.platforms
+        if name in cells
+    )
+
+
+def _grid(tally: Tally, step: int, settings: Settings) -> tuple[Line, ...]:
+    """Each network (country, when global) over time, over the incident's platforms together; earliest loss first."""
+    incident = tally.incident
+    step = max(step, 300)
+    if incident.kind is Kind.CONNECTIVITY:
+        ratios = _volume(tally, step)
+    else:
+        together: dict[str, dict[int, list[int]]] = {}
+        for (platform, part), cells in tally.parts.items():
+            if platform in incident.platforms:
+                own = together.setdefault(part, {})
+                for minute, (n, k) in cells.items():
+                    pair = own.setdefault(minute, [0, 0])
+                    pair[0] += n
+                    pair[1] += k
+        ratios = {part: _ratios(cells, step) for part, cells in together.items()}
+    names = _part_names(incident, settings)
+    onsets = {f"AS{network.asn}": network.onset for network in incident.networks}
+    order = sorted(ratios, key=lambda part: (onsets.get(part, datetime.max.replace(tzinfo=UTC)), part))
+    affected = onsets.keys() | set(incident.countries)
+    return tuple(
+        Line(
+            name=part,
+            label=names(part),
+            affected=part in affected,
+            points=_mean([ratios[part]], tally.span, step),
+        )
+        for part in order
+    )
+
+
+def _part_names(incident: Incident, settings: Settings) -> _Names:
+    return _Names(
+        {f"AS{network.asn}": network.name for network in incident.networks if network.name},
+        {f"AS{asn}": name for asn, name in settings.incidents.network_names.items()},
+        settings.incidents.country_names if incident.kind is Kind.GLOBAL else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Names of networks or countries: the incident's, the operator's, else what they are called by number."""
+
+    told: Mapping[str, str]
+    own: Mapping[str, str]
+    countries: Mapping[str, str] | None
+
+    def __call__(self, part: str) -> str:
+        if self.countries is not None:
+            return country_name(part, self.countries)
+        name = self.told.get(part) or self.own.get(part)
+        return f"{name} ({part})" if name else part
+
+
+# ---- tables
+
+
+def _networks(incident: Incident, tally: Tally, settings: Settings) -> tuple[NetworkRow, ...]:
+    names = _part_names(incident, settings)
+    counted: dict[str, int] = {}
+    onset = int(incident.onset.timestamp()) // 60
+    until = int((incident.resolved or incident.updated).timestamp()) // 60
+    for (platform, part), cells in tally.parts.items():
+        if incident.kind is Kind.CONNECTIVITY or platform in incident.platforms:
+            during = sum(n for minute, (n, _) in cells.items() if onset <= minute < until)
+            counted[part] = counted.get(part, 0) + during
+    if incident.kind is Kind.GLOBAL:
+        return tuple(
+            NetworkRow(
+                name=country,
+                label=names(country),
+                lost=None,
+                onset=None,
+                recovered=None,
+                mechanism=None,
+                n=counted.get(country, 0),
+            )
+            for country in incident.countries
+        )
+    mechanism = incident.mechanism
+    return tuple(
+        NetworkRow(
+            name=f"AS{network.asn}",
+            label=names(f"AS{network.asn}"),
+            lost=network.lost,
+            onset=network.onset,
+            recovered=network.recovered,
+            mechanism=mechanism.by_network.get(f"AS{network.asn}", mechanism.name) if mechanism else None,
+            n=counted.get(f"AS{network.asn}", 0),
+        )
+        for network in sorted(incident.networks, key=lambda network: (network.onset, network.asn))
+    )
+
+
+def _regions(incident: Incident, tally: Tally) -> tuple[RegionRow, ...]:
+    if incident.kind is not Kind.PLATFORM:
+        return ()
+    return tuple(
+        RegionRow(
+            code=code,
+            named=code in incident.regions,
+            before=round(before[1] / before[0], 4) if before[0] else None,
+            during=round(during[1] / during[0], 4) if during[0] else None,
+            n=during[0],
+        )
+        for code, (before, during) in sorted(tally.regions.items())
+    )
+
+
+def _moment(snapshot: Incident) -> Moment:
+    return Moment(
+        seq=snapshot.seq,
+        time=snapshot.detected if snapshot.seq == 1 else snapshot.updated,
+        status=snapshot.status,
+        scope=snapshot.scope,
+        severity=snapshot.severity,
+        reason=snapshot.reason,
+        summary=snapshot.summary,
+        now=snapshot.reachability.now,
+        networks=sum(network.recovered is None for network in snapshot.networks),
+    )
+
+
+def _previous(name: str, incident: Incident | None) -> Previous:
+    if incident is None:
+        return Previous(id=name, onset=None, summary=None)
+    return Previous(id=name, onset=incident.onset, summary=incident.summary)
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def of_one(snapshots: Iterable[Incident], wanted: str | None) -> list[Incident]:
+    """The snapshots of one incident, by `seq`: the one that `wanted` names or begins, or the only one there is.
+
+    Raises ValueError where it is none or several; the message names them.
+    """
+    by_id: dict[str, dict[int, Incident]] = {}
+    for snapshot in snapshots:
+        by_id.setdefault(snapshot.id, {})[snapshot.seq] = snapshot
+    fitting = [wanted] if wanted in by_id else [name for name in by_id if name.startswith(wanted or "")]
+    if len(fitting) != 1:
+        shown = ", ".join(sorted(fitting or by_id)[:10]) or "none"
+        kind = "several incidents" if fitting else "no such incident"
+        raise ValueError(f"{wanted or 'no ID given'}: {kind}; there are {shown}")
+    return [by_id[fitting[0]][seq] for seq in sorted(by_id[fitting[0]])]
+
+
+def matching(results: Iterable[object]) -> Iterator[ProbeResult]:
+    """The results among decoded records; ticks and what is malformed are passed over."""
+    return (record for record in results if isinstance(record, ProbeResult))

@@ -1,0 +1,1 @@
+"""The pure part of a worker: records go in, incidents come out."""

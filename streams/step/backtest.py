@@ -1,0 +1,111 @@
+"""The very step of the worker over a file: no broker, no clock, the same incidents.
+
+Ticks are taken from the file where it has any (a copy of the topic); else they are derived from the results'
+times. Rows may be unordered within the lateness.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from detectors.readings import Reading
+from producers.records import Decoded, Tick, decode
+from streams.records import CalendarEvent, Incident
+from streams.settings import Settings
+from streams.step.country import CountryMachine
+from streams.step.ticks import take, with_ticks
+from streams.step.worldwide import WorldStep
+
+CHUNK: Final = 1000
+
+
+class Backtest:
+    """One run over one log. `observe` is shown the reading of every window that closes.
+
+    Attributes
+    ----------
+    machine
+        The country machine, as a worker would have it after the same log.
+    span_seconds
+        Event time from the first window to the last.
+    series
+        Number of (platform, country) pairs seen.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        calendar: Iterable[CalendarEvent] = (),
+        observe: Callable[[Reading], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._observe = observe
+        self.machine = CountryMachine(_replaying(settings), publish_health=False)
+        self.world = WorldStep(settings)
+        for event in calendar:
+            self.machine.schedule(event)
+        self.first: int | None = None
+        self.last = 0
+        self.pairs: set[tuple[str, str]] = set()
+
+    def run(self, lines: Iterable[bytes], *, ticks: bool | None = None) -> Iterator[Incident]:
+        """Incident snapshots, in the order in which a worker would send them.
+
+        `ticks` says whether the log has ticks of its own; None: look at its first thousand records.
+        """
+        decoded = (decode(line) for line in lines if line.strip())
+        ahead = deque(take(decoded, CHUNK))
+        if ticks is None:
+            ticks = any(isinstance(record, Tick) for record in ahead)
+        source = _chain(ahead, decoded)
+        records = source if ticks else with_ticks(source, self.settings.time)
+        while chunk := take(records, CHUNK):
+            yield from self._feed(chunk)
+
+    @property
+    def span_seconds(self) -> int:
+        """Event time covered by closed windows."""
+        return 0 if self.first is None else self.last - self.first
+
+    @property
+    def series(self) -> int:
+        """Number of (platform, country) pairs seen."""
+        return len(self.pairs)
+
+    def _feed(self, chunk: Sequence[Decoded]) -> Iterator[Incident]:
+        outbox = self.machine.apply(self.machine.read_decoded(chunk))
+        for reading in self.machine.closed:
+            self._note(reading)
+            outbox.incidents.extend(self.world.step(reading))
+        yield from sorted(outbox.incidents, key=lambda incident: incident.updated)
+
+    def _note(self, reading: Reading) -> None:
+        if self.first is None:
+            self.first = reading.start
+        self.last = reading.end
+        if self._observe is not None:
+            self._observe(reading)
+        self.pairs.update(zip(reading.health.platform, reading.health.country, strict=True))
+
+
+def _replaying(settings: Settings) -> Settings:
+    return settings.model_copy(update={"worker": settings.worker.model_copy(update={"clock": "replay"})})
+
+
+def _chain(first: deque[Decoded], rest: Iterator[Decoded]) -> Iterator[Decoded]:
+    while first:
+        yield first.popleft()
+    yield from rest
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file, unpacked where its name ends in .gz."""
+    with ExitStack() as stack:
+        raw = stack.enter_context(path.open("rb"))
+        yield from stack.enter_context(gzip.open(raw)) if path.suffix == ".gz" else raw

@@ -1,0 +1,459 @@
+"""The step: a chunk goes in, the state moves, and what is to be sent comes out.
+
+Pure: the same chunks in the same order give the same state and the same records, however they are cut, wherever
+they run. It knows no broker and no clock: time arrives with the log, as ticks or as the broker's own timestamps.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.columns.bank import Bank
+from detectors.incidents.assembler import Assembler
+from detectors.incidents.worldwide import NO_SIGNS, signs_of
+from detectors.readings import Counts, Pulse, Reading, Scheduled, SeriesGauge
+from detectors.state import read_stored
+from producers.records import Decoded, Malformed, Reason
+from streams.engine.metrics import ProbeCount
+from streams.incidents import DETECTOR_VERSION, to_record
+from streams.machine import Chunk, Message, Outbox, Stretch, rejection
+from streams.records import CalendarEvent, HealthRecord, Incident, encode
+from streams.settings import Settings, fingerprint
+from streams.step.rows import MECHANISMS, OF_RESULTS, Block, Columns, Refusal, Rows, joined, refusal
+
+SNAPSHOT_VERSION: Final = 2
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+@dataclass(slots=True)
+class Totals:
+    """What became of every record read, since the beginning of the log."""
+
+    applied: int = 0
+    late: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    ticks: int = 0
+
+
+class _Window:
+    """The rows of one open window, as they came, and the ids seen in it."""
+
+    __slots__ = ("ids", "parts")
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+        self.parts: list[tuple[NDArray[np.generic], ...]] = []
+
+    def take(self, ids: Sequence[str]) -> list[int] | None:
+        """Note ids. Gives the places of those that are new, each at its first occurrence; None where all are."""
+        seen = self.ids
+        if seen.isdisjoint(ids):
+            before = len(seen)
+            seen.update(ids)
+            if len(seen) == before + len(ids):
+                return None
+            seen.difference_update(ids)  # some are twice among themselves
+        first = []
+        for i, name in enumerate(ids):
+            if name not in seen:
+                seen.add(name)
+                first.append(i)
+        return first
+
+    def columns(self) -> tuple[NDArray[np.generic], ...]:
+        """Its rows as `Counts` has them from `post` on: arrays of equal length, empty ones where it has none."""
+        if not self.parts:
+            return tuple(np.empty(0, dtype) for dtype in _COUNT_TYPES)
+        if len(self.parts) > 1:
+            self.parts = [tuple(np.concatenate(column) for column in zip(*self.parts, strict=True))]
+        return self.parts[0]
+
+
+_COUNT_TYPES: Final = (np.int32, np.bool_, np.int16, np.int8, np.float32, np.float32)
+
+
+class _StoredWindow(msgspec.Struct, array_like=True):
+    index: int
+    ids: list[str]
+    columns: list[bytes]
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    version: int
+    clock_ms: int | None
+    cursor: int | None
+    next_offset: int
+    totals: list[int]
+    windows: list[_StoredWindow]
+    bank: bytes
+    assembler: bytes
+
+
+class _Reading:
+    """A chunk while it is read, block by block: judges its clock readings, and puts the blocks together."""
+
+    def __init__(self, clock_ms: int | None, refuse_ms: int, live: bool) -> None:
+        self.size = 0
+        self.clock = clock_ms  # after the blocks so far
+        self.kept: list[tuple[int, Chunk]] = []
+        self._refuse_ms, self._live = refuse_ms, live
+        self._blocks: list[Block] = []
+        self._elsewhere: list[int] = []  # places of what is no result
+        self._readings: list[tuple[NDArray[np.int32], Sequence[int]]] = []
+        self._refusals: list[Refusal] = []
+
+    def add(self, block: Block, stamps: Sequence[int] | None) -> bool:
+        """Take the next block in; `stamps` are the broker's append times. Says whether any of it is refused."""
+        if not self._live:
+            stamps = None
+        refused = len(self._refusals)
+        ticks: list[tuple[int, int]] = []
+        for at, record in block.others:
+            self._elsewhere.append(self.size + at)
+            if isinstance(record, Malformed):
+                self._refusals.append(refusal(self.size + at, record))
+                continue
+            read = (record.time - _EPOCH) // _MILLISECOND
+            if stamps is not None and abs(read - stamps[at]) > self._refuse_ms:
+                detail = f"{read - stamps[at]} ms from the broker's time"
+                self._refusals.append(Refusal(self.size + at, Reason.TICK_REFUSED, detail))
+            else:
+                ticks.append((at, read))
+        if stamps is not None:
+            readings = list(stamps)
+            for at, read in ticks:
+                readings[at] = max(readings[at], read)
+            place = np.arange(block.size, dtype=np.int32)
+        else:
+            place = np.array([at for at, _ in ticks], dtype=np.int32)
+            readings = [read for _, read in ticks]
+        if readings:
+            newest = max(readings)
+            self.clock = newest if self.clock is None else max(self.clock, newest)
+        self._readings.append((place + np.int32(self.size), readings))
+        self._blocks.append(block)
+        self.size += block.size
+        return len(self._refusals) > refused
+
+    def rows(self, next_offset: int, calendar: list[CalendarEvent]) -> Rows:
+        """All of it."""
+        blocks = self._blocks
+        return Rows(
+            size=self.size,
+            next_offset=next_offset,
+            place=np.delete(np.arange(self.size, dtype=np.int32), self._elsewhere),
+            ids=[name for block in blocks for name in block.ids],
+            new_posts=[post for block in blocks for post in block.new_posts],
+            reading_place=joined([place for place, _ in self._readings], np.int32),
+            reading_ms=np.array([read for _, some in self._readings for read in some], dtype=np.int64),
+            refusals=self._refusals,
+            calendar=calendar,
+            kept=self.kept,
+            **{
+                name: joined([getattr(block, name) for block in blocks], kind)
+                for name, kind in OF_RESULTS.items()
+            },
+        )
+
+
+class CountryMachine:
+    """Everything decided about the countries of one partition.
+
+    Parameters
+    ----------
+    settings
+        `time`, `detection` and `incidents` decide; `worker.clock` says whether broker timestamps count.
+    publish_health
+        Whether closed windows become records for the health topic. A backtest reads `closed` instead.
+    """
+
+    def __init__(self, settings: Settings, *, publish_health: bool = True) -> None:
+        self.settings = settings
+        self.publish_health = publish_health
+        self.next_offset = 0
+        self.totals = Totals()
+        self.clock_ms: int | None = None
+        self.closed: list[Reading] = []  # of the last apply
+        self._window_ms = settings.time.window_seconds * 1000
+        self._lateness_ms = settings.time.lateness_seconds * 1000
+        self._ahead_ms = settings.time.ahead_seconds * 1000
+        self._refuse_ms = int(settings.worker.tick_refuse_seconds * 1000)
+        self._live = settings.worker.clock == "live"
+        self._cursor: int | None = None  # index of the next window to close
+        self._open: dict[int, _Window] = {}
+        self._columns = Columns()
+        self._calendar: list[CalendarEvent] = []
+        self._bank = Bank(settings.detection, settings.time, MECHANISMS)
+        self._assembler = Assembler(
+            settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
+        )
+
+    # reading
+
+    def schedule(self, event: CalendarEvent) -> None:
+        """Take a calendar event in with the next chunk, so that the redo log has it in its place."""
+        self._calendar.append(event)
+
+    def read(self, chunk: Stretch) -> Rows:
+        """Decode a chunk into columns. Refuses what is no record, raises on nothing."""
+        reading = _Reading(self.clock_ms, self._refuse_ms, self._live)
+        following = self.next_offset
+        for piece in chunk.pieces():
+            place, behind = reading.size, reading.clock
+            block = self._columns.read(piece.values)
+            refused = reading.add(block, piece.timestamps_ms)
+            if refused or not self._timely(block, behind, reading.clock):
+                reading.kept.append((place, piece))
+            following = piece.offsets[-1] + 1
+            del piece  # before the next one is made
+        return reading.rows(following, self._taken_calendar())
+
+    def read_decoded(self, decoded: Sequence[Decoded], *, timestamps_ms: Sequence[int] | None = None) -> Rows:
+        """Put decoded records into columns; `timestamps_ms` are the broker's own append times."""
+        reading = _Reading(self.clock_ms, self._refuse_ms, self._live)
+        reading.add(self._columns.block(decoded), timestamps_ms)
+        return reading.rows(self.next_offset + len(decoded), self._taken_calendar())
+
+    def _taken_calendar(self) -> list[CalendarEvent]:
+        calendar, self._calendar = self._calendar, []
+        return calendar
+
+    def _timely(self, block: Block, before: int | None, after: int | None) -> bool:
+        """Whether no row of a block can be late or from the future, wherever in it the clock moved."""
+        if not len(block.time_ms):
+            return True
+        if before is None or after is None:
+            return False
+        first, last = int(block.time_ms.min()), int(block.time_ms.max())
+        return first >= after - self._lateness_ms and last <= before + self._ahead_ms
+
+    # deciding
+
+    def apply(self, batch: Rows) -> Outbox:
+        """Take a batch in: judge times, drop duplicates, fill windows, close those that are over, decide."""
+        rows = batch
+        outbox = Outbox(rejected=len(rows.refusals))
+        if rows.new_posts:
+            self._columns.learn(rows.new_posts)
+            self._bank.add_posts(rows.new_posts)
+        for event in rows.calendar:
+            self._assembler.schedule(_scheduled(event))
+        untimely = self._take_rows(rows, outbox)
+        self.closed = self._close_windows(outbox)
+        self._keep(rows, [*rows.refusals, *untimely], outbox)
+        self.next_offset = rows.next_offset
+        totals = self.totals
+        totals.applied += outbox.applied
+        totals.late += outbox.late
+        totals.duplicate += outbox.duplicate
+        totals.rejected += outbox.rejected
+        totals.ticks += rows.size - len(rows.place) - len(rows.refusals)
+        return outbox
+
+    def _take_rows(self, rows: Rows, outbox: Outbox) -> list[Refusal]:
+        """Put the timely rows that were not seen before into their windows; gives the untimely ones."""
+        untimely: list[Refusal] = []
+        clock = self._advance_clock(rows)
+        late = rows.time_ms < clock - self._lateness_ms
+        future = ~late & (rows.time_ms > clock + self._ahead_ms)
+        good = ~(late | future)
+        if not good.all():
+            for i in np.flatnonzero(late):
+                detail = _gap("behind", int(clock[i] - rows.time_ms[i]))
+                untimely.append(Refusal(int(rows.place[i]), Reason.LATE, detail))
+            for i in np.flatnonzero(future):
+                detail = _gap("ahead of", int(rows.time_ms[i] - clock[i]))
+                untimely.append(Refusal(int(rows.place[i]), Reason.FUTURE, detail))
+            outbox.late = int(late.sum())
+            outbox.rejected += int(future.sum())
+        window = rows.time_ms // self._window_ms
+        columns = (rows.post, rows.ok, rows.mechanism, rows.control, rows.ttfb_ms, rows.throughput)
+        for index in np.unique(window[good]).tolist():
+            chosen = np.flatnonzero(good & (window == index))
+            ids = [rows.ids[i] for i in chosen.tolist()] if len(chosen) < len(rows.ids) else rows.ids
+            held = self._open.get(index)
+            if held is None:
+                held = self._open[index] = _Window()
+            first = held.take(ids)
+            if first is not None:
+                outbox.duplicate += len(chosen) - len(first)
+                chosen = chosen[first]
+            held.parts.append(tuple(column[chosen] for column in columns))
+            outbox.applied += len(chosen)
+        return untimely
+
+    def _advance_clock(self, rows: Rows) -> NDArray[np.int64]:
+        """Move the clock over the chunk's readings; gives what it read when each row came."""
+        never = np.iinfo(np.int64).min // 2
+        seen = np.full(rows.size + 1, never, dtype=np.int64)
+        seen[0] = self.clock_ms if self.clock_ms is not None else never
+        seen[rows.reading_place + 1] = rows.reading_ms
+        np.maximum.accumulate(seen, out=seen)
+        if seen[-1] > never:
+            self.clock_ms = int(seen[-1])
+            if self._cursor is None:
+                first = int(seen[np.argmax(seen > never)])
+                self._cursor = (first - self._lateness_ms) // self._window_ms
+        return seen[rows.place + 1]
+
+    def _close_windows(self, outbox: Outbox) -> list[Reading]:
+        closed: list[Reading] = []
+        if self.clock_ms is None or self._cursor is None:
+            return closed
+        end = (self.clock_ms - self._lateness_ms) // self._window_ms
+        seconds = self.settings.time.window_seconds
+        while self._cursor < end:
+            columns = (self._open.pop(self._cursor, None) or _Window()).columns()
+            start = self._cursor * seconds
+            counts = Counts(start, start + seconds, *columns)  # type: ignore[arg-type]  # dtypes are _COUNT_TYPES
+            reading = self._bank.close(counts, self._assembler.watch)
+            for snapshot in self._assembler.step(reading):
+                incident = to_record(snapshot, self.settings.incidents)
+                outbox.incidents.append(incident)
+                outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
+            if self.publish_health:
+                outbox.after.extend(_health_messages(reading))
+            closed.append(reading)
+            self._cursor += 1
+        return closed
+
+    @staticmethod
+    def _keep(rows: Rows, refusals: Sequence[Refusal], outbox: Outbox) -> None:
+        """Write down what was refused. A batch from the redo log has no bytes: it was written then."""
+        if not rows.kept:
+            return
+        begins = [place for place, _ in rows.kept]
+        for refused in refusals:
+            begin, piece = rows.kept[bisect_right(begins, refused.place) - 1]
+            outbox.before.append(rejection(piece, refused.place - begin, refused.reason, refused.detail))
+
+    # what the metrics pull
+
+    @property
+    def watermark_ms(self) -> int | None:
+        """Event time up to which everything is decided; None before the first clock reading."""
+        return None if self.clock_ms is None else self.clock_ms - self._lateness_ms
+
+    def gauges(self) -> Sequence[SeriesGauge]:
+        """Every live series."""
+        return self._bank.gauges()
+
+    def networks_live(self) -> Mapping[str, int]:
+        """Networks that report, by country."""
+        return self._bank.networks_live()
+
+    def pulses(self) -> Sequence[Pulse]:
+        """Who reports, country by country."""
+        return self._bank.pulses()
+
+    def take_probes(self) -> Mapping[ProbeCount, int]:
+        """Results of the windows closed since the last call, by how they ended."""
+        return {ProbeCount(*key): count for key, count in self._bank.take_probes().items()}
+
+    def incidents(self) -> list[Incident]:
+        """The incidents that are open now."""
+        return [to_record(snapshot, self.settings.incidents) for snapshot in self._assembler.open]
+
+    # keeping
+
+    def decode_batch(self, data: bytes) -> Rows:
+        """Read what `Rows.encode` wrote."""
+        return Rows.decode(data)
+
+    def snapshot(self) -> bytes:
+        """The whole state, as versioned plain numbers (MessagePack)."""
+        windows = [
+            _StoredWindow(index, sorted(held.ids), [column.tobytes() for column in held.columns()])
+            for index, held in sorted(self._open.items())
+        ]
+        totals = self.totals
+        stored = _Stored(
+            SNAPSHOT_VERSION,
+            self.clock_ms,
+            self._cursor,
+            self.next_offset,
+            [totals.applied, totals.late, totals.duplicate, totals.rejected, totals.ticks],
+            windows,
+            self._bank.snapshot(),
+            self._assembler.snapshot(),
+        )
+        return msgspec.msgpack.encode(stored)
+
+    def restore(self, data: bytes) -> None:
+        """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
+        stored = read_stored(data, _Stored, SNAPSHOT_VERSION)
+        self.clock_ms, self._cursor, self.next_offset = stored.clock_ms, stored.cursor, stored.next_offset
+        self.totals = Totals(*stored.totals)
+        self._open = {}
+        for kept in stored.windows:
+            held = self._open[kept.index] = _Window()
+            held.ids = set(kept.ids)
+            held.parts = [
+                tuple(
+                    np.frombuffer(raw, dtype) for raw, dtype in zip(kept.columns, _COUNT_TYPES, strict=True)
+                )
+            ]
+        self._bank = Bank(self.settings.detection, self.settings.time, MECHANISMS)
+        self._bank.restore(stored.bank)
+        self._columns = Columns()
+        self._columns.learn(self._bank.posts)
+        self._assembler.restore(stored.assembler)
+
+
+def _scheduled(event: CalendarEvent) -> Scheduled:
+    start, end = int(event.start.timestamp()), int(event.end.timestamp())
+    return Scheduled(event.id, event.country, event.title, start, end, event.source)
+
+
+def _gap(word: str, milliseconds: int) -> str:
+    return f"{milliseconds / 1000:.1f} s {word} the clock" if milliseconds < 1e12 else "no clock reading yet"
+
+
+def _health_messages(reading: Reading) -> list[Message]:
+    health = reading.health
+    start = datetime.fromtimestamp(reading.start, UTC)
+    signs = signs_of(reading)
+    # Where nobody watches, there is nothing to tell; a post that comes later in the same chunk is known too early.
+    watched = np.flatnonzero((health.n > 0) | (health.networks_live > 0))
+    columns = (
+        health.n[watched],
+        health.k[watched],
+        np.round(health.expected[watched], 6),
+        np.round(health.reachability[watched], 6),
+        np.round(health.score[watched], 6),
+        health.networks_live[watched],
+        health.networks_bad[watched],
+    )
+    messages = []
+    for i, *figures in zip(watched.tolist(), *(column.tolist() for column in columns), strict=True):
+        n, k, expected, reachability, score, live, bad = figures
+        platform, country, simulated = health.platform[i], health.country[i], health.simulated[i]
+        sign = signs.get((platform, country, simulated), NO_SIGNS)
+        record = HealthRecord(
+            platform=platform,
+            country=country,
+            start=start,
+            n=n,
+            k=k,
+            expected=expected,
+            reachability=reachability,
+            score=score,
+            networks_live=live,
+            networks_bad=bad,
+            controls_good=sign.controls_good,
+            controls_bad=sign.controls_bad,
+            failures=dict(sign.failures),
+            simulated=simulated,
+        )
+        messages.append(Message("health", platform.encode(), encode(record)))
+    return messages

@@ -1,0 +1,242 @@
+"""The view over countries, twice: over a backtest's readings, and over the health topic. Both share one decider.
+
+Nothing is decided here: `detectors/incidents/worldwide.py` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from detectors.incidents.worldwide import Key, Signs, World, signs_of
+from detectors.readings import Health, Reading, SeriesGauge
+from detectors.state import read_stored
+from streams.incidents import DETECTOR_VERSION, to_record
+from streams.machine import Message, Outbox, Stretch, rejection
+from streams.records import HealthRecord, Incident, decode, encode
+from streams.settings import Settings, fingerprint
+
+SNAPSHOT_VERSION: Final = 1
+
+
+class WorldStep:
+    """The view over all countries of a backtest."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._world = World(settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings))
+
+    def step(self, reading: Reading) -> list[Incident]:
+        """Weigh one closed window."""
+        snapshots = self._world.step(reading.start, reading.health, signs_of(reading))
+        return [to_record(snapshot, self._settings.incidents) for snapshot in snapshots]
+
+
+class _Row(msgspec.Struct, frozen=True, array_like=True):
+    """A health record as the redo log keeps it."""
+
+    start: int
+    platform: str
+    country: str
+    simulated: bool
+    n: int
+    k: int
+    expected: float
+    reachability: float
+    score: float
+    networks_live: int
+    networks_bad: int
+    controls_good: int
+    controls_bad: int
+    failures: dict[str, int]
+
+
+@dataclass(slots=True)
+class Records:
+    """One chunk of the health topic, decoded. `refused` are what was no record: how many, and as they are told."""
+
+    rows: list[_Row]
+    next_offset: int
+    size: int = 0
+    refused: int = 0
+    rejects: Sequence[Message] = ()  # never in the redo log
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing of it is refused."""
+        return not self.rejects
+
+    def encode(self) -> bytes:
+        """Write for the redo log."""
+        return msgspec.msgpack.encode((self.next_offset, self.size, self.refused, self.rows))
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    version: int
+    next_offset: int
+    newest: int | None
+    weighed: int | None
+    windows: list[tuple[int, list[_Row]]]
+    late: int
+    world: bytes
+
+
+class WorldMachine:
+    """The view over all countries of a running system, read from the health topic.
+
+    A window is weighed once a record of the second window after it has come: workers close the same window
+    within seconds of each other.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.next_offset = 0
+        self.late = 0
+        self._seconds = settings.time.window_seconds
+        self._newest: int | None = None
+        self._windows: dict[int, dict[tuple[str, str, bool], _Row]] = {}
+        self._weighed: int | None = None
+        self._world = World(settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings))
+
+    def read(self, chunk: Stretch) -> Records:
+        """Decode a chunk. What is no health record is set aside with its reason."""
+        rows: list[_Row] = []
+        rejects: list[Message] = []
+        following, size = self.next_offset, 0
+        for piece in chunk.pieces():
+            for place, value in enumerate(piece.values):
+                try:
+                    record = decode(value or b"")
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    rejects.append(rejection(piece, place, "invalid", str(error)[:200]))
+                    continue
+                if isinstance(record, HealthRecord):
+                    rows.append(_row(record))
+                else:
+                    rejects.append(rejection(piece, place, "invalid", "no health record"))
+            following = piece.offsets[-1] + 1
+            size += len(piece.values)
+        return Records(rows, following, size, len(rejects), rejects)
+
+    def apply(self, batch: Records) -> Outbox:
+        """Take records in; weigh the windows that are complete."""
+        outbox = Outbox(rejected=batch.refused)
+        for row in batch.rows:
+            self._take(row, outbox)
+        if self._newest is not None:
+            for start in sorted(s for s in self._windows if s <= self._newest - 2 * self._seconds):
+                rows = self._windows.pop(start)
+                self._weighed = start
+                ordered = [rows[key] for key in sorted(rows)]
+                for snapshot in self._world.step(start, _health(ordered), _signs(ordered)):
+                    incident = to_record(snapshot, self.settings.incidents)
+                    outbox.incidents.append(incident)
+                    outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
+        outbox.before.extend(batch.rejects)
+        self.next_offset = batch.next_offset
+        self.late += outbox.late
+        return outbox
+
+    def _take(self, row: _Row, outbox: Outbox) -> None:
+        if self._weighed is not None and row.start <= self._weighed:
+            outbox.late += 1
+            return
+        held = self._windows.setdefault(row.start, {})
+        key = (row.platform, row.country, row.simulated)
+        if held.get(key) == row:
+            outbox.duplicate += 1
+            return
+        held[key] = row
+        outbox.applied += 1
+        self._newest = row.start if self._newest is None else max(self._newest, row.start)
+
+    @property
+    def watermark_ms(self) -> int | None:
+        """Event time up to which everything is decided; None before the first window was weighed."""
+        return None if self._weighed is None else (self._weighed + self._seconds) * 1000
+
+    def gauges(self) -> Sequence[SeriesGauge]:
+        """None: the series are those of the countries."""
+        return ()
+
+    def incidents(self) -> list[Incident]:
+        """The worldwide incidents that are open now."""
+        return [to_record(snapshot, self.settings.incidents) for snapshot in self._world.open]
+
+    def decode_batch(self, data: bytes) -> Records:
+        """Read what `Records.encode` wrote."""
+        following, size, refused, rows = msgspec.msgpack.decode(data, type=tuple[int, int, int, list[_Row]])
+        return Records(rows, following, size, refused)
+
+    def snapshot(self) -> bytes:
+        """The whole state, versioned."""
+        windows = [
+            (start, [rows[key] for key in sorted(rows)]) for start, rows in sorted(self._windows.items())
+        ]
+        stored = _Stored(
+            SNAPSHOT_VERSION,
+            self.next_offset,
+            self._newest,
+            self._weighed,
+            windows,
+            self.late,
+            self._world.snapshot(),
+        )
+        return msgspec.msgpack.encode(stored)
+
+    def restore(self, data: bytes) -> None:
+        """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
+        stored = read_stored(data, _Stored, SNAPSHOT_VERSION)
+        self.next_offset, self._newest, self._weighed = stored.next_offset, stored.newest, stored.weighed
+        self.late = stored.late
+        self._windows = {
+            start: {(row.platform, row.country, row.simulated): row for row in rows}
+            for start, rows in stored.windows
+        }
+        self._world.restore(stored.world)
+
+
+def _row(record: HealthRecord) -> _Row:
+    return _Row(
+        int(record.start.timestamp()),
+        record.platform,
+        record.country,
+        record.simulated,
+        record.n,
+        record.k,
+        record.expected,
+        record.reachability,
+        record.score,
+        record.networks_live,
+        record.networks_bad,
+        record.controls_good,
+        record.controls_bad,
+        record.failures,
+    )
+
+
+def _health(rows: Sequence[_Row]) -> Health:
+    return Health(
+        country=[row.country for row in rows],
+        platform=[row.platform for row in rows],
+        simulated=[row.simulated for row in rows],
+        n=np.array([row.n for row in rows], dtype=np.int64),
+        k=np.array([row.k for row in rows], dtype=np.int64),
+        expected=np.array([row.expected for row in rows], dtype=np.float64),
+        reachability=np.array([row.reachability for row in rows], dtype=np.float64),
+        score=np.array([row.score for row in rows], dtype=np.float64),
+        networks_live=np.array([row.networks_live for row in rows], dtype=np.int64),
+        networks_bad=np.array([row.networks_bad for row in rows], dtype=np.int64),
+    )
+
+
+def _signs(rows: Sequence[_Row]) -> dict[Key, Signs]:
+    return {
+        (row.platform, row.country, row.simulated): Signs(row.controls_good, row.controls_bad, row.failures)
+        for row in rows
+        if row.failures or row.controls_good or row.controls_bad
+    }

@@ -1,0 +1,119 @@
+"""What is done to many series at once gives what would be given one by one: their numbers, their medians."""
+
+from __future__ import annotations
+
+from statistics import median_high, median_low
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.columns.layout import Layout, Pairs, StoredLayout
+from detectors.columns.table import medians
+from detectors.readings import PostKey
+
+KEYS = st.builds(
+    PostKey,
+    st.sampled_from(["x", "youtube", "signal"]),
+    st.sampled_from(["PK", "IR"]),
+    st.sampled_from(["", "PK-PB", "PK-SD"]),
+    st.sampled_from([1, 17557, 2**32 - 1]),
+    st.sampled_from(["a", "b"]),
+    st.booleans(),
+)
+BATCHES = st.lists(st.lists(KEYS, max_size=8, unique=True), max_size=5)
+
+
+def laid_out(batches: list[list[PostKey]]) -> Layout:
+    layout = Layout()
+    for batch in batches:
+        layout.add(batch)
+    return layout
+
+
+@given(BATCHES)
+def test_posts_are_numbered_as_they_appear(batches: list[list[PostKey]]) -> None:
+    layout, posts = laid_out(batches), [post for batch in batches for post in batch]
+    assert layout.posts == posts
+    cells = list(dict.fromkeys((post.platform, post.country, post.asn, post.simulated) for post in posts))
+    assert layout.cell_names(np.arange(len(layout.cells))) == cells
+    assert layout.cell_keys(np.arange(len(layout.cells))) == [(cell[0], cell[2]) for cell in cells]
+    assert [cells[cell] for cell in layout.post_cell] == [(p[0], p[1], p[3], p[5]) for p in posts]
+    networks = list(dict.fromkeys((post.country, post.simulated, post.asn) for post in posts))
+    assert [networks[i] for i in layout.cell_network] == [(c[1], c[3], c[2]) for c in cells]
+    homes: dict[int, set[str]] = {}
+    for post in posts:
+        if post.region:
+            homes.setdefault(networks.index((post.country, post.simulated, post.asn)), set()).add(post.region)
+    assert layout.homes(np.arange(len(networks))) == {at: tuple(sorted(names)) for at, names in homes.items()}
+
+
+@given(BATCHES, st.data())
+def test_a_vantage_counts_once_in_a_series(batches: list[list[PostKey]], data: st.DataObject) -> None:
+    posts = list(dict.fromkeys(post for batch in batches for post in batch))
+    if data.draw(st.booleans(), "without regions"):
+        posts = list(dict.fromkeys(post._replace(region="") for post in posts))
+    layout = laid_out([posts])
+    some = [i for i, post in enumerate(posts) if data.draw(st.booleans(), str(post))]
+    names: dict[int, set[tuple[object, ...]]] = {}
+    for i in some:
+        network = (posts[i].country, posts[i].simulated, posts[i].asn, posts[i].vantage)
+        names.setdefault(int(layout.post_cell[i]), set()).add(network)
+    rows, size = np.array(some, dtype=np.int64), len(layout.cells)
+    found = layout.vantages_of(rows, layout.post_cell[rows], size)
+    assert found.tolist() == [len(names.get(cell, ())) for cell in range(size)]
+
+
+@given(BATCHES)
+def test_a_snapshot_brings_the_same_numbers_back(batches: list[list[PostKey]]) -> None:
+    layout = laid_out(batches)
+    data = msgspec.msgpack.encode(layout.store())
+    again = Layout.load(msgspec.msgpack.decode(data, type=StoredLayout))
+    assert again.posts == layout.posts
+    more = [PostKey("x", "PK", "PK-IS", 9, "c", False)]
+    layout.add(more)
+    again.add(more)
+    for name in (
+        "post_cell",
+        "post_part",
+        "post_vantage",
+        "cell_network",
+        "cell_group",
+        "part_region",
+        "part_cell",
+    ):
+        np.testing.assert_array_equal(getattr(again, name), getattr(layout, name))
+
+
+def test_a_snapshot_that_names_nobody_is_refused() -> None:
+    stored = laid_out([[PostKey("x", "PK", "", 9, "c", False)]]).store()
+    stored.vantages = []
+    with pytest.raises(ValueError, match="number 0 of 0 names"):
+        Layout.load(stored)
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0, 5, 2**32 - 1])), max_size=9), max_size=4
+    )
+)
+def test_pairs_are_numbered_as_a_dictionary_would(batches: list[list[tuple[int, int]]]) -> None:
+    pairs, known = Pairs(), dict[tuple[int, int], int]()
+    for batch in batches:
+        left, right = (np.array([pair[i] for pair in batch], dtype=np.int64) for i in (0, 1))
+        expected = [known.setdefault(pair, len(known)) for pair in batch]
+        assert pairs.numbers(left, right).tolist() == expected
+    assert list(zip(pairs.left.tolist(), pairs.right().tolist(), strict=True)) == list(known)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(width=32, allow_nan=False, allow_infinity=False))))
+def test_the_middle_of_each_group(rows: list[tuple[int, float]]) -> None:
+    group = np.array([row[0] for row in rows], dtype=np.int32)
+    count, low, high = medians(group, np.array([row[1] for row in rows], dtype=np.float32), 4)
+    for i in range(4):
+        values = [row[1] for row in rows if row[0] == i]
+        assert count[i] == len(values)
+        if values:
+            assert (low[i], high[i]) == (median_low(values), median_high(values))

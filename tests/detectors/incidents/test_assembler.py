@@ -1,0 +1,584 @@
+"""Assembly told in lines: one event is one incident, whatever the networks do one by one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from detectors.incidents.assembler import CALENDAR_MAX, Assembler
+from detectors.incidents.moves import Told
+from detectors.incidents.snapshots import Kind, Scope, Severity, Snapshot
+from detectors.readings import Opinion, Reading, Scheduled
+from detectors.settings import IncidentSettings, TimeSettings
+from tests.detectors.incidents.hand import T0, WINDOW, country, reading, run, story, volumes_of
+from tests.effort import examples
+
+ALL = range(1, 6)
+
+
+def on(platforms: str, networks: Iterable[int], line: str) -> dict[tuple[str, int], str]:
+    return {(platform, asn): line for platform in platforms.split() for asn in networks}
+
+
+def told(snapshots: Iterable[Snapshot]) -> dict[str, list[str]]:
+    """Statuses by incident, in order."""
+    found: dict[str, list[str]] = {}
+    for snapshot in snapshots:
+        found.setdefault(snapshot.id, []).append(snapshot.status.value)
+    return found
+
+
+def statuses(snapshots: Iterable[Snapshot]) -> list[list[str]]:
+    return list(told(snapshots).values())
+
+
+# one network of five, then all: `.` well, `x` lost, `?` nothing heard, `~` leaning, `s` slow
+ONE_CAUSE = {
+    "one bad minute of many results opens, and is restored": (
+        on("x", ALL, "....x.........."),
+        "nation-scale",
+        ["open", "resolved"],
+    ),
+    "a lasting block opens once": (on("x", ALL, "....xxxxxxxxxxx"), "nation-scale", ["open"]),
+    "silence resolves nothing": (
+        on("x", ALL, "....xxx????????????????????????????????"),
+        "nation-scale",
+        ["open"],
+    ),
+    "four platforms are one": (on("x f i y", ALL, "....xxxxx......"), "nation-scale", ["open", "resolved"]),
+    "one carrier": (
+        on("x", [1], "....xxxxx......") | on("x", [2, 3, 4], "...............") | on("w", ALL, "." * 15),
+        "provider",
+        ["open", "resolved"],
+    ),
+    "two of five are several, no nation": (
+        on("x", [1, 2], "....xxxxx......") | on("x", [3, 4, 5], "..............."),
+        "multi-provider",
+        ["open", "resolved"],
+    ),
+    "those that lean are waited for": (
+        on("x", [1], "....xxxxxx.......") | on("x", [2, 3, 4, 5], "....~~xxxx......."),
+        "nation-scale",
+        ["open", "resolved"],
+    ),
+    "many that only lean say it together": (
+        on("x", ALL, "....~~~~~~......."),
+        "nation-scale",
+        ["open", "resolved"],
+    ),
+    "one that strays a little makes no nation of two": (
+        on("x", [1, 2], "....xxxxxx.......") | on("x", [3], "......~~~~.......") | on("x", [4, 5], "." * 17),
+        "multi-provider",
+        ["open", "resolved"],
+    ),
+    "one that leans is waited for": (
+        on("x", [1], "....xxxxxx.......") | on("x", [2], "....~~xxxx.......") | on("x", [3, 4, 5], "." * 17),
+        "multi-provider",
+        ["open", "resolved"],
+    ),
+    "flapping is one": (
+        on("x", ALL, "....xxxx......xxxx......xxxx......"),
+        "nation-scale",
+        ["open", "resolved", "updated", "resolved", "updated", "resolved"],
+    ),
+    "quick flapping never eases": (
+        on("x", ALL, "....xx..xx..xx..xx..xx......"),
+        "nation-scale",
+        ["open", "resolved"],
+    ),
+    "one platform a little slow on one network is nothing": (
+        on("x", [1], "....sssss......") | on("x", [2, 3, 4], "." * 15),
+        "",
+        [],
+    ),
+    "one platform hardly lost on one network is nothing": (
+        on("x", [1], "....fffff......") | on("x", [2, 3, 4], "." * 15),
+        "",
+        [],
+    ),
+    "two platforms hardly lost on it are in company": (
+        on("x y", [1], "....fffff......") | on("x y", [2, 3, 4], "." * 15),
+        "provider",
+        ["open", "resolved"],
+    ),
+    "slowness alone is throttling": (on("x", ALL, "....sssss......"), "nation-scale", ["open", "resolved"]),
+}
+
+
+@pytest.mark.parametrize(("lines", "scope", "expected"), ONE_CAUSE.values(), ids=ONE_CAUSE)
+def test_one_cause_is_one_incident(
+    lines: Mapping[tuple[str, int], str], scope: str, expected: list[str]
+) -> None:
+    snapshots = run(story(lines))
+    assert statuses(snapshots) == ([expected] if expected else [])
+    if not expected:
+        return
+    assert snapshots[-1].scope == scope
+    assert snapshots[0].onset == T0 + 4 * WINDOW
+    assert [snapshot.seq for snapshot in snapshots] == list(range(1, len(snapshots) + 1))
+
+
+def test_two_causes_at_once_are_two_incidents() -> None:
+    lines = (
+        on("x f i w", [1], "....xxxxxxxxxx......")
+        | on("x f i w", [2, 3, 4, 5], "." * 20)
+        | on("y", ALL, "....xxxxxxxxxxxxxx..")
+    )
+    snapshots = run(story(lines))
+    opened = [s for s in snapshots if s.status is Told.OPEN]
+    assert [(s.scope, s.platforms) for s in opened] == [
+        (Scope.NATION_SCALE, ("y",)),
+        (Scope.PROVIDER, ("f", "i", "w", "x")),
+    ]
+
+
+def test_a_platform_that_falls_later_on_the_same_networks_joins() -> None:
+    snapshots = run(
+        story(on("x", ALL, "....xxxxxxxxxxxxxxxx......") | on("y", ALL, "...........xxxxxxxxx......"))
+    )
+    assert statuses(snapshots) == [["open", "updated", "resolved"]]
+    assert snapshots[1].platforms == ("x", "y")
+    assert snapshots[1].reason == "y joined"
+
+
+def test_a_block_that_rolls_out_network_by_network_grows() -> None:
+    lines = {("x", n): "." * (4 + 6 * n) + "x" * (40 - 6 * n) + "......" for n in range(1, 6)}
+    snapshots = run(story(lines))
+    assert len(told(snapshots)) == 1
+    assert snapshots[0].scope is Scope.PROVIDER
+    assert snapshots[-1].scope is Scope.NATION_SCALE
+    assert snapshots[-1].onset == T0 + 10 * WINDOW
+    scopes = [snapshot.scope for snapshot in snapshots]
+    assert scopes == sorted(scopes, key=lambda scope: scope.width)
+    spread = next(fact for fact in snapshots[-1].facts if fact.name == "onset_spread")
+    assert (spread.value, spread.n) == (24 * 60, 5)
+    assert spread.fits == ("filtering by order",)
+
+
+def test_restored_in_parts_is_said_and_fully_restored_only_at_the_end() -> None:
+    lines = on("x", [1, 2], "....xxxxxxxxx" + "." * 20) | on(
+        "x", [3, 4, 5], "....xxxxxxxxx" + "x" * 10 + "." * 10
+    )
+    snapshots = run(story(lines))
+    assert statuses(snapshots) == [["open", "updated", "resolved"]]
+    part, end = snapshots[1:]
+    assert part.reason == "restored on 2 networks, 3 to go"
+    assert [n.recovered for n in part.networks] == [T0 + 13 * WINDOW] * 2 + [None] * 3
+    assert part.resolved is None
+    assert end.resolved == T0 + 23 * WINDOW
+    assert all(n.recovered is not None for n in end.networks)
+
+
+def test_a_majority_that_is_back_ends_the_nation_scale_but_not_the_incident() -> None:
+    lines = on("x", [1, 2, 3], "....xxxxxxxxx" + "." * 20) | on("x", [4, 5], "....xxxxxxxxx" + "x" * 20)
+    snapshots = run(story(lines))
+    assert statuses(snapshots) == [["open", "updated"]]
+    assert snapshots[-1].scope is Scope.MULTI_PROVIDER
+    assert snapshots[-1].reachability > 0.5
+
+
+def test_a_network_that_falls_silent_does_not_hold_the_others_up() -> None:
+    lines = on("x", [1, 2, 3, 4], "....xxxxxxxxx" + "." * 30) | on("x", [5], "....xxxxx" + "?" * 34)
+    snapshots = run(story(lines))
+    end = snapshots[-1]
+    assert end.status is Told.RESOLVED
+    assert end.unheard == 1
+    assert [n.recovered is None for n in end.networks] == [False] * 4 + [True]
+
+
+def test_dark_networks_are_a_loss_of_connectivity_and_end_when_results_flow() -> None:
+    lines = on("x y", [1, 2, 3], "....??????????" + "." * 8)
+    snapshots = run(story(lines, volumes=dict.fromkeys((1, 2, 3), "....xxxxxxxxxx" + "." * 8)))
+    assert statuses(snapshots) == [["open", "resolved"]]
+    assert {(s.kind, s.scope, s.platforms) for s in snapshots} == {
+        (Kind.CONNECTIVITY, Scope.NATION_SCALE, ())
+    }
+    assert (snapshots[0].onset, snapshots[-1].resolved) == (T0 + 4 * WINDOW, T0 + 14 * WINDOW)
+
+
+@pytest.mark.parametrize("dark", [[1], [1, 2]])
+def test_a_few_silent_networks_are_lost_vantages(dark: list[int]) -> None:
+    lines = on("x", dark, "....??????????") | on("x", [n for n in ALL if n not in dark], "." * 14)
+    volumes = {n: "....xxxxxxxxxx" if n in dark else "." * 14 for n in ALL}
+    assert run(story(lines, volumes=volumes)) == []
+
+
+def test_failures_that_end_in_silence_were_a_loss_of_connectivity_from_the_beginning() -> None:
+    lines = on("x y", [1, 2, 3], "....xx????????" + "." * 8)
+    snapshots = run(story(lines, volumes=dict.fromkeys((1, 2, 3), "......xxxxxxxx" + "." * 8)))
+    assert len(told(snapshots)) == 1
+    assert snapshots[-1].kind is Kind.CONNECTIVITY
+    assert snapshots[-1].status is Told.RESOLVED
+
+
+def test_silence_in_the_middle_of_a_block_is_told_and_is_no_second_incident() -> None:
+    lines = on("x", [1, 2, 3], "...." + "x" * 12 + "?" * 20)
+    snapshots = run(story(lines, volumes=dict.fromkeys((1, 2, 3), "." * 16 + "x" * 20)))
+    assert statuses(snapshots) == [["open", "updated"]]
+    assert snapshots[-1].kind is Kind.PLATFORM
+    assert snapshots[-1].reason == "results have stopped"
+
+
+def test_a_region_is_told_by_its_name() -> None:
+    snapshots = run(
+        story(
+            on("x", [1, 2, 3], "." * 22),
+            regions={
+                ("x", "PK-PB"): "....xxxxxxxxxx" + "." * 8,
+                ("x", "PK-SD"): "." * 22,
+                ("x", "PK-KP"): "." * 22,
+            },
+            homes={1: ["PK-PB", "PK-SD"], 2: ["PK-PB", "PK-KP"], 3: ["PK-SD"]},
+        )
+    )
+    assert statuses(snapshots) == [["open", "resolved"]]
+    assert (snapshots[0].scope, snapshots[0].regions) == (Scope.REGION, ("PK-PB",))
+    assert [n.asn for n in snapshots[0].networks] == [1, 2]
+
+
+def test_a_carrier_that_shows_in_every_region_is_a_carrier() -> None:
+    snapshots = run(
+        story(
+            on("x", [1], "....xxxxxxxxxx") | on("x", [2, 3], "." * 14),
+            regions={("x", "PK-PB"): "....xxxxxxxxxx", ("x", "PK-SD"): "." * 14},
+            homes={1: ["PK-PB", "PK-SD"], 2: ["PK-PB"], 3: ["PK-SD"]},
+        )
+    )
+    assert [(s.scope, [n.asn for n in s.networks]) for s in snapshots] == [(Scope.PROVIDER, [1])]
+
+
+def test_mechanisms_differ_by_network_where_they_do() -> None:
+    ways = {5: "dns.dns_nxdomain_error"}
+    (snapshot,) = run(story(on("x", ALL, "....xxxx"), mechanism=ways))
+    assert snapshot.mechanism == "tls.connection_reset"
+    assert snapshot.mechanism_share == pytest.approx(0.8)
+    assert snapshot.mechanism_by_network == ((5, "dns.dns_nxdomain_error"),)
+
+
+def test_a_throttled_network_that_falls_silent_for_long_keeps_its_mechanism() -> None:
+    lines = on("x", [1, 2], "...." + "s" * 20 + "?" * 200) | on("x", [3, 4, 5], "." * 224)
+    assert [s.mechanism for s in run(story(lines))] == ["http.throttled"]
+
+
+def test_a_region_that_opened_early_lets_the_nation_date_the_onset() -> None:
+    lines = on("x", ALL, "." * 20 + "...xxxxxxx")
+    regions = {("x", "PK-SD"): "." * 5 + "x" * 25, ("x", "PK-PB"): "." * 20 + "...xxxxxxx"}
+    late = story(lines, regions=regions, homes={n: ["PK-SD", "PK-PB"] for n in ALL})[22:]
+    opened, *_, grown = run(late)
+    assert (opened.scope, opened.onset) == (Scope.REGION, T0 + 5 * WINDOW)
+    assert (grown.scope, grown.onset) == (Scope.NATION_SCALE, T0 + 23 * WINDOW)
+    assert grown.id == opened.id
+
+
+def test_a_region_that_seems_lost_with_the_nation_is_part_of_it() -> None:
+    nation = on("x y", ALL, "....xxxxxxxxxx......")
+    regions = {("z", "PK-SD"): "....xx" + "." * 14, ("z", "PK-PB"): "." * 20}
+    snapshots = run(
+        story(nation | on("z", ALL, "." * 20), regions=regions, homes={n: ["PK-SD"] for n in ALL})
+    )
+    assert [s.scope for s in snapshots if s.status is Told.OPEN] == [Scope.NATION_SCALE]
+
+
+def test_what_was_over_and_is_part_of_something_new_is_no_relapse() -> None:
+    lines = (
+        on("x", [1], "....xxxx............xxxxxx......")
+        | on("x", [2, 3, 4, 5], "." * 20 + "xxxxxx......")
+        | on("y z", ALL, "." * 20 + "xxxxxx......")
+    )
+    snapshots = run(story(lines))
+    assert statuses(snapshots) == [["open", "resolved"]] * 2
+    opened, _, again, _ = snapshots
+    assert opened.scope is Scope.PROVIDER
+    assert (again.scope, again.onset) == (Scope.NATION_SCALE, T0 + 20 * WINDOW)
+    assert again.previous == (opened.id,)
+
+
+def test_a_failure_by_chance_dates_nothing_back() -> None:
+    lines = on("x", [1, 2], "....~.~...xxxxxx") | on("x", [3, 4, 5], "..........xxxxxx")
+    readings = story(lines)
+    for one in readings:
+        for place in one.countries:
+            for key, standing in place.networks.items():
+                if standing.onset is not None:  # as a sum that one failure has raised
+                    place.networks[key] = structs.replace(standing, onset=T0 + 4 * WINDOW)  # type: ignore[index]
+    assert run(readings)[0].onset == T0 + 10 * WINDOW
+
+
+def test_throttling_that_becomes_a_block_is_one_incident_with_a_new_mechanism() -> None:
+    snapshots = run(story(on("x", ALL, "....ssssssssxxxxxxxx......")))
+    assert statuses(snapshots)[0][0] == "open"
+    assert len(told(snapshots)) == 1
+    assert snapshots[0].mechanism == "http.throttled"
+    assert snapshots[-1].mechanism == "tls.connection_reset"
+    assert any("mechanism now tls.connection_reset" in s.reason for s in snapshots)
+
+
+@pytest.mark.parametrize(
+    ("networks", "shares", "severity"),
+    [
+        ([1], {}, Severity.MINOR),
+        ([1, 2], {}, Severity.MAJOR),
+        (ALL, {}, Severity.CRITICAL),
+        ([1], {1: 0.7, 2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05}, Severity.CRITICAL),
+    ],
+)
+def test_severity_is_the_share_of_use_that_is_lost(
+    networks: Iterable[int], shares: dict[int, float], severity: Severity
+) -> None:
+    lines = on("x", ALL, "." * 8) | on("x", networks, "....xxxx")
+    snapshots = run(story(lines), settings=IncidentSettings(network_shares=shares))
+    assert snapshots[-1].severity is severity
+
+
+@pytest.mark.parametrize(("networks", "confirmed"), [([1], False), ([1, 2], False), ([1, 2, 3], True)])
+def test_under_three_live_networks_nothing_is_confirmed(networks: list[int], confirmed: bool) -> None:
+    assert [s.confirmed for s in run(story(on("x", networks, "....xxx")))] == [confirmed]
+
+
+def test_a_platform_whose_controls_fail_too_opens_nothing_in_its_country() -> None:
+    assert run(story(on("x", ALL, "....xxxxxxxx"), control=(0, 10))) == []
+
+
+def test_a_platform_lost_in_most_countries_opens_nothing_in_them() -> None:
+    lines = on("x", ALL, "....xxxxxxxx")
+    windows = [
+        reading([country(at, lines, name=name, control=(0, 0)) for name in ("PK", "IN", "BD", "LK")])
+        for at in range(12)
+    ]
+    assert run(windows) == []
+
+
+def test_two_countries_at_once_are_two_incidents() -> None:
+    lost, well = on("x", ALL, "....xxxxxxxx"), on("x", ALL, "............")
+    windows = [
+        reading(
+            [
+                country(at, lost if name in ("PK", "IN") else well, name=name)
+                for name in ("PK", "IN", "BD", "LK", "NP")
+            ]
+        )
+        for at in range(12)
+    ]
+    assert [(s.country, s.status.value) for s in run(windows)] == [("IN", "open"), ("PK", "open")]
+
+
+def test_every_country_silent_at_once_is_our_own_fault() -> None:
+    lines, volumes = on("x", [1, 2, 3], "....????????"), dict.fromkeys((1, 2, 3), "....xxxxxxxx")
+    windows = [
+        reading([country(at, lines, name=name, volumes=volumes) for name in ("PK", "IN", "BD")])
+        for at in range(12)
+    ]
+    assert run(windows) == []
+
+
+def test_an_empty_window_is_nothing_where_a_few_results_an_hour_come() -> None:
+    line = "....????????????????????????"
+    windows = []
+    for at in range(len(line)):
+        lands = [country(at, on("x", [1, 2, 3], line), name=name) for name in ("PK", "IN", "BD")]
+        lands[0] = replace(lands[0], volumes=volumes_of(at, dict.fromkeys((1, 2, 3), line.replace("?", "x"))))
+        one = reading(lands)
+        windows.append(replace(one, health=replace(one.health, presence=np.full(3, 0.05))))
+    assert [(s.country, s.status.value) for s in run(windows)] == [("PK", "open")]
+
+
+def faint(scores: Sequence[float], lost: float = 0.1) -> list[Reading]:
+    """Windows of a country that is sure of a small loss, while its networks say no more than these scores."""
+    windows = []
+    for at in range(4, 8):
+        one = country(at, on("x", range(1, len(scores) + 1), "....xxxx"))
+        networks = {
+            ("x", asn): structs.replace(
+                one.networks["x", asn],
+                score=score,
+                opinion=Opinion.BAD if score >= 1.0 else Opinion.UNSURE,
+                reachability=one.networks["x", asn].expected - lost,
+                k=9,
+            )
+            for asn, score in enumerate(scores, 1)
+        }
+        windows.append(reading([replace(one, networks=networks)]))
+    return windows
+
+
+@pytest.mark.parametrize(
+    ("scores", "nation"),
+    [
+        ([0.3, 0.3, 0.3, 0.1], True),  # together the others lean, though none does by itself
+        ([0.9, 0.15, 0.15, 0.15], True),
+        ([0.9, 0.1, 0.1, 0.1], False),  # one says it all: it may lie
+        ([0.9, 0.9, 0.1, 0.1, 0.1], False),  # as may two of five
+        ([0.9, 0.35], False),
+    ],
+)
+def test_a_small_loss_is_the_country_s_where_it_would_be_without_those_that_may_lie(
+    scores: list[float], nation: bool
+) -> None:
+    assert [s.scope for s in run(faint(scores))][:1] == ([Scope.NATION_SCALE] if nation else [])
+
+
+def test_what_is_simulated_says_so_and_meets_nothing_real() -> None:
+    lines = on("x", ALL, "....xxxxxxxx")
+    calm = on("x", ALL, "............")
+    windows = [reading([country(at, calm), country(at, lines, simulated=True)]) for at in range(12)]
+    assert [(s.simulated, s.country) for s in run(windows)] == [(True, "PK")]
+    real = run(story(lines))
+    assert real[0].id != run(windows)[0].id
+
+
+# links
+
+DAY = 86_400
+
+
+def shifted(days: float, lines: Mapping[tuple[str, int], str]) -> list[object]:
+    windows = story(lines)
+    for window in windows:
+        for one in (window, *window.countries):
+            one.start += int(days * DAY)
+            one.end += int(days * DAY)
+        for one in window.countries:
+            one.networks = {
+                key: s if s.onset is None else _moved(s, int(days * DAY)) for key, s in one.networks.items()
+            }
+    return windows  # type: ignore[return-value]
+
+
+def _moved(standing: object, by: int) -> object:
+    return structs.replace(standing, onset=standing.onset + by)  # type: ignore[attr-defined, type-var]
+
+
+def test_a_repeat_is_linked_and_its_time_of_day_counted() -> None:
+    lines = on("x", ALL, "....xxxx......")
+    windows = [*shifted(0, lines), *shifted(3, lines), *shifted(20.5, lines), *shifted(60, lines)]
+    snapshots = run(windows)  # type: ignore[arg-type]
+    first, second, third, last = (s for s in snapshots if s.status is Told.OPEN)
+    assert second.previous == (first.id,)
+    assert third.previous == (first.id, second.id)
+    assert last.previous == ()
+    by_name = [{fact.name: fact for fact in s.facts} for s in (first, second, third)]
+    assert [facts["recurrence"].value for facts in by_name] == [0, 1, 0]
+    assert by_name[1]["recurrence"].fits == ("filtering by order",)
+    assert [facts["like_incidents"].value for facts in by_name] == [0, 1, 2]
+
+
+def scheduled(name: str, start: int, end: int, land: str = "PK") -> Scheduled:
+    return Scheduled(name, land, f"the {name}", T0 + start * WINDOW, T0 + end * WINDOW, "a paper")
+
+
+def test_events_are_linked_before_and_during_and_not_after_or_elsewhere() -> None:
+    calendar = [
+        scheduled("rally", 2, 90),
+        scheduled("vote", 600, 900),
+        scheduled("exam", -90, -10),
+        scheduled("far off", 2000, 2100),
+        scheduled("elsewhere", 2, 90, "IN"),
+    ]
+    (snapshot,) = run(story(on("x", ALL, "....xxxx")), calendar=calendar)
+    assert snapshot.coincides == ("rally", "vote")
+    texts = [(fact.text, fact.source) for fact in snapshot.facts if fact.name == "calendar"]
+    assert texts == [("began during the rally", "a paper"), ("began 596 min before the vote", "a paper")]
+
+
+def test_the_calendar_takes_the_same_event_once_and_a_changed_one_instead() -> None:
+    once, again = (Assembler(IncidentSettings(), TimeSettings(), "t", "s") for _ in range(2))
+    once.schedule(scheduled("rally", 0, 9))
+    for event in (scheduled("rally", 5, 6), scheduled("rally", 0, 9), scheduled("rally", 0, 9)):
+        again.schedule(event)
+    assert once.snapshot() == again.snapshot()
+
+
+def test_old_events_are_dropped() -> None:
+    assembler = Assembler(IncidentSettings(), TimeSettings(), "t", "s")
+    assembler.schedule(scheduled("old", -100, -50))
+    for window in shifted(31, on("x", ALL, "..")):
+        assembler.step(window)  # type: ignore[arg-type]
+    before = assembler.snapshot()
+    assembler.schedule(scheduled("old", -100, -50))
+    assert assembler.snapshot() == before
+    assert b"the old" not in before
+
+
+# invariants
+
+
+def networks_lines(rng: random.Random, length: int) -> dict[tuple[str, int], str]:
+    """Lines with runs, as the world has them."""
+    lines = {}
+    for platform in "xy":
+        for asn in range(1, 4):
+            line = ""
+            while len(line) < length:
+                line += rng.choice("...xx?~s") * rng.randint(1, 9)
+            lines[platform, asn] = line[:length]
+    return lines
+
+
+@examples(10)
+@given(st.integers(0, 10_000), st.integers(0, 60))
+def test_a_crash_anywhere_changes_nothing(seed: int, at: int) -> None:
+    lines = networks_lines(random.Random(seed), 60)
+    volumes = {n: lines["x", n].replace("s", ".").replace("~", ".").replace("?", "x") for n in (1, 2, 3)}
+    windows = story(lines, volumes=volumes)
+    assert run(windows, restart_at=at) == run(windows)
+
+
+@examples(15)
+@given(st.integers(0, 10_000))
+def test_every_incident_is_told_in_order(seed: int) -> None:
+    snapshots = run(story(networks_lines(random.Random(seed), 80)))
+    for name, states in told(snapshots).items():
+        mine = [s for s in snapshots if s.id == name]
+        assert states[0] == "open"
+        assert "open" not in states[1:]
+        assert [s.seq for s in mine] == list(range(1, len(mine) + 1))
+        assert all((s.resolved is not None) == (s.status is Told.RESOLVED) for s in mine)
+        assert all(s.onset <= s.detected <= s.updated for s in mine)
+        assert all(s.resolved is None or s.onset <= s.resolved <= s.updated for s in mine)
+
+
+LIES = st.text(".x?~", min_size=40, max_size=40)
+
+
+@examples(25)
+@given(st.integers(3, 7).flatmap(lambda n: st.tuples(st.just(n), st.lists(LIES, max_size=(n - 1) // 2))))
+def test_a_minority_that_lies_can_neither_open_mask_nor_resolve(case: tuple[int, list[str]]) -> None:
+    n, lies = case
+    liars = {("x", i + 1): lie for i, lie in enumerate(lies)}
+
+    def nation(honest: str) -> list[Snapshot]:
+        lines = {("x", i): honest for i in range(len(lies) + 1, n + 1)} | liars
+        return [s for s in run(story(lines)) if s.scope is Scope.NATION_SCALE]
+
+    assert nation("." * 40) == []
+    blocked = nation("........" + "x" * 32)
+    assert blocked, "masked"
+    assert all(s.status is not Told.RESOLVED for s in blocked)
+
+
+def test_memory_is_bounded() -> None:
+    settings_ = IncidentSettings(merge_seconds=60)
+    assembler = Assembler(settings_, TimeSettings(), "t", "s")
+    sizes = []
+    for i in range(CALENDAR_MAX * 2):
+        assembler.schedule(scheduled(f"event {i}", i, i + 1))
+    for half_day in range(120):
+        for window in shifted(half_day / 2, on("x", ALL, "..xxxx......")):
+            assembler.step(window)  # type: ignore[arg-type]
+        sizes.append(len(assembler.snapshot()))
+    remembered = 2 * settings_.previous_days
+    assert max(sizes[-20:]) <= 1.01 * max(sizes[remembered + 2 : remembered + 22])
+    assert len(assembler._calendar) <= CALENDAR_MAX
+
+
+@pytest.mark.parametrize("data", [b"", b"\x90", b"nonsense", b"\x95\x63\x00\x90\x90\x90"])
+def test_a_damaged_snapshot_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="assembler snapshot"):
+        Assembler(IncidentSettings(), TimeSettings(), "t", "s").restore(data)

@@ -1,0 +1,107 @@
+"""A part that lost little is back when it is back, and not when a few results in a row happened to succeed."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from detectors.incidents.loss import Loss
+from detectors.incidents.votes import Vote, pooled
+from detectors.readings import Opinion
+
+RECOVERY = 5
+USUAL, FALLEN = 0.97, 0.85
+SEEDS = range(20)
+
+
+def said(random: Random, ratio: float, *, n: int = 1, opinion: Opinion = Opinion.UNSURE) -> Vote:
+    k = sum(random.random() < ratio for _ in range(n))
+    return Vote(opinion, n, k, USUAL, ratio, None, n, slow=False)
+
+
+def lost(random: Random, windows: int, *, n: int = 1) -> tuple[Loss, int]:
+    """A part after so many windows of a small loss, and in how many of them it passed for back."""
+    loss = Loss(0, USUAL, FALLEN, 0.5)
+    back = 0
+    for at in range(windows):
+        loss.weigh(said(random, FALLEN, n=n), 60 * at, 60 * at + 60, RECOVERY)
+        back += loss.recovered is not None
+    return loss, back
+
+
+def until_back(loss: Loss, random: Random, ratio: float, *, n: int = 1, most: int = 600) -> int:
+    """Windows of this ratio until a part passes for back, or `most`."""
+    for window in range(most):
+        at = loss.heard + 60 * window
+        loss.weigh(said(random, ratio, n=n), at, at + 60, RECOVERY)
+        if loss.recovered is not None:
+            return window + 1
+    return most
+
+
+def test_a_small_loss_does_not_pass_for_over_while_it_lasts() -> None:
+    for n, share in (
+        (1, 0.15),
+        (4, 0.05),
+    ):  # weighed against its worst windows, it passed so nine tenths of the time
+        backs = [lost(Random(seed), 300, n=n)[1] for seed in SEEDS]
+        assert sum(backs) <= share * 300 * len(SEEDS)
+
+
+@pytest.mark.parametrize(("n", "windows"), [(1, 180), (4, 45)])
+def test_it_is_over_when_the_ratio_is_back(n: int, windows: int) -> None:
+    took = sorted(until_back(lost(Random(seed), 100, n=n)[0], Random(seed), 0.985, n=n) for seed in SEEDS)
+    assert RECOVERY <= took[len(took) // 2] <= windows
+
+
+def test_a_block_that_became_a_small_loss_is_not_over() -> None:
+    backs = 0
+    for seed in SEEDS:
+        loss = Loss(0, USUAL, 0.0, 0.0)
+        for at in range(20):
+            loss.weigh(said(Random(seed), 0.0, n=4, opinion=Opinion.BAD), 60 * at, 60 * at + 60, RECOVERY)
+        random = Random(seed)
+        for at in range(20, 140):
+            loss.weigh(said(random, FALLEN, n=4), 60 * at, 60 * at + 60, RECOVERY)
+        backs += loss.recovered is not None
+    assert backs <= 2
+
+
+def test_together_thin_parts_are_back_sooner_than_each_alone() -> None:
+    alone, together = [], []
+    for seed in SEEDS:
+        random = Random(seed)
+        parts = [lost(random, 150)[0] for _ in range(4)]
+        whole, _ = lost(random, 150, n=4)
+        alone.append(until_back(lost(random, 150)[0], random, 0.985))
+        for window in range(1, 600):
+            votes = [said(random, 0.985) for _ in parts]
+            at = whole.heard
+            for part, vote in zip(parts, votes, strict=True):
+                part.weigh(vote, at, at + 60, RECOVERY)
+            one = pooled(votes)
+            assert one is not None and one.n == 4
+            whole.weigh(one, at, at + 60, RECOVERY)
+            for part in parts:
+                part.follow(whole)
+            if sum(part.recovered is not None for part in parts) >= 3:
+                together.append(window)
+                break
+    assert sorted(together)[10] < 0.6 * sorted(alone)[10]
+
+
+def test_a_part_that_is_lost_still_does_not_follow_the_others() -> None:
+    whole = Loss(0, USUAL, USUAL, FALLEN, recovered=60, good=9, good_since=60)
+    part = lost(Random(0), 30)[0]
+    part.weigh(Vote(Opinion.UNSURE, 9, 0, USUAL, 0.0, None, 9, slow=False), 9000, 9060, RECOVERY)
+    part.follow(whole)
+    assert part.recovered is None
+
+
+def test_no_part_outweighs_the_others() -> None:
+    votes = [Vote(Opinion.BAD, n, k, USUAL, 0.5, 0, n, slow=False) for n, k in ((900, 900), (3, 0), (3, 0))]
+    one = pooled(votes)
+    assert one is not None
+    assert (one.n, one.k) == (12, 6)
+    assert pooled([votes[0]._replace(n=0, k=0)]) is None

@@ -1,0 +1,190 @@
+"""The view over countries: one country, one vote; over readings and over the health topic alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.readings import Reading
+from streams import records
+from streams.machine import Chunk
+from streams.records import HealthRecord, Incident, encode
+from streams.settings import load
+from streams.step.country import _health_messages
+from streams.step.worldwide import WorldMachine, WorldStep
+from tests.detectors.incidents.hand import country, reading
+
+SETTINGS = load()
+NETWORKS = (1, 2, 3)
+
+
+def world(
+    lines: Mapping[str, str], *, platforms: str = "x", control: tuple[int, int] = (0, 0)
+) -> list[Reading]:
+    """A line for each country, the same on all of its networks and for all `platforms`."""
+    length = len(next(iter(lines.values())))
+    return [
+        reading(
+            [
+                country(
+                    at,
+                    {(p, n): line for p in platforms.split() for n in NETWORKS},
+                    name=name,
+                    control=control,
+                )
+                for name, line in lines.items()
+            ]
+        )
+        for at in range(length)
+    ]
+
+
+def steps(readings: list[Reading]) -> list[Incident]:
+    step = WorldStep(SETTINGS)
+    return [incident for one in readings for incident in step.step(one)]
+
+
+LOST, WELL = "....xxxxxx........", "." * 18
+
+
+@pytest.mark.parametrize(
+    ("lines", "control", "countries"),
+    [
+        ({"PK": LOST, "IN": LOST, "BD": LOST}, (0, 0), ("BD", "IN", "PK")),
+        ({"PK": LOST, "IN": LOST, "BD": WELL}, (0, 0), ("IN", "PK")),
+        ({"PK": LOST, "IN": WELL, "BD": WELL}, (0, 0), None),
+        ({"PK": LOST, "IN": LOST, "BD": WELL}, (10, 0), None),
+        ({"PK": LOST, "IN": LOST, "BD": WELL, "LK": WELL}, (0, 10), ("IN", "PK")),
+        ({"PK": LOST}, (0, 10), ("PK",)),
+        ({"PK": LOST, "IN": WELL, "BD": WELL, "LK": WELL}, (0, 10), None),
+        ({"PK": LOST, "IN": LOST}, (0, 0), None),
+    ],
+)
+def test_who_must_agree(
+    lines: dict[str, str], control: tuple[int, int], countries: tuple[str, ...] | None
+) -> None:
+    incidents = steps(world(lines, control=control))
+    assert [i.status.value for i in incidents] == ([] if countries is None else ["open", "resolved"])
+    for incident in incidents:
+        assert (incident.kind, incident.scope, incident.country) == ("global", "global", None)
+        assert (incident.countries, incident.platforms) == (countries, ("x",))
+        assert incident.mechanism is not None
+        assert incident.mechanism.name == "tls.connection_reset"
+
+
+def test_platforms_that_go_down_together_are_one() -> None:
+    incidents = steps(world({"PK": LOST, "IN": LOST, "BD": LOST}, platforms="x y z"))
+    assert [(i.status.value, i.platforms) for i in incidents] == [
+        ("open", ("x", "y", "z")),
+        ("resolved", ("x", "y", "z")),
+    ]
+
+
+def test_a_country_that_follows_is_an_update() -> None:
+    lines = dict.fromkeys(("PK", "IN", "BD"), LOST + "....") | {"LK": ".........xxxxx........"}
+    opened, updated, _ = steps(world(lines))
+    assert (opened.countries, updated.countries) == (("BD", "IN", "PK"), ("BD", "IN", "LK", "PK"))
+    assert updated.reason == "reached LK too"
+
+
+def test_silence_ends_nothing() -> None:
+    silent = "....xxxxxx????????"
+    assert [i.status.value for i in steps(world({"PK": silent, "IN": silent, "BD": silent}))] == ["open"]
+
+
+def test_flapping_is_one_and_a_later_one_is_linked() -> None:
+    flaps = "....xxxxx.......xxxxx......"
+    incidents = steps(world({"PK": flaps, "IN": flaps, "BD": flaps}))
+    assert [i.status.value for i in incidents] == ["open", "resolved", "updated", "resolved"]
+    apart = "....xxxxx" + "." * 45 + "xxxxx......"
+    first, _, second, _ = steps(world({"PK": apart, "IN": apart, "BD": apart}))
+    assert first.id != second.id
+    assert second.previous == (first.id,)
+
+
+# the machine on the health topic
+
+
+def topic(readings: list[Reading]) -> list[bytes]:
+    return [message.value for one in readings for message in _health_messages(one)]
+
+
+def feed(machine: WorldMachine, values: list[bytes], first: int = 0) -> list[Incident]:
+    chunk = Chunk("netdusk.health.v1", 0, range(first, first + len(values)), values)
+    return machine.apply(machine.read(chunk)).incidents
+
+
+READINGS = world({"PK": LOST, "IN": LOST, "BD": LOST, "LK": WELL}, platforms="x y")
+VALUES = topic(READINGS)
+
+
+def test_the_topic_says_what_the_readings_say() -> None:
+    machine = WorldMachine(SETTINGS)
+    assert feed(machine, VALUES) == steps(READINGS)
+    assert machine.next_offset == len(VALUES)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(0, len(VALUES)), max_size=5), st.integers(0, len(VALUES)))
+def test_neither_cuts_nor_a_restart_nor_the_redo_log_change_anything(cuts: list[int], at: int) -> None:
+    steady = WorldMachine(SETTINGS)
+    expected = feed(steady, VALUES)
+    machine, told = WorldMachine(SETTINGS), []
+    edges = sorted({0, at, *cuts, len(VALUES)})
+    for start, end in pairwise(edges):
+        chunk = Chunk("netdusk.health.v1", 0, range(start, end), VALUES[start:end])
+        batch = machine.read(chunk)
+        told += machine.apply(machine.decode_batch(batch.encode())).incidents
+        if end == at:
+            kept = machine.snapshot()
+            machine = WorldMachine(SETTINGS)
+            machine.restore(kept)
+    assert told == expected
+    assert machine.snapshot() == steady.snapshot()
+
+
+def test_what_is_no_health_record_is_set_aside_with_its_reason() -> None:
+    machine = WorldMachine(SETTINGS)
+    tick = b'{"schema":"netdusk.tick/1","time":"2024-01-20T00:00:00Z"}'
+    chunk = Chunk("netdusk.health.v1", 2, range(7, 10), [b"{", tick, None])
+    outbox = machine.apply(machine.read(chunk))
+    assert (outbox.rejected, outbox.applied) == (3, 0)
+    found = [records.decode(message.value) for message in outbox.before]
+    assert [record.offset for record in found if isinstance(record, records.Rejected)] == [7, 8, 9]
+
+
+def test_a_record_of_a_window_that_was_weighed_is_late() -> None:
+    machine = WorldMachine(SETTINGS)
+    feed(machine, VALUES)
+    chunk = Chunk("netdusk.health.v1", 0, [999], VALUES[:1])
+    assert machine.apply(machine.read(chunk)).late == 1
+
+
+def test_a_record_told_twice_counts_once() -> None:
+    machine = WorldMachine(SETTINGS)
+    record = HealthRecord(
+        platform="x",
+        country="PK",
+        start=datetime(2024, 1, 20, tzinfo=UTC),
+        n=1,
+        k=1,
+        expected=1.0,
+        reachability=1.0,
+        score=0.0,
+        networks_live=1,
+        networks_bad=0,
+    )
+    chunk = Chunk("netdusk.health.v1", 0, [0, 1], [encode(record)] * 2)
+    outbox = machine.apply(machine.read(chunk))
+    assert (outbox.applied, outbox.duplicate) == (1, 1)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x90", b"nonsense"])
+def test_a_damaged_snapshot_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="snapshot"):
+        WorldMachine(SETTINGS).restore(data)

@@ -1,0 +1,132 @@
+"""What should stand on the topics, worked out without a worker: and what does."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from streams.engine.checkpoint import Restorer, unpack
+from streams.kafka.client import Reader
+from streams.machine import Chunk, Machine
+from streams.settings import Settings
+from tests.faults.toy import ToyMachine
+
+Sent = tuple[bytes | None, bytes | None]
+
+
+@dataclass
+class Verdict:
+    """Everything that is wrong; empty lists when nothing is."""
+
+    wrong: list[str] = field(default_factory=list)
+    records: int = 0
+    alerts: int = 0
+    duplicates: int = 0
+    totals: dict[str, int] = field(default_factory=dict)
+
+
+async def run_through(
+    reader: Reader, topic: str, partition: int, make: Any, chunk: int
+) -> tuple[Machine[Any], list[Any]]:
+    """The machine over the partition's log, cut into chunks of some other size, without a broker in between."""
+    machine = make()
+    sent: list[Any] = []
+    start, end = (await reader.bounds(topic, [partition]))[partition]
+    part: list[Any] = []
+
+    def step() -> None:
+        stamps = [r.timestamp for r in part] if part[0].timestamp_type == 1 else None
+        batch = machine.read(
+            Chunk(topic, partition, [r.offset for r in part], [r.value for r in part], stamps)
+        )
+        outbox = machine.apply(batch)
+        sent.extend([*outbox.before, *outbox.after])
+        part.clear()
+
+    async for record in reader.records(topic, partition, start, end):
+        part.append(record)
+        if len(part) == chunk:
+            step()
+    if part:
+        step()
+    return machine, sent
+
+
+async def kept(reader: Reader, topic: str, partition: int, make: Any) -> tuple[Machine[Any], int | None]:
+    """The machine as the checkpoint log has it."""
+    start, end = (await reader.bounds(topic, [partition]))[partition]
+    restorer = Restorer(start)
+    async for offset, value in reader.read(topic, partition, start, end):
+        restorer.feed(offset, value)
+    restored = restorer.finish()
+    machine = make()
+    if restored.snapshot is not None:
+        machine.restore(restored.snapshot)
+    for delta in restored.deltas:
+        machine.apply(machine.decode_batch(unpack(delta.batch)))
+    return machine, restored.next
+
+
+async def contents(reader: Reader, topic: str) -> list[Sent]:
+    """Keys and values of a topic, partition by partition, in order."""
+    found: list[Sent] = []
+    bounds = await reader.bounds(topic, await reader.partitions_of(topic))
+    for partition, (start, end) in bounds.items():
+        found += [(r.key, r.value) async for r in reader.records(topic, partition, start, end)]
+    return found
+
+
+async def caught_up(reader: Reader, settings: Settings) -> bool:
+    """Whether the checkpoints cover all that was written."""
+    topics = settings.topics
+    partitions = await reader.partitions_of(topics.probes)
+    ends = await reader.bounds(topics.probes, partitions)
+    for partition in partitions:
+        start, end = (await reader.bounds(topics.checkpoints, [partition]))[partition]
+        restorer = Restorer(start)
+        async for offset, value in reader.read(topics.checkpoints, partition, start, end):
+            restorer.feed(offset, value)
+        if (restorer.finish().next or 0) < ends[partition][1]:
+            return False
+    return True
+
+
+async def judge(settings: Settings, make: Any = ToyMachine, chunk: int = 337) -> Verdict:
+    """Compare state, incidents, rejects and totals with the machine's own run over the same log."""
+    reader = Reader(settings.kafka)
+    topics = settings.topics
+    verdict = Verdict()
+    due: dict[str, list[Sent]] = defaultdict(list)
+    totals: dict[str, int] = defaultdict(int)
+    for partition in await reader.partitions_of(topics.probes):
+        machine, sent = await run_through(reader, topics.probes, partition, make, chunk)
+        have, next_offset = await kept(reader, topics.checkpoints, partition, make)
+        start, end = (await reader.bounds(topics.probes, [partition]))[partition]
+        verdict.records += end - start
+        if next_offset != end and end > start:
+            verdict.wrong.append(f"partition {partition} stands at {next_offset} of {end}")
+        if machine.snapshot() != have.snapshot():
+            verdict.wrong.append(f"partition {partition}: the state is not the oracle's")
+        for message in sent:
+            due[message.topic].append((message.key, message.value))
+        kept_totals: Any = have.totals  # type: ignore[attr-defined]
+        for name, count in (kept_totals if isinstance(kept_totals, dict) else asdict(kept_totals)).items():
+            totals[name] += count
+    verdict.totals = dict(totals)
+    if sum(totals.values()) != verdict.records:
+        verdict.wrong.append(f"totals {dict(totals)} do not add up to {verdict.records} records")
+    for role in ("alerts", "rejected"):
+        there = await contents(reader, getattr(topics, role))
+        missing = set(due[role]) - set(there)
+        strange = set(there) - set(due[role])
+        if missing:
+            verdict.wrong.append(f"{len(missing)} {role} missing, e.g. {sorted(missing)[:2]}")
+        if strange:
+            verdict.wrong.append(
+                f"{len(strange)} {role} that the oracle does not know, e.g. {sorted(strange)[:2]}"
+            )
+        if role == "alerts":
+            verdict.alerts = len(set(there))
+            verdict.duplicates = len(there) - len(set(there))
+    return verdict

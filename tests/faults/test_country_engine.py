@@ -1,0 +1,176 @@
+"""The real worker, started as a user starts it, on real Kafka: what it says is what `netdusk backtest` says.
+
+The log is the scenario's evening with poison, broken clocks, duplicates, late results and shuffled ones among it
+(tests/faults/evening.py). Whatever is killed, however the chunks are cut and however many workers share the work: the
+state is the oracle's bit for bit, and the incidents on the topic are the backtest's, byte for byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from streams.kafka.client import Reader
+from streams.records import encode
+from streams.settings import Settings
+from streams.step.backtest import Backtest
+from streams.step.country import CountryMachine
+from tests.faults.evening import Item, evening, write
+from tests.faults.fleet import Fleet
+from tests.faults.oracle import contents
+
+pytestmark = pytest.mark.integration
+
+NETDUSK = str(Path(sys.executable).parent / "netdusk")
+WORKER = (NETDUSK, "worker", "--config", "{config}")
+PARTITIONS = 3
+FAST = {"session_timeout_seconds": 1.5, "heartbeat_seconds": 0.4}
+OWN = ("alerts", "health", "calendar", "checkpoints", "world_checkpoints", "rejected")
+
+
+def make_fleet(bootstrap: str, folder: Path, *, probes: str | None = None, **worker: object) -> Fleet:
+    return Fleet(
+        bootstrap,
+        folder,
+        partitions=PARTITIONS,
+        command=WORKER,
+        probes=probes,
+        worker={"clock": "replay", "snapshot_bytes": 200_000, **worker},
+        kafka=dict(FAST),
+    )
+
+
+@pytest.fixture(scope="module")
+def items() -> list[Item]:
+    return evening(PARTITIONS)
+
+
+@pytest.fixture
+async def fleets(bootstrap: str, tmp_path: Path) -> AsyncIterator[list[Fleet]]:
+    fleets: list[Fleet] = []
+    yield fleets
+    for fleet in fleets:
+        fleet.close()
+
+
+async def backtested(fleet: Fleet, folder: Path) -> list[bytes]:
+    """What `netdusk backtest` prints for each partition of the topic, dumped to a file as it stands there."""
+    reader = Reader(fleet.settings.kafka)
+    probes = fleet.settings.topics.probes
+    said: list[bytes] = []
+    for partition in range(PARTITIONS):
+        start, end = (await reader.bounds(probes, [partition]))[partition]
+        path = folder / f"{fleet.name}-{partition}.jsonl"
+        with path.open("wb") as out:
+            async for _, value in reader.read(probes, partition, start, end):
+                out.write((value or b"") + b"\n")
+        done = await asyncio.to_thread(
+            subprocess.run, [NETDUSK, "backtest", str(path), "--json"], capture_output=True, check=False
+        )
+        assert done.returncode in (0, 1), done.stderr.decode()
+        said += done.stdout.splitlines()
+    return said
+
+
+async def on_topic(fleet: Fleet) -> list[bytes]:
+    alerts = await contents(Reader(fleet.settings.kafka), fleet.settings.topics.alerts)
+    return [value for _, value in alerts if value is not None]
+
+
+async def test_killed_and_killed_again_it_says_what_the_backtest_says(
+    bootstrap: str, tmp_path: Path, fleets: list[Fleet], items: list[Item]
+) -> None:
+    fleet = make_fleet(bootstrap, tmp_path)
+    fleets.append(fleet)
+    await fleet.make_topics(("probes", *OWN))
+    probes = fleet.settings.topics.probes
+    dice = random.Random(4)
+    kills = 0
+    for at in range(0, len(items), len(items) // 6 + 1):
+        running = fleet.start()
+        await fleet.wait_for_log(running, f"partition={probes}-")
+        fleet.written += await write(bootstrap, probes, items[at : at + len(items) // 6 + 1], PARTITIONS)
+        await asyncio.sleep(dice.uniform(0.0, 0.7))
+        running.kill()
+        kills += 1
+    fleet.start()
+    await fleet.wait_until_done()
+    assert kills == 6
+
+    verdict = await fleet.judge(partial(CountryMachine, Settings(worker=fleet.settings.worker)))
+    assert verdict.wrong == []
+    assert verdict.records == fleet.written
+    assert (
+        min(verdict.totals.values()) > 0
+    )  # applied, late, duplicate, rejected, ticks: there was some of each
+    told = set(await on_topic(fleet))
+    assert told == set(await backtested(fleet, tmp_path))
+    assert b'"status":"open"' in b"".join(told)
+    assert b'"status":"resolved"' in b"".join(told)
+
+    by_partition = [
+        [value for place, _, value in evening(PARTITIONS, calm=True) if place in (None, partition)]
+        for partition in range(PARTITIONS)
+    ]
+    undisturbed = {
+        encode(incident) for lines in by_partition for incident in Backtest(Settings()).run(lines, ticks=True)
+    }
+    assert told == undisturbed  # poison, broken clocks, duplicates, lateness and disorder changed nothing
+
+
+async def test_neither_chunks_nor_workers_nor_kills_change_what_is_said(
+    bootstrap: str, tmp_path: Path, fleets: list[Fleet], items: list[Item]
+) -> None:
+    first = make_fleet(bootstrap, tmp_path, chunk_records=61)
+    await first.make_topics(("probes", *OWN))
+    probes = first.settings.topics.probes
+    others = [
+        make_fleet(bootstrap, tmp_path, probes=probes, chunk_records=2000),
+        make_fleet(bootstrap, tmp_path, probes=probes, chunk_records=307),
+    ]
+    fleets += [first, *others]
+    for other in others:
+        await other.make_topics(OWN)
+    written = await write(bootstrap, probes, items, PARTITIONS)
+    first.start()
+    for _ in range(2):
+        others[0].start()
+    shared = others[1].start()
+    others[1].start()
+    await others[1].wait_for_log(shared, "partition restored")
+    shared.kill()  # the other one takes its partitions over
+    said = []
+    for fleet in fleets:
+        fleet.written = written
+        await fleet.wait_until_done(240)
+        said.append(sorted(set(await on_topic(fleet))))
+    assert len(said[0]) > 5
+    assert said[1] == said[0]
+    assert said[2] == said[0]
+
+
+async def test_it_ends_within_ten_seconds_of_sigterm_and_hands_over(
+    bootstrap: str, tmp_path: Path, fleets: list[Fleet], items: list[Item]
+) -> None:
+    fleet = make_fleet(bootstrap, tmp_path)
+    fleets.append(fleet)
+    await fleet.make_topics(("probes", *OWN))
+    probes = fleet.settings.topics.probes
+    one = fleet.start()
+    await fleet.wait_for_log(one, f"partition={probes}-")
+    fleet.written += await write(bootstrap, probes, items[: len(items) // 2], PARTITIONS)
+    assert await asyncio.to_thread(one.terminate) < 10
+    two = fleet.start()
+    fleet.written += await write(bootstrap, probes, items[len(items) // 2 :], PARTITIONS)
+    await fleet.wait_until_done()
+    verdict = await fleet.judge(partial(CountryMachine, Settings(worker=fleet.settings.worker)))
+    assert verdict.wrong == []
+    assert verdict.duplicates == 0
+    assert two.process.poll() is None

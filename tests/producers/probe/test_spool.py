@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from producers.probe.spool import Spool, SpoolError
+
+LINES = st.lists(st.binary(min_size=1, max_size=60).map(lambda line: line.replace(b"\n", b".")), max_size=12)
+
+
+def drained(spool: Spool) -> list[bytes]:
+    found = []
+    while lines := spool.head(7):
+        found += lines
+        spool.forget(len(lines))
+    return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(moves=st.lists(st.one_of(LINES, st.integers(1, 9), st.just("reopen")), max_size=25))
+def test_what_goes_in_comes_out_in_order_whatever_happens(moves: list[list[bytes] | int | str]) -> None:
+    """Against a plain list. After a restart, lines of a segment that was half read may come again, never be missing."""
+    with TemporaryDirectory() as name:
+        spool = Spool(Path(name), bytes_max=1_000_000, segment_bytes=100)
+        expected: list[bytes] = []
+        repeated = 0
+        for move in moves:
+            if isinstance(move, list):
+                spool.append(move)
+                expected += move
+            elif isinstance(move, int):
+                lines = spool.head(move)
+                assert lines == expected[: len(lines)]
+                assert lines or not expected
+                spool.forget(len(lines))
+                del expected[: len(lines)]
+            else:
+                before = spool.records
+                spool.close()
+                spool = Spool(Path(name), bytes_max=1_000_000, segment_bytes=100)
+                repeated = spool.records - before
+                assert 0 <= repeated <= 100
+                again = drained(spool)
+                assert again[repeated:] == expected
+                expected = []
+        assert drained(spool)[-len(expected) or None :] == expected
+        assert spool.records == 0
+        assert spool.size_bytes == 0
+        spool.close()
+
+
+def test_beyond_the_bound_the_oldest_goes_and_is_counted(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, bytes_max=1000, segment_bytes=200)
+    lines = [b"%06d" % i + b"x" * 13 for i in range(200)]  # 20 bytes each on disk
+    for start in range(0, 200, 5):
+        spool.append(lines[start : start + 5])
+        assert spool.size_bytes <= 1000
+    kept = drained(spool)
+    assert kept == lines[-len(kept) :]
+    assert 40 <= len(kept) <= 50
+    assert spool.dropped == 200 - len(kept)
+    spool.close()
+
+
+def test_lines_already_taken_are_not_counted_as_lost(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, bytes_max=200, segment_bytes=100)
+    spool.append([b"x" * 19] * 5)
+    spool.forget(len(spool.head(3)))
+    spool.append([b"y" * 19] * 10)
+    assert spool.dropped == 2
+    spool.close()
+
+
+def test_a_torn_last_line_is_left_out_and_the_rest_stands(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.append([b"one", b"two"])
+    spool.close()
+    (segment,) = tmp_path.glob("*.jsonl")
+    segment.write_bytes(segment.read_bytes() + b'{"cut o')
+    spool = Spool(tmp_path)
+    assert spool.torn == 7
+    spool.append([b"three"])
+    assert drained(spool) == [b"one", b"two", b"three"]
+    spool.close()
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    with pytest.raises(SpoolError, match="another process has it; give each its own folder"):
+        Spool(tmp_path)
+    spool.close()
+    Spool(tmp_path).close()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SpoolError, match=r"file/spool: .*; name a folder that can be written"):
+        Spool(tmp_path / "file" / "spool")
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path) -> None:
+    """The limit on a file's size stands in for the disk's: the write fails in the middle."""
+    spool = Spool(tmp_path)
+    spool.append([b"kept"])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            spool.append([b"x" * 2000])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    spool.append([b"after"])
+    assert drained(spool) == [b"kept", b"after"]
+    spool.close()
+
+
+def test_a_segment_that_cannot_be_read_can_be_skipped(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, segment_bytes=10)
+    spool.append([b"one is lost", b"next"])
+    first, _ = sorted(tmp_path.glob("*.jsonl"))
+    first.unlink()
+    with pytest.raises(OSError, match="No such file"):
+        spool.head(5)
+    assert spool.skip() == 1
+    assert drained(spool) == [b"next"]
+    spool.close()

@@ -1,0 +1,58 @@
+"""`netdusk backtest` on a small simulated world, from the outside."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from producers.records import encode
+from producers.simulated.worlds import BEGIN, Simulation, world
+from streams.commands.backtest import app
+from streams.settings import SettingsError
+
+run = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Six hours with one blackout, and their truth."""
+    folder = tmp_path_factory.mktemp("world")
+    made = world("blackout", warmup_days=0.15, gap_hours=(0.2, 0.5), platforms=("x", "wikipedia"))
+    simulation = Simulation(made, seed=7, days=1)
+    first = simulation.labels[0]
+    results, labels = folder / "world.jsonl", folder / "labels.jsonl"
+    with results.open("wb") as file:
+        stop = datetime.fromtimestamp(BEGIN, UTC) + timedelta(hours=6)
+        for record in takewhile(lambda record: record.time < stop, simulation.results()):
+            file.write(encode(record) + b"\n")
+    labels.write_bytes(msgspec.json.encode(first) + b"\n")
+    return results, labels
+
+
+def test_its_last_line_is_the_scorecard(files: tuple[Path, Path], tmp_path: Path) -> None:
+    results, labels = files
+    picture = tmp_path / "event.svg"
+    done = run.invoke(app, [str(results), "--labels", str(labels), "--json", "--picture", str(picture)])
+    assert done.exit_code == 1, done.output
+    *snapshots, card = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(snapshot["simulated"] for snapshot in snapshots)
+    assert card["scorecard"]["all"]["recall"] == 1.0
+    assert card["scorecard"]["all"]["minutes_to_detect"]["median"] < 15
+    assert "SIMULATED" in picture.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--picture", "event.pdf"], "must end in .html"),
+        (["--labels", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
+    ],
+)
+def test_a_mistake_is_one_message(arguments: list[str], message: str, files: tuple[Path, Path]) -> None:
+    done = run.invoke(app, [str(files[0]), *arguments])
+    assert isinstance(done.exception, SettingsError)
+    assert message in str(done.exception)

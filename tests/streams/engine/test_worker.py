@@ -1,0 +1,55 @@
+"""How a worker comes up while its broker comes and goes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+
+from streams.engine import worker as module
+from streams.engine.worker import Worker
+from streams.settings import Settings
+
+
+def flaky(answer: Any, failures: int) -> Callable[..., Awaitable[Any]]:
+    """Something that fails so many times before it answers."""
+    left = [failures]
+
+    async def ask(*_: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise KafkaConnectionError("gone again")
+        return answer
+
+    return ask
+
+
+async def test_a_broker_that_goes_while_the_calendar_is_read_ends_no_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_CALENDAR_SECONDS", 0.0)
+    worker = Worker(Settings())
+    catch_up = flaky([], 3)
+    monkeypatch.setattr(worker.almanac, "catch_up", catch_up)
+    await worker._read_calendar()
+    assert await catch_up() == []  # it was asked until it answered
+
+
+async def test_a_wide_health_topic_is_noted_without_asking_the_broker_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker = Worker(Settings())
+    widths = {worker.settings.topics.health: 4}
+
+    async def partitions_of(topic: str) -> list[int]:
+        return list(range(widths.get(topic, 4)))
+
+    monkeypatch.setattr(worker.reader, "partitions_of", partitions_of)
+    assert await worker._missing_topics() is None
+    monkeypatch.setattr(worker.reader, "partitions_of", flaky([], 99))
+    said: list[str] = []
+    monkeypatch.setattr(module.log, "warning", lambda text, **_: said.append(text))
+    worker._warn_of_a_split_world()
+    assert said == ["the health topic should have one partition"]

@@ -1,0 +1,162 @@
+"""What is done to all records of a chunk at once gives what would be given one by one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.records import ProbeResult, Reason, Timings, decode, encode
+from streams.machine import Chunk
+from streams.settings import Settings
+from streams.step.country import CountryMachine
+from streams.step.rows import fields, measures, times, written_times
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+WRITTEN = [
+    "2024-01-20T13:41:07Z",
+    "2024-02-29T23:59:59.9Z",
+    "2024-01-20T13:41:07.250Z",
+    "2024-01-21T00:00:00.000999Z",
+    "1969-12-31T23:59:59.999999Z",
+    "9999-12-31T23:59:59.999999Z",
+]
+ODD_TIMES = [
+    "",
+    "2024-01-20T13:41:07z",
+    "2024-01-20 13:41:07Z",
+    "2024-01-20T13:41:07.Z",
+    "2024-01-20T13:41:07.9999999Z",
+    "2024-01-20T13:41:07+00:00",
+    "2024-01-20T13:41:07,250Z",
+    "2024-02-30T13:41:07Z",
+    "2024-00-20T13:41:07Z",
+    "0000-01-20T13:41:07Z",
+    "2024-01-20T24:00:00Z",
+    "2024-01-20T13:60:07Z",
+    "2024-01-20T13:41:60Z",
+    "2024-01-20T13:41:0:Z",
+    "2024-W03-6T13:41:07Z",
+    "２024-01-20T13:41:07Z",
+]
+
+GOOD = ProbeResult(
+    id="a",
+    time=datetime(2024, 1, 20, 13, 41, 7, 250_000, tzinfo=UTC),
+    platform="x",
+    country="PK",
+    region="PK-PB",
+    asn=17557,
+    vantage="v",
+    ok=True,
+    timings_ms=Timings(ttfb=30.0, total=80.0),
+    bytes=5000,
+)
+TEXT = encode(GOOD)
+DEEP = TEXT[:-1] + b',"more":' + b'{"a":' * 40 + b"1" + b"}" * 40 + b"}"
+VALUES: list[bytes | None] = [
+    TEXT,
+    TEXT.replace(b'"timings_ms":{"dns":null', b'"unknown":[[[1]]],"timings_ms":{"dns":null'),
+    b'{"schema":"netdusk.tick/1","time":"2024-01-20T13:41:00Z"}',
+    b'{"schema":"netdusk.tick/1","time":"1970-01-01T00:00:00Z"}',
+    TEXT.replace(b"2024", b"1999"),
+    TEXT.replace(b"2024", b"2100"),
+    *(TEXT.replace(b"2024-01-20T13:41:07.250000Z", text.encode()) for text in ODD_TIMES),
+    TEXT.replace(b'"PK"', b'"ZZ"'),
+    TEXT.replace(b"5000", b"9" * 400),
+    TEXT.replace(b"PK-PB", b"US-CA"),
+    TEXT.replace(b"{", b"{{{"),
+    DEEP,
+    TEXT[:-1] + b',"pad":"' + b"[" * 70_000 + b'"}',
+    None,
+    b"",
+    b"\xff\xfe",
+    b"null",
+]
+
+
+def test_one_that_is_too_deep_is_found_among_many_good_ones() -> None:
+    values = [TEXT] * 1500 + [DEEP] + [TEXT] * 700
+    found = CountryMachine(Settings()).read(Chunk("t", 0, range(len(values)), values))
+    assert [(refused.place, refused.reason) for refused in found.refusals] == [(1500, Reason.TOO_DEEP)]
+    assert len(found.ids) == 2200
+
+
+@given(st.lists(st.lists(st.sampled_from(VALUES), max_size=40), max_size=3))
+def test_the_machine_reads_a_chunk_as_its_records_are(chunks: list[list[bytes | None]]) -> None:
+    together, one_by_one = CountryMachine(Settings()), CountryMachine(Settings())
+    for values in chunks:
+        found = together.read(Chunk("t", 0, range(len(values)), values))
+        wanted = one_by_one.read_decoded([decode(value) for value in values])
+        assert replace(found, next_offset=0).encode() == replace(wanted, next_offset=0).encode()
+        assert found.refusals == wanted.refusals
+        together.apply(found)
+        one_by_one.apply(wanted)
+
+
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC)))
+def test_a_time_is_its_whole_milliseconds(at: datetime) -> None:
+    assert times([at]) == [(at - EPOCH) // MILLISECOND]
+
+
+@given(st.lists(st.sampled_from(WRITTEN), min_size=1, max_size=9))
+def test_times_are_read_together_as_one_by_one(texts: list[str]) -> None:
+    found = written_times(texts)
+    assert found is not None
+    assert found.tolist() == [(at(text) - EPOCH) // MILLISECOND for text in texts]
+
+
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC)))
+def test_a_time_that_we_wrote_is_read_with_others(moment: datetime) -> None:
+    text = msgspec.json.decode(encode(msgspec.structs.replace(GOOD, time=moment)))["time"]
+    found = written_times([text])
+    assert found is not None
+    assert found.tolist() == [(moment - EPOCH) // MILLISECOND]
+
+
+@pytest.mark.parametrize("odd", ODD_TIMES)
+def test_a_time_that_is_written_otherwise_is_left_to_the_parser(odd: str) -> None:
+    assert written_times([WRITTEN[2], odd]) is None
+
+
+def at(text: str) -> datetime:
+    return msgspec.json.decode(f'"{text}"', type=datetime)
+
+
+def test_what_was_not_measured_is_no_number() -> None:
+    def result(timings: Timings | None, size: int | None) -> ProbeResult:
+        return ProbeResult(
+            id="a",
+            time=GOOD.time,
+            platform="x",
+            country="PK",
+            asn=1,
+            vantage="v",
+            ok=True,
+            timings_ms=timings,
+            bytes=size,
+        )
+
+    ttfb, throughput = measures(
+        fields(
+            [
+                result(None, 5000),
+                result(Timings(ttfb=30.0), 5000),
+                result(Timings(ttfb=30.0, total=80.0), None),
+                result(Timings(ttfb=30.0, total=80.0), 0),
+                result(Timings(ttfb=30.0, total=30.5), 5000),
+                result(Timings(ttfb=30.0, total=80.0), 5000),
+            ]
+        )
+    )
+    assert math.isnan(ttfb[0])
+    assert ttfb[1:].tolist() == [30.0] * 5
+    assert np.isnan(throughput[:5]).all()
+    assert throughput[5] == 100_000.0

@@ -1,0 +1,82 @@
+"""What is told as a record: one plain sentence on what was measured, and every figure in its place."""
+
+from __future__ import annotations
+
+import pytest
+
+from detectors.incidents.snapshots import Snapshot
+from detectors.settings import IncidentSettings
+from streams.incidents import country_name, to_record
+from streams.records import decode, encode
+from tests.detectors.incidents.hand import run, story
+from tests.detectors.incidents.test_assembler import ALL, on
+
+NAMES = IncidentSettings(network_names={1: "PTCL", 2: "Jazz"}, platform_names={"y": "Y-Net"})
+
+
+def sentences(snapshots: list[Snapshot]) -> list[str]:
+    return [to_record(snapshot, NAMES).summary for snapshot in snapshots]
+
+
+def test_a_block_and_its_end() -> None:
+    assert sentences(run(story(on("x facebook", ALL, "....xxxxx......")))) == [
+        "Live metrics show Facebook and X (Twitter) restricted across Pakistan on 5 of 5 networks since 00:04 UTC; "
+        "0% of attempts succeed, usually 98%; most attempts fail with tls.connection_reset.",
+        "Live metrics show that access to Facebook and X (Twitter) is fully restored across Pakistan on 5 of 5 "
+        "networks after 5 min; 99% of attempts succeed, usually 98%.",
+    ]
+
+
+def test_networks_have_names_where_the_operator_gives_them() -> None:
+    lines = on("y", [1, 2], "....xxxx") | on("y", [3, 4, 5], "........")
+    (sentence,) = sentences(run(story(lines), settings=NAMES))
+    assert sentence.startswith(
+        "Live metrics show Y-Net restricted in Pakistan on PTCL and Jazz since 00:04 UTC;"
+    )
+
+
+def test_parts_and_slowness_and_silence_have_words() -> None:
+    parts = on("x", [1, 2], "....xxxxx" + "." * 9) | on("x", [3, 4, 5], "....xxxxx" + "x" * 9)
+    assert sentences(run(story(parts)))[1].endswith("; partially restored, on 2 of 5 networks.")
+    assert " throttled across Pakistan " in sentences(run(story(on("x", ALL, "....sss"))))[0]
+    dark = dict.fromkeys((1, 2, 3), "....xxxx")
+    (sentence,) = sentences(run(story(on("x", [1, 2, 3], "....????"), volumes=dark)))
+    assert sentence.startswith(
+        "Live metrics show a loss of connectivity across Pakistan on 3 of 3 networks since"
+    )
+    lost = on("x", [1, 2, 3, 4], "....xxxxx" + "." * 25) | on("x", [5], "....xxx" + "?" * 27)
+    end = sentences(run(story(lost)))[-1]
+    assert " is restored across Pakistan " in end
+    assert end.endswith("; nothing has been heard from 1 of those affected.")
+
+
+def test_what_is_simulated_says_so_first() -> None:
+    (sentence,) = sentences(run(story(on("x", ALL, "....xxx"), simulated=True)))
+    assert sentence.startswith("SIMULATED: Live metrics show")
+
+
+def test_a_record_has_every_figure_and_reads_back() -> None:
+    ways = {5: "dns.dns_nxdomain_error"}
+    snapshots = run(story(on("x", ALL, "....xxxxx......"), mechanism=ways))
+    for snapshot in snapshots:
+        record = to_record(snapshot, NAMES)
+        assert decode(encode(record)) == record
+        assert (record.id, record.seq, record.status.value) == (
+            snapshot.id,
+            snapshot.seq,
+            snapshot.status.value,
+        )
+        assert record.mechanism is not None
+        assert record.mechanism.by_network == {"AS5": "dns.dns_nxdomain_error"}
+        assert record.duration_seconds == (record.resolved or record.updated).timestamp() - snapshot.onset
+        assert [network.asn for network in record.networks] == list(ALL)
+        assert record.networks[0].lost == pytest.approx(1.0)
+        assert (record.detector.version, record.detector.settings) == ("test", "settings")
+    assert snapshots[0].measurements < snapshots[1].measurements
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [("PK", "Pakistan"), ("XK", "Kosovo"), ("QN", "QN"), ("MM", "Burma")]
+)
+def test_a_country_has_the_operators_name_or_a_common_one(code: str, name: str) -> None:
+    assert country_name(code, {"MM": "Burma"}) == name

@@ -1,0 +1,1 @@
+"""What writes documents from the code. Not part of the package."""

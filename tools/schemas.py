@@ -1,0 +1,126 @@
+"""What other programs are told of the topics: JSON Schemas and an AsyncAPI 3 document, made from the records.
+
+`python -m tools.schemas` writes them into docs/; a test compares, so that they cannot lag behind the code.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from producers.records import PROBE_SCHEMA, TICK_SCHEMA, ProbeResult, Tick
+from streams.records import (
+    CALENDAR_SCHEMA,
+    HEALTH_SCHEMA,
+    INCIDENT_SCHEMA,
+    REJECTED_SCHEMA,
+    CalendarEvent,
+    HealthRecord,
+    Incident,
+    Rejected,
+)
+from streams.settings import TopicSettings
+
+DOCS: Final = Path(__file__).parents[1] / "docs"
+
+RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
+    PROBE_SCHEMA: ProbeResult,
+    TICK_SCHEMA: Tick,
+    INCIDENT_SCHEMA: Incident,
+    HEALTH_SCHEMA: HealthRecord,
+    REJECTED_SCHEMA: Rejected,
+    CALENDAR_SCHEMA: CalendarEvent,
+}
+
+_topics = TopicSettings()
+#: topic, what it is keyed by, what stands on it, who writes it, in one line.
+CHANNELS: Final = (
+    (
+        _topics.probes,
+        "country",
+        (PROBE_SCHEMA, TICK_SCHEMA),
+        "receive",
+        "What probes measured, and the clock.",
+    ),
+    (_topics.alerts, "incident id", (INCIDENT_SCHEMA,), "send", "Incidents; each record a whole snapshot."),
+    (_topics.health, "platform", (HEALTH_SCHEMA,), "send", "How each platform stands in each country."),
+    (_topics.calendar, "event id", (CALENDAR_SCHEMA,), "receive", "Scheduled events, from operators."),
+    (_topics.rejected, "topic-partition-offset", (REJECTED_SCHEMA,), "send", "Records not applied, and why."),
+)
+
+
+def json_schema(name: str) -> dict[str, Any]:
+    """JSON Schema (2020-12) of a record, self-contained."""
+    schema = msgspec.json.schema(RECORDS[name])
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **schema}
+
+
+def asyncapi() -> dict[str, Any]:
+    """AsyncAPI 3.0 document of the topics (https://www.asyncapi.com/docs/reference/specification/v3.0.0)."""
+    channels: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    messages: dict[str, Any] = {}
+    for name in RECORDS:
+        key = _key(name)
+        messages[key] = {
+            "name": name,
+            "contentType": "application/json",
+            "payload": {"$ref": f"schemas/{key}.json"},
+        }
+    for topic, keyed_by, names, action, summary in CHANNELS:
+        channel = topic.removeprefix("netdusk.").replace(".", "-")
+        channels[channel] = {
+            "address": topic,
+            "title": summary,
+            "messages": {_key(name): {"$ref": f"#/components/messages/{_key(name)}"} for name in names},
+            "bindings": {"kafka": {"topic": topic, "bindingVersion": "0.5.0"}},
+            "description": f"Keyed by {keyed_by}.",
+        }
+        operations[f"{action}-{channel}"] = {
+            "action": action,
+            "channel": {"$ref": f"#/channels/{channel}"},
+            "summary": summary,
+        }
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "netdusk",
+            "version": "1",
+            "description": "The Kafka topics of netdusk, as its worker sees them.",
+            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {"messages": messages},
+    }
+
+
+def documents() -> dict[str, bytes]:
+    """Every generated file, by its path under docs/."""
+    found = {f"schemas/{_key(name)}.json": _text(json_schema(name)) for name in RECORDS}
+    return {**found, "asyncapi.json": _text(asyncapi())}
+
+
+def _key(name: str) -> str:
+    return name.removeprefix("netdusk.").replace("/", "-")
+
+
+def _text(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def main() -> None:
+    """Write the documents."""
+    for path, text in documents().items():
+        (DOCS / path).parent.mkdir(parents=True, exist_ok=True)
+        (DOCS / path).write_bytes(text)
+        sys.stdout.write(f"docs/{path}\n")
+
+
+if __name__ == "__main__":
+    main()
