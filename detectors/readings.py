@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class PostKey(NamedTuple):
+class MonitorKey(NamedTuple):
     """One vantage that watches one platform: the smallest thing that is counted.
 
     `region` is "" where none was given. Simulated and real results never share a series.
@@ -35,15 +35,15 @@ class PostKey(NamedTuple):
 
 @dataclass(slots=True)
 class Counts:
-    """What one window of event time held, rows summed by (post, mechanism): parallel columns, no order.
+    """What one window of event time held, rows summed by (monitor, mechanism): parallel columns, no order.
 
-    `post` and `mechanism` are codes: the order in which the bank was told of the post (`Bank.add_posts`), and an
-    index into the bank's list of mechanisms (0 is success). A window without rows has empty columns.
+    `monitor` and `mechanism` are codes: the order in which the bank was told of the monitor (`Bank.add_monitors`), and
+    an index into the bank's list of mechanisms (0 is success). A window without rows has empty columns.
     """
 
     start: int
     end: int
-    post: NDArray[np.int32]  # per row
+    monitor: NDArray[np.int32]  # per row
     ok: NDArray[np.bool_]
     mechanism: NDArray[np.int16]
     control: NDArray[np.int8]  # -1 not known, 0 the control failed too, 1 the control was fine

@@ -159,17 +159,17 @@ class CalendarEvent(Struct, frozen=True, kw_only=True, tag_field="schema", tag=C
     source: str | None = None
 
 
-Written = Incident | Rejected | HealthRecord | CalendarEvent
+OutputRecord = Incident | Rejected | HealthRecord | CalendarEvent
 
 _encode = msgspec.json.Encoder().encode
-_decode: Callable[[bytes], Written] = msgspec.json.Decoder(Written).decode
+_decode: Callable[[bytes], OutputRecord] = msgspec.json.Decoder(OutputRecord).decode
 
 
-def encode(record: Written) -> bytes:
+def encode(record: OutputRecord) -> bytes:
     """Write a record as its topic has it: JSON, UTF-8."""
     return _encode(record)
 
 
-def decode(value: bytes) -> Written:
+def decode(value: bytes) -> OutputRecord:
     """Read a record that netdusk wrote. Raises `msgspec.ValidationError` where it is none."""
     return _decode(value)

@@ -28,11 +28,11 @@ from producers.complaints import complaints
 from producers.countries import CANARY, COUNTRIES
 
 
-class _Part(BaseModel):
+class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class KafkaSettings(_Part):
+class KafkaSettings(_Section):
     """Where the broker is, and how to speak to it."""
 
     bootstrap: str = "localhost:9092"
@@ -50,7 +50,7 @@ class KafkaSettings(_Part):
     heartbeat_seconds: float = Field(2.0, gt=0)
 
 
-class TopicSettings(_Part):
+class TopicSettings(_Section):
     """Names and shapes of the topics."""
 
     probes: str = "netdusk.probes.v1"
@@ -65,7 +65,7 @@ class TopicSettings(_Part):
     retention_days: float = Field(7, gt=0)
 
 
-class WorkerSettings(_Part):
+class WorkerSettings(_Section):
     """The worker's own pace."""
 
     clock: Literal["live", "replay"] = "live"
@@ -78,14 +78,14 @@ class WorkerSettings(_Part):
     snapshot_seconds: float = Field(600.0, gt=0)
 
 
-class HttpSettings(_Part):
+class HttpSettings(_Section):
     """Where /metrics, /healthz and /readyz are served."""
 
     host: str = "127.0.0.1"
     port: int = Field(9464, ge=0, le=65535)
 
 
-class LabelSettings(_Part):
+class LabelSettings(_Section):
     """Which names may become label values; everything else is `other`."""
 
     platforms: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ class LabelSettings(_Part):
     series_max: int = Field(50_000, ge=1)
 
 
-class CostSettings(_Part):
+class CostSettings(_Section):
     """What a country's economy rests on, as the operator found it, with the source: see docs/report.md.
 
     There are no defaults: a figure that nobody vouches for is worse than none.
@@ -144,7 +144,7 @@ def _state_folder() -> Path:
     return Path(base) / "netdusk"
 
 
-class ProbeSettings(_Part):
+class ProbeSettings(_Section):
     """A vantage: where it stands, what it asks, how often, and where results wait while the broker is away."""
 
     country: Annotated[str, AfterValidator(_country)] | None = None  # `netdusk probe` needs one

@@ -13,11 +13,11 @@ import faust
 from meter import Meter
 
 from streams.engine.transport import ChunkSchema, ChunkTransport
-from streams.step.rows import Columns
+from streams.step.rows import RowReader
 
 bootstrap, topic_name, count = sys.argv[1:4]
 meter = Meter(int(count))
-columns = Columns()
+columns = RowReader()
 
 
 class App(faust.App):

@@ -13,8 +13,8 @@ from msgspec import structs
 from benchmarks.detectors.judge import Outcome
 from detectors.columns.bank import Bank
 from detectors.incidents.assembler import Assembler
-from detectors.readings import Counts, Health, PostKey, Reading
-from producers.simulated.worlds import Simulation, Window
+from detectors.readings import Counts, Health, MonitorKey, Reading
+from producers.simulated.worlds import Simulation, WindowRows
 from streams.incidents import DETECTOR_VERSION, to_record
 from streams.records import Incident
 from streams.settings import Settings, fingerprint
@@ -34,8 +34,8 @@ def run(simulations: Sequence[Simulation], settings: Settings) -> list[Outcome]:
     first, total = [], 0
     for i, simulation in enumerate(simulations):
         first.append(total)
-        total += len(simulation.posts)
-        bank.add_posts([_named(PostKey(*post), i) for post in simulation.posts])
+        total += len(simulation.monitors)
+        bank.add_monitors([_named(MonitorKey(*monitor), i) for monitor in simulation.monitors])
     incidents: list[list[Incident]] = [[] for _ in simulations]
     spent, windows = 0.0, 0
     for parts in zip(*(simulation.windows() for simulation in simulations), strict=True):
@@ -57,8 +57,8 @@ def run(simulations: Sequence[Simulation], settings: Settings) -> list[Outcome]:
     ]
 
 
-def _named(post: PostKey, i: int) -> PostKey:
-    return post._replace(platform=f"{post.platform}@{i}", country=f"{post.country}@{i}")
+def _named(monitor: MonitorKey, i: int) -> MonitorKey:
+    return monitor._replace(platform=f"{monitor.platform}@{i}", country=f"{monitor.country}@{i}")
 
 
 def _of_world(reading: Reading, i: int) -> Reading:
@@ -88,17 +88,19 @@ def _unnamed(incident: Incident) -> tuple[int, Incident]:
     return of.pop(), own
 
 
-def _joined(parts: Sequence[Window], first: Sequence[int]) -> Counts:
+def _joined(parts: Sequence[WindowRows], first: Sequence[int]) -> Counts:
     """One window of all worlds; `first` are the numbers of their first posts."""
     columns = [np.concatenate(column) for column in list(zip(*parts, strict=True))[3:]]
-    post = np.concatenate([part.post + at for part, at in zip(parts, first, strict=True)]).astype(np.int32)
-    return Counts(parts[0].start, parts[0].end, post, *columns)
+    monitor = np.concatenate([part.monitor + at for part, at in zip(parts, first, strict=True)]).astype(
+        np.int32
+    )
+    return Counts(parts[0].start, parts[0].end, monitor, *columns)
 
 
 def microseconds(simulation: Simulation, settings: Settings, windows: int) -> float:
     """CPU of the bank a cell-window, once it is warm."""
     bank = Bank(settings.detection, settings.time, MECHANISMS)
-    bank.add_posts([PostKey(*post) for post in simulation.posts])
+    bank.add_monitors([MonitorKey(*monitor) for monitor in simulation.monitors])
     made = [Counts(*window) for window in itertools.islice(simulation.windows(), 2 * windows)]
     nobody: tuple[tuple[str, bool], ...] = ()
     for counts in made[:windows]:

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from detectors.columns import vantage_weights as jury
+from detectors.columns import vantage_weights
 from detectors.columns.binomial import Pool, evidence_columns
 from detectors.columns.layout import Layout, StoredLayout
 from detectors.columns.series import Series
@@ -28,7 +28,7 @@ from detectors.columns.table import (
     medians,
     sums,
 )
-from detectors.readings import Counts, Health, PostKey, Pulse, Reading, SeriesGauge
+from detectors.readings import Counts, Health, MonitorKey, Pulse, Reading, SeriesGauge
 from detectors.settings import DetectionSettings, TimeSettings
 from detectors.single.binomial import DAY, RATIO_MAX, RATIO_MIN
 from detectors.single.silence import OFTEN
@@ -39,12 +39,12 @@ LENT_RESULTS: Final = 3.0  # of its own, that a network must have had before its
 MERGE_WINDOWS: Final = 16  # how many windows' outcomes are kept apart before they are summed
 
 
-class _Stored(msgspec.Struct, array_like=True):
+class _BankState(msgspec.Struct, array_like=True):
     version: int
     window: int
     start: int
     mechanisms: list[str]
-    posts: StoredLayout
+    monitors: StoredLayout
     tables: dict[str, dict[str, StoredColumn]]
 
 
@@ -69,15 +69,15 @@ class Bank:
         self._outcomes: list[tuple[Ints, Ints]] = []
         self._names: tuple[list[str], list[str], list[bool]] = ([], [], [])  # of countries' platforms
 
-    def add_posts(self, posts: Sequence[PostKey]) -> None:
-        """Take vantages in, in the order in which `Counts.post` numbers them."""
-        self.series.add(posts)
+    def add_monitors(self, monitors: Sequence[MonitorKey]) -> None:
+        """Take vantages in, in the order in which `Counts.monitor` numbers them."""
+        self.series.add(monitors)
         self._name()
 
     @property
-    def posts(self) -> list[PostKey]:
+    def monitors(self) -> list[MonitorKey]:
         """All vantages, in the order in which they were taken in; made anew each time."""
-        return self.series.layout.posts
+        return self.series.layout.monitors
 
     def _name(self) -> None:
         names = self.series.layout.group_names
@@ -120,18 +120,18 @@ class Bank:
         """
         series, layout, start = self.series, self.series.layout, counts.start
         cells, everyone = len(layout.cells), len(layout)
-        cell = layout.post_cell
-        probes = np.bincount(counts.post, minlength=everyone)
+        cell = layout.monitor_cell
+        probes = np.bincount(counts.monitor, minlength=everyone)
         rows = np.flatnonzero(probes)
-        good = np.bincount(counts.post[counts.ok], minlength=everyone)[rows].astype(np.float64)
+        good = np.bincount(counts.monitor[counts.ok], minlength=everyone)[rows].astype(np.float64)
         all_ = probes[rows].astype(np.float64)
         voting_good, voting_all = good, all_
         seen = sums(layout.cell_network[cell[rows]], all_, len(layout.networks))
         place, places = layout.network_place, len(layout.places)
         series.silence.step(start, seen, place, places, series.country_silence)
         if len(rows):
-            weight = jury.weigh(
-                series.posts,
+            weight = vantage_weights.weigh(
+                series.monitors,
                 cell,
                 series.crowded,
                 rows,
@@ -143,11 +143,11 @@ class Bank:
             )
             voting_good, voting_all = good * weight, all_ * weight
             seen_from = np.zeros(len(layout.vantages), dtype=np.bool_)
-            seen_from[layout.post_vantage[rows]] = True
+            seen_from[layout.monitor_vantage[rows]] = True
             series.vantages.see(np.flatnonzero(seen_from), start, series.window)
         k, n = sums(cell[rows], voting_good, cells), sums(cell[rows], voting_all, cells)
         # A region counts all of its vantages: where it alone is lost, each is the stranger of its network.
-        self._judge(start, k, n, layout.post_part[rows], good, all_)
+        self._judge(start, k, n, layout.monitor_part[rows], good, all_)
         return k, n, seen
 
     def _judge(self, start: int, k: Floats, n: Floats, part: Numbers, part_k: Floats, part_n: Floats) -> None:
@@ -233,7 +233,7 @@ class Bank:
 
     def _time(self, start: int, counts: Counts) -> None:
         """Weigh times to first byte, and the reciprocals of speeds."""
-        cell = self.series.layout.post_cell[counts.post]
+        cell = self.series.layout.monitor_cell[counts.monitor]
         ttfb, throughput = self.series.ttfb, self.series.throughput
         timed, moved = (values > 0.0 for values in (counts.ttfb_ms, counts.throughput))  # NaN is not
         # Both measures in one go: small windows cost what their calls cost.
@@ -325,16 +325,16 @@ class Bank:
 
     def _tally(self, counts: Counts) -> None:
         layout, outcomes = self.series.layout, len(self.mechanisms)
-        if len(counts.post):
+        if len(counts.monitor):
             # Few fail: what succeeded is counted without being sorted.
             failed = np.flatnonzero(counts.mechanism)
             keys, many = np.unique(
-                layout.cell_group[layout.post_cell[counts.post[failed]]] * outcomes
+                layout.cell_group[layout.monitor_cell[counts.monitor[failed]]] * outcomes
                 + counts.mechanism[failed],
                 return_counts=True,
             )
-            good = np.bincount(counts.post[counts.mechanism == 0], minlength=len(layout))
-            good = np.bincount(layout.cell_group[layout.post_cell], weights=good).astype(np.int64)
+            good = np.bincount(counts.monitor[counts.mechanism == 0], minlength=len(layout))
+            good = np.bincount(layout.cell_group[layout.monitor_cell], weights=good).astype(np.int64)
             some = np.flatnonzero(good)
             self._outcomes.append(
                 (np.concatenate((some * outcomes, keys)), np.concatenate((good[some], many)))
@@ -367,7 +367,7 @@ class Bank:
     def snapshot(self) -> bytes:
         """The whole state but for the outcomes not yet taken: versioned plain arrays (MessagePack)."""
         series = self.series
-        stored = _Stored(
+        stored = _BankState(
             SNAPSHOT_VERSION,
             series.window,
             series.start,
@@ -379,7 +379,7 @@ class Bank:
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        stored = read_stored(data, _Stored, SNAPSHOT_VERSION, "snapshot of the detectors")
+        stored = read_stored(data, _BankState, SNAPSHOT_VERSION, "snapshot of the detectors")
         for name, found, mine in (
             ("window length", stored.window, self.time.window_seconds),
             ("mechanisms", tuple(stored.mechanisms), self.mechanisms),
@@ -389,7 +389,7 @@ class Bank:
                     f"snapshot of the detectors: its {name} is {found}, here it is {mine}; replay the log instead"
                 )
         fresh = Bank(self.detection, self.time, self.mechanisms)
-        fresh.series.take(Layout.load(stored.posts))
+        fresh.series.take(Layout.load(stored.monitors))
         fresh._name()
         tables = fresh.series.tables()
         if set(tables) != set(stored.tables):
@@ -401,7 +401,7 @@ class Bank:
             table.load(stored.tables[name])
             if table.size != size:
                 raise ValueError(
-                    f"snapshot of the detectors: {name} has {table.size} series, its posts {size}"
+                    f"snapshot of the detectors: {name} has {table.size} series, its monitors {size}"
                 )
         fresh.series.start = stored.start
         fresh.series.settle()

@@ -1,6 +1,6 @@
 """Which series a vantage's results belong to: numbers for networks, regions and countries, in order of appearance.
 
-Knows names, not numbers of results. There are many more posts and cells than names: what is kept of each is a few
+Knows names, not numbers of results. There are many more monitors and cells than names: what is kept of each is a few
 numbers in arrays.
 """
 
@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns.table import Ints, Numbers, StoredColumn, load_column, store_column
-from detectors.readings import PostKey
+from detectors.readings import MonitorKey
 
 K = TypeVar("K")
 
 _RIGHT_BITS: Final = 32
 _RIGHT_MASK: Final = (1 << _RIGHT_BITS) - 1
-_POST_COLUMNS: Final = ("group", "asn", "region", "vantage")
+_MONITOR_COLUMNS: Final = ("group", "asn", "region", "vantage")
 
 
 class Numbering(dict[K, int]):
@@ -95,18 +95,18 @@ class Pairs:
 
 
 class StoredLayout(msgspec.Struct, array_like=True):
-    """All posts as they are written: names once, and columns of their numbers."""
+    """All monitors as they are written: names once, and columns of their numbers."""
 
     groups: list[tuple[str, str, bool]]
     regions: list[str]
     vantages: list[str]
-    posts: dict[str, StoredColumn]
+    monitors: dict[str, StoredColumn]
 
 
 class Layout:
     """The series there are, and which belongs to which.
 
-    A *post* is one vantage on one platform; a *cell* one network on one platform; a *group* one country on one
+    A *monitor* is one vantage on one platform; a *cell* one network on one platform; a *group* one country on one
     platform; a *part* what one region has of one cell; a *region* one region on one platform; a *network* all
     platforms of one network; a *place* one country, real or simulated. `a_b` is the number of each a's b.
     """
@@ -122,17 +122,17 @@ class Layout:
         self.parts = Pairs()  # (region, cell)
         self.vantages = Pairs()  # (network, name)
         self.cell_network: Ints = np.empty(0, dtype=np.int64)
-        # Where there are no regions a post's part is -1.
-        self.post_cell: NDArray[np.int32] = np.empty(0, dtype=np.int32)
-        self.post_part: NDArray[np.int32] = np.empty(0, dtype=np.int32)
-        self.post_vantage: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        # Where there are no regions a monitor's part is -1.
+        self.monitor_cell: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self.monitor_part: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self.monitor_vantage: NDArray[np.int32] = np.empty(0, dtype=np.int32)
         self._region_names: Numbering[str] = Numbering()
         self._region_names.numbers([""])  # none was given
         self._vantage_names: Numbering[str] = Numbering()
 
     def __len__(self) -> int:
-        """How many posts there are."""
-        return len(self.post_cell)
+        """How many monitors there are."""
+        return len(self.monitor_cell)
 
     @property
     def cell_group(self) -> Ints:
@@ -164,25 +164,27 @@ class Layout:
         """The network of each vantage."""
         return self.vantages.left
 
-    def vantages_of(self, posts: Ints, series: Numbers, size: int) -> Ints:
-        """How many different vantages each of `size` series has among `posts`, of which `series` says the series."""
+    def vantages_of(self, monitors: Ints, series: Numbers, size: int) -> Ints:
+        """How many different vantages each of `size` series has among `monitors`, of which `series` says the series."""
         if len(self.regions):
             many = max(1, len(self.vantages))
-            series = np.unique(series.astype(np.int64) * many + self.post_vantage[posts]) // many
-        # Else none is there twice: a vantage without regions has one post on a platform.
+            series = np.unique(series.astype(np.int64) * many + self.monitor_vantage[monitors]) // many
+        # Else none is there twice: a vantage without regions has one monitor on a platform.
         return np.bincount(series, minlength=size)
 
-    def add(self, posts: Sequence[PostKey]) -> None:
-        """Take posts in, in their order."""
+    def add(self, monitors: Sequence[MonitorKey]) -> None:
+        """Take monitors in, in their order."""
         self._take(
-            self.groups.numbers((post.platform, post.country, post.simulated) for post in posts),
-            np.array([post.asn for post in posts], dtype=np.int64),
-            self._region_names.numbers(post.region for post in posts),
-            self._vantage_names.numbers(post.vantage for post in posts),
+            self.groups.numbers(
+                (monitor.platform, monitor.country, monitor.simulated) for monitor in monitors
+            ),
+            np.array([monitor.asn for monitor in monitors], dtype=np.int64),
+            self._region_names.numbers(monitor.region for monitor in monitors),
+            self._vantage_names.numbers(monitor.vantage for monitor in monitors),
         )
 
     def _take(self, group: Ints, asn: Ints, region: Ints, vantage: Ints) -> None:
-        """Take posts in, of which the groups and the names are numbered."""
+        """Take monitors in, of which the groups and the names are numbered."""
         new = list(self.groups)[len(self.group_names) :]
         self.group_names += new
         places = self.places.numbers((country, simulated) for _, country, simulated in new)
@@ -197,31 +199,36 @@ class Layout:
         given = np.flatnonzero(region)
         part[given] = self.parts.numbers(self.regions.numbers(group[given], region[given]), cell[given])
         seen_from = self.vantages.numbers(network, vantage)
-        self.post_cell = np.concatenate((self.post_cell, cell.astype(np.int32)))
-        self.post_part = np.concatenate((self.post_part, part.astype(np.int32)))
-        self.post_vantage = np.concatenate((self.post_vantage, seen_from.astype(np.int32)))
+        self.monitor_cell = np.concatenate((self.monitor_cell, cell.astype(np.int32)))
+        self.monitor_part = np.concatenate((self.monitor_part, part.astype(np.int32)))
+        self.monitor_vantage = np.concatenate((self.monitor_vantage, seen_from.astype(np.int32)))
 
     # names
 
     @property
-    def posts(self) -> list[PostKey]:
-        """All posts, in their order; made anew each time."""
+    def monitors(self) -> list[MonitorKey]:
+        """All monitors, in their order; made anew each time."""
         names, regions, vantages = self.group_names, list(self._region_names), list(self._vantage_names)
         group, asn, region, vantage = self._numbers()
         return [
-            PostKey(names[at][0], names[at][1], regions[where], number, vantages[who], names[at][2])
+            MonitorKey(names[at][0], names[at][1], regions[where], number, vantages[who], names[at][2])
             for at, number, where, who in zip(
                 group.tolist(), asn.tolist(), region.tolist(), vantage.tolist(), strict=True
             )
         ]
 
     def _numbers(self) -> tuple[Ints, Ints, Ints, Ints]:
-        """Group, asn, region's name and vantage's name of each post."""
-        given = np.flatnonzero(self.post_part >= 0)
+        """Group, asn, region's name and vantage's name of each monitor."""
+        given = np.flatnonzero(self.monitor_part >= 0)
         region = np.zeros(len(self), dtype=np.int64)
-        region[given] = self.regions.right(self.part_region[self.post_part[given]])
-        cell = self.post_cell
-        return self.cell_group[cell], self.cells.right(cell), region, self.vantages.right(self.post_vantage)
+        region[given] = self.regions.right(self.part_region[self.monitor_part[given]])
+        cell = self.monitor_cell
+        return (
+            self.cell_group[cell],
+            self.cells.right(cell),
+            region,
+            self.vantages.right(self.monitor_vantage),
+        )
 
     def cell_names(self, cells: Ints) -> list[tuple[str, str, int, bool]]:
         """Platform, country, asn and whether simulated, of some cells."""
@@ -254,8 +261,8 @@ class Layout:
     # keeping
 
     def store(self) -> StoredLayout:
-        """All posts, as plain bytes."""
-        columns = dict(zip(_POST_COLUMNS, self._numbers(), strict=True))
+        """All monitors, as plain bytes."""
+        columns = dict(zip(_MONITOR_COLUMNS, self._numbers(), strict=True))
         return StoredLayout(
             self.group_names,
             list(self._region_names),
@@ -267,12 +274,12 @@ class Layout:
     def load(cls, stored: StoredLayout) -> Layout:
         """What `store` gave. Raises ValueError where that is damaged."""
         made = cls()
-        if set(stored.posts) != set(_POST_COLUMNS):
-            raise ValueError(f"posts: columns {sorted(stored.posts)}, not {sorted(_POST_COLUMNS)}")
-        shape = stored.posts["group"].shape
+        if set(stored.monitors) != set(_MONITOR_COLUMNS):
+            raise ValueError(f"monitors: columns {sorted(stored.monitors)}, not {sorted(_MONITOR_COLUMNS)}")
+        shape = stored.monitors["group"].shape
         group, asn, region, vantage = (
-            load_column(stored.posts[name], np.uint32, shape, f"posts.{name}").astype(np.int64)
-            for name in _POST_COLUMNS
+            load_column(stored.monitors[name], np.uint32, shape, f"monitors.{name}").astype(np.int64)
+            for name in _MONITOR_COLUMNS
         )
         made.groups.numbers(stored.groups)
         made._region_names.numbers(stored.regions)
@@ -283,6 +290,6 @@ class Layout:
             (vantage, made._vantage_names),
         ):
             if len(column) and column.max() >= len(names):
-                raise ValueError(f"posts: number {column.max()} of {len(names)} names")
+                raise ValueError(f"monitors: number {column.max()} of {len(names)} names")
         made._take(group, asn, region, vantage)
         return made

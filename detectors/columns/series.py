@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from detectors.columns import vantage_weights as jury
+from detectors.columns import vantage_weights
 from detectors.columns.binomial import BinomialColumns, Pool
 from detectors.columns.chosen import ChosenSilence, ChosenSlowdown
 from detectors.columns.cusum import CusumColumns
@@ -17,7 +17,7 @@ from detectors.columns.layout import Layout
 from detectors.columns.silence import SilenceColumns
 from detectors.columns.slowdown import SlowdownColumns
 from detectors.columns.table import Bools, Floats, Ints, Numbers, Table, grained, sums
-from detectors.readings import PostKey
+from detectors.readings import MonitorKey
 from detectors.settings import DetectionSettings, TimeSettings
 from detectors.single.binomial import Rules
 
@@ -46,8 +46,8 @@ class Series:
         self.window = time.window_seconds
         rules = self.rules = Rules.of(detection, time)
         self.layout = Layout()
-        self.posts = jury.Posts()
-        self.vantages = jury.Posts()
+        self.monitors = vantage_weights.Monitors()
+        self.vantages = vantage_weights.Monitors()
         self.cells = BinomialColumns(rules)
         self.groups = Pool(rules)
         self.regions = Pool(rules)
@@ -67,9 +67,9 @@ class Series:
         self.start = 0  # of the window taken in last
         self.settle()
 
-    def add(self, posts: Sequence[PostKey]) -> None:
+    def add(self, monitors: Sequence[MonitorKey]) -> None:
         """Take vantages in; their series begin knowing nothing."""
-        self.layout.add(posts)
+        self.layout.add(monitors)
         self._grow()
 
     def take(self, layout: Layout) -> None:
@@ -79,7 +79,7 @@ class Series:
 
     def _grow(self) -> None:
         layout, cells = self.layout, len(self.layout.cells)
-        self.posts.grow(len(layout))
+        self.monitors.grow(len(layout))
         self.vantages.grow(len(layout.vantages))
         self.cells.grow(cells)
         self.groups.grow(len(layout.groups))
@@ -88,14 +88,14 @@ class Series:
         self.country_silence.grow(len(layout.places))
         self.ttfb.grow(cells)
         self.throughput.grow(cells)
-        self.crowded = np.bincount(layout.post_cell, minlength=cells) >= jury.JURY
+        self.crowded = np.bincount(layout.monitor_cell, minlength=cells) >= vantage_weights.VANTAGES
         self.settle()
 
     def tables(self) -> dict[str, Table]:
         """All tables, by the names under which they are stored."""
         cells = self.cells
         tables: dict[str, Table] = {
-            "posts": self.posts,
+            "monitors": self.monitors,
             "vantages": self.vantages,
             "baselines": cells.base,
             "presence": cells.presence,
@@ -119,7 +119,7 @@ class Series:
         group, shortfall = layout.cell_group, cells.shortfall_min
         alarm = groups.alarm
         self.group_score = groups.cusum.top(alarm / 2.0, self._pooled_shortfall(shortfall)) / alarm
-        self._need_company(groups.cusum, self.group_score, alarm, self._group_of_post)
+        self._need_company(groups.cusum, self.group_score, alarm, self._group_of_monitor)
         # One network alone has to lose more to be believed than one of a country that is losing.
         alone = self.group_score[group] <= 0.5
         least = np.where(alone, np.maximum(shortfall, self.detection.shortfall_network), shortfall)
@@ -132,12 +132,12 @@ class Series:
             joined = np.where(self._shared()[group], self.detection.alarm_joined, self.detection.alarm_alone)
             alarm = np.where(sure, np.minimum(alarm, joined), alarm)
         self.cell_score = cells.cusum.top(gate, least) / alarm
-        self._need_company(cells.cusum, self.cell_score, alarm, self._cell_of_post)
+        self._need_company(cells.cusum, self.cell_score, alarm, self._cell_of_monitor)
         self.region_score = np.zeros(regions.size)
         if regions.size:
             alarm = regions.alarm
             self.region_score = regions.cusum.top(alarm / 2.0, self.detection.shortfall_min) / alarm
-            self._need_company(regions.cusum, self.region_score, alarm, self._region_of_post)
+            self._need_company(regions.cusum, self.region_score, alarm, self._region_of_monitor)
         self.cell_live = self._live()
         self.group_live = np.bincount(group[self.cell_live], minlength=groups.size)
         bad = (self.cell_score >= 1.0) & self.cell_live
@@ -174,21 +174,21 @@ class Series:
     # sparse series
 
     def _need_company(
-        self, cusum: CusumColumns, score: Floats, alarm: Floats, series_of_post: Callable[[], Numbers]
+        self, cusum: CusumColumns, score: Floats, alarm: Floats, series_of_monitor: Callable[[], Numbers]
     ) -> None:
         """Sparse series alarm on little evidence: where one vantage alone has it, they need more."""
         least = self.detection.alarm_alone
         sparse = ((score >= 1.0) & (alarm < least)).nonzero()[0]
         if not len(sparse):
             return
-        place = np.full(len(score) + 1, -1)  # the last one is for posts that are of no series
+        place = np.full(len(score) + 1, -1)  # the last one is for monitors that are of no series
         place[sparse] = np.arange(len(sparse))
-        at = place[series_of_post()]
-        posts = (at >= 0).nonzero()[0]
-        posts = posts[self.posts.lately(self.start, self.window, posts)]
+        at = place[series_of_monitor()]
+        monitors = (at >= 0).nonzero()[0]
+        monitors = monitors[self.monitors.lately(self.start, self.window, monitors)]
         lost = np.minimum(self.share_lost(cusum, sparse), ONE_RESULT)
-        posts = posts[self.posts.excess[posts] < -lost[at[posts]]]
-        alone = sparse[self.layout.vantages_of(posts, at[posts], len(sparse)) < 2]
+        monitors = monitors[self.monitors.excess[monitors] < -lost[at[monitors]]]
+        alone = sparse[self.layout.vantages_of(monitors, at[monitors], len(sparse)) < 2]
         score[alone] *= alarm[alone] / least
 
     def share_lost(self, cusum: CusumColumns, series: Ints) -> Floats:
@@ -197,12 +197,12 @@ class Series:
         lost = cusum.short[best, series] / np.maximum(1.0, cusum.probes[best, series])
         return np.asarray(np.maximum(self.detection.shortfall_min, np.minimum(lost / 2.0, TWO_RESULTS)))
 
-    def _cell_of_post(self) -> Numbers:
-        return self.layout.post_cell
+    def _cell_of_monitor(self) -> Numbers:
+        return self.layout.monitor_cell
 
-    def _group_of_post(self) -> Numbers:
-        return self.layout.cell_group[self.layout.post_cell]
+    def _group_of_monitor(self) -> Numbers:
+        return self.layout.cell_group[self.layout.monitor_cell]
 
-    def _region_of_post(self) -> Numbers:
-        part = self.layout.post_part
+    def _region_of_monitor(self) -> Numbers:
+        part = self.layout.monitor_part
         return np.where(part >= 0, self.layout.part_region[part], -1)

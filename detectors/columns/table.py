@@ -17,7 +17,7 @@ Singles = NDArray[np.float32]
 Halves = NDArray[np.float16]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-Numbers = NDArray[np.signedinteger[Any]]  # of series; of posts, which are many, in 32 bits
+Numbers = NDArray[np.signedinteger[Any]]  # of series; of monitors, which are many, in 32 bits
 
 _GROWTH: Final = 1.0625  # more would lie idle; less would copy often
 _GRAIN: Final = float(2**32)

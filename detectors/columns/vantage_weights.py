@@ -12,7 +12,7 @@ import numpy as np
 
 from detectors.columns.table import Bools, Field, Floats, Ints, Numbers, Singles, Table, medians
 
-JURY: Final = 3
+VANTAGES: Final = 3
 RESULTS_PER_EXCESS: Final = 6.0  # half-life of a vantage's own ratio, in its results
 APART: Final = 0.28  # from the median: three results in a row where the others' were other
 PROBES_MANY: Final = 2.0  # times the median vantage's
@@ -24,7 +24,7 @@ LATELY_GAPS: Final = 6.0
 LATELY_WINDOWS: Final = 10.0
 
 
-class Posts(Table):
+class Monitors(Table):
     """What is remembered of each vantage on each platform.
 
     `excess` is its ratio of late less what is usual of its network; `gap` the usual number of windows between
@@ -55,7 +55,7 @@ class Posts(Table):
 
 
 def weigh(
-    posts: Posts,
+    monitors: Monitors,
     cell: Numbers,
     crowded: Bools,
     rows: Ints,
@@ -69,7 +69,7 @@ def weigh(
 
     Parameters
     ----------
-    posts
+    monitors
         All vantages.
     cell
         The network (on its platform) of each.
@@ -84,8 +84,8 @@ def weigh(
     """
     share = 1.0 - np.exp2(n / -RESULTS_PER_EXCESS)
     mine = cell[rows]
-    posts.excess[rows] += share * (k / n - usual[mine] - posts.excess[rows])
-    posts.see(rows, start, window)
+    monitors.excess[rows] += share * (k / n - usual[mine] - monitors.excess[rows])
+    monitors.see(rows, start, window)
     weight = np.ones(len(rows))
     sits = crowded[mine].nonzero()[0]
     if not len(sits):
@@ -95,8 +95,8 @@ def weigh(
     busy = np.zeros(size, dtype=np.bool_)
     busy[mine] = True
     members = busy[cell].nonzero()[0]
-    members = members[posts.lately(start, window, members)]
-    excess, theirs = posts.excess[members], cell[members]
+    members = members[monitors.lately(start, window, members)]
+    excess, theirs = monitors.excess[members], cell[members]
     many = n[sits]
     # One look for both medians: of the members' excess, and of the jurors' probes.
     count, low, high = medians(
@@ -104,9 +104,9 @@ def weigh(
     )
     (members_of, present), (middle, probes) = count.reshape(2, -1), ((low + high) / 2.0).reshape(2, -1)
     strangers = np.bincount(theirs[np.abs(excess - middle[theirs]) > APART], minlength=size)
-    minority = (members_of >= JURY) & (2 * strangers < members_of)
-    out = minority[mine] & (np.abs(posts.excess[jurors] - middle[mine]) > APART)
+    minority = (members_of >= VANTAGES) & (2 * strangers < members_of)
+    out = minority[mine] & (np.abs(monitors.excess[jurors] - middle[mine]) > APART)
     bound = np.minimum(1.0, PROBES_MANY * probes[mine] / many)
-    bound = np.where(present[mine] >= JURY, np.ceil(bound * WEIGHT_GRAIN) / WEIGHT_GRAIN, 1.0)
+    bound = np.where(present[mine] >= VANTAGES, np.ceil(bound * WEIGHT_GRAIN) / WEIGHT_GRAIN, 1.0)
     weight[sits] = np.where(out, 0.0, bound)
     return weight

@@ -19,8 +19,8 @@ import msgspec
 
 from detectors.incidents.case import TURN_SECONDS, Case, grows, reasons
 from detectors.incidents.causes import Cause, find_causes
-from detectors.incidents.evidence import Past, at_same_time, coincident, like
-from detectors.incidents.moves import Event, Phase, Told, move
+from detectors.incidents.evidence import PastIncident, at_same_time, coincident, like
+from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.quiet import Worldwide
 from detectors.incidents.snapshots import Kind, Snapshot, incident_id
 from detectors.incidents.telling import keep_open, snapshot_of
@@ -43,14 +43,14 @@ _RECENT_TELLING: Final = 2.0
 _RECENT_ENOUGH: Final = 8
 _AGREEING: Final = 0.25  # share of the networks that make an onset
 
-Place = tuple[str, bool]
+CountryKey = tuple[str, bool]
 
 
-class _Country(msgspec.Struct, array_like=True):
+class _CountryCases(msgspec.Struct, array_like=True):
     """What is remembered of one country, real or simulated."""
 
     cases: list[Case] = []
-    past: list[Past] = []
+    past: list[PastIncident] = []
     quiet: dict[str, int] = {}  # platform: end of the last window in which the world had lost it
     recent: dict[
         tuple[str, int, str], tuple[float, float]
@@ -58,16 +58,16 @@ class _Country(msgspec.Struct, array_like=True):
     doubts: dict[tuple[str, str], int] = {}  # (platform, region): windows in a row in which it seemed to lag
 
 
-class _Stored(msgspec.Struct, array_like=True):
+class _AssemblerState(msgspec.Struct, array_like=True):
     version: int
     now: int
-    countries: list[tuple[str, bool, _Country]]
+    countries: list[tuple[str, bool, _CountryCases]]
     calendar: list[Scheduled]
     open: list[Snapshot]
 
 
-class _Told(NamedTuple):
-    told: Told
+class _News(NamedTuple):
+    told: Announcement
     reason: str
 
 
@@ -94,12 +94,12 @@ class Assembler:
         self.version = version
         self.fingerprint = fingerprint
         self._now = 0
-        self._countries: dict[Place, _Country] = {}
+        self._countries: dict[CountryKey, _CountryCases] = {}
         self._calendar: dict[str, Scheduled] = {}
         self._open: dict[str, Snapshot] = {}
 
     @property
-    def watch(self) -> Collection[Place]:
+    def watch(self) -> Collection[CountryKey]:
         """Countries with incidents in hand: to be read in every window, though they be calm."""
         return {
             place
@@ -137,7 +137,7 @@ class Assembler:
 
     def _step_country(self, reading: CountryReading, worldwide: Worldwide) -> list[Snapshot]:
         place = (reading.country, reading.simulated)
-        held = self._countries.get(place) or _Country(cases=[], past=[])
+        held = self._countries.get(place) or _CountryCases(cases=[], past=[])
         sure: list[Case] = []
         known = [case for case in held.cases if case.phase is not Phase.SUSPECTED]
         mending = {part for case in known for part in case.mending}
@@ -234,7 +234,7 @@ class Assembler:
         self,
         cause: Cause,
         case: Case,
-        held: _Country,
+        held: _CountryCases,
         reading: CountryReading,
         worldwide: Worldwide,
     ) -> bool:
@@ -257,38 +257,40 @@ class Assembler:
             return True
         return cause.growing and case.held <= self.settings.hold_windows
 
-    def _move(self, case: Case, reading: CountryReading, *, sure: bool, held: _Country) -> Iterable[_Told]:
+    def _move(
+        self, case: Case, reading: CountryReading, *, sure: bool, held: _CountryCases
+    ) -> Iterable[_News]:
         """Let the window's events move a case; gives what is to be told."""
         event = case.event(reading)
         if case.phase is Phase.RESOLVED:
-            case.relapsing = case.relapsing + 1 if event is Event.BAD else 0
+            case.relapsing = case.relapsing + 1 if event is Trigger.BAD else 0
             if case.relapsing < RELAPSE_WINDOWS:
                 return
         if case.phase is Phase.SUSPECTED:
-            if sure and not case.quieted and event is Event.BAD:
-                event = Event.SURE
-            elif event is Event.RECOVERED or reading.end - case.heard > self.settings.merge_seconds:
-                event = Event.WELL  # nothing was told of it, so nothing need be waited for
+            if sure and not case.quieted and event is Trigger.BAD:
+                event = Trigger.SURE
+            elif event is Trigger.RECOVERED or reading.end - case.heard > self.settings.merge_seconds:
+                event = Trigger.WELL  # nothing was told of it, so nothing need be waited for
         if event is None:
             yield from self._news(case, reading)
             return
         step = move(case.phase, event)
         relapsed = case.phase is Phase.RESOLVED and step.phase is Phase.OPEN
         case.phase = step.phase
-        if step.told is Told.OPEN:
+        if step.told is Announcement.OPEN:
             self._open_case(case, reading, held)
-            yield _Told(Told.OPEN, "")
-        elif step.told is Told.RESOLVED:
+            yield _News(Announcement.OPEN, "")
+        elif step.told is Announcement.RESOLVED:
             case.resolved = case.recovered_at()
             case.scope, case.severity = case.widest, case.worst
-            yield _Told(Told.RESOLVED, "")
+            yield _News(Announcement.RESOLVED, "")
         elif relapsed:
             case.resolved = None
-            yield _Told(Told.UPDATED, "lost again")
+            yield _News(Announcement.UPDATED, "lost again")
         else:
             yield from self._news(case, reading)
 
-    def _open_case(self, case: Case, reading: CountryReading, held: _Country) -> None:
+    def _open_case(self, case: Case, reading: CountryReading, held: _CountryCases) -> None:
         case.detected = reading.end
         case.date(reading)
         case.onset = first_onset(case, reading)
@@ -308,7 +310,7 @@ class Assembler:
             case.kind, case.country, reading.start, self.version, "simulated" if case.simulated else "", key
         )
 
-    def _news(self, case: Case, reading: CountryReading) -> Iterable[_Told]:
+    def _news(self, case: Case, reading: CountryReading) -> Iterable[_News]:
         """An update, when something that a reader would note has changed and stayed so."""
         if case.phase not in (Phase.OPEN, Phase.EASING):
             return
@@ -331,9 +333,9 @@ class Assembler:
             _date_again(case, reading)
         else:
             case.wavering += 1
-        step = move(case.phase, Event.NEWS)
+        step = move(case.phase, Trigger.NEWS)
         if step.told is not None:
-            yield _Told(step.told, "; ".join(said))
+            yield _News(step.told, "; ".join(said))
 
     def _link(self, case: Case, now: int) -> None:
         events = [event for event in self._calendar.values() if event.country == case.country]
@@ -342,9 +344,9 @@ class Assembler:
 
     # telling
 
-    def _tell(self, case: Case, reading: CountryReading, said: _Told) -> Snapshot:
+    def _tell(self, case: Case, reading: CountryReading, said: _News) -> Snapshot:
         self._link(case, reading.end)
-        if said.told is not Told.RESOLVED:
+        if said.told is not Announcement.RESOLVED:
             case.remember_worst()
         case.seq += 1
         case.updated = reading.end
@@ -356,13 +358,13 @@ class Assembler:
 
     # what is over
 
-    def _forget(self, stirring: Collection[Place]) -> None:
+    def _forget(self, stirring: Collection[CountryKey]) -> None:
         """Let go of what is too old: relapses that can't come any more, past incidents, events."""
         horizon = self._now - self.settings.previous_days * _DAY
         for place, held in list(self._countries.items()):
             for case in held.cases:
                 if case.phase is Phase.RESOLVED and self._now - case.updated > self.settings.merge_seconds:
-                    case.phase = move(case.phase, Event.EXPIRED).phase
+                    case.phase = move(case.phase, Trigger.EXPIRED).phase
                     held.past.append(_past(case))
             held.cases = [case for case in held.cases if case.phase is not Phase.GONE]
             held.past = [past for past in held.past if past.onset >= horizon][-PAST_MAX:]
@@ -377,7 +379,7 @@ class Assembler:
 
     def snapshot(self) -> bytes:
         """The whole state, as versioned plain numbers (MessagePack)."""
-        stored = _Stored(
+        stored = _AssemblerState(
             SNAPSHOT_VERSION,
             self._now,
             [(*place, held) for place, held in sorted(self._countries.items())],
@@ -388,7 +390,7 @@ class Assembler:
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        stored = read_stored(data, _Stored, SNAPSHOT_VERSION, "assembler snapshot")
+        stored = read_stored(data, _AssemblerState, SNAPSHOT_VERSION, "assembler snapshot")
         self._now = stored.now
         self._countries = {(country, simulated): held for country, simulated, held in stored.countries}
         self._calendar = {event.id: event for event in stored.calendar}
@@ -405,12 +407,12 @@ def _without_absorbed(cases: Sequence[Case]) -> list[Case]:
     ]
 
 
-def _hand_over(cause: Cause, case: Case | None, held: _Country) -> None:
+def _hand_over(cause: Cause, case: Case | None, held: _CountryCases) -> None:
     """Close the book on what is over and wholly part of something new, that is no relapse of it."""
     parts = {tuple(part) for part in cause.parts}
     for other in held.cases:
         if other.phase is Phase.RESOLVED and other is not case and set(other.losses) <= parts:
-            other.phase = move(other.phase, Event.EXPIRED).phase
+            other.phase = move(other.phase, Trigger.EXPIRED).phase
             held.past.append(_past(other))
 
 
@@ -428,9 +430,9 @@ def _suspect(cause: Cause, reading: CountryReading) -> Case:
     )
 
 
-def _past(case: Case) -> Past:
+def _past(case: Case) -> PastIncident:
     resolved = case.resolved if case.resolved is not None else case.updated
-    return Past(case.id, case.kind.value, tuple(case.platforms), case.onset, resolved)
+    return PastIncident(case.id, case.kind.value, tuple(case.platforms), case.onset, resolved)
 
 
 def _recent(
@@ -462,7 +464,7 @@ def _is_well(said: Vote, k: float, n: float) -> bool:
     return k >= bar * n and (said.n < _RECENT_ENOUGH or said.k >= bar * said.n)
 
 
-def _is_aftermath(cause: Cause, held: _Country, now: int) -> bool:
+def _is_aftermath(cause: Cause, held: _CountryCases, now: int) -> bool:
     """Whether a cause is the alarm of a loss that is over, and has not calmed down.
 
     It began before that one ended, not long ago, on the same platforms; and most results succeed again.

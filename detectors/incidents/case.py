@@ -14,7 +14,7 @@ import msgspec
 
 from detectors.incidents.causes import TOGETHER_SECONDS, Cause, alike, live_networks, networks_in, scope_of
 from detectors.incidents.loss import Loss
-from detectors.incidents.moves import Event, Phase
+from detectors.incidents.moves import Phase, Trigger
 from detectors.incidents.onset import windows_since
 from detectors.incidents.snapshots import Kind, Scope, Severity
 from detectors.incidents.votes import Part, Vote, pooled, vote
@@ -405,7 +405,7 @@ class Case(msgspec.Struct, array_like=True):
 
     # what the window means
 
-    def event(self, reading: CountryReading) -> Event | None:
+    def event(self, reading: CountryReading) -> Trigger | None:
         """What the window said of its parts: BAD, WELL, RECOVERED, or nothing."""
         losses = self.losses.values()
         unsettled = [loss for loss in losses if loss.recovered is None]
@@ -416,12 +416,12 @@ class Case(msgspec.Struct, array_like=True):
             lost = [loss for loss in unsettled if loss.heard == reading.end and loss.good == 0]
             # What is over comes back only when a detector says so too: a few failures are no relapse.
             over = self.phase is Phase.RESOLVED and not any(loss.alarmed for loss in lost)
-            return Event.BAD if lost and not over else None
+            return Trigger.BAD if lost and not over else None
         if self._mostly_back() and all(loss.good >= _LAGGARD_WINDOWS for loss in mending):
             for loss in mending:  # well, like most; only its evidence is thinner
                 loss.recovered = loss.good_since
-            return Event.RECOVERED
-        return Event.WELL if any(loss.heard == reading.end for loss in losses) else None
+            return Trigger.RECOVERED
+        return Trigger.WELL if any(loss.heard == reading.end for loss in losses) else None
 
     def _mostly_back(self) -> bool:
         """Whether most parts, on most networks, have been back for as long as is asked for."""

@@ -182,12 +182,12 @@ def _may_sleep(volume: Volume, reading: CountryReading) -> bool:
     return volume.onset - volume.first < _DAY and reading.end - volume.onset < NIGHT_SECONDS
 
 
-Cells = dict[str, dict[int, Vote]]
+VotesByNetwork = dict[str, dict[int, Vote]]
 
 
 def _lost_cells(
     reading: CountryReading, dark: Collection[int], settings: IncidentSettings
-) -> tuple[Cells, dict[str, set[int]]]:
+) -> tuple[VotesByNetwork, dict[str, set[int]]]:
     """By platform: the networks that have lost it, and those that lean that way.
 
     Where the country's networks taken together have lost it beyond doubt, and most of them at least lean, the leaning
@@ -195,7 +195,7 @@ def _lost_cells(
     that lie can't carry the sum; most of those that are not sure must lean, and have lost about as much as those that
     are, so that one that strays by chance does not make a nation of two carriers.
     """
-    lost: Cells = {}
+    lost: VotesByNetwork = {}
     platforms: set[str] = set()
     stirs = []
     for cell, standing in reading.networks.items():
@@ -264,7 +264,7 @@ def _regions_differ(platform: str, reading: CountryReading, settings: IncidentSe
     return len(live) > 1 and 2 * stirring <= len(live)
 
 
-def _lost_regions(reading: CountryReading, lost: Cells) -> dict[str, dict[str, Vote]]:
+def _lost_regions(reading: CountryReading, lost: VotesByNetwork) -> dict[str, dict[str, Vote]]:
     """By platform: the regions that have lost it, where regions and not networks are what was hit.
 
     That is: most of what the region reports is lost, at least one region is well, and every network that has lost

@@ -32,7 +32,7 @@ _TOGETHER_SECONDS: Final = 180  # three windows: as close as detectors of one wi
 _MOST: Final = 0.8
 
 
-class Past(NamedTuple):
+class PastIncident(NamedTuple):
     """An incident that is over, as much as later ones need of it."""
 
     id: str
@@ -42,7 +42,7 @@ class Past(NamedTuple):
     resolved: int
 
 
-def like(case: Case, past: Past) -> bool:
+def like(case: Case, past: PastIncident) -> bool:
     """Whether a past incident took away the same kind of thing."""
     return past.kind == case.kind and (
         case.kind is Kind.CONNECTIVITY or not set(past.platforms).isdisjoint(case.platforms)

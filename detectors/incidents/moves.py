@@ -22,7 +22,7 @@ class Phase(StrEnum):
     GONE = "gone"
 
 
-class Event(StrEnum):
+class Trigger(StrEnum):
     """What one window brings."""
 
     SURE = "sure"  # the loss has lasted, or reaches far, enough to say so
@@ -33,7 +33,7 @@ class Event(StrEnum):
     EXPIRED = "expired"  # too long ago for a relapse
 
 
-class Told(StrEnum):
+class Announcement(StrEnum):
     """What the world is told of a move."""
 
     OPEN = "open"
@@ -45,32 +45,32 @@ class Move(NamedTuple):
     """Where an event leads, and what is told."""
 
     phase: Phase
-    told: Told | None
+    told: Announcement | None
 
 
-MOVES: Final[Mapping[tuple[Phase, Event], Move]] = MappingProxyType(
+MOVES: Final[Mapping[tuple[Phase, Trigger], Move]] = MappingProxyType(
     {
-        (Phase.SUSPECTED, Event.SURE): Move(Phase.OPEN, Told.OPEN),
-        (Phase.SUSPECTED, Event.WELL): Move(Phase.GONE, None),
-        (Phase.OPEN, Event.NEWS): Move(Phase.OPEN, Told.UPDATED),
-        (Phase.OPEN, Event.WELL): Move(Phase.EASING, None),
+        (Phase.SUSPECTED, Trigger.SURE): Move(Phase.OPEN, Announcement.OPEN),
+        (Phase.SUSPECTED, Trigger.WELL): Move(Phase.GONE, None),
+        (Phase.OPEN, Trigger.NEWS): Move(Phase.OPEN, Announcement.UPDATED),
+        (Phase.OPEN, Trigger.WELL): Move(Phase.EASING, None),
         # What has not come back by then has been silent for long: it is said so, and holds up no more.
-        (Phase.OPEN, Event.RECOVERED): Move(Phase.RESOLVED, Told.RESOLVED),
-        (Phase.EASING, Event.BAD): Move(Phase.OPEN, None),
-        (Phase.EASING, Event.NEWS): Move(Phase.EASING, Told.UPDATED),
-        (Phase.EASING, Event.RECOVERED): Move(Phase.RESOLVED, Told.RESOLVED),
-        (Phase.RESOLVED, Event.BAD): Move(Phase.OPEN, Told.UPDATED),
-        (Phase.RESOLVED, Event.EXPIRED): Move(Phase.GONE, None),
+        (Phase.OPEN, Trigger.RECOVERED): Move(Phase.RESOLVED, Announcement.RESOLVED),
+        (Phase.EASING, Trigger.BAD): Move(Phase.OPEN, None),
+        (Phase.EASING, Trigger.NEWS): Move(Phase.EASING, Announcement.UPDATED),
+        (Phase.EASING, Trigger.RECOVERED): Move(Phase.RESOLVED, Announcement.RESOLVED),
+        (Phase.RESOLVED, Trigger.BAD): Move(Phase.OPEN, Announcement.UPDATED),
+        (Phase.RESOLVED, Trigger.EXPIRED): Move(Phase.GONE, None),
     }
 )
 
 
-def move(phase: Phase, event: Event) -> Move:
+def move(phase: Phase, event: Trigger) -> Move:
     """Where `event` leads from `phase`; an event that the table doesn't name there changes nothing.
 
-    >>> move(Phase.EASING, Event.BAD)
+    >>> move(Phase.EASING, Trigger.BAD)
     Move(phase=<Phase.OPEN: 'open'>, told=None)
-    >>> move(Phase.SUSPECTED, Event.RECOVERED).phase is Phase.SUSPECTED
+    >>> move(Phase.SUSPECTED, Trigger.RECOVERED).phase is Phase.SUSPECTED
     True
     """
     return MOVES.get((phase, event), Move(phase, None))

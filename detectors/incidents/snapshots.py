@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from detectors.incidents.moves import Told
+from detectors.incidents.moves import Announcement
 
 
 class Kind(StrEnum):
@@ -73,7 +73,7 @@ class Snapshot:
 
     id: str
     seq: int
-    status: Told
+    status: Announcement
     kind: Kind
     scope: Scope
     severity: Severity

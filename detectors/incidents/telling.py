@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from detectors.incidents.case import Case
 from detectors.incidents.evidence import affected_networks, facts, network_onsets
-from detectors.incidents.moves import Told
+from detectors.incidents.moves import Announcement
 from detectors.incidents.snapshots import Kind, NetworkLoss, Scope, Snapshot
 from detectors.readings import CountryReading, Scheduled
 from detectors.settings import IncidentSettings
@@ -16,14 +16,14 @@ def keep_open(held: dict[str, Snapshot], told: Iterable[Snapshot]) -> None:
     """Keep the last snapshot of every incident that goes on."""
     for snapshot in told:
         held[snapshot.id] = snapshot
-        if snapshot.status is Told.RESOLVED:
+        if snapshot.status is Announcement.RESOLVED:
             del held[snapshot.id]
 
 
 def snapshot_of(
     case: Case,
     reading: CountryReading,
-    told: Told,
+    told: Announcement,
     calendar: Mapping[str, Scheduled],
     settings: IncidentSettings,
     version: str,
@@ -63,7 +63,7 @@ def snapshot_of(
         measurements=sum(loss.probes for loss in losses),
         reason=case.reason,
         back=tuple(case.restored_platforms()),
-        unheard=len(case.lasting) if told is Told.RESOLVED else 0,
+        unheard=len(case.lasting) if told is Announcement.RESOLVED else 0,
         simulated=case.simulated,
         version=version,
         fingerprint=fingerprint,

@@ -15,7 +15,7 @@ import numpy as np
 
 from detectors.incidents.evidence import HALF_HOUR_SECONDS, PLATFORM
 from detectors.incidents.loss import Loss
-from detectors.incidents.moves import Event, Phase, Told, move
+from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.quiet import COUNTRIES_MIN, is_worldwide, lost, surely_lost
 from detectors.incidents.snapshots import Fact, Kind, Scope, Severity, Snapshot, incident_id
 from detectors.incidents.telling import keep_open
@@ -96,7 +96,7 @@ class _Outage(msgspec.Struct, array_like=True):
         return [" ".join(self.platforms), " ".join(self.countries)]
 
 
-class _Row(NamedTuple):
+class _CountryHealth(NamedTuple):
     """How a platform stands in one country in this window."""
 
     down: bool
@@ -109,10 +109,10 @@ class _Row(NamedTuple):
     signs: Signs
 
 
-Rows = dict[tuple[str, str], _Row]
+CountryHealths = dict[tuple[str, str], _CountryHealth]
 
 
-class _Stored(msgspec.Struct, array_like=True):
+class _WorldState(msgspec.Struct, array_like=True):
     version: int
     since: list[tuple[str, str, bool, int, float, float]]
     outages: list[_Outage]
@@ -120,7 +120,7 @@ class _Stored(msgspec.Struct, array_like=True):
     open: list[Snapshot]
 
 
-class World:
+class WorldAssembler:
     """Makes incidents of kind `global` of how countries stand.
 
     Parameters
@@ -168,18 +168,18 @@ class World:
 
     def _rows(
         self, health: Health, down: np.ndarray, signs: Mapping[Key, Signs], start: int
-    ) -> dict[bool, Rows]:
+    ) -> dict[bool, CountryHealths]:
         """Live rows, real and simulated, of the platforms that somebody has lost."""
         sure = surely_lost(health)
         affected = {health.platform[i] for i in np.flatnonzero(down).tolist()}
         affected.update(platform for outage in self._outages for platform in outage.platforms)
-        rows: dict[bool, Rows] = {False: {}, True: {}}
+        rows: dict[bool, CountryHealths] = {False: {}, True: {}}
         lasting: dict[Key, _Fall] = {}
         for i, platform in enumerate(health.platform):
             if platform not in affected or health.networks_live[i] <= 0:
                 continue
             key = (platform, health.country[i], health.simulated[i])
-            rows[key[2]][key[:2]] = _Row(
+            rows[key[2]][key[:2]] = _CountryHealth(
                 bool(down[i]),
                 bool(sure[i]),
                 int(health.n[i]),
@@ -200,7 +200,7 @@ class World:
         self._since = lasting
         return rows
 
-    def _find(self, rows: Rows, simulated: bool, start: int, end: int) -> None:
+    def _find(self, rows: CountryHealths, simulated: bool, start: int, end: int) -> None:
         """Platforms that most countries have lost become an outage, or part of one."""
         for platform in sorted({platform for platform, _ in rows}):
             mine = {country: row for (p, country), row in rows.items() if p == platform}
@@ -241,26 +241,26 @@ class World:
                 return outage
         return None
 
-    def _move(self, outage: _Outage, rows: Rows, start: int, end: int) -> list[Snapshot]:
+    def _move(self, outage: _Outage, rows: CountryHealths, start: int, end: int) -> list[Snapshot]:
         heard = self._weigh(outage, rows, start)
         event = self._event(outage, heard)
         if event is None:
             return self._news(outage, end)
         was, step = outage.phase, move(outage.phase, event)
         outage.phase = step.phase
-        if step.told is Told.OPEN:
+        if step.told is Announcement.OPEN:
             self._open_outage(outage, start, end)
-            return [self._tell(outage, Told.OPEN, "", end)]
-        if step.told is Told.RESOLVED:
+            return [self._tell(outage, Announcement.OPEN, "", end)]
+        if step.told is Announcement.RESOLVED:
             recovered = [loss.recovered for loss in outage.losses.values() if loss.recovered is not None]
             outage.resolved = max(recovered)
-            return [self._tell(outage, Told.RESOLVED, "", end)]
+            return [self._tell(outage, Announcement.RESOLVED, "", end)]
         if was is Phase.RESOLVED and step.phase is Phase.OPEN:
             outage.resolved = None
-            return [self._tell(outage, Told.UPDATED, "lost again", end)]
+            return [self._tell(outage, Announcement.UPDATED, "lost again", end)]
         return self._news(outage, end)
 
-    def _weigh(self, outage: _Outage, rows: Rows, start: int) -> bool:
+    def _weigh(self, outage: _Outage, rows: CountryHealths, start: int) -> bool:
         """Take the window's evidence in; whether there was any."""
         heard = False
         good, bad = (count * _FADE for count in outage.controls)
@@ -281,18 +281,18 @@ class World:
         return heard
 
     @staticmethod
-    def _event(outage: _Outage, heard: bool) -> Event | None:
+    def _event(outage: _Outage, heard: bool) -> Trigger | None:
         """A platform is back when it is back in most of the countries that had lost it."""
         total = len(outage.losses)
         back = sum(loss.recovered is not None for loss in outage.losses.values())
         mending = sum(loss.recovered is None and loss.good > 0 for loss in outage.losses.values())
         if outage.phase is Phase.SUSPECTED:
-            return Event.SURE if back + mending < total else Event.WELL
+            return Trigger.SURE if back + mending < total else Trigger.WELL
         if not heard:
             return None
         if 2 * back > total and not mending:
-            return Event.RECOVERED
-        return Event.WELL if 2 * (back + mending) > total else Event.BAD
+            return Trigger.RECOVERED
+        return Trigger.WELL if 2 * (back + mending) > total else Trigger.BAD
 
     def _open_outage(self, outage: _Outage, start: int, end: int) -> None:
         outage.detected = end
@@ -315,7 +315,7 @@ class World:
             return []
         outage.pending_windows = outage.pending_windows + 1 if now == outage.pending else 1
         outage.pending = now
-        step = move(outage.phase, Event.NEWS)
+        step = move(outage.phase, Trigger.NEWS)
         if outage.pending_windows < self.settings.news_windows or step.told is None:
             return []
         said = []
@@ -329,7 +329,7 @@ class World:
             said.append(f"reached {', '.join(countries)} too")
         return [self._tell(outage, step.told, "; ".join(said), end)]
 
-    def _tell(self, outage: _Outage, told: Told, reason: str, end: int) -> Snapshot:
+    def _tell(self, outage: _Outage, told: Announcement, reason: str, end: int) -> Snapshot:
         outage.seq += 1
         outage.told, outage.pending, outage.pending_windows = outage.news(), [], 0
         losses = list(outage.losses.values())
@@ -366,7 +366,7 @@ class World:
             measurements=sum(loss.probes for loss in losses),
             reason=reason,
             back=(),
-            unheard=sum(loss.recovered is None for loss in losses) if told is Told.RESOLVED else 0,
+            unheard=sum(loss.recovered is None for loss in losses) if told is Announcement.RESOLVED else 0,
             simulated=outage.simulated,
             version=self.version,
             fingerprint=self.fingerprint,
@@ -376,7 +376,7 @@ class World:
         for outage in self._outages:
             over = outage.resolved is not None and now - outage.resolved > self.settings.merge_seconds
             if outage.phase is Phase.RESOLVED and over:
-                outage.phase = move(outage.phase, Event.EXPIRED).phase
+                outage.phase = move(outage.phase, Trigger.EXPIRED).phase
                 self._past.append((outage.id, outage.platforms, outage.onset))
         self._outages = [outage for outage in self._outages if outage.phase is not Phase.GONE]
         horizon = now - self.settings.previous_days * _DAY
@@ -386,7 +386,7 @@ class World:
 
     def snapshot(self) -> bytes:
         """The whole state, as versioned plain numbers (MessagePack)."""
-        stored = _Stored(
+        stored = _WorldState(
             SNAPSHOT_VERSION,
             [(*key, *fall) for key, fall in sorted(self._since.items())],
             self._outages,
@@ -397,7 +397,7 @@ class World:
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        stored = read_stored(data, _Stored, SNAPSHOT_VERSION, "world snapshot")
+        stored = read_stored(data, _WorldState, SNAPSHOT_VERSION, "world snapshot")
         self._since = {(row[0], row[1], row[2]): _Fall(*row[3:]) for row in stored.since}
         self._outages, self._past = stored.outages, stored.past
         self._open = {snapshot.id: snapshot for snapshot in stored.open}

@@ -40,7 +40,7 @@ def from_plain(plain: Any) -> Any:
     >>> from_plain(to_plain({"a": (1, 2)}))
     {'a': (1, 2)}
     """
-    return _Reader().read(plain)
+    return _CountryReader().read(plain)
 
 
 class _Writer:
@@ -104,7 +104,7 @@ class _Writer:
         return {"object": path, "state": state}
 
 
-class _Reader:
+class _CountryReader:
     def __init__(self) -> None:
         self.made: list[Any] = []
 
@@ -171,7 +171,7 @@ class _Reader:
             vars(thing)[name] = getattr(thing, item["method"]) if own else self.read(item)
         return thing
 
-    _READ: Final[dict[str, Callable[[_Reader, dict[str, Any]], Any]]] = {
+    _READ: Final[dict[str, Callable[[_CountryReader, dict[str, Any]], Any]]] = {
         "tuple": _tuple,
         "set": _set,
         "again": _again,

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from detectors.single.bank import from_plain, to_plain
 
-Window = Mapping[Any, Any]
+WindowValues = Mapping[Any, Any]
 
 
-class Detector(Protocol):
+class Estimator(Protocol):
     """What is fed a window at a time."""
 
     def score_one(self, x: Any) -> float:
@@ -26,7 +26,7 @@ class Detector(Protocol):
         ...
 
 
-def scoring_changes_nothing(detector: Detector, windows: Sequence[Window]) -> None:
+def scoring_changes_nothing(detector: Estimator, windows: Sequence[WindowValues]) -> None:
     """Scoring twice gives one answer, and leaves what is learned as it was."""
     for window in windows:
         before = to_plain(detector)
@@ -36,12 +36,12 @@ def scoring_changes_nothing(detector: Detector, windows: Sequence[Window]) -> No
         detector.learn_one(window)
 
 
-def snapshots_go_on(detector: Detector, windows: Sequence[Window]) -> None:
+def snapshots_go_on(detector: Estimator, windows: Sequence[WindowValues]) -> None:
     """Kept as plain data in the middle of the stream, and brought back, it goes on identically."""
     half = len(windows) // 2
     for window in windows[:half]:
         detector.learn_one(window)
-    restored: Detector = from_plain(to_plain(detector))
+    restored: Estimator = from_plain(to_plain(detector))
     for window in windows[half:]:
         one, other = detector.score_one(window), restored.score_one(window)
         assert one == other, f"scored {one}, restored {other}, at {window}"
@@ -50,7 +50,7 @@ def snapshots_go_on(detector: Detector, windows: Sequence[Window]) -> None:
     assert to_plain(detector) == to_plain(restored), "the states differ at the end"
 
 
-def memory_levels_off(detector: Detector, windows: Sequence[Window]) -> None:
+def memory_levels_off(detector: Estimator, windows: Sequence[WindowValues]) -> None:
     """What is kept does not grow with what was seen."""
     half = len(windows) // 2
     for window in windows[:half]:
@@ -62,7 +62,7 @@ def memory_levels_off(detector: Detector, windows: Sequence[Window]) -> None:
     assert after <= before, f"{before} values were kept after half of the stream, {after} at its end"
 
 
-def nan_raises(detector: Detector, windows: Sequence[Window]) -> None:
+def nan_raises(detector: Estimator, windows: Sequence[WindowValues]) -> None:
     """What is no number is refused, and spoils nothing."""
     for window in windows[:-1]:
         detector.learn_one(window)
@@ -79,7 +79,7 @@ def nan_raises(detector: Detector, windows: Sequence[Window]) -> None:
             raise AssertionError(f"{name}=nan was taken in")
 
 
-def scores_are_finite(detector: Detector, windows: Sequence[Window]) -> None:
+def scores_are_finite(detector: Estimator, windows: Sequence[WindowValues]) -> None:
     """A score is a number from 0 on."""
     for window in windows:
         score = detector.score_one(window)
@@ -87,7 +87,7 @@ def scores_are_finite(detector: Detector, windows: Sequence[Window]) -> None:
         detector.learn_one(window)
 
 
-def all_checks() -> Iterator[Callable[[Detector, Sequence[Window]], None]]:
+def all_checks() -> Iterator[Callable[[Estimator, Sequence[WindowValues]], None]]:
     """Every check there is."""
     yield from (
         scoring_changes_nothing,

@@ -1,7 +1,7 @@
 """From what the system, OpenSSL, a name server or a parser says, to the closed vocabulary: the one place for it.
 
 The strings are OONI's (data format df-007); the table of errno follows ooni/probe-cli's `internal/netxlite`. Knows no
-target: what depends on one (a status, a block page) its prober raises as `Observed`.
+target: what depends on one (a status, a block page) its prober raises as `ObservedFailure`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import h11
 from producers.failures import Failure
 
 
-class Observed(Exception):  # noqa: N818  it says what was seen, not that we erred
+class ObservedFailure(Exception):  # noqa: N818  it says what was seen, not that we erred
     """The prober itself saw the failure; no library has an error for it."""
 
     def __init__(self, failure: Failure, detail: str = "") -> None:
@@ -27,7 +27,7 @@ class Observed(Exception):  # noqa: N818  it says what was seen, not that we err
 
 
 #: What a step may raise because of the network. Anything else is a bug, and stays an exception.
-NETWORK_ERRORS: Final = (OSError, Observed, dns.exception.DNSException, h11.RemoteProtocolError)
+NETWORK_ERRORS: Final = (OSError, ObservedFailure, dns.exception.DNSException, h11.RemoteProtocolError)
 
 #: Errors of this machine, not of the path: no result comes of them, or a vantage that runs out of file descriptors
 #: would report an outage.
@@ -92,7 +92,7 @@ def classify(error: BaseException) -> Failure:
     'generic_timeout_error'
     """
     match error:
-        case Observed():
+        case ObservedFailure():
             return error.failure
         case ssl.SSLCertVerificationError():
             return VERIFY_CODES.get(error.verify_code, Failure.SSL_INVALID_CERTIFICATE)
@@ -116,4 +116,4 @@ def classify(error: BaseException) -> Failure:
 def answered(rcode: dns.rcode.Rcode) -> None:
     """Raise what a name server's answer says, as an Observed failure, where it isn't NOERROR."""
     if rcode != dns.rcode.NOERROR:
-        raise Observed(RCODES.get(rcode, Failure.DNS_SERVER_MISBEHAVING), dns.rcode.to_text(rcode))
+        raise ObservedFailure(RCODES.get(rcode, Failure.DNS_SERVER_MISBEHAVING), dns.rcode.to_text(rcode))

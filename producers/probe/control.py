@@ -25,7 +25,7 @@ _FETCH_SECONDS: Final = 15.0
 _WRITE_SECONDS: Final = 1.0
 
 
-class Seen(Struct, frozen=True):
+class ControlResult(Struct, frozen=True):
     """How a target answered outside, and when."""
 
     ok: bool
@@ -35,13 +35,13 @@ class Seen(Struct, frozen=True):
 class ControlFile(Struct, frozen=True, tag_field="schema", tag="netdusk.control/1"):
     """The file: a target's URL to how it answered."""
 
-    targets: dict[str, Seen]
+    targets: dict[str, ControlResult]
 
 
 _decoder = msgspec.json.Decoder(ControlFile)
 
 
-class Control:
+class ControlResults:
     """What is known from outside.
 
     Parameters
@@ -55,7 +55,7 @@ class Control:
     def __init__(self, source: str, *, age_seconds_max: float = 180.0) -> None:
         self._source = source
         self._age_seconds_max = age_seconds_max
-        self._seen: dict[str, Seen] = {}
+        self._seen: dict[str, ControlResult] = {}
         self._failing = False
 
     async def refresh(self) -> None:
@@ -107,12 +107,12 @@ class ControlWriter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: dict[str, Seen] = {}
+        self._seen: dict[str, ControlResult] = {}
         self._written = 0.0
 
     def note(self, outcome: Outcome) -> None:
         """Take an outcome; the file may follow a second later."""
-        self._seen[outcome.target.url] = Seen(outcome.ok, outcome.began)
+        self._seen[outcome.target.url] = ControlResult(outcome.ok, outcome.began)
         if time.monotonic() - self._written >= _WRITE_SECONDS:
             self.write()
 

@@ -22,10 +22,10 @@ import dns.rdatatype
 import dns.resolver
 
 from producers.failures import Failure
-from producers.probe.classify import Observed, answered
+from producers.probe.classify import ObservedFailure, answered
 from producers.probe.tcp import Channel
 
-Family = Literal["ipv4", "ipv6"]
+AddressFamily = Literal["ipv4", "ipv6"]
 _TYPES: Final = {"ipv4": dns.rdatatype.A, "ipv6": dns.rdatatype.AAAA}
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
 _UDP_BYTES_MAX: Final = 65_535
@@ -47,7 +47,7 @@ class Resolver:
 
     server: str | None = None
     port: int = 53
-    family: Family = "ipv4"
+    family: AddressFamily = "ipv4"
     _system: str = "127.0.0.1"  # what a libc takes where resolv.conf names none
     _system_read_ns: int = field(default=-1, repr=False)
 
@@ -58,9 +58,9 @@ class Resolver:
         addresses = answer.resolve_chaining().answer
         found = tuple(item.to_text() for item in addresses or ())
         if not found:
-            raise Observed(Failure.DNS_NO_ANSWER, host)
+            raise ObservedFailure(Failure.DNS_NO_ANSWER, host)
         if not may_be_private and any(is_bogon(address) for address in found):
-            raise Observed(Failure.DNS_BOGON_ERROR, ", ".join(found))
+            raise ObservedFailure(Failure.DNS_BOGON_ERROR, ", ".join(found))
         return found
 
     async def _ask(self, host: str) -> dns.message.QueryMessage:
@@ -77,13 +77,13 @@ class Resolver:
             await channel.send(wire)
             reply = await channel.receive(_UDP_BYTES_MAX)
         if reply[:2] != number:
-            raise Observed(Failure.DNS_REPLY_WITH_WRONG_QUERY_ID, host)
+            raise ObservedFailure(Failure.DNS_REPLY_WITH_WRONG_QUERY_ID, host)
         answer = dns.message.from_wire(reply, ignore_trailing=True, raise_on_truncation=False)
         if answer.flags & dns.flags.TC:
             query = dns.message.make_query(host, _TYPES[self.family], use_edns=False)
             answer = await dns.asyncquery.tcp(query, server, port=self.port)
         if not isinstance(answer, dns.message.QueryMessage):
-            raise Observed(Failure.DNS_SERVER_MISBEHAVING, "an answer to another kind of question")
+            raise ObservedFailure(Failure.DNS_SERVER_MISBEHAVING, "an answer to another kind of question")
         return answer
 
     def _system_server(self) -> str:
@@ -112,6 +112,6 @@ def is_bogon(address: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _question(host: str, family: Family) -> bytes:
+def _question(host: str, family: AddressFamily) -> bytes:
     """A query less its number. No EDNS: what a plain stub resolver sends, which every box on the way understands."""
     return dns.message.make_query(host, _TYPES[family], use_edns=False).to_wire()[2:]

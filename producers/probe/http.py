@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import h11
 
 from producers.failures import Failure
-from producers.probe.classify import Observed
+from producers.probe.classify import ObservedFailure
 from producers.probe.targets import Fingerprints, Target
 
 _HEAD_BYTES_MAX: Final = 64 * 1024
@@ -77,9 +77,9 @@ async def get(
     body = _Body(channel, connection, exchange)
     await _in_time(body, target, exchange)
     if (page := fingerprints.in_body(bytes(body.kept))) is not None:
-        raise Observed(Failure.BLOCKPAGE, page)
+        raise ObservedFailure(Failure.BLOCKPAGE, page)
     if exchange.status not in target.statuses:
-        raise Observed(Failure.HTTP_UNEXPECTED_STATUS_CODE, str(exchange.status))
+        raise ObservedFailure(Failure.HTTP_UNEXPECTED_STATUS_CODE, str(exchange.status))
 
 
 def _request(connection: h11.Connection, target: Target, user_agent: str) -> bytes:
@@ -104,7 +104,7 @@ async def _head(channel: Duplex, connection: h11.Connection) -> h11.Response:
         if isinstance(event, h11.Response):
             return event
         if not isinstance(event, h11.InformationalResponse):
-            raise Observed(Failure.EOF_ERROR, "no answer")
+            raise ObservedFailure(Failure.EOF_ERROR, "no answer")
 
 
 async def _next(channel: Duplex, connection: h11.Connection) -> object:
@@ -114,7 +114,7 @@ async def _next(channel: Duplex, connection: h11.Connection) -> object:
             event = connection.next_event()
         except h11.RemoteProtocolError as error:
             if connection.trailing_data[1]:  # the peer had ended
-                raise Observed(Failure.EOF_ERROR, str(error)) from error
+                raise ObservedFailure(Failure.EOF_ERROR, str(error)) from error
             raise
         if event is not h11.NEED_DATA:
             return event
@@ -131,13 +131,13 @@ def _check_redirect(exchange: Exchange, target: Target, fingerprints: Fingerprin
     try:
         host = urlsplit(exchange.location).hostname
     except ValueError as error:
-        raise Observed(Failure.HTTP_INVALID_REDIRECT_LOCATION_HOST, exchange.location) from error
+        raise ObservedFailure(Failure.HTTP_INVALID_REDIRECT_LOCATION_HOST, exchange.location) from error
     if host is None:
         return  # a path: it stays on the host
     if (page := fingerprints.in_redirect(host)) is not None:
-        raise Observed(Failure.BLOCKPAGE, page)
+        raise ObservedFailure(Failure.BLOCKPAGE, page)
     if not target.may_redirect_to(host):
-        raise Observed(Failure.HTTP_UNEXPECTED_REDIRECT_URL, exchange.location)
+        raise ObservedFailure(Failure.HTTP_UNEXPECTED_REDIRECT_URL, exchange.location)
 
 
 async def _in_time(body: _Body, target: Target, exchange: Exchange) -> None:
@@ -156,6 +156,6 @@ async def _in_time(body: _Body, target: Target, exchange: Exchange) -> None:
             if not stretch.expired():
                 raise
         if 0 < exchange.body_bytes - before < floor:
-            raise Observed(
+            raise ObservedFailure(
                 Failure.THROTTLED, f"{exchange.body_bytes - before} bytes in {target.slow_seconds} s"
             )

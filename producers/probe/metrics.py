@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from producers.failures import Stage
 from producers.probe.attempt import Outcome
-from producers.probe.schedule import Tally
+from producers.probe.schedule import ScheduleTotals
 from producers.probe.sink import Dropped, Sink
 
 _STEP_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -33,7 +33,7 @@ class ProbeMetrics:
         self,
         registry: CollectorRegistry,
         platforms: Iterable[str],
-        tally: Tally,
+        tally: ScheduleTotals,
         sink: Callable[[], Sink | None],
     ) -> None:
         self._results = Counter(
@@ -73,7 +73,7 @@ class ProbeMetrics:
 class _Read(Collector):
     """Figures that others keep, read when the page is asked for."""
 
-    def __init__(self, tally: Tally, sink: Callable[[], Sink | None]) -> None:
+    def __init__(self, tally: ScheduleTotals, sink: Callable[[], Sink | None]) -> None:
         self._tally = tally
         self._sink = sink
 

@@ -109,7 +109,7 @@ class Timetable:
 
 
 @dataclass(slots=True)
-class Tally:
+class ScheduleTotals:
     """What the schedule did."""
 
     started: int = 0
@@ -130,7 +130,7 @@ async def run(
     per_target_max: int,
     stop: asyncio.Event,
     clock: Callable[[], float],
-    tally: Tally,
+    tally: ScheduleTotals,
 ) -> None:
     """Measure each target when it is due, until `stop`; then wait for what is under way.
 

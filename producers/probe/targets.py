@@ -45,7 +45,7 @@ class TargetsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """Where a target is, as its URL says.
 
     `host` is in ASCII and small letters. `is_address` says that it needs no look-up. `path` is what is asked for.
@@ -58,11 +58,11 @@ class Place:
     is_address: bool
 
 
-def read_place(url: str) -> Place:
+def read_place(url: str) -> Endpoint:
     """Take a target's URL apart. Raises ValueError with the remedy.
 
     >>> read_place("https://www.Example.org/robots.txt?x=1")
-    Place(scheme='https', host='www.example.org', port=443, path='/robots.txt?x=1', is_address=False)
+    Endpoint(scheme='https', host='www.example.org', port=443, path='/robots.txt?x=1', is_address=False)
     """
     try:
         parts = urlsplit(url)
@@ -83,7 +83,7 @@ def read_place(url: str) -> Place:
         raise ValueError("write what is not plain ASCII in the path as %XX")
     host, is_address = _host_of(parts)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Place(parts.scheme, host, port, path, is_address)
+    return Endpoint(parts.scheme, host, port, path, is_address)
 
 
 def _host_of(parts: SplitResult) -> tuple[str, bool]:
@@ -161,7 +161,7 @@ class Target(BaseModel):
     slow_seconds: float = Field(3.0, gt=0, le=300)
 
     @cached_property
-    def place(self) -> Place:
+    def place(self) -> Endpoint:
         """Where it is."""
         return read_place(self.url)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from producers.failures import Failure
-from producers.probe.classify import Observed
+from producers.probe.classify import ObservedFailure
 from producers.probe.tcp import Channel
 
 _READ_BYTES: Final = 65_536
@@ -63,7 +63,7 @@ class TlsChannel:
             except ssl.SSLWantReadError:
                 await self._flush()
                 if not await self._feed():
-                    raise Observed(Failure.EOF_ERROR, "the peer ended during the handshake") from None
+                    raise ObservedFailure(Failure.EOF_ERROR, "the peer ended during the handshake") from None
             except ssl.SSLError:
                 self._plain.send_now(self._to_peer.read())  # the alert that tells the peer why
                 raise

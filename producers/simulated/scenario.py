@@ -23,7 +23,7 @@ from producers.failures import Failure, Stage
 from producers.records import ProbeResult, Timings
 
 
-class Fact(NamedTuple):
+class PublishedFact(NamedTuple):
     """Something published: when it was so (None where only the day is known), what, and where it is said."""
 
     time: datetime | None
@@ -67,50 +67,50 @@ _SIASAT: Final = (
     "https://www.siasat.com/internet-disrupted-in-pakistan-as-imran-khan-launches-virtual-campaign-2951331/"
 )
 
-FACTS: Final[tuple[Fact, ...]] = (
-    Fact(
+FACTS: Final[tuple[PublishedFact, ...]] = (
+    PublishedFact(
         _utc("2024-01-07T12:00"),
         "Downdetector's Pakistani page shows trouble with Google's services and with PTCL around 17:00 local time",
         _DAILY_PAKISTAN,
     ),
-    Fact(
+    PublishedFact(
         _utc("2024-01-07T12:30"),
         "first complaints shortly after 17:30 local time, from Lahore, Karachi and Islamabad",
         _RECORDER_7,
     ),
-    Fact(
+    PublishedFact(
         None,
         "NetBlocks, in the evening of 7 January: a nation-scale disruption of X/Twitter, Facebook, Instagram and "
         "YouTube across Pakistan (the report of it was last changed at 14:38 UTC)",
         _RECORDER_7,
     ),
-    Fact(
+    PublishedFact(
         _utc("2024-01-07T16:00"),
         "announced start of the PTI party's online fundraising telethon, 21:00 local time",
         _SIASAT,
     ),
-    Fact(
+    PublishedFact(
         _utc("2024-01-20T13:40"),
         "first complaints at 18:40 local time, of X, Facebook, Instagram and YouTube",
         _RECORDER_20,
     ),
-    Fact(
+    PublishedFact(
         _utc("2024-01-20T14:12"),
         "NetBlocks: a nation-scale disruption of X/Twitter, Facebook, Instagram and YouTube across Pakistan, as "
         "PTI launches its second virtual gathering",
         _NATION,
     ),
-    Fact(
+    PublishedFact(
         None,
         "the regulator PTA, on 20 January, first: the internet is fully operational, no cable is affected",
         _TIMES,
     ),
-    Fact(
+    PublishedFact(
         _utc("2024-01-20T15:00"),
         "announced start of PTI's online rally, 20:00 local time (Business Recorder has 19:00)",
         _NATION,
     ),
-    Fact(
+    PublishedFact(
         None,
         "PTA, late on 20 January: a technical fault, rectified; services fully restored nationwide",
         _WION,
@@ -149,7 +149,7 @@ TARGETS: Final[dict[str, str]] = {
 }
 
 
-class _Network(NamedTuple):
+class _ScenarioNetwork(NamedTuple):
     asn: int
     name: str
     vantages: tuple[tuple[str, str], ...]  # (name, ISO 3166-2 region)
@@ -158,13 +158,17 @@ class _Network(NamedTuple):
 
 
 #: AS numbers and names as registered with APNIC.
-NETWORKS: Final[tuple[_Network, ...]] = (
-    _Network(17557, "PTCL", (("lhe-01", "PK-PB"), ("khi-01", "PK-SD"), ("isb-01", "PK-IS")), 0.93, 0.05),
-    _Network(45669, "Jazz", (("lhe-02", "PK-PB"), ("khi-02", "PK-SD"), ("pew-01", "PK-KP")), 0.90, 0.08),
-    _Network(59257, "Zong", (("isb-02", "PK-IS"), ("pew-02", "PK-KP")), 0.88, 0.10),
-    _Network(24499, "Telenor", (("isb-03", "PK-IS"), ("lhe-03", "PK-PB")), 0.86, 0.11),
-    _Network(9541, "Cybernet", (("khi-03", "PK-SD"), ("lhe-04", "PK-PB")), 0.72, 0.20),
-    _Network(23674, "Nayatel", (("isb-04", "PK-IS"), ("isb-05", "PK-IS")), 0.16, 0.06),
+NETWORKS: Final[tuple[_ScenarioNetwork, ...]] = (
+    _ScenarioNetwork(
+        17557, "PTCL", (("lhe-01", "PK-PB"), ("khi-01", "PK-SD"), ("isb-01", "PK-IS")), 0.93, 0.05
+    ),
+    _ScenarioNetwork(
+        45669, "Jazz", (("lhe-02", "PK-PB"), ("khi-02", "PK-SD"), ("pew-01", "PK-KP")), 0.90, 0.08
+    ),
+    _ScenarioNetwork(59257, "Zong", (("isb-02", "PK-IS"), ("pew-02", "PK-KP")), 0.88, 0.10),
+    _ScenarioNetwork(24499, "Telenor", (("isb-03", "PK-IS"), ("lhe-03", "PK-PB")), 0.86, 0.11),
+    _ScenarioNetwork(9541, "Cybernet", (("khi-03", "PK-SD"), ("lhe-04", "PK-PB")), 0.72, 0.20),
+    _ScenarioNetwork(23674, "Nayatel", (("isb-04", "PK-IS"), ("isb-05", "PK-IS")), 0.16, 0.06),
 )
 
 #: Truth, as `netdusk backtest --labels` reads it.
@@ -258,7 +262,7 @@ def pakistan(
     yield from _write(random, seed, columns, cut)
 
 
-class _Columns(NamedTuple):
+class _ProbeColumns(NamedTuple):
     """One row a probe, in order of time."""
 
     time: NDArray[np.float64]  # seconds since 1970
@@ -293,7 +297,7 @@ def _schedule(
 
 def _probes(
     random: np.random.Generator, schedule: tuple[NDArray[np.float64], NDArray[np.float64]]
-) -> _Columns:
+) -> _ProbeColumns:
     """When each vantage probes each platform: a network's probes are spread evenly over a round, with a jitter."""
     grid, rounds = schedule
     count = int(rounds[-1])
@@ -312,10 +316,10 @@ def _probes(
             platforms.append(np.full(count, platform))
     time = np.concatenate(times).round(3)
     order = np.argsort(time, kind="stable")
-    return _Columns(time[order], np.concatenate(vantages)[order], np.concatenate(platforms)[order])
+    return _ProbeColumns(time[order], np.concatenate(vantages)[order], np.concatenate(platforms)[order])
 
 
-def _cut(random: np.random.Generator, evening: Evening, columns: _Columns) -> NDArray[np.bool_]:
+def _cut(random: np.random.Generator, evening: Evening, columns: _ProbeColumns) -> NDArray[np.bool_]:
     """Which probes meet the block: a network's platforms fall within a minute of each other, networks apart."""
     starts = _spread(random, len(NETWORKS), ONSET_SPREAD_SECONDS - 60)
     restores = _spread(random, len(NETWORKS), RESTORE_SPREAD_SECONDS - 30)
@@ -348,7 +352,7 @@ _NOISE: Final[tuple[tuple[float, Stage, Failure], ...]] = (
 
 
 def _write(
-    random: np.random.Generator, seed: int, columns: _Columns, cut: NDArray[np.bool_]
+    random: np.random.Generator, seed: int, columns: _ProbeColumns, cut: NDArray[np.bool_]
 ) -> Iterator[ProbeResult]:
     n = len(columns.time)
     network = _NETWORK_OF[columns.vantage]
@@ -391,7 +395,7 @@ def _write(
         )
 
 
-def _ended(network: _Network, way: float, cut: bool, noise: bool) -> tuple[Stage, Failure] | None:
+def _ended(network: _ScenarioNetwork, way: float, cut: bool, noise: bool) -> tuple[Stage, Failure] | None:
     """How an attempt ended: None where it went well."""
     if cut:
         if way < network.reset:

@@ -3,10 +3,10 @@
 One `Simulation` (a world, a seed, a number of days) has two faces that show the same results:
 
 - `windows()`: NumPy columns, one entry a closed window, with the fields of `detectors.readings.Counts`, for millions
-  of results a second. Post codes index `posts`; mechanism codes index the `mechanisms` given (code 0 is success)::
+  of results a second. Monitor codes index `monitors`; mechanism codes index `mechanisms` (0 is success)::
 
       simulation = Simulation(WORLDS["blackout"], seed=1, days=30, mechanisms=MECHANISMS)
-      bank.add_posts([PostKey(*post) for post in simulation.posts])
+      bank.add_monitors([MonitorKey(*monitor) for monitor in simulation.monitors])
       for window in simulation.windows():
           reading = bank.close(Counts(*window), watch)
       simulation.labels  # the truth, in the format that `netdusk backtest --labels` reads
@@ -65,7 +65,7 @@ _NOISE_SHARES: Final = np.array([0.55, 0.2, 0.15, 0.1])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class EventKind:
     """One kind of event: how long it lasts, whom it strikes and how."""
 
     text: str
@@ -80,35 +80,35 @@ class Kind:
     nights: tuple[int, int] = (0, 0)  # a series of nights at the same hour
 
 
-KINDS: Final[Mapping[str, Kind]] = {
-    "blackout": Kind(text="one to three platforms, on all networks at once", hours=(1, 8)),
-    "network": Kind(text="one to three platforms, on one network of four", hours=(1, 8), networks="one"),
-    "throttle": Kind(
+KINDS: Final[Mapping[str, EventKind]] = {
+    "blackout": EventKind(text="one to three platforms, on all networks at once", hours=(1, 8)),
+    "network": EventKind(text="one to three platforms, on one network of four", hours=(1, 8), networks="one"),
+    "throttle": EventKind(
         text="slower and slower over half an hour or an hour, with timeouts",
         hours=(4, 10),
         drop=(0.25, 0.45),
         ramp_seconds=(1800, 3600),
         slower=(4, 8),
     ),
-    "partial": Kind(text="8 to 20 points of reachability lost", hours=(3, 8), drop=(0.08, 0.20)),
-    "global": Kind(
+    "partial": EventKind(text="8 to 20 points of reachability lost", hours=(3, 8), drop=(0.08, 0.20)),
+    "global": EventKind(
         text="the platform itself is down: every country, and the controls",
         hours=(0.5, 2),
         label="global",
         drop=(0.85, 0.95),
     ),
-    "blip": Kind(text="ten minutes of a full block", hours=(1 / 6, 1 / 6), onset_spread_seconds=20.0),
-    "shutdown": Kind(text="silence: no results from any network", hours=(1, 8), label="connectivity"),
-    "nightly": Kind(
+    "blip": EventKind(text="ten minutes of a full block", hours=(1 / 6, 1 / 6), onset_spread_seconds=20.0),
+    "shutdown": EventKind(text="silence: no results from any network", hours=(1, 8), label="connectivity"),
+    "nightly": EventKind(
         text="silence at the same hours of three to five nights",
         hours=(5, 5),
         label="connectivity",
         nights=(3, 5),
     ),
-    "mobile": Kind(
+    "mobile": EventKind(
         text="one to three platforms, on the mobile networks (half of them)", hours=(2, 8), networks="mobile"
     ),
-    "rollout": Kind(
+    "rollout": EventKind(
         text="one network after another, 5 to 20 minutes apart",
         hours=(3, 8),
         onset_spread_seconds=0.0,
@@ -194,7 +194,7 @@ WORLDS: Final[Mapping[str, World]] = {
 }
 
 
-class Post(NamedTuple):
+class Monitor(NamedTuple):
     """One vantage that watches one platform; the fields of `detectors.readings.PostKey`."""
 
     platform: str
@@ -205,12 +205,12 @@ class Post(NamedTuple):
     simulated: bool
 
 
-class Window(NamedTuple):
+class WindowRows(NamedTuple):
     """What one window held, a row a result; the fields of `detectors.readings.Counts`, in that order."""
 
     start: int
     end: int
-    post: NDArray[np.int32]
+    monitor: NDArray[np.int32]
     ok: Bools
     mechanism: NDArray[np.int16]
     control: NDArray[np.int8]
@@ -236,7 +236,7 @@ class DayOfCounts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Event:
+class _Disruption:
     """One event in one country. Times are seconds since 1970; networks are indices."""
 
     name: str
@@ -251,11 +251,11 @@ class _Event:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _DayResults:
     """The results of one day, in order of time."""
 
     time: Floats
-    post: Ints
+    monitor: Ints
     ok: Bools
     mechanism: Ints
     control: NDArray[np.int8]
@@ -270,7 +270,7 @@ class Simulation:
 
     Attributes
     ----------
-    posts
+    monitors
         Every vantage at every platform; `windows()` and the codes in it follow this order.
     cells
         Every series; the rows of `days_of_counts()`.
@@ -291,7 +291,7 @@ class Simulation:
     seed: int
     days: int
     mechanisms: Sequence[str] = MECHANISMS
-    posts: list[Post] = field(init=False)
+    monitors: list[Monitor] = field(init=False)
     cells: list[Cell] = field(init=False)
     labels: list[dict[str, Any]] = field(init=False)
 
@@ -310,8 +310,8 @@ class Simulation:
             for network in range(world.networks)
             for platform in world.platforms
         ]
-        self.posts = [
-            Post(
+        self.monitors = [
+            Monitor(
                 cell.platform,
                 cell.country,
                 f"{cell.country}-{1 + vantage % 2:02d}",
@@ -323,7 +323,7 @@ class Simulation:
             for vantage in range(world.vantages)
         ]
         platforms, n = len(world.platforms), world.vantages
-        at = np.arange(len(self.posts))
+        at = np.arange(len(self.monitors))
         self._cell_of = at // n
         self._platform_of = self._cell_of % platforms
         self._line_of = self._cell_of // platforms  # country and network
@@ -338,21 +338,21 @@ class Simulation:
 
     # the faces
 
-    def windows(self) -> Iterator[Window]:
+    def windows(self) -> Iterator[WindowRows]:
         """Every window of the run, the empty ones too."""
         for day, rows in self._run():
             start = BEGIN + day * DAY_SECONDS
             of = ((rows.time - start) // WINDOW_SECONDS).astype(np.int64)
             bounds = np.searchsorted(of, np.arange(DAY_SECONDS // WINDOW_SECONDS + 1))
-            post, mechanism = rows.post.astype(np.int32), self._code[rows.mechanism]
+            monitor, mechanism = rows.monitor.astype(np.int32), self._code[rows.mechanism]
             ttfb, throughput = rows.ttfb_ms.astype(np.float32), rows.throughput.astype(np.float32)
             for i in range(DAY_SECONDS // WINDOW_SECONDS):
                 cut = slice(bounds[i], bounds[i + 1])
                 begin = start + i * WINDOW_SECONDS
-                yield Window(
+                yield WindowRows(
                     begin,
                     begin + WINDOW_SECONDS,
-                    post[cut],
+                    monitor[cut],
                     rows.ok[cut],
                     mechanism[cut],
                     rows.control[cut],
@@ -367,7 +367,7 @@ class Simulation:
         for day, rows in self._run():
             start = BEGIN + day * DAY_SECONDS
             of = ((rows.time - start) // WINDOW_SECONDS).astype(np.int64)
-            place = self._cell_of[rows.post] * windows + of
+            place = self._cell_of[rows.monitor] * windows + of
             size = shape[0] * shape[1]
             measured = ~np.isnan(rows.ttfb_ms)
             times = np.bincount(place[measured], rows.ttfb_ms[measured], size)
@@ -394,7 +394,7 @@ class Simulation:
             steps = _early_steps(self._random(4, day), len(rows.time)).round(1).T.tolist()
             columns = (
                 rows.time,
-                rows.post,
+                rows.monitor,
                 rows.mechanism,
                 rows.control,
                 rows.ttfb_ms,
@@ -403,7 +403,7 @@ class Simulation:
             )
             lists = zip(*(column.tolist() for column in columns), steps, strict=True)
             for time, code, way, checked, ttfb, speed, size, early in lists:
-                post = self.posts[code]
+                monitor = self.monitors[code]
                 stage, failure = ways[way]
                 if stage is None:
                     ttfb = round(ttfb, 3)
@@ -416,12 +416,12 @@ class Simulation:
                 yield ProbeResult(
                     id=f"sim-{self.seed}-{serial:08x}",
                     time=datetime.fromtimestamp(time, UTC),
-                    platform=post.platform,
-                    target=f"https://{post.platform}.example/",
-                    country=post.country,
-                    region=post.region,
-                    asn=post.asn,
-                    vantage=post.vantage,
+                    platform=monitor.platform,
+                    target=f"https://{monitor.platform}.example/",
+                    country=monitor.country,
+                    region=monitor.region,
+                    asn=monitor.asn,
+                    vantage=monitor.vantage,
                     ok=stage is None,
                     stage=stage,
                     failure=failure,
@@ -452,7 +452,7 @@ class Simulation:
         self._wander_cell = 0.20 * world.drift * _walk(random, cells, self.days)
         self._ttfb_log = random.normal(math.log(220.0), 0.3, cells)
         self._speed_log = random.normal(math.log(400_000.0), 0.4, cells)
-        self._phase = random.random(len(self.posts))
+        self._phase = random.random(len(self.monitors))
         self._burst_phase = random.random(lines * world.vantages)
         grid = np.arange(self.days * 24 + 1) * 3600.0
         hour = (grid / 3600) % 24
@@ -484,11 +484,11 @@ class Simulation:
             zip(lines.tolist(), start.tolist(), (start + lasting).tolist(), share.tolist(), strict=True)
         )
 
-    def _plan(self, random: np.random.Generator) -> list[_Event]:
+    def _plan(self, random: np.random.Generator) -> list[_Disruption]:
         """The events of every country, never two at once in one."""
         world = self.world
         last = BEGIN + self.days * DAY_SECONDS - 3 * 3600
-        events: list[_Event] = []
+        events: list[_Disruption] = []
         local = [name for name in world.events if name != "global"]
         free = np.full(world.countries, BEGIN + world.warmup_days * DAY_SECONDS)
         turn = int(random.integers(0, max(1, len(world.events))))
@@ -522,7 +522,7 @@ class Simulation:
         places: Sequence[int],
         times: Sequence[float],
         lasting: float,
-    ) -> list[_Event]:
+    ) -> list[_Disruption]:
         world, kind = self.world, KINDS[name]
         count = len(world.platforms)
         struck = 1 if name == "global" or count == 1 else int(random.integers(1, min(3, count - 1) + 1))
@@ -556,7 +556,7 @@ class Simulation:
                 begin -= begin[touched].min() - start
                 end = start + lasting + np.minimum(spread[::-1], 60.0)
                 made.append(
-                    _Event(
+                    _Disruption(
                         name,
                         place,
                         platforms,
@@ -599,46 +599,46 @@ class Simulation:
 
     # what is drawn a day at a time
 
-    def _run(self) -> Iterator[tuple[int, _Rows]]:
-        times, posts = np.empty(0), np.empty(0, dtype=np.int64)
+    def _run(self) -> Iterator[tuple[int, _DayResults]]:
+        times, monitors = np.empty(0), np.empty(0, dtype=np.int64)
         for day in range(self.days):
-            new_times, new_posts = self._schedule(day)
-            times, posts = np.concatenate((times, new_times)), np.concatenate((posts, new_posts))
+            new_times, new_monitors = self._schedule(day)
+            times, monitors = np.concatenate((times, new_times)), np.concatenate((monitors, new_monitors))
             here = times < BEGIN + (day + 1) * DAY_SECONDS
             order = np.argsort(times[here], kind="stable")
-            yield day, self._outcomes(day, times[here][order], posts[here][order])
-            times, posts = times[~here], posts[~here]
+            yield day, self._outcomes(day, times[here][order], monitors[here][order])
+            times, monitors = times[~here], monitors[~here]
 
     def _schedule(self, day: int) -> tuple[Floats, Ints]:
-        """When each post's probes of this day begin: its own phase, a jitter, and the burst where there is one."""
+        """When each monitor's probes of this day begin: its own phase, a jitter, and the burst where there is one."""
         random = self._random(1, day)
         edge = BEGIN + np.array([day, day + 1]) * float(DAY_SECONDS)
         first, last = np.ceil(np.interp(edge, self._grid, self._rounds)[:, None] - self._phase).astype(
             np.int64
         )
         counts = last - first
-        post = np.repeat(np.arange(len(self.posts)), counts)
-        turn = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + first[post]
-        due = turn + self._phase[post] + 0.5 * random.random(len(post))
+        monitor = np.repeat(np.arange(len(self.monitors)), counts)
+        turn = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + first[monitor]
+        due = turn + self._phase[monitor] + 0.5 * random.random(len(monitor))
         time = np.interp(due, self._rounds, self._grid)
         if self.world.burst_minutes > 0:
             period = self.world.burst_minutes * 60
-            shifted = time + self._burst_phase[self._vantage_of[post]] * period
+            shifted = time + self._burst_phase[self._vantage_of[monitor]] * period
             share = (shifted % period) / period
             time = time - shifted % period + period - 60 * (1 - share)
         time = np.floor(time * 1000) / 1000  # as records have it
         kept = time < self._grid[-1]
-        return time[kept], post[kept]
+        return time[kept], monitor[kept]
 
-    def _outcomes(self, day: int, time: Floats, post: Ints) -> _Rows:
+    def _outcomes(self, day: int, time: Floats, monitor: Ints) -> _DayResults:
         random = self._random(2, day)
         for vantage, begin, end in self._losses:
             if begin < BEGIN + (day + 1) * DAY_SECONDS and end > BEGIN + day * DAY_SECONDS:
-                kept = (self._vantage_of[post] != vantage) | (time < begin) | (time >= end)
-                time, post = time[kept], post[kept]
+                kept = (self._vantage_of[monitor] != vantage) | (time < begin) | (time >= end)
+                time, monitor = time[kept], monitor[kept]
         n = len(time)
         minute = ((time - BEGIN - day * DAY_SECONDS) // 60).astype(np.int64)
-        cell, line = self._cell_of[post], self._line_of[post]
+        cell, line = self._cell_of[monitor], self._line_of[monitor]
         ok = random.random(n) < self._chances(random, day)[cell, minute]
         mechanism = random.choice(_NOISE, n, p=_NOISE_SHARES)
         hour = (time / 3600) % 24
@@ -654,17 +654,17 @@ class Simulation:
         silent = np.zeros(n, dtype=bool)
         for number, event in enumerate(self._events):
             if self._today(event, day):
-                rows = self._struck(event, time, post)
+                rows = self._struck(event, time, monitor)
                 own = self._random(3, day, number)
                 if KINDS[event.name].label == "connectivity":
                     silent[rows] |= own.random(len(rows)) < 0.995
                     continue
-                since = time[rows] - event.begin[self._network_of[post[rows]]]
+                since = time[rows] - event.begin[self._network_of[monitor[rows]]]
                 ramp = np.minimum(1.0, since / event.ramp) if event.ramp > 0 else np.ones(len(rows))
                 lost = rows[own.random(len(rows)) < event.drop * ramp]
                 lost = lost[ok[lost]]
                 ok[lost] = False
-                mechanism[lost] = event.mechanism[self._network_of[post[lost]]]
+                mechanism[lost] = event.mechanism[self._network_of[monitor[lost]]]
                 ttfb[rows] *= 1 + (event.slower - 1) * ramp
                 speed[rows] /= 1 + (event.slower - 1) * ramp
                 if event.name == "global":
@@ -672,9 +672,9 @@ class Simulation:
         kept = ~silent
         mechanism = np.where(ok, 0, mechanism)
         ttfb, speed = np.where(ok, ttfb, np.nan), np.where(ok, speed, np.nan)
-        return _Rows(
+        return _DayResults(
             time[kept],
-            post[kept],
+            monitor[kept],
             ok[kept],
             mechanism[kept],
             control[kept],
@@ -704,14 +704,16 @@ class Simulation:
             chance = random.beta(chance * trust, (1 - chance) * trust)
         return chance
 
-    def _today(self, event: _Event, day: int) -> bool:
+    def _today(self, event: _Disruption, day: int) -> bool:
         begins = BEGIN + day * DAY_SECONDS
         touched = np.isfinite(event.begin)
         return bool(event.begin[touched].min() < begins + DAY_SECONDS and event.end[touched].max() > begins)
 
-    def _struck(self, event: _Event, time: Floats, post: Ints) -> Ints:
-        network = self._network_of[post]
-        struck = (self._country_of[post] == event.country) & np.isin(self._platform_of[post], event.platforms)
+    def _struck(self, event: _Disruption, time: Floats, monitor: Ints) -> Ints:
+        network = self._network_of[monitor]
+        struck = (self._country_of[monitor] == event.country) & np.isin(
+            self._platform_of[monitor], event.platforms
+        )
         struck &= (time >= event.begin[network]) & (time < event.end[network])
         return np.flatnonzero(struck)
 

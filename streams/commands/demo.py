@@ -17,9 +17,9 @@ from rich.console import Console
 
 from producers.simulated import scenario
 from streams.local.broker import BrokerError
-from streams.local.demo import Seen, board, compare, demo_settings, run
+from streams.local.demo import DemoResult, board, compare, demo_settings, run
 from streams.local.live import Show, timeline
-from streams.local.stack import ChildError, House
+from streams.local.stack import ChildError, Stack
 from streams.records import encode
 from streams.settings import SettingsError, load, with_bootstrap
 
@@ -59,9 +59,9 @@ def demo(
     overrides["NETDUSK_HTTP__PORT"] = str(port)
     console = Console(stderr=as_json)
     with tempfile.TemporaryDirectory(prefix="netdusk-demo-") as folder:
-        house = House(settings, Path(folder), embedded=bootstrap is None, overrides=overrides)
+        stack = Stack(settings, Path(folder), embedded=bootstrap is None, overrides=overrides)
         try:
-            seen = asyncio.run(_demo(house, console, speed=speed, seed=seed, evenings=evenings, hold=hold))
+            seen = asyncio.run(_demo(stack, console, speed=speed, seed=seed, evenings=evenings, hold=hold))
         except (BrokerError, ChildError, KafkaError, OSError) as error:
             console.print(f"[bold red]the demonstration could not go on:[/] {error}", highlight=False)
             raise typer.Exit(2) from error
@@ -73,22 +73,22 @@ def demo(
         sys.stdout.write(orjson.dumps({"demo": _facts(seen)}).decode() + "\n")
 
 
-async def _demo(house: House, console: Console, *, hold: bool, **how: Any) -> Seen:
-    async with house:
+async def _demo(stack: Stack, console: Console, *, hold: bool, **how: Any) -> DemoResult:
+    async with stack:
         with Show(board(), console) as show:
-            seen = await run(house, show, **how)
+            seen = await run(stack, show, **how)
         _conclude(seen, how["evenings"], console)
         if hold:
             console.print(
-                f"\n{house.worker_url}/metrics and the broker {house.settings.kafka.bootstrap} stay until Ctrl-C; "
-                f"netdusk incidents --all --bootstrap {house.settings.kafka.bootstrap}"
+                f"\n{stack.worker_url}/metrics and the broker {stack.settings.kafka.bootstrap} stay until Ctrl-C; "
+                f"netdusk incidents --all --bootstrap {stack.settings.kafka.bootstrap}"
             )
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
         return seen
 
 
-def _conclude(seen: Seen, evenings: list[str], console: Console) -> None:
+def _conclude(seen: DemoResult, evenings: list[str], console: Console) -> None:
     for found in scenario.EVENINGS:
         if found.name not in evenings:
             continue
@@ -112,7 +112,7 @@ def _conclude(seen: Seen, evenings: list[str], console: Console) -> None:
     console.print("Sources: " + " ".join(sorted(sources)), style="dim", highlight=False, soft_wrap=True)
 
 
-def _facts(seen: Seen) -> dict[str, Any]:
+def _facts(seen: DemoResult) -> dict[str, Any]:
     return {
         "simulated": True,
         "results": seen.results,

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from producers.records import ProbeResult, encode
 from producers.sources.ooni.platforms import PlatformMapError, Platforms, read_platforms
-from producers.sources.ooni.reader import Reader, Refused
+from producers.sources.ooni.reader import OoniReader, Refused
 from streams.kafka.bulk import BulkSender
 from streams.kafka.client import options, wait_for_broker
 from streams.settings import Settings, SettingsError, load, with_bootstrap
@@ -82,10 +82,10 @@ def ooni(
         platforms = read_platforms(platform_map) if platform_map else Platforms()
     except (PlatformMapError, OSError) as error:
         raise SettingsError(str(error)) from error
-    reader = Reader(
+    reader = OoniReader(
         platforms, country, asn, time.replace(tzinfo=time.tzinfo or UTC) if time else None, simulated
     )
-    counts = Counts(files=len(files))
+    counts = IngestTotals(files=len(files))
     with _Progress(files) as progress:
         results = counts.written(read_all(reader, files, progress.watch))
         if output is None:
@@ -97,7 +97,7 @@ def ooni(
 
 
 @dataclass
-class Counts:
+class IngestTotals:
     """What came of the measurements."""
 
     files: int = 0
@@ -142,7 +142,9 @@ class Counts:
 
 
 def read_all(
-    reader: Reader, files: Iterable[Path], watch: Callable[[Path, BinaryIO], AbstractContextManager[BinaryIO]]
+    reader: OoniReader,
+    files: Iterable[Path],
+    watch: Callable[[Path, BinaryIO], AbstractContextManager[BinaryIO]],
 ) -> Iterator[ProbeResult | Refused]:
     """Every measurement of every file, in order; `watch` sees the bytes go by."""
     for path in files:
@@ -230,7 +232,7 @@ async def _send_all(settings: Settings, results: Iterator[ProbeResult]) -> None:
         await sender.send(chunk)
 
 
-def _show(counts: Counts, as_json: bool, *, to_stderr: bool) -> None:
+def _show(counts: IngestTotals, as_json: bool, *, to_stderr: bool) -> None:
     """The counts; on stderr where the results themselves are on stdout."""
     if as_json:
         typer.echo(orjson.dumps(counts.facts(), option=orjson.OPT_INDENT_2).decode(), err=to_stderr)

@@ -17,10 +17,10 @@ from aiokafka.errors import KafkaError
 from producers.records import decode as decode_probe
 from streams.kafka.alerts import snapshots as all_snapshots
 from streams.kafka.bulk import partition_of
-from streams.kafka.calendar import Almanac
-from streams.kafka.client import Reader
+from streams.kafka.calendar import Calendar
+from streams.kafka.client import TopicReader
 from streams.publish.pages import to_html, to_markdown, to_png
-from streams.publish.report import Report, Span, Tally, build, matching, of_one
+from streams.publish.report import MinuteCounts, Report, Span, build, matching, of_one
 from streams.records import CalendarEvent, HealthRecord, Incident, Kind, decode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 from streams.step.backtest import read_lines
@@ -112,7 +112,7 @@ def _from_files(
         snapshots = of_one(told, wanted)
     except ValueError as error:
         raise SettingsError(f"{incidents}: {error}") from error
-    tally = Tally(snapshots[-1], Span.around(snapshots[-1]))
+    tally = MinuteCounts(snapshots[-1], Span.around(snapshots[-1]))
     if probes is not None:
         tally.add_all(matching(decode_probe(line) for line in read_lines(probes) if line.strip()))
     events = _records(calendar, CalendarEvent) if calendar is not None else []
@@ -149,16 +149,16 @@ async def _from_topics(settings: Settings, wanted: str | None) -> Report:
     except ValueError as error:
         raise SettingsError(f"{settings.topics.alerts}: {error}") from error
     last = snapshots[-1]
-    reader = Reader(settings.kafka)
-    tally = Tally(last, Span.around(last))
+    reader = TopicReader(settings.kafka)
+    tally = MinuteCounts(last, Span.around(last))
     async for value in _values(reader, settings.topics.probes, last, tally.span):
         tally.add_all(matching([decode_probe(value)]))
     health: list[HealthRecord] = []
     if not tally.parts:
         async for value in _values(reader, settings.topics.health, None, tally.span):
             health += _health(value)
-    almanac = Almanac(reader, settings.topics.calendar)
-    await almanac.catch_up()
+    calendar = Calendar(reader, settings.topics.calendar)
+    await calendar.catch_up()
     broker = settings.kafka.bootstrap
     check = [
         f"kcat -C -e -b {shlex.quote(broker)} -t {settings.topics.probes} -o s@{_millis(tally.span)} > results.jsonl",
@@ -168,7 +168,7 @@ async def _from_topics(settings: Settings, wanted: str | None) -> Report:
         snapshots,
         tally,
         settings=settings,
-        events=almanac.events.values(),
+        events=calendar.events.values(),
         others=told,
         health=health,
         check=check,
@@ -179,7 +179,7 @@ def _millis(span: Span) -> int:
     return int(span.start.timestamp() * 1000)
 
 
-async def _values(reader: Reader, topic: str, incident: Incident | None, span: Span) -> Any:
+async def _values(reader: TopicReader, topic: str, incident: Incident | None, span: Span) -> Any:
     """Values written since a time; of one country's partition where the incident has one country."""
     bounds = await reader.since(topic, _millis(span))
     if incident is not None and incident.kind is not Kind.GLOBAL and incident.country and bounds:

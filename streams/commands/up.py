@@ -15,7 +15,7 @@ from rich.console import Console
 from streams.kafka.alerts import follow
 from streams.local.broker import BrokerError
 from streams.local.live import Board, Show
-from streams.local.stack import ChildError, House
+from streams.local.stack import ChildError, Stack
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 
 app = typer.Typer(add_completion=False)
@@ -45,32 +45,32 @@ def up(
     """
     settings = with_bootstrap(load(config), bootstrap)
     console = Console()
-    house = House(settings, folder, config=config, embedded=bootstrap is None, broker_port=broker_port)
+    stack = Stack(settings, folder, config=config, embedded=bootstrap is None, broker_port=broker_port)
     try:
-        asyncio.run(_up(house, console, probe=probe, canary=canary))
+        asyncio.run(_up(stack, console, probe=probe, canary=canary))
     except (BrokerError, ChildError, KafkaError, OSError) as error:
         raise SettingsError(str(error)) from error
 
 
-async def _up(house: House, console: Console, *, probe: bool, canary: bool) -> None:
+async def _up(stack: Stack, console: Console, *, probe: bool, canary: bool) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with house:
-        await house.ready(house.start_worker())
+    async with stack:
+        await stack.ready(stack.start_worker())
         if probe:
-            house.run("probe", "probe")
+            stack.run("probe", "probe")
         if canary:
-            house.run("canary", "canary")
-        console.print(f"broker   {house.settings.kafka.bootstrap}", highlight=False)
-        console.print(f"metrics  {house.worker_url}/metrics", highlight=False)
-        console.print(f"logs     {house.folder}", highlight=False)
-        board = Board("what this machine's netdusk sees", _names(house.settings), simulated=False)
+            stack.run("canary", "canary")
+        console.print(f"broker   {stack.settings.kafka.bootstrap}", highlight=False)
+        console.print(f"metrics  {stack.worker_url}/metrics", highlight=False)
+        console.print(f"logs     {stack.folder}", highlight=False)
+        board = Board("what this machine's netdusk sees", _names(stack.settings), simulated=False)
         with Show(board, console) as show:
             tasks = [
                 asyncio.create_task(stopped.wait()),
-                asyncio.create_task(_listen(house, show)),
-                asyncio.create_task(_look(house, show)),
+                asyncio.create_task(_listen(stack, show)),
+                asyncio.create_task(_look(stack, show)),
             ]
             done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in pending:
@@ -84,14 +84,14 @@ def _names(settings: Settings) -> dict[str, str]:
     return {str(asn): name for asn, name in settings.incidents.network_names.items()}
 
 
-async def _listen(house: House, show: Show) -> None:
-    async for incident in follow(house.settings):
+async def _listen(stack: Stack, show: Show) -> None:
+    async for incident in follow(stack.settings):
         show.incident(incident)
 
 
-async def _look(house: House, show: Show) -> None:
+async def _look(stack: Stack, show: Show) -> None:
     while True:
-        house.check()
-        show.board.take(await house.metrics())
+        stack.check()
+        show.board.take(await stack.metrics())
         show.moment(datetime.now(UTC))
         await asyncio.sleep(_LOOK_SECONDS)

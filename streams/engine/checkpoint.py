@@ -7,7 +7,7 @@ Three kinds of record stand in partition i of the checkpoint topic, for source p
 
 - `Fence`: a new owner. Its offset is the *epoch* of all that this owner writes.
 - `Delta`: one chunk.
-- `Part`: a piece of a snapshot, between deltas.
+- `SnapshotPart`: a piece of a snapshot, between deltas.
 
 `Restorer` reads them and is pure; `CheckpointLog` is the Kafka side. Neither knows what a batch holds.
 """
@@ -69,7 +69,7 @@ class Delta(msgspec.Struct, array_like=True, tag=1, frozen=True):
     skipped: int = 0
 
 
-class Part(msgspec.Struct, array_like=True, tag=2, frozen=True):
+class SnapshotPart(msgspec.Struct, array_like=True, tag=2, frozen=True):
     """Piece `index` of `count` of the snapshot taken when the source stood at `next`; lz4, `crc` of the whole."""
 
     owner: str
@@ -83,19 +83,19 @@ class Part(msgspec.Struct, array_like=True, tag=2, frozen=True):
     data: bytes
 
 
-Record = Fence | Delta | Part
+CheckpointRecord = Fence | Delta | SnapshotPart
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode: Callable[[bytes], Record] = msgspec.msgpack.Decoder(Record).decode
+_decode: Callable[[bytes], CheckpointRecord] = msgspec.msgpack.Decoder(CheckpointRecord).decode
 
 
-def encode(record: Record) -> bytes:
+def encode(record: CheckpointRecord) -> bytes:
     """Write a record: magic, version, CRC-32 of the rest, MessagePack."""
     body = _encode(record)
     return _MAGIC + bytes([VERSION]) + zlib.crc32(body).to_bytes(4, "big") + body
 
 
-def decode(value: bytes | None) -> Record:
+def decode(value: bytes | None) -> CheckpointRecord:
     """Read a record. Raises `DamagedError` for any bytes that `encode` of this version did not write."""
     if value is None or len(value) < _HEADER or value[:3] != _MAGIC:
         raise DamagedError("no checkpoint record")
@@ -147,7 +147,7 @@ class Restored:
 class _Pending:
     """A snapshot whose pieces are still coming."""
 
-    first: Part
+    first: SnapshotPart
     pieces: list[bytes] = field(default_factory=list)
 
 
@@ -163,7 +163,7 @@ class Restorer:
         self._owner: str | None = None
         self._seq: int | None = 0
         self._pending: _Pending | None = None
-        self._base: Part | None = None
+        self._base: SnapshotPart | None = None
         self._snapshot = b""
         self._deltas: list[Delta] = []
         self._next: int | None = None
@@ -200,7 +200,7 @@ class Restorer:
             settings=self._deltas[-1].settings if self._deltas else base.settings,
         )
 
-    def _feed(self, offset: int, record: Record) -> None:
+    def _feed(self, offset: int, record: CheckpointRecord) -> None:
         if isinstance(record, Fence):
             self._epoch, self._owner, self._seq = offset, record.owner, 0
             self._pending = None  # the rest of it will never come
@@ -222,7 +222,7 @@ class Restorer:
         else:
             self._take_part(record)
 
-    def _enter_unseen(self, record: Delta | Part) -> None:
+    def _enter_unseen(self, record: Delta | SnapshotPart) -> None:
         """An owner whose fence was deleted: whatever was read so far came after that fence, from a fenced one."""
         if record.epoch >= self._log_start:
             raise DamagedError(f"its fence, offset {record.epoch}, is not in the log")
@@ -238,7 +238,7 @@ class Restorer:
         self._deltas.append(record)
         self._next = record.next
 
-    def _take_part(self, record: Part) -> None:
+    def _take_part(self, record: SnapshotPart) -> None:
         if record.index == 0:
             if self._next is not None and record.next != self._next:
                 raise DamagedError(
@@ -268,7 +268,7 @@ class Restorer:
 # The Kafka side
 
 
-Reading = Callable[[int, int], AsyncIterator[tuple[int, bytes | None]]]
+ReadRange = Callable[[int, int], AsyncIterator[tuple[int, bytes | None]]]
 
 
 class CheckpointLog:
@@ -286,7 +286,7 @@ class CheckpointLog:
     """
 
     def __init__(
-        self, producer: Any, read: Reading, topic: str, partition: int, *, owner: str, settings: str
+        self, producer: Any, read: ReadRange, topic: str, partition: int, *, owner: str, settings: str
     ) -> None:
         self.topic = topic
         self.partition = partition
@@ -328,7 +328,7 @@ class CheckpointLog:
         """Write a piece of a snapshot; returns its offset in the checkpoint topic."""
         return (
             await self._append(
-                lambda seq: Part(
+                lambda seq: SnapshotPart(
                     self.owner,
                     self.epoch,
                     seq,
@@ -342,7 +342,7 @@ class CheckpointLog:
             )
         )[0]
 
-    async def _append(self, make: Callable[[int], Delta | Part]) -> tuple[int, int]:
+    async def _append(self, make: Callable[[int], Delta | SnapshotPart]) -> tuple[int, int]:
         async with self._order:
             seq = self._seq
             self._seq += 1

@@ -48,7 +48,7 @@ class Type(StrEnum):
     HISTOGRAM = "histogram"
 
 
-class Family(NamedTuple):
+class MetricFamily(NamedTuple):
     """A metric: its name, what it says, and the bounds of its histogram where it is one."""
 
     name: str
@@ -64,102 +64,102 @@ _INCIDENT: Final = ("kind", "scope", "country", "platform", "simulated")
 _PLACE: Final = ("kind", "country", "platform", "simulated")
 
 #: Every metric that netdusk makes itself; docs/metrics.md is written from this table.
-FAMILIES: Final[Mapping[str, Family]] = {
+FAMILIES: Final[Mapping[str, MetricFamily]] = {
     family.name: family
     for family in (
         # the world
-        Family(
+        MetricFamily(
             "netdusk_reachability_ratio",
             Type.GAUGE,
             "Share of a network's probes that succeed.",
             _SERIES,
         ),
-        Family(
+        MetricFamily(
             "netdusk_expected_reachability_ratio",
             Type.GAUGE,
             "What a network's share usually is at this hour.",
             _SERIES,
         ),
-        Family(
+        MetricFamily(
             "netdusk_anomaly_score",
             Type.GAUGE,
             "How far a network is from usual; 1.0 is the alarm's threshold for every series.",
             _SERIES,
         ),
-        Family(
+        MetricFamily(
             "netdusk_country_reachability_ratio",
             Type.GAUGE,
             "Share of probes that succeed, over all networks of a country.",
             _COUNTRY,
         ),
-        Family(
+        MetricFamily(
             "netdusk_country_expected_reachability_ratio",
             Type.GAUGE,
             "What a country's share usually is at this hour.",
             _COUNTRY,
         ),
-        Family(
+        MetricFamily(
             "netdusk_country_anomaly_score",
             Type.GAUGE,
             "How far a country is from usual; 1.0 is the alarm's threshold for every series.",
             _COUNTRY,
         ),
-        Family(
+        MetricFamily(
             "netdusk_networks_live",
             Type.GAUGE,
             "Networks that report. Each has one vote; under three nobody is paged.",
             ("country", "simulated"),
         ),
-        Family(
+        MetricFamily(
             "netdusk_vantages_live",
             Type.GAUGE,
             "Vantages that report.",
             ("country", "simulated"),
         ),
-        Family(
+        MetricFamily(
             "netdusk_last_result_timestamp_seconds",
             Type.GAUGE,
             "Start of the newest window with results from a country, seconds since 1970.",
             ("country", "simulated"),
         ),
         # incidents
-        Family(
+        MetricFamily(
             "netdusk_incident_active",
             Type.GAUGE,
             "1 while an incident is open; gone when it is over.",
             _INCIDENT,
         ),
-        Family(
+        MetricFamily(
             "netdusk_incident_confirmed",
             Type.GAUGE,
             "1 where an open incident rests on enough live networks to page somebody, else 0.",
             _INCIDENT,
         ),
-        Family(
+        MetricFamily(
             "netdusk_incident_severity",
             Type.GAUGE,
             "1 minor, 2 major, 3 critical.",
             _PLACE,
         ),
-        Family(
+        MetricFamily(
             "netdusk_incident_mechanism",
             Type.GAUGE,
             "1 for the dominant way of failing, `stage.failure`.",
             ("country", "platform", "mechanism", "simulated"),
         ),
-        Family(
+        MetricFamily(
             "netdusk_incident_onset_timestamp_seconds",
             Type.GAUGE,
             "When an open incident began, seconds since 1970.",
             _PLACE,
         ),
-        Family(
+        MetricFamily(
             "netdusk_incidents_total",
             Type.COUNTER,
             "Incidents opened.",
             ("kind", "scope", "severity"),
         ),
-        Family(
+        MetricFamily(
             "netdusk_detection_delay_seconds",
             Type.HISTOGRAM,
             "From the end of the window that an incident snapshot rests on to its acknowledgement by the broker.",
@@ -167,81 +167,81 @@ FAMILIES: Final[Mapping[str, Family]] = {
             (1, 5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 1800, 3600),
         ),
         # records
-        Family(
+        MetricFamily(
             "netdusk_records_total",
             Type.COUNTER,
             "Results read and acknowledged, by what became of them; ticks are not counted.",
             ("result",),
         ),
-        Family(
+        MetricFamily(
             "netdusk_probes_total",
             Type.COUNTER,
             "Probe results applied; the outcome is `ok` or `stage.failure`.",
             ("platform", "country", "outcome", "simulated"),
         ),
-        Family(
+        MetricFamily(
             "netdusk_watermark_lag_seconds",
             Type.GAUGE,
             "How far behind now everything is decided.",
             ("partition",),
         ),
-        Family(
+        MetricFamily(
             "netdusk_retention_gap_records_total",
             Type.COUNTER,
             "Records that the broker deleted before they were read.",
         ),
-        Family(
+        MetricFamily(
             "netdusk_tick_failures_total",
             Type.COUNTER,
             "Clock ticks that could not be written.",
         ),
         # the engine
-        Family(
+        MetricFamily(
             "netdusk_step_seconds",
             Type.HISTOGRAM,
             "Reading, judging and encoding one chunk.",
             (),
             (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
         ),
-        Family(
+        MetricFamily(
             "netdusk_checkpoint_bytes",
             Type.HISTOGRAM,
             "Size of a checkpoint (a chunk's delta, or a whole snapshot), before the producer compresses it.",
             ("record",),
             tuple(4.0**n * 1024 for n in range(10)),
         ),
-        Family(
+        MetricFamily(
             "netdusk_checkpoint_seconds",
             Type.HISTOGRAM,
             "From a checkpoint sent to its acknowledgement.",
             (),
             (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
         ),
-        Family(
+        MetricFamily(
             "netdusk_restores_total",
             Type.COUNTER,
             "Restores of a partition, by cause.",
             ("cause",),
         ),
-        Family(
+        MetricFamily(
             "netdusk_restore_seconds",
             Type.HISTOGRAM,
             "From a partition's fence to its first read.",
             (),
             (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
         ),
-        Family(
+        MetricFamily(
             "netdusk_partitions",
             Type.GAUGE,
             "Partitions of this worker, by state.",
             ("state",),
         ),
-        Family(
+        MetricFamily(
             "netdusk_series_dropped_total",
             Type.COUNTER,
             "Series left out of a scrape, or results counted under `other`, for want of room (labels.series_max).",
         ),
-        Family(
+        MetricFamily(
             "netdusk_build_info",
             Type.GAUGE,
             "Always 1.",
@@ -261,7 +261,7 @@ class ProbeCount(NamedTuple):
 
 
 @runtime_checkable
-class Observed(Protocol):
+class Observable(Protocol):
     """What the metrics ask of a machine, between two of its steps."""
 
     @property
@@ -382,7 +382,7 @@ class WorldCollector(Collector):
 
     def __init__(
         self,
-        machines: Callable[[], Iterable[tuple[str, Observed]]],
+        machines: Callable[[], Iterable[tuple[str, Observable]]],
         metrics: WorkerMetrics,
         now: Callable[[], float],
     ) -> None:
@@ -417,7 +417,7 @@ class WorldCollector(Collector):
             allowed(country, labels.countries) if country else "",
         )
 
-    def _series(self, machines: Iterable[Observed]) -> Iterator[Metric]:
+    def _series(self, machines: Iterable[Observable]) -> Iterator[Metric]:
         """Where several series share label values (`other`), the worst one stands for all."""
         asns = {str(asn) for asn in self._metrics.labels.asns}
         countries: dict[tuple[str, ...], SeriesGauge] = {}
@@ -450,7 +450,7 @@ class WorldCollector(Collector):
         self._metrics.series_dropped.inc(len(found) - room)
         return dict(itertools.islice(found.items(), room))
 
-    def _pulses(self, machines: Iterable[Observed]) -> Iterator[Metric]:
+    def _pulses(self, machines: Iterable[Observable]) -> Iterator[Metric]:
         networks: dict[tuple[str, ...], float] = {}
         vantages: dict[tuple[str, ...], float] = {}
         last: dict[tuple[str, ...], float] = {}
@@ -466,7 +466,7 @@ class WorldCollector(Collector):
         yield _family("netdusk_vantages_live", vantages)
         yield _family("netdusk_last_result_timestamp_seconds", last)
 
-    def _incidents(self, machines: Iterable[Observed]) -> Iterator[Metric]:
+    def _incidents(self, machines: Iterable[Observable]) -> Iterator[Metric]:
         active: dict[tuple[str, ...], float] = {}
         confirmed: dict[tuple[str, ...], float] = {}
         severity: dict[tuple[str, ...], float] = {}
@@ -491,7 +491,7 @@ class WorldCollector(Collector):
         yield _family("netdusk_incident_onset_timestamp_seconds", onset)
 
 
-def _pulses_of(machine: Observed) -> Sequence[Pulse]:
+def _pulses_of(machine: Observable) -> Sequence[Pulse]:
     return machine.pulses() if isinstance(machine, Pulsing) else ()
 
 

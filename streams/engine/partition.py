@@ -36,7 +36,7 @@ from streams.engine.checkpoint import (
 )
 from streams.engine.metrics import RESULTS, Counting, WorkerMetrics
 from streams.engine.transport import Fetched, join
-from streams.kafka.client import Reader, connect, disconnect, send_together
+from streams.kafka.client import TopicReader, connect, disconnect, send_together
 from streams.machine import PIECE, Batch, Machine, Message, Outbox, Stretch
 from streams.records import Status
 from streams.settings import Settings, fingerprint
@@ -59,7 +59,7 @@ _FEW: Final = 4  # records to a topic that are not worth a batch of their own
 _LAST_SNAPSHOT_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
-class Phase(StrEnum):
+class PartitionState(StrEnum):
     """Where a partition is in its life with this worker."""
 
     RESTORING = "restoring"
@@ -85,7 +85,7 @@ class Gate(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class Pipeline:
     """A source topic and what is done with it: its partition i has its checkpoints in partition i of another."""
 
     topic: str
@@ -109,7 +109,7 @@ class Surroundings:
 
     settings: Settings
     metrics: WorkerMetrics
-    reader: Reader
+    reader: TopicReader
     gate: Gate
     executor: Executor
     restoring: asyncio.Semaphore
@@ -164,10 +164,10 @@ class Partition:
         Present only while running.
     """
 
-    def __init__(self, lane: Lane, tp: TP, around: Surroundings) -> None:
-        self.lane = lane
+    def __init__(self, pipeline: Pipeline, tp: TP, around: Surroundings) -> None:
+        self.pipeline = pipeline
         self.tp = tp
-        self.phase = Phase.RESTORING
+        self.phase = PartitionState.RESTORING
         self.why_stopped: str | None = None
         self.machine: Machine[Any] | None = None
         self.next: int | None = None
@@ -218,7 +218,7 @@ class Partition:
 
     def offer(self, fetched: Fetched, done: Callable[[], None] | None = None) -> None:
         """Take a chunk in; `done` is called once all of it is in the log. Chunks that come too early are let go."""
-        if self.phase is not Phase.RUNNING:
+        if self.phase is not PartitionState.RUNNING:
             return
         parts = fetched.split(self._chunk_records)
         for part in parts:
@@ -240,7 +240,11 @@ class Partition:
     def stuck(self, seconds: float) -> str | None:
         """Why it counts as stuck: work at hand, and none done for so long."""
         idle = time.monotonic() - self.moved_at
-        if self.phase is Phase.STOPPED or idle < seconds or (self.phase is Phase.RUNNING and not self._inbox):
+        if (
+            self.phase is PartitionState.STOPPED
+            or idle < seconds
+            or (self.phase is PartitionState.RUNNING and not self._inbox)
+        ):
             return None
         return f"{self.name} is {self.phase} without progress for {idle:.0f} s"
 
@@ -285,18 +289,18 @@ class Partition:
 
     async def _stop(self, error: CheckpointError) -> None:
         """Stand still, loudly, until a person has looked: going on would make up state."""
-        self.phase = Phase.STOPPED
+        self.phase = PartitionState.STOPPED
         self.why_stopped = str(error)
         log.critical(
-            "partition stopped", partition=self.name, checkpoints=self.lane.checkpoints, why=str(error)
+            "partition stopped", partition=self.name, checkpoints=self.pipeline.checkpoints, why=str(error)
         )
         await self._drop()
 
     async def _drop(self) -> None:
         """Let go of everything, and of the producer: nothing of this life may be sent after the next fence."""
         self._around.gate.shut(self.tp)
-        if self.phase is Phase.RUNNING:
-            self.phase = Phase.RESTORING
+        if self.phase is PartitionState.RUNNING:
+            self.phase = PartitionState.RESTORING
         self.machine = None
         self.next = None
         self._log = None
@@ -324,16 +328,16 @@ class Partition:
         book = CheckpointLog(
             producer,
             self._read_checkpoints,
-            self.lane.checkpoints,
+            self.pipeline.checkpoints,
             self.tp.partition,
             owner=uuid4().hex,
             settings=self._fingerprint,
         )
         async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
             await book.fence()
-        log_start = await around.reader.start_of(self.lane.checkpoints, self.tp.partition)
+        log_start = await around.reader.start_of(self.pipeline.checkpoints, self.tp.partition)
         restored = await book.restore(log_start)
-        machine = self.lane.make()
+        machine = self.pipeline.make()
         if restored.snapshot is not None:
             snapshot = restored.snapshot
             try:
@@ -360,7 +364,7 @@ class Partition:
         if restored.snapshot is None:
             await self._take_snapshot()  # a log without one is a log that was cut
         await around.gate.go_on_from(self.tp, max(self.next, source_start))
-        self.phase = Phase.RUNNING
+        self.phase = PartitionState.RUNNING
         around.gate.open(self.tp)
         self.moved_at = time.monotonic()
         seconds = self.moved_at - began
@@ -375,7 +379,7 @@ class Partition:
         )
 
     async def _read_checkpoints(self, start: int, end: int) -> AsyncIterator[tuple[int, bytes | None]]:
-        records = self._around.reader.records(self.lane.checkpoints, self.tp.partition, start, end)
+        records = self._around.reader.records(self.pipeline.checkpoints, self.tp.partition, start, end)
         async for record in records:
             self._stamp_ms = record.timestamp
             self.moved_at = time.monotonic()
@@ -490,8 +494,8 @@ class Partition:
         A thousand are company enough: where more are to come, they will be there for the next chunk.
         """
         loop = asyncio.get_running_loop()
-        end = loop.time() + max(self._around.settings.worker.chunk_seconds, self.lane.linger_seconds)
-        urgent, looked_at = self.lane.urgent, 0
+        end = loop.time() + max(self._around.settings.worker.chunk_seconds, self.pipeline.linger_seconds)
+        urgent, looked_at = self.pipeline.urgent, 0
         enough = min(PIECE, self._chunk_records)
         while self._waiting < enough and not self._closed.is_set():
             new = [part for part, _ in islice(self._inbox, looked_at, None)]
@@ -622,7 +626,7 @@ class Partition:
         metrics = self._around.metrics
         for result in RESULTS:
             # What we write ourselves for the view over the world is no result; refused, it is a fault all the same.
-            if (count := getattr(outbox, result)) and (self.lane.ticks or result == "rejected"):
+            if (count := getattr(outbox, result)) and (self.pipeline.ticks or result == "rejected"):
                 metrics.records.labels(result).inc(count)
         now = time.time()
         for incident in outbox.incidents:
@@ -664,7 +668,7 @@ class Partition:
             async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
                 await book.append_part(index, pieces, crc, next_offset)
         try:
-            await self._around.reader.delete_before(self.lane.checkpoints, self.tp.partition, first)
+            await self._around.reader.delete_before(self.pipeline.checkpoints, self.tp.partition, first)
         except (KafkaError, OSError) as error:  # the log is longer than it need be, and as right
             log.warning("old checkpoints could not be deleted", partition=self.name, why=repr(error))
 

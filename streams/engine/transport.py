@@ -41,7 +41,7 @@ FETCH_WAIT_MS: Final = 50
 LOG_APPEND_TIME: Final = 1
 
 
-class Record(NamedTuple):
+class KafkaRecord(NamedTuple):
     """What is asked of a record: aiokafka's have more."""
 
     offset: int

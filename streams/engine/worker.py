@@ -30,20 +30,20 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry, generate_latest
 
 from producers.records import TICK_SCHEMA, Tick, encode
-from streams.engine.metrics import Counting, Observed, WorkerMetrics, WorldCollector
-from streams.engine.partition import Lane, Partition, Phase, Surroundings
+from streams.engine.metrics import Counting, Observable, WorkerMetrics, WorldCollector
+from streams.engine.partition import Partition, PartitionState, Pipeline, Surroundings
 from streams.engine.transport import (
     ChunkConsumer,
     ChunkSchema,
     ChunkTransport,
     Fetched,
-    Record,
+    KafkaRecord,
     RecordBatch,
     usable,
 )
 from streams.engine.web import Answers, WebServer
-from streams.kafka.calendar import Almanac, Scheduling
-from streams.kafka.client import Reader, connect, disconnect, ssl_context, wait_for_broker
+from streams.kafka.calendar import Calendar, Scheduling
+from streams.kafka.client import TopicReader, connect, disconnect, ssl_context, wait_for_broker
 from streams.kafka.topics import split_world
 from streams.records import CalendarEvent
 from streams.settings import KafkaSettings, Settings
@@ -64,7 +64,7 @@ _COLLECT: Final = (100_000, 20, 20)  # Python's own: 700, 10, 10
 _SWITCH_SECONDS: Final = 0.02  # Python's own: 0.005
 
 
-def own_lanes(settings: Settings, almanac: Almanac) -> list[Lane]:
+def own_pipelines(settings: Settings, calendar: Calendar) -> list[Pipeline]:
     """Probe results, sharded by country; and how platforms stand in countries, for the view over the world."""
     from streams.incidents import country_name  # noqa: PLC0415
     from streams.step.country import CountryMachine  # noqa: PLC0415  NumPy and the detectors: only a worker pays for them
@@ -74,14 +74,14 @@ def own_lanes(settings: Settings, almanac: Almanac) -> list[Lane]:
 
     def country() -> CountryMachine:
         machine = CountryMachine(settings)
-        almanac.teach(machine)
+        calendar.teach(machine)
         return machine
 
     topics = settings.topics
     return [
         # A tick may close a window, and somebody waits for what comes of it.
-        Lane(topics.probes, topics.checkpoints, country, urgent=lambda value: _TICK in value),
-        Lane(
+        Pipeline(topics.probes, topics.checkpoints, country, urgent=lambda value: _TICK in value),
+        Pipeline(
             topics.health,
             topics.world_checkpoints,
             partial(WorldMachine, settings),
@@ -182,14 +182,16 @@ class Worker:
         self,
         settings: Settings,
         *,
-        lanes: Sequence[Lane] | None = None,
+        pipelines: Sequence[Pipeline] | None = None,
         registry: CollectorRegistry | None = None,
         chunks: bool | None = None,
     ) -> None:
         self.settings = settings
-        self.reader = Reader(settings.kafka)
-        self.almanac = Almanac(self.reader, settings.topics.calendar)
-        self.lanes = {lane.topic: lane for lane in (lanes or own_lanes(settings, self.almanac))}
+        self.reader = TopicReader(settings.kafka)
+        self.calendar = Calendar(self.reader, settings.topics.calendar)
+        self.pipelines = {
+            pipeline.topic: pipeline for pipeline in (pipelines or own_pipelines(settings, self.calendar))
+        }
         self.registry = registry or CollectorRegistry()
         self.metrics = WorkerMetrics(self.registry, settings.labels)
         why_not = usable() if chunks is None else (None if chunks else "switched off")
@@ -245,9 +247,9 @@ class Worker:
             worker_redirect_stdouts=False,
         )
         app.worker = self
-        for lane in self.lanes.values():
+        for pipeline in self.pipelines.values():
             topic = app.topic(
-                lane.topic,
+                pipeline.topic,
                 schema=ChunkSchema() if self.chunks else None,
                 key_type=bytes,
                 value_type=bytes,
@@ -255,7 +257,7 @@ class Worker:
                 value_serializer="raw",
             )
             take = self._take_chunks if self.chunks else self._take_records
-            app.agent(topic, name=f"netdusk.{lane.topic}")(take)
+            app.agent(topic, name=f"netdusk.{pipeline.topic}")(take)
         app.on_partitions_revoked.connect(self._on_revoked)  # type: ignore[arg-type]  # it passes more by name
         app.on_rebalance_complete.connect(self._on_rebalanced)  # type: ignore[arg-type]
         return app
@@ -294,7 +296,7 @@ class Worker:
         """Know what is scheduled before the first window is judged: the broker may have gone since it answered."""
         while True:
             try:
-                await self.almanac.catch_up()
+                await self.calendar.catch_up()
             except (KafkaError, OSError) as error:
                 log.warning("the calendar can't be read yet; trying again", why=repr(error))
                 await asyncio.sleep(_CALENDAR_SECONDS)
@@ -309,16 +311,16 @@ class Worker:
 
     async def _missing_topics(self) -> str | None:
         try:
-            for lane in self.lanes.values():
-                sources = await self.reader.partitions_of(lane.topic)
-                checkpoints = await self.reader.partitions_of(lane.checkpoints)
-                self._widths[lane.topic] = len(sources)
+            for pipeline in self.pipelines.values():
+                sources = await self.reader.partitions_of(pipeline.topic)
+                checkpoints = await self.reader.partitions_of(pipeline.checkpoints)
+                self._widths[pipeline.topic] = len(sources)
                 if not sources:
-                    return f"topic {lane.topic} does not exist"
+                    return f"topic {pipeline.topic} does not exist"
                 if len(checkpoints) < len(sources):
                     return (
-                        f"topic {lane.checkpoints} has {len(checkpoints)} partitions, and needs {len(sources)}, "
-                        f"as many as {lane.topic}"
+                        f"topic {pipeline.checkpoints} has {len(checkpoints)} partitions, and needs {len(sources)}, "
+                        f"as many as {pipeline.topic}"
                     )
         except (KafkaError, OSError) as error:
             return repr(error)
@@ -334,16 +336,16 @@ class Worker:
 
     async def _on_rebalanced(self, app: Any, **_: Any) -> None:
         self._assigned = True
-        mine = {tp for tp in app.consumer.assignment() if tp.topic in self.lanes}
+        mine = {tp for tp in app.consumer.assignment() if tp.topic in self.pipelines}
         for tp in [tp for tp in self.partitions if tp not in mine]:
             await self.partitions.pop(tp).close(_CLOSE_SECONDS)
         for tp in sorted(mine - set(self.partitions)):
-            held = self.partitions[tp] = Partition(self.lanes[tp.topic], tp, self._around)
+            held = self.partitions[tp] = Partition(self.pipelines[tp.topic], tp, self._around)
             held.start()
 
     def _position_of(self, tp: TP) -> int | None:
         held = self.partitions.get(tp)
-        return held.next if held is not None and held.phase is Phase.RUNNING else None
+        return held.next if held is not None and held.phase is PartitionState.RUNNING else None
 
     # records come
 
@@ -361,7 +363,7 @@ class Worker:
             if held is None:
                 continue
             await held.room()
-            record = Record(
+            record = KafkaRecord(
                 message.offset, message.value, round(message.timestamp * 1000), message.timestamp_type
             )
             held.offer(Fetched(message.tp, None, [RecordBatch.of([record])]), event.ack)
@@ -379,7 +381,7 @@ class Worker:
                 places = [
                     tp
                     for tp, held in self.partitions.items()
-                    if held.phase is Phase.RUNNING and held.lane.ticks
+                    if held.phase is PartitionState.RUNNING and held.pipeline.ticks
                 ]
                 if not places:
                     continue
@@ -400,7 +402,7 @@ class Worker:
 
     async def follow_calendar(self) -> None:
         """Tell running machines of scheduled events as they come in."""
-        async for events in self.almanac.follow():
+        async for events in self.calendar.follow():
             for held in list(self.partitions.values()):
                 machine: object = held.machine
                 if isinstance(machine, Scheduling):
@@ -423,17 +425,17 @@ class Worker:
 
     # what the page shows
 
-    def _observed(self) -> list[tuple[str, Observed]]:
-        found: list[tuple[str, Observed]] = []
+    def _observed(self) -> list[tuple[str, Observable]]:
+        found: list[tuple[str, Observable]] = []
         for held in list(self.partitions.values()):
             machine: object = held.machine
-            if held.phase is Phase.RUNNING and isinstance(machine, Observed):
+            if held.phase is PartitionState.RUNNING and isinstance(machine, Observable):
                 found.append((held.name, machine))
         return found
 
     async def _figures(self) -> bytes:
         phases = [held.phase for held in self.partitions.values()]
-        for phase in Phase:
+        for phase in PartitionState:
             self.metrics.partitions.labels(phase.value).set(phases.count(phase))
         return await self._around.compute(self._render)
 
@@ -448,7 +450,7 @@ class Worker:
         """Which partitions are not restored yet; None when all are, or have been stopped."""
         if not self._assigned:
             return "no partitions assigned yet"
-        names = [held.name for held in self.partitions.values() if held.phase is Phase.RESTORING]
+        names = [held.name for held in self.partitions.values() if held.phase is PartitionState.RESTORING]
         return f"restoring {', '.join(sorted(names))}" if names else None
 
     def unready(self) -> str | None:
@@ -456,7 +458,7 @@ class Worker:
         stopped = [
             f"{held.name} is stopped: {held.why_stopped}"
             for held in self.partitions.values()
-            if held.phase is Phase.STOPPED
+            if held.phase is PartitionState.STOPPED
         ]
         return self.restoring() or ("\n".join(stopped) or None)
 

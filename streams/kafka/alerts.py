@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from aiokafka import TopicPartition
 
-from streams.kafka.client import Reader, consumer
+from streams.kafka.client import TopicReader, consumer
 from streams.records import Incident, decode
 from streams.settings import Settings
 
@@ -32,7 +32,7 @@ def parse(value: bytes | None, place: str) -> Incident | None:
 
 async def snapshots(settings: Settings, incident_id: str | None = None) -> list[Incident]:
     """Every snapshot that the topic still has (of one incident, or of all), oldest first, none twice."""
-    reader = Reader(settings.kafka)
+    reader = TopicReader(settings.kafka)
     topic = settings.topics.alerts
     found: dict[tuple[str, int], Incident] = {}
     for partition, (start, end) in (await reader.bounds(topic, await reader.partitions_of(topic))).items():
@@ -57,7 +57,7 @@ def latest(snapshots: Iterable[Incident]) -> list[Incident]:
 async def follow(settings: Settings) -> AsyncIterator[Incident]:
     """Every snapshot from the beginning of the topic, then those that come, for ever; none twice."""
     topic = settings.topics.alerts
-    partitions = await Reader(settings.kafka).partitions_of(topic)
+    partitions = await TopicReader(settings.kafka).partitions_of(topic)
     seen: set[tuple[str, int]] = set()
     async with consumer(settings.kafka) as source:
         source.assign([TopicPartition(topic, partition) for partition in partitions])

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 
-from streams.kafka.client import Reader
+from streams.kafka.client import TopicReader
 from streams.records import CalendarEvent, decode
 
 log = structlog.get_logger()
@@ -31,7 +31,7 @@ class Scheduling(Protocol):
         ...
 
 
-class Almanac:
+class Calendar:
     """What the calendar topic says so far.
 
     Attributes
@@ -40,7 +40,7 @@ class Almanac:
         By event id; a tombstone removes one for machines that start later.
     """
 
-    def __init__(self, reader: Reader, topic: str) -> None:
+    def __init__(self, reader: TopicReader, topic: str) -> None:
         self.events: dict[str, CalendarEvent] = {}
         self._reader = reader
         self._topic = topic

@@ -186,7 +186,7 @@ async def wait_for_broker(kafka: KafkaSettings) -> None:
             await client.close()
 
 
-class Reader:
+class TopicReader:
     """Reads stretches of partitions, by offset, outside of any group."""
 
     def __init__(self, kafka: KafkaSettings) -> None:

@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from streams.kafka.client import Reader, options
+from streams.kafka.client import TopicReader, options
 from streams.settings import Settings, TopicSettings
 
 log = structlog.get_logger()
@@ -38,7 +38,7 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class TopicState:
     """What was found or done about one topic: `made`, `good`, `missing` or `differs`, with the difference."""
 
     topic: Topic
@@ -86,12 +86,12 @@ def split_world(partitions: int) -> str | None:
     )
 
 
-async def ensure(settings: Settings, *, create: bool = True) -> list[Finding]:
+async def ensure(settings: Settings, *, create: bool = True) -> list[TopicState]:
     """Make what is missing, and say how each topic stands. Raises KafkaError where no broker answers."""
     admin = AIOKafkaAdminClient(**options(settings.kafka))
     await admin.start()
     try:
-        reader = Reader(settings.kafka)
+        reader = TopicReader(settings.kafka)
         findings = []
         for topic in wanted(settings.topics):
             partitions = (
@@ -102,7 +102,7 @@ async def ensure(settings: Settings, *, create: bool = True) -> list[Finding]:
             elif create:
                 findings.append(await _make(admin, topic))
             else:
-                findings.append(Finding(topic, "missing"))
+                findings.append(TopicState(topic, "missing"))
         return findings
     finally:
         await admin.close()
@@ -112,16 +112,16 @@ async def _exists(admin: AIOKafkaAdminClient, name: str) -> bool:
     return name in await admin.list_topics()
 
 
-async def _make(admin: AIOKafkaAdminClient, topic: Topic) -> Finding:
+async def _make(admin: AIOKafkaAdminClient, topic: Topic) -> TopicState:
     new = NewTopic(topic.name, topic.partitions, topic.replication, topic_configs=dict(topic.config))
     answer: Any = await admin.create_topics([new])
     for _, code, *text in answer.topic_errors:
         if code == TopicAlreadyExistsError.errno:
-            return Finding(topic, "good", "made by somebody else meanwhile")
+            return TopicState(topic, "good", "made by somebody else meanwhile")
         if code:
             kind = for_code(code)
             raise kind(f"topic {topic.name}: {next(iter(text), None) or kind.__name__}")
-    return Finding(topic, "made")
+    return TopicState(topic, "made")
 
 
 async def _config(admin: AIOKafkaAdminClient, name: str) -> dict[str, str] | None:
@@ -138,7 +138,7 @@ async def _config(admin: AIOKafkaAdminClient, name: str) -> dict[str, str] | Non
     return found or None
 
 
-def _compare(topic: Topic, partitions: int, config: Mapping[str, str] | None) -> Finding:
+def _compare(topic: Topic, partitions: int, config: Mapping[str, str] | None) -> TopicState:
     differences: list[str] = []
     if partitions != topic.partitions:
         means = split_world(partitions) if topic.role == "health" else None
@@ -149,7 +149,7 @@ def _compare(topic: Topic, partitions: int, config: Mapping[str, str] | None) ->
         have = None if config is None else config.get(key)
         if have is not None and _policies(have) != _policies(value):
             differences.append(f"{key} is {have}, not {value}")
-    return Finding(topic, "differs" if differences else "good", "; ".join(differences))
+    return TopicState(topic, "differs" if differences else "good", "; ".join(differences))
 
 
 def _policies(value: str) -> Sequence[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from streams.local.child import Leashed
+from streams.local.child import ChildProcess
 
 _ANNOUNCED: Final = re.compile(rb"^\s*kafka\s+(\S+:\d+)\s*$", re.MULTILINE)
 _START_SECONDS: Final = 10.0
@@ -58,7 +58,7 @@ class NoidaBroker:
         self.folder = folder
         self.bootstrap = ""
         self._port = port
-        self._process: Leashed | None = None
+        self._process: ChildProcess | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -75,7 +75,7 @@ class NoidaBroker:
         log = self.folder / "broker.log"
         command = [str(_binary()), "start", "--only", "kafka", "--kafka-port", str(self._port)]
         # SIGINT is what it saves its data on.
-        self._process = Leashed([*command, "--data-dir", str(self.folder / "data")], "SIGINT", log)
+        self._process = ChildProcess([*command, "--data-dir", str(self.folder / "data")], "SIGINT", log)
         end = time.monotonic() + _START_SECONDS
         while (found := _ANNOUNCED.search(log.read_bytes())) is None:
             if self._process.poll() is not None or time.monotonic() > end:

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     return child.wait()
 
 
-class Leashed:
+class ChildProcess:
     """A command that ends with its owner: a process group of its own, held by a pipe.
 
     Parameters

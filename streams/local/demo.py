@@ -23,7 +23,7 @@ from streams.kafka.bulk import BulkSender
 from streams.kafka.client import connect, disconnect, options
 from streams.local.live import Board, Show
 from streams.local.replay import Pace, replay
-from streams.local.stack import House
+from streams.local.stack import Stack
 from streams.records import CalendarEvent, Incident, Status, encode
 from streams.settings import KafkaSettings, Settings
 from streams.step.ticks import with_ticks
@@ -45,7 +45,7 @@ OVERRIDES: Final = {
 
 
 @dataclass
-class Seen:
+class DemoResult:
     """What came out.
 
     `opened`, `resolved` are the snapshots by which an incident became known and was said to be over.
@@ -115,40 +115,40 @@ class _Lead:
 
 
 async def run(
-    house: House,
+    stack: Stack,
     show: Show,
     *,
     speed: float,
     seed: int,
     evenings: Sequence[str],
-    ready: Callable[[House], Awaitable[None]] | None = None,
-) -> Seen:
+    ready: Callable[[Stack], Awaitable[None]] | None = None,
+) -> DemoResult:
     """Play the scenario through the house; returns when the worker has judged all of it.
 
     `ready` is called once the worker serves its page, before the first result is sent.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
-    seen = Seen()
-    await _announce(house.settings.kafka, house.settings.topics.calendar)
-    worker = house.start_worker()
-    await house.ready(worker)
+    seen = DemoResult()
+    await _announce(stack.settings.kafka, stack.settings.topics.calendar)
+    worker = stack.start_worker()
+    await stack.ready(worker)
     seen.ready_seconds = loop.time() - began
     if ready is not None:
-        await ready(house)
+        await ready(stack)
     board = show.board
     lead = _Lead()
     board.note = f"{speed:g} times as fast" if speed else "as fast as it goes"
 
     async def listen() -> None:
-        async for incident in follow(house.settings):
+        async for incident in follow(stack.settings):
             seen.snapshots.append(incident)
             show.incident(incident)
 
     async def look() -> None:
         while True:
-            house.check()
-            samples = await house.metrics()
+            stack.check()
+            samples = await stack.metrics()
             board.take(samples)
             if (decided := lead.take(samples)) is not None:
                 show.moment(decided)
@@ -156,25 +156,25 @@ async def run(
 
     watching = [asyncio.create_task(listen()), asyncio.create_task(look())]
     try:
-        playing = asyncio.create_task(_play(house, lead, speed, seed, evenings))
+        playing = asyncio.create_task(_play(stack, lead, speed, seed, evenings))
         await asyncio.wait([playing, *watching], return_when=asyncio.FIRST_COMPLETED)
         for task in watching:
             if task.done():
                 task.result()  # it ends by an error alone
         seen.results = await playing
-        await _drained(house, seen.results)
+        await _drained(stack, seen.results)
     finally:
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
-    board.take(await house.metrics())
+    board.take(await stack.metrics())
     seen.seconds = loop.time() - began
     return seen
 
 
-async def _play(house: House, lead: _Lead, speed: float, seed: int, evenings: Sequence[str]) -> int:
+async def _play(stack: Stack, lead: _Lead, speed: float, seed: int, evenings: Sequence[str]) -> int:
     chosen = [evening for evening in scenario.EVENINGS if evening.name in evenings]
-    settings = house.settings
+    settings = stack.settings
     results = 0
 
     def counted() -> Any:
@@ -200,13 +200,13 @@ async def _play(house: House, lead: _Lead, speed: float, seed: int, evenings: Se
     return results
 
 
-async def _drained(house: House, results: int) -> None:
+async def _drained(stack: Stack, results: int) -> None:
     """Wait until the worker has acknowledged all of them, and what it had to say has come."""
     loop = asyncio.get_running_loop()
     done, moved_at = 0.0, loop.time()
     while done < results:
-        house.check()
-        now = sum(s.value for s in await house.metrics() if s.name == "netdusk_records_total")
+        stack.check()
+        now = sum(s.value for s in await stack.metrics() if s.name == "netdusk_records_total")
         if now > done:
             done, moved_at = now, loop.time()
         elif loop.time() - moved_at > _STUCK_SECONDS:
@@ -229,7 +229,7 @@ async def _announce(kafka: KafkaSettings, topic: str) -> None:
 
 
 def compare(
-    seen: Seen, evening: scenario.Evening
+    seen: DemoResult, evening: scenario.Evening
 ) -> tuple[list[tuple[datetime | None, str, str]], list[str]]:
     """One evening as rows of a timeline (published, assumed, detected), and what follows from them."""
     day = evening.start.date()
@@ -249,7 +249,7 @@ def compare(
     return rows, _conclusions(seen, evening)
 
 
-def _conclusions(seen: Seen, evening: scenario.Evening) -> list[str]:
+def _conclusions(seen: DemoResult, evening: scenario.Evening) -> list[str]:
     opened, resolved = seen.first(Status.OPEN, evening), seen.first(Status.RESOLVED, evening)
     if opened is None:
         return ["netdusk detected nothing"]

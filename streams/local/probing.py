@@ -21,9 +21,9 @@ from typing import Any, Final
 import structlog
 
 from producers.probe.attempt import USER_AGENT, Outcome, Tools, attempt
-from producers.probe.control import Control, ControlWriter
+from producers.probe.control import ControlResults, ControlWriter
 from producers.probe.dns import Resolver
-from producers.probe.schedule import Tally, Timetable, once, pause, run
+from producers.probe.schedule import ScheduleTotals, Timetable, once, pause, run
 from producers.probe.sink import KafkaSender, Sink
 from producers.probe.spool import Spool, SpoolError
 from producers.probe.targets import Fingerprints, Target, TargetsError, TargetsFile, load_targets
@@ -53,9 +53,9 @@ class Probing:
     vantage: Vantage = field(init=False)
     targets: TargetsFile = field(init=False)
     tools: Tools = field(init=False)
-    control: Control | None = field(init=False)
+    control: ControlResults | None = field(init=False)
     writer: ControlWriter | None = field(init=False)
-    tally: Tally = field(default_factory=Tally)
+    tally: ScheduleTotals = field(default_factory=ScheduleTotals)
 
     def __post_init__(self) -> None:
         probe = self.settings.probe
@@ -63,7 +63,9 @@ class Probing:
         self.targets = _targets_of(probe)
         self.tools = _tools_of(probe, self.targets)
         self.control = (
-            Control(probe.control, age_seconds_max=probe.control_age_seconds) if probe.control else None
+            ControlResults(probe.control, age_seconds_max=probe.control_age_seconds)
+            if probe.control
+            else None
         )
         self.writer = ControlWriter(probe.control_out) if probe.control_out else None
 

@@ -23,7 +23,7 @@ from prometheus_client.samples import Sample
 
 from streams.kafka.topics import SINGLE, ensure
 from streams.local.broker import Broker, NoidaBroker
-from streams.local.child import Leashed
+from streams.local.child import ChildProcess
 from streams.settings import Settings, SettingsError, with_bootstrap
 
 log = structlog.get_logger()
@@ -45,7 +45,9 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
-        self._process = Leashed([sys.executable, "-m", "streams", *arguments], "SIGTERM", log, environment)
+        self._process = ChildProcess(
+            [sys.executable, "-m", "streams", *arguments], "SIGTERM", log, environment
+        )
 
     def check(self) -> None:
         """Raise ChildError where it has ended."""
@@ -67,7 +69,7 @@ class Child:
         await asyncio.to_thread(self._process.wait, _STOP_SECONDS)
 
 
-class House:
+class Stack:
     """A broker (embedded, or one that is there), the topics and a worker.
 
     Parameters

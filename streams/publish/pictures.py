@@ -80,7 +80,7 @@ class Recorder:
 
 
 @dataclass(frozen=True)
-class Event:
+class Excerpt:
     """What is drawn: a span, where, and which platforms; the alarm's span where there was one, and the truth's."""
 
     title: str
@@ -100,7 +100,7 @@ def choose(
     labels: Sequence[Label],
     recorder: Recorder,
     end: datetime,
-) -> Event:
+) -> Excerpt:
     """The event that is meant: an incident's id, `label:3` (the third, 1 is the first), or None for the first.
 
     Raises
@@ -125,7 +125,7 @@ def choose(
     return _of_incident(last[which], labels, recorder, end)
 
 
-def draw(event: Event, recorder: Recorder, path: Path) -> None:
+def draw(event: Excerpt, recorder: Recorder, path: Path) -> None:
     """Draw an event into a file: .html (whole, nothing is fetched), .svg or .png.
 
     Raises
@@ -183,7 +183,7 @@ def _page(library: str, title: str, spec: dict[str, Any]) -> str:
     )
 
 
-def _of_incident(incident: Incident, labels: Sequence[Label], recorder: Recorder, end: datetime) -> Event:
+def _of_incident(incident: Incident, labels: Sequence[Label], recorder: Recorder, end: datetime) -> Excerpt:
     until = incident.resolved or end
     country = incident.country or (incident.countries[0] if incident.countries else "")
     truth = None
@@ -193,7 +193,7 @@ def _of_incident(incident: Incident, labels: Sequence[Label], recorder: Recorder
         if meets and label.country in {None, "", "*", country}:
             truth = span
             break
-    return Event(
+    return Excerpt(
         title=f"{incident.id}: {incident.kind}, {incident.scope}, {country}",
         country=country,
         platforms=incident.platforms or _known(recorder, country),
@@ -208,7 +208,7 @@ def _of_incident(incident: Incident, labels: Sequence[Label], recorder: Recorder
     )
 
 
-def _of_label(label: Label, incidents: Sequence[Incident], recorder: Recorder, end: datetime) -> Event:
+def _of_label(label: Label, incidents: Sequence[Incident], recorder: Recorder, end: datetime) -> Excerpt:
     begin, until = _span(label)
     country = (
         label.country if label.country and label.country != "*" else next(iter(recorder.tracks), ("", ""))[0]
@@ -220,7 +220,7 @@ def _of_label(label: Label, incidents: Sequence[Incident], recorder: Recorder, e
         if here and incident.detected <= until and closed >= begin:
             alarm = (incident.detected, closed)
             break
-    return Event(
+    return Excerpt(
         title=f"{label.event or label.kind}, {country}",
         country=country,
         platforms=tuple(label.platforms) or _known(recorder, country),
@@ -254,7 +254,7 @@ def _track(recorder: Recorder, country: str, platform: str, asn: int) -> _Track 
     return recorder.tracks.get((country, platform))
 
 
-def _part(alt: Any, store: dict[str, list[dict[str, Any]]], event: Event, name: str, track: _Track) -> Any:
+def _part(alt: Any, store: dict[str, list[dict[str, Any]]], event: Excerpt, name: str, track: _Track) -> Any:
     """Two strips of one series: reachability, and below it the score; None without results."""
     margin = max(MARGIN_MIN, (event.end - event.begin) * MARGIN_SHARE)
     rows = _rows(track, event.begin - margin, event.end + margin)
@@ -285,7 +285,7 @@ def _part(alt: Any, store: dict[str, list[dict[str, Any]]], event: Event, name: 
     return alt.vconcat(ratio, score, spacing=2).resolve_scale(x="shared")
 
 
-def _shades(alt: Any, event: Event) -> list[Any]:
+def _shades(alt: Any, event: Excerpt) -> list[Any]:
     """The truth as a frame in one colour, the alarm as a shade in another."""
     shades = []
     for span, colour, opacity, name in (

@@ -165,11 +165,11 @@ class Span:
         return cls(incident.onset - before, until + _AFTER)
 
 
-Cells = dict[tuple[str, str], dict[int, list[int]]]
+MinuteCells = dict[tuple[str, str], dict[int, list[int]]]
 
 
 @dataclass(slots=True)
-class Tally:
+class MinuteCounts:
     """Results around an incident, counted by minute: all that a report needs of them, in bounded memory.
 
     `parts` has [attempts, successes] by (platform, part) and minute; a part is a network, or a country where the
@@ -178,7 +178,7 @@ class Tally:
 
     incident: Incident
     span: Span
-    parts: Cells = field(default_factory=dict)
+    parts: MinuteCells = field(default_factory=dict)
     regions: dict[str, list[list[int]]] = field(default_factory=dict)
 
     def add_all(self, results: Iterable[ProbeResult]) -> None:
@@ -216,7 +216,7 @@ class Tally:
 
 def build(
     snapshots: Sequence[Incident],
-    tally: Tally,
+    tally: MinuteCounts,
     *,
     settings: Settings,
     events: Iterable[CalendarEvent] = (),
@@ -376,7 +376,7 @@ def _steps(span: Span, step: int) -> range:
     return range(int(span.start.timestamp()) // step, math.ceil(span.end.timestamp() / step))
 
 
-def _lines(tally: Tally, step: int, settings: Settings) -> tuple[Line, ...]:
+def _lines(tally: MinuteCounts, step: int, settings: Settings) -> tuple[Line, ...]:
     incident = tally.incident
     if incident.kind is Kind.CONNECTIVITY:
         parts = _volume(tally, step)
@@ -400,7 +400,7 @@ def _lines(tally: Tally, step: int, settings: Settings) -> tuple[Line, ...]:
     return tuple(found)
 
 
-def _total(tally: Tally, platform: str) -> int:
+def _total(tally: MinuteCounts, platform: str) -> int:
     return sum(
         cell[0] for (name, _), cells in tally.parts.items() if name == platform for cell in cells.values()
     )
@@ -419,7 +419,7 @@ def _ratios(cells: Mapping[int, Sequence[int]], step: int) -> Ratios:
     return {at: (k / n, n) for at, (n, k) in sums.items()}
 
 
-def _volume(tally: Tally, step: int) -> dict[str, Ratios]:
+def _volume(tally: MinuteCounts, step: int) -> dict[str, Ratios]:
     """By part and step: how many results came, of those usual in a step before the onset. Nothing is 0."""
     counts: dict[str, dict[int, int]] = {}
     for (_, part), cells in tally.parts.items():
@@ -476,7 +476,7 @@ def _health_lines(
     )
 
 
-def _grid(tally: Tally, step: int, settings: Settings) -> tuple[Line, ...]:
+def _grid(tally: MinuteCounts, step: int, settings: Settings) -> tuple[Line, ...]:
     """Each network (country, when global) over time, over the incident's platforms together; earliest loss first."""
     incident = tally.incident
     step = max(step, 300)
@@ -533,7 +533,7 @@ class _Names:
 # ---- tables
 
 
-def _networks(incident: Incident, tally: Tally, settings: Settings) -> tuple[NetworkRow, ...]:
+def _networks(incident: Incident, tally: MinuteCounts, settings: Settings) -> tuple[NetworkRow, ...]:
     names = _part_names(incident, settings)
     counted: dict[str, int] = {}
     onset = int(incident.onset.timestamp()) // 60
@@ -570,7 +570,7 @@ def _networks(incident: Incident, tally: Tally, settings: Settings) -> tuple[Net
     )
 
 
-def _regions(incident: Incident, tally: Tally) -> tuple[RegionRow, ...]:
+def _regions(incident: Incident, tally: MinuteCounts) -> tuple[RegionRow, ...]:
     if incident.kind is not Kind.PLATFORM:
         return ()
     return tuple(

@@ -58,7 +58,7 @@ class Delays(Struct, frozen=True):
     p90: float | None
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class ScoreRow(Struct, frozen=True, kw_only=True):
     """How one group of labels was met."""
 
     events: int
@@ -76,8 +76,8 @@ class Row(Struct, frozen=True, kw_only=True):
 class Scorecard(Struct, frozen=True, kw_only=True):
     """The whole, and by kind of label (`event` where it has one). Intervals are 95 %."""
 
-    all: Row
-    by_kind: dict[str, Row]
+    all: ScoreRow
+    by_kind: dict[str, ScoreRow]
     incidents: int
     false_alarms: int
     false_alarms_confirmed: int
@@ -89,7 +89,7 @@ class Scorecard(Struct, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True)
-class _Stretch:
+class _ActiveSpan:
     """An incident while it is active: its snapshots with their times, and when it was resolved."""
 
     incident: str
@@ -101,12 +101,12 @@ class _Stretch:
 
 
 @dataclass(slots=True)
-class _Outcome:
+class _LabelOutcome:
     """What became of one label."""
 
     label: Label
     delay: float | None = None
-    stretches: list[_Stretch] = field(default_factory=list)
+    stretches: list[_ActiveSpan] = field(default_factory=list)
 
 
 def scorecard(incidents: Iterable[Incident], truth: Sequence[Label], series_months: float) -> Scorecard:
@@ -122,7 +122,7 @@ def scorecard(incidents: Iterable[Incident], truth: Sequence[Label], series_mont
         What was watched: series (platforms by countries) times months of 30 days. 0 gives no rate.
     """
     stretches = _stretches(incidents)
-    outcomes = [_Outcome(label) for label in sorted(truth, key=lambda label: _seconds(label.start))]
+    outcomes = [_LabelOutcome(label) for label in sorted(truth, key=lambda label: _seconds(label.start))]
     for outcome in outcomes:
         for stretch in stretches:
             _match(outcome, stretch)
@@ -131,7 +131,7 @@ def scorecard(incidents: Iterable[Incident], truth: Sequence[Label], series_mont
     for stretch in stretches:
         if stretch.incident in false:
             false[stretch.incident] |= stretch.confirmed
-    groups: dict[str, list[_Outcome]] = {}
+    groups: dict[str, list[_LabelOutcome]] = {}
     for outcome in outcomes:
         groups.setdefault(outcome.label.event or outcome.label.kind, []).append(outcome)
     known = series_months > 0
@@ -209,9 +209,9 @@ def render(card: Scorecard, console: Console) -> None:
         console.print(f"{len(card.missed)} missed; resolved early {card.all.resolved_early}")
 
 
-def _stretches(incidents: Iterable[Incident]) -> list[_Stretch]:
-    open_now: dict[str, _Stretch] = {}
-    found: list[_Stretch] = []
+def _stretches(incidents: Iterable[Incident]) -> list[_ActiveSpan]:
+    open_now: dict[str, _ActiveSpan] = {}
+    found: list[_ActiveSpan] = []
     for incident in incidents:
         stretch = open_now.get(incident.id)
         if incident.status is Status.RESOLVED:
@@ -221,7 +221,7 @@ def _stretches(incidents: Iterable[Incident]) -> list[_Stretch]:
             continue
         at = (incident.detected if incident.seq == 1 else incident.updated).timestamp()
         if stretch is None:
-            stretch = open_now[incident.id] = _Stretch(incident.id, incident.kind, incident.confirmed, [])
+            stretch = open_now[incident.id] = _ActiveSpan(incident.id, incident.kind, incident.confirmed, [])
             found.append(stretch)
         stretch.shots.append((at, incident))
         stretch.kind = incident.kind
@@ -229,7 +229,7 @@ def _stretches(incidents: Iterable[Incident]) -> list[_Stretch]:
     return found
 
 
-def _match(outcome: _Outcome, stretch: _Stretch) -> None:
+def _match(outcome: _LabelOutcome, stretch: _ActiveSpan) -> None:
     label = outcome.label
     start, end = _seconds(label.start), _seconds(label.end)
     shared_before = False
@@ -261,7 +261,7 @@ def _shares(label: Label, incident: Incident) -> bool:
     )
 
 
-def _row(outcomes: Sequence[_Outcome]) -> Row:
+def _row(outcomes: Sequence[_LabelOutcome]) -> ScoreRow:
     met = [outcome for outcome in outcomes if outcome.stretches]
     delays = [outcome.delay for outcome in met if outcome.delay is not None]
     to_resolve: list[float] = []
@@ -276,7 +276,7 @@ def _row(outcomes: Sequence[_Outcome]) -> Row:
         else:
             to_resolve.append(last - _seconds(outcome.label.end))
     alarms = sum(len({stretch.incident for stretch in outcome.stretches}) for outcome in met)
-    return Row(
+    return ScoreRow(
         events=len(outcomes),
         detected=len(met),
         recall=len(met) / len(outcomes) if outcomes else None,

@@ -27,7 +27,7 @@ from streams.incidents import DETECTOR_VERSION, to_record
 from streams.machine import Chunk, Message, Outbox, Stretch, rejection
 from streams.records import CalendarEvent, HealthRecord, Incident, encode
 from streams.settings import Settings, fingerprint
-from streams.step.rows import MECHANISMS, OF_RESULTS, Block, Columns, Refusal, Rows, joined, refusal
+from streams.step.rows import MECHANISMS, OF_RESULTS, Block, Refusal, RowReader, Rows, joined, refusal
 
 SNAPSHOT_VERSION: Final = 2
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,7 +45,7 @@ class Totals:
     ticks: int = 0
 
 
-class _Window:
+class _OpenWindow:
     """The rows of one open window, as they came, and the ids seen in it."""
 
     __slots__ = ("ids", "parts")
@@ -71,7 +71,7 @@ class _Window:
         return first
 
     def columns(self) -> tuple[NDArray[np.generic], ...]:
-        """Its rows as `Counts` has them from `post` on: arrays of equal length, empty ones where it has none."""
+        """Its rows as `Counts` has them from `monitor` on: arrays of equal length, empty ones where it has none."""
         if not self.parts:
             return tuple(np.empty(0, dtype) for dtype in _COUNT_TYPES)
         if len(self.parts) > 1:
@@ -88,7 +88,7 @@ class _StoredWindow(msgspec.Struct, array_like=True):
     columns: list[bytes]
 
 
-class _Stored(msgspec.Struct, array_like=True):
+class _CountryState(msgspec.Struct, array_like=True):
     version: int
     clock_ms: int | None
     cursor: int | None
@@ -99,7 +99,7 @@ class _Stored(msgspec.Struct, array_like=True):
     assembler: bytes
 
 
-class _Reading:
+class _ChunkReading:
     """A chunk while it is read, block by block: judges its clock readings, and puts the blocks together."""
 
     def __init__(self, clock_ms: int | None, refuse_ms: int, live: bool) -> None:
@@ -153,7 +153,7 @@ class _Reading:
             next_offset=next_offset,
             place=np.delete(np.arange(self.size, dtype=np.int32), self._elsewhere),
             ids=[name for block in blocks for name in block.ids],
-            new_posts=[post for block in blocks for post in block.new_posts],
+            new_monitors=[monitor for block in blocks for monitor in block.new_monitors],
             reading_place=joined([place for place, _ in self._readings], np.int32),
             reading_ms=np.array([read for _, some in self._readings for read in some], dtype=np.int64),
             refusals=self._refusals,
@@ -190,8 +190,8 @@ class CountryMachine:
         self._refuse_ms = int(settings.worker.tick_refuse_seconds * 1000)
         self._live = settings.worker.clock == "live"
         self._cursor: int | None = None  # index of the next window to close
-        self._open: dict[int, _Window] = {}
-        self._columns = Columns()
+        self._open: dict[int, _OpenWindow] = {}
+        self._columns = RowReader()
         self._calendar: list[CalendarEvent] = []
         self._bank = Bank(settings.detection, settings.time, MECHANISMS)
         self._assembler = Assembler(
@@ -206,7 +206,7 @@ class CountryMachine:
 
     def read(self, chunk: Stretch) -> Rows:
         """Decode a chunk into columns. Refuses what is no record, raises on nothing."""
-        reading = _Reading(self.clock_ms, self._refuse_ms, self._live)
+        reading = _ChunkReading(self.clock_ms, self._refuse_ms, self._live)
         following = self.next_offset
         for piece in chunk.pieces():
             place, behind = reading.size, reading.clock
@@ -220,7 +220,7 @@ class CountryMachine:
 
     def read_decoded(self, decoded: Sequence[Decoded], *, timestamps_ms: Sequence[int] | None = None) -> Rows:
         """Put decoded records into columns; `timestamps_ms` are the broker's own append times."""
-        reading = _Reading(self.clock_ms, self._refuse_ms, self._live)
+        reading = _ChunkReading(self.clock_ms, self._refuse_ms, self._live)
         reading.add(self._columns.block(decoded), timestamps_ms)
         return reading.rows(self.next_offset + len(decoded), self._taken_calendar())
 
@@ -243,9 +243,9 @@ class CountryMachine:
         """Take a batch in: judge times, drop duplicates, fill windows, close those that are over, decide."""
         rows = batch
         outbox = Outbox(rejected=len(rows.refusals))
-        if rows.new_posts:
-            self._columns.learn(rows.new_posts)
-            self._bank.add_posts(rows.new_posts)
+        if rows.new_monitors:
+            self._columns.learn(rows.new_monitors)
+            self._bank.add_monitors(rows.new_monitors)
         for event in rows.calendar:
             self._assembler.schedule(_scheduled(event))
         untimely = self._take_rows(rows, outbox)
@@ -277,13 +277,13 @@ class CountryMachine:
             outbox.late = int(late.sum())
             outbox.rejected += int(future.sum())
         window = rows.time_ms // self._window_ms
-        columns = (rows.post, rows.ok, rows.mechanism, rows.control, rows.ttfb_ms, rows.throughput)
+        columns = (rows.monitor, rows.ok, rows.mechanism, rows.control, rows.ttfb_ms, rows.throughput)
         for index in np.unique(window[good]).tolist():
             chosen = np.flatnonzero(good & (window == index))
             ids = [rows.ids[i] for i in chosen.tolist()] if len(chosen) < len(rows.ids) else rows.ids
             held = self._open.get(index)
             if held is None:
-                held = self._open[index] = _Window()
+                held = self._open[index] = _OpenWindow()
             first = held.take(ids)
             if first is not None:
                 outbox.duplicate += len(chosen) - len(first)
@@ -313,7 +313,7 @@ class CountryMachine:
         end = (self.clock_ms - self._lateness_ms) // self._window_ms
         seconds = self.settings.time.window_seconds
         while self._cursor < end:
-            columns = (self._open.pop(self._cursor, None) or _Window()).columns()
+            columns = (self._open.pop(self._cursor, None) or _OpenWindow()).columns()
             start = self._cursor * seconds
             counts = Counts(start, start + seconds, *columns)  # type: ignore[arg-type]  # dtypes are _COUNT_TYPES
             reading = self._bank.close(counts, self._assembler.watch)
@@ -377,7 +377,7 @@ class CountryMachine:
             for index, held in sorted(self._open.items())
         ]
         totals = self.totals
-        stored = _Stored(
+        stored = _CountryState(
             SNAPSHOT_VERSION,
             self.clock_ms,
             self._cursor,
@@ -391,12 +391,12 @@ class CountryMachine:
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        stored = read_stored(data, _Stored, SNAPSHOT_VERSION)
+        stored = read_stored(data, _CountryState, SNAPSHOT_VERSION)
         self.clock_ms, self._cursor, self.next_offset = stored.clock_ms, stored.cursor, stored.next_offset
         self.totals = Totals(*stored.totals)
         self._open = {}
         for kept in stored.windows:
-            held = self._open[kept.index] = _Window()
+            held = self._open[kept.index] = _OpenWindow()
             held.ids = set(kept.ids)
             held.parts = [
                 tuple(
@@ -405,8 +405,8 @@ class CountryMachine:
             ]
         self._bank = Bank(self.settings.detection, self.settings.time, MECHANISMS)
         self._bank.restore(stored.bank)
-        self._columns = Columns()
-        self._columns.learn(self._bank.posts)
+        self._columns = RowReader()
+        self._columns.learn(self._bank.monitors)
         self._assembler.restore(stored.assembler)
 
 
@@ -423,7 +423,7 @@ def _health_messages(reading: Reading) -> list[Message]:
     health = reading.health
     start = datetime.fromtimestamp(reading.start, UTC)
     signs = signs_of(reading)
-    # Where nobody watches, there is nothing to tell; a post that comes later in the same chunk is known too early.
+    # Where nobody watches, there is nothing to tell; a monitor that comes later in the same chunk is known too early.
     watched = np.flatnonzero((health.n > 0) | (health.networks_live > 0))
     columns = (
         health.n[watched],

@@ -19,7 +19,7 @@ from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from detectors.columns.layout import Pairs
-from detectors.readings import PostKey
+from detectors.readings import MonitorKey
 from producers.failures import Failure, Stage
 from producers.records import (
     Decoded,
@@ -92,14 +92,14 @@ class Rows:
     next_offset: int
     place: NDArray[np.int32]
     time_ms: Ints
-    post: NDArray[np.int32]
+    monitor: NDArray[np.int32]
     ok: NDArray[np.bool_]
     mechanism: NDArray[np.int16]
     control: NDArray[np.int8]
     ttfb_ms: NDArray[np.float32]
     throughput: NDArray[np.float32]
     ids: list[str]
-    new_posts: list[PostKey]
+    new_monitors: list[MonitorKey]
     reading_place: NDArray[np.int32]
     reading_ms: Ints
     refusals: list[Refusal] = field(default_factory=list)
@@ -114,15 +114,21 @@ class Rows:
     def encode(self) -> bytes:
         """Write for the redo log (MessagePack; little-endian columns)."""
         columns = [np.ascontiguousarray(getattr(self, name)).tobytes() for name in _COLUMNS]
-        stored = _Stored(
-            self.size, self.next_offset, columns, self.ids, self.new_posts, len(self.refusals), self.calendar
+        stored = _StoredRows(
+            self.size,
+            self.next_offset,
+            columns,
+            self.ids,
+            self.new_monitors,
+            len(self.refusals),
+            self.calendar,
         )
         return msgspec.msgpack.encode(stored)
 
     @classmethod
     def decode(cls, data: bytes) -> Rows:
         """Read what `encode` wrote. Raises ValueError where it is something else."""
-        stored = msgspec.msgpack.decode(data, type=_Stored)
+        stored = msgspec.msgpack.decode(data, type=_StoredRows)
         columns: dict[str, Any] = {
             name: np.frombuffer(raw, dtype=kind)
             for (name, kind), raw in zip(_COLUMNS.items(), stored.columns, strict=True)
@@ -132,7 +138,7 @@ class Rows:
             size=stored.size,
             next_offset=stored.next_offset,
             ids=stored.ids,
-            new_posts=stored.new_posts,
+            new_monitors=stored.new_monitors,
             refusals=gone,
             calendar=stored.calendar,
             **columns,
@@ -142,7 +148,7 @@ class Rows:
 #: What a block and a chunk have of each result, by the names of their columns.
 OF_RESULTS: Final[dict[str, Any]] = {
     "time_ms": np.int64,
-    "post": np.int32,
+    "monitor": np.int32,
     "ok": np.bool_,
     "mechanism": np.int16,
     "control": np.int8,
@@ -157,12 +163,12 @@ _COLUMNS: Final[dict[str, Any]] = {
 }
 
 
-class _Stored(msgspec.Struct, array_like=True):
+class _StoredRows(msgspec.Struct, array_like=True):
     size: int
     next_offset: int
     columns: list[bytes]
     ids: list[str]
-    new_posts: list[PostKey]
+    new_monitors: list[MonitorKey]
     refused: int
     calendar: list[CalendarEvent]
 
@@ -173,10 +179,10 @@ class Block:
 
     size: int
     others: list[tuple[int, Malformed | Tick]]
-    new_posts: list[PostKey]
+    new_monitors: list[MonitorKey]
     ids: Sequence[str]
     time_ms: Ints
-    post: NDArray[np.int32]
+    monitor: NDArray[np.int32]
     ok: NDArray[np.bool_]
     mechanism: NDArray[np.int16]
     control: NDArray[np.int8]
@@ -189,8 +195,8 @@ def compiled() -> bool:
     return Scanner is not None
 
 
-class Columns:
-    """Turns records into columns, and numbers the posts as they are first seen.
+class RowReader:
+    """Turns records into columns, and numbers the monitors as they are first seen.
 
     With `scan` what is plain is read by compiled code, where there is any; without, all is. The columns are the same.
     """
@@ -199,21 +205,26 @@ class Columns:
         # A source is known by its fields, or by their bytes where it is looked up by what stands in a record.
         self._sources: dict[Any, int] = {}
         self._platforms: dict[Any, int] = {}
-        self._posts = Pairs()  # (source, platform)
+        self._monitors = Pairs()  # (source, platform)
         self._scanner = (
             Scanner(_WRITTEN_CODE, self._sources, self._platforms) if scan and compiled() else None
         )
 
-    def learn(self, posts: Sequence[PostKey]) -> None:
-        """Take posts in that a restored batch brings, in their order."""
-        self._numbers([(post.platform, (post.country, post.region or None, *post[3:])) for post in posts])
+    def learn(self, monitors: Sequence[MonitorKey]) -> None:
+        """Take monitors in that a restored batch brings, in their order."""
+        self._numbers(
+            [
+                (monitor.platform, (monitor.country, monitor.region or None, *monitor[3:]))
+                for monitor in monitors
+            ]
+        )
 
-    def _numbers(self, posts: Sequence[tuple[str, _Source]]) -> Ints:
+    def _numbers(self, monitors: Sequence[tuple[str, _Source]]) -> Ints:
         sources, platforms = self._sources, self._platforms
-        of_posts = self._source_names(source for _, source in posts)
-        on = self._platform_names(name for name, _ in posts)
-        return self._posts.numbers(
-            np.array([sources.setdefault(source, len(sources)) for source in of_posts], dtype=np.int64),
+        of_monitors = self._source_names(source for _, source in monitors)
+        on = self._platform_names(name for name, _ in monitors)
+        return self._monitors.numbers(
+            np.array([sources.setdefault(source, len(sources)) for source in of_monitors], dtype=np.int64),
             np.array([platforms.setdefault(name, len(platforms)) for name in on], dtype=np.int64),
         )
 
@@ -228,7 +239,7 @@ class Columns:
         return self._scanned(values) or self._parsed(values)
 
     def _scanned(self, values: Sequence[bytes | None]) -> Block | None:
-        """The same where all results are plain and their posts are known; None where one is not."""
+        """The same where all results are plain and their monitors are known; None where one is not."""
         if self._scanner is None:
             return None
         ids: list[str] = []
@@ -241,17 +252,17 @@ class Columns:
                 return None
             others.append((place, record))
         time_ms, source, platform, mechanism, control, ok = whole[:, : len(ids)]
-        post = self._posts.find(source, platform)
-        if (post < 0).any():
+        monitor = self._monitors.find(source, platform)
+        if (monitor < 0).any():
             return None
         ttfb, throughput = _speeds(*real[:, : len(ids)])
         return Block(
             size=len(values),
             others=others,
-            new_posts=[],
+            new_monitors=[],
             ids=ids,
             time_ms=time_ms,
-            post=post.astype(np.int32),
+            monitor=monitor.astype(np.int32),
             ok=ok.astype(np.bool_),
             mechanism=mechanism.astype(np.int16),
             control=control.astype(np.int8),
@@ -275,7 +286,7 @@ class Columns:
             due=len(values) + len(results) - of["timings_ms"].count(None),
             first=min(at, default=None),
             last=max(at, default=None),
-            # Where a post is that is known has been asked before.
+            # Where a monitor is that is known has been asked before.
             places={(of["country"][i], of["region"][i]) for i in np.flatnonzero(found < 0).tolist()},
         )
         if not good:
@@ -291,16 +302,16 @@ class Columns:
     def _block(
         self, of: Fields, others: list[tuple[int, Malformed | Tick]], found: Ints, time_ms: Ints
     ) -> Block:
-        new_posts = self._number(of, found)
+        new_monitors = self._number(of, found)
         ttfb, throughput = measures(of)
         ok = np.array(of["ok"], dtype=np.bool_)
         return Block(
             size=len(ok) + len(others),
             others=others,
-            new_posts=new_posts,
+            new_monitors=new_monitors,
             ids=of["id"],
             time_ms=time_ms,
-            post=found.astype(np.int32),
+            monitor=found.astype(np.int32),
             ok=ok,
             mechanism=mechanism_codes(of, ok),
             control=control_codes(of),
@@ -309,32 +320,32 @@ class Columns:
         )
 
     def _look_up(self, of: Fields) -> Ints:
-        """The number of each result's post, -1 where it was never seen."""
+        """The number of each result's monitor, -1 where it was never seen."""
         unknown = repeat(-1)
-        return self._posts.find(
+        return self._monitors.find(
             np.array(list(map(self._sources.get, self._source_names(_sources(of)), unknown)), dtype=np.int64),
             np.array(
                 list(map(self._platforms.get, self._platform_names(of["platform"]), unknown)), dtype=np.int64
             ),
         )
 
-    def _number(self, of: Fields, found: Ints) -> list[PostKey]:
-        """Number the posts never seen before, in `found` too."""
+    def _number(self, of: Fields, found: Ints) -> list[MonitorKey]:
+        """Number the monitors never seen before, in `found` too."""
         unknown = np.flatnonzero(found < 0)
         if not len(unknown):
             return []
-        posts: list[tuple[str, _Source]] = []
+        monitors: list[tuple[str, _Source]] = []
         every = list(_sources(of))
         for i in unknown.tolist():
             country, region, asn, vantage, simulated = every[i]
-            posts.append(
+            monitors.append(
                 (intern(of["platform"][i]), (intern(country), region, asn, intern(vantage), simulated))
             )
-        found[unknown] = self._numbers(posts)
-        new: list[PostKey] = []
+        found[unknown] = self._numbers(monitors)
+        new: list[MonitorKey] = []
         for i in np.unique(found[unknown], return_index=True)[1].tolist():  # in the order of their numbers
-            platform, (country, region, asn, vantage, simulated) = posts[i]
-            new.append(PostKey(platform, country, region or "", asn, vantage, simulated))
+            platform, (country, region, asn, vantage, simulated) = monitors[i]
+            new.append(MonitorKey(platform, country, region or "", asn, vantage, simulated))
         return new
 
 
@@ -399,7 +410,7 @@ def written_times(texts: Sequence[str]) -> Ints | None:
     return times_ms
 
 
-class _Written:
+class _TimeFormat:
     """What may be in each place of a time of so many letters: `low` and up to `span` more; and what it counts."""
 
     def __init__(self, length: int) -> None:
@@ -417,7 +428,7 @@ _DATE: Final = 10  # letters
 _HOUR: Final = 11
 _CLOCK: Final = [11, 12, 14, 15, 17, 18]  # where the digits of hour, minute and second are
 _FRACTION: Final = 20
-_WRITTEN: Final = {length: _Written(length) for length in (20, *range(22, 28))}
+_WRITTEN: Final = {length: _TimeFormat(length) for length in (20, *range(22, 28))}
 
 
 def _alike_times(texts: Sequence[str], length: int) -> Ints | None:

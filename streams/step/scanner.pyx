@@ -362,7 +362,7 @@ cdef inline long long looked_up(dict numbers, const char *key, Py_ssize_t size) 
 
 
 cdef class Scanner:
-    """Reads plain results of known posts.
+    """Reads plain results of known monitors.
 
     Parameters
     ----------

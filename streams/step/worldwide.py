@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from detectors.incidents.worldwide import Key, Signs, World, signs_of
+from detectors.incidents.worldwide import Key, Signs, WorldAssembler, signs_of
 from detectors.readings import Health, Reading, SeriesGauge
 from detectors.state import read_stored
 from streams.incidents import DETECTOR_VERSION, to_record
@@ -28,7 +28,9 @@ class WorldStep:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._world = World(settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings))
+        self._world = WorldAssembler(
+            settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
+        )
 
     def step(self, reading: Reading) -> list[Incident]:
         """Weigh one closed window."""
@@ -36,7 +38,7 @@ class WorldStep:
         return [to_record(snapshot, self._settings.incidents) for snapshot in snapshots]
 
 
-class _Row(msgspec.Struct, frozen=True, array_like=True):
+class _HealthRow(msgspec.Struct, frozen=True, array_like=True):
     """A health record as the redo log keeps it."""
 
     start: int
@@ -59,7 +61,7 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
 class Records:
     """One chunk of the health topic, decoded. `refused` are what was no record: how many, and as they are told."""
 
-    rows: list[_Row]
+    rows: list[_HealthRow]
     next_offset: int
     size: int = 0
     refused: int = 0
@@ -75,12 +77,12 @@ class Records:
         return msgspec.msgpack.encode((self.next_offset, self.size, self.refused, self.rows))
 
 
-class _Stored(msgspec.Struct, array_like=True):
+class _WorldStepState(msgspec.Struct, array_like=True):
     version: int
     next_offset: int
     newest: int | None
     weighed: int | None
-    windows: list[tuple[int, list[_Row]]]
+    windows: list[tuple[int, list[_HealthRow]]]
     late: int
     world: bytes
 
@@ -98,13 +100,15 @@ class WorldMachine:
         self.late = 0
         self._seconds = settings.time.window_seconds
         self._newest: int | None = None
-        self._windows: dict[int, dict[tuple[str, str, bool], _Row]] = {}
+        self._windows: dict[int, dict[tuple[str, str, bool], _HealthRow]] = {}
         self._weighed: int | None = None
-        self._world = World(settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings))
+        self._world = WorldAssembler(
+            settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
+        )
 
     def read(self, chunk: Stretch) -> Records:
         """Decode a chunk. What is no health record is set aside with its reason."""
-        rows: list[_Row] = []
+        rows: list[_HealthRow] = []
         rejects: list[Message] = []
         following, size = self.next_offset, 0
         for piece in chunk.pieces():
@@ -141,7 +145,7 @@ class WorldMachine:
         self.late += outbox.late
         return outbox
 
-    def _take(self, row: _Row, outbox: Outbox) -> None:
+    def _take(self, row: _HealthRow, outbox: Outbox) -> None:
         if self._weighed is not None and row.start <= self._weighed:
             outbox.late += 1
             return
@@ -169,7 +173,9 @@ class WorldMachine:
 
     def decode_batch(self, data: bytes) -> Records:
         """Read what `Records.encode` wrote."""
-        following, size, refused, rows = msgspec.msgpack.decode(data, type=tuple[int, int, int, list[_Row]])
+        following, size, refused, rows = msgspec.msgpack.decode(
+            data, type=tuple[int, int, int, list[_HealthRow]]
+        )
         return Records(rows, following, size, refused)
 
     def snapshot(self) -> bytes:
@@ -177,7 +183,7 @@ class WorldMachine:
         windows = [
             (start, [rows[key] for key in sorted(rows)]) for start, rows in sorted(self._windows.items())
         ]
-        stored = _Stored(
+        stored = _WorldStepState(
             SNAPSHOT_VERSION,
             self.next_offset,
             self._newest,
@@ -190,7 +196,7 @@ class WorldMachine:
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        stored = read_stored(data, _Stored, SNAPSHOT_VERSION)
+        stored = read_stored(data, _WorldStepState, SNAPSHOT_VERSION)
         self.next_offset, self._newest, self._weighed = stored.next_offset, stored.newest, stored.weighed
         self.late = stored.late
         self._windows = {
@@ -200,8 +206,8 @@ class WorldMachine:
         self._world.restore(stored.world)
 
 
-def _row(record: HealthRecord) -> _Row:
-    return _Row(
+def _row(record: HealthRecord) -> _HealthRow:
+    return _HealthRow(
         int(record.start.timestamp()),
         record.platform,
         record.country,
@@ -219,7 +225,7 @@ def _row(record: HealthRecord) -> _Row:
     )
 
 
-def _health(rows: Sequence[_Row]) -> Health:
+def _health(rows: Sequence[_HealthRow]) -> Health:
     return Health(
         country=[row.country for row in rows],
         platform=[row.platform for row in rows],
@@ -234,7 +240,7 @@ def _health(rows: Sequence[_Row]) -> Health:
     )
 
 
-def _signs(rows: Sequence[_Row]) -> dict[Key, Signs]:
+def _signs(rows: Sequence[_HealthRow]) -> dict[Key, Signs]:
     return {
         (row.platform, row.country, row.simulated): Signs(row.controls_good, row.controls_bad, row.failures)
         for row in rows

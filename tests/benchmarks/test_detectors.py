@@ -19,7 +19,7 @@ from benchmarks.evenings import judge as evenings_judge
 from benchmarks.nab.corpus import read
 from benchmarks.nab.scoring import Scored, benchmark, probation, worth
 from producers.simulated.scenario import BLOCKED, EVENINGS
-from producers.simulated.worlds import Simulation, Window, world
+from producers.simulated.worlds import Simulation, WindowRows, world
 from streams.publish.scorecard import scorecard
 from streams.records import Scope
 from streams.settings import load
@@ -184,7 +184,7 @@ def test_the_judge_makes_one_incident_of_alarms_close_together() -> None:
 class Morning(Simulation):
     """The first seven hours of a world."""
 
-    def windows(self) -> Iterator[Window]:
+    def windows(self) -> Iterator[WindowRows]:
         return islice(super().windows(), 7 * 60)
 
 

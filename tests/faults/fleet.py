@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
-from streams.kafka.client import Reader
+from streams.kafka.client import TopicReader
 from streams.settings import Settings, load
 from tests.faults.oracle import Verdict, caught_up, judge
 from tests.faults.toy import ToyMachine
@@ -149,7 +149,7 @@ class Fleet:
             )
         finally:
             await admin.close()
-        reader = Reader(self.settings.kafka)
+        reader = TopicReader(self.settings.kafka)
         for role in roles:
             while len(await reader.partitions_of(f"{self.name}.{role}")) < self.partitions:
                 await asyncio.sleep(0.05)
@@ -240,7 +240,7 @@ class Fleet:
 
     async def wait_until_done(self, timeout: float = 120.0) -> float:
         """Wait until the checkpoints cover all that was written; gives the seconds it took."""
-        reader = Reader(self.settings.kafka)
+        reader = TopicReader(self.settings.kafka)
         began = time.monotonic()
         while not await self._done(reader):
             if time.monotonic() - began > timeout:
@@ -249,7 +249,7 @@ class Fleet:
             await asyncio.sleep(0.1)
         return time.monotonic() - began
 
-    async def _done(self, reader: Reader) -> bool:
+    async def _done(self, reader: TopicReader) -> bool:
         try:
             return await caught_up(reader, self.settings)
         except KafkaError:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from streams.engine.checkpoint import Restorer, unpack
-from streams.kafka.client import Reader
+from streams.kafka.client import TopicReader
 from streams.machine import Chunk, Machine
 from streams.settings import Settings
 from tests.faults.toy import ToyMachine
@@ -27,7 +27,7 @@ class Verdict:
 
 
 async def run_through(
-    reader: Reader, topic: str, partition: int, make: Any, chunk: int
+    reader: TopicReader, topic: str, partition: int, make: Any, chunk: int
 ) -> tuple[Machine[Any], list[Any]]:
     """The machine over the partition's log, cut into chunks of some other size, without a broker in between."""
     machine = make()
@@ -53,7 +53,7 @@ async def run_through(
     return machine, sent
 
 
-async def kept(reader: Reader, topic: str, partition: int, make: Any) -> tuple[Machine[Any], int | None]:
+async def kept(reader: TopicReader, topic: str, partition: int, make: Any) -> tuple[Machine[Any], int | None]:
     """The machine as the checkpoint log has it."""
     start, end = (await reader.bounds(topic, [partition]))[partition]
     restorer = Restorer(start)
@@ -68,7 +68,7 @@ async def kept(reader: Reader, topic: str, partition: int, make: Any) -> tuple[M
     return machine, restored.next
 
 
-async def contents(reader: Reader, topic: str) -> list[Sent]:
+async def contents(reader: TopicReader, topic: str) -> list[Sent]:
     """Keys and values of a topic, partition by partition, in order."""
     found: list[Sent] = []
     bounds = await reader.bounds(topic, await reader.partitions_of(topic))
@@ -77,7 +77,7 @@ async def contents(reader: Reader, topic: str) -> list[Sent]:
     return found
 
 
-async def caught_up(reader: Reader, settings: Settings) -> bool:
+async def caught_up(reader: TopicReader, settings: Settings) -> bool:
     """Whether the checkpoints cover all that was written."""
     topics = settings.topics
     partitions = await reader.partitions_of(topics.probes)
@@ -94,7 +94,7 @@ async def caught_up(reader: Reader, settings: Settings) -> bool:
 
 async def judge(settings: Settings, make: Any = ToyMachine, chunk: int = 337) -> Verdict:
     """Compare state, incidents, rejects and totals with the machine's own run over the same log."""
-    reader = Reader(settings.kafka)
+    reader = TopicReader(settings.kafka)
     topics = settings.topics
     verdict = Verdict()
     due: dict[str, list[Sent]] = defaultdict(list)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.kafka.client import Reader
+from streams.kafka.client import TopicReader
 from streams.records import encode
 from streams.settings import Settings
 from streams.step.backtest import Backtest
@@ -62,7 +62,7 @@ async def fleets(bootstrap: str, tmp_path: Path) -> AsyncIterator[list[Fleet]]:
 
 async def backtested(fleet: Fleet, folder: Path) -> list[bytes]:
     """What `netdusk backtest` prints for each partition of the topic, dumped to a file as it stands there."""
-    reader = Reader(fleet.settings.kafka)
+    reader = TopicReader(fleet.settings.kafka)
     probes = fleet.settings.topics.probes
     said: list[bytes] = []
     for partition in range(PARTITIONS):
@@ -80,7 +80,7 @@ async def backtested(fleet: Fleet, folder: Path) -> list[bytes]:
 
 
 async def on_topic(fleet: Fleet) -> list[bytes]:
-    alerts = await contents(Reader(fleet.settings.kafka), fleet.settings.topics.alerts)
+    alerts = await contents(TopicReader(fleet.settings.kafka), fleet.settings.topics.alerts)
     return [value for _, value in alerts if value is not None]
 
 

@@ -17,7 +17,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from streams.kafka.client import Reader
+from streams.kafka.client import TopicReader
 from tests.faults.brokers import OwnBroker, free_port
 from tests.faults.fleet import Fleet
 from tests.faults.proxy import Proxy
@@ -197,7 +197,7 @@ async def test_a_retention_gap(fleet: Fleet, on_gap: str) -> None:
     await fleet.wait_until_done()
     running.terminate()
     await fleet.write(1_000, seed=1)
-    reader = Reader(fleet.settings.kafka)
+    reader = TopicReader(fleet.settings.kafka)
     probes = fleet.settings.topics.probes
     ends = {p: end for p, (_, end) in (await reader.bounds(probes, [0, 1])).items()}
     await reader.delete_before(probes, 0, ends[0] - 100)
@@ -222,7 +222,9 @@ async def test_commits_are_what_faust_should_commit(fleet: Fleet) -> None:
     fleet.start()
     await fleet.wait_until_done()
     probes = fleet.settings.topics.probes
-    ends = {p: end for p, (_, end) in (await Reader(fleet.settings.kafka).bounds(probes, [0, 1])).items()}
+    ends = {
+        p: end for p, (_, end) in (await TopicReader(fleet.settings.kafka).bounds(probes, [0, 1])).items()
+    }
     admin = AIOKafkaAdminClient(bootstrap_servers=fleet.bootstrap)
     await admin.start()
     try:

@@ -11,7 +11,7 @@ import random
 
 import structlog
 
-from streams.engine.partition import Lane
+from streams.engine.partition import Pipeline
 from streams.engine.worker import Worker, run
 from streams.settings import load
 from tests.faults.toy import ToyMachine
@@ -103,10 +103,10 @@ def main() -> None:
     if "TOY_CRASH" in os.environ:
         arm(os.environ["TOY_CRASH"])
     settings = load()
-    lane = Lane(settings.topics.probes, settings.topics.checkpoints, ToyMachine)
+    pipeline = Pipeline(settings.topics.probes, settings.topics.checkpoints, ToyMachine)
     if settings.worker.clock == "replay":
-        lane = dataclasses.replace(lane, ticks=False)
-    worker = Worker(settings, lanes=[lane], chunks=False if "TOY_PLAIN" in os.environ else None)
+        pipeline = dataclasses.replace(pipeline, ticks=False)
+    worker = Worker(settings, pipelines=[pipeline], chunks=False if "TOY_PLAIN" in os.environ else None)
     run(worker, loglevel=os.environ.get("TOY_LOG", "WARNING"))
 
 

@@ -33,7 +33,7 @@ from streams.engine.metrics import WorkerMetrics, WorldCollector
 from streams.local.demo import board as scene
 from streams.local.demo import demo_settings, run
 from streams.local.live import Show
-from streams.local.stack import House
+from streams.local.stack import Stack
 from streams.settings import LabelSettings, load
 from streams.step.country import CountryMachine
 from streams.step.ticks import take, with_ticks
@@ -264,13 +264,13 @@ async def own_picture(folder: Path) -> None:
     paths = write(folder, {name: text for name, text in texts.items() if "canary" not in name})
     started: list[Prometheus] = []
 
-    async def scrape(house: House) -> None:
+    async def scrape(house: Stack) -> None:
         target = house.worker_url.removeprefix("http://")
         prometheus = Prometheus(folder, [target], rules=paths, seconds=1.0)
         await asyncio.to_thread(prometheus.start)
         started.append(prometheus)
 
-    async with House(settings, folder / "house", overrides=overrides) as house:
+    async with Stack(settings, folder / "house", overrides=overrides) as house:
         show = Show(scene(), Console(file=io.StringIO()))
         began = time.time()
         await run(house, show, speed=1200.0, seed=0, evenings=[EVENING.name], ready=scrape)

@@ -29,7 +29,7 @@ from streams.engine.metrics import FAMILIES
 from streams.local.demo import board as scene
 from streams.local.demo import demo_settings, run
 from streams.local.live import Show
-from streams.local.stack import House
+from streams.local.stack import Stack
 from streams.settings import load
 from tests.monitoring.oncall import DRILL_RULES, write
 from tests.monitoring.servers import Prometheus, program
@@ -174,14 +174,14 @@ async def test_no_panel_is_empty_while_the_demonstration_plays(tmp_path: Path) -
     rule_paths = [*write(tmp_path, rule_texts), DRILL_RULES]
     started: list[Prometheus] = []
 
-    async def scrape(house: House) -> None:
+    async def scrape(house: Stack) -> None:
         target = house.worker_url.removeprefix("http://")
         prometheus = Prometheus(tmp_path, [target], rules=rule_paths, seconds=0.5)
         await asyncio.to_thread(prometheus.start)
         started.append(prometheus)
 
     try:
-        async with House(settings, tmp_path / "house", overrides=overrides) as house:
+        async with Stack(settings, tmp_path / "house", overrides=overrides) as house:
             show = Show(scene(), Console(file=io.StringIO()))
             began = time.time()
             await run(house, show, speed=1200.0, seed=0, evenings=["2024-01-20"], ready=scrape)

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from detectors.readings import Pulse, SeriesGauge
-from streams.engine.metrics import FAMILIES, Counting, Observed, ProbeCount, Pulsing, Type
+from streams.engine.metrics import FAMILIES, Counting, Observable, ProbeCount, Pulsing, Type
 from streams.records import Kind, Scope, Severity
 from streams.settings import LabelSettings, load
 from streams.step.country import CountryMachine
@@ -261,7 +261,7 @@ def test_what_can_be_foreseen_is_there_from_the_start() -> None:
 
 def test_the_machines_of_the_worker_answer_everything() -> None:
     for machine in (CountryMachine(load()), WorldMachine(load())):
-        assert isinstance(machine, Observed)
+        assert isinstance(machine, Observable)
         assert not machine.incidents()
     assert isinstance(CountryMachine(load()), Pulsing)
     assert isinstance(CountryMachine(load()), Counting)

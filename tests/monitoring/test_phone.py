@@ -12,7 +12,7 @@ from rich.console import Console
 from producers.simulated import scenario
 from streams.local.demo import board, demo_settings, run
 from streams.local.live import Show
-from streams.local.stack import House
+from streams.local.stack import Stack
 from streams.records import Status
 from streams.settings import load
 from tests.monitoring.servers import Alertmanager, Prometheus, Webhook, pages, resolves
@@ -30,7 +30,7 @@ async def test_each_evening_rings_once_and_is_resolved_once(tmp_path: Path) -> N
     with Webhook() as phone, Alertmanager(tmp_path / "alertmanager", routes(phone.url)) as alertmanager:
         prometheus: list[Prometheus] = []
 
-        async def scrape(house: House) -> None:
+        async def scrape(house: Stack) -> None:
             target = house.worker_url.removeprefix("http://")
             started = Prometheus(
                 tmp_path / "prometheus",
@@ -43,7 +43,7 @@ async def test_each_evening_rings_once_and_is_resolved_once(tmp_path: Path) -> N
             prometheus.append(started)
 
         try:
-            async with House(settings, tmp_path / "house", overrides=overrides) as house:
+            async with Stack(settings, tmp_path / "house", overrides=overrides) as house:
                 show = Show(board(), Console(file=out, width=200))
                 seen = await run(
                     house,

@@ -52,18 +52,24 @@ class Line(NamedTuple):
     where: tuple[str, ...]
     marks: str
 
-    def holds(self, post: Post) -> bool:
+    def holds(self, monitor: Monitor) -> bool:
         return (
-            post.country in self.countries
-            and (self.platforms == ("*",) or post.platform in self.platforms)
+            monitor.country in self.countries
+            and (self.platforms == ("*",) or monitor.platform in self.platforms)
             and any(
-                place in ("*", f"n{post.network}", f"r{post.region}", f"n{post.network}/v{post.vantage}")
+                place
+                in (
+                    "*",
+                    f"n{monitor.network}",
+                    f"r{monitor.region}",
+                    f"n{monitor.network}/v{monitor.vantage}",
+                )
                 for place in self.where
             )
         )
 
 
-class Post(NamedTuple):
+class Monitor(NamedTuple):
     country: str
     platform: str
     network: int
@@ -104,28 +110,32 @@ def results(text: str, world: World = World(), seed: int = 1) -> Iterator[ProbeR
     rng = random.Random(seed)
     countries = sorted({country for line in lines for country in line.countries})
     named = {platform for line in lines for platform in line.platforms if platform != "*"}
-    posts = [
-        (Post(country, platform, n, v, 1 + (n + v) % world.regions), rng.uniform(0, world.every_seconds))
+    monitors = [
+        (Monitor(country, platform, n, v, 1 + (n + v) % world.regions), rng.uniform(0, world.every_seconds))
         for country, platform in itertools.product(countries, sorted(named | set(world.others)))
         for n in range(1, world.networks + 1)
         for v in range(1, world.vantages + 1)
     ]
-    laws = [(post, phase, [line.marks for line in lines if line.holds(post)]) for post, phase in posts]
+    laws = [
+        (monitor, phase, [line.marks for line in lines if line.holds(monitor)]) for monitor, phase in monitors
+    ]
     laws.sort(key=lambda law: law[1])
     seconds = len(lines[0].marks) * world.mark_minutes * 60
     numbers = itertools.count()
     for beat in range(0, seconds, world.every_seconds):
-        for post, phase, marks in laws:
+        for monitor, phase, marks in laws:
             at = beat + phase
             place = int(at // (world.mark_minutes * 60))
             if place >= len(lines[0].marks):
                 continue
             mark = next((m[place] for m in reversed(marks) if m[place] != "."), ".")
             if mark != "?":
-                yield _result(post, at, mark, next(numbers), world, rng)
+                yield _result(monitor, at, mark, next(numbers), world, rng)
 
 
-def _result(post: Post, at: float, mark: str, number: int, world: World, rng: random.Random) -> ProbeResult:
+def _result(
+    monitor: Monitor, at: float, mark: str, number: int, world: World, rng: random.Random
+) -> ProbeResult:
     ok = rng.random() >= _LOSS[mark]
     stage, failure = (None, None) if ok else _WAY.get(mark, _NOISE)
     slow = 40.0 if mark == "s" else 1.0
@@ -133,11 +143,11 @@ def _result(post: Post, at: float, mark: str, number: int, world: World, rng: ra
     return ProbeResult(
         id=f"s{number}",
         time=START + timedelta(milliseconds=int(at * 1000)),
-        platform=post.platform,
-        country=post.country,
-        region=f"{post.country}-{post.region}",
-        asn=64500 + post.network,
-        vantage=f"{post.country.lower()}-n{post.network}-v{post.vantage}",
+        platform=monitor.platform,
+        country=monitor.country,
+        region=f"{monitor.country}-{monitor.region}",
+        asn=64500 + monitor.network,
+        vantage=f"{monitor.country.lower()}-n{monitor.network}-v{monitor.vantage}",
         ok=ok,
         stage=stage,
         failure=failure,

@@ -48,7 +48,7 @@ def test_published_records_pass_their_schema(path: Path) -> None:
 
 
 @pytest.mark.parametrize("record", WRITTEN, ids=lambda record: type(record).__name__)
-def test_written_records_pass_their_schema_and_read_back(record: written.Written) -> None:
+def test_written_records_pass_their_schema_and_read_back(record: written.OutputRecord) -> None:
     text = written.encode(record)
     value = json.loads(text)
     jsonschema.validate(value, json_schema(value["schema"]))

@@ -14,9 +14,9 @@ import msgspec
 from msgspec import Struct
 
 from producers.failures import Failure, Stage
-from producers.sources.ooni.web import Finding, failure_of
+from producers.sources.ooni.web import Observation, failure_of
 
-Row = Mapping[str, str | None]
+SqlRow = Mapping[str, str | None]
 
 #: Characters of one string or comment that may be waiting for its end; a whole row has about a thousand.
 PENDING_MAX: Final = 1024 * 1024
@@ -37,7 +37,7 @@ class SqlError(ValueError):
     """Text that is no INSERT; the message says what stands there."""
 
 
-def rows(lines: Iterable[str]) -> Iterator[Row | SqlError]:
+def rows(lines: Iterable[str]) -> Iterator[SqlRow | SqlError]:
     """The rows of every INSERT ... VALUES, one dictionary each; what can't be read is one error, up to its `;`.
 
     Rows come as they are read: a statement may span lines, and one statement may have millions of rows.
@@ -109,7 +109,7 @@ class _Tokens:
             yield "open", text[:60]
 
 
-def _insert(tokens: _Tokens) -> Iterator[Row | SqlError]:
+def _insert(tokens: _Tokens) -> Iterator[SqlRow | SqlError]:
     """Rows of one statement, from INTO to the `;`."""
     columns = _columns(tokens)
     while True:
@@ -225,26 +225,26 @@ def is_true(value: str | None) -> bool:
     return (value or "").lower() in {"t", "true", "1"}
 
 
-def find_row(row: Row) -> Finding:
+def find_row(row: SqlRow) -> Observation:
     """What a row says. Raises ValueError where its scores are no JSON.
 
     Not unusual is `ok`: a row does not tell a page that was reached from one that is down everywhere. Whether the
     control was good is not in a row: `control_ok` is unknown.
     """
     if not is_true(row.get("anomaly")) and not is_true(row.get("confirmed")):
-        return Finding(True)
+        return Observation(True)
     try:
         scores = msgspec.json.decode(row.get("scores") or "{}", type=Scores)
     except msgspec.DecodeError as error:
         raise ValueError(f"scores: {error}") from error
     if scores.analysis.signal_backend_failure:
-        return Finding(False, None, failure_of(scores.analysis.signal_backend_failure))
+        return Observation(False, None, failure_of(scores.analysis.signal_backend_failure))
     if is_true(row.get("confirmed")):
         places = {fingerprint.location_found for fingerprint in scores.fingerprints}
         if "body" in places or "header" in places:
-            return Finding(False, Stage.HTTP, Failure.BLOCKPAGE)
+            return Observation(False, Stage.HTTP, Failure.BLOCKPAGE)
         if "dns" in places:
-            return Finding(False, Stage.DNS, None)
+            return Observation(False, Stage.DNS, None)
     kind = scores.analysis.blocking_type or row.get("blocking_type") or ""
     stage, failure = _KINDS.get(kind, (None, None))
-    return Finding(False, stage, failure)
+    return Observation(False, stage, failure)

@@ -21,15 +21,15 @@ import msgspec
 from msgspec import Raw, Struct
 
 from producers.records import Malformed, ProbeResult, decode, encode
-from producers.sources.ooni.fastpath import PLATFORM_TESTS, Row, SqlError, find_row, is_true, rows
+from producers.sources.ooni.fastpath import PLATFORM_TESTS, SqlError, SqlRow, find_row, is_true, rows
 from producers.sources.ooni.platforms import Platforms
-from producers.sources.ooni.web import Finding, NothingToTellError, TestKeys, find
+from producers.sources.ooni.web import NothingToTellError, Observation, TestKeys, find
 
 MEASUREMENT_BYTES_MAX: Final = 64 * 1024 * 1024
 _TARGET_MAX: Final = 2048
 
 
-class Refusal(StrEnum):
+class RefusalReason(StrEnum):
     """Why a measurement was not written."""
 
     NOT_JSON = "not_json"
@@ -48,13 +48,13 @@ class Refusal(StrEnum):
 class Refused:
     """A measurement that was not written: why, and where it stands."""
 
-    reason: Refusal
+    reason: RefusalReason
     detail: str
     place: str
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class OoniReader:
     """How files are read.
 
     Parameters
@@ -79,7 +79,7 @@ class Reader:
         try:
             yield from self._read(path, stream)
         except (EOFError, gzip.BadGzipFile, OSError) as error:
-            yield Refused(Refusal.DAMAGED_FILE, str(error), str(path))
+            yield Refused(RefusalReason.DAMAGED_FILE, str(error), str(path))
 
     def _read(self, path: Path, stream: IO[bytes]) -> Iterator[ProbeResult | Refused]:
         first = stream.readline(MEASUREMENT_BYTES_MAX)
@@ -96,21 +96,21 @@ class Reader:
         for number, line in enumerate(lines, 1):
             place = f"{path}:{number}"
             if len(line) >= MEASUREMENT_BYTES_MAX:
-                yield Refused(Refusal.TOO_LARGE, f"more than {MEASUREMENT_BYTES_MAX} bytes", place)
+                yield Refused(RefusalReason.TOO_LARGE, f"more than {MEASUREMENT_BYTES_MAX} bytes", place)
             elif line.strip():
                 yield self.measurement(line, place)
 
     def _read_document(self, path: Path, first: bytes, stream: IO[bytes]) -> Iterator[ProbeResult | Refused]:
         text = first + stream.read(MEASUREMENT_BYTES_MAX)
         if len(text) >= MEASUREMENT_BYTES_MAX:
-            yield Refused(Refusal.TOO_LARGE, f"more than {MEASUREMENT_BYTES_MAX} bytes", str(path))
+            yield Refused(RefusalReason.TOO_LARGE, f"more than {MEASUREMENT_BYTES_MAX} bytes", str(path))
             return
         bare, comments = without_comments(text)
         if bare.lstrip().startswith(b"["):
             try:
                 documents = msgspec.json.decode(bare, type=list[Raw])
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                yield Refused(Refusal.NOT_JSON, str(error), str(path))
+                yield Refused(RefusalReason.NOT_JSON, str(error), str(path))
                 return
             for number, document in enumerate(documents, 1):
                 yield self.measurement(bytes(document), f"{path}[{number}]")
@@ -122,7 +122,7 @@ class Reader:
         for number, row in enumerate(found, 1):
             place = f"{path}, row {number}"
             if isinstance(row, SqlError):
-                yield Refused(Refusal.NOT_SQL, str(row), place)
+                yield Refused(RefusalReason.NOT_SQL, str(row), place)
             else:
                 yield self.row(row, place)
 
@@ -134,31 +134,31 @@ class Reader:
             head = msgspec.json.decode(value, type=Head)
             whole = bytes(head.test_keys) != b"null"
             if head.test_name not in {"web_connectivity", None}:
-                return Refused(Refusal.OTHER_TEST, head.test_name or "", place)
+                return Refused(RefusalReason.OTHER_TEST, head.test_name or "", place)
             if not whole and head.test_name is not None:
-                return Refused(Refusal.MEASUREMENT_FAILED, "no test keys", place)
+                return Refused(RefusalReason.MEASUREMENT_FAILED, "no test keys", place)
             if not whole and not _has_events(value):
-                return Refused(Refusal.NOT_A_MEASUREMENT, "neither test_name nor test keys", place)
+                return Refused(RefusalReason.NOT_A_MEASUREMENT, "neither test_name nor test keys", place)
             keys = msgspec.json.decode(head.test_keys if whole else value, type=TestKeys)
         except msgspec.ValidationError as error:
-            return Refused(Refusal.NOT_A_MEASUREMENT, str(error), place)
+            return Refused(RefusalReason.NOT_A_MEASUREMENT, str(error), place)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return Refused(Refusal.NOT_JSON, str(error), place)
+            return Refused(RefusalReason.NOT_JSON, str(error), place)
         url = head.input or (keys.x_control_request.http_request if keys.x_control_request else "")
         platform = self.platforms.of_url(url)
         if platform is None:
-            return Refused(Refusal.NO_HOST, f"input {url[:200]!r} names no host", place)
+            return Refused(RefusalReason.NO_HOST, f"input {url[:200]!r} names no host", place)
         uid = _UID.search(head.measurement_uid or head.id or hint)
         country = _known(head.probe_cc) or (uid["cc"] if uid else None) or self.country
         time = _time(head.measurement_start_time) or _time_of_uid(uid) or self.time
         if country is None or time is None:
             missing = "probe_cc (--country)" if country is None else "measurement_start_time (--time)"
-            return Refused(Refusal.NO_PLACE_OR_TIME, f"no {missing}", place)
+            return Refused(RefusalReason.NO_PLACE_OR_TIME, f"no {missing}", place)
         asn = _asn(head.probe_asn)
         try:
             finding = find(keys, url)
         except NothingToTellError as error:
-            return Refused(Refusal.MEASUREMENT_FAILED, str(error), place)
+            return Refused(RefusalReason.MEASUREMENT_FAILED, str(error), place)
         return self._result(
             finding,
             place,
@@ -170,28 +170,28 @@ class Reader:
             target=url,
         )
 
-    def row(self, row: Row, place: str) -> ProbeResult | Refused:
+    def row(self, row: SqlRow, place: str) -> ProbeResult | Refused:
         """One row of the fast path."""
         missing = {"probe_cc", "probe_asn", "test_name", "measurement_start_time", "anomaly"} - row.keys()
         if missing:
-            return Refused(Refusal.NOT_A_MEASUREMENT, f"no column {', '.join(sorted(missing))}", place)
+            return Refused(RefusalReason.NOT_A_MEASUREMENT, f"no column {', '.join(sorted(missing))}", place)
         test, url = row["test_name"] or "", row.get("input") or ""
         platform = PLATFORM_TESTS.get(test)
         if platform is None and test != "web_connectivity":
-            return Refused(Refusal.OTHER_TEST, test, place)
+            return Refused(RefusalReason.OTHER_TEST, test, place)
         if is_true(row.get("msm_failure")):
-            return Refused(Refusal.MEASUREMENT_FAILED, "the measurement itself failed", place)
+            return Refused(RefusalReason.MEASUREMENT_FAILED, "the measurement itself failed", place)
         if platform is None:
             platform = self.platforms.of_url(url or row.get("domain") or "")
         if platform is None:
-            return Refused(Refusal.NO_HOST, f"input {url[:200]!r} names no host", place)
+            return Refused(RefusalReason.NO_HOST, f"input {url[:200]!r} names no host", place)
         time = _time(row["measurement_start_time"]) or self.time
         if time is None:
-            return Refused(Refusal.NO_PLACE_OR_TIME, f"time {row['measurement_start_time']!r}", place)
+            return Refused(RefusalReason.NO_PLACE_OR_TIME, f"time {row['measurement_start_time']!r}", place)
         try:
             finding = find_row(row)
         except ValueError as error:
-            return Refused(Refusal.NOT_A_MEASUREMENT, str(error), place)
+            return Refused(RefusalReason.NOT_A_MEASUREMENT, str(error), place)
         return self._result(
             finding,
             place,
@@ -205,7 +205,7 @@ class Reader:
 
     def _result(
         self,
-        finding: Finding,
+        finding: Observation,
         place: str,
         *,
         identity: str | bytes,
@@ -235,7 +235,7 @@ class Reader:
         )
         checked = decode(encode(result))
         if isinstance(checked, Malformed):
-            return Refused(Refusal.INVALID, f"{checked.reason}: {checked.detail}", place)
+            return Refused(RefusalReason.INVALID, f"{checked.reason}: {checked.detail}", place)
         return result
 
 

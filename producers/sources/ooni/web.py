@@ -34,7 +34,7 @@ class Answer(Struct, frozen=True):
     ipv6: str | None = None
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class TimedEvent(Struct, frozen=True, kw_only=True):
     """What every kind of event has: when it began and ended, seconds since the measurement began."""
 
     failure: str | None = None
@@ -44,7 +44,7 @@ class Event(Struct, frozen=True, kw_only=True):
     transaction_id: int | None = None
 
 
-class Query(Event, frozen=True, kw_only=True):
+class Query(TimedEvent, frozen=True, kw_only=True):
     """One DNS lookup."""
 
     engine: str | None = None
@@ -58,7 +58,7 @@ class ConnectStatus(Struct, frozen=True):
     success: bool | None = None
 
 
-class Connect(Event, frozen=True, kw_only=True):
+class Connect(TimedEvent, frozen=True, kw_only=True):
     """One TCP connect."""
 
     ip: str | None = None
@@ -71,7 +71,7 @@ class Connect(Event, frozen=True, kw_only=True):
         return self.status.failure or ("unknown_failure" if self.status.success is False else None)
 
 
-class Handshake(Event, frozen=True, kw_only=True):
+class Handshake(TimedEvent, frozen=True, kw_only=True):
     """One TLS handshake."""
 
     address: str | None = None
@@ -105,14 +105,14 @@ class Request(Struct, frozen=True):
     url: str = ""
 
 
-class Transaction(Event, frozen=True, kw_only=True):
+class Transaction(TimedEvent, frozen=True, kw_only=True):
     """One HTTP request with its response."""
 
     request: Request = Request()
     response: Response | None = None
 
 
-class NetworkEvent(Event, frozen=True, kw_only=True):
+class NetworkEvent(TimedEvent, frozen=True, kw_only=True):
     """One system call."""
 
     operation: str | None = None
@@ -176,7 +176,7 @@ class TestKeys(Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Observation:
     """What a measurement found: the facts of a ProbeResult that do not depend on who measured."""
 
     ok: bool
@@ -283,7 +283,7 @@ def hops_of(keys: TestKeys, url: str) -> list[Hop]:
     """
     queries, connects = keys.queries or [], keys.tcp_connect or []
     handshakes, requests = keys.tls_handshakes or [], keys.requests or []
-    everything: list[Event] = [*queries, *connects, *handshakes, *requests]
+    everything: list[TimedEvent] = [*queries, *connects, *handshakes, *requests]
     if any("classic" in (event.tags or ()) for event in everything):
         deepest = max(_depth(event) for event in everything if _classic(event))
         return [
@@ -309,15 +309,15 @@ def hops_of(keys: TestKeys, url: str) -> list[Hop]:
     return [Hop(lookups, own_connects, through or own_handshakes, hop.request)]
 
 
-def _classic(event: Event, depth: int | None = None) -> bool:
+def _classic(event: TimedEvent, depth: int | None = None) -> bool:
     return "classic" in (event.tags or ()) and (depth is None or _depth(event) == depth)
 
 
-def _main(event: Event, depth: int) -> bool:
+def _main(event: TimedEvent, depth: int) -> bool:
     return _classic(event, depth) and "fetch_body=false" not in (event.tags or ())
 
 
-def _depth(event: Event) -> int:
+def _depth(event: TimedEvent) -> int:
     for tag in event.tags or ():
         if tag.startswith("depth=") and tag[6:].isdigit():
             return int(tag[6:])
@@ -335,7 +335,7 @@ def _port_of(url: str) -> int:
 # ---- the judgement
 
 
-def find(keys: TestKeys, url: str) -> Finding:
+def find(keys: TestKeys, url: str) -> Observation:
     """Read what happened. Raises NothingToTellError where no event says how it ended."""
     hops = hops_of(keys, url)
     last = hops[-1]
@@ -346,9 +346,9 @@ def find(keys: TestKeys, url: str) -> Finding:
     if end is None:
         end = _judge_page(keys, hops, url)
         if end is None:
-            return Finding(True, control_ok=control_ok, timings_ms=timings, bytes=body)
+            return Observation(True, control_ok=control_ok, timings_ms=timings, bytes=body)
     stage, failure = _false_answer(keys, hops, url) or end
-    return Finding(False, stage, failure, control_ok, timings, body)
+    return Observation(False, stage, failure, control_ok, timings, body)
 
 
 def _end_of(hop: Hop, url: str, keys: TestKeys) -> End | None:
@@ -597,13 +597,13 @@ def _timings(hops: Sequence[Hop]) -> Timings | None:
     return Timings(**steps)
 
 
-def _milliseconds(events: Sequence[Event]) -> float | None:
+def _milliseconds(events: Sequence[TimedEvent]) -> float | None:
     took = [e.t - e.t0 for e in events if e.t is not None and e.t0 is not None and e.t > e.t0 >= 0]
     return round(min(took) * 1000, 3) if took else None
 
 
 def _total(hops: Sequence[Hop]) -> float | None:
-    events: list[Event] = [
+    events: list[TimedEvent] = [
         event
         for hop in hops
         for event in (*hop.lookups, *hop.connects, *hop.handshakes, *((hop.request,) if hop.request else ()))

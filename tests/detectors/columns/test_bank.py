@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from detectors.columns.bank import Bank
 from detectors.columns.silence import SilenceColumns
-from detectors.readings import CountryReading, Counts, Opinion, PostKey
+from detectors.readings import CountryReading, Counts, MonitorKey, Opinion
 from detectors.settings import DetectionSettings, TimeSettings
 from detectors.single.binomial import Rules
 from tests.effort import examples
@@ -25,29 +25,29 @@ MECHANISMS = ("ok", "tls.connection_reset", "http.generic_timeout_error")
 PAKISTAN = ("PK", True)
 
 
-def posts(networks: int = 4, vantages: int = 1, platforms: Sequence[str] = ("x",)) -> list[PostKey]:
+def monitors(networks: int = 4, vantages: int = 1, platforms: Sequence[str] = ("x",)) -> list[MonitorKey]:
     return [
-        PostKey(platform, "PK", f"PK-{'PB' if asn % 2 else 'SD'}", asn, f"v{asn}-{vantage}", True)
+        MonitorKey(platform, "PK", f"PK-{'PB' if asn % 2 else 'SD'}", asn, f"v{asn}-{vantage}", True)
         for platform in platforms
         for asn in range(1, networks + 1)
         for vantage in range(vantages)
     ]
 
 
-def bank(known: Sequence[PostKey], **changes: Any) -> Bank:
+def bank(known: Sequence[MonitorKey], **changes: Any) -> Bank:
     made = Bank(DetectionSettings(**changes), TimeSettings(), MECHANISMS)
-    made.add_posts(known)
+    made.add_monitors(known)
     return made
 
 
 def counts(
-    minute: int, post: Sequence[int], ok: Sequence[bool], ttfb: Sequence[float] | None = None
+    minute: int, monitor: Sequence[int], ok: Sequence[bool], ttfb: Sequence[float] | None = None
 ) -> Counts:
     good = np.array(ok, dtype=np.bool_)
     return Counts(
         START + 60 * minute,
         START + 60 * minute + 60,
-        np.array(post, dtype=np.int32),
+        np.array(monitor, dtype=np.int32),
         good,
         np.where(good, 0, 1).astype(np.int16),
         np.ones(len(good), dtype=np.int8),
@@ -56,12 +56,12 @@ def counts(
     )
 
 
-Ratio = Callable[[int, PostKey], float]
+Ratio = Callable[[int, MonitorKey], float]
 
 
 def run(
     made: Bank,
-    known: Sequence[PostKey],
+    known: Sequence[MonitorKey],
     minutes: range,
     ratio: Ratio,
     *,
@@ -75,13 +75,15 @@ def run(
     for minute in minutes:
         rng = np.random.default_rng((seed, minute))
         sent = rng.poisson(rate if minute % every == 0 else 0.0, len(known))
-        post = np.repeat(np.arange(len(known)), sent)
-        chance = np.array([ratio(minute, key) for key in known])[post]
+        monitor = np.repeat(np.arange(len(known)), sent)
+        chance = np.array([ratio(minute, key) for key in known])[monitor]
         times = (
-            None if ttfb is None else (ttfb(minute) * np.exp(0.3 * rng.standard_normal(len(post)))).tolist()
+            None
+            if ttfb is None
+            else (ttfb(minute) * np.exp(0.3 * rng.standard_normal(len(monitor)))).tolist()
         )
         reading = made.close(
-            counts(minute, post.tolist(), (rng.random(len(post)) < chance).tolist(), times), [PAKISTAN]
+            counts(minute, monitor.tolist(), (rng.random(len(monitor)) < chance).tolist(), times), [PAKISTAN]
         )
         readings.append(reading.countries[0])
     return readings
@@ -96,7 +98,7 @@ def first_bad(readings: Sequence[CountryReading], at: int) -> int | None:
 
 
 def test_a_blackout_after_an_hour_of_history_is_seen_in_minutes() -> None:
-    known = posts()
+    known = monitors()
     readings = run(bank(known), known, range(75), lambda minute, _: 0.96 if minute < 60 else 0.01)
     assert all(reading.platforms["x"].opinion is not Opinion.BAD for reading in readings[:60])
     delay = first_bad(readings, 60)
@@ -109,9 +111,9 @@ def test_a_blackout_after_an_hour_of_history_is_seen_in_minutes() -> None:
 
 
 def test_bad_minutes_of_one_network_are_not_the_countrys() -> None:
-    known = posts()
+    known = monitors()
 
-    def ratio(minute: int, key: PostKey) -> float:
+    def ratio(minute: int, key: MonitorKey) -> float:
         return 0.0 if 240 <= minute < 243 and key.asn == 1 else 0.97
 
     def bad(made: Bank) -> int:
@@ -126,9 +128,9 @@ def test_bad_minutes_of_one_network_are_not_the_countrys() -> None:
     ("ratio", "least", "alarms"), [(0.83, 0.2, False), (0.83, 0.12, True), (0.5, 0.2, True)]
 )
 def test_a_small_dip_of_one_network_alone_is_no_alarm(ratio: float, least: float, alarms: bool) -> None:
-    known = posts(networks=8)
+    known = monitors(networks=8)
 
-    def chance(minute: int, key: PostKey) -> float:
+    def chance(minute: int, key: MonitorKey) -> float:
         return ratio if minute >= 300 and key.asn == 1 else 0.97
 
     readings = run(bank(known, shortfall_network=least), known, range(360), chance, rate=15.0)
@@ -136,7 +138,7 @@ def test_a_small_dip_of_one_network_alone_is_no_alarm(ratio: float, least: float
 
 
 def test_a_small_loss_on_all_networks_is_the_countrys_before_any_networks() -> None:
-    known = posts()
+    known = monitors()
     readings = run(bank(known), known, range(540), lambda minute, _: 0.98 if minute < 480 else 0.85, rate=3.0)
     delay = first_bad(readings, 480)
     assert delay is not None and delay <= 15
@@ -151,13 +153,13 @@ def test_evidence_is_half_worth_after_an_hour_where_results_are_dense(presence: 
 
 
 def test_what_was_always_blocked_is_usual() -> None:
-    known = posts()
+    known = monitors()
     readings = run(bank(known), known, range(200), lambda *_: 0.02)
     assert all(reading.platforms["x"].opinion is not Opinion.BAD for reading in readings)
 
 
 def test_good_needs_evidence_and_comes_back() -> None:
-    known = posts()
+    known = monitors()
     readings = run(bank(known), known, range(240), lambda minute, _: 0.02 if 120 <= minute < 180 else 0.96)
     said = [reading.platforms["x"].opinion for reading in readings]
     assert said[0] is Opinion.UNSURE
@@ -171,14 +173,14 @@ def test_good_needs_evidence_and_comes_back() -> None:
 @cache
 def four_hours() -> bytes:
     """A bank's snapshot after four good hours."""
-    known = posts()
+    known = monitors()
     made = bank(known)
     run(made, known, range(240), lambda *_: 0.96, rate=3.0)
     return made.snapshot()
 
 
 def test_silence_is_no_evidence_of_ratios_but_of_darkness() -> None:
-    known = posts()
+    known = monitors()
     made = bank([])
     made.restore(four_hours())
     readings = run(made, known, range(240, 260), lambda *_: 0.96, rate=0.0)
@@ -192,7 +194,7 @@ def test_silence_is_no_evidence_of_ratios_but_of_darkness() -> None:
 
 
 def test_a_lost_vantage_is_one_dark_network() -> None:
-    known = posts()
+    known = monitors()
     made = bank([])
     made.restore(four_hours())
     others = [key for key in known if key.asn != 2]
@@ -202,17 +204,18 @@ def test_a_lost_vantage_is_one_dark_network() -> None:
 
 
 def run_subset(
-    made: Bank, known: Sequence[PostKey], some: Sequence[PostKey], minutes: range
+    made: Bank, known: Sequence[MonitorKey], some: Sequence[MonitorKey], minutes: range
 ) -> list[CountryReading]:
     """Only `some` of the vantages send, three results a minute, all good."""
-    post = [known.index(key) for key in some for _ in range(3)]
+    monitor = [known.index(key) for key in some for _ in range(3)]
     return [
-        made.close(counts(minute, post, [True] * len(post)), [PAKISTAN]).countries[0] for minute in minutes
+        made.close(counts(minute, monitor, [True] * len(monitor)), [PAKISTAN]).countries[0]
+        for minute in minutes
     ]
 
 
 def test_a_series_that_reports_each_hour_is_not_dark_after_minutes() -> None:
-    known = posts()
+    known = monitors()
     readings = run(bank(known), known, range(60 * 7), lambda *_: 0.96, rate=4.0, every=60)
     assert all(
         volume.opinion is not Opinion.BAD for reading in readings for volume in reading.volumes.values()
@@ -220,9 +223,9 @@ def test_a_series_that_reports_each_hour_is_not_dark_after_minutes() -> None:
 
 
 def test_one_lying_vantage_of_three_carries_nothing() -> None:
-    known = posts(vantages=3)
+    known = monitors(vantages=3)
 
-    def lies(minute: int, key: PostKey) -> float:
+    def lies(minute: int, key: MonitorKey) -> float:
         return 0.0 if key.vantage.endswith("-0") and minute >= 120 else 0.97
 
     readings = run(bank(known), known, range(300), lies)
@@ -232,9 +235,9 @@ def test_one_lying_vantage_of_three_carries_nothing() -> None:
 
 
 def test_one_lying_vantage_of_three_hides_nothing_and_holds_nothing_open() -> None:
-    known = posts(vantages=3)
+    known = monitors(vantages=3)
 
-    def blocked(minute: int, key: PostKey) -> float:
+    def blocked(minute: int, key: MonitorKey) -> float:
         if key.vantage.endswith("-0") and minute >= 110:
             return 1.0 if 120 <= minute < 200 else 0.0  # the other way round
         return 0.02 if 120 <= minute < 200 else 0.97
@@ -248,7 +251,7 @@ def test_one_lying_vantage_of_three_hides_nothing_and_holds_nothing_open() -> No
 
 
 def test_the_last_windows_are_told_until_the_next() -> None:
-    made = bank(posts(networks=2))
+    made = bank(monitors(networks=2))
     for minute in range(20):
         reading = made.close(counts(minute, [0, 0, 1], [True, minute < 18, True]), [PAKISTAN]).countries[0]
         if minute < 19:
@@ -265,15 +268,15 @@ def sparse(results: str) -> list[list[CountryReading]]:
 
     The readings that follow each of `results`.
     """
-    known = posts(networks=1, vantages=2)
+    known = monitors(networks=1, vantages=2)
     made = Bank(DetectionSettings(), TimeSettings(window_seconds=300), MECHANISMS)
-    made.add_posts(known)
+    made.add_monitors(known)
     story = ("." * 9 + "x") * 8 + results
     readings = []
     for i, result in enumerate(story):
         for part in range(6):
-            post, ok = ([i % 2], [result == "."]) if part == 0 else ([], [])
-            window = counts(5 * (6 * i + part), post, ok)
+            monitor, ok = ([i % 2], [result == "."]) if part == 0 else ([], [])
+            window = counts(5 * (6 * i + part), monitor, ok)
             window.end = window.start + 300
             readings.append(made.close(window, [PAKISTAN]).countries[0])
     last = readings[-6 * len(results) :]
@@ -290,7 +293,7 @@ def test_an_hour_with_one_result_is_no_opinion() -> None:
 
 
 def test_a_path_four_times_slower_is_slow() -> None:
-    known = posts()
+    known = monitors()
     readings = run(
         bank(known), known, range(180), lambda *_: 0.97, ttfb=lambda minute: 400.0 if minute >= 150 else 100.0
     )
@@ -303,14 +306,14 @@ def test_a_path_four_times_slower_is_slow() -> None:
 
 
 def test_simulated_and_real_never_share_a_series() -> None:
-    known = posts()
+    known = monitors()
     real = [key._replace(simulated=False) for key in known]
     both = bank([*known, *real])
     for minute in range(120):
         blocked = minute >= 90
-        post = list(range(8)) * 2
+        monitor = list(range(8)) * 2
         reading = both.close(
-            counts(minute, post, [p >= 4 or not blocked for p in post]), [PAKISTAN, ("PK", False)]
+            counts(minute, monitor, [p >= 4 or not blocked for p in monitor]), [PAKISTAN, ("PK", False)]
         )
     said = {country.simulated: country.platforms["x"].opinion for country in reading.countries}
     assert said == {True: Opinion.BAD, False: Opinion.GOOD}
@@ -321,18 +324,18 @@ def test_simulated_and_real_never_share_a_series() -> None:
 @examples(4)
 @given(st.data())
 def test_rows_in_any_order_and_vantages_told_of_in_any_order(data: st.DataObject) -> None:
-    known = posts(networks=3, vantages=3, platforms=("x", "youtube"))
+    known = monitors(networks=3, vantages=3, platforms=("x", "youtube"))
     shuffled = data.draw(st.permutations(known))
     one, other = bank(known), bank(shuffled)
     place = [shuffled.index(key) for key in known]
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     for minute in range(60):
-        post = rng.integers(0, len(known), rng.poisson(20))
-        ok = rng.random(len(post)) < (0.9 if minute < 50 else 0.2)
-        order = rng.permutation(len(post))
-        first = one.close(counts(minute, post.tolist(), ok.tolist()), [PAKISTAN]).countries
+        monitor = rng.integers(0, len(known), rng.poisson(20))
+        ok = rng.random(len(monitor)) < (0.9 if minute < 50 else 0.2)
+        order = rng.permutation(len(monitor))
+        first = one.close(counts(minute, monitor.tolist(), ok.tolist()), [PAKISTAN]).countries
         second = other.close(
-            counts(minute, [place[post[i]] for i in order], ok[order].tolist()), [PAKISTAN]
+            counts(minute, [place[monitor[i]] for i in order], ok[order].tolist()), [PAKISTAN]
         ).countries
         assert first == second
 
@@ -350,23 +353,25 @@ def test_rows_in_any_order_and_vantages_told_of_in_any_order(data: st.DataObject
     ids=["ours", "rivers"],
 )
 def test_a_snapshot_anywhere_changes_nothing(changes: dict[str, Any]) -> None:
-    known = posts(vantages=3)
+    known = monitors(vantages=3)
     straight, broken = bank(known[:9], **changes), bank(known[:9], **changes)
     for minute in range(140):
         if minute == 70:
-            straight.add_posts(known[9:])
-            broken.add_posts(known[9:])
+            straight.add_monitors(known[9:])
+            broken.add_monitors(known[9:])
         if minute % 17 == 0:
             restored = Bank(broken.detection, broken.time, MECHANISMS)
             restored.restore(broken.snapshot())
             assert restored.snapshot() == broken.snapshot()
             broken = restored
         rng = np.random.default_rng(minute)
-        post = rng.integers(
+        monitor = rng.integers(
             0, 9 if minute < 70 else 12, rng.poisson(12 if not 100 <= minute < 112 else 0)
         ).tolist()
-        ok = (rng.random(len(post)) < (0.95 if minute < 80 else 0.1)).tolist()
-        window = counts(minute, post, ok, (80 + 40 * rng.random(len(post)) + 400 * (minute > 90)).tolist())
+        ok = (rng.random(len(monitor)) < (0.95 if minute < 80 else 0.1)).tolist()
+        window = counts(
+            minute, monitor, ok, (80 + 40 * rng.random(len(monitor)) + 400 * (minute > 90)).tolist()
+        )
         first, second = straight.close(window, []), broken.close(window, [])
         assert first.countries == second.countries
         assert straight.gauges() == broken.gauges()
@@ -384,7 +389,7 @@ def damaged(data: bytes) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("how", ["empty", "cut", "another version", "noise"])
 def test_a_damaged_snapshot_is_refused(how: str) -> None:
-    known = posts()
+    known = monitors()
     made = bank(known)
     run(made, known, range(5), lambda *_: 0.9)
     with pytest.raises(ValueError, match="snapshot"):
@@ -392,7 +397,7 @@ def test_a_damaged_snapshot_is_refused(how: str) -> None:
 
 
 def test_a_network_on_a_platform_costs_little() -> None:
-    made = bank(posts(networks=200, vantages=2, platforms=("a", "b", "c", "d", "e")))
+    made = bank(monitors(networks=200, vantages=2, platforms=("a", "b", "c", "d", "e")))
     held = sum(
         column.nbytes for table in made.series.tables().values() for column in vars(table)["_room"].values()
     )
@@ -421,7 +426,7 @@ def few(made: Bank, results: Sequence[tuple[int, int, bool]], until: int) -> lis
     readings = []
     for minute in range(0, until, 10):
         here = [result for result in results if minute <= result[0] < minute + 10]
-        one = counts(minute, [post for _, post, _ in here], [ok for _, _, ok in here])
+        one = counts(minute, [monitor for _, monitor, _ in here], [ok for _, _, ok in here])
         one = replace(one, end=one.start + 600)
         readings.append(made.close(one, [PAKISTAN]).countries[0])
     return readings
@@ -432,23 +437,23 @@ def test_four_failures_in_a_row_from_two_reporters_are_told_where_nearly_all_suc
     reporters: Sequence[int],
 ) -> None:
     """On whatever network: what one of them can't know by itself, its country lends it."""
-    known = [PostKey("x", "PK", "", asn, f"v{i}", True) for i, asn in enumerate((1, 1, 2, 3))]
+    known = [MonitorKey("x", "PK", "", asn, f"v{i}", True) for i, asn in enumerate((1, 1, 2, 3))]
     made = Bank(DetectionSettings(), FEW, MECHANISMS)
-    made.add_posts(known)
+    made.add_monitors(known)
     days = 4 * 1440
     past = [(minute, minute // 80 % 2, True) for minute in range(0, days, 80)]
     past += [(minute + 20, 2, True) for minute in range(0, days, 600)]
     past += [(minute + 40, 3, True) for minute in range(0, days, 900)]
-    blocked = [(days + 40 * i, post, False) for i, post in enumerate(reporters)]
+    blocked = [(days + 40 * i, monitor, False) for i, monitor in enumerate(reporters)]
     readings = few(made, [*past, *blocked], days + 130)
     assert all(reading.platforms["x"].opinion is not Opinion.BAD for reading in readings[: days // 10])
     assert readings[-1].platforms["x"].opinion is Opinion.BAD
 
 
 def test_one_reporter_of_few_results_is_not_believed_alone() -> None:
-    known = [PostKey("x", "PK", "", asn, f"v{i}", True) for i, asn in enumerate((1, 1, 2))]
+    known = [MonitorKey("x", "PK", "", asn, f"v{i}", True) for i, asn in enumerate((1, 1, 2))]
     made = Bank(DetectionSettings(), FEW, MECHANISMS)
-    made.add_posts(known)
+    made.add_monitors(known)
     days = 2 * 1440
     past = [(minute, minute // 40 % 3, True) for minute in range(0, days, 40)]
     readings = few(made, [*past, *((days + 40 * i, 0, False) for i in range(3))], days + 90)
@@ -457,9 +462,9 @@ def test_one_reporter_of_few_results_is_not_believed_alone() -> None:
 
 def test_what_is_back_after_a_silence_of_few_results_can_be_lost_at_once() -> None:
     """A shutdown and a block after it: one result says that a network is back where a few an hour are usual."""
-    known = [PostKey("x", "PK", "", asn, f"v{asn}", True) for asn in (1, 2, 3)]
+    known = [MonitorKey("x", "PK", "", asn, f"v{asn}", True) for asn in (1, 2, 3)]
     made = Bank(DetectionSettings(), FEW, MECHANISMS)
-    made.add_posts(known)
+    made.add_monitors(known)
     days = 4 * 1440
     past = [(minute, minute // 30 % 3, True) for minute in range(0, days, 30)]
     again = days + 14 * 60

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from detectors.columns.layout import Layout, Pairs, StoredLayout
 from detectors.columns.table import medians
-from detectors.readings import PostKey
+from detectors.readings import MonitorKey
 
 KEYS = st.builds(
-    PostKey,
+    MonitorKey,
     st.sampled_from(["x", "youtube", "signal"]),
     st.sampled_from(["PK", "IR"]),
     st.sampled_from(["", "PK-PB", "PK-SD"]),
@@ -26,7 +26,7 @@ KEYS = st.builds(
 BATCHES = st.lists(st.lists(KEYS, max_size=8, unique=True), max_size=5)
 
 
-def laid_out(batches: list[list[PostKey]]) -> Layout:
+def laid_out(batches: list[list[MonitorKey]]) -> Layout:
     layout = Layout()
     for batch in batches:
         layout.add(batch)
@@ -34,51 +34,57 @@ def laid_out(batches: list[list[PostKey]]) -> Layout:
 
 
 @given(BATCHES)
-def test_posts_are_numbered_as_they_appear(batches: list[list[PostKey]]) -> None:
-    layout, posts = laid_out(batches), [post for batch in batches for post in batch]
-    assert layout.posts == posts
-    cells = list(dict.fromkeys((post.platform, post.country, post.asn, post.simulated) for post in posts))
+def test_monitors_are_numbered_as_they_appear(batches: list[list[MonitorKey]]) -> None:
+    layout, monitors = laid_out(batches), [monitor for batch in batches for monitor in batch]
+    assert layout.monitors == monitors
+    cells = list(
+        dict.fromkeys(
+            (monitor.platform, monitor.country, monitor.asn, monitor.simulated) for monitor in monitors
+        )
+    )
     assert layout.cell_names(np.arange(len(layout.cells))) == cells
     assert layout.cell_keys(np.arange(len(layout.cells))) == [(cell[0], cell[2]) for cell in cells]
-    assert [cells[cell] for cell in layout.post_cell] == [(p[0], p[1], p[3], p[5]) for p in posts]
-    networks = list(dict.fromkeys((post.country, post.simulated, post.asn) for post in posts))
+    assert [cells[cell] for cell in layout.monitor_cell] == [(p[0], p[1], p[3], p[5]) for p in monitors]
+    networks = list(dict.fromkeys((monitor.country, monitor.simulated, monitor.asn) for monitor in monitors))
     assert [networks[i] for i in layout.cell_network] == [(c[1], c[3], c[2]) for c in cells]
     homes: dict[int, set[str]] = {}
-    for post in posts:
-        if post.region:
-            homes.setdefault(networks.index((post.country, post.simulated, post.asn)), set()).add(post.region)
+    for monitor in monitors:
+        if monitor.region:
+            homes.setdefault(networks.index((monitor.country, monitor.simulated, monitor.asn)), set()).add(
+                monitor.region
+            )
     assert layout.homes(np.arange(len(networks))) == {at: tuple(sorted(names)) for at, names in homes.items()}
 
 
 @given(BATCHES, st.data())
-def test_a_vantage_counts_once_in_a_series(batches: list[list[PostKey]], data: st.DataObject) -> None:
-    posts = list(dict.fromkeys(post for batch in batches for post in batch))
+def test_a_vantage_counts_once_in_a_series(batches: list[list[MonitorKey]], data: st.DataObject) -> None:
+    monitors = list(dict.fromkeys(monitor for batch in batches for monitor in batch))
     if data.draw(st.booleans(), "without regions"):
-        posts = list(dict.fromkeys(post._replace(region="") for post in posts))
-    layout = laid_out([posts])
-    some = [i for i, post in enumerate(posts) if data.draw(st.booleans(), str(post))]
+        monitors = list(dict.fromkeys(monitor._replace(region="") for monitor in monitors))
+    layout = laid_out([monitors])
+    some = [i for i, monitor in enumerate(monitors) if data.draw(st.booleans(), str(monitor))]
     names: dict[int, set[tuple[object, ...]]] = {}
     for i in some:
-        network = (posts[i].country, posts[i].simulated, posts[i].asn, posts[i].vantage)
-        names.setdefault(int(layout.post_cell[i]), set()).add(network)
+        network = (monitors[i].country, monitors[i].simulated, monitors[i].asn, monitors[i].vantage)
+        names.setdefault(int(layout.monitor_cell[i]), set()).add(network)
     rows, size = np.array(some, dtype=np.int64), len(layout.cells)
-    found = layout.vantages_of(rows, layout.post_cell[rows], size)
+    found = layout.vantages_of(rows, layout.monitor_cell[rows], size)
     assert found.tolist() == [len(names.get(cell, ())) for cell in range(size)]
 
 
 @given(BATCHES)
-def test_a_snapshot_brings_the_same_numbers_back(batches: list[list[PostKey]]) -> None:
+def test_a_snapshot_brings_the_same_numbers_back(batches: list[list[MonitorKey]]) -> None:
     layout = laid_out(batches)
     data = msgspec.msgpack.encode(layout.store())
     again = Layout.load(msgspec.msgpack.decode(data, type=StoredLayout))
-    assert again.posts == layout.posts
-    more = [PostKey("x", "PK", "PK-IS", 9, "c", False)]
+    assert again.monitors == layout.monitors
+    more = [MonitorKey("x", "PK", "PK-IS", 9, "c", False)]
     layout.add(more)
     again.add(more)
     for name in (
-        "post_cell",
-        "post_part",
-        "post_vantage",
+        "monitor_cell",
+        "monitor_part",
+        "monitor_vantage",
         "cell_network",
         "cell_group",
         "part_region",
@@ -88,7 +94,7 @@ def test_a_snapshot_brings_the_same_numbers_back(batches: list[list[PostKey]]) -
 
 
 def test_a_snapshot_that_names_nobody_is_refused() -> None:
-    stored = laid_out([[PostKey("x", "PK", "", 9, "c", False)]]).store()
+    stored = laid_out([[MonitorKey("x", "PK", "", 9, "c", False)]]).store()
     stored.vantages = []
     with pytest.raises(ValueError, match="number 0 of 0 names"):
         Layout.load(stored)

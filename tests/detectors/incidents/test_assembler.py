@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from detectors.incidents.assembler import CALENDAR_MAX, Assembler
-from detectors.incidents.moves import Told
+from detectors.incidents.moves import Announcement
 from detectors.incidents.snapshots import Kind, Scope, Severity, Snapshot
 from detectors.readings import Opinion, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
@@ -132,7 +132,7 @@ def test_two_causes_at_once_are_two_incidents() -> None:
         | on("y", ALL, "....xxxxxxxxxxxxxx..")
     )
     snapshots = run(story(lines))
-    opened = [s for s in snapshots if s.status is Told.OPEN]
+    opened = [s for s in snapshots if s.status is Announcement.OPEN]
     assert [(s.scope, s.platforms) for s in opened] == [
         (Scope.NATION_SCALE, ("y",)),
         (Scope.PROVIDER, ("f", "i", "w", "x")),
@@ -188,7 +188,7 @@ def test_a_network_that_falls_silent_does_not_hold_the_others_up() -> None:
     lines = on("x", [1, 2, 3, 4], "....xxxxxxxxx" + "." * 30) | on("x", [5], "....xxxxx" + "?" * 34)
     snapshots = run(story(lines))
     end = snapshots[-1]
-    assert end.status is Told.RESOLVED
+    assert end.status is Announcement.RESOLVED
     assert end.unheard == 1
     assert [n.recovered is None for n in end.networks] == [False] * 4 + [True]
 
@@ -215,7 +215,7 @@ def test_failures_that_end_in_silence_were_a_loss_of_connectivity_from_the_begin
     snapshots = run(story(lines, volumes=dict.fromkeys((1, 2, 3), "......xxxxxxxx" + "." * 8)))
     assert len(told(snapshots)) == 1
     assert snapshots[-1].kind is Kind.CONNECTIVITY
-    assert snapshots[-1].status is Told.RESOLVED
+    assert snapshots[-1].status is Announcement.RESOLVED
 
 
 def test_silence_in_the_middle_of_a_block_is_told_and_is_no_second_incident() -> None:
@@ -283,7 +283,7 @@ def test_a_region_that_seems_lost_with_the_nation_is_part_of_it() -> None:
     snapshots = run(
         story(nation | on("z", ALL, "." * 20), regions=regions, homes={n: ["PK-SD"] for n in ALL})
     )
-    assert [s.scope for s in snapshots if s.status is Told.OPEN] == [Scope.NATION_SCALE]
+    assert [s.scope for s in snapshots if s.status is Announcement.OPEN] == [Scope.NATION_SCALE]
 
 
 def test_what_was_over_and_is_part_of_something_new_is_no_relapse() -> None:
@@ -459,7 +459,7 @@ def test_a_repeat_is_linked_and_its_time_of_day_counted() -> None:
     lines = on("x", ALL, "....xxxx......")
     windows = [*shifted(0, lines), *shifted(3, lines), *shifted(20.5, lines), *shifted(60, lines)]
     snapshots = run(windows)  # type: ignore[arg-type]
-    first, second, third, last = (s for s in snapshots if s.status is Told.OPEN)
+    first, second, third, last = (s for s in snapshots if s.status is Announcement.OPEN)
     assert second.previous == (first.id,)
     assert third.previous == (first.id, second.id)
     assert last.previous == ()
@@ -539,7 +539,7 @@ def test_every_incident_is_told_in_order(seed: int) -> None:
         assert states[0] == "open"
         assert "open" not in states[1:]
         assert [s.seq for s in mine] == list(range(1, len(mine) + 1))
-        assert all((s.resolved is not None) == (s.status is Told.RESOLVED) for s in mine)
+        assert all((s.resolved is not None) == (s.status is Announcement.RESOLVED) for s in mine)
         assert all(s.onset <= s.detected <= s.updated for s in mine)
         assert all(s.resolved is None or s.onset <= s.resolved <= s.updated for s in mine)
 
@@ -560,7 +560,7 @@ def test_a_minority_that_lies_can_neither_open_mask_nor_resolve(case: tuple[int,
     assert nation("." * 40) == []
     blocked = nation("........" + "x" * 32)
     assert blocked, "masked"
-    assert all(s.status is not Told.RESOLVED for s in blocked)
+    assert all(s.status is not Announcement.RESOLVED for s in blocked)
 
 
 def test_memory_is_bounded() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detectors.incidents.moves import MOVES, Event, Phase, Told, move
+from detectors.incidents.moves import MOVES, Announcement, Phase, Trigger, move
 from tools.diagrams import DOCUMENT, diagram, redrawn
 
 
@@ -16,8 +16,8 @@ def test_every_phase_can_be_reached_and_left(phase: Phase) -> None:
 
 
 @pytest.mark.parametrize("phase", Phase)
-@pytest.mark.parametrize("event", Event)
-def test_what_the_table_does_not_name_changes_nothing(phase: Phase, event: Event) -> None:
+@pytest.mark.parametrize("event", Trigger)
+def test_what_the_table_does_not_name_changes_nothing(phase: Phase, event: Trigger) -> None:
     step = move(phase, event)
     if (phase, event) not in MOVES:
         assert step == (phase, None)
@@ -25,8 +25,10 @@ def test_what_the_table_does_not_name_changes_nothing(phase: Phase, event: Event
 
 def test_each_thing_told_has_its_own_way() -> None:
     told = {(step.told, phase, step.phase) for (phase, _), step in MOVES.items() if step.told}
-    assert {way for way in told if way[0] is Told.OPEN} == {(Told.OPEN, Phase.SUSPECTED, Phase.OPEN)}
-    assert {way[1:] for way in told if way[0] is Told.RESOLVED} == {
+    assert {way for way in told if way[0] is Announcement.OPEN} == {
+        (Announcement.OPEN, Phase.SUSPECTED, Phase.OPEN)
+    }
+    assert {way[1:] for way in told if way[0] is Announcement.RESOLVED} == {
         (Phase.EASING, Phase.RESOLVED),
         (Phase.OPEN, Phase.RESOLVED),
     }
@@ -34,7 +36,7 @@ def test_each_thing_told_has_its_own_way() -> None:
 
 def test_nothing_is_resolved_without_positive_evidence() -> None:
     ways = {event for (_, event), step in MOVES.items() if step.phase is Phase.RESOLVED}
-    assert ways == {Event.RECOVERED}
+    assert ways == {Trigger.RECOVERED}
 
 
 def test_the_document_shows_the_table() -> None:

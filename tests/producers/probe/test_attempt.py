@@ -16,7 +16,7 @@ import pytest
 from producers.failures import Failure, Stage
 from producers.probe import attempt as attempts
 from producers.probe.attempt import Outcome, Tools, attempt
-from producers.probe.classify import ERRNOS, Observed, classify
+from producers.probe.classify import ERRNOS, ObservedFailure, classify
 from producers.probe.dns import Resolver
 from producers.probe.targets import Blockpage, Fingerprints, Target
 from producers.probe.tls import Contexts
@@ -351,7 +351,7 @@ async def test_ipv6_asks_for_its_own_addresses(names: servers.NameServer) -> Non
     names.addresses["six.test"] = ["192.0.2.1", "2001:4860:4860::8888"]
     six = Resolver("127.0.0.1", names.port, "ipv6")
     assert await six.resolve("six.test") == ("2001:4860:4860::8888",)
-    with pytest.raises(Observed) as caught:
+    with pytest.raises(ObservedFailure) as caught:
         await six.resolve("big.test")
     assert caught.value.failure is Failure.DNS_NO_ANSWER
 

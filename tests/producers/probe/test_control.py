@@ -10,7 +10,7 @@ import pytest
 from producers.failures import Failure, Stage
 from producers.probe import control as controls
 from producers.probe.attempt import Outcome
-from producers.probe.control import Control, ControlWriter
+from producers.probe.control import ControlResults, ControlWriter
 from producers.probe.targets import Target
 from producers.records import Timings
 from tests.producers.probe import servers
@@ -24,8 +24,8 @@ def outcome(ok: bool, at: datetime = NOW, url: str = URL) -> Outcome:
     return Outcome(Target(platform="x", url=url), at, stage, failure, "", Timings(), 0, None)
 
 
-async def told(source: str, *, age_seconds_max: float = 180.0) -> Control:
-    control = Control(source, age_seconds_max=age_seconds_max)
+async def told(source: str, *, age_seconds_max: float = 180.0) -> ControlResults:
+    control = ControlResults(source, age_seconds_max=age_seconds_max)
     await control.refresh()
     return control
 

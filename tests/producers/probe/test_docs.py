@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
 from producers.probe.metrics import ProbeMetrics
-from producers.probe.schedule import Tally
+from producers.probe.schedule import ScheduleTotals
 from producers.probe.sink import SendError, Sink
 from producers.probe.spool import Spool
 from producers.probe.targets import Blockpage, Target, load_targets
@@ -64,7 +64,7 @@ def test_every_metric_has_its_row_and_no_other(tmp_path: Path) -> None:
 
     sink = Sink(away, Spool(tmp_path))
     registry = CollectorRegistry()
-    ProbeMetrics(registry, load_targets().platforms, Tally(), lambda: sink)
+    ProbeMetrics(registry, load_targets().platforms, ScheduleTotals(), lambda: sink)
     suffix = {"counter": "_total"}
     names = {metric.name + suffix.get(metric.type, "") for metric in registry.collect()}
     assert names == set(rows("metric"))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers.probe.schedule import Tally, Timetable, once, pause, run
+from producers.probe.schedule import ScheduleTotals, Timetable, once, pause, run
 from producers.probe.targets import Target
 
 
@@ -91,9 +91,9 @@ async def driven(
     concurrency_max: int = 100,
     per_target_max: int = 1,
     rounds: int,
-) -> Tally:
+) -> ScheduleTotals:
     """Run so many rounds of a minute on a clock that jumps, then let everything under way end."""
-    clock, stop, tally = Clock(), asyncio.Event(), Tally()
+    clock, stop, tally = Clock(), asyncio.Event(), ScheduleTotals()
     open_attempts: list[asyncio.Future[None]] = []
 
     async def one(target: Target) -> None:

@@ -6,7 +6,7 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-from detectors.readings import Counts, PostKey
+from detectors.readings import Counts, MonitorKey
 from producers.records import decode, encode
 from producers.simulated.worlds import KINDS, MECHANISMS, WORLDS, Simulation, world
 from streams.step import rows as step_rows
@@ -41,10 +41,10 @@ def test_the_two_faces_show_the_same_results(name: str) -> None:
     )
     records = iter(simulation.results())
     for window in simulation.windows():
-        ours = [next(records) for _ in range(len(window.post))]
+        ours = [next(records) for _ in range(len(window.monitor))]
         assert all(window.start <= r.time.timestamp() < window.end for r in ours)
-        assert [PostKey(*simulation.posts[code]) for code in window.post] == [
-            PostKey(r.platform, r.country, r.region or "", r.asn, r.vantage, r.simulated) for r in ours
+        assert [MonitorKey(*simulation.monitors[code]) for code in window.monitor] == [
+            MonitorKey(r.platform, r.country, r.region or "", r.asn, r.vantage, r.simulated) for r in ours
         ]
         assert window.ok.tolist() == [r.ok for r in ours]
         of = step_rows.fields(ours)
@@ -60,14 +60,14 @@ def test_windows_are_what_the_bank_takes() -> None:
     window = next(Simulation(WORLDS["quiet"], seed=1, days=1).windows())
     counts = Counts(*window)
     for name, kind in (
-        ("post", "i4"),
+        ("monitor", "i4"),
         ("ok", "?"),
         ("mechanism", "i2"),
         ("control", "i1"),
         ("ttfb_ms", "f4"),
     ):
         assert getattr(counts, name).dtype == np.dtype(kind)
-        assert len(getattr(counts, name)) == len(counts.post)
+        assert len(getattr(counts, name)) == len(counts.monitor)
 
 
 def test_records_read_back_and_say_that_they_are_made_up() -> None:
@@ -156,14 +156,14 @@ def test_a_global_outage_strikes_every_country_and_the_controls() -> None:
     label = simulation.labels[0]
     assert label["country"] is None and label["kind"] == "global"
     start, end = (datetime.fromisoformat(label[key]).timestamp() for key in ("start", "end"))
-    bad = {post.country: [0, 0] for post in simulation.posts}
+    bad = {monitor.country: [0, 0] for monitor in simulation.monitors}
     for window in simulation.windows():
         if start + 120 <= window.start < end - 120:
-            for code, ok, control in zip(window.post, window.ok, window.control, strict=True):
-                post = simulation.posts[code]
-                if post.platform in label["platforms"] and not ok:
-                    bad[post.country][0] += 1
-                    bad[post.country][1] += control == 0
+            for code, ok, control in zip(window.monitor, window.ok, window.control, strict=True):
+                monitor = simulation.monitors[code]
+                if monitor.platform in label["platforms"] and not ok:
+                    bad[monitor.country][0] += 1
+                    bad[monitor.country][1] += control == 0
     assert all(failed > 100 and without / failed > 0.75 for failed, without in bad.values())
 
 
@@ -188,7 +188,7 @@ def test_bursts_leave_most_minutes_of_a_vantage_empty() -> None:
         simulation = Simulation(world(name, volume=60), seed=1, days=1)
         seen = np.zeros(1440, dtype=bool)
         for i, window in enumerate(simulation.windows()):
-            seen[i] = bool((window.post == 0).any())
+            seen[i] = bool((window.monitor == 0).any())
         return float(seen.mean())
 
     assert busy_minutes("bursty") < 0.25

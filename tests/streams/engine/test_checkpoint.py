@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from streams.engine.checkpoint import (
     CheckpointError,
     CheckpointLog,
+    CheckpointRecord,
     DamagedError,
     Delta,
     Fence,
     LostError,
-    Part,
-    Record,
     Restored,
     Restorer,
+    SnapshotPart,
     SupersededError,
     decode,
     encode,
@@ -63,14 +63,14 @@ class Owner:
         self.seq += 1
         return Delta(self.name, self.epoch, self.seq - 1, start, start + 1, "s", str(batch).encode())
 
-    def part(self) -> Part:
+    def part(self) -> SnapshotPart:
         if not self.pieces:
             self.at = len(self.applied)
             self.crc, self.pieces = split(msgspec.msgpack.encode(self.applied), part_bytes=7)
             self.next_piece = 0
         i = self.next_piece
         self.next_piece += 1
-        made = Part(
+        made = SnapshotPart(
             self.name, self.epoch, self.seq, i, len(self.pieces), self.at, "s", self.crc, self.pieces[i]
         )
         self.seq += 1
@@ -90,7 +90,7 @@ class World:
         self.batches = 0
         self.last_true = -1
 
-    def append(self, record: Record) -> int:
+    def append(self, record: CheckpointRecord) -> int:
         self.log.append(encode(record))
         return len(self.log) - 1
 

@@ -8,28 +8,28 @@ from typing import Any, cast
 
 from faust.types import TP
 
-from streams.engine.partition import Lane, Partition, Phase, Surroundings
-from streams.engine.transport import Fetched, Record, RecordBatch
+from streams.engine.partition import Partition, PartitionState, Pipeline, Surroundings
+from streams.engine.transport import Fetched, KafkaRecord, RecordBatch
 from streams.settings import Settings, WorkerSettings
 
 PLACE = TP("probes", 0)
 A_DAY = 86_400.0
 
 
-def partition(**lane: Any) -> Partition:
+def partition(**pipeline: Any) -> Partition:
     around = SimpleNamespace(
         settings=Settings(worker=WorkerSettings(chunk_seconds=A_DAY, chunk_records=3)),
         gate=SimpleNamespace(open=lambda tp: None, shut=lambda tp: None),
     )
     made = Partition(
-        Lane("probes", "checkpoints", cast(Any, None), **lane), PLACE, cast(Surroundings, around)
+        Pipeline("probes", "checkpoints", cast(Any, None), **pipeline), PLACE, cast(Surroundings, around)
     )
-    made.phase = Phase.RUNNING
+    made.phase = PartitionState.RUNNING
     return made
 
 
 def fetched(first: int, *values: bytes, follows: bool = True) -> Fetched:
-    records = [Record(first + i, value, 0, 0) for i, value in enumerate(values)]
+    records = [KafkaRecord(first + i, value, 0, 0) for i, value in enumerate(values)]
     return Fetched(PLACE, first if follows else None, [RecordBatch.of(records)])
 
 

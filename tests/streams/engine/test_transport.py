@@ -18,7 +18,7 @@ from streams.engine.transport import (
     LOG_APPEND_TIME,
     ChunkConsumer,
     Fetched,
-    Record,
+    KafkaRecord,
     RecordBatch,
     cut,
     join,
@@ -47,7 +47,7 @@ def build(runs: list[Run]) -> list[RecordBatch]:
         records = []
         for step, value in steps:
             offset += step
-            records.append(Record(offset, value, offset * 10, kind))
+            records.append(KafkaRecord(offset, value, offset * 10, kind))
         offset += gap
         found.append(RecordBatch.of(records, offset + 1))
     return found
@@ -208,7 +208,7 @@ def test_what_is_committed_is_the_end_of_the_last_chunk_before_one_that_is_not_d
     consumer = committing()
     lasts = [9, 19, 20, 35, 36, 37, 80, 99]
     for last in lasts:
-        consumer.note_chunk(Fetched(PLACE, None, [RecordBatch.of([Record(last, b"", 0, 0)])]))
+        consumer.note_chunk(Fetched(PLACE, None, [RecordBatch.of([KafkaRecord(last, b"", 0, 0)])]))
     done: set[int] = set()
     committed = 0
     for i in order:

@@ -32,7 +32,7 @@ async def test_a_broker_that_goes_while_the_calendar_is_read_ends_no_worker(
     monkeypatch.setattr(module, "_CALENDAR_SECONDS", 0.0)
     worker = Worker(Settings())
     catch_up = flaky([], 3)
-    monkeypatch.setattr(worker.almanac, "catch_up", catch_up)
+    monkeypatch.setattr(worker.calendar, "catch_up", catch_up)
     await worker._read_calendar()
     assert await catch_up() == []  # it was asked until it answered
 

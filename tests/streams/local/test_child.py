@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from streams.local.child import Leashed
+from streams.local.child import ChildProcess
 
 SLEEPER = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
 
@@ -35,7 +35,7 @@ def gone(pid: int) -> bool:
 
 def test_it_ends_when_it_is_asked(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    process = Leashed([sys.executable, "-c", SLEEPER], "SIGINT", log)
+    process = ChildProcess([sys.executable, "-c", SLEEPER], "SIGINT", log)
     pid = pid_in(log)
     process.end()
     process.wait(20)
@@ -47,7 +47,7 @@ def test_it_listens_though_its_owner_was_told_not_to(tmp_path: Path) -> None:
     log = tmp_path / "log"
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for what runs in its background
     try:
-        process = Leashed([sys.executable, "-c", SLEEPER], "SIGINT", log)
+        process = ChildProcess([sys.executable, "-c", SLEEPER], "SIGINT", log)
     finally:
         signal.signal(signal.SIGINT, before)
     pid = pid_in(log)
@@ -63,8 +63,8 @@ def test_it_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            "import sys, time; from pathlib import Path; from streams.local.child import Leashed;"
-            f"Leashed([sys.executable, '-c', {SLEEPER!r}], 'SIGTERM', Path({str(log)!r})); time.sleep(600)",
+            "import sys, time; from pathlib import Path; from streams.local.child import ChildProcess;"
+            f"ChildProcess([sys.executable, '-c', {SLEEPER!r}], 'SIGTERM', Path({str(log)!r})); time.sleep(600)",
         ],
         cwd=Path(__file__).parents[3],
     )
@@ -77,7 +77,7 @@ def test_it_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
 def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     deaf = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPER}"
-    process = Leashed([sys.executable, "-c", deaf], "SIGTERM", log)
+    process = ChildProcess([sys.executable, "-c", deaf], "SIGTERM", log)
     pid = pid_in(log)
     os.kill(pid, 0)
     process.end()

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from producers.simulated import scenario
 from streams.kafka.alerts import latest
-from streams.local.demo import Seen, compare, demo_settings, speed_near
+from streams.local.demo import DemoResult, compare, demo_settings, speed_near
 from streams.local.live import Board, Show
 from streams.records import Detector, Incident, Kind, Reachability, Scope, Severity, Status
 from streams.settings import load
@@ -46,7 +46,7 @@ def incident(seq: int, status: Status, after: timedelta, ident: str = "a") -> In
 
 def test_the_comparison_follows_from_the_snapshots() -> None:
     length = EVENING.end - EVENING.start
-    seen = Seen(
+    seen = DemoResult(
         snapshots=[
             incident(1, Status.OPEN, timedelta(minutes=4)),
             incident(2, Status.RESOLVED, length + timedelta(minutes=6)),
@@ -65,9 +65,9 @@ def test_the_comparison_follows_from_the_snapshots() -> None:
 
 
 def test_nothing_detected_is_said() -> None:
-    assert compare(Seen(), EVENING)[1] == ["netdusk detected nothing"]
+    assert compare(DemoResult(), EVENING)[1] == ["netdusk detected nothing"]
     assert (
-        compare(Seen(snapshots=[incident(1, Status.OPEN, timedelta(minutes=4))]), EVENING)[1][-1]
+        compare(DemoResult(snapshots=[incident(1, Status.OPEN, timedelta(minutes=4))]), EVENING)[1][-1]
         == "not resolved"
     )
 

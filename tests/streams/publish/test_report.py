@@ -16,7 +16,7 @@ from producers.records import encode as encode_probe
 from streams.commands.report import app
 from streams.publish import charts
 from streams.publish.pages import figure, to_html, to_markdown, to_png
-from streams.publish.report import Line, Report, Span, Tally, build, headline, of_one
+from streams.publish.report import Line, MinuteCounts, Report, Span, build, headline, of_one
 from streams.records import (
     Evidence,
     HealthRecord,
@@ -34,7 +34,7 @@ SETTINGS = load()
 
 
 def report_of(snapshots: list[Incident], given: Any = None, **more: Any) -> Report:
-    tally = Tally(snapshots[-1], Span.around(snapshots[-1]))
+    tally = MinuteCounts(snapshots[-1], Span.around(snapshots[-1]))
     tally.add_all(results() if given is None else given)
     return build(snapshots, tally, settings=more.pop("settings", SETTINGS), events=[EVENT], **more)
 
@@ -375,7 +375,7 @@ def test_text_from_outside_is_escaped_in_the_page() -> None:
 
 def test_only_web_addresses_become_links() -> None:
     event = msgspec.structs.replace(EVENT, source="javascript:alert(1)")
-    tally = Tally(story()[-1], Span.around(story()[-1]))
+    tally = MinuteCounts(story()[-1], Span.around(story()[-1]))
     page = to_html(build(story(), tally, settings=SETTINGS, events=[event]))
     assert 'href="javascript' not in page
     assert "javascript:alert(1)" in page  # shown, as text

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from producers.failures import Failure, Stage
 from producers.records import Malformed, ProbeResult, Tick, Timings, decode, encode
-from streams.step.rows import OF_RESULTS, Block, Columns, compiled
+from streams.step.rows import OF_RESULTS, Block, RowReader, compiled
 
 COUNTRIES = ["PK", "US", "TV"]
 REGIONS = {"PK": ["PK-PB", "PK-SD"], "US": ["US-CA"], "TV": []}
@@ -75,16 +75,16 @@ def mutants(draw: st.DrawFn) -> bytes:
     return value
 
 
-def known(values: Sequence[bytes], *, scan: bool) -> Columns:
+def known(values: Sequence[bytes], *, scan: bool) -> RowReader:
     """Columns that know the posts of whatever can be read."""
-    columns = Columns(scan=scan)
+    columns = RowReader(scan=scan)
     columns.block([decode(PLAIN), *map(decode, values)])
     return columns
 
 
 def told(block: Block) -> tuple[object, ...]:
     columns = [(getattr(block, name).dtype, getattr(block, name).tobytes()) for name in OF_RESULTS]
-    return block.size, block.others, block.new_posts, list(block.ids), columns
+    return block.size, block.others, block.new_monitors, list(block.ids), columns
 
 
 def left(values: list[bytes]) -> list[int]:
@@ -103,8 +103,8 @@ def test_without_it_results_are_read_too() -> None:
     code = """
 import sys
 sys.modules["streams.step.scanner"] = None
-from streams.step.rows import Columns, compiled
-print(compiled(), len(Columns().read([sys.argv[1].encode()]).ids))
+from streams.step.rows import RowReader, compiled
+print(compiled(), len(RowReader().read([sys.argv[1].encode()]).ids))
 """
     done = subprocess.run(
         [sys.executable, "-c", code, PLAIN.decode()], capture_output=True, text=True, check=True
@@ -178,13 +178,16 @@ def test_what_is_no_plain_form_is_left(value: bytes) -> None:
     assert left([PLAIN, value, PLAIN]) == [1]
 
 
-def test_a_post_that_is_not_known_is_left_to_be_numbered() -> None:
-    columns = Columns()
-    assert len(columns.read([PLAIN, PLAIN]).new_posts) == 1
-    assert columns.read([PLAIN]).new_posts == []
+def test_a_monitor_that_is_not_known_is_left_to_be_numbered() -> None:
+    columns = RowReader()
+    assert len(columns.read([PLAIN, PLAIN]).new_monitors) == 1
+    assert columns.read([PLAIN]).new_monitors == []
     there = PLAIN.replace(b"pk-lhe-1", b"pk-lhe-2")
     found = columns.read([PLAIN, there])
-    assert (found.post.tolist(), [post.vantage for post in found.new_posts]) == ([0, 1], ["pk-lhe-2"])
+    assert (found.monitor.tolist(), [monitor.vantage for monitor in found.new_monitors]) == (
+        [0, 1],
+        ["pk-lhe-2"],
+    )
 
 
 def test_what_is_no_result_stands_between_those_that_are() -> None:

@@ -14,16 +14,16 @@ from typer.testing import CliRunner
 from producers.records import ProbeResult, decode
 from producers.sources.ooni.fastpath import PENDING_MAX, SqlError, rows
 from producers.sources.ooni.platforms import WELL_KNOWN, Platforms, host_of, registered_domain
-from producers.sources.ooni.reader import MEASUREMENT_BYTES_MAX, Reader, Refusal, Refused
+from producers.sources.ooni.reader import MEASUREMENT_BYTES_MAX, OoniReader, RefusalReason, Refused
 from streams.commands.ingest import app
 from streams.settings import SettingsError
 from tests.producers.sources.ooni.measurements import Measurement, reached
 
-READER = Reader(Platforms())
+READER = OoniReader(Platforms())
 UID = "20240120134107.123456_PK_webconnectivity_0123456789abcdef"
 
 
-def read(path: Path, reader: Reader = READER) -> list[ProbeResult | Refused]:
+def read(path: Path, reader: OoniReader = READER) -> list[ProbeResult | Refused]:
     with path.open("rb") as source:
         return list(reader.read(path, source))
 
@@ -58,7 +58,7 @@ def test_bare_test_keys_without_an_id_need_to_be_told(tmp_path: Path) -> None:
     path = written(tmp_path / "keys.json", json.dumps(m.keys, indent=1).encode())
     [refused] = read(path)
     assert isinstance(refused, Refused)
-    assert refused.reason is Refusal.NO_PLACE_OR_TIME
+    assert refused.reason is RefusalReason.NO_PLACE_OR_TIME
     assert "--country" in refused.detail
     outcome = CliRunner().invoke(
         app,
@@ -86,7 +86,7 @@ def test_lines_packed_or_not_and_a_bad_one_stops_nothing(tmp_path: Path, name: s
     found = read(written(tmp_path / name, gzip.compress(lines) if name.endswith(".gz") else lines))
     assert [type(item).__name__ for item in found] == ["ProbeResult", "Refused", "ProbeResult"]
     assert isinstance(found[1], Refused)
-    assert found[1].reason is Refusal.NOT_JSON
+    assert found[1].reason is RefusalReason.NOT_JSON
     assert found[1].place.endswith(f"{name}:3")
 
 
@@ -102,7 +102,7 @@ def test_a_damaged_archive_is_said_after_what_could_be_read(tmp_path: Path, cut:
     packed = gzip.compress(b"".join(reached(f"https://x.com/{i}").json() + b"\n" for i in range(50)))
     found = read(written(tmp_path / "m.jsonl.gz", packed[:cut]))
     assert isinstance(found[-1], Refused)
-    assert found[-1].reason is Refusal.DAMAGED_FILE
+    assert found[-1].reason is RefusalReason.DAMAGED_FILE
 
 
 def test_a_line_too_long_is_refused_and_the_next_one_read(tmp_path: Path) -> None:
@@ -114,14 +114,14 @@ def test_a_line_too_long_is_refused_and_the_next_one_read(tmp_path: Path) -> Non
     found = read(path)
     assert [item.reason if isinstance(item, Refused) else item.platform for item in found] == [
         "example.com",
-        Refusal.TOO_LARGE,
+        RefusalReason.TOO_LARGE,
         "telegram",
     ]
 
 
 def test_an_empty_file_has_nothing(tmp_path: Path) -> None:
     assert read(written(tmp_path / "m.json", b"\n")) == [
-        Refused(Refusal.NOT_JSON, "Input data was truncated", str(tmp_path / "m.json"))
+        Refused(RefusalReason.NOT_JSON, "Input data was truncated", str(tmp_path / "m.json"))
     ]
 
 
@@ -268,7 +268,7 @@ def test_row(change: dict[str, str], expected: str) -> None:
 def test_rows_of_another_table_are_refused(tmp_path: Path) -> None:
     [refused] = read(written(tmp_path / "t.sql", b"INSERT INTO users (a) VALUES ('x');\n"))
     assert isinstance(refused, Refused)
-    assert refused.reason is Refusal.NOT_A_MEASUREMENT
+    assert refused.reason is RefusalReason.NOT_A_MEASUREMENT
 
 
 # ---- platforms

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from producers.records import ProbeResult, decode
 from streams.commands.ingest import app
 from streams.kafka.bulk import partition_of
-from streams.kafka.client import Reader
+from streams.kafka.client import TopicReader
 from streams.kafka.topics import ensure
 from streams.local.broker import NoidaBroker
 from streams.settings import Settings, load, with_bootstrap
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 
 
 async def everything(settings: Settings) -> list[tuple[int, ProbeResult]]:
-    reader, topic = Reader(settings.kafka), settings.topics.probes
+    reader, topic = TopicReader(settings.kafka), settings.topics.probes
     found = []
     bounds = await reader.bounds(topic, await reader.partitions_of(topic))
     for partition, (start, end) in bounds.items():

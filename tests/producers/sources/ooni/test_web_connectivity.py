@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from producers.records import ProbeResult
 from producers.sources.ooni.platforms import Platforms
-from producers.sources.ooni.reader import Reader, Refusal, Refused
+from producers.sources.ooni.reader import OoniReader, RefusalReason, Refused
 from producers.sources.ooni.web import failure_of
 from tests.producers.sources.ooni.measurements import BLOCK, LIAR, PAGE, SITE, Measurement, reached
 
 HTTP = "http://www.example.com/"
 HTTPS = "https://www.example.com/"
 SHORT = "https://short.example/1"
-READER = Reader(Platforms())
+READER = OoniReader(Platforms())
 DIFFERS = {
     "body_length_match": False,
     "headers_match": False,
@@ -487,24 +487,24 @@ def test_what_is_null_where_it_need_not_be_does_no_harm() -> None:
     assert told(m) == "ok +"
 
 
-REFUSED: dict[str, tuple[bytes, Refusal]] = {
-    "no JSON": (b"{", Refusal.NOT_JSON),
-    "no object": (b"[1]", Refusal.NOT_A_MEASUREMENT),
-    "no measurement": (b"{}", Refusal.NOT_A_MEASUREMENT),
-    "another test": (reached().json(test_name="ndt"), Refusal.OTHER_TEST),
-    "no test keys": (reached().json(test_keys=None), Refusal.MEASUREMENT_FAILED),
-    "test keys without events": (reached().json(test_keys={}), Refusal.MEASUREMENT_FAILED),
-    "no country": (reached().json(probe_cc="ZZ"), Refusal.NO_PLACE_OR_TIME),
-    "a country that is none": (reached().json(probe_cc="XX"), Refusal.INVALID),
-    "no time": (reached().json(measurement_start_time="soon"), Refusal.NO_PLACE_OR_TIME),
-    "no host": (reached().json(input="not a URL at all://"), Refusal.NO_HOST),
-    "a wrong type": (reached().json(test_keys={"queries": 3}), Refusal.NOT_A_MEASUREMENT),
-    "not UTF-8": (b'{"test_name":"\xff"}', Refusal.NOT_JSON),
+REFUSED: dict[str, tuple[bytes, RefusalReason]] = {
+    "no JSON": (b"{", RefusalReason.NOT_JSON),
+    "no object": (b"[1]", RefusalReason.NOT_A_MEASUREMENT),
+    "no measurement": (b"{}", RefusalReason.NOT_A_MEASUREMENT),
+    "another test": (reached().json(test_name="ndt"), RefusalReason.OTHER_TEST),
+    "no test keys": (reached().json(test_keys=None), RefusalReason.MEASUREMENT_FAILED),
+    "test keys without events": (reached().json(test_keys={}), RefusalReason.MEASUREMENT_FAILED),
+    "no country": (reached().json(probe_cc="ZZ"), RefusalReason.NO_PLACE_OR_TIME),
+    "a country that is none": (reached().json(probe_cc="XX"), RefusalReason.INVALID),
+    "no time": (reached().json(measurement_start_time="soon"), RefusalReason.NO_PLACE_OR_TIME),
+    "no host": (reached().json(input="not a URL at all://"), RefusalReason.NO_HOST),
+    "a wrong type": (reached().json(test_keys={"queries": 3}), RefusalReason.NOT_A_MEASUREMENT),
+    "not UTF-8": (b'{"test_name":"\xff"}', RefusalReason.NOT_JSON),
 }
 
 
 @pytest.mark.parametrize("value, reason", REFUSED.values(), ids=REFUSED)
-def test_refused_with_its_reason(value: bytes, reason: Refusal) -> None:
+def test_refused_with_its_reason(value: bytes, reason: RefusalReason) -> None:
     refused = READER.measurement(value, "file:1")
     assert isinstance(refused, Refused)
     assert (refused.reason, refused.place) == (reason, "file:1")
