@@ -66,9 +66,9 @@ _SWITCH_SECONDS: Final = 0.02  # Python's own: 0.005
 
 def own_pipelines(settings: Settings, calendar: Calendar) -> list[Pipeline]:
     """Probe results, sharded by country; and how platforms stand in countries, for the view over the world."""
-    from streams.incidents import country_name  # noqa: PLC0415
     from streams.step.country import CountryMachine  # noqa: PLC0415  NumPy and the detectors: only a worker pays for them
     from streams.step.worldwide import WorldMachine  # noqa: PLC0415
+    from streams.words import country_name  # noqa: PLC0415
 
     country_name("PK", {})  # reading all names takes a tenth of a second, which the first incident would wait
 

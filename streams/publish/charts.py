@@ -16,8 +16,9 @@ from xml.sax.saxutils import escape, quoteattr
 import altair as alt
 import vl_convert as vlc
 
-from streams.publish.report import Line, Report, duration
+from streams.publish.report import Line, Report
 from streams.records import Kind
+from streams.words import duration
 
 Chart = Any  # of Altair: its types are unions of everything
 Store = dict[str, list[dict[str, Any]]]

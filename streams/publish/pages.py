@@ -11,9 +11,10 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from streams.publish.cost import SOURCE
-from streams.publish.report import Line, Report, duration
+from streams.publish.report import Line, Report
 from streams.records import Evidence
 from streams.settings import SettingsError
+from streams.words import duration
 
 _REMEDY: Final = "pip install 'netdusk[charts]', or take --format md or json"
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"

@@ -16,7 +16,6 @@ from msgspec import Struct
 
 from detectors.incidents.evidence import CARRIER, ORDER, PLATFORM
 from producers.records import ProbeResult
-from streams.incidents import PLATFORM_NAMES, country_name
 from streams.publish.cost import Estimate, estimate
 from streams.records import (
     CalendarEvent,
@@ -31,6 +30,7 @@ from streams.records import (
     Status,
 )
 from streams.settings import Settings
+from streams.words import country_name, headline, place_name, platform_name
 
 REPORT_SCHEMA: Final = "netdusk.report/1"
 PATTERNS: Final = (CARRIER, PLATFORM, ORDER)
@@ -246,9 +246,9 @@ def build(
     by_id = {other.id: other for other in others}
     return Report(
         id=last.id,
-        headline=headline(last, settings),
+        headline=headline(last, settings.incidents),
         summary=last.summary,
-        place=place(last, settings),
+        place=place_name(last.country, settings.incidents),
         status=last.status,
         kind=last.kind,
         scope=last.scope,
@@ -267,7 +267,7 @@ def build(
         vantages=max(snapshot.vantages for snapshot in snapshots),
         networks_live=max(snapshot.networks_live for snapshot in snapshots),
         platforms=last.platforms,
-        platform_labels=tuple(platform_label(name, settings) for name in last.platforms),
+        platform_labels=tuple(platform_name(name, settings.incidents) for name in last.platforms),
         start=tally.span.start,
         end=tally.span.end,
         step_seconds=step,
@@ -292,76 +292,6 @@ _MEASURES: Final[Mapping[Kind, str]] = {
     Kind.CONNECTIVITY: "results that arrive, of those usual before, every network counted alike",
     Kind.GLOBAL: "attempts that reach the platform, every country counted alike",
 }
-
-
-# ---- words
-
-
-def headline(incident: Incident, settings: Settings) -> str:
-    """What happened, in one plain line and the tense that it stands in."""
-    over = incident.status is Status.RESOLVED
-    where = _where(incident, settings)
-    if incident.kind is Kind.CONNECTIVITY:
-        text = (
-            f"Live metrics show {'that connectivity was lost' if over else 'a loss of connectivity'} {where}"
-        )
-    else:
-        names = listed([platform_label(name, settings) for name in incident.platforms])
-        throttled = incident.mechanism is not None and incident.mechanism.name == "http.throttled"
-        way = "unreachable" if incident.kind is Kind.GLOBAL else "throttled" if throttled else "restricted"
-        was = "were" if len(incident.platforms) != 1 else "was"
-        text = f"Live metrics show {f'that {names} {was} {way}' if over else f'{names} {way}'} {where}"
-    return f"{text} for {duration(incident.duration_seconds)}" if over else text
-
-
-def _where(incident: Incident, settings: Settings) -> str:
-    name = place(incident, settings)
-    if incident.kind is Kind.GLOBAL:
-        return f"in {len(incident.countries)} countries"
-    if incident.scope is Scope.NATION_SCALE:
-        return f"across {name}"
-    if incident.scope is Scope.REGION and incident.regions:
-        return f"in {listed(list(incident.regions))}, {name}"
-    if len(incident.networks) <= 2:
-        on = listed([network.name or f"AS{network.asn}" for network in incident.networks])
-        return f"in {name} on {on}" if on else f"in {name}"
-    return f"in {name} on {len(incident.networks)} networks"
-
-
-def place(incident: Incident, settings: Settings) -> str:
-    """The country's name, or `several countries`."""
-    if incident.country is None:
-        return "several countries"
-    return country_name(incident.country, settings.incidents.country_names)
-
-
-def platform_label(name: str, settings: Settings) -> str:
-    """A platform's name as people write it."""
-    return settings.incidents.platform_names.get(name) or PLATFORM_NAMES.get(name) or name
-
-
-def listed(words: Sequence[str]) -> str:
-    """Words as a sentence lists them.
-
-    >>> listed(["X", "Facebook", "YouTube"])
-    'X, Facebook and YouTube'
-    """
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))
-
-
-def duration(seconds: float) -> str:
-    """A length of time as people say it.
-
-    >>> duration(95), duration(7 * 3600 + 1500), duration(50 * 3600)
-    ('2 min', '7 h 25 min', '2 d 2 h')
-    """
-    minutes = math.floor(seconds / 60 + 0.5)
-    if minutes < 90:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    hours = round(minutes / 60)
-    return f"{hours // 24} d {hours % 24} h"
 
 
 # ---- lines
@@ -392,7 +322,7 @@ def _lines(tally: MinuteCounts, step: int, settings: Settings) -> tuple[Line, ..
         found.append(
             Line(
                 name=name,
-                label=platform_label(name, settings),
+                label=platform_name(name, settings.incidents),
                 affected=name in incident.platforms,
                 points=_mean(ratios, tally.span, step),
             )
@@ -463,7 +393,7 @@ def _health_lines(
     return tuple(
         Line(
             name=name,
-            label=platform_label(name, settings),
+            label=platform_name(name, settings.incidents),
             affected=True,
             points=tuple(
                 Point(_time(at * step), round(k / n, 4) if n else None, round(n))

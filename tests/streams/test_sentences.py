@@ -6,8 +6,9 @@ import pytest
 
 from detectors.incidents.snapshots import Snapshot
 from detectors.settings import IncidentSettings
-from streams.incidents import country_name, to_record
+from streams.incidents import to_record
 from streams.records import decode, encode
+from streams.words import country_name
 from tests.detectors.incidents.hand import run, story
 from tests.detectors.incidents.test_assembler import ALL, on
 

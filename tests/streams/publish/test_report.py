@@ -16,7 +16,7 @@ from producers.records import encode as encode_probe
 from streams.commands.report import app
 from streams.publish import charts
 from streams.publish.pages import figure, to_html, to_markdown, to_png
-from streams.publish.report import Line, MinuteCounts, Report, Span, build, headline, of_one
+from streams.publish.report import Line, MinuteCounts, Report, Span, build, of_one
 from streams.records import (
     Evidence,
     HealthRecord,
@@ -28,6 +28,7 @@ from streams.records import (
     encode,
 )
 from streams.settings import SettingsError, load
+from streams.words import headline
 from tests.streams.publish.stories import ASNS, END, EVENT, ID, ONSET, incident, result, results, story
 
 SETTINGS = load()
@@ -201,7 +202,7 @@ HEADLINES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "carriers": (
         {"scope": Scope.MULTI_PROVIDER},
-        "Live metrics show X (Twitter) and YouTube restricted in Pakistan on 3 networks",
+        "Live metrics show X (Twitter) and YouTube restricted in Pakistan on Carrier 0, Carrier 1 and Carrier 2",
     ),
     "dark": (
         {"kind": Kind.CONNECTIVITY, "platforms": ()},
@@ -216,7 +217,7 @@ HEADLINES: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("change, expected", HEADLINES.values(), ids=HEADLINES)
 def test_headline(change: dict[str, Any], expected: str) -> None:
-    assert headline(incident(**change), SETTINGS) == expected
+    assert headline(incident(**change), SETTINGS.incidents) == expected
 
 
 def test_the_worst_is_told_though_it_is_over() -> None:

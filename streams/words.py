@@ -1,0 +1,252 @@
+"""Every sentence that a reader sees of an incident, and the words in it.
+
+Sentences say what was measured, in the manner of network observatories, and never who did it. A topic record's summary,
+a report's headline and a terminal's line all come from here, so that no two of them disagree. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
+
+from babel import Locale
+
+from detectors.incidents.snapshots import Kind, Scope, Snapshot
+from detectors.settings import IncidentSettings
+from streams.records import Incident, Status
+
+PLATFORM_NAMES: Final = {
+    "x": "X (Twitter)",
+    "facebook": "Facebook",
+    "instagram": "Instagram",
+    "youtube": "YouTube",
+    "whatsapp": "WhatsApp",
+    "telegram": "Telegram",
+    "tiktok": "TikTok",
+    "signal": "Signal",
+    "wikipedia": "Wikipedia",
+    "google": "Google",
+}
+#: Mechanisms that change the verb of the sentence; all others leave it at "restricted".
+_VERBS: Final = {"http.throttled": "throttled"}
+#: More networks than this are counted instead of named: a sentence with four of them can't be read aloud.
+NAMED_NETWORKS_MAX: Final = 3
+
+
+# Names
+
+
+@lru_cache(maxsize=1)
+def _territories() -> Mapping[str, str]:
+    return dict(Locale("en").territories)
+
+
+def country_name(code: str, own: Mapping[str, str]) -> str:
+    """Return the country's English name: the operator's, else the CLDR's, else the code.
+
+    >>> country_name("PK", {})
+    'Pakistan'
+    """
+    return own.get(code) or _territories().get(code) or code
+
+
+def platform_name(name: str, settings: IncidentSettings) -> str:
+    """Return a platform's name as people write it: the operator's, else ours, else the code.
+
+    >>> platform_name("youtube", IncidentSettings())
+    'YouTube'
+    """
+    return settings.platform_names.get(name) or PLATFORM_NAMES.get(name) or name
+
+
+def place_name(country: str | None, settings: IncidentSettings) -> str:
+    """Return the country's name, or `several countries` where an incident has none of its own."""
+    return "several countries" if country is None else country_name(country, settings.country_names)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a sentence lists them.
+
+    >>> listed(["X", "Facebook", "YouTube"])
+    'X, Facebook and YouTube'
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))
+
+
+# Numbers and times
+
+
+def ordinal(number: int) -> str:
+    """Return a place in an order, in words up to the fifth.
+
+    >>> ordinal(2), ordinal(11), ordinal(21), ordinal(102), ordinal(113)
+    ('second', '11th', '21st', '102nd', '113th')
+    """
+    words = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}
+    if number in words:
+        return words[number]
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it; half a minute counts as one.
+
+    >>> duration(95), duration(150), duration(7 * 3600 + 1500), duration(50 * 3600)
+    ('2 min', '3 min', '7 h 25 min', '2 d 2 h')
+    """
+    minutes = math.floor(seconds / 60 + 0.5)
+    if minutes < 90:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours = round(minutes / 60)
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def clock(seconds: int) -> str:
+    """Return the time of day of a moment in seconds since 1970.
+
+    >>> clock(1705758060)
+    '13:41 UTC'
+    """
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M UTC")
+
+
+# Sentences
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """How far an incident reaches, as a sentence needs it; `networks` are the names of those that lost something."""
+
+    kind: Kind
+    scope: Scope
+    country: str | None
+    n_countries: int
+    regions: tuple[str, ...]
+    networks: tuple[str, ...]
+    networks_live: int
+
+
+def _extent_of_snapshot(snapshot: Snapshot) -> _Extent:
+    lost = [n for n in snapshot.networks if n.recovered is None or snapshot.resolved is not None]
+    if snapshot.scope is Scope.NATION_SCALE or not lost:
+        lost = list(snapshot.networks)
+    return _Extent(
+        kind=snapshot.kind,
+        scope=snapshot.scope,
+        country=snapshot.country,
+        n_countries=len(snapshot.countries),
+        regions=tuple(snapshot.regions),
+        networks=tuple(network.name or f"AS{network.asn}" for network in lost),
+        networks_live=snapshot.networks_live,
+    )
+
+
+def _extent_of_record(incident: Incident) -> _Extent:
+    over = incident.status is Status.RESOLVED
+    lost = [n for n in incident.networks if n.recovered is None or over]
+    if incident.scope is Scope.NATION_SCALE or not lost:
+        lost = list(incident.networks)
+    return _Extent(
+        kind=incident.kind,
+        scope=incident.scope,
+        country=incident.country,
+        n_countries=len(incident.countries),
+        regions=tuple(incident.regions),
+        networks=tuple(network.name or f"AS{network.asn}" for network in lost),
+        networks_live=incident.networks_live,
+    )
+
+
+def _where(extent: _Extent, settings: IncidentSettings, *, brief: bool = False) -> str:
+    """`brief` leaves out on how many networks a nation-scale incident rests: for headlines."""
+    if extent.kind is Kind.GLOBAL:
+        return f"in {extent.n_countries} countries"
+    country = place_name(extent.country, settings)
+    count = len(extent.networks)
+    counted = f"on {count} of {max(extent.networks_live, count)} networks"
+    if extent.scope is Scope.NATION_SCALE:
+        return f"across {country}" if brief else f"across {country} {counted}"
+    if extent.scope is Scope.REGION and extent.regions:
+        return f"in {listed(extent.regions)}, {country}"
+    if not count:
+        return f"in {country}"
+    if count <= NAMED_NETWORKS_MAX:
+        return f"in {country} on {listed(extent.networks)}"
+    return f"in {country} {counted}"
+
+
+def _verb(kind: Kind, mechanism: str | None) -> str:
+    return "unreachable" if kind is Kind.GLOBAL else _VERBS.get(mechanism or "", "restricted")
+
+
+def _platforms(names: Sequence[str], settings: IncidentSettings) -> str:
+    return listed([platform_name(name, settings) for name in names])
+
+
+def summary(snapshot: Snapshot, settings: IncidentSettings) -> str:
+    """Return the one plain sentence of a snapshot on what was measured."""
+    text = _restored(snapshot, settings) if snapshot.resolved is not None else _lost(snapshot, settings)
+    return f"SIMULATED: {text}" if snapshot.simulated else text
+
+
+def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
+    where = _where(_extent_of_snapshot(snapshot), settings)
+    since = f"since {clock(snapshot.onset)}"
+    if snapshot.kind is Kind.CONNECTIVITY:
+        head = f"Live metrics show a loss of connectivity {where} {since}"
+    else:
+        platforms = _platforms(snapshot.platforms, settings)
+        head = f"Live metrics show {platforms} {_verb(snapshot.kind, snapshot.mechanism)} {where} {since}"
+    tail = [_figures(snapshot)]
+    if snapshot.mechanism is not None and snapshot.mechanism not in _VERBS:
+        tail.append(f"most attempts fail with {snapshot.mechanism}")
+    back = sum(network.recovered is not None for network in snapshot.networks)
+    if back:
+        tail.append(f"partially restored, on {back} of {len(snapshot.networks)} networks")
+    elif snapshot.back:
+        tail.append(f"{_platforms(snapshot.back, settings)} restored")
+    if snapshot.previous:
+        place = ordinal(len(snapshot.previous) + 1)
+        tail.append(f"the {place} like incident within {settings.previous_days} days")
+    return f"{head}; {'; '.join(tail)}."
+
+
+def _restored(snapshot: Snapshot, settings: IncidentSettings) -> str:
+    fully = all(network.recovered is not None for network in snapshot.networks) and not snapshot.unheard
+    lasted = duration(max(0, (snapshot.resolved or snapshot.updated) - snapshot.onset))
+    connectivity = snapshot.kind is Kind.CONNECTIVITY
+    what = "connectivity" if connectivity else f"access to {_platforms(snapshot.platforms, settings)}"
+    word = "fully restored" if fully else "restored"
+    where = _where(_extent_of_snapshot(snapshot), settings)
+    tail = [_figures(snapshot)]
+    if snapshot.unheard:
+        tail.append(f"nothing has been heard from {snapshot.unheard} of those affected")
+    return f"Live metrics show that {what} is {word} {where} after {lasted}; {'; '.join(tail)}."
+
+
+def _figures(snapshot: Snapshot) -> str:
+    if snapshot.kind is Kind.CONNECTIVITY:
+        return f"{snapshot.reachability:.0%} of the usual results arrive"
+    return f"{snapshot.reachability:.0%} of attempts succeed, usually {snapshot.usual:.0%}"
+
+
+def headline(incident: Incident, settings: IncidentSettings) -> str:
+    """Return what happened in one plain line, in the present while it lasts and in the past once it is over."""
+    over = incident.status is Status.RESOLVED
+    where = _where(_extent_of_record(incident), settings, brief=True)
+    if incident.kind is Kind.CONNECTIVITY:
+        what = "that connectivity was lost" if over else "a loss of connectivity"
+    else:
+        names = _platforms(incident.platforms, settings)
+        verb = _verb(incident.kind, incident.mechanism.name if incident.mechanism else None)
+        was = "were" if len(incident.platforms) != 1 else "was"
+        what = f"that {names} {was} {verb}" if over else f"{names} {verb}"
+    text = f"Live metrics show {what} {where}"
+    return f"{text} for {duration(incident.duration_seconds)}" if over else text
