@@ -57,12 +57,12 @@ class Sender(Protocol):
 
 
 class KafkaSender:
-    """A batch at a time through kafka-python: acks=all, idempotent, compressed.
+    """A batch at a time through kafka-python.
 
     Parameters
     ----------
     options
-        Arguments of a KafkaProducer: where the broker is, and how to speak to it.
+        Arguments of a KafkaProducer: where the broker is, how to speak to it, and what it has to promise.
     topic
         It has to exist.
     key
@@ -83,8 +83,6 @@ class KafkaSender:
         try:
             self._producer = KafkaProducer(
                 **options,
-                acks="all",
-                enable_idempotence=True,
                 linger_ms=5,
                 batch_size=256 * 1024,
                 bootstrap_timeout_ms=int(_CONNECT_SECONDS * 1000),

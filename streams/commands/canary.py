@@ -15,7 +15,8 @@ from aiokafka.errors import KafkaError
 
 from producers.simulated.canary import canary as results
 from streams.kafka.bulk import BulkSender
-from streams.kafka.client import options, wait_for_broker
+from streams.kafka.client import wait_for_broker
+from streams.kafka.probes import outgoing
 from streams.settings import Settings, load, with_bootstrap
 
 app = typer.Typer(add_completion=False)
@@ -53,21 +54,17 @@ async def _run(settings: Settings) -> None:
 
 
 async def _sing(settings: Settings) -> None:
-    compression = None if settings.kafka.compression == "none" else settings.kafka.compression
     upto = datetime.now(UTC)
     while True:
         await wait_for_broker(settings.kafka)
         try:
-            async with BulkSender(
-                options(settings.kafka), settings.topics.probes, compression=compression
-            ) as sender:
+            async with BulkSender(settings.kafka, settings.topics.probes) as sender:
                 log.info("the canary sings", topic=settings.topics.probes, every_seconds=_ROUND_SECONDS)
                 while True:
                     await asyncio.sleep(_ROUND_SECONDS)
                     now = datetime.now(UTC)
-                    await sender.send(
-                        results(upto, (now - upto).total_seconds(), every_seconds=_ROUND_SECONDS)
-                    )
+                    songs = results(upto, (now - upto).total_seconds(), every_seconds=_ROUND_SECONDS)
+                    await sender.send(outgoing(songs, sender.partitions))
                     await sender.flush()
                     upto = now
         except (KafkaError, OSError) as error:

@@ -22,12 +22,12 @@ from producers.records import ProbeResult, encode
 from producers.sources.ooni.platforms import PlatformMapError, Platforms, read_platforms
 from producers.sources.ooni.reader import OoniReader, Refused
 from streams.kafka.bulk import BulkSender
-from streams.kafka.client import options, wait_for_broker
+from streams.kafka.client import wait_for_broker
+from streams.kafka.probes import outgoing
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-_CHUNK: Final = 1000
 _DETAILS_MAX: Final = 100  # that are counted by themselves, of each reason
 _DETAILS_SHOWN: Final = 5
 
@@ -221,15 +221,8 @@ def _send(settings: Settings, results: Iterator[ProbeResult]) -> None:
 async def _send_all(settings: Settings, results: Iterator[ProbeResult]) -> None:
     kafka = settings.kafka
     await wait_for_broker(kafka)
-    compression = None if kafka.compression == "none" else kafka.compression
-    async with BulkSender(options(kafka), settings.topics.probes, compression=compression) as sender:
-        chunk: list[ProbeResult] = []
-        for result in results:
-            chunk.append(result)
-            if len(chunk) >= _CHUNK:
-                await sender.send(chunk)
-                chunk.clear()
-        await sender.send(chunk)
+    async with BulkSender(kafka, settings.topics.probes) as sender:
+        await sender.send(outgoing(results, sender.partitions))
 
 
 def _show(counts: IngestTotals, as_json: bool, *, to_stderr: bool) -> None:

@@ -17,7 +17,6 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from producers.records import Malformed, Tick, decode
 from streams.kafka.bulk import BulkSender
-from streams.kafka.client import options
 from streams.local.replay import Pace
 from streams.local.replay import replay as put
 from streams.settings import Settings, SettingsError, load, with_bootstrap
@@ -72,7 +71,6 @@ async def _send(settings: Settings, probes: Path, speed: float) -> tuple[int, li
     has_ticks = any(isinstance(record, Tick) for record in head)
     stream = (record for part in (head, decoded) for record in part)
     records = stream if has_ticks else with_ticks(stream, settings.time)
-    compression = None if settings.kafka.compression == "none" else settings.kafka.compression
     pace = Pace(lambda moment: speed or None)
     progress = Progress(
         SpinnerColumn(),
@@ -87,8 +85,6 @@ async def _send(settings: Settings, probes: Path, speed: float) -> tuple[int, li
         async def show(moment: datetime) -> None:
             progress.update(task, description=f"{moment:%Y-%m-%d %H:%M:%S} UTC, {sender.sent} records")
 
-        async with BulkSender(
-            options(settings.kafka), settings.topics.probes, compression=compression
-        ) as sender:
+        async with BulkSender(settings.kafka, settings.topics.probes) as sender:
             refused = await put(records, sender, pace, at=show)
     return sender.sent, refused

@@ -14,9 +14,9 @@ import msgspec
 import typer
 from aiokafka.errors import KafkaError
 
+from producers.partitions import partition_of
 from producers.records import decode as decode_probe
 from streams.kafka.alerts import snapshots as all_snapshots
-from streams.kafka.bulk import partition_of
 from streams.kafka.calendar import Calendar
 from streams.kafka.client import TopicReader
 from streams.publish.pages import to_html, to_markdown, to_png

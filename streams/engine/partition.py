@@ -36,7 +36,8 @@ from streams.engine.checkpoint import (
 )
 from streams.engine.metrics import RESULTS, Counting, WorkerMetrics
 from streams.engine.transport import Fetched, join
-from streams.kafka.client import TopicReader, connect, disconnect, send_together
+from streams.kafka.bulk import send_together
+from streams.kafka.client import TopicReader, connect, disconnect
 from streams.machine import PIECE, Batch, Machine, Message, Outbox, Stretch
 from streams.records import Status
 from streams.settings import Settings, fingerprint

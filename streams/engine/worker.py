@@ -24,7 +24,6 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
-from faust.auth import SASLCredentials, SSLCredentials
 from faust.transport.consumer import Consumer
 from faust.types import TP
 from prometheus_client import CollectorRegistry, generate_latest
@@ -43,10 +42,11 @@ from streams.engine.transport import (
 )
 from streams.engine.web import Answers, WebServer
 from streams.kafka.calendar import Calendar, Scheduling
-from streams.kafka.client import TopicReader, connect, disconnect, ssl_context, wait_for_broker
+from streams.kafka.client import TopicReader, connect, disconnect, wait_for_broker
+from streams.kafka.options import faust_options
 from streams.kafka.topics import split_world
 from streams.records import CalendarEvent
-from streams.settings import KafkaSettings, Settings
+from streams.settings import Settings
 from streams.step.rows import compiled
 
 log = structlog.get_logger()
@@ -229,11 +229,7 @@ class Worker:
         kafka = self.settings.kafka
         app = WorkerApp(
             kafka.group,
-            broker=[f"kafka://{host.strip()}" for host in kafka.bootstrap.split(",")],
-            broker_client_id=kafka.client_id,
-            broker_credentials=_credentials(kafka),
-            broker_session_timeout=kafka.session_timeout_seconds,
-            broker_heartbeat_interval=kafka.heartbeat_seconds,
+            **faust_options(kafka),
             broker_commit_interval=1.0,
             # What is fetched at once stays in the processor's caches until it is decoded.
             broker_max_poll_records=self.settings.worker.chunk_records,
@@ -477,18 +473,6 @@ async def _tick(sender: AIOKafkaProducer, places: Sequence[TP]) -> None:
     value = encode(Tick(time=datetime.now(UTC)))
     sent = [await sender.send(tp.topic, value, partition=tp.partition) for tp in places]
     await asyncio.gather(*sent)
-
-
-def _credentials(kafka: KafkaSettings) -> Any:
-    context = ssl_context(kafka)
-    if kafka.security_protocol.startswith("SASL"):
-        return SASLCredentials(
-            username=kafka.sasl_username,
-            password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
-            mechanism=kafka.sasl_mechanism,
-            ssl_context=context,
-        )
-    return SSLCredentials(context=context) if context is not None else None
 
 
 def run(worker: Worker, *, loglevel: str = "WARNING") -> None:

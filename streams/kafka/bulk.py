@@ -1,33 +1,77 @@
-"""Moves many records at once: what files and scenarios go through, so that nobody waits for their producer.
+"""Moves many records at once: whole batches of aiokafka's, filled here.
 
-aiokafka's own batches, filled here (170,000 to 400,000 records a CPU second; one `send` a record makes 40,000 to
-80,000). A country's results go to the partition of its key, with Kafka's own hash, so that they meet those which a
-vantage wrote; a tick goes to every partition, in its place among the results. Knows nothing of what records mean.
+170,000 to 400,000 records a CPU second; one `send` a record, with a future for each, makes 40,000 to 80,000. Knows
+nothing of what records mean: who calls says key, value and partition.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.partitioner import murmur2
 
-from producers.records import ProbeResult, Tick, encode
+from producers.partitions import partition_of
+from streams.kafka.client import disconnect, producer
+from streams.settings import KafkaSettings
 
-_IN_FLIGHT_MAX: Final = 32  # batches: what is sent but not acknowledged stays bounded
+# Batches that are sent but not acknowledged: so much memory may wait for a broker that is slow.
+_IN_FLIGHT_MAX: Final = 32
 _BATCH_BYTES: Final = 256 * 1024
+# A file is no incident: it may wait for a broker that is busy.
+_REQUEST_TIMEOUT_MS: Final = 40_000
+
+#: Key, value and partition of a record on its way out.
+Outgoing = tuple[bytes | None, bytes, int]
 
 
-def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of a key, as Kafka's default partitioner has it (murmur2, positive, modulo).
+class BatchFiller:
+    """Puts records into batches, one batch a partition at a time, and sends each that is full.
 
-    >>> partition_of(b"PK", 8) == partition_of(b"PK", 8) < 8
-    True
+    Attributes
+    ----------
+    in_flight
+        One future for each batch that was sent, until somebody takes it from here.
     """
-    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+    def __init__(self, sender: AIOKafkaProducer, topic: str) -> None:
+        self.in_flight: list[Awaitable[Any]] = []
+        self._sender = sender
+        self._topic = topic
+        self._batches: dict[int, Any] = {}
+
+    async def put(self, key: bytes | None, value: bytes, partition: int) -> None:
+        """Add a record to its partition's batch."""
+        batch = self._batches.get(partition)
+        if batch is None or batch.append(key=key, value=value, timestamp=None) is None:
+            if batch is not None:
+                await self._send(partition)
+            batch = self._batches[partition] = self._sender.create_batch()
+            # The first record of a batch is always taken, however large; the broker judges it.
+            batch.append(key=key, value=value, timestamp=None)
+
+    async def finish(self) -> None:
+        """Send the batches that are not full yet."""
+        for partition in list(self._batches):
+            await self._send(partition)
+
+    async def _send(self, partition: int) -> None:
+        batch = self._batches.pop(partition)
+        self.in_flight.append(await self._sender.send_batch(batch, self._topic, partition=partition))
+
+
+async def send_together(
+    sender: AIOKafkaProducer, topic: str, records: Sequence[tuple[bytes, bytes]]
+) -> list[Awaitable[Any]]:
+    """Send keys and values, each to the partition of its key. Returns one future a batch."""
+    partitions = len(await sender.partitions_for(topic))
+    filler = BatchFiller(sender, topic)
+    for key, value in records:
+        await filler.put(key, value, partition_of(key, partitions))
+    await filler.finish()
+    return filler.in_flight
 
 
 class BulkSender:
@@ -35,42 +79,36 @@ class BulkSender:
 
     Parameters
     ----------
-    options
-        Arguments of an aiokafka client: where the broker is, and how to speak to it.
+    kafka
+        Where the broker is, and how to speak to it.
     topic
-        The probes topic. It has to exist.
-    compression
-        As aiokafka names it; None for none.
+        It has to exist.
 
     Attributes
     ----------
+    partitions
+        How many the topic has.
     sent
-        Records handed over so far; a tick counts once for each partition.
+        Records handed over so far.
     """
 
-    def __init__(self, options: Mapping[str, Any], topic: str, *, compression: str | None = "lz4") -> None:
+    def __init__(self, kafka: KafkaSettings, topic: str) -> None:
+        self.partitions = 0
         self.sent = 0
+        self._kafka = kafka
         self._topic = topic
-        self._options = dict(options)
-        self._compression = compression
-        self._partitions = 0
-        self._batches: dict[int, Any] = {}
-        self._in_flight: set[asyncio.Future[Any]] = set()
 
     async def __aenter__(self) -> Self:
-        self._producer = AIOKafkaProducer(
-            **self._options,
-            acks="all",
-            enable_idempotence=True,
-            compression_type=self._compression,
-            max_batch_size=_BATCH_BYTES,
+        self._producer = producer(
+            self._kafka, request_timeout_ms=_REQUEST_TIMEOUT_MS, max_batch_size=_BATCH_BYTES
         )
-        await self._producer.start()
         try:
-            self._partitions = len(await self._producer.partitions_for(self._topic))
+            await self._producer.start()
+            self.partitions = len(await self._producer.partitions_for(self._topic))
         except BaseException:
-            await self._producer.stop()
+            await disconnect(self._producer)
             raise
+        self._filler = BatchFiller(self._producer, self._topic)
         return self
 
     async def __aexit__(
@@ -82,42 +120,23 @@ class BulkSender:
         finally:
             await self._producer.stop()
 
-    async def send(self, records: Iterable[ProbeResult | Tick]) -> None:
+    async def send(self, records: Iterable[Outgoing]) -> None:
         """Queue records in their order. Raises KafkaError where an earlier batch was refused."""
-        for record in records:
-            value = encode(record)
-            if isinstance(record, Tick):
-                for partition in range(self._partitions):
-                    await self._put(partition, None, value)
-            else:
-                key = record.country.encode()
-                await self._put(partition_of(key, self._partitions), key, value)
+        for key, value, partition in records:
+            await self._filler.put(key, value, partition)
+            self.sent += 1
+            if len(self._filler.in_flight) >= _IN_FLIGHT_MAX:
+                await self._settle(asyncio.FIRST_COMPLETED)
 
     async def flush(self) -> None:
         """Send what is queued, and wait until all of it is acknowledged."""
-        for partition in list(self._batches):
-            await self._close(partition)
-        if self._in_flight:
+        await self._filler.finish()
+        if self._filler.in_flight:
             await self._settle(asyncio.ALL_COMPLETED)
 
-    async def _put(self, partition: int, key: bytes | None, value: bytes) -> None:
-        batch = self._batches.get(partition)
-        if batch is None:
-            batch = self._batches[partition] = self._producer.create_batch()
-        if batch.append(key=key, value=value, timestamp=None) is None:
-            await self._close(partition)
-            batch = self._batches[partition] = self._producer.create_batch()
-            batch.append(key=key, value=value, timestamp=None)
-        self.sent += 1
-
-    async def _close(self, partition: int) -> None:
-        batch = self._batches.pop(partition)
-        batch.close()
-        self._in_flight.add(await self._producer.send_batch(batch, self._topic, partition=partition))
-        if len(self._in_flight) >= _IN_FLIGHT_MAX:
-            await self._settle(asyncio.FIRST_COMPLETED)
-
     async def _settle(self, when: str) -> None:
-        done, self._in_flight = await asyncio.wait(self._in_flight, return_when=when)
+        in_flight = [asyncio.ensure_future(batch) for batch in self._filler.in_flight]
+        done, waiting = await asyncio.wait(in_flight, return_when=when)
+        self._filler.in_flight = list(waiting)
         for future in done:
             future.result()

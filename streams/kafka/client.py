@@ -1,4 +1,4 @@
-"""How to reach the broker: the settings, as aiokafka and Faust want them.
+"""aiokafka's clients, as this project uses them: producers, consumers outside of groups, and reading by offset.
 
 Knows no topic and no record.
 """
@@ -6,9 +6,8 @@ Knows no topic and no record.
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -19,59 +18,40 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, MetadataEmptyBrokerList
 from aiokafka.protocol.fetch import FetchRequest
 
-from streams.kafka.bulk import partition_of
+from streams.kafka.options import client_options, producer_options
 from streams.settings import KafkaSettings
 
 #: The largest record a producer of ours hands over; the broker's own limit may well be lower.
 REQUEST_BYTES_MAX: Final = 8 * 1024 * 1024
 _FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
-_HELD_SECONDS: Final = 0.01  # an empty answer that comes sooner was not held
+# aiokafka's own default.
+_BATCH_BYTES: Final = 16_384
+# An empty answer that comes sooner was not held by the broker.
+_HELD_SECONDS: Final = 0.01
 _HOLD_SECONDS: Final = 0.02
 _BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 log = structlog.get_logger()
 
 
-def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
-    """The TLS context that the settings ask for, None for plain text."""
-    if not kafka.security_protocol.endswith("SSL"):
-        return None
-    context = ssl.create_default_context(cafile=str(kafka.ssl_ca) if kafka.ssl_ca else None)
-    if kafka.ssl_certificate is not None:
-        context.load_cert_chain(kafka.ssl_certificate, kafka.ssl_key)
-    return context
-
-
-def options(kafka: KafkaSettings) -> dict[str, Any]:
-    """Arguments that every aiokafka client takes."""
-    found: dict[str, Any] = {
-        "bootstrap_servers": kafka.bootstrap,
-        "client_id": kafka.client_id,
-        "security_protocol": kafka.security_protocol,
-        "ssl_context": ssl_context(kafka),
-    }
-    if kafka.security_protocol.startswith("SASL"):
-        found |= {
-            "sasl_mechanism": kafka.sasl_mechanism,
-            "sasl_plain_username": kafka.sasl_username,
-            "sasl_plain_password": kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
-        }
-    return found
-
-
 def producer(
-    kafka: KafkaSettings, *, compressed: bool = True, request_timeout_ms: int = 10_000
+    kafka: KafkaSettings,
+    *,
+    compressed: bool = True,
+    request_timeout_ms: int = 10_000,
+    max_batch_size: int = _BATCH_BYTES,
 ) -> AIOKafkaProducer:
-    """A producer that loses nothing that it acknowledged: acks=all, idempotent. Not started yet.
+    """A producer that loses nothing that it acknowledged. Not started yet.
 
     `compressed` is off for one whose records are compressed already.
     """
+    options = producer_options(kafka)
+    if not compressed:
+        options["compression_type"] = None
     return AIOKafkaProducer(
-        **options(kafka),
-        acks="all",
-        enable_idempotence=True,
-        compression_type=kafka.compression if compressed and kafka.compression != "none" else None,
+        **options,
         max_request_size=REQUEST_BYTES_MAX,
+        max_batch_size=max_batch_size,
         request_timeout_ms=request_timeout_ms,
         metadata_max_age_ms=30_000,
     )
@@ -79,16 +59,16 @@ def producer(
 
 def consumer(kafka: KafkaSettings) -> AIOKafkaConsumer:
     """A consumer that belongs to no group and commits nothing. Not started yet."""
-    made = AIOKafkaConsumer(
-        **options(kafka),
+    client = AIOKafkaConsumer(
+        **client_options(kafka),
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",
         max_partition_fetch_bytes=_FETCH_BYTES_MAX,
         fetch_max_wait_ms=100,
     )
-    hold_empty_fetches(made)
-    return made
+    hold_empty_fetches(client)
+    return client
 
 
 def hold_empty_fetches(consumer: AIOKafkaConsumer) -> None:
@@ -128,30 +108,6 @@ async def connect(kafka: KafkaSettings, *, compressed: bool = True) -> AIOKafkaP
     return fresh
 
 
-async def send_together(
-    producer: AIOKafkaProducer, topic: str, records: Sequence[tuple[bytes, bytes]]
-) -> list[Awaitable[Any]]:
-    """Send keys and values as whole batches, each in the partition that `send` would choose.
-
-    A future for each record, and what comes with it, costs ten times as much. Gives one future a batch.
-    """
-    partitions = len(await producer.partitions_for(topic))
-    by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
-    for key, value in records:
-        partition = partition_of(key, partitions) if partitions > 1 else 0
-        by_partition.setdefault(partition, []).append((key, value))
-    sent: list[Awaitable[Any]] = []
-    for partition, some in by_partition.items():
-        batch = producer.create_batch()
-        for key, value in some:
-            if batch.append(key=key, value=value, timestamp=None) is None:
-                sent.append(await producer.send_batch(batch, topic, partition=partition))
-                batch = producer.create_batch()
-                batch.append(key=key, value=value, timestamp=None)
-        sent.append(await producer.send_batch(batch, topic, partition=partition))
-    return sent
-
-
 async def disconnect(old: AIOKafkaProducer) -> None:
     """Stop a producer, within a bounded time even where its broker has gone."""
     try:
@@ -165,7 +121,7 @@ async def wait_for_broker(kafka: KafkaSettings) -> None:
     """Return once a broker answers; say at once, and at every try, that none does."""
     tries = 0
     while True:
-        client = AIOKafkaClient(**options(kafka))
+        client = AIOKafkaClient(**client_options(kafka))
         try:
             await client.bootstrap()
         except (KafkaError, OSError) as error:
@@ -211,7 +167,7 @@ class TopicReader:
 
         A broker that has just come back may know of no broker at all, not even of itself: that is no answer.
         """
-        client = AIOKafkaClient(**options(self._kafka))
+        client = AIOKafkaClient(**client_options(self._kafka))
         try:
             await client.bootstrap()
             if not await client.add_topic(topic):
@@ -246,8 +202,8 @@ class TopicReader:
     async def first_from(self, topic: str, partition: int, offset: int) -> int | None:
         """The first offset from there on that holds a record; None where none does."""
         end = (await self.bounds(topic, [partition]))[partition][1]
-        async for found, _ in self.read(topic, partition, offset, end):
-            return found
+        async for first, _ in self.read(topic, partition, offset, end):
+            return first
         return None
 
     async def since(self, topic: str, timestamp_ms: int) -> dict[int, tuple[int, int]]:
@@ -256,16 +212,16 @@ class TopicReader:
         if not places:
             return {}
         async with consumer(self._kafka) as reader:
-            found = await reader.offsets_for_times(dict.fromkeys(places, timestamp_ms))
+            starts = await reader.offsets_for_times(dict.fromkeys(places, timestamp_ms))
             ends = await reader.end_offsets(places)
         return {
-            place.partition: (at.offset if (at := found.get(place)) else ends[place], ends[place])
+            place.partition: (start.offset if (start := starts.get(place)) else ends[place], ends[place])
             for place in places
         }
 
     async def delete_before(self, topic: str, partition: int, offset: int) -> None:
         """Let the broker drop the records before `offset`."""
-        admin = AIOKafkaAdminClient(**options(self._kafka))
+        admin = AIOKafkaAdminClient(**client_options(self._kafka))
         await admin.start()
         try:
             await admin.delete_records({TopicPartition(topic, partition): RecordsToDelete(offset)})

@@ -14,7 +14,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from streams.kafka.client import TopicReader, options
+from streams.kafka.client import TopicReader
+from streams.kafka.options import client_options
 from streams.settings import Settings, TopicSettings
 
 log = structlog.get_logger()
@@ -88,7 +89,7 @@ def split_world(partitions: int) -> str | None:
 
 async def ensure(settings: Settings, *, create: bool = True) -> list[TopicState]:
     """Make what is missing, and say how each topic stands. Raises KafkaError where no broker answers."""
-    admin = AIOKafkaAdminClient(**options(settings.kafka))
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     await admin.start()
     try:
         reader = TopicReader(settings.kafka)
@@ -131,11 +132,11 @@ async def _config(admin: AIOKafkaAdminClient, name: str) -> dict[str, str] | Non
     except KafkaError as error:
         log.info("the broker does not tell a topic's settings", topic=name, why=repr(error))
         return None
-    found: dict[str, str] = {}
+    config: dict[str, str] = {}
     for answer in answers:
         for _, _, _, _, entries in answer.resources:
-            found |= {entry[0]: entry[1] for entry in entries}
-    return found or None
+            config |= {entry[0]: entry[1] for entry in entries}
+    return config or None
 
 
 def _compare(topic: Topic, partitions: int, config: Mapping[str, str] | None) -> TopicState:

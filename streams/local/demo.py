@@ -20,7 +20,7 @@ from producers.records import ProbeResult, Tick
 from producers.simulated import scenario
 from streams.kafka.alerts import follow
 from streams.kafka.bulk import BulkSender
-from streams.kafka.client import connect, disconnect, options
+from streams.kafka.client import connect, disconnect
 from streams.local.live import Board, Show
 from streams.local.replay import Pace, replay
 from streams.local.stack import Stack
@@ -188,14 +188,13 @@ async def _play(stack: Stack, lead: _Lead, speed: float, seed: int, evenings: Se
     records = (
         record for record in chain((Tick(time=first.time),), ticked) if isinstance(record, ProbeResult | Tick)
     )
-    compression = None if settings.kafka.compression == "none" else settings.kafka.compression
     pace = Pace(lambda moment: speed_near(chosen, speed, moment))
 
     async def keep_together(moment: datetime) -> None:
         near = speed_near(chosen, 1.0, moment) is not None
         await lead.shorten(moment, _LEAD_NEAR if near else _LEAD_BETWEEN)
 
-    async with BulkSender(options(settings.kafka), settings.topics.probes, compression=compression) as sender:
+    async with BulkSender(settings.kafka, settings.topics.probes) as sender:
         await replay(records, sender, pace, at=keep_together)
     return results
 

@@ -30,7 +30,8 @@ from producers.probe.targets import Fingerprints, Target, TargetsError, TargetsF
 from producers.probe.tls import Contexts
 from producers.probe.vantage import Vantage
 from producers.records import ProbeResult, encode
-from streams.settings import HttpSettings, KafkaSettings, ProbeSettings, Settings, SettingsError, split_server
+from streams.kafka.options import producer_options
+from streams.settings import HttpSettings, ProbeSettings, Settings, SettingsError, split_server
 
 log = structlog.get_logger()
 
@@ -258,35 +259,10 @@ def _sink_of(settings: Settings, vantage: Vantage) -> Sink:
         raise SettingsError(f"settings: probe.spool = {error}") from error
     if spool.records or spool.torn:
         log.info("results of an earlier run wait in the spool", records=spool.records, torn_bytes=spool.torn)
-    connect = partial(
-        KafkaSender, kafka_options(settings.kafka), settings.topics.probes, vantage.country.encode()
-    )
+    kafka = settings.kafka
+    options = producer_options(kafka, client_id=f"{kafka.client_id}-probe")
+    connect = partial(KafkaSender, options, settings.topics.probes, vantage.country.encode())
     return Sink(connect, spool, where=settings.kafka.bootstrap)
-
-
-def kafka_options(kafka: KafkaSettings) -> dict[str, Any]:
-    """How to reach the broker, as kafka-python wants it."""
-    found: dict[str, Any] = {
-        "bootstrap_servers": kafka.bootstrap,
-        "client_id": f"{kafka.client_id}-probe",
-        "security_protocol": kafka.security_protocol,
-        "compression_type": None if kafka.compression == "none" else kafka.compression,
-    }
-    if kafka.security_protocol.endswith("SSL"):
-        for key, path in (
-            ("ssl_cafile", kafka.ssl_ca),
-            ("ssl_certfile", kafka.ssl_certificate),
-            ("ssl_keyfile", kafka.ssl_key),
-        ):
-            if path is not None:
-                found[key] = str(path)
-    if kafka.security_protocol.startswith("SASL"):
-        found |= {
-            "sasl_mechanism": kafka.sasl_mechanism,
-            "sasl_plain_username": kafka.sasl_username,
-            "sasl_plain_password": kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
-        }
-    return found
 
 
 def enough_files(concurrency: int) -> int:

@@ -13,6 +13,7 @@ from typing import Final
 
 from producers.records import Malformed, ProbeResult, Tick
 from streams.kafka.bulk import BulkSender
+from streams.kafka.probes import outgoing
 
 _CHECK_RECORDS: Final = 2000  # without a pace, how often others get a turn
 
@@ -86,7 +87,7 @@ async def replay(
                 if at is not None:
                     await at(record.time)
                 await pace.wait(seconds)
-        await sender.send((record,))
+        await sender.send(outgoing((record,), sender.partitions))
         count += 1
         if count % _CHECK_RECORDS == 0:
             await sender.flush()

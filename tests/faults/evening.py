@@ -17,9 +17,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from msgspec.structs import replace
 
+from producers.partitions import partition_of
 from producers.records import ProbeResult, Tick, encode
 from producers.simulated.scenario import pakistan
-from streams.kafka.bulk import partition_of
 from streams.settings import TimeSettings
 from streams.step.ticks import with_ticks
 

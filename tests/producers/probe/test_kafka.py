@@ -17,7 +17,7 @@ from kafka.admin import NewTopic
 from producers.probe.sink import KafkaSender, SendError, Sink
 from producers.probe.spool import Spool
 from producers.records import ProbeResult, decode
-from streams.local.probing import kafka_options
+from streams.kafka.options import producer_options
 from streams.settings import KafkaSettings
 from tests.faults.brokers import OwnBroker
 from tests.producers.probe import servers
@@ -55,7 +55,7 @@ def make_topic(bootstrap: str, partitions: int = 4) -> str:
 
 def make_sink(bootstrap: str, topic: str, spool: Path, compression: str = "lz4") -> Sink:
     kafka = KafkaSettings(bootstrap=bootstrap, compression=compression)  # type: ignore[arg-type]  # pydantic checks it
-    connect = partial(KafkaSender, kafka_options(kafka), topic, b"PK", ack_seconds=4.0)
+    connect = partial(KafkaSender, producer_options(kafka), topic, b"PK", ack_seconds=4.0)
     sink = Sink(connect, Spool(spool), backoff_seconds=(0.2,))
     sink.start()
     return sink
@@ -181,6 +181,6 @@ async def test_the_command_writes_what_it_measures(bootstrap: str, tmp_path: Pat
 
 
 def test_a_missing_topic_is_said_with_its_remedy(bootstrap: str) -> None:
-    options = kafka_options(KafkaSettings(bootstrap=bootstrap))
+    options = producer_options(KafkaSettings(bootstrap=bootstrap))
     with pytest.raises(SendError, match=r"topic 'nowhere': .*; `netdusk topics` makes it"):
         KafkaSender(options, "nowhere", b"PK")

@@ -12,7 +12,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kafka.client import send_together
+from streams.kafka.bulk import send_together
 
 PARTITIONS = [0, 1, 2]
 ROOM = 400
@@ -32,8 +32,8 @@ class Producer:
 
     async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> Awaitable[Any]:
         kept = self.sent.setdefault(partition, [])
-        for found in iter(MemoryRecords(bytes(batch._build())).next_batch, None):
-            kept += [(record.key, record.value) for record in found]
+        for records in iter(MemoryRecords(bytes(batch._build())).next_batch, None):
+            kept += [(record.key, record.value) for record in records]
         return asyncio.get_running_loop().create_future()
 
 

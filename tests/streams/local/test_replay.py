@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from producers.records import Malformed, ProbeResult, Reason, Tick
+from producers.records import Malformed, Reason, Tick
+from streams.kafka.bulk import Outgoing
 from streams.local.replay import Pace, replay
 
 START = datetime(2024, 1, 20, 13, 0, tzinfo=UTC)
@@ -27,10 +29,11 @@ class Sender:
     """Keeps what it is given."""
 
     def __init__(self) -> None:
-        self.sent: list[ProbeResult | Tick] = []
+        self.partitions = 1
+        self.sent: list[Outgoing] = []
         self.flushed = 0
 
-    async def send(self, records: tuple[ProbeResult | Tick, ...]) -> None:
+    async def send(self, records: Iterable[Outgoing]) -> None:
         self.sent += records
 
     async def flush(self) -> None:

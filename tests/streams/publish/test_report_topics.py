@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from streams.commands.report import app
 from streams.kafka.bulk import BulkSender
-from streams.kafka.client import connect, options
+from streams.kafka.client import connect
+from streams.kafka.probes import outgoing
 from streams.kafka.topics import ensure
 from streams.local.broker import NoidaBroker
 from streams.publish.report import Report
@@ -24,9 +25,9 @@ pytestmark = pytest.mark.integration
 
 async def fill(settings: Settings) -> None:
     await ensure(settings)
-    async with BulkSender(options(settings.kafka), settings.topics.probes) as sender:
-        await sender.send(results())
-        await sender.send(results(lambda *_: True, country="IN"))
+    async with BulkSender(settings.kafka, settings.topics.probes) as sender:
+        await sender.send(outgoing(results(), sender.partitions))
+        await sender.send(outgoing(results(lambda *_: True, country="IN"), sender.partitions))
     producer = await connect(settings.kafka)
     for snapshot in [*story(), incident(id="in-other", country="IN")]:
         await producer.send_and_wait(settings.topics.alerts, key=snapshot.id.encode(), value=encode(snapshot))

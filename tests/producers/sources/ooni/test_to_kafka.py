@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from producers.partitions import partition_of
 from producers.records import ProbeResult, decode
 from streams.commands.ingest import app
-from streams.kafka.bulk import partition_of
 from streams.kafka.client import TopicReader
 from streams.kafka.topics import ensure
 from streams.local.broker import NoidaBroker
