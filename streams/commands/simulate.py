@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gzip
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from producers.records import encode
+from producers.records import ProbeResult, encode
+from producers.simulated.lifelike import BUILDERS, Lifelike, Size, text_of
 from producers.simulated.worlds import KINDS, WORLDS, Simulation, world
 from streams.settings import SettingsError
 
@@ -53,6 +56,17 @@ def simulate(
         return
     if output is None and as_json:
         raise SettingsError("--json and the results would share stdout; name a file with --output")
+    if name in BUILDERS:
+        if drift is not None or events is not None:
+            raise SettingsError(f"world {name!r} has events of its own; leave out --drift and --events")
+        given: dict[str, Any] = {"per_minute": volume, "countries": countries}
+        size = replace(Size(days=days), **{key: value for key, value in given.items() if value is not None})
+        lifelike = Lifelike(name, seed=seed, size=size)
+        of_size = {"volume": size.per_minute, "countries": size.countries}
+        _write(
+            lifelike.results(), lifelike.labels, output, labels, name, seed, days, of_size, as_json=as_json
+        )
+        return
     changes: dict[str, object] = {"volume": volume, "drift": drift, "countries": countries}
     if events is not None:
         changes["events"] = () if events == "none" else tuple(events.split(","))
@@ -66,33 +80,46 @@ def simulate(
             f"no event fits: the first {chosen.warmup_days:g} days are calm, and the events take their time; "
             "give it more --days"
         )
-    if labels is not None:
-        with _writing(labels) as file:
-            file.writelines(msgspec.json.encode(label) + b"\n" for label in simulation.labels)
-    written = 0
-    with ExitStack() as stack:
-        out = sys.stdout.buffer if output is None else stack.enter_context(_writing(output))
-        for record in simulation.results():
-            out.write(encode(record) + b"\n")
-            written += 1
-    made = {
-        "world": name,
-        "seed": seed,
-        "days": days,
+    of_world = {
         "volume": chosen.volume,
         "drift": chosen.drift,
         "countries": chosen.countries,
         "platforms": len(chosen.platforms),
-        "results": written,
-        "events": len(simulation.labels),
-        "simulated": True,
     }
+    _write(
+        simulation.results(), simulation.labels, output, labels, name, seed, days, of_world, as_json=as_json
+    )
+
+
+def _write(
+    results: Iterable[ProbeResult],
+    truth: Sequence[Mapping[str, Any]],
+    output: Path | None,
+    labels: Path | None,
+    name: str,
+    seed: int,
+    days: int,
+    size: Mapping[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    """Write results and truth where they are wanted, and say what was made."""
+    if labels is not None:
+        with _writing(labels) as file:
+            file.writelines(msgspec.json.encode(label) + b"\n" for label in truth)
+    written = 0
+    with ExitStack() as stack:
+        out = sys.stdout.buffer if output is None else stack.enter_context(_writing(output))
+        for record in results:
+            out.write(encode(record) + b"\n")
+            written += 1
+    made = {"world": name, "seed": seed, "days": days, **size, "results": written, "events": len(truth)}
     if as_json:
-        sys.stdout.write(msgspec.json.encode(made).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode({**made, "simulated": True}).decode() + "\n")
     else:
         where = "stdout" if output is None else str(output)
         Console(stderr=True).print(
-            f"{written} simulated results, {days * 24} h, events: {len(simulation.labels)}, in {where}"
+            f"{written} simulated results, {days * 24} h, events: {len(truth)}, in {where}"
         )
 
 
@@ -110,7 +137,8 @@ def _list(as_json: bool) -> None:
             "worlds": {
                 name: {"text": one.text, "events": one.events, "volume": one.volume, "drift": one.drift}
                 for name, one in WORLDS.items()
-            },
+            }
+            | {name: {"text": text_of(name)} for name in BUILDERS},
             "events": {name: {"text": kind.text, "kind": kind.label} for name, kind in KINDS.items()},
         }
         sys.stdout.write(msgspec.json.encode(listing).decode() + "\n")
@@ -118,4 +146,6 @@ def _list(as_json: bool) -> None:
     table = Table("world", "what happens", "events", box=None, pad_edge=False)
     for name, one in WORLDS.items():
         table.add_row(name, one.text, ", ".join(one.events))
+    for name in BUILDERS:
+        table.add_row(name, text_of(name), "")
     Console().print(table)

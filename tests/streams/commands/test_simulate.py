@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from producers.records import ProbeResult, decode
+from producers.simulated.lifelike import BUILDERS
 from producers.simulated.worlds import KINDS, WORLDS
 from streams.commands.simulate import app
 from streams.publish.scorecard import Label
@@ -60,7 +61,7 @@ def test_events_can_be_chosen(tmp_path: Path) -> None:
 
 def test_the_list_names_every_world_and_every_kind() -> None:
     listing = json.loads(run.invoke(app, ["--list", "--json"]).output)
-    assert set(listing["worlds"]) == set(WORLDS)
+    assert set(listing["worlds"]) == {*WORLDS, *BUILDERS}
     assert set(listing["events"]) == set(KINDS)
     assert "rollout" in run.invoke(app, ["--list"]).output
 
@@ -87,3 +88,22 @@ def test_a_world_too_short_for_its_events_says_so(tmp_path: Path) -> None:
     )
     assert done.exit_code == 0
     assert "more --days" in done.stderr
+
+
+def test_a_lifelike_world_is_written_with_its_truth(tmp_path: Path) -> None:
+    results, labels = tmp_path / "r.jsonl", tmp_path / "l.jsonl"
+    options = [
+        "curfew",
+        "--days",
+        "2",
+        "--volume",
+        "0.2",
+        "-o",
+        str(results),
+        "--labels",
+        str(labels),
+        "--json",
+    ]
+    made = json.loads(run.invoke(app, options).output)
+    assert made["results"] == len(results.read_text().splitlines()) > 0
+    assert {json.loads(line)["event"] for line in labels.read_text().splitlines()} == {"curfew"}
