@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
-from streams.records import Incident, Rejected, encode
+import msgspec
+
+from streams.records import Annotation, CalendarEvent, Incident, Rejected, encode
 
 #: Records that are gone through together: with twice as many, they fall out of the processor's caches between.
 PIECE: Final = 1000
@@ -126,4 +128,27 @@ class Machine(Protocol[B]):
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
+        ...
+
+
+class PartitionCount(msgspec.Struct, frozen=True, tag_field="schema", tag="partition_count"):
+    """Records from this offset on were written to a topic of so many partitions."""
+
+    partitions: int
+    from_offset: int
+
+
+#: What a machine is told beside its partition's own records.
+Note = CalendarEvent | Annotation | PartitionCount
+
+
+@runtime_checkable
+class TakesNotes(Protocol):
+    """A machine that takes notes."""
+
+    def note(self, note: Note) -> None:
+        """Take one in with the next chunk, so that the redo log has it in its place.
+
+        The same one again changes nothing; one that the machine has no use for may be let go.
+        """
         ...

@@ -1,10 +1,11 @@
-"""What the worker writes: Incident, Health, Rejected; and CalendarEvent, which operators write for it.
+"""What the worker writes: Incident, Health, Rejected; and CalendarEvent and Annotation, which people write for it.
 
 Every Incident is a whole snapshot, `seq` 1, 2, 3 ...; the last one says how things stand.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +20,12 @@ INCIDENT_SCHEMA: Final = "netdusk.incident/1"
 REJECTED_SCHEMA: Final = "netdusk.rejected/1"
 HEALTH_SCHEMA: Final = "netdusk.health/1"
 CALENDAR_SCHEMA: Final = "netdusk.calendar/1"
+ANNOTATION_SCHEMA: Final = "netdusk.annotation/1"
+
+#: Of a name or an id in a note, and of its text, so many characters.
+_NAME_MAX: Final = 200
+_TEXT_MAX: Final = 4000
+_UNSEEN: Final = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
 class Status(StrEnum):
@@ -159,7 +166,28 @@ class CalendarEvent(Struct, frozen=True, kw_only=True, tag_field="schema", tag=C
     source: str | None = None
 
 
-OutputRecord = Incident | Rejected | HealthRecord | CalendarEvent
+class AnnotationKind(StrEnum):
+    """What a person says of an incident; `closed` ends it."""
+
+    CAUSE = "cause"
+    LINK = "link"
+    FALSE_ALARM = "false_alarm"
+    CLOSED = "closed"
+
+
+class Annotation(Struct, frozen=True, kw_only=True, tag_field="schema", tag=ANNOTATION_SCHEMA):
+    """What a person says of an incident."""
+
+    id: str
+    incident: str
+    time: datetime
+    author: str
+    kind: AnnotationKind
+    text: str = ""
+    url: str | None = None
+
+
+OutputRecord = Incident | Rejected | HealthRecord | CalendarEvent | Annotation
 
 _encode = msgspec.json.Encoder().encode
 _decode: Callable[[bytes], OutputRecord] = msgspec.json.Decoder(OutputRecord).decode
@@ -173,3 +201,27 @@ def encode(record: OutputRecord) -> bytes:
 def decode(value: bytes) -> OutputRecord:
     """Read a record that netdusk wrote. Raises `msgspec.ValidationError` where it is none."""
     return _decode(value)
+
+
+def check_note(note: CalendarEvent | Annotation) -> None:
+    """Raise ValueError where a note has a moment, a length or a character that no person would write."""
+    moments = (note.start, note.end) if isinstance(note, CalendarEvent) else (note.time,)
+    for moment in moments:
+        if moment.tzinfo is None:
+            raise ValueError(f"{moment.isoformat()}: name a time zone, like 2024-01-20T13:00:00Z")
+        if not 1970 < moment.year < 2200:
+            raise ValueError(f"{moment.isoformat()}: the year has to be from 1971 to 2199")
+    for field in note.__struct_fields__:
+        text = getattr(note, field)
+        if not isinstance(text, str):
+            continue
+        longest = _TEXT_MAX if field in ("text", "title", "url", "source") else _NAME_MAX
+        if len(text) > longest:
+            raise ValueError(f"{field} has {len(text)} characters, and {longest} at most are taken")
+        if any(_is_unseen(character) for character in text if not (field == "text" and character == "\n")):
+            raise ValueError(f"{field} has control or direction characters")
+
+
+def _is_unseen(character: str) -> bool:
+    """Whether a character controls, formats or turns text; joiners, which Persian and Urdu need, do not."""
+    return unicodedata.category(character) in _UNSEEN and character not in "\u200c\u200d"

@@ -57,6 +57,7 @@ class TopicSettings(_Section):
     alerts: str = "netdusk.alerts.v1"
     health: str = "netdusk.health.v1"
     calendar: str = "netdusk.calendar.v1"
+    annotations: str = "netdusk.annotations.v1"
     checkpoints: str = "netdusk.checkpoints.v1"
     world_checkpoints: str = "netdusk.world-checkpoints.v1"
     rejected: str = "netdusk.rejected.v1"

@@ -14,10 +14,12 @@ import orjson
 
 from producers.records import PROBE_SCHEMA, TICK_SCHEMA, ProbeResult, Tick
 from streams.records import (
+    ANNOTATION_SCHEMA,
     CALENDAR_SCHEMA,
     HEALTH_SCHEMA,
     INCIDENT_SCHEMA,
     REJECTED_SCHEMA,
+    Annotation,
     CalendarEvent,
     HealthRecord,
     Incident,
@@ -34,6 +36,7 @@ RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
     HEALTH_SCHEMA: HealthRecord,
     REJECTED_SCHEMA: Rejected,
     CALENDAR_SCHEMA: CalendarEvent,
+    ANNOTATION_SCHEMA: Annotation,
 }
 
 _topics = TopicSettings()
@@ -49,6 +52,13 @@ CHANNELS: Final = (
     (_topics.alerts, "incident id", (INCIDENT_SCHEMA,), "send", "Incidents; each record a whole snapshot."),
     (_topics.health, "platform", (HEALTH_SCHEMA,), "send", "How each platform stands in each country."),
     (_topics.calendar, "event id", (CALENDAR_SCHEMA,), "receive", "Scheduled events, from operators."),
+    (
+        _topics.annotations,
+        "incident id",
+        (ANNOTATION_SCHEMA,),
+        "receive",
+        "What people say of an incident; `closed` ends it.",
+    ),
     (_topics.rejected, "topic-partition-offset", (REJECTED_SCHEMA,), "send", "Records not applied, and why."),
 )
 

@@ -13,8 +13,8 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Column, Table
 
-from streams.kafka.calendar import Calendar
 from streams.kafka.client import TopicReader, connect
+from streams.kafka.notes import calendar_topic
 from streams.publish.calendar_files import event_of, moment, read_file, zone_of
 from streams.records import CalendarEvent, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
@@ -87,9 +87,9 @@ def list_(
 ) -> None:
     """Show what is on the topic."""
     settings = with_bootstrap(load(config), bootstrap)
-    calendar = Calendar(TopicReader(settings.kafka), settings.topics.calendar)
+    calendar = calendar_topic(TopicReader(settings.kafka), settings.topics)
     _run(settings, calendar.catch_up())
-    events = sorted(calendar.events.values(), key=lambda event: (event.start, event.id))
+    events = sorted(calendar.records.values(), key=lambda event: (event.start, event.id))
     events = [event for event in events if country in (None, event.country)]
     if as_json:
         for event in events:
@@ -117,9 +117,9 @@ def remove(
 ) -> None:
     """Take an event off the topic; workers that run keep it until they start again."""
     settings = with_bootstrap(load(config), bootstrap)
-    calendar = Calendar(TopicReader(settings.kafka), settings.topics.calendar)
+    calendar = calendar_topic(TopicReader(settings.kafka), settings.topics)
     _run(settings, calendar.catch_up())
-    if event_id not in calendar.events:
+    if event_id not in calendar.records:
         raise SettingsError(
             f"{event_id}: no such event on {settings.topics.calendar}; see `netdusk calendar list`"
         )

@@ -17,8 +17,8 @@ from aiokafka.errors import KafkaError
 from producers.partitions import partition_of
 from producers.records import decode as decode_probe
 from streams.kafka.alerts import snapshots as all_snapshots
-from streams.kafka.calendar import Calendar
 from streams.kafka.client import TopicReader
+from streams.kafka.notes import calendar_topic
 from streams.publish.pages import to_html, to_markdown, to_png
 from streams.publish.report import MinuteCounts, Report, Span, build, matching, of_one
 from streams.records import CalendarEvent, HealthRecord, Incident, Kind, decode
@@ -157,7 +157,7 @@ async def _from_topics(settings: Settings, wanted: str | None) -> Report:
     if not tally.parts:
         async for value in _values(reader, settings.topics.health, None, tally.span):
             health += _health(value)
-    calendar = Calendar(reader, settings.topics.calendar)
+    calendar = calendar_topic(reader, settings.topics)
     await calendar.catch_up()
     broker = settings.kafka.bootstrap
     check = [
@@ -168,7 +168,7 @@ async def _from_topics(settings: Settings, wanted: str | None) -> Report:
         snapshots,
         tally,
         settings=settings,
-        events=calendar.events.values(),
+        events=calendar.records.values(),
         others=told,
         health=health,
         check=check,

@@ -41,11 +41,11 @@ from streams.engine.transport import (
     usable,
 )
 from streams.engine.web import Answers, WebServer
-from streams.kafka.calendar import Calendar, Scheduling
 from streams.kafka.client import TopicReader, connect, disconnect, wait_for_broker
+from streams.kafka.notes import Notes
 from streams.kafka.options import faust_options
 from streams.kafka.topics import split_world
-from streams.records import CalendarEvent
+from streams.machine import Note, TakesNotes
 from streams.settings import Settings
 from streams.step.rows import compiled
 
@@ -56,7 +56,7 @@ STUCK_SECONDS: Final = 120.0
 _TICK: Final = TICK_SCHEMA.encode()
 _CLOSE_SECONDS: Final = 3.0
 _RESTORES_AT_ONCE: Final = 4
-_CALENDAR_SECONDS: Final = 2.0
+_NOTES_SECONDS: Final = 2.0
 _CLOCK_SECONDS: Final = 15.0
 _WATCH_SECONDS: Final = 5.0
 _LEAVE_SECONDS: Final = 9.0
@@ -64,7 +64,7 @@ _COLLECT: Final = (100_000, 20, 20)  # Python's own: 700, 10, 10
 _SWITCH_SECONDS: Final = 0.02  # Python's own: 0.005
 
 
-def own_pipelines(settings: Settings, calendar: Calendar) -> list[Pipeline]:
+def own_pipelines(settings: Settings, notes: Notes) -> list[Pipeline]:
     """Probe results, sharded by country; and how platforms stand in countries, for the view over the world."""
     from streams.step.country import CountryMachine  # noqa: PLC0415  NumPy and the detectors: only a worker pays for them
     from streams.step.worldwide import WorldMachine  # noqa: PLC0415
@@ -74,7 +74,7 @@ def own_pipelines(settings: Settings, calendar: Calendar) -> list[Pipeline]:
 
     def country() -> CountryMachine:
         machine = CountryMachine(settings)
-        calendar.teach(machine)
+        notes.teach(machine)
         return machine
 
     topics = settings.topics
@@ -150,7 +150,7 @@ class WorkerApp(faust.App):
         await super().on_started()
         self.add_future(self.worker.tick())
         self.add_future(self.worker.watch())
-        self.add_future(self.worker.follow_calendar())
+        self.add_future(self.worker.follow_notes())
 
     async def on_stop(self) -> None:
         """Hand over in order: chunks in hand first, then Faust's consumer."""
@@ -188,9 +188,9 @@ class Worker:
     ) -> None:
         self.settings = settings
         self.reader = TopicReader(settings.kafka)
-        self.calendar = Calendar(self.reader, settings.topics.calendar)
+        self.notes = Notes(self.reader, settings.topics)
         self.pipelines = {
-            pipeline.topic: pipeline for pipeline in (pipelines or own_pipelines(settings, self.calendar))
+            pipeline.topic: pipeline for pipeline in (pipelines or own_pipelines(settings, self.notes))
         }
         self.registry = registry or CollectorRegistry()
         self.metrics = WorkerMetrics(self.registry, settings.labels)
@@ -264,7 +264,7 @@ class Worker:
         await wait_for_broker(self.settings.kafka)
         await self._wait_for_topics()
         self._warn_of_a_split_world()
-        await self._read_calendar()
+        await self._read_notes()
         if self.chunks:
             consumer = cast(ChunkConsumer, self.app.consumer)
             consumer.chunk_records = self.settings.worker.chunk_records
@@ -288,14 +288,14 @@ class Worker:
             said = missing
             await asyncio.sleep(2.0)
 
-    async def _read_calendar(self) -> None:
-        """Know what is scheduled before the first window is judged: the broker may have gone since it answered."""
+    async def _read_notes(self) -> None:
+        """Know all notes before the first window is judged: the broker may have gone since it answered."""
         while True:
             try:
-                await self.calendar.catch_up()
+                await self.notes.catch_up()
             except (KafkaError, OSError) as error:
-                log.warning("the calendar can't be read yet; trying again", why=repr(error))
-                await asyncio.sleep(_CALENDAR_SECONDS)
+                log.warning("calendar and annotations can't be read yet; trying again", why=repr(error))
+                await asyncio.sleep(_NOTES_SECONDS)
             else:
                 return
 
@@ -396,13 +396,13 @@ class Worker:
             if sender is not None:
                 await disconnect(sender)
 
-    async def follow_calendar(self) -> None:
-        """Tell running machines of scheduled events as they come in."""
-        async for events in self.calendar.follow():
+    async def follow_notes(self) -> None:
+        """Tell running machines of notes as they come in."""
+        async for notes in self.notes.follow():
             for held in list(self.partitions.values()):
                 machine: object = held.machine
-                if isinstance(machine, Scheduling):
-                    await self._around.compute(partial(_schedule, machine, events))
+                if isinstance(machine, TakesNotes):
+                    await self._around.compute(partial(_tell, machine, notes))
 
     async def watch(self) -> None:
         """Ask again for records that a partition should have had by now: nothing may wait for the next one to come."""
@@ -464,9 +464,9 @@ class Worker:
         return "\n".join(stuck) or None
 
 
-def _schedule(machine: Scheduling, events: Iterable[CalendarEvent]) -> None:
-    for event in events:
-        machine.schedule(event)
+def _tell(machine: TakesNotes, notes: Iterable[Note]) -> None:
+    for note in notes:
+        machine.note(note)
 
 
 async def _tick(sender: AIOKafkaProducer, places: Sequence[TP]) -> None:

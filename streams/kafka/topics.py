@@ -24,7 +24,7 @@ _DAY_MS: Final = 86_400_000
 #: Incidents are kept for more than a year: recurrence, and the observatory's own memory.
 _INCIDENTS_DAYS: Final = 400
 #: The view over the world has to see every country and platform, so what it reads and remembers is one partition.
-SINGLE: Final = ("health", "calendar", "world_checkpoints")
+SINGLE: Final = ("health", "calendar", "annotations", "world_checkpoints")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ def wanted(topics: TopicSettings) -> list[Topic]:
         "alerts": incidents,
         "health": {"cleanup.policy": "compact"} | stamped,
         "calendar": {"cleanup.policy": "compact"},
+        "annotations": incidents,
         "checkpoints": forever,
         "world_checkpoints": forever,
         "rejected": kept,

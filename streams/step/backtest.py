@@ -49,7 +49,7 @@ class Backtest:
         self.machine = CountryMachine(_replaying(settings), publish_health=False)
         self.world = WorldStep(settings)
         for event in calendar:
-            self.machine.schedule(event)
+            self.machine.note(event)
         self.first: int | None = None
         self.last = 0
         self.pairs: set[tuple[str, str]] = set()

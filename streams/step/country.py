@@ -24,7 +24,7 @@ from detectors.state import read_stored
 from producers.records import Decoded, Malformed, Reason
 from streams.engine.metrics import ProbeCount
 from streams.incidents import DETECTOR_VERSION, to_record
-from streams.machine import Chunk, Message, Outbox, Stretch, rejection
+from streams.machine import Chunk, Message, Note, Outbox, Stretch, rejection
 from streams.records import CalendarEvent, HealthRecord, Incident, encode
 from streams.settings import Settings, fingerprint
 from streams.step.rows import MECHANISMS, OF_RESULTS, Block, Refusal, RowReader, Rows, joined, refusal
@@ -145,7 +145,7 @@ class _ChunkReading:
         self.size += block.size
         return len(self._refusals) > refused
 
-    def rows(self, next_offset: int, calendar: list[CalendarEvent]) -> Rows:
+    def rows(self, next_offset: int, notes: list[Note]) -> Rows:
         """All of it."""
         blocks = self._blocks
         return Rows(
@@ -157,7 +157,7 @@ class _ChunkReading:
             reading_place=joined([place for place, _ in self._readings], np.int32),
             reading_ms=np.array([read for _, some in self._readings for read in some], dtype=np.int64),
             refusals=self._refusals,
-            calendar=calendar,
+            notes=notes,
             kept=self.kept,
             **{
                 name: joined([getattr(block, name) for block in blocks], kind)
@@ -192,7 +192,7 @@ class CountryMachine:
         self._cursor: int | None = None  # index of the next window to close
         self._open: dict[int, _OpenWindow] = {}
         self._columns = RowReader()
-        self._calendar: list[CalendarEvent] = []
+        self._notes: list[Note] = []
         self._bank = Bank(settings.detection, settings.time, MECHANISMS)
         self._assembler = Assembler(
             settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
@@ -200,9 +200,10 @@ class CountryMachine:
 
     # reading
 
-    def schedule(self, event: CalendarEvent) -> None:
-        """Take a calendar event in with the next chunk, so that the redo log has it in its place."""
-        self._calendar.append(event)
+    def note(self, note: Note) -> None:
+        """Take a note in with the next chunk, so that the redo log has it in its place."""
+        if isinstance(note, CalendarEvent):
+            self._notes.append(note)
 
     def read(self, chunk: Stretch) -> Rows:
         """Decode a chunk into columns. Refuses what is no record, raises on nothing."""
@@ -216,17 +217,17 @@ class CountryMachine:
                 reading.kept.append((place, piece))
             following = piece.offsets[-1] + 1
             del piece  # before the next one is made
-        return reading.rows(following, self._taken_calendar())
+        return reading.rows(following, self._taken_notes())
 
     def read_decoded(self, decoded: Sequence[Decoded], *, timestamps_ms: Sequence[int] | None = None) -> Rows:
         """Put decoded records into columns; `timestamps_ms` are the broker's own append times."""
         reading = _ChunkReading(self.clock_ms, self._refuse_ms, self._live)
         reading.add(self._columns.block(decoded), timestamps_ms)
-        return reading.rows(self.next_offset + len(decoded), self._taken_calendar())
+        return reading.rows(self.next_offset + len(decoded), self._taken_notes())
 
-    def _taken_calendar(self) -> list[CalendarEvent]:
-        calendar, self._calendar = self._calendar, []
-        return calendar
+    def _taken_notes(self) -> list[Note]:
+        notes, self._notes = self._notes, []
+        return notes
 
     def _timely(self, block: Block, before: int | None, after: int | None) -> bool:
         """Whether no row of a block can be late or from the future, wherever in it the clock moved."""
@@ -246,8 +247,8 @@ class CountryMachine:
         if rows.new_monitors:
             self._columns.learn(rows.new_monitors)
             self._bank.add_monitors(rows.new_monitors)
-        for event in rows.calendar:
-            self._assembler.schedule(_scheduled(event))
+        for note in rows.notes:
+            self._heed(note)
         untimely = self._take_rows(rows, outbox)
         self.closed = self._close_windows(outbox)
         self._keep(rows, [*rows.refusals, *untimely], outbox)
@@ -259,6 +260,10 @@ class CountryMachine:
         totals.rejected += outbox.rejected
         totals.ticks += rows.size - len(rows.place) - len(rows.refusals)
         return outbox
+
+    def _heed(self, note: Note) -> None:
+        if isinstance(note, CalendarEvent):
+            self._assembler.schedule(_scheduled(note))
 
     def _take_rows(self, rows: Rows, outbox: Outbox) -> list[Refusal]:
         """Put the timely rows that were not seen before into their windows; gives the untimely ones."""

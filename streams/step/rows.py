@@ -32,8 +32,7 @@ from producers.records import (
     draft_chunk,
     plainly_good,
 )
-from streams.machine import Chunk
-from streams.records import CalendarEvent
+from streams.machine import Chunk, Note
 
 try:
     from streams.step.scanner import Scanner
@@ -103,7 +102,7 @@ class Rows:
     reading_place: NDArray[np.int32]
     reading_ms: Ints
     refusals: list[Refusal] = field(default_factory=list)
-    calendar: list[CalendarEvent] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     kept: list[tuple[int, Chunk]] = field(default_factory=list)
 
     @property
@@ -121,7 +120,7 @@ class Rows:
             self.ids,
             self.new_monitors,
             len(self.refusals),
-            self.calendar,
+            self.notes,
         )
         return msgspec.msgpack.encode(stored)
 
@@ -140,7 +139,7 @@ class Rows:
             ids=stored.ids,
             new_monitors=stored.new_monitors,
             refusals=gone,
-            calendar=stored.calendar,
+            notes=stored.notes,
             **columns,
         )
 
@@ -170,7 +169,7 @@ class _StoredRows(msgspec.Struct, array_like=True):
     ids: list[str]
     new_monitors: list[MonitorKey]
     refused: int
-    calendar: list[CalendarEvent]
+    notes: list[Note]
 
 
 @dataclass(slots=True)

@@ -24,6 +24,9 @@ WRITTEN = [
         networks_bad=4,
     ),
     written.CalendarEvent(id="rally", country="PK", title="Online rally", start=AT, end=AT),
+    written.Annotation(
+        id="n1", incident="5f0c", time=AT, author="desk", kind=written.AnnotationKind.CLOSED, text="It is over.",
+    ),
     written.Incident(
         id="5f0c", seq=1, status=written.Status.OPEN, kind=written.Kind.PLATFORM, scope=written.Scope.NATION_SCALE,
         severity=written.Severity.CRITICAL, country="PK", platforms=("x",), onset=AT, detected=AT, updated=AT,

@@ -26,14 +26,14 @@ def flaky(answer: Any, failures: int) -> Callable[..., Awaitable[Any]]:
     return ask
 
 
-async def test_a_broker_that_goes_while_the_calendar_is_read_ends_no_worker(
+async def test_a_broker_that_goes_while_notes_are_read_ends_no_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "_CALENDAR_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_NOTES_SECONDS", 0.0)
     worker = Worker(Settings())
     catch_up = flaky([], 3)
-    monkeypatch.setattr(worker.calendar, "catch_up", catch_up)
-    await worker._read_calendar()
+    monkeypatch.setattr(worker.notes, "catch_up", catch_up)
+    await worker._read_notes()
     assert await catch_up() == []  # it was asked until it answered
 
 

@@ -12,7 +12,16 @@ from streams.kafka.topics import Topic, _compare, ensure, split_world, wanted
 from streams.local.broker import NoidaBroker
 from streams.settings import Settings, TopicSettings, load
 
-ROLES = ("probes", "alerts", "health", "calendar", "checkpoints", "world_checkpoints", "rejected")
+ROLES = (
+    "probes",
+    "alerts",
+    "health",
+    "calendar",
+    "annotations",
+    "checkpoints",
+    "world_checkpoints",
+    "rejected",
+)
 
 
 def settings_for(bootstrap: str, **topics: object) -> Settings:
@@ -35,12 +44,12 @@ def test_what_may_not_be_forgotten_is_kept() -> None:
     assert config["alerts"]["cleanup.policy"] == "compact,delete"
     assert int(config["alerts"]["retention.ms"]) > 365 * 86_400_000
     assert config["probes"]["message.timestamp.type"] == "LogAppendTime"
-    assert all(found["min.insync.replicas"] == "2" for found in config.values())
+    assert all(topic["min.insync.replicas"] == "2" for topic in config.values())
 
 
 def test_the_view_over_the_world_has_one_partition() -> None:
     partitions = {topic.role: topic.partitions for topic in wanted(TopicSettings(partitions=8))}
-    single = {"health", "calendar", "world_checkpoints"}
+    single = {"health", "calendar", "annotations", "world_checkpoints"}
     assert partitions == {role: 1 if role in single else 8 for role in ROLES}
 
 

@@ -347,7 +347,7 @@ def test_a_calendar_event_comes_with_the_chunk_that_follows_and_through_the_redo
         end=START + timedelta(minutes=90),
     )
     live, redone = CountryMachine(REPLAY), CountryMachine(REPLAY)
-    live.schedule(event)
+    live.note(event)
     rows = live.read(chunk(log_of(BLOCK, 0)))
     data = rows.encode()
     incidents = live.apply(rows).incidents

@@ -1,0 +1,130 @@
+"""What people write for the worker: scheduled events and annotations, read whole at the start, then followed.
+
+A machine gets them with the chunk that it reads next, so that its redo log has them in their place. Knows nothing of
+what a note is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from streams.kafka.client import TopicReader
+from streams.machine import Note, TakesNotes
+from streams.records import Annotation, CalendarEvent, check_note, decode
+from streams.settings import TopicSettings
+
+log = structlog.get_logger()
+
+_FOLLOW_SECONDS: Final = 5.0
+#: Anything longer was written by no person, and would go into every partition's checkpoint.
+_RECORD_BYTES_MAX: Final = 64 * 1024
+
+N = TypeVar("N", bound=CalendarEvent | Annotation)
+
+
+class NoteTopic(Generic[N]):
+    """What one topic says so far.
+
+    Parameters
+    ----------
+    kind
+        The record that stands on it; any other is passed over.
+    key_of
+        A record's key on the topic: a tombstone removes all records of its key, for machines that start later.
+
+    Attributes
+    ----------
+    records
+        By the record's own id.
+    """
+
+    def __init__(self, reader: TopicReader, topic: str, kind: type[N], key_of: Callable[[N], str]) -> None:
+        self.records: dict[str, N] = {}
+        self.topic = topic
+        self._reader = reader
+        self._kind = kind
+        self._key_of = key_of
+        self._next: dict[int, int] = {}
+
+    async def catch_up(self) -> list[N]:
+        """Read what is new. A topic that does not exist has nothing; a record that is none is passed over."""
+        new: list[N] = []
+        bounds = await self._reader.bounds(self.topic, await self._reader.partitions_of(self.topic))
+        for partition, (start, end) in bounds.items():
+            begin = max(start, self._next.get(partition, 0))
+            if begin > end:
+                # The topic was made anew.
+                begin = start
+            records = self._reader.records(self.topic, partition, begin, end)
+            new += [note async for record in records if (note := self._take(record.key, record.value))]
+            self._next[partition] = end
+        return new
+
+    def _take(self, key: bytes | None, value: bytes | None) -> N | None:
+        if value is None:
+            gone = (key or b"").decode(errors="replace")
+            self.records = {name: note for name, note in self.records.items() if self._key_of(note) != gone}
+            return None
+        try:
+            note = self._read(value)
+        except (ValueError, RecursionError) as error:  # msgspec's and Unicode's errors are ValueErrors
+            log.warning("a record was passed over", topic=self.topic, key=(key or b"")[:100], why=str(error))
+            return None
+        self.records[note.id] = note
+        return note
+
+    def _read(self, value: bytes) -> N:
+        if len(value) > _RECORD_BYTES_MAX:
+            raise ValueError(f"{len(value)} bytes, and {_RECORD_BYTES_MAX} at most are read")
+        note = decode(value)
+        if not isinstance(note, self._kind):
+            raise ValueError(f"it is no {self._kind.__name__}")
+        check_note(note)
+        return note
+
+
+class Notes:
+    """All topics of notes together, as a worker follows them."""
+
+    def __init__(self, reader: TopicReader, topics: TopicSettings) -> None:
+        self.calendar = calendar_topic(reader, topics)
+        self.annotations = annotation_topic(reader, topics)
+        self._all: Sequence[NoteTopic[CalendarEvent] | NoteTopic[Annotation]] = (
+            self.calendar,
+            self.annotations,
+        )
+
+    def teach(self, machine: TakesNotes) -> None:
+        """Tell a machine everything that is known."""
+        for topic in self._all:
+            for note in topic.records.values():
+                machine.note(note)
+
+    async def catch_up(self) -> list[Note]:
+        """Read what is new on any of them. Raises KafkaError where the broker is away."""
+        return [note for topic in self._all for note in await topic.catch_up()]
+
+    async def follow(self) -> AsyncIterator[list[Note]]:
+        """What comes in, for ever."""
+        while True:
+            await asyncio.sleep(_FOLLOW_SECONDS)
+            try:
+                if new := await self.catch_up():
+                    yield new
+            except (KafkaError, OSError) as error:
+                log.warning("calendar and annotations can't be read", why=repr(error))
+
+
+def calendar_topic(reader: TopicReader, topics: TopicSettings) -> NoteTopic[CalendarEvent]:
+    """The calendar: scheduled events, keyed by their id."""
+    return NoteTopic(reader, topics.calendar, CalendarEvent, lambda event: event.id)
+
+
+def annotation_topic(reader: TopicReader, topics: TopicSettings) -> NoteTopic[Annotation]:
+    """The annotations, keyed by their incident."""
+    return NoteTopic(reader, topics.annotations, Annotation, lambda annotation: annotation.incident)

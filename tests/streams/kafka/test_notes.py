@@ -1,0 +1,125 @@
+"""Notes are read whole and followed; what no person would write is passed over, and stops nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from streams.kafka.notes import Notes
+from streams.machine import Note
+from streams.records import Annotation, AnnotationKind, CalendarEvent, encode
+from streams.settings import TopicSettings
+
+AT = datetime(2024, 1, 20, 13, 0, tzinfo=UTC)
+RALLY = CalendarEvent(id="rally", country="PK", title="a rally", start=AT, end=AT)
+CLOSED = Annotation(
+    id="n1", incident="5f0c", time=AT, author="desk", kind=AnnotationKind.CLOSED, text="it is over"
+)
+
+
+@dataclass
+class Record:
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Topics:
+    """Topics of one partition each, in memory."""
+
+    def __init__(self) -> None:
+        self.logs: dict[str, list[Record]] = {}
+
+    def write(self, topic: str, key: str | None, value: bytes | None) -> None:
+        log = self.logs.setdefault(topic, [])
+        log.append(Record(len(log), key.encode() if key else None, value))
+
+    async def partitions_of(self, topic: str) -> list[int]:
+        return [0] if topic in self.logs else []
+
+    async def bounds(self, topic: str, partitions: list[int]) -> dict[int, tuple[int, int]]:
+        return {partition: (0, len(self.logs[topic])) for partition in partitions}
+
+    async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[Record]:
+        for record in self.logs[topic][start:end]:
+            yield record
+
+
+class Machine:
+    def __init__(self) -> None:
+        self.notes: list[Note] = []
+
+    def note(self, note: Note) -> None:
+        self.notes.append(note)
+
+
+@pytest.fixture
+def topics() -> Topics:
+    return Topics()
+
+
+@pytest.fixture
+def notes(topics: Topics) -> Notes:
+    return Notes(topics, TopicSettings())  # type: ignore[arg-type]  # a stand-in
+
+
+async def test_both_topics_are_followed(topics: Topics, notes: Notes) -> None:
+    assert await notes.catch_up() == []
+    topics.write("netdusk.calendar.v1", "rally", encode(RALLY))
+    topics.write("netdusk.annotations.v1", "5f0c", encode(CLOSED))
+    assert await notes.catch_up() == [RALLY, CLOSED]
+    assert await notes.catch_up() == []
+    machine = Machine()
+    notes.teach(machine)
+    assert machine.notes == [RALLY, CLOSED]
+
+
+async def test_a_tombstone_removes_what_has_its_key(topics: Topics, notes: Notes) -> None:
+    topics.write("netdusk.annotations.v1", "5f0c", encode(CLOSED))
+    cause = msgspec.structs.replace(CLOSED, id="n2", kind=AnnotationKind.CAUSE)
+    topics.write("netdusk.annotations.v1", "5f0c", encode(cause))
+    assert len(await notes.catch_up()) == 2
+    topics.write("netdusk.annotations.v1", "5f0c", None)
+    assert await notes.catch_up() == []
+    assert notes.annotations.records == {}
+
+
+async def test_a_topic_made_anew_is_read_from_its_beginning(topics: Topics, notes: Notes) -> None:
+    for _ in range(3):
+        topics.write("netdusk.calendar.v1", "rally", encode(RALLY))
+    await notes.catch_up()
+    topics.logs.clear()
+    topics.write("netdusk.calendar.v1", "rally", encode(RALLY))
+    assert await notes.catch_up() == [RALLY]
+
+
+def changed(note: CalendarEvent | Annotation, **fields: object) -> bytes:
+    return msgspec.json.encode(msgspec.to_builtins(note) | fields)
+
+
+HOSTILE = {
+    "no JSON": b"{",
+    "not UTF-8": b"\xff\xfe",
+    "deep": b'{"schema":"netdusk.calendar/1","x":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    "another record": encode(CLOSED),
+    "no time zone": changed(RALLY, start="2024-01-20T00:00:00"),
+    "year 1": changed(RALLY, start="0001-01-01T00:00:00+14:00"),
+    "year 9999": changed(RALLY, end="9999-12-31T23:59:59-14:00"),
+    "a long id": changed(RALLY, id="x" * 201),
+    "a long title": changed(RALLY, title="x" * 4001),
+    "a huge record": changed(RALLY, title="x" * 900_000),
+    "a title that turns the line": changed(RALLY, title="\u202edlrow"),
+    "a control character": changed(RALLY, source="\x1b[2J"),
+}
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+async def test_what_no_person_would_write_is_passed_over(topics: Topics, notes: Notes, value: bytes) -> None:
+    topics.write("netdusk.calendar.v1", "bad", value)
+    topics.write("netdusk.calendar.v1", "rally", encode(RALLY))
+    assert await notes.catch_up() == [RALLY]
+    assert notes.calendar.records == {"rally": RALLY}
