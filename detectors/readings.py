@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 
 class MonitorKey(NamedTuple):
-    """One vantage that watches one platform: the smallest thing that is counted.
+    """One vantage that watches one target of one platform: the smallest thing that is counted.
 
-    `region` is "" where none was given. Simulated and real results never share a series.
+    `region` and `target` are "" where none was given. Simulated and real results never share a series.
     """
 
     platform: str
@@ -31,6 +31,7 @@ class MonitorKey(NamedTuple):
     asn: int
     vantage: str
     simulated: bool
+    target: str = ""
 
 
 @dataclass(slots=True)

@@ -119,11 +119,11 @@ class Bank:
         What counts of a network on a platform are the votes of its vantages; of a network's volume, every result.
         """
         series, layout, start = self.series, self.series.layout, counts.start
-        cells, everyone = len(layout.cells), len(layout)
-        cell = layout.monitor_cell
-        probes = np.bincount(counts.monitor, minlength=everyone)
+        cells, everyone = len(layout.cells), len(layout.seats)
+        cell, seat = layout.seat_cell, layout.monitor_seat[counts.monitor]
+        probes = np.bincount(seat, minlength=everyone)
         rows = np.flatnonzero(probes)
-        good = np.bincount(counts.monitor[counts.ok], minlength=everyone)[rows].astype(np.float64)
+        good = np.bincount(seat[counts.ok], minlength=everyone)[rows].astype(np.float64)
         all_ = probes[rows].astype(np.float64)
         voting_good, voting_all = good, all_
         seen = sums(layout.cell_network[cell[rows]], all_, len(layout.networks))
@@ -131,7 +131,7 @@ class Bank:
         series.silence.step(start, seen, place, places, series.country_silence)
         if len(rows):
             weight = vantage_weights.weigh(
-                series.monitors,
+                series.seats,
                 cell,
                 series.crowded,
                 rows,
@@ -143,11 +143,11 @@ class Bank:
             )
             voting_good, voting_all = good * weight, all_ * weight
             seen_from = np.zeros(len(layout.vantages), dtype=np.bool_)
-            seen_from[layout.monitor_vantage[rows]] = True
+            seen_from[layout.seat_vantage[rows]] = True
             series.vantages.see(np.flatnonzero(seen_from), start, series.window)
         k, n = sums(cell[rows], voting_good, cells), sums(cell[rows], voting_all, cells)
         # A region counts all of its vantages: where it alone is lost, each is the stranger of its network.
-        self._judge(start, k, n, layout.monitor_part[rows], good, all_)
+        self._judge(start, k, n, layout.seat_part[rows], good, all_)
         return k, n, seen
 
     def _judge(self, start: int, k: Floats, n: Floats, part: Numbers, part_k: Floats, part_n: Floats) -> None:
@@ -233,7 +233,7 @@ class Bank:
 
     def _time(self, start: int, counts: Counts) -> None:
         """Weigh times to first byte, and the reciprocals of speeds."""
-        cell = self.series.layout.monitor_cell[counts.monitor]
+        cell = self.series.layout.cells_of(counts.monitor)
         ttfb, throughput = self.series.ttfb, self.series.throughput
         timed, moved = (values > 0.0 for values in (counts.ttfb_ms, counts.throughput))  # NaN is not
         # Both measures in one go: small windows cost what their calls cost.
@@ -329,7 +329,7 @@ class Bank:
             # Few fail: what succeeded is counted without being sorted.
             failed = np.flatnonzero(counts.mechanism)
             keys, many = np.unique(
-                layout.cell_group[layout.monitor_cell[counts.monitor[failed]]] * outcomes
+                layout.cell_group[layout.cells_of(counts.monitor[failed])] * outcomes
                 + counts.mechanism[failed],
                 return_counts=True,
             )

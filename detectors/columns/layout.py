@@ -20,7 +20,7 @@ K = TypeVar("K")
 
 _RIGHT_BITS: Final = 32
 _RIGHT_MASK: Final = (1 << _RIGHT_BITS) - 1
-_MONITOR_COLUMNS: Final = ("group", "asn", "region", "vantage")
+_MONITOR_COLUMNS: Final = ("group", "asn", "region", "vantage", "target")
 
 
 class Numbering(dict[K, int]):
@@ -101,14 +101,16 @@ class StoredLayout(msgspec.Struct, array_like=True):
     regions: list[str]
     vantages: list[str]
     monitors: dict[str, StoredColumn]
+    targets: list[str] = msgspec.field(default_factory=lambda: [""])
 
 
 class Layout:
     """The series there are, and which belongs to which.
 
-    A *monitor* is one vantage on one platform; a *cell* one network on one platform; a *group* one country on one
-    platform; a *part* what one region has of one cell; a *region* one region on one platform; a *network* all
-    platforms of one network; a *place* one country, real or simulated. `a_b` is the number of each a's b.
+    A *seat* is one vantage on one platform, and has one vote; a *monitor* is a seat's look at one target; a *cell* one
+    network on one platform; a *group* one country on one platform; a *part* what one region has of one cell; a
+    *region* one region on one platform; an *address* one target of one country's platform; a *network* all platforms
+    of one network; a *place* one country, real or simulated. `a_b` is the number of each a's b.
     """
 
     def __init__(self) -> None:
@@ -121,18 +123,24 @@ class Layout:
         self.regions = Pairs()  # (group, name)
         self.parts = Pairs()  # (region, cell)
         self.vantages = Pairs()  # (network, name)
+        self.seats = Pairs()  # (vantage, where it sits)
+        self.addresses = Pairs()  # (group, target's name)
         self.cell_network: Ints = np.empty(0, dtype=np.int64)
-        # Where there are no regions a monitor's part is -1.
-        self.monitor_cell: NDArray[np.int32] = np.empty(0, dtype=np.int32)
-        self.monitor_part: NDArray[np.int32] = np.empty(0, dtype=np.int32)
-        self.monitor_vantage: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        # Where there are no regions a seat's part is -1.
+        self.seat_cell: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self.seat_part: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self.seat_vantage: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self.monitor_seat: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self.monitor_address: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self._target_names: Numbering[str] = Numbering()
+        self._target_names.numbers([""])  # none was given
         self._region_names: Numbering[str] = Numbering()
         self._region_names.numbers([""])  # none was given
         self._vantage_names: Numbering[str] = Numbering()
 
     def __len__(self) -> int:
         """How many monitors there are."""
-        return len(self.monitor_cell)
+        return len(self.monitor_seat)
 
     @property
     def cell_group(self) -> Ints:
@@ -164,12 +172,26 @@ class Layout:
         """The network of each vantage."""
         return self.vantages.left
 
-    def vantages_of(self, monitors: Ints, series: Numbers, size: int) -> Ints:
-        """How many different vantages each of `size` series has among `monitors`, of which `series` says the series."""
+    @property
+    def monitor_cell(self) -> NDArray[np.int32]:
+        """The cell of each monitor."""
+        return self.seat_cell[self.monitor_seat]
+
+    def cells_of(self, monitors: Numbers) -> NDArray[np.int32]:
+        """The cells of some monitors."""
+        return self.seat_cell[self.monitor_seat[monitors]]
+
+    @property
+    def address_group(self) -> Ints:
+        """The country's platform of each address."""
+        return self.addresses.left
+
+    def vantages_of(self, seats: Ints, series: Numbers, size: int) -> Ints:
+        """How many different vantages each of `size` series has among `seats`, of which `series` says the series."""
         if len(self.regions):
             many = max(1, len(self.vantages))
-            series = np.unique(series.astype(np.int64) * many + self.monitor_vantage[monitors]) // many
-        # Else none is there twice: a vantage without regions has one monitor on a platform.
+            series = np.unique(series.astype(np.int64) * many + self.seat_vantage[seats]) // many
+        # Else none is there twice: a vantage without regions has one seat on a platform.
         return np.bincount(series, minlength=size)
 
     def add(self, monitors: Sequence[MonitorKey]) -> None:
@@ -181,9 +203,10 @@ class Layout:
             np.array([monitor.asn for monitor in monitors], dtype=np.int64),
             self._region_names.numbers(monitor.region for monitor in monitors),
             self._vantage_names.numbers(monitor.vantage for monitor in monitors),
+            self._target_names.numbers(monitor.target for monitor in monitors),
         )
 
-    def _take(self, group: Ints, asn: Ints, region: Ints, vantage: Ints) -> None:
+    def _take(self, group: Ints, asn: Ints, region: Ints, vantage: Ints, target: Ints) -> None:
         """Take monitors in, of which the groups and the names are numbered."""
         new = list(self.groups)[len(self.group_names) :]
         self.group_names += new
@@ -199,9 +222,16 @@ class Layout:
         given = np.flatnonzero(region)
         part[given] = self.parts.numbers(self.regions.numbers(group[given], region[given]), cell[given])
         seen_from = self.vantages.numbers(network, vantage)
-        self.monitor_cell = np.concatenate((self.monitor_cell, cell.astype(np.int32)))
-        self.monitor_part = np.concatenate((self.monitor_part, part.astype(np.int32)))
-        self.monitor_vantage = np.concatenate((self.monitor_vantage, seen_from.astype(np.int32)))
+        # A vantage that is told of in two regions sits twice.
+        seat = self.seats.numbers(seen_from, np.where(part >= 0, 2 * part + 1, 2 * cell))
+        fresh, first = np.unique(seat, return_index=True)
+        first = first[fresh >= len(self.seat_cell)]
+        self.seat_cell = np.concatenate((self.seat_cell, cell[first].astype(np.int32)))
+        self.seat_part = np.concatenate((self.seat_part, part[first].astype(np.int32)))
+        self.seat_vantage = np.concatenate((self.seat_vantage, seen_from[first].astype(np.int32)))
+        address = self.addresses.numbers(group, target)
+        self.monitor_seat = np.concatenate((self.monitor_seat, seat.astype(np.int32)))
+        self.monitor_address = np.concatenate((self.monitor_address, address.astype(np.int32)))
 
     # names
 
@@ -209,25 +239,36 @@ class Layout:
     def monitors(self) -> list[MonitorKey]:
         """All monitors, in their order; made anew each time."""
         names, regions, vantages = self.group_names, list(self._region_names), list(self._vantage_names)
-        group, asn, region, vantage = self._numbers()
+        targets = list(self._target_names)
         return [
-            MonitorKey(names[at][0], names[at][1], regions[where], number, vantages[who], names[at][2])
-            for at, number, where, who in zip(
-                group.tolist(), asn.tolist(), region.tolist(), vantage.tolist(), strict=True
+            MonitorKey(
+                names[group][0],
+                names[group][1],
+                regions[region],
+                asn,
+                vantages[vantage],
+                names[group][2],
+                targets[target],
+            )
+            for group, asn, region, vantage, target in zip(
+                *(column.tolist() for column in self._numbers()), strict=True
             )
         ]
 
-    def _numbers(self) -> tuple[Ints, Ints, Ints, Ints]:
-        """Group, asn, region's name and vantage's name of each monitor."""
-        given = np.flatnonzero(self.monitor_part >= 0)
+    def _numbers(self) -> tuple[Ints, ...]:
+        """Group, asn, region's name, vantage's name and target's name of each monitor."""
+        seat = self.monitor_seat
+        part = self.seat_part[seat]
+        given = np.flatnonzero(part >= 0)
         region = np.zeros(len(self), dtype=np.int64)
-        region[given] = self.regions.right(self.part_region[self.monitor_part[given]])
-        cell = self.monitor_cell
+        region[given] = self.regions.right(self.part_region[part[given]])
+        cell = self.seat_cell[seat]
         return (
             self.cell_group[cell],
             self.cells.right(cell),
             region,
-            self.vantages.right(self.monitor_vantage),
+            self.vantages.right(self.seat_vantage[seat]),
+            self.addresses.right(self.monitor_address),
         )
 
     def cell_names(self, cells: Ints) -> list[tuple[str, str, int, bool]]:
@@ -245,6 +286,11 @@ class Layout:
         """The names of some regions."""
         names = list(self._region_names)
         return [names[name] for name in self.regions.right(regions).tolist()]
+
+    def target_names(self, addresses: Ints) -> list[str]:
+        """The targets of some addresses."""
+        names = list(self._target_names)
+        return [names[name] for name in self.addresses.right(addresses).tolist()]
 
     def homes(self, networks: Ints) -> Mapping[int, Sequence[str]]:
         """The regions, sorted by name, from which some networks report; none for a network that gives no region."""
@@ -268,28 +314,34 @@ class Layout:
             list(self._region_names),
             list(self._vantage_names),
             {name: store_column(column.astype(np.uint32)) for name, column in columns.items()},
+            list(self._target_names),
         )
 
     @classmethod
     def load(cls, stored: StoredLayout) -> Layout:
         """What `store` gave. Raises ValueError where that is damaged."""
         made = cls()
-        if set(stored.monitors) != set(_MONITOR_COLUMNS):
+        columns = dict(stored.monitors)
+        if "group" in columns and "target" not in columns:  # written before targets were told apart
+            columns["target"] = store_column(np.zeros(columns["group"].shape, dtype=np.uint32))
+        if set(columns) != set(_MONITOR_COLUMNS):
             raise ValueError(f"monitors: columns {sorted(stored.monitors)}, not {sorted(_MONITOR_COLUMNS)}")
-        shape = stored.monitors["group"].shape
-        group, asn, region, vantage = (
-            load_column(stored.monitors[name], np.uint32, shape, f"monitors.{name}").astype(np.int64)
+        shape = columns["group"].shape
+        group, asn, region, vantage, target = (
+            load_column(columns[name], np.uint32, shape, f"monitors.{name}").astype(np.int64)
             for name in _MONITOR_COLUMNS
         )
         made.groups.numbers(stored.groups)
         made._region_names.numbers(stored.regions)
         made._vantage_names.numbers(stored.vantages)
+        made._target_names.numbers(stored.targets)
         for column, names in (
             (group, made.groups),
             (region, made._region_names),
             (vantage, made._vantage_names),
+            (target, made._target_names),
         ):
             if len(column) and column.max() >= len(names):
                 raise ValueError(f"monitors: number {column.max()} of {len(names)} names")
-        made._take(group, asn, region, vantage)
+        made._take(group, asn, region, vantage, target)
         return made

@@ -46,8 +46,8 @@ class Series:
         self.window = time.window_seconds
         rules = self.rules = Rules.of(detection, time)
         self.layout = Layout()
-        self.monitors = vantage_weights.Monitors()
-        self.vantages = vantage_weights.Monitors()
+        self.seats = vantage_weights.Seats()
+        self.vantages = vantage_weights.Seats()
         self.cells = BinomialColumns(rules)
         self.groups = Pool(rules)
         self.regions = Pool(rules)
@@ -79,7 +79,7 @@ class Series:
 
     def _grow(self) -> None:
         layout, cells = self.layout, len(self.layout.cells)
-        self.monitors.grow(len(layout))
+        self.seats.grow(len(layout.seats))
         self.vantages.grow(len(layout.vantages))
         self.cells.grow(cells)
         self.groups.grow(len(layout.groups))
@@ -88,14 +88,14 @@ class Series:
         self.country_silence.grow(len(layout.places))
         self.ttfb.grow(cells)
         self.throughput.grow(cells)
-        self.crowded = np.bincount(layout.monitor_cell, minlength=cells) >= vantage_weights.VANTAGES
+        self.crowded = np.bincount(layout.seat_cell, minlength=cells) >= vantage_weights.VANTAGES
         self.settle()
 
     def tables(self) -> dict[str, Table]:
         """All tables, by the names under which they are stored."""
         cells = self.cells
         tables: dict[str, Table] = {
-            "monitors": self.monitors,
+            "monitors": self.seats,
             "vantages": self.vantages,
             "baselines": cells.base,
             "presence": cells.presence,
@@ -119,7 +119,7 @@ class Series:
         group, shortfall = layout.cell_group, cells.shortfall_min
         alarm = groups.alarm
         self.group_score = groups.cusum.top(alarm / 2.0, self._pooled_shortfall(shortfall)) / alarm
-        self._need_company(groups.cusum, self.group_score, alarm, self._group_of_monitor)
+        self._need_company(groups.cusum, self.group_score, alarm, self._group_of_seat)
         # One network alone has to lose more to be believed than one of a country that is losing.
         alone = self.group_score[group] <= 0.5
         least = np.where(alone, np.maximum(shortfall, self.detection.shortfall_network), shortfall)
@@ -132,12 +132,12 @@ class Series:
             joined = np.where(self._shared()[group], self.detection.alarm_joined, self.detection.alarm_alone)
             alarm = np.where(sure, np.minimum(alarm, joined), alarm)
         self.cell_score = cells.cusum.top(gate, least) / alarm
-        self._need_company(cells.cusum, self.cell_score, alarm, self._cell_of_monitor)
+        self._need_company(cells.cusum, self.cell_score, alarm, self._cell_of_seat)
         self.region_score = np.zeros(regions.size)
         if regions.size:
             alarm = regions.alarm
             self.region_score = regions.cusum.top(alarm / 2.0, self.detection.shortfall_min) / alarm
-            self._need_company(regions.cusum, self.region_score, alarm, self._region_of_monitor)
+            self._need_company(regions.cusum, self.region_score, alarm, self._region_of_seat)
         self.cell_live = self._live()
         self.group_live = np.bincount(group[self.cell_live], minlength=groups.size)
         bad = (self.cell_score >= 1.0) & self.cell_live
@@ -174,21 +174,21 @@ class Series:
     # sparse series
 
     def _need_company(
-        self, cusum: CusumColumns, score: Floats, alarm: Floats, series_of_monitor: Callable[[], Numbers]
+        self, cusum: CusumColumns, score: Floats, alarm: Floats, series_of_seat: Callable[[], Numbers]
     ) -> None:
         """Sparse series alarm on little evidence: where one vantage alone has it, they need more."""
         least = self.detection.alarm_alone
         sparse = ((score >= 1.0) & (alarm < least)).nonzero()[0]
         if not len(sparse):
             return
-        place = np.full(len(score) + 1, -1)  # the last one is for monitors that are of no series
+        place = np.full(len(score) + 1, -1)  # the last one is for seats that are of no series
         place[sparse] = np.arange(len(sparse))
-        at = place[series_of_monitor()]
-        monitors = (at >= 0).nonzero()[0]
-        monitors = monitors[self.monitors.lately(self.start, self.window, monitors)]
+        at = place[series_of_seat()]
+        seats = (at >= 0).nonzero()[0]
+        seats = seats[self.seats.lately(self.start, self.window, seats)]
         lost = np.minimum(self.share_lost(cusum, sparse), ONE_RESULT)
-        monitors = monitors[self.monitors.excess[monitors] < -lost[at[monitors]]]
-        alone = sparse[self.layout.vantages_of(monitors, at[monitors], len(sparse)) < 2]
+        seats = seats[self.seats.excess[seats] < -lost[at[seats]]]
+        alone = sparse[self.layout.vantages_of(seats, at[seats], len(sparse)) < 2]
         score[alone] *= alarm[alone] / least
 
     def share_lost(self, cusum: CusumColumns, series: Ints) -> Floats:
@@ -197,12 +197,12 @@ class Series:
         lost = cusum.short[best, series] / np.maximum(1.0, cusum.probes[best, series])
         return np.asarray(np.maximum(self.detection.shortfall_min, np.minimum(lost / 2.0, TWO_RESULTS)))
 
-    def _cell_of_monitor(self) -> Numbers:
-        return self.layout.monitor_cell
+    def _cell_of_seat(self) -> Numbers:
+        return self.layout.seat_cell
 
-    def _group_of_monitor(self) -> Numbers:
-        return self.layout.cell_group[self.layout.monitor_cell]
+    def _group_of_seat(self) -> Numbers:
+        return self.layout.cell_group[self.layout.seat_cell]
 
-    def _region_of_monitor(self) -> Numbers:
-        part = self.layout.monitor_part
+    def _region_of_seat(self) -> Numbers:
+        part = self.layout.seat_part
         return np.where(part >= 0, self.layout.part_region[part], -1)

@@ -106,15 +106,15 @@ class Survey:
     ) -> None:
         series, layout = self.series, self.series.layout
         group_of, place_of = layout.cell_group, layout.group_place
-        monitors = here[layout.monitor_cell].nonzero()[0]
-        monitors = monitors[series.monitors.lately(series.start, series.window, monitors)]
-        cell_of = layout.monitor_cell[monitors]
+        seats = here[layout.seat_cell].nonzero()[0]
+        seats = seats[series.seats.lately(series.start, series.window, seats)]
+        cell_of = layout.seat_cell[seats]
         recent = series.cells.base.recent_probes[cells]
         usual = series.cells.usual[cells]
         told = self._told(
             series.cells.cusum,
             cells,
-            monitors,
+            seats,
             cell_of,
             score=series.cell_score[cells],
             live=series.cell_live[cells],
@@ -130,32 +130,32 @@ class Survey:
         names = layout.group_names
         groups = chosen[place_of].nonzero()[0]
         told = self._pooled(
-            series.groups, groups, monitors, group_of[cell_of], series.group_score, series.group_live > 0
+            series.groups, groups, seats, group_of[cell_of], series.group_score, series.group_live > 0
         )
         for group, standing in zip(groups.tolist(), told, strict=True):
             _at(readings, place_of[group]).platforms[names[group][0]] = standing  # type: ignore[index]  # ours
         regions = chosen[place_of[layout.region_group]].nonzero()[0]
         if not len(regions):
             return
-        part = layout.monitor_part[monitors]
+        part = layout.seat_part[seats]
         given = part >= 0
-        monitors, part, cell_of = monitors[given], part[given], cell_of[given]
+        seats, part, cell_of = seats[given], part[given], cell_of[given]
         region_of = layout.part_region[part]
         live = np.bincount(region_of[series.cell_live[cell_of]], minlength=series.regions.size) > 0
-        told = self._pooled(series.regions, regions, monitors, region_of, series.region_score, live)
+        told = self._pooled(series.regions, regions, seats, region_of, series.region_score, live)
         groups_of = layout.region_group[regions].tolist()
         for group, name, standing in zip(groups_of, layout.region_names(regions), told, strict=True):
             _at(readings, place_of[group]).regions[names[group][0], name] = standing  # type: ignore[index]  # ours
 
     def _pooled(
-        self, pool: Pool, rows: Ints, monitors: Ints, pool_of_monitor: Numbers, score: Floats, live: Bools
+        self, pool: Pool, rows: Ints, seats: Ints, pool_of_seat: Numbers, score: Floats, live: Bools
     ) -> list[Standing]:
         probes, expected = pool.recent.probes[rows], pool.expected[rows]
         return self._told(
             pool.cusum,
             rows,
-            monitors,
-            pool_of_monitor,
+            seats,
+            pool_of_seat,
             score=score[rows],
             live=live[rows],
             n=pool.n[rows],
@@ -168,8 +168,8 @@ class Survey:
         self,
         cusum: CusumColumns,
         rows: Ints,
-        monitors: Ints,
-        series_of_monitor: Numbers,
+        seats: Ints,
+        series_of_seat: Numbers,
         *,
         score: Floats,
         live: Bools,
@@ -178,7 +178,7 @@ class Survey:
         expected: Floats,
         reached: Floats,
     ) -> list[Standing]:
-        """Standings of `rows`; `monitors` reported lately; `series_of_monitor` is where they belong."""
+        """Standings of `rows`; `seats` reported lately; `series_of_seat` is where they belong."""
         well = cusum.well[rows]
         bad = (score >= 1.0) & (well < EASING_NATS)
         good = (score < 1.0) & (well >= self.series.detection.close_nats)
@@ -198,7 +198,7 @@ class Survey:
             reached,
             onset,
             probes,
-            *self._vantages(cusum, rows, at, monitors, series_of_monitor),
+            *self._vantages(cusum, rows, at, seats, series_of_seat),
             live,
         )
         says, scores, all_, some, usual, now, began, *rest = (column.tolist() for column in columns)
@@ -208,18 +208,18 @@ class Survey:
         return list(map(Standing, opinions, scores, all_, some, usual, now, onsets, *rest))
 
     def _vantages(
-        self, cusum: CusumColumns, rows: Ints, at: Ints, monitors: Ints, series_of_monitor: Numbers
+        self, cusum: CusumColumns, rows: Ints, at: Ints, seats: Ints, series_of_seat: Numbers
     ) -> tuple[Ints, Ints]:
         """How many vantages each series has, and how many of these share its shortfall; it is open at `at`."""
         series, size = self.series, len(rows)
-        place = np.searchsorted(rows, series_of_monitor)
-        many = series.layout.vantages_of(monitors, place, size)
+        place = np.searchsorted(rows, series_of_seat)
+        many = series.layout.vantages_of(seats, place, size)
         if not len(at):
             return many, np.zeros(size, dtype=np.int64)
         least = np.full(size, np.inf)
         least[at] = series.share_lost(cusum, rows[at])
-        bad = series.monitors.excess[monitors] < -least[place]
-        return many, series.layout.vantages_of(monitors[bad], place[bad], size)
+        bad = series.seats.excess[seats] < -least[place]
+        return many, series.layout.vantages_of(seats[bad], place[bad], size)
 
     def _volumes(self, chosen: Bools, readings: dict[int, CountryReading]) -> None:
         series, layout, silence = self.series, self.series.layout, self.series.silence
@@ -303,7 +303,7 @@ class Survey:
         """How results failed in this window, and what the controls of the failing ones said."""
         layout, outcomes, place_of = self.series.layout, len(self.mechanisms), self._place_of_cell
         failed = (~counts.ok).nonzero()[0]
-        cell = layout.monitor_cell[counts.monitor[failed]].astype(np.int64)
+        cell = layout.cells_of(counts.monitor[failed]).astype(np.int64)
         asked = here[cell]
         failed, cell = failed[asked], cell[asked]
         keys, many = np.unique(cell * outcomes + counts.mechanism[failed], return_counts=True)

@@ -24,8 +24,8 @@ LATELY_GAPS: Final = 6.0
 LATELY_WINDOWS: Final = 10.0
 
 
-class Monitors(Table):
-    """What is remembered of each vantage on each platform.
+class Seats(Table):
+    """What is remembered of each vantage, on each platform or over all.
 
     `excess` is its ratio of late less what is usual of its network; `gap` the usual number of windows between
     windows with results.
@@ -55,7 +55,7 @@ class Monitors(Table):
 
 
 def weigh(
-    monitors: Monitors,
+    seats: Seats,
     cell: Numbers,
     crowded: Bools,
     rows: Ints,
@@ -69,8 +69,8 @@ def weigh(
 
     Parameters
     ----------
-    monitors
-        All vantages.
+    seats
+        All vantages on their platforms.
     cell
         The network (on its platform) of each.
     crowded
@@ -84,8 +84,8 @@ def weigh(
     """
     share = 1.0 - np.exp2(n / -RESULTS_PER_EXCESS)
     mine = cell[rows]
-    monitors.excess[rows] += share * (k / n - usual[mine] - monitors.excess[rows])
-    monitors.see(rows, start, window)
+    seats.excess[rows] += share * (k / n - usual[mine] - seats.excess[rows])
+    seats.see(rows, start, window)
     weight = np.ones(len(rows))
     sits = crowded[mine].nonzero()[0]
     if not len(sits):
@@ -95,8 +95,8 @@ def weigh(
     busy = np.zeros(size, dtype=np.bool_)
     busy[mine] = True
     members = busy[cell].nonzero()[0]
-    members = members[monitors.lately(start, window, members)]
-    excess, theirs = monitors.excess[members], cell[members]
+    members = members[seats.lately(start, window, members)]
+    excess, theirs = seats.excess[members], cell[members]
     many = n[sits]
     # One look for both medians: of the members' excess, and of the jurors' probes.
     count, low, high = medians(
@@ -105,7 +105,7 @@ def weigh(
     (members_of, present), (middle, probes) = count.reshape(2, -1), ((low + high) / 2.0).reshape(2, -1)
     strangers = np.bincount(theirs[np.abs(excess - middle[theirs]) > APART], minlength=size)
     minority = (members_of >= VANTAGES) & (2 * strangers < members_of)
-    out = minority[mine] & (np.abs(monitors.excess[jurors] - middle[mine]) > APART)
+    out = minority[mine] & (np.abs(seats.excess[jurors] - middle[mine]) > APART)
     bound = np.minimum(1.0, PROBES_MANY * probes[mine] / many)
     bound = np.where(present[mine] >= VANTAGES, np.ceil(bound * WEIGHT_GRAIN) / WEIGHT_GRAIN, 1.0)
     weight[sits] = np.where(out, 0.0, bound)

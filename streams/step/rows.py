@@ -67,6 +67,9 @@ _CONTROL: Final = {None: -1, False: 0, True: 1}
 Ints = NDArray[np.int64]
 Fields = Mapping[str, tuple[Any, ...]]  # of probe results: see `fields`
 _Source = tuple[str, str | None, int, str, bool]
+_Address = tuple[str, str]  # a platform, and the target of it that was asked ("" where that is not said)
+#: Letters of a target that tell monitors apart: what follows is a query, as a rule.
+TARGET_LETTERS: Final = 200
 
 
 @dataclass(slots=True)
@@ -203,35 +206,35 @@ class RowReader:
     def __init__(self, *, scan: bool = True) -> None:
         # A source is known by its fields, or by their bytes where it is looked up by what stands in a record.
         self._sources: dict[Any, int] = {}
-        self._platforms: dict[Any, int] = {}
-        self._monitors = Pairs()  # (source, platform)
+        self._addresses: dict[Any, int] = {}
+        self._monitors = Pairs()  # (source, address)
         self._scanner = (
-            Scanner(_WRITTEN_CODE, self._sources, self._platforms) if scan and compiled() else None
+            Scanner(_WRITTEN_CODE, self._sources, self._addresses) if scan and compiled() else None
         )
 
     def learn(self, monitors: Sequence[MonitorKey]) -> None:
         """Take monitors in that a restored batch brings, in their order."""
         self._numbers(
             [
-                (monitor.platform, (monitor.country, monitor.region or None, *monitor[3:]))
+                ((monitor.platform, monitor.target), (monitor.country, monitor.region or None, *monitor[3:6]))
                 for monitor in monitors
             ]
         )
 
-    def _numbers(self, monitors: Sequence[tuple[str, _Source]]) -> Ints:
-        sources, platforms = self._sources, self._platforms
+    def _numbers(self, monitors: Sequence[tuple[_Address, _Source]]) -> Ints:
+        sources, addresses = self._sources, self._addresses
         of_monitors = self._source_names(source for _, source in monitors)
-        on = self._platform_names(name for name, _ in monitors)
+        on = self._address_names(address for address, _ in monitors)
         return self._monitors.numbers(
             np.array([sources.setdefault(source, len(sources)) for source in of_monitors], dtype=np.int64),
-            np.array([platforms.setdefault(name, len(platforms)) for name in on], dtype=np.int64),
+            np.array([addresses.setdefault(name, len(addresses)) for name in on], dtype=np.int64),
         )
 
     def _source_names(self, sources: Iterable[_Source]) -> Iterable[Any]:
         return sources if self._scanner is None else map(_written_source, sources)
 
-    def _platform_names(self, platforms: Iterable[str]) -> Iterable[Any]:
-        return platforms if self._scanner is None else map(str.encode, platforms)
+    def _address_names(self, addresses: Iterable[_Address]) -> Iterable[Any]:
+        return addresses if self._scanner is None else map(_written_address, addresses)
 
     def read(self, values: Sequence[bytes | None]) -> Block:
         """Decode records, and put them into columns."""
@@ -250,8 +253,8 @@ class RowReader:
             if isinstance(record, ProbeResult):
                 return None
             others.append((place, record))
-        time_ms, source, platform, mechanism, control, ok = whole[:, : len(ids)]
-        monitor = self._monitors.find(source, platform)
+        time_ms, source, address, mechanism, control, ok = whole[:, : len(ids)]
+        monitor = self._monitors.find(source, address)
         if (monitor < 0).any():
             return None
         ttfb, throughput = _speeds(*real[:, : len(ids)])
@@ -324,7 +327,7 @@ class RowReader:
         return self._monitors.find(
             np.array(list(map(self._sources.get, self._source_names(_sources(of)), unknown)), dtype=np.int64),
             np.array(
-                list(map(self._platforms.get, self._platform_names(of["platform"]), unknown)), dtype=np.int64
+                list(map(self._addresses.get, self._address_names(_addresses(of)), unknown)), dtype=np.int64
             ),
         )
 
@@ -333,18 +336,18 @@ class RowReader:
         unknown = np.flatnonzero(found < 0)
         if not len(unknown):
             return []
-        monitors: list[tuple[str, _Source]] = []
-        every = list(_sources(of))
+        monitors: list[tuple[_Address, _Source]] = []
+        every, addresses = list(_sources(of)), list(_addresses(of))
         for i in unknown.tolist():
             country, region, asn, vantage, simulated = every[i]
-            monitors.append(
-                (intern(of["platform"][i]), (intern(country), region, asn, intern(vantage), simulated))
-            )
+            platform, target = addresses[i]
+            address = intern(platform), intern(target)
+            monitors.append((address, (intern(country), region, asn, intern(vantage), simulated)))
         found[unknown] = self._numbers(monitors)
         new: list[MonitorKey] = []
         for i in np.unique(found[unknown], return_index=True)[1].tolist():  # in the order of their numbers
-            platform, (country, region, asn, vantage, simulated) = monitors[i]
-            new.append(MonitorKey(platform, country, region or "", asn, vantage, simulated))
+            (platform, target), (country, region, asn, vantage, simulated) = monitors[i]
+            new.append(MonitorKey(platform, country, region or "", asn, vantage, simulated, target))
         return new
 
 
@@ -357,6 +360,18 @@ def fields(results: Sequence[ProbeResult]) -> Fields:
 
 def _sources(of: Fields) -> Iterator[_Source]:
     return zip(of["country"], of["region"], of["asn"], of["vantage"], of["simulated"], strict=True)
+
+
+def _addresses(of: Fields) -> Iterator[_Address]:
+    targets = of["target"]
+    if targets.count(None) == len(targets):
+        return zip(of["platform"], repeat(""), strict=False)
+    return zip(of["platform"], [(target or "")[:TARGET_LETTERS] for target in targets], strict=True)
+
+
+def _written_address(address: _Address) -> bytes:
+    """The name of an address for `streams.step.scanner`."""
+    return "\0".join(address).encode()
 
 
 def _written_source(source: _Source) -> bytes:

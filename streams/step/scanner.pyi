@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 class Scanner:
     def __init__(
-        self, mechanisms: dict[bytes, int], sources: dict[bytes, int], platforms: dict[bytes, int]
+        self, mechanisms: dict[bytes, int], sources: dict[bytes, int], addresses: dict[bytes, int]
     ) -> None: ...
     def scan(
         self,

@@ -25,8 +25,8 @@ cdef struct Span:
     Py_ssize_t size
 
 cdef struct Result:
-    Span id, platform, country, region, asn, vantage, stage, failure  # `at` is NULL where there is none
-    long long time_ms, source, platform_number, mechanism, control, ok, simulated
+    Span id, platform, target, country, region, asn, vantage, stage, failure  # `at` is NULL where there is none
+    long long time_ms, source, address, mechanism, control, ok, simulated
     double ttfb, total, size
 
 cdef enum:  # the members, as bits
@@ -58,6 +58,7 @@ cdef long long ASN_MAX = 4294967295
 cdef long long BYTES_MAX = 9007199254740992
 
 cdef enum:
+    TARGET_LETTERS = 200  # as `streams.step.rows` has it
     KEY_MAX = 320  # more than all that one is made of
     DIGITS_MAX = 18  # a number of so many fits
     EXACT_DIGITS = 15  # and is exact as a double
@@ -292,7 +293,7 @@ cdef bint parse(Text at, Text end, Result *result) noexcept:
     cdef Span span
     cdef int bit
     cdef int seen = 0
-    result.region.at = result.stage.at = result.failure.at = NULL
+    result.target.at = result.region.at = result.stage.at = result.failure.at = NULL
     result.control = -1
     result.simulated = 0
     result.ttfb = result.total = result.size = NAN
@@ -336,7 +337,7 @@ cdef bint parse(Text at, Text end, Result *result) noexcept:
         elif same(member, "region", 6):
             bit, at = REGION, name_or_null(at, &result.region)
         elif same(member, "target", 6):
-            bit, at = TARGET, null(at) if at[0] == c'n' else string(at, &span)
+            bit, at = TARGET, null(at) if at[0] == c'n' else string(at, &result.target)
         else:
             return False
         if at == NULL or seen & bit:
@@ -368,15 +369,16 @@ cdef class Scanner:
     ----------
     mechanisms
         The code of each way to fail, by `stage NUL failure NUL`, with nothing for one that is not given.
-    sources, platforms
+    sources, addresses
         Numbers, looked up as they are when something is read: of sources by `country NUL region NUL asn NUL vantage
-        NUL`, then `1` where it is simulated, else `0`; of platforms by name. All in UTF-8.
+        NUL`, then `1` where it is simulated, else `0`; of addresses by `platform NUL target`, the target
+        cut at so many letters, with nothing for one that is not given. All in UTF-8.
     """
 
-    cdef dict mechanisms, sources, platforms
+    cdef dict mechanisms, sources, addresses
 
-    def __init__(self, dict mechanisms, dict sources, dict platforms):
-        self.mechanisms, self.sources, self.platforms = mechanisms, sources, platforms
+    def __init__(self, dict mechanisms, dict sources, dict addresses):
+        self.mechanisms, self.sources, self.addresses = mechanisms, sources, addresses
 
     cdef bint know(self, Result *result) except -1:
         """Look up how it ended and whose it is; False where one of these has no number."""
@@ -390,16 +392,17 @@ cdef class Scanner:
         size = put(key, put(key, size, result.asn), result.vantage)
         key[size] = c'1' if result.simulated else c'0'
         result.source = looked_up(self.sources, key, size + 1)
-        result.platform_number = looked_up(
-            self.platforms, <const char *>result.platform.at, result.platform.size
-        )
-        return result.mechanism >= 0 and result.source >= 0 and result.platform_number >= 0
+        if result.target.at != NULL and result.target.size > TARGET_LETTERS:
+            result.target.size = TARGET_LETTERS
+        size = put(key, put(key, 0, result.platform), result.target)
+        result.address = looked_up(self.addresses, key, size - 1)
+        return result.mechanism >= 0 and result.source >= 0 and result.address >= 0
 
     def scan(self, values, list ids, long long[:, ::1] whole, double[:, ::1] real):
         """Read values up to the end, or leave them.
 
         Takes the values, and room for as many: a list for ids, six rows of whole numbers (time in milliseconds since
-        1970, number of the source, of the platform, mechanism, control, ok) and three of others (milliseconds to the
+        1970, number of the source, of the address, mechanism, control, ok) and three of others (milliseconds to the
         first byte, milliseconds in all, bytes; NaN where not measured). Gives the places of what was not read; the
         columns hold the rest, in order.
         """
@@ -421,7 +424,7 @@ cdef class Scanner:
             ids.append(PyUnicode_DecodeASCII(<const char *>result.id.at, result.id.size, NULL))
             whole[0, row] = result.time_ms
             whole[1, row] = result.source
-            whole[2, row] = result.platform_number
+            whole[2, row] = result.address
             whole[3, row] = 0 if result.ok else result.mechanism
             whole[4, row] = result.control
             whole[5, row] = result.ok

@@ -22,6 +22,7 @@ KEYS = st.builds(
     st.sampled_from([1, 17557, 2**32 - 1]),
     st.sampled_from(["a", "b"]),
     st.booleans(),
+    st.sampled_from(["", "https://x.com/", "https://t.co/"]),
 )
 BATCHES = st.lists(st.lists(KEYS, max_size=8, unique=True), max_size=5)
 
@@ -67,8 +68,8 @@ def test_a_vantage_counts_once_in_a_series(batches: list[list[MonitorKey]], data
     for i in some:
         network = (monitors[i].country, monitors[i].simulated, monitors[i].asn, monitors[i].vantage)
         names.setdefault(int(layout.monitor_cell[i]), set()).add(network)
-    rows, size = np.array(some, dtype=np.int64), len(layout.cells)
-    found = layout.vantages_of(rows, layout.monitor_cell[rows], size)
+    seats, size = np.unique(layout.monitor_seat[some].astype(np.int64)), len(layout.cells)
+    found = layout.vantages_of(seats, layout.seat_cell[seats], size)
     assert found.tolist() == [len(names.get(cell, ())) for cell in range(size)]
 
 
@@ -82,15 +83,25 @@ def test_a_snapshot_brings_the_same_numbers_back(batches: list[list[MonitorKey]]
     layout.add(more)
     again.add(more)
     for name in (
-        "monitor_cell",
-        "monitor_part",
-        "monitor_vantage",
+        "monitor_seat",
+        "monitor_address",
+        "seat_cell",
+        "seat_part",
+        "seat_vantage",
         "cell_network",
         "cell_group",
         "part_region",
         "part_cell",
     ):
         np.testing.assert_array_equal(getattr(again, name), getattr(layout, name))
+
+
+def test_a_snapshot_from_before_targets_were_told_apart_has_none() -> None:
+    known = [MonitorKey("x", "PK", region, 9, name, False) for region in ("", "PK-PB") for name in "ab"]
+    stored = msgspec.to_builtins(laid_out([known]).store())
+    assert stored.pop() == [""]
+    del stored[3]["target"]
+    assert Layout.load(msgspec.convert(stored, StoredLayout)).monitors == known
 
 
 def test_a_snapshot_that_names_nobody_is_refused() -> None:
