@@ -18,6 +18,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+PartKey = tuple[str, int, str]  # platform ("": the whole network), asn (0: a region), region ("": a network)
+
 
 class MonitorKey(NamedTuple):
     """One vantage that watches one target of one platform: the smallest thing that is counted.

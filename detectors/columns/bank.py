@@ -7,13 +7,15 @@ something stirs, or that are watched, are looked at one by one. What becomes of 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from detectors.columns import vantage_weights
 from detectors.columns.binomial import Pool, evidence_columns
+from detectors.columns.holding import Held, Holding, Settling, settled_cells
 from detectors.columns.layout import Layout, StoredLayout
 from detectors.columns.series import Series
 from detectors.columns.survey import Survey
@@ -36,6 +38,7 @@ from detectors.state import read_stored
 
 SNAPSHOT_VERSION: Final = 3
 LENT_RESULTS: Final = 3.0  # of its own, that a network must have had before its country's usual counts for it
+_NOTHING: Final[Mapping[tuple[str, bool], Any]] = MappingProxyType({})
 MERGE_WINDOWS: Final = 16  # how many windows' outcomes are kept apart before they are summed
 
 
@@ -66,6 +69,7 @@ class Bank:
         self.time = time
         self.mechanisms = tuple(mechanisms)
         self.series = Series(detection, time)
+        self._held = Held()
         self._outcomes: list[tuple[Ints, Ints]] = []
         self._names: tuple[list[str], list[str], list[bool]] = ([], [], [])  # of countries' platforms
 
@@ -90,7 +94,13 @@ class Bank:
 
     # a window
 
-    def close(self, counts: Counts, watch: Collection[tuple[str, bool]]) -> Reading:
+    def close(
+        self,
+        counts: Counts,
+        watch: Collection[tuple[str, bool]],
+        holding: Holding = _NOTHING,
+        settling: Settling = _NOTHING,
+    ) -> Reading:
         """Take a closed window in, and say how things stand.
 
         Parameters
@@ -99,11 +109,17 @@ class Bank:
             The window's rows.
         watch
             Countries (and whether simulated) whose readings are wanted though nothing stirs.
+        holding
+            By country, the parts that open incidents hold: nothing of them becomes usual.
+        settling
+            By country, the parts that are over at another level since the last window, and that level.
         """
         series = self.series
         start = series.start = counts.start
-        k, n, seen = self._count(counts)
-        self._time(start, counts)
+        self._settle(start, settling)
+        held = self._held.cells(series.layout, holding)
+        k, n, seen = self._count(counts, held)
+        self._time(start, counts, held)
         series.settle()
         self._tally(counts)
         survey = Survey(series, n, k, seen, self.mechanisms)
@@ -113,7 +129,17 @@ class Bank:
                 chosen[series.layout.places[key]] = True
         return Reading(counts.start, counts.end, survey.read(chosen, counts), self._health())
 
-    def _count(self, counts: Counts) -> tuple[Floats, Floats, Floats]:
+    def _settle(self, start: int, settling: Settling) -> None:
+        """Have what is over at another level be usual at that level."""
+        series = self.series
+        cells, levels = settled_cells(series.layout, settling)
+        if len(cells):
+            series.cells.settle(start, cells, levels)
+            groups = np.unique(series.layout.cell_group[cells])
+            series.groups.cusum.clear(groups)
+            series.regions.cusum.clear(np.flatnonzero(np.isin(series.layout.region_group, groups)))
+
+    def _count(self, counts: Counts, held: Bools | None) -> tuple[Floats, Floats, Floats]:
         """Take the results in; gives successes and probes of each network on a platform, and all of each network.
 
         What counts of a network on a platform are the votes of its vantages; of a network's volume, every result.
@@ -147,10 +173,19 @@ class Bank:
             series.vantages.see(np.flatnonzero(seen_from), start, series.window)
         k, n = sums(cell[rows], voting_good, cells), sums(cell[rows], voting_all, cells)
         # A region counts all of its vantages: where it alone is lost, each is the stranger of its network.
-        self._judge(start, k, n, layout.seat_part[rows], good, all_)
+        self._judge(start, k, n, layout.seat_part[rows], good, all_, held)
         return k, n, seen
 
-    def _judge(self, start: int, k: Floats, n: Floats, part: Numbers, part_k: Floats, part_n: Floats) -> None:
+    def _judge(
+        self,
+        start: int,
+        k: Floats,
+        n: Floats,
+        part: Numbers,
+        part_k: Floats,
+        part_n: Floats,
+        held: Bools | None,
+    ) -> None:
         """Weigh networks, and what they come to in regions and countries; then learn.
 
         `k` and `n` are by network; `part`, `part_k` and `part_n` by vantage, `part` -1 where it gives no region.
@@ -181,7 +216,8 @@ class Bank:
             region = layout.part_region
             self._pool(series.regions, start, region, k_there, n_there, usual, evidence, scale, warm[cell])
         # A loss of which the country is sure must not become usual, small as it may be.
-        cells.learn(start, k, n, (groups.deep(series.groups.alarm) | (series.group_score >= 1.0))[group])
+        slow = groups.deep(series.groups.alarm) | (series.group_score >= 1.0)
+        cells.learn(start, k, n, slow[group], held)
 
     def _lent(self, start: int, n: Floats, warm: Bools) -> tuple[Floats, Floats] | None:
         """What countries with few results know of their networks that are hardly known: `BinomialColumns.weigh`."""
@@ -231,7 +267,7 @@ class Bank:
             due,
         )
 
-    def _time(self, start: int, counts: Counts) -> None:
+    def _time(self, start: int, counts: Counts, held: Bools | None) -> None:
         """Weigh times to first byte, and the reciprocals of speeds."""
         cell = self.series.layout.cells_of(counts.monitor)
         ttfb, throughput = self.series.ttfb, self.series.throughput
@@ -245,8 +281,8 @@ class Bank:
         rows = count.nonzero()[0]
         middle = (np.log(low[rows]) + np.log(high[rows])) / 2.0
         split = int(np.searchsorted(rows, ttfb.size))
-        ttfb.step(start, rows[:split], middle[:split])
-        throughput.step(start, rows[split:] - ttfb.size, -middle[split:])
+        ttfb.step(start, rows[:split], middle[:split], held)
+        throughput.step(start, rows[split:] - ttfb.size, -middle[split:], held)
 
     # what it says of all
 

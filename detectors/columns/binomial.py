@@ -35,6 +35,7 @@ from detectors.single.binomial import (
     RATIO_MAX,
     RATIO_MIN,
     RESULTS_PER_RECENT,
+    SETTLED_PROBES,
     SLOTS,
     VARIANCE_MIN,
     WANDER_FIRST,
@@ -153,6 +154,7 @@ class _Baselines(Seasonal):
     wander_weight: Floats
     recent_good: Floats
     recent_probes: Floats
+    held: Ints
     good_root: Halves
     bad_root: Halves
     good: Singles
@@ -179,6 +181,7 @@ class _Baselines(Seasonal):
             "wander_weight": Field(np.float64, WANDER_RESULTS),
             "recent_good": zero,
             "recent_probes": zero,
+            "held": Field(np.int64, -1),
             "good_root": Field(np.float16, sqrt(PRIOR_GOOD), SLOTS),
             "bad_root": Field(np.float16, sqrt(PRIOR_BAD), SLOTS),
             "good": Field(np.float32, put_away(PRIOR_GOOD)),
@@ -262,8 +265,7 @@ class BinomialColumns:
         overall = base.good_global / (base.good_global + base.bad_global)
         good, bad = base.of(slot_of(start))
         hourly = (good + prior * overall) / (good + bad + prior)
-        level = base.level / (base.level_probes + prior)
-        return clipped(hourly + level, RATIO_MIN, RATIO_MAX)
+        return clipped(hourly + self._offset(), RATIO_MIN, RATIO_MAX)
 
     def waiting(self, start: int, rows: Ints) -> Floats:
         """What waits to be learned of some networks, the window `start` last: (rows, windows, k and n and usual)."""
@@ -332,12 +334,15 @@ class BinomialColumns:
         )
         return evidence, scales
 
-    def learn(self, start: int, k: Floats, n: Floats, slow: Bools) -> None:
+    def learn(self, start: int, k: Floats, n: Floats, slow: Bools, held: Bools | None = None) -> None:
         """Let the window pass: it waits, and one that has waited long enough becomes usual.
 
-        `slow` marks networks whose country is in an excursion, beside those that are in one themselves.
+        `slow` marks networks whose country is in an excursion, beside those that are in one themselves; `held` those
+        that belong to an open incident, of which nothing becomes usual.
         """
         base, rules = self.base, self.rules
+        if held is not None:
+            base.held[held] = start
         there = n > 0.0
         self.presence.see(there, start)
         rows = there.nonzero()[0]
@@ -355,11 +360,26 @@ class BinomialColumns:
         self._learn(then, k_then, n_then, usual_then, slow | self.cusum.deep(self.alarm))
         self.presence.age(there, rules.day_keep)
 
+    def settle(self, start: int, rows: Ints, ratio: Floats) -> None:
+        """Have these networks' usual be `ratio` from here on: their losses are over, at another level."""
+        base = self.base
+        offset = ratio - (self.expect(start)[rows] - self._offset()[rows])
+        base.level_probes[rows] = np.maximum(base.level_probes[rows], SETTLED_PROBES)
+        base.level[rows] = offset * (base.level_probes[rows] + self.rules.settings.prior_probes)
+        self.cusum.clear(rows)
+
+    def _offset(self) -> Floats:
+        return self.base.level / (self.base.level_probes + self.rules.settings.prior_probes)
+
     def _learn(self, start: int, k: Floats, n: Floats, usual: Floats, slow: Bools) -> None:
         rules, settings, base = self.rules, self.rules.settings, self.base
         # A network that has not reported yet does not age: when it was told of is nobody's business.
         seen = self.presence.first >= 0
         gain = np.where(slow, settings.learn_slow, 1.0) * seen
+        # What waited while an incident was open is no usual time, whether or not the incident is over by now.
+        frozen = base.held >= start
+        gain[frozen] = 0.0
+        seen &= ~frozen
         some, failed, all_ = gain * k, gain * (n - k), gain * n
         if (slot := slot_of(start)) != base.now:
             base.turn(slot)
@@ -372,14 +392,23 @@ class BinomialColumns:
         keep = 1.0 - gain * rules.global_decay
         base.good_global[:] = base.good_global * keep + some
         base.bad_global[:] = base.bad_global * keep + failed
-        offset = base.level / (base.level_probes + settings.prior_probes)
+        offset = self._offset()
         keep = np.where(slow, rules.level_keep_slow, rules.level_keep)
+        keep[frozen] = 1.0
+        calm = ~(slow | frozen)
         base.level[:] = base.level * keep + gain * (k - n * (usual - offset))
         base.level_probes[:] = base.level_probes * keep + all_
-        self._scatter(start, k - n * usual, n * usual * (1.0 - usual), n, gain, ~slow)
+        self._scatter(start, k - n * usual, n * usual * (1.0 - usual), n, gain, calm, seen)
 
     def _scatter(
-        self, start: int, residual: Floats, variance: Floats, n: Floats, gain: Floats, calm: Bools
+        self,
+        start: int,
+        residual: Floats,
+        variance: Floats,
+        n: Floats,
+        gain: Floats,
+        calm: Bools,
+        learns: Bools,
     ) -> None:
         base, settings, window = self.base, self.rules.settings, self.rules.window
         base.block_short += residual * calm
@@ -399,10 +428,9 @@ class BinomialColumns:
         if block_ends(start + window, settings.wander_block_seconds, window):
             keep = 0.5 ** (settings.wander_block_seconds / settings.global_half_seconds)
             extra = base.wander_short**2 - base.dispersion * base.wander_variance
-            seen = self.presence.first >= 0
-            np.copyto(base.wander_sum, base.wander_sum * keep + extra, where=seen)
+            np.copyto(base.wander_sum, base.wander_sum * keep + extra, where=learns)
             weight = base.wander_weight * keep + WANDER_RESULTS * (1.0 - keep) + base.wander_probes**2
-            np.copyto(base.wander_weight, weight, where=seen)
+            np.copyto(base.wander_weight, weight, where=learns)
             for sums in (base.wander_short, base.wander_variance, base.wander_probes):
                 sums[:] = 0.0
 

@@ -91,13 +91,19 @@ class CusumColumns(Table):
             self.well[is_open & ~self.open] = 0.0
             over = np.flatnonzero(is_open & (self.well >= settings.close_nats))
             if len(over):
-                self.statistic[:, over] = 0.0
-                self.probes[:, over] = 0.0
-                self.short[:, over] = 0.0
-                self.counted[:, over] = 0.0
+                for column in (self.statistic, self.probes, self.short, self.counted):
+                    column[:, over] = 0.0
                 self.onset[:, over] = -1
                 is_open[over] = False
         self.open[:] = is_open
+
+    def clear(self, rows: Ints) -> None:
+        """Begin these series anew, with no evidence either way."""
+        for column in (self.statistic, self.probes, self.short, self.counted):
+            column[:, rows] = 0.0
+        self.onset[:, rows] = -1
+        self.well[rows] = 0.0
+        self.open[rows] = False
 
     def top(self, gate: Floats, shortfall_min: Floats | float) -> Floats:
         """The most evidence of any drop; no more than the gate where the shortfall is too small to matter."""

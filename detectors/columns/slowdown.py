@@ -140,8 +140,11 @@ class SlowdownColumns(Seasonal):
         self.total_now[:], self.weight_now[:] = total, weight
         self.now = hour
 
-    def step(self, start: int, rows: Ints, values: Floats) -> None:
-        """Take one window in: the series that were measured, and the logarithms of their times."""
+    def step(self, start: int, rows: Ints, values: Floats, held: Bools | None = None) -> None:
+        """Take one window in: the series that were measured, and the logarithms of their times.
+
+        `held` marks series that belong to an open incident: what is usual of them stays as it was.
+        """
         self.latest = np.full(self.size, np.nan)
         fresh = self.weight[rows] == 0.0
         if not len(rows) and not (self.first >= 0).any():
@@ -158,10 +161,10 @@ class SlowdownColumns(Seasonal):
             self.weight[new] = 1.0
             self.weight_now[new] = 1.0
         if len(rows):
-            self._take(start, rows, values)
-        self._age(start)
+            self._take(start, rows, values, held)
+        self._age(start, held)
 
-    def _take(self, start: int, rows: Ints, values: Floats) -> None:
+    def _take(self, start: int, rows: Ints, values: Floats, held: Bools | None) -> None:
         settings = self.rules.settings
         excess, spread = values - self.usual(start, rows), self.spread[rows]
         self.latest[rows] = excess
@@ -174,6 +177,8 @@ class SlowdownColumns(Seasonal):
             self.recent_weight[judged] = self.recent_weight[judged] * _RECENT_KEEP + 1.0
             self._weigh(start, judged, excess[warm], spread[warm])
         gain = np.where(self.open[rows], settings.learn_slow, 1.0)
+        if held is not None:
+            gain[held[rows]] = 0.0
         far = OUTLIER * spread
         near = clipped(excess, -far, far)
         pulled = values - excess + near
@@ -184,7 +189,7 @@ class SlowdownColumns(Seasonal):
         self.weight_now[rows] += gain
         self.deviation[rows] += gain * MEAN_OF_ABS * np.abs(near)
         self.deviation_weight[rows] += gain
-        calm = warm & ~self.open[rows]
+        calm = warm & ~self.open[rows] & (gain > 0.0)
         self.block_sum[rows[calm]] += (near / spread)[calm]
         self.block_count[rows[calm]] += 1.0
 
@@ -206,14 +211,18 @@ class SlowdownColumns(Seasonal):
         self.statistic[rows], self.onset[rows], self.well[rows] = statistic, onset, well
         self.since[rows], self.since_count[rows], self.open[rows] = since, count, is_open & ~over
 
-    def _age(self, start: int) -> None:
+    def _age(self, start: int, held: Bools | None) -> None:
         self.statistic *= self._fade
         self.well *= self._fade
         keep = np.where(self.first >= 0, self._keep, 1.0)  # what was never measured does not age
+        hour_keep: Floats | np.float64 = self._hour_keep
+        if held is not None:
+            keep[held] = 1.0
+            hour_keep = np.where(held, 1.0, self._hour_keep)
         for column in (self.total, self.weight, self.deviation, self.deviation_weight):
             column *= keep
-        self.total_now *= self._hour_keep
-        self.weight_now *= self._hour_keep
+        self.total_now *= hour_keep
+        self.weight_now *= hour_keep
         if block_ends(start + self.rules.window, AUTOCORRELATION_BLOCK_SECONDS, self.rules.window):
             rows = (self.block_count >= 2.0).nonzero()[0]
             ratio = self.block_sum[rows].astype(np.float64) ** 2 / self.block_count[rows]

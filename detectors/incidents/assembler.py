@@ -25,7 +25,7 @@ from detectors.incidents.quiet import Worldwide
 from detectors.incidents.snapshots import Kind, Snapshot, incident_id
 from detectors.incidents.telling import keep_open, snapshot_of
 from detectors.incidents.votes import Part, Vote, vote
-from detectors.readings import CountryReading, Reading, Scheduled
+from detectors.readings import CountryReading, PartKey, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.state import read_stored
 
@@ -106,6 +106,19 @@ class Assembler:
             for place, held in self._countries.items()
             if any(case.phase is not Phase.RESOLVED for case in held.cases)
         }
+
+    @property
+    def holding(self) -> Mapping[CountryKey, frozenset[PartKey]]:
+        """By country, the parts that open incidents hold: what these have lost never becomes usual.
+
+        Those of a loss that is not told because the world shares it are among them.
+        """
+        held_parts: dict[CountryKey, frozenset[PartKey]] = {}
+        for place, country in self._countries.items():
+            parts = [part for case in country.cases if case.holds for part in case.losses]
+            if parts:
+                held_parts[place] = frozenset(parts)
+        return held_parts
 
     @property
     def open(self) -> list[Snapshot]:

@@ -95,6 +95,11 @@ class Case(msgspec.Struct, array_like=True):
         return [Part(*key) for key in self.losses]
 
     @property
+    def holds(self) -> bool:
+        """Whether what it has lost must not become usual."""
+        return self.phase in (Phase.OPEN, Phase.EASING) or (self.phase is Phase.SUSPECTED and self.quieted)
+
+    @property
     def mending(self) -> list[Part]:
         """Parts that show positive evidence again, whatever their detectors still say."""
         return [Part(*key) for key, loss in self.losses.items() if loss.good > 0]

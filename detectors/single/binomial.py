@@ -38,6 +38,7 @@ DISPERSION_STEP_MIN: Final = 0.01
 DISPERSION_MAX: Final = 25.0
 VARIANCE_MIN: Final = 0.3  # a block with less expected scatter than this says nothing of over-dispersion
 HOUR_RESULTS: Final = 300.0  # an hour of the day that rests on fewer hardly learns in an excursion
+SETTLED_PROBES: Final = 120.0  # what a level that was told as the new one is worth at least
 WANDER_FIRST: Final = 0.06  # a series never seen may wander: in its first hours only a large loss alarms
 WANDER_RESULTS: Final = 900.0  # (30 results)^2: under this, blocks too thin to tell scatter from chance
 
@@ -277,6 +278,7 @@ class BinomialCusum(AnomalyDetector):
         self.present, self.exposed = 1.0, 2.0
         self.recent_good = self.recent_probes = 0.0
         self.first = self.last = -1
+        self.held = -1  # the last window in which an open incident held it
         self.at = -1  # the next window
         self.cusum = Cusum(rules)
         self._waiting: deque[array[float]] = deque(array("f", [0.0, 0.0, 0.0]) for _ in range(rules.lag))
@@ -329,8 +331,12 @@ class BinomialCusum(AnomalyDetector):
 
     # what it learns
 
-    def learn_one(self, x: Mapping[Any, Any], *, slow: bool = False) -> None:
-        """Take a window in, and the empty ones since the last. `slow`: others say that this is no usual time."""
+    def learn_one(self, x: Mapping[Any, Any], *, slow: bool = False, held: bool = False) -> None:
+        """Take a window in, and the empty ones since the last.
+
+        `slow`: others say that this is no usual time. `held`: it belongs to an open incident, and nothing of it
+        becomes usual.
+        """
         start, k, n = _window(x)
         if self.at < 0:
             self.at = start
@@ -340,7 +346,15 @@ class BinomialCusum(AnomalyDetector):
             )
         while self.at < start:
             self._take(0.0, 0.0, slow=False)
-        self._take(k, n, slow=slow)
+        self._take(k, n, slow=slow, held=held)
+
+    def settle(self, ratio: float) -> None:
+        """Have the usual be `ratio` from here on: the loss is over, at another level."""
+        prior = self.settings.prior_probes
+        offset = ratio - (self.usual(self.at) - self.level / (self.level_probes + prior))
+        self.level_probes = max(self.level_probes, SETTLED_PROBES)
+        self.level = offset * (self.level_probes + prior)
+        self.cusum = Cusum(self._rules)
 
     def update(self, x: Mapping[Any, Any]) -> BinomialCusum:
         """Take a window in, as drift detectors are spoken to."""
@@ -376,8 +390,10 @@ class BinomialCusum(AnomalyDetector):
             start=start,
         )
 
-    def _take(self, k: float, n: float, *, slow: bool) -> None:
+    def _take(self, k: float, n: float, *, slow: bool, held: bool = False) -> None:
         start = self.at
+        if held:
+            self.held = start
         usual = self.usual(start)
         self._weigh(self.cusum, start, k, n)
         if n > 0.0:
@@ -401,7 +417,8 @@ class BinomialCusum(AnomalyDetector):
         rules, settings = self._rules, self.settings
         if self.first < 0:
             return
-        gain = settings.learn_slow if slow else 1.0
+        frozen = self.held >= start
+        gain = 0.0 if frozen else settings.learn_slow if slow else 1.0
         slot = slot_of(start)
         if self.slot not in (-1, slot):
             self.good[self.slot] = put_away(self.good[self.slot])
@@ -418,16 +435,19 @@ class BinomialCusum(AnomalyDetector):
         self.good_global = self.good_global * keep + gain * k
         self.bad_global = self.bad_global * keep + gain * (n - k)
         offset = self.level / (self.level_probes + settings.prior_probes)
-        keep = rules.level_keep_slow if slow else rules.level_keep
+        keep = 1.0 if frozen else rules.level_keep_slow if slow else rules.level_keep
         self.level = self.level * keep + gain * (k - n * (usual - offset))
         self.level_probes = self.level_probes * keep + gain * n
-        self._scatter(start, k - n * usual, n * usual * (1.0 - usual), n, slow=slow)
+        self._scatter(
+            start, k - n * usual, n * usual * (1.0 - usual), n, gain=gain, calm=gain > 0.0 and not slow
+        )
 
-    def _scatter(self, start: int, residual: float, variance: float, n: float, *, slow: bool) -> None:
+    def _scatter(
+        self, start: int, residual: float, variance: float, n: float, *, gain: float, calm: bool
+    ) -> None:
         """Learn how much more than binomial the series scatters: within half an hour, and over hours."""
         settings, end = self.settings, start + self.time.window_seconds
-        gain = settings.learn_slow if slow else 1.0
-        if not slow:
+        if calm:
             self.block_short += residual
             self.block_variance += variance
         self.wander_short += gain * residual
@@ -443,11 +463,12 @@ class BinomialCusum(AnomalyDetector):
             self.dispersion = max(1.0, self.dispersion + step * (ratio - self.dispersion))
             self.block_short = self.block_variance = 0.0
         if block_ends(end, settings.wander_block_seconds, self.time.window_seconds):
-            keep = 0.5 ** (settings.wander_block_seconds / settings.global_half_seconds)
-            extra = self.wander_short**2 - self.dispersion * self.wander_variance
-            self.wander_sum = self.wander_sum * keep + extra
-            weight = self.wander_weight * keep + WANDER_RESULTS * (1.0 - keep)
-            self.wander_weight = weight + self.wander_probes**2
+            if gain > 0.0:
+                keep = 0.5 ** (settings.wander_block_seconds / settings.global_half_seconds)
+                extra = self.wander_short**2 - self.dispersion * self.wander_variance
+                self.wander_sum = self.wander_sum * keep + extra
+                weight = self.wander_weight * keep + WANDER_RESULTS * (1.0 - keep)
+                self.wander_weight = weight + self.wander_probes**2
             self.wander_short = self.wander_variance = self.wander_probes = 0.0
 
 

@@ -84,7 +84,7 @@ class Slowdown(AnomalyDetector):
         self.recent = self.recent_weight = 0.0
         self.since = self.since_count = 0.0
         self.first = self.at = self.onset = -1
-        self.open = False
+        self.open = self.held = False
 
     @property
     def spread(self) -> float:
@@ -122,8 +122,11 @@ class Slowdown(AnomalyDetector):
         self.learn_one(x)
         return self
 
-    def learn_one(self, x: Mapping[Any, Any]) -> None:
-        """Take a window in, and let the empty ones since the last pass."""
+    def learn_one(self, x: Mapping[Any, Any], *, held: bool = False) -> None:
+        """Take a window in, and let the empty ones since the last pass.
+
+        `held`: from this window on it belongs to an open incident, and nothing of it becomes usual.
+        """
         start, value = int(x["start"]), float(x["value"])
         if not isfinite(value) or value <= 0.0:
             raise ValueError(
@@ -136,6 +139,7 @@ class Slowdown(AnomalyDetector):
             )
         for missed in range(self.at if self.at >= 0 else start, start, window):
             self._age(missed)
+        self.held = held
         self._take(start, log(value))
         self._round()
         self._age(start)
@@ -156,7 +160,7 @@ class Slowdown(AnomalyDetector):
             self.recent = self.recent * keep + excess
             self.recent_weight = self.recent_weight * keep + 1.0
             self._weigh(start, excess, spread)
-        gain = settings.learn_slow if self.open else 1.0
+        gain = 0.0 if self.held else settings.learn_slow if self.open else 1.0
         pulled = value - excess + min(OUTLIER * spread, max(-OUTLIER * spread, excess))
         hour = start % DAY // HOUR
         self.total += gain * pulled
@@ -165,7 +169,7 @@ class Slowdown(AnomalyDetector):
         self.weight_hour[hour] += gain
         self.deviation += gain * MEAN_OF_ABS * min(abs(excess), OUTLIER * spread)
         self.deviation_weight += gain
-        if warm and not self.open:
+        if warm and not self.open and not self.held:
             self.block_sum += min(OUTLIER * spread, max(-OUTLIER * spread, excess)) / spread
             self.block_count += 1.0
 
@@ -199,12 +203,13 @@ class Slowdown(AnomalyDetector):
         self._turn(hour)
         self.statistic *= self._rules.fade
         self.well *= self._rules.fade
-        self.total *= self._keep
-        self.weight *= self._keep
-        self.total_hour[hour] *= self._hour_keep
-        self.weight_hour[hour] *= self._hour_keep
-        self.deviation *= self._keep
-        self.deviation_weight *= self._keep
+        if not self.held:
+            self.total *= self._keep
+            self.weight *= self._keep
+            self.total_hour[hour] *= self._hour_keep
+            self.weight_hour[hour] *= self._hour_keep
+            self.deviation *= self._keep
+            self.deviation_weight *= self._keep
         end = start + self.time.window_seconds
         if self.block_count >= 2.0 and block_ends(
             end, AUTOCORRELATION_BLOCK_SECONDS, self.time.window_seconds

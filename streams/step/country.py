@@ -321,7 +321,7 @@ class CountryMachine:
             columns = (self._open.pop(self._cursor, None) or _OpenWindow()).columns()
             start = self._cursor * seconds
             counts = Counts(start, start + seconds, *columns)  # type: ignore[arg-type]  # dtypes are _COUNT_TYPES
-            reading = self._bank.close(counts, self._assembler.watch)
+            reading = self._bank.close(counts, self._assembler.watch, self._assembler.holding)
             for snapshot in self._assembler.step(reading):
                 incident = to_record(snapshot, self.settings.incidents)
                 outbox.incidents.append(incident)

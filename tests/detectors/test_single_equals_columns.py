@@ -36,11 +36,14 @@ def test_ratios(window: int, seed: int) -> None:
         n = random.poisson(rate).astype(float)
         k = random.binomial(n.astype(int), np.where(hit, usual * 0.3, usual)).astype(float)
         slow = random.random(CELLS) < 0.1
+        held = (i // 40 % 2 == 1) & (np.arange(CELLS) % 4 < 2)
         columns.weigh(start, k, n)
-        columns.learn(start, k, n, slow)
+        columns.learn(start, k, n, slow, held)
         for c, one in enumerate(plain):
             if n[c] or one.at >= 0:
-                one.learn_one({"start": start, "ok": k[c], "probes": n[c]}, slow=bool(slow[c]))
+                one.learn_one(
+                    {"start": start, "ok": k[c], "probes": n[c]}, slow=bool(slow[c]), held=bool(held[c])
+                )
         np.testing.assert_allclose(columns.score, [one.score for one in plain], atol=1e-9)
         np.testing.assert_allclose(columns.cusum.well, [one.cusum.well for one in plain], atol=1e-9)
         alarms += int((columns.score >= 1.0).sum())
@@ -101,10 +104,12 @@ def test_times(seed: int) -> None:
         start = START + i * 60
         slower = 4.0 if i // 120 % 3 == 2 else 1.0
         value = usual * slower * np.exp(spread * random.standard_normal(CELLS))
-        rows = np.flatnonzero(random.random(CELLS) < 0.7)
-        columns.step(start, rows, np.log(value[rows]))
+        held = np.full(CELLS, i // 50 % 2 == 1) & (np.arange(CELLS) % 2 == 0)
+        # A series by itself hears of an incident with its next value only, so all have one where that changes.
+        rows = np.flatnonzero(random.random(CELLS) < (1.0 if i % 50 == 0 else 0.7))
+        columns.step(start, rows, np.log(value[rows]), held)
         for c in rows:
-            plain[c].learn_one({"start": start, "value": value[c]})
+            plain[c].learn_one({"start": start, "value": value[c]}, held=bool(held[c]))
         np.testing.assert_allclose(columns.score[rows], [plain[c].score for c in rows], atol=1e-9)
         alarms += int((columns.score >= 1.0).sum())
         if i in (0, 100, 299):

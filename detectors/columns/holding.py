@@ -1,0 +1,79 @@
+"""Which series belong to open incidents: what these have lost must not become usual.
+
+Names come in, numbers of series go out; what follows from it is each table's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from detectors.columns.layout import Layout
+from detectors.columns.table import Bools, Floats, Ints
+from detectors.readings import PartKey
+
+Holding = Mapping[tuple[str, bool], Collection[PartKey]]
+Settling = Mapping[tuple[str, bool], Mapping[PartKey, float]]
+
+
+class Held:
+    """The networks on platforms that belong to open incidents, looked up once for the same parts."""
+
+    def __init__(self) -> None:
+        self._asked: tuple[Holding, int, int] | None = None
+        self._cells: Bools | None = None
+
+    def cells(self, layout: Layout, holding: Holding) -> Bools | None:
+        """One truth value a cell; None where no incident holds any."""
+        if not holding:
+            return None
+        asked = (holding, len(layout.cells), len(layout.parts))
+        if asked != self._asked:
+            cells = np.zeros(len(layout.cells), dtype=np.bool_)
+            for (country, simulated), parts in holding.items():
+                for part in parts:
+                    cells[cells_of(layout, country, simulated, part)] = True
+            self._asked, self._cells = asked, cells
+        return self._cells
+
+
+def cells_of(layout: Layout, country: str, simulated: bool, part: PartKey) -> Ints:
+    """The cells of a part: one, those of a network (platform ""), or those that report from a region."""
+    platform, asn, region = part
+    nothing = np.empty(0, dtype=np.int64)
+    if not platform:
+        place = layout.places.get((country, simulated))
+        if place is None:
+            return nothing
+        network = layout.networks.find(np.array([place]), np.array([asn]))[0]
+        return np.flatnonzero(layout.cell_network == network) if network >= 0 else nothing
+    group = layout.groups.get((platform, country, simulated))
+    if group is None:
+        return nothing
+    if not region:
+        cell = layout.cells.find(np.array([group]), np.array([asn]))
+        return cell[cell >= 0]
+    regions = np.flatnonzero(layout.region_group == group)
+    named = [
+        row
+        for row, name in zip(regions.tolist(), layout.region_names(regions), strict=True)
+        if name == region
+    ]
+    return np.unique(layout.part_cell[np.isin(layout.part_region, named)])
+
+
+def settled_cells(layout: Layout, settling: Settling) -> tuple[Ints, Floats]:
+    """The cells of parts that are over at another level, and that level.
+
+    Regions are left out: what one of them has says nothing of its networks.
+    """
+    rows: list[int] = []
+    levels: list[float] = []
+    for (country, simulated), parts in sorted(settling.items()):
+        for part, level in sorted(parts.items()):
+            if part[0] and not part[2]:
+                cells = cells_of(layout, country, simulated, part)
+                rows.extend(cells.tolist())
+                levels.extend([level] * len(cells))
+    return np.array(rows, dtype=np.int64), np.array(levels)
