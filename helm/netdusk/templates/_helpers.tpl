@@ -81,6 +81,7 @@ annotations:
   "alerts" "netdusk.alerts.v1"
   "health" "netdusk.health.v1"
   "calendar" "netdusk.calendar.v1"
+  "annotations" "netdusk.annotations.v1"
   "checkpoints" "netdusk.checkpoints.v1"
   "world_checkpoints" "netdusk.world-checkpoints.v1"
   "rejected" "netdusk.rejected.v1"
