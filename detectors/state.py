@@ -1,14 +1,53 @@
-"""State as it is kept: versioned plain numbers (MessagePack), read back or refused."""
+"""State as it is kept, and its way forward: what a release has written restores in every later one.
+
+Four rules keep it so, and tests/contracts/ holds them:
+
+- What is kept has its *names* with it: structs by field, tables by column, codes by what they stand for, enums by
+  value. A reader passes over names that it does not know.
+- What is added has a default: the one that an older snapshot, which lacks it, is to have.
+- Where volume counts a struct may be an array (`array_like`), which is appended to only.
+- Whatever else changes (a name, a type, a meaning) raises the version of its kind in `VERSIONS`, and `UPGRADES` gets
+  the step from the version before. Steps work on plain dicts, so that they outlive the structs; none is ever removed.
+
+All kinds of state, versions and upgrades are here, those of other rooms too: by name, nothing of them is known.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+Plain = dict[str, Any]
+
+#: The version of each kind of state, as it is written now.
+VERSIONS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "bank": 4,  # all series of a partition
+        "assembler": 2,  # incidents in hand and past, of its countries
+        "outages": 2,  # incidents of the whole world
+        "country": 3,  # a partition of results: its open windows, with a bank and an assembler in it
+        "worldwide": 2,  # the partition of the health topic, with outages in it
+    }
+)
+
+
+class Upgrade(NamedTuple):
+    """A step from one version of a kind to the next."""
+
+    kind: str
+    version: int  # that it reads
+    step: Callable[[Plain], Plain]
+
+
+#: In the order in which they were needed. The first versions of which a step is kept are those of release 0.2.0.
+UPGRADES: Final[Sequence[Upgrade]] = ()
+
 
 class Versioned(Protocol):
-    """What is stored says first in which version."""
+    """What is stored says in which version."""
 
     version: int
 
@@ -16,38 +55,85 @@ class Versioned(Protocol):
 S = TypeVar("S", bound=Versioned)
 
 
-def read_stored(data: bytes, kind: type[S], version: int, what: str = "snapshot") -> S:
-    """Read what was stored. Raises ValueError on another version or a damaged text.
+def read_stored(data: bytes, shape: type[S], kind: str) -> S:
+    """Read what was stored, by whichever release: brought up to this version where it is older.
 
-    >>> class Stored(msgspec.Struct, array_like=True):
+    Raises ValueError where it is damaged, comes from a later release, or from one before 0.2.0.
+
+    >>> class Stored(msgspec.Struct):
     ...     version: int
-    ...     total: int
-    >>> read_stored(msgspec.msgpack.encode(Stored(1, 7)), Stored, 1).total
+    ...     now: int
+    ...     added_later: int = 7
+    >>> read_stored(msgspec.msgpack.encode({"version": 2, "now": 5}), Stored, "assembler").added_later
     7
-    >>> read_stored(msgspec.msgpack.encode(Stored(1, 7)), Stored, 2)
+    >>> read_stored(msgspec.msgpack.encode({"version": 9, "now": 5}), Stored, "assembler")
     Traceback (most recent call last):
-    ValueError: snapshot version 1 is unknown; this is version 2
-    >>> read_stored(msgspec.msgpack.encode([3, {"total": 7}]), Stored, 2)
-    Traceback (most recent call last):
-    ValueError: snapshot version 3 is unknown; this is version 2
+    ValueError: assembler snapshot version 9 was written by a later release; this one reads up to version 2
     """
+    current = VERSIONS[kind]
     try:
-        stored = msgspec.msgpack.decode(data, type=kind)
+        stored = msgspec.msgpack.decode(data, type=shape)
     except msgspec.DecodeError as error:
-        found = _version(data)
-        if found is None or found == version:
-            raise ValueError(f"damaged {what}: {error}") from error
+        damage = str(error)
     else:
-        found = stored.version
-        if found == version:
+        if stored.version == current:
             return stored
-    raise ValueError(f"{what} version {found} is unknown; this is version {version}")
-
-
-def _version(data: bytes) -> int | None:
-    """The version of what has another shape, or is damaged."""
+        damage = ""
+    plain = _plain(data, kind)
+    if plain["version"] == current:
+        raise ValueError(f"damaged {kind} snapshot: {damage}")
+    upgraded = upgrade(plain, kind)
     try:
-        found = msgspec.msgpack.decode(data, type=list[Any])
-    except msgspec.DecodeError:
-        return None
-    return found[0] if found and isinstance(found[0], int) else None
+        return msgspec.convert(upgraded, shape)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"damaged {kind} snapshot: {error}") from error
+
+
+def upgrade(
+    plain: Plain,
+    kind: str,
+    *,
+    versions: Mapping[str, int] = VERSIONS,
+    upgrades: Sequence[Upgrade] = UPGRADES,
+) -> Plain:
+    """State of a kind as this release writes it, from its plain form in an earlier version.
+
+    Raises ValueError where no steps lead here from there.
+
+    >>> steps = [Upgrade("bank", 4, lambda plain: {"window": plain["seconds"]})]
+    >>> upgrade({"version": 4, "seconds": 60}, "bank", versions={"bank": 5}, upgrades=steps)
+    {'window': 60, 'version': 5}
+    """
+    version, current = plain["version"], versions[kind]
+    if version > current:
+        raise ValueError(
+            f"{kind} snapshot version {version} was written by a later release; "
+            f"this one reads up to version {current}"
+        )
+    for step in upgrades:
+        if step.kind == kind and step.version == version:
+            version += 1
+            plain = {**step.step(plain), "version": version}
+    if version != current:
+        raise _too_old(kind)
+    return plain
+
+
+def _plain(data: bytes, kind: str) -> Plain:
+    """What was stored, as a dict. Raises ValueError."""
+    try:
+        plain = msgspec.msgpack.decode(data)
+    except (msgspec.DecodeError, ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"damaged {kind} snapshot: {error}") from error
+    if isinstance(plain, dict) and isinstance(plain.get("version"), int):
+        return plain
+    if isinstance(plain, list) and plain and isinstance(plain[0], int):
+        raise _too_old(kind)
+    raise ValueError(f"damaged {kind} snapshot: it does not say its version")
+
+
+def _too_old(kind: str) -> ValueError:
+    return ValueError(
+        f"{kind} snapshot was written by a release before 0.2.0, the first whose snapshots every later one reads; "
+        "docs/runbooks/WorkerStalled.md says how to begin anew"
+    )

@@ -34,19 +34,19 @@ from detectors.readings import Counts, Health, MonitorKey, Pulse, Reading, Serie
 from detectors.settings import DetectionSettings, TimeSettings
 from detectors.single.binomial import DAY, RATIO_MAX, RATIO_MIN
 from detectors.single.silence import OFTEN
-from detectors.state import read_stored
+from detectors.state import VERSIONS, read_stored
 
-SNAPSHOT_VERSION: Final = 3
 LENT_RESULTS: Final = 3.0  # of its own, that a network must have had before its country's usual counts for it
 _NOTHING: Final[Mapping[tuple[str, bool], Any]] = MappingProxyType({})
 MERGE_WINDOWS: Final = 16  # how many windows' outcomes are kept apart before they are summed
 
 
-class _BankState(msgspec.Struct, array_like=True):
+class BankState(msgspec.Struct):
+    """A bank as it is written; `tables` by their names, with their columns by theirs."""
+
     version: int
     window: int
     start: int
-    mechanisms: list[str]
     monitors: StoredLayout
     tables: dict[str, dict[str, StoredColumn]]
 
@@ -403,42 +403,34 @@ class Bank:
     def snapshot(self) -> bytes:
         """The whole state but for the outcomes not yet taken: versioned plain arrays (MessagePack)."""
         series = self.series
-        stored = _BankState(
-            SNAPSHOT_VERSION,
+        stored = BankState(
+            VERSIONS["bank"],
             series.window,
             series.start,
-            list(self.mechanisms),
             series.layout.store(),
             {name: table.store() for name, table in series.tables().items()},
         )
         return msgspec.msgpack.encode(stored)
 
     def restore(self, data: bytes) -> None:
-        """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        stored = read_stored(data, _BankState, SNAPSHOT_VERSION, "snapshot of the detectors")
-        for name, found, mine in (
-            ("window length", stored.window, self.time.window_seconds),
-            ("mechanisms", tuple(stored.mechanisms), self.mechanisms),
-        ):
-            if found != mine:
-                raise ValueError(
-                    f"snapshot of the detectors: its {name} is {found}, here it is {mine}; replay the log instead"
-                )
+        """Become what `snapshot` of this or an earlier release wrote. Raises ValueError, see `read_stored`."""
+        stored = read_stored(data, BankState, "bank")
+        if stored.window != self.time.window_seconds:
+            raise ValueError(
+                f"bank snapshot: its windows are {stored.window} s long, here {self.time.window_seconds} s; "
+                "replay the log instead"
+            )
         fresh = Bank(self.detection, self.time, self.mechanisms)
         fresh.series.take(Layout.load(stored.monitors))
         fresh._name()
-        tables = fresh.series.tables()
-        if set(tables) != set(stored.tables):
-            raise ValueError(
-                f"snapshot of the detectors: tables {sorted(stored.tables)}, not {sorted(tables)}"
-            )
-        for name, table in tables.items():
-            size = table.size
-            table.load(stored.tables[name])
-            if table.size != size:
-                raise ValueError(
-                    f"snapshot of the detectors: {name} has {table.size} series, its monitors {size}"
-                )
+        for name, table in fresh.series.tables().items():
+            if name in stored.tables:  # else it was added since: it begins knowing nothing
+                size = table.size
+                table.load(stored.tables[name])
+                if table.size != size:
+                    raise ValueError(
+                        f"bank snapshot: {name} has {table.size} series, its monitors make {size}"
+                    )
         fresh.series.start = stored.start
         fresh.series.settle()
         self.series, self._names, self._outcomes = fresh.series, fresh._names, []

@@ -45,11 +45,11 @@ class _Objects:
         plain = [[series, to_plain(detector)] for series, detector in sorted(self.held.items())]
         return StoredColumn(self.path, [len(plain)], msgspec.msgpack.encode(plain))
 
-    def load(self, stored: StoredColumn) -> None:
-        if stored.dtype != self.path:
-            raise ValueError(
-                f"the snapshot holds {stored.dtype}, the settings name {self.path}; replay the log"
-            )
+    def load(self, stored: StoredColumn | None) -> None:
+        """Go on with what was stored; where that is of another detector, or none, begin knowing nothing."""
+        if stored is None or stored.dtype != self.path:
+            self.held = {}
+            return
         try:
             plain = msgspec.msgpack.decode(stored.data)
         except msgspec.DecodeError as error:
@@ -75,10 +75,8 @@ class ChosenSlowdown(SlowdownColumns):
 
     def load(self, stored: Mapping[str, StoredColumn]) -> None:
         """Become what `store` gave."""
-        if _KEY not in stored:
-            raise ValueError(f"the snapshot holds no {self._objects.path}; replay the log instead")
         super().load({name: column for name, column in stored.items() if name != _KEY})
-        self._objects.load(stored[_KEY])
+        self._objects.load(stored.get(_KEY))
 
     def _weigh(self, start: int, rows: Ints, excess: Floats, spread: Floats) -> None:
         alarm, close = self.rules.settings.alarm_slowness, self.rules.settings.close_nats
@@ -112,10 +110,8 @@ class ChosenSilence(SilenceColumns):
 
     def load(self, stored: Mapping[str, StoredColumn]) -> None:
         """Become what `store` gave."""
-        if _KEY not in stored:
-            raise ValueError(f"the snapshot holds no {self._objects.path}; replay the log instead")
         super().load({name: column for name, column in stored.items() if name != _KEY})
-        self._objects.load(stored[_KEY])
+        self._objects.load(stored.get(_KEY))
 
     def _judge(self, start: int, n: Floats, own: Floats) -> Floats:
         """Scores of the chosen detector: of networks that send less than half of the usual, else 0."""

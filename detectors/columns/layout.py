@@ -94,7 +94,7 @@ class Pairs:
         return np.where(self._ascending[place] == key, self._order[place].astype(np.int64), -1)
 
 
-class StoredLayout(msgspec.Struct, array_like=True):
+class StoredLayout(msgspec.Struct):
     """All monitors as they are written: names once, and columns of their numbers."""
 
     groups: list[tuple[str, str, bool]]
@@ -321,14 +321,13 @@ class Layout:
     def load(cls, stored: StoredLayout) -> Layout:
         """What `store` gave. Raises ValueError where that is damaged."""
         made = cls()
-        columns = dict(stored.monitors)
-        if "group" in columns and "target" not in columns:  # written before targets were told apart
-            columns["target"] = store_column(np.zeros(columns["group"].shape, dtype=np.uint32))
-        if set(columns) != set(_MONITOR_COLUMNS):
-            raise ValueError(f"monitors: columns {sorted(stored.monitors)}, not {sorted(_MONITOR_COLUMNS)}")
-        shape = columns["group"].shape
+        if "group" not in stored.monitors:
+            raise ValueError("monitors: the column of their groups is missing")
+        shape = stored.monitors["group"].shape
         group, asn, region, vantage, target = (
-            load_column(columns[name], np.uint32, shape, f"monitors.{name}").astype(np.int64)
+            load_column(stored.monitors[name], np.uint32, shape, f"monitors.{name}").astype(np.int64)
+            if name in stored.monitors
+            else np.zeros(shape, dtype=np.int64)  # a column added since: number 0 for all
             for name in _MONITOR_COLUMNS
         )
         made.groups.numbers(stored.groups)

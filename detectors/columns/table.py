@@ -73,18 +73,24 @@ class Table:
         return {name: store_column(getattr(self, name)) for name in self.fields}
 
     def load(self, stored: Mapping[str, StoredColumn]) -> None:
-        """Become what `store` gave. Raises ValueError where the columns are not this table's."""
-        if set(stored) != set(self.fields):
-            raise ValueError(
-                f"{type(self).__name__}: the snapshot's columns {sorted(stored)} are not {sorted(self.fields)}"
-            )
-        sizes = {column.shape[-1] for column in stored.values()}
+        """Become what `store` of this or an earlier release gave.
+
+        A column that is absent was added since, and has its first value everywhere; one that is unknown is let go.
+        Raises ValueError where a column is damaged, or of another type.
+        """
+        known = {name: column for name, column in stored.items() if name in self.fields}
+        if not all(column.shape for column in known.values()):
+            raise ValueError(f"{type(self).__name__}: a column without a length")
+        sizes = {column.shape[-1] for column in known.values()}
         if len(sizes) > 1:
             raise ValueError(f"{type(self).__name__}: columns of unequal length {sorted(sizes)}")
         size = sizes.pop() if sizes else 0
         for name, spec in self.fields.items():
             shape = [spec.rows, size] if spec.rows else [size]
-            column = load_column(stored[name], spec.dtype, shape, f"{type(self).__name__}.{name}")
+            if name in known:
+                column = load_column(known[name], spec.dtype, shape, f"{type(self).__name__}.{name}")
+            else:
+                column = np.full(shape, spec.fill, dtype=spec.dtype)
             self._room[name] = column
             setattr(self, name, column)
         self.size = size
@@ -105,7 +111,7 @@ class Seasonal(Table):
         return {**super().store(), "now": store_column(np.array([self.now]))}
 
     def load(self, stored: Mapping[str, StoredColumn]) -> None:
-        """Become what `store` gave. Raises ValueError where the columns are not this table's."""
+        """Become what `store` of this or an earlier release gave. Raises ValueError where a column is damaged."""
         if "now" not in stored:
             raise ValueError(
                 f"{type(self).__name__}: the snapshot does not say which part of the day is in use"

@@ -27,9 +27,8 @@ from detectors.incidents.telling import keep_open, snapshot_of
 from detectors.incidents.votes import Part, Vote, vote
 from detectors.readings import CountryReading, PartKey, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
-from detectors.state import read_stored
+from detectors.state import VERSIONS, read_stored
 
-SNAPSHOT_VERSION: Final = 1
 PAST_MAX: Final = 256  # a country: one a night for the days that are remembered, and room for more
 CALENDAR_MAX: Final = 512  # a country
 DOUBT_WINDOWS: Final = 2
@@ -46,7 +45,7 @@ _AGREEING: Final = 0.25  # share of the networks that make an onset
 CountryKey = tuple[str, bool]
 
 
-class _CountryCases(msgspec.Struct, array_like=True):
+class _CountryCases(msgspec.Struct):
     """What is remembered of one country, real or simulated."""
 
     cases: list[Case] = []
@@ -58,7 +57,9 @@ class _CountryCases(msgspec.Struct, array_like=True):
     doubts: dict[tuple[str, str], int] = {}  # (platform, region): windows in a row in which it seemed to lag
 
 
-class _AssemblerState(msgspec.Struct, array_like=True):
+class AssemblerState(msgspec.Struct):
+    """An assembler as it is written."""
+
     version: int
     now: int
     countries: list[tuple[str, bool, _CountryCases]]
@@ -392,8 +393,8 @@ class Assembler:
 
     def snapshot(self) -> bytes:
         """The whole state, as versioned plain numbers (MessagePack)."""
-        stored = _AssemblerState(
-            SNAPSHOT_VERSION,
+        stored = AssemblerState(
+            VERSIONS["assembler"],
             self._now,
             [(*place, held) for place, held in sorted(self._countries.items())],
             [event for _, event in sorted(self._calendar.items())],
@@ -402,8 +403,8 @@ class Assembler:
         return msgspec.msgpack.encode(stored)
 
     def restore(self, data: bytes) -> None:
-        """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        stored = read_stored(data, _AssemblerState, SNAPSHOT_VERSION, "assembler snapshot")
+        """Become what `snapshot` of this or an earlier release wrote. Raises ValueError, see `read_stored`."""
+        stored = read_stored(data, AssemblerState, "assembler")
         self._now = stored.now
         self._countries = {(country, simulated): held for country, simulated, held in stored.countries}
         self._calendar = {event.id: event for event in stored.calendar}

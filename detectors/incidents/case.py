@@ -43,8 +43,8 @@ _SLOW_WEIGHT: Final = 0.5
 THROTTLED: Final = "http.throttled"
 
 
-class Case(msgspec.Struct, array_like=True):
-    """One incident in hand. Plain numbers: this is also how it is stored."""
+class Case(msgspec.Struct):
+    """One incident in hand. This is also how it is stored, by the names of its fields (`detectors/state.py`)."""
 
     id: str
     kind: Kind

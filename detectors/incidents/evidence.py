@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import median
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from detectors.incidents.case import Case
 from detectors.incidents.causes import networks_in
@@ -32,8 +34,8 @@ _TOGETHER_SECONDS: Final = 180  # three windows: as close as detectors of one wi
 _MOST: Final = 0.8
 
 
-class PastIncident(NamedTuple):
-    """An incident that is over, as much as later ones need of it."""
+class PastIncident(msgspec.Struct, frozen=True):
+    """An incident that is over, as much as later ones need of it. This is also how it is stored."""
 
     id: str
     kind: str

@@ -39,7 +39,7 @@ _RATIO_MAX: Final = 0.95  # what is back may still fail now and then: one failur
 _FALL_MIN: Final = 0.05
 
 
-class Loss(msgspec.Struct, array_like=True):
+class Loss(msgspec.Struct):
     """One part, from its loss on.
 
     `low` is its worst reachability; `wellness` the evidence that it is back rather than still lost; `good` the

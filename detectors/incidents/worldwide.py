@@ -22,9 +22,8 @@ from detectors.incidents.telling import keep_open
 from detectors.incidents.votes import Vote
 from detectors.readings import Health, Opinion, Reading
 from detectors.settings import IncidentSettings, TimeSettings
-from detectors.state import read_stored
+from detectors.state import VERSIONS, read_stored
 
-SNAPSHOT_VERSION: Final = 1
 PAST_MAX: Final = 256
 _DAY: Final = 86_400
 _FADE: Final = 0.93
@@ -66,7 +65,7 @@ class _Fall(NamedTuple):
     bad: float
 
 
-class _Outage(msgspec.Struct, array_like=True):
+class _Outage(msgspec.Struct):
     id: str
     simulated: bool
     onset: int
@@ -112,11 +111,28 @@ class _CountryHealth(NamedTuple):
 CountryHealths = dict[tuple[str, str], _CountryHealth]
 
 
-class _WorldState(msgspec.Struct, array_like=True):
+class _StoredFall(msgspec.Struct):
+    platform: str
+    country: str
+    simulated: bool
+    since: int
+    good: float
+    bad: float
+
+
+class _PastOutage(msgspec.Struct):
+    id: str
+    platforms: list[str]
+    onset: int
+
+
+class OutagesState(msgspec.Struct):
+    """A `WorldAssembler` as it is written."""
+
     version: int
-    since: list[tuple[str, str, bool, int, float, float]]
+    since: list[_StoredFall]
     outages: list[_Outage]
-    past: list[tuple[str, list[str], int]]
+    past: list[_PastOutage]
     open: list[Snapshot]
 
 
@@ -140,7 +156,7 @@ class WorldAssembler:
             Key, _Fall
         ] = {}  # countries that have lost a platform, before it is anybody's outage
         self._outages: list[_Outage] = []
-        self._past: list[tuple[str, list[str], int]] = []
+        self._past: list[_PastOutage] = []
         self._open: dict[str, Snapshot] = {}
 
     @property
@@ -299,9 +315,9 @@ class WorldAssembler:
         outage.onset = _onset(outage, self.window_seconds)
         horizon = outage.onset - self.settings.previous_days * _DAY
         outage.previous = [
-            name
-            for name, platforms, onset in self._past
-            if onset >= horizon and not set(platforms).isdisjoint(outage.platforms)
+            past.id
+            for past in self._past
+            if past.onset >= horizon and not set(past.platforms).isdisjoint(outage.platforms)
         ]
         marks = [*outage.platforms, "simulated" if outage.simulated else ""]
         outage.id = incident_id(Kind.GLOBAL, None, start, self.version, *marks)
@@ -377,18 +393,18 @@ class WorldAssembler:
             over = outage.resolved is not None and now - outage.resolved > self.settings.merge_seconds
             if outage.phase is Phase.RESOLVED and over:
                 outage.phase = move(outage.phase, Trigger.EXPIRED).phase
-                self._past.append((outage.id, outage.platforms, outage.onset))
+                self._past.append(_PastOutage(outage.id, outage.platforms, outage.onset))
         self._outages = [outage for outage in self._outages if outage.phase is not Phase.GONE]
         horizon = now - self.settings.previous_days * _DAY
-        self._past = [past for past in self._past if past[2] >= horizon][-PAST_MAX:]
+        self._past = [past for past in self._past if past.onset >= horizon][-PAST_MAX:]
 
     # keeping
 
     def snapshot(self) -> bytes:
         """The whole state, as versioned plain numbers (MessagePack)."""
-        stored = _WorldState(
-            SNAPSHOT_VERSION,
-            [(*key, *fall) for key, fall in sorted(self._since.items())],
+        stored = OutagesState(
+            VERSIONS["outages"],
+            [_StoredFall(*key, *fall) for key, fall in sorted(self._since.items())],
             self._outages,
             self._past,
             [snapshot for _, snapshot in sorted(self._open.items())],
@@ -396,9 +412,12 @@ class WorldAssembler:
         return msgspec.msgpack.encode(stored)
 
     def restore(self, data: bytes) -> None:
-        """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        stored = read_stored(data, _WorldState, SNAPSHOT_VERSION, "world snapshot")
-        self._since = {(row[0], row[1], row[2]): _Fall(*row[3:]) for row in stored.since}
+        """Become what `snapshot` of this or an earlier release wrote. Raises ValueError, see `read_stored`."""
+        stored = read_stored(data, OutagesState, "outages")
+        self._since = {
+            (fall.platform, fall.country, fall.simulated): _Fall(fall.since, fall.good, fall.bad)
+            for fall in stored.since
+        }
         self._outages, self._past = stored.outages, stored.past
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
 

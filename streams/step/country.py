@@ -20,16 +20,26 @@ from detectors.columns.bank import Bank
 from detectors.incidents.assembler import Assembler
 from detectors.incidents.worldwide import NO_SIGNS, signs_of
 from detectors.readings import Counts, Pulse, Reading, Scheduled, SeriesGauge
-from detectors.state import read_stored
+from detectors.state import VERSIONS, read_stored
 from producers.records import Decoded, Malformed, Reason
 from streams.engine.metrics import ProbeCount
 from streams.incidents import DETECTOR_VERSION, to_record
 from streams.machine import Chunk, Message, Note, Outbox, Stretch, rejection
 from streams.records import CalendarEvent, HealthRecord, Incident, encode
 from streams.settings import Settings, fingerprint
-from streams.step.rows import MECHANISMS, OF_RESULTS, Block, Refusal, RowReader, Rows, joined, refusal
+from streams.step.rows import (
+    MECHANISMS,
+    OF_RESULTS,
+    Block,
+    Refusal,
+    RowReader,
+    Rows,
+    joined,
+    names_of,
+    refusal,
+    renumbered,
+)
 
-SNAPSHOT_VERSION: Final = 2
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -79,22 +89,29 @@ class _OpenWindow:
         return self.parts[0]
 
 
-_COUNT_TYPES: Final = (np.int32, np.bool_, np.int16, np.int8, np.float32, np.float32)
+#: What an open window has of each result, as `Counts` has it.
+_OF_WINDOW: Final = tuple(name for name in OF_RESULTS if name != "time_ms")
+_COUNT_TYPES: Final = tuple(OF_RESULTS[name].dtype for name in _OF_WINDOW)
 
 
-class _StoredWindow(msgspec.Struct, array_like=True):
+class StoredWindow(msgspec.Struct):
+    """An open window as it is written: columns by name."""
+
     index: int
     ids: list[str]
-    columns: list[bytes]
+    columns: dict[str, bytes]
 
 
-class _CountryState(msgspec.Struct, array_like=True):
+class CountryState(msgspec.Struct):
+    """A `CountryMachine` as it is written; `mechanisms` are the names of the codes in its windows."""
+
     version: int
     clock_ms: int | None
     cursor: int | None
     next_offset: int
-    totals: list[int]
-    windows: list[_StoredWindow]
+    totals: Totals
+    mechanisms: dict[int, str]
+    windows: list[StoredWindow]
     bank: bytes
     assembler: bytes
 
@@ -160,8 +177,8 @@ class _ChunkReading:
             notes=notes,
             kept=self.kept,
             **{
-                name: joined([getattr(block, name) for block in blocks], kind)
-                for name, kind in OF_RESULTS.items()
+                name: joined([getattr(block, name) for block in blocks], column.dtype)
+                for name, column in OF_RESULTS.items()
             },
         )
 
@@ -282,7 +299,7 @@ class CountryMachine:
             outbox.late = int(late.sum())
             outbox.rejected += int(future.sum())
         window = rows.time_ms // self._window_ms
-        columns = (rows.monitor, rows.ok, rows.mechanism, rows.control, rows.ttfb_ms, rows.throughput)
+        columns = tuple(getattr(rows, name) for name in _OF_WINDOW)
         for index in np.unique(window[good]).tolist():
             chosen = np.flatnonzero(good & (window == index))
             ids = [rows.ids[i] for i in chosen.tolist()] if len(chosen) < len(rows.ids) else rows.ids
@@ -377,17 +394,23 @@ class CountryMachine:
 
     def snapshot(self) -> bytes:
         """The whole state, as versioned plain numbers (MessagePack)."""
-        windows = [
-            _StoredWindow(index, sorted(held.ids), [column.tobytes() for column in held.columns()])
-            for index, held in sorted(self._open.items())
-        ]
-        totals = self.totals
-        stored = _CountryState(
-            SNAPSHOT_VERSION,
+        windows: list[StoredWindow] = []
+        mechanisms: dict[int, str] = {}
+        for index, window in sorted(self._open.items()):
+            columns = dict(zip(_OF_WINDOW, window.columns(), strict=True))
+            mechanisms |= names_of(columns["mechanism"])
+            windows.append(
+                StoredWindow(
+                    index, sorted(window.ids), {name: column.tobytes() for name, column in columns.items()}
+                )
+            )
+        stored = CountryState(
+            VERSIONS["country"],
             self.clock_ms,
             self._cursor,
             self.next_offset,
-            [totals.applied, totals.late, totals.duplicate, totals.rejected, totals.ticks],
+            self.totals,
+            mechanisms,
             windows,
             self._bank.snapshot(),
             self._assembler.snapshot(),
@@ -395,19 +418,18 @@ class CountryMachine:
         return msgspec.msgpack.encode(stored)
 
     def restore(self, data: bytes) -> None:
-        """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        stored = read_stored(data, _CountryState, SNAPSHOT_VERSION)
+        """Become what `snapshot` of this or an earlier release wrote. Raises ValueError, see `read_stored`."""
+        stored = read_stored(data, CountryState, "country")
         self.clock_ms, self._cursor, self.next_offset = stored.clock_ms, stored.cursor, stored.next_offset
-        self.totals = Totals(*stored.totals)
+        self.totals = stored.totals
         self._open = {}
         for kept in stored.windows:
-            held = self._open[kept.index] = _OpenWindow()
-            held.ids = set(kept.ids)
-            held.parts = [
-                tuple(
-                    np.frombuffer(raw, dtype) for raw, dtype in zip(kept.columns, _COUNT_TYPES, strict=True)
-                )
-            ]
+            window = self._open[kept.index] = _OpenWindow()
+            window.ids = set(kept.ids)
+            results = len(kept.columns.get("ok", b""))
+            columns = {name: OF_RESULTS[name].read(kept.columns.get(name), results) for name in _OF_WINDOW}
+            columns["mechanism"] = renumbered(columns["mechanism"], stored.mechanisms)
+            window.parts = [tuple(columns.values())]
         self._bank = Bank(self.settings.detection, self.settings.time, MECHANISMS)
         self._bank.restore(stored.bank)
         self._columns = RowReader()

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from itertools import repeat
+from itertools import repeat, zip_longest
 from sys import intern
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -47,7 +47,8 @@ def _name(stage: Stage | None, failure: Failure) -> str:
     return f"{stage or 'unknown'}.{failure}"
 
 
-#: Every way to fail, `stage.failure`; code 0 is success. The order is part of the snapshots' version.
+#: Every way to fail, `stage.failure`; code 0 is success. What is kept has the names of its codes with it, so that one
+#: more failure may come in anywhere.
 MECHANISMS: Final = ("ok", *(_name(stage, failure) for stage in _STAGES for failure in _FAILURES))
 _CODE: Final[dict[tuple[Stage | None, Failure | None], int]] = {
     (stage, failure): 1 + i * len(_FAILURES) + j
@@ -55,6 +56,7 @@ _CODE: Final[dict[tuple[Stage | None, Failure | None], int]] = {
     for j, failure in enumerate(_FAILURES)
 }
 _CODE.update({(stage, None): _CODE[stage, Failure.UNKNOWN_FAILURE] for stage in _STAGES})
+_NUMBER: Final = {name: code for code, name in enumerate(MECHANISMS)}
 _WRITTEN_CODE: Final = {
     b"%s\0%s\0" % ((stage or "").encode(), (failure or "").encode()): code
     for (stage, failure), code in _CODE.items()
@@ -115,8 +117,8 @@ class Rows:
 
     def encode(self) -> bytes:
         """Write for the redo log (MessagePack; little-endian columns)."""
-        columns = [np.ascontiguousarray(getattr(self, name)).tobytes() for name in _COLUMNS]
-        stored = _StoredRows(
+        columns = [column.write(getattr(self, name)) for name, column in LOGGED.items()]
+        stored = StoredRows(
             self.size,
             self.next_offset,
             columns,
@@ -124,17 +126,19 @@ class Rows:
             self.new_monitors,
             len(self.refusals),
             self.notes,
+            names_of(self.mechanism),
         )
         return msgspec.msgpack.encode(stored)
 
     @classmethod
     def decode(cls, data: bytes) -> Rows:
         """Read what `encode` wrote. Raises ValueError where it is something else."""
-        stored = msgspec.msgpack.decode(data, type=_StoredRows)
+        stored = msgspec.msgpack.decode(data, type=StoredRows)
         columns: dict[str, Any] = {
-            name: np.frombuffer(raw, dtype=kind)
-            for (name, kind), raw in zip(_COLUMNS.items(), stored.columns, strict=True)
+            name: column.read(raw, len(stored.ids))
+            for (name, column), raw in zip_longest(LOGGED.items(), stored.columns[: len(LOGGED)])
         }
+        columns["mechanism"] = renumbered(columns["mechanism"], stored.mechanisms)
         gone = [Refusal(-1, Reason.INVALID, "")] * stored.refused
         return cls(
             size=stored.size,
@@ -147,25 +151,51 @@ class Rows:
         )
 
 
+class Column(NamedTuple):
+    """How a column is written. One that was added later has a `fill`: what each result has in a log from before."""
+
+    dtype: type[np.generic]
+    fill: float | None = None
+
+    def write(self, values: NDArray[Any]) -> bytes:
+        """Little-endian bytes; none where all of it is the fill."""
+        if self.fill is not None and (values == self.fill).all():
+            return b""
+        return np.ascontiguousarray(values).tobytes()
+
+    def read(self, raw: bytes | None, results: int) -> NDArray[Any]:
+        """What `write` wrote; None, and nothing, is the fill for each of so many results. Raises ValueError."""
+        if self.fill is not None and not raw:
+            return np.full(results, self.fill, dtype=self.dtype)
+        if raw is None:
+            raise ValueError("a column is missing")
+        return np.frombuffer(raw, dtype=self.dtype)
+
+
 #: What a block and a chunk have of each result, by the names of their columns.
-OF_RESULTS: Final[dict[str, Any]] = {
-    "time_ms": np.int64,
-    "monitor": np.int32,
-    "ok": np.bool_,
-    "mechanism": np.int16,
-    "control": np.int8,
-    "ttfb_ms": np.float32,
-    "throughput": np.float32,
+OF_RESULTS: Final = {
+    "time_ms": Column(np.int64),
+    "monitor": Column(np.int32),
+    "ok": Column(np.bool_),
+    "mechanism": Column(np.int16),
+    "control": Column(np.int8),
+    "ttfb_ms": Column(np.float32),
+    "throughput": Column(np.float32),
 }
-_COLUMNS: Final[dict[str, Any]] = {
-    "place": np.int32,
-    **OF_RESULTS,
-    "reading_place": np.int32,
-    "reading_ms": np.int64,
+#: The columns in the order in which the redo log has them. It is appended to only: a column that is added to
+#: OF_RESULTS has a fill, and comes last here.
+LOGGED: Final = {
+    "place": Column(np.int32),
+    **{name: column for name, column in OF_RESULTS.items() if column.fill is None},
+    "reading_place": Column(np.int32),
+    "reading_ms": Column(np.int64),
+    **{name: column for name, column in OF_RESULTS.items() if column.fill is not None},
 }
 
 
-class _StoredRows(msgspec.Struct, array_like=True):
+class StoredRows(msgspec.Struct, array_like=True):
+    """A chunk as the redo log has it: appended to only, with defaults. `mechanisms` names the codes that are in it."""
+
     size: int
     next_offset: int
     columns: list[bytes]
@@ -173,6 +203,31 @@ class _StoredRows(msgspec.Struct, array_like=True):
     new_monitors: list[MonitorKey]
     refused: int
     notes: list[Note]
+    mechanisms: dict[int, str] = {}
+
+
+def names_of(codes: NDArray[Any]) -> dict[int, str]:
+    """The names of the mechanisms that these codes stand for, success apart."""
+    used = np.flatnonzero(np.bincount(codes))
+    return {code: MECHANISMS[code] for code in used.tolist() if code}
+
+
+def renumbered(codes: NDArray[Any], names: Mapping[int, str]) -> NDArray[Any]:
+    """The codes that this release has for the mechanisms of which `names` are the names.
+
+    What it has no word for any more is an unknown failure.
+    """
+    changed = {
+        code: _NUMBER.get(name, _CODE[None, None])
+        for code, name in names.items()
+        if _NUMBER.get(name) != code
+    }
+    if not changed:
+        return codes
+    now = np.arange(1 + max(int(codes.max(initial=0)), *changed), dtype=np.int16)
+    now[list(changed)] = list(changed.values())
+    renamed: NDArray[Any] = now[codes]
+    return renamed
 
 
 @dataclass(slots=True)

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 import numpy as np
 
 from detectors.incidents.worldwide import Key, Signs, WorldAssembler, signs_of
 from detectors.readings import Health, Reading, SeriesGauge
-from detectors.state import read_stored
+from detectors.state import VERSIONS, read_stored
 from streams.incidents import DETECTOR_VERSION, to_record
 from streams.machine import Message, Outbox, Stretch, rejection
 from streams.records import HealthRecord, Incident, decode, encode
 from streams.settings import Settings, fingerprint
-
-SNAPSHOT_VERSION: Final = 1
 
 
 class WorldStep:
@@ -39,7 +36,7 @@ class WorldStep:
 
 
 class _HealthRow(msgspec.Struct, frozen=True, array_like=True):
-    """A health record as the redo log keeps it."""
+    """A health record as the redo log keeps it: appended to only, with defaults."""
 
     start: int
     platform: str
@@ -74,10 +71,21 @@ class Records:
 
     def encode(self) -> bytes:
         """Write for the redo log."""
-        return msgspec.msgpack.encode((self.next_offset, self.size, self.refused, self.rows))
+        return msgspec.msgpack.encode(StoredRecords(self.next_offset, self.size, self.refused, self.rows))
 
 
-class _WorldStepState(msgspec.Struct, array_like=True):
+class StoredRecords(msgspec.Struct, array_like=True):
+    """A chunk of health records as the redo log has it: appended to only, with defaults."""
+
+    next_offset: int
+    size: int
+    refused: int
+    rows: list[_HealthRow]
+
+
+class WorldwideState(msgspec.Struct):
+    """A `WorldMachine` as it is written."""
+
     version: int
     next_offset: int
     newest: int | None
@@ -173,18 +181,16 @@ class WorldMachine:
 
     def decode_batch(self, data: bytes) -> Records:
         """Read what `Records.encode` wrote."""
-        following, size, refused, rows = msgspec.msgpack.decode(
-            data, type=tuple[int, int, int, list[_HealthRow]]
-        )
-        return Records(rows, following, size, refused)
+        stored = msgspec.msgpack.decode(data, type=StoredRecords)
+        return Records(stored.rows, stored.next_offset, stored.size, stored.refused)
 
     def snapshot(self) -> bytes:
         """The whole state, versioned."""
         windows = [
             (start, [rows[key] for key in sorted(rows)]) for start, rows in sorted(self._windows.items())
         ]
-        stored = _WorldStepState(
-            SNAPSHOT_VERSION,
+        stored = WorldwideState(
+            VERSIONS["worldwide"],
             self.next_offset,
             self._newest,
             self._weighed,
@@ -195,8 +201,8 @@ class WorldMachine:
         return msgspec.msgpack.encode(stored)
 
     def restore(self, data: bytes) -> None:
-        """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
-        stored = read_stored(data, _WorldStepState, SNAPSHOT_VERSION)
+        """Become what `snapshot` of this or an earlier release wrote. Raises ValueError, see `read_stored`."""
+        stored = read_stored(data, WorldwideState, "worldwide")
         self.next_offset, self._newest, self._weighed = stored.next_offset, stored.newest, stored.weighed
         self.late = stored.late
         self._windows = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,8 +16,18 @@ from hypothesis import strategies as st
 from producers.records import ProbeResult, Reason, Timings, decode, encode
 from streams.machine import Chunk
 from streams.settings import Settings
+from streams.step import rows as rows_module
 from streams.step.country import CountryMachine
-from streams.step.rows import fields, measures, times, written_times
+from streams.step.rows import (
+    MECHANISMS,
+    Column,
+    fields,
+    measures,
+    names_of,
+    renumbered,
+    times,
+    written_times,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -160,3 +171,39 @@ def test_what_was_not_measured_is_no_number() -> None:
     assert ttfb[1:].tolist() == [30.0] * 5
     assert np.isnan(throughput[:5]).all()
     assert throughput[5] == 100_000.0
+
+
+def with_other_failures(monkeypatch: pytest.MonkeyPatch, names: Sequence[str]) -> None:
+    """As a release that has these mechanisms, in this order, would have it."""
+    monkeypatch.setattr(rows_module, "MECHANISMS", tuple(names))
+    monkeypatch.setattr(rows_module, "_NUMBER", {name: code for code, name in enumerate(names)})
+
+
+def test_codes_are_written_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    some = ["ok", MECHANISMS[-1], MECHANISMS[5], "ok"]
+    codes = np.array([MECHANISMS.index(name) for name in some], dtype=np.int16)
+    names = names_of(codes)
+    assert sorted(names.values()) == sorted(set(some) - {"ok"})
+    later = ["ok", "dns.new_failure", *reversed(MECHANISMS[1:])]
+    with_other_failures(monkeypatch, later)
+    now = renumbered(codes, names)
+    assert [later[code] for code in now.tolist()] == some
+    assert now.dtype == np.int16
+    assert len(renumbered(codes[:0], {})) == 0
+
+
+def test_a_failure_that_is_no_more_is_unknown() -> None:
+    codes = np.array([0, 700, 3], dtype=np.int16)
+    now = renumbered(codes, {700: "tls.gone_since", 3: MECHANISMS[3]})
+    assert [MECHANISMS[code] for code in now.tolist()] == ["ok", "unknown.unknown_failure", MECHANISMS[3]]
+
+
+def test_a_column_of_a_later_release_is_filled_in_an_older_log() -> None:
+    column = Column(np.int32, fill=1)
+    assert column.read(None, 3).tolist() == [1, 1, 1]
+    assert column.write(np.ones(3, dtype=np.int32)) == b""
+    assert column.read(column.write(np.ones(3, dtype=np.int32)), 3).tolist() == [1, 1, 1]
+    some = np.array([1, 5], dtype=np.int32)
+    assert column.read(column.write(some), 2).tolist() == [1, 5]
+    with pytest.raises(ValueError, match="missing"):
+        Column(np.int32).read(None, 3)
