@@ -63,10 +63,20 @@ CHANNELS: Final = (
 )
 
 
+#: Where a result has to lie: without it, a country is judged in halves.
+PARTITIONER: Final = (
+    "Every record of a country lies in the partition that Kafka's default partitioner (murmur2) chooses for its key. "
+    "With librdkafka, set partitioner=murmur2_random; its own default (CRC32) is refused as wrong_partition."
+)
+
+
 def json_schema(name: str) -> dict[str, Any]:
     """JSON Schema (2020-12) of a record, self-contained."""
     schema = msgspec.json.schema(RECORDS[name])
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **schema}
+    start = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name}
+    if name == PROBE_SCHEMA:
+        start["description"] = f"Keyed by country. {PARTITIONER}"
+    return {**start, **schema}
 
 
 def asyncapi() -> dict[str, Any]:
@@ -88,7 +98,7 @@ def asyncapi() -> dict[str, Any]:
             "title": summary,
             "messages": {_key(name): {"$ref": f"#/components/messages/{_key(name)}"} for name in names},
             "bindings": {"kafka": {"topic": topic, "bindingVersion": "0.5.0"}},
-            "description": f"Keyed by {keyed_by}.",
+            "description": f"Keyed by {keyed_by}.{f' {PARTITIONER}' if topic == _topics.probes else ''}",
         }
         operations[f"{action}-{channel}"] = {
             "action": action,

@@ -30,21 +30,22 @@ def topics(
 ) -> None:
     """Make the topics that are missing, and compare the others with the settings.
 
-    A topic that differs is never changed: partitions and retention are the operator's to move. Exit code 1 says that
-    something is missing or differs, 2 that no broker answers.
+    A topic that differs is not changed: it is said, with the command that changes it. Only a checkpoints topic is
+    widened, to as many partitions as the topic whose checkpoints it keeps. Exit code 1 says that something is missing
+    or differs, 2 that no broker answers.
     """
     settings = with_bootstrap(load(config), bootstrap)
     try:
-        findings = asyncio.run(ensure(settings, create=not check))
+        states = asyncio.run(ensure(settings, create=not check))
     except (KafkaError, OSError) as error:
         raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
     if as_json:
-        for finding in findings:
-            typer.echo(orjson.dumps(asdict(finding)).decode())
+        for state in states:
+            typer.echo(orjson.dumps(asdict(state)).decode())
     else:
         table = Table("topic", "partitions", "state", box=None, pad_edge=False)
-        for finding in findings:
-            state = f"{finding.state}: {finding.detail}" if finding.detail else finding.state
-            table.add_row(finding.topic.name, str(finding.topic.partitions), state)
-        Console().print(table)
-    raise typer.Exit(1 if any(finding.state in ("missing", "differs") for finding in findings) else 0)
+        for state in states:
+            words = f"{state.state}: {state.detail}" if state.detail else state.state
+            table.add_row(state.topic.name, str(state.partitions or state.topic.partitions), words)
+        Console(markup=False).print(table)
+    raise typer.Exit(1 if any(state.state in ("missing", "differs") for state in states) else 0)

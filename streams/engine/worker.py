@@ -44,7 +44,7 @@ from streams.engine.web import Answers, WebServer
 from streams.kafka.client import TopicReader, connect, disconnect, wait_for_broker
 from streams.kafka.notes import Notes
 from streams.kafka.options import faust_options
-from streams.kafka.topics import split_world
+from streams.kafka.topics import refusals, split_world
 from streams.machine import Note, TakesNotes
 from streams.settings import Settings
 from streams.step.rows import compiled
@@ -58,6 +58,7 @@ _CLOSE_SECONDS: Final = 3.0
 _RESTORES_AT_ONCE: Final = 4
 _NOTES_SECONDS: Final = 2.0
 _CLOCK_SECONDS: Final = 15.0
+_TOPICS_SECONDS: Final = 2.0
 _WATCH_SECONDS: Final = 5.0
 _LEAVE_SECONDS: Final = 9.0
 _COLLECT: Final = (100_000, 20, 20)  # Python's own: 700, 10, 10
@@ -282,11 +283,17 @@ class Worker:
 
     async def _wait_for_topics(self) -> None:
         said: str | None = None
-        while (missing := await self._missing_topics()) is not None:
-            if missing != said:
-                log.error("topics are not as they should be; `netdusk topics` makes them", why=missing)
-            said = missing
-            await asyncio.sleep(2.0)
+        while (why := await self._missing_topics() or await self._refused_topics()) is not None:
+            if why != said:
+                log.error("topics are not as they should be; waiting until they are", why=why)
+            said = why
+            await asyncio.sleep(_TOPICS_SECONDS)
+
+    async def _refused_topics(self) -> str | None:
+        try:
+            return "; ".join(await refusals(self.settings)) or None
+        except (KafkaError, OSError) as error:
+            return repr(error)
 
     async def _read_notes(self) -> None:
         """Know all notes before the first window is judged: the broker may have gone since it answered."""
@@ -312,11 +319,11 @@ class Worker:
                 checkpoints = await self.reader.partitions_of(pipeline.checkpoints)
                 self._widths[pipeline.topic] = len(sources)
                 if not sources:
-                    return f"topic {pipeline.topic} does not exist"
+                    return f"topic {pipeline.topic} does not exist: `netdusk topics` makes it"
                 if len(checkpoints) < len(sources):
                     return (
                         f"topic {pipeline.checkpoints} has {len(checkpoints)} partitions, and needs {len(sources)}, "
-                        f"as many as {pipeline.topic}"
+                        f"as many as {pipeline.topic}: `netdusk topics` widens it"
                     )
         except (KafkaError, OSError) as error:
             return repr(error)

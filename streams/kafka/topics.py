@@ -1,22 +1,25 @@
-"""The topics as they should be: made where they are missing, compared where they exist, never changed behind a back.
+"""The topics as they should be: made where they are missing, compared where they exist, with the remedy.
 
-Automatic creation is never relied upon: it would give one partition, and forget after a week what may not be forgotten.
+What exists is the operator's to change, with one exception: a checkpoints topic follows the topic whose checkpoints it
+keeps, partition by partition, so it is widened with it. Automatic creation is never relied upon: it would give one
+partition, and forget after a week what may not be forgotten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import structlog
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.kafka.client import TopicReader
 from streams.kafka.options import client_options
-from streams.settings import Settings, TopicSettings
+from streams.settings import KafkaSettings, Settings, TopicSettings
 
 log = structlog.get_logger()
 
@@ -24,7 +27,29 @@ _DAY_MS: Final = 86_400_000
 #: Incidents are kept for more than a year: recurrence, and the observatory's own memory.
 _INCIDENTS_DAYS: Final = 400
 #: The view over the world has to see every country and platform, so what it reads and remembers is one partition.
+#: The topic whose checkpoints each keeps, partition by partition.
+SOURCES: Final = {"checkpoints": "probes", "world_checkpoints": "health"}
 SINGLE: Final = ("health", "calendar", "annotations", "world_checkpoints")
+
+
+_STAMP: Final = "message.timestamp.type"
+_POLICY: Final = "cleanup.policy"
+_PUSHED: Final = ", so whoever writes to it can push the clock"
+_COMPACTED: Final = ", so checkpoints, which have no key, are refused or forgotten"
+#: What a difference leads to, by the topic's role and the setting.
+_WHY: Final = {
+    ("probes", _STAMP): _PUSHED,
+    ("health", _STAMP): _PUSHED,
+    ("checkpoints", _POLICY): _COMPACTED,
+    ("world_checkpoints", _POLICY): _COMPACTED,
+}
+#: What no worker can go by, by the topic's role.
+_FATAL: Final[Mapping[str, Mapping[str, str]]] = {
+    "probes": {_STAMP: "LogAppendTime"},
+    "health": {_STAMP: "LogAppendTime"},
+    "checkpoints": {_POLICY: "delete"},
+    "world_checkpoints": {_POLICY: "delete"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +65,32 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """What was found or done about one topic: `made`, `good`, `missing` or `differs`, with the difference."""
+    """How one topic stands.
+
+    `state` is `made`, `widened`, `good`, `missing` or `differs`; `detail` says what differs, with the remedy.
+    `partitions` is how many it has now.
+    """
 
     topic: Topic
     state: str
     detail: str = ""
+    partitions: int = 0
 
 
 def wanted(topics: TopicSettings) -> list[Topic]:
     """All topics of an installation, from its settings."""
     days = str(int(topics.retention_days * _DAY_MS))
     durable = {"min.insync.replicas": "2"} if topics.replication >= 3 else {}
-    kept = {"cleanup.policy": "delete", "retention.ms": days}
+    kept = {_POLICY: "delete", "retention.ms": days}
     # The broker's own append time is a clock that no vantage can push (docs/architecture.md, "Time").
-    stamped = {"message.timestamp.type": "LogAppendTime"}
-    forever = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-    incidents = {"cleanup.policy": "compact,delete", "retention.ms": str(_INCIDENTS_DAYS * _DAY_MS)}
+    stamped = {_STAMP: "LogAppendTime"}
+    forever = {_POLICY: "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    incidents = {_POLICY: "compact,delete", "retention.ms": str(_INCIDENTS_DAYS * _DAY_MS)}
     configs: dict[str, dict[str, str]] = {
         "probes": kept | stamped,
         "alerts": incidents,
-        "health": {"cleanup.policy": "compact"} | stamped,
-        "calendar": {"cleanup.policy": "compact"},
+        "health": {_POLICY: "compact"} | stamped,
+        "calendar": {_POLICY: "compact"},
         "annotations": incidents,
         "checkpoints": forever,
         "world_checkpoints": forever,
@@ -90,28 +120,69 @@ def split_world(partitions: int) -> str | None:
 
 async def ensure(settings: Settings, *, create: bool = True) -> list[TopicState]:
     """Make what is missing, and say how each topic stands. Raises KafkaError where no broker answers."""
-    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
-    await admin.start()
-    try:
-        reader = TopicReader(settings.kafka)
-        findings = []
+    async with _admin(settings.kafka) as admin:
+        existing = await _widths(settings, admin)
+        states = []
         for topic in wanted(settings.topics):
-            partitions = (
-                len(await reader.partitions_of(topic.name)) if await _exists(admin, topic.name) else 0
-            )
-            if partitions:
-                findings.append(_compare(topic, partitions, await _config(admin, topic.name)))
-            elif create:
-                findings.append(await _make(admin, topic))
+            needed = _needed(topic, settings.topics, existing)
+            partitions = existing.get(topic.name, 0)
+            if not partitions:
+                made = replace(topic, partitions=needed)
+                states.append(await _make(admin, made) if create else TopicState(made, "missing"))
+            elif topic.role in SOURCES and partitions < needed and create:
+                states.append(await _widen(admin, topic, partitions, needed))
             else:
-                findings.append(TopicState(topic, "missing"))
-        return findings
+                config = await _config(admin, topic.name)
+                states.append(_compare(replace(topic, partitions=needed), partitions, config))
+        return states
+
+
+async def refusals(settings: Settings) -> list[str]:
+    """Why a worker can't go by the topics as they are, each with its remedy. Raises KafkaError.
+
+    What the broker does not tell (a right to describe topics may be missing) is taken as good.
+    """
+    whys: list[str] = []
+    async with _admin(settings.kafka) as admin:
+        existing = await admin.list_topics()
+        for topic in wanted(settings.topics):
+            fatal = _FATAL.get(topic.role, {})
+            if settings.worker.clock != "live":
+                fatal = {key: value for key, value in fatal.items() if key != _STAMP}
+            if not fatal or topic.name not in existing:
+                continue
+            config = await _config(admin, topic.name)
+            whys += [f"topic {topic.name}: {why}" for why in _config_differences(topic, fatal, config)]
+    return whys
+
+
+@asynccontextmanager
+async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**client_options(kafka))
+    try:
+        await admin.start()
+        yield admin
     finally:
         await admin.close()
 
 
-async def _exists(admin: AIOKafkaAdminClient, name: str) -> bool:
-    return name in await admin.list_topics()
+async def _widths(settings: Settings, admin: AIOKafkaAdminClient) -> dict[str, int]:
+    """How many partitions each topic of ours has, by its name; those that do not exist are left out."""
+    reader = TopicReader(settings.kafka)
+    existing = set(await admin.list_topics())
+    return {
+        topic.name: len(await reader.partitions_of(topic.name))
+        for topic in wanted(settings.topics)
+        if topic.name in existing
+    }
+
+
+def _needed(topic: Topic, topics: TopicSettings, existing: Mapping[str, int]) -> int:
+    """How many partitions a topic has to have: those of the settings, and a checkpoints topic those of its source."""
+    source = SOURCES.get(topic.role)
+    if source is None:
+        return topic.partitions
+    return existing.get(getattr(topics, source)) or topic.partitions
 
 
 async def _make(admin: AIOKafkaAdminClient, topic: Topic) -> TopicState:
@@ -119,11 +190,17 @@ async def _make(admin: AIOKafkaAdminClient, topic: Topic) -> TopicState:
     answer: Any = await admin.create_topics([new])
     for _, code, *text in answer.topic_errors:
         if code == TopicAlreadyExistsError.errno:
-            return TopicState(topic, "good", "made by somebody else meanwhile")
+            return TopicState(topic, "good", "made by somebody else meanwhile", topic.partitions)
         if code:
             kind = for_code(code)
             raise kind(f"topic {topic.name}: {next(iter(text), None) or kind.__name__}")
-    return TopicState(topic, "made")
+    return TopicState(topic, "made", partitions=topic.partitions)
+
+
+async def _widen(admin: AIOKafkaAdminClient, topic: Topic, partitions: int, needed: int) -> TopicState:
+    await admin.create_partitions({topic.name: NewPartitions(needed)})
+    detail = f"from {partitions} to {needed} partitions, as many as the topic whose checkpoints it keeps"
+    return TopicState(replace(topic, partitions=needed), "widened", detail, needed)
 
 
 async def _config(admin: AIOKafkaAdminClient, name: str) -> dict[str, str] | None:
@@ -142,16 +219,48 @@ async def _config(admin: AIOKafkaAdminClient, name: str) -> dict[str, str] | Non
 
 def _compare(topic: Topic, partitions: int, config: Mapping[str, str] | None) -> TopicState:
     differences: list[str] = []
-    if partitions != topic.partitions:
-        means = split_world(partitions) if topic.role == "health" else None
+    # More checkpoint partitions than needed hold nothing, and hurt nobody.
+    too_few = topic.role in SOURCES and partitions < topic.partitions
+    if too_few or (topic.role not in SOURCES and partitions != topic.partitions):
         differences.append(
-            f"{partitions} partitions, not {topic.partitions}" + (f": {means}" if means else "")
+            f"{partitions} partitions, not {topic.partitions}: {_width_remedy(topic, partitions)}"
         )
-    for key, value in topic.config.items():
+    differences += _config_differences(topic, topic.config, config)
+    return TopicState(topic, "differs" if differences else "good", "; ".join(differences), partitions)
+
+
+def _width_remedy(topic: Topic, partitions: int) -> str:
+    if topic.role == "health":
+        return split_world(partitions) or ""
+    if topic.role in SOURCES:
+        return "`netdusk topics` widens it"
+    if topic.role in SINGLE:
+        return "one is enough for it; it does no harm"
+    if partitions < topic.partitions:
+        return (
+            f"set topics.partitions to {partitions}, or widen it with `kafka-topics.sh --alter --topic {topic.name} "
+            f"--partitions {topic.partitions}` and run `netdusk topics` again"
+        )
+    return f"set topics.partitions to {partitions}: partitions can't be taken from a topic"
+
+
+def _config_differences(
+    topic: Topic, should: Mapping[str, str], config: Mapping[str, str] | None
+) -> list[str]:
+    differences = []
+    for key, value in should.items():
         have = None if config is None else config.get(key)
-        if have is not None and _policies(have) != _policies(value):
-            differences.append(f"{key} is {have}, not {value}")
-    return TopicState(topic, "differs" if differences else "good", "; ".join(differences))
+        if have is None or _policies(have) == _policies(value):
+            continue
+        why = _WHY.get((topic.role, key), "")
+        differences.append(f"{key} is {have}, not {value}{why}: `{_alter(topic.name, key, value)}`")
+    return differences
+
+
+def _alter(name: str, key: str, value: str) -> str:
+    """The command that sets a topic's setting. A list is written in brackets."""
+    written = f"[{value}]" if "," in value else value
+    return f"kafka-configs.sh --alter --entity-type topics --entity-name {name} --add-config {key}={written}"
 
 
 def _policies(value: str) -> Sequence[str]:

@@ -183,16 +183,15 @@ class Stack:
         if self.broker is not None:
             await asyncio.to_thread(self.broker.start)
             self.settings = with_bootstrap(self.settings, self.broker.bootstrap)
-        findings = await ensure(self.settings)
-        for finding in findings:
-            if finding.state != "differs" or "partitions" not in finding.detail:
+        for state in await ensure(self.settings):
+            if state.state == "widened":
+                log.info("topic widened", topic=state.topic.name, why=state.detail)
+            if state.state != "differs":
                 continue
-            if finding.topic.role in SINGLE:
-                log.warning("topic differs", topic=finding.topic.name, why=finding.detail)
+            if state.topic.role in SINGLE or state.partitions == state.topic.partitions:
+                log.warning("topic differs", topic=state.topic.name, why=state.detail)
             else:
-                raise SettingsError(
-                    f"topic {finding.topic.name}: {finding.detail}; set topics.partitions to what it has"
-                )
+                raise SettingsError(f"topic {state.topic.name}: {state.detail}")
 
     async def _answers(self, url: str) -> bool:
         assert self._http is not None

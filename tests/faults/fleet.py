@@ -142,7 +142,9 @@ class Fleet:
                         f"{self.name}.{role}",
                         self.partitions,
                         self.replication,
-                        topic_configs=self.topic_configs.get(role),
+                        # A live worker refuses any other stamp on what it reads.
+                        topic_configs={"message.timestamp.type": "LogAppendTime"}
+                        | self.topic_configs.get(role, {}),
                     )
                     for role in roles
                 ]

@@ -6,9 +6,9 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 
-from streams.kafka.topics import Topic, _compare, ensure, split_world, wanted
+from streams.kafka.topics import Topic, TopicState, _compare, ensure, refusals, split_world, wanted
 from streams.local.broker import NoidaBroker
 from streams.settings import Settings, TopicSettings, load
 
@@ -54,9 +54,9 @@ def test_the_view_over_the_world_has_one_partition() -> None:
 
 
 def test_a_health_topic_of_many_partitions_is_told_with_its_remedy() -> None:
-    finding = _compare(Topic("health", "old.health", 1, 1), 8, None)
-    assert finding.state == "differs"
-    assert finding.detail == (
+    state = _compare(Topic("health", "old.health", 1, 1), 8, None)
+    assert state.state == "differs"
+    assert state.detail == (
         "8 partitions, not 1: a worldwide outage of several platforms is told as up to 8 incidents; name new topics "
         "in topics.health and topics.world_checkpoints, and let `netdusk topics` make them"
     )
@@ -65,10 +65,10 @@ def test_a_health_topic_of_many_partitions_is_told_with_its_remedy() -> None:
 
 async def check(bootstrap: str) -> None:
     settings = settings_for(bootstrap)
-    assert {finding.state for finding in await ensure(settings, create=False)} == {"missing"}
-    assert {finding.state for finding in await ensure(settings)} == {"made"}
+    assert {state.state for state in await ensure(settings, create=False)} == {"missing"}
+    assert {state.state for state in await ensure(settings)} == {"made"}
     for _ in range(50):  # metadata takes a moment to spread
-        states = [finding.state for finding in await ensure(settings, create=False)]
+        states = [state.state for state in await ensure(settings, create=False)]
         if states == ["good"] * len(ROLES):
             break
         await asyncio.sleep(0.1)
@@ -86,20 +86,79 @@ async def test_made_and_found_good_on_the_embedded_broker(tmp_path_factory: pyte
         await check(broker.bootstrap)
 
 
-@pytest.mark.integration
-async def test_what_differs_is_said_and_left_alone(bootstrap: str) -> None:
-    settings = settings_for(bootstrap)
+async def make(bootstrap: str, name: str, partitions: int, **config: str) -> None:
+    """A topic as somebody else made it; a setting's dots are written as underscores."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        config = {"retention.ms": "1000"}
-        await admin.create_topics([NewTopic(settings.topics.checkpoints, 2, 1, topic_configs=config)])
+        named = {key.replace("_", "."): value for key, value in config.items()}
+        await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=named)])
     finally:
         await admin.close()
     await asyncio.sleep(0.2)
-    found = {finding.topic.role: finding for finding in await ensure(settings)}
-    assert found["checkpoints"].state == "differs"
-    assert "2 partitions, not 3" in found["checkpoints"].detail
-    assert "retention.ms is 1000, not -1" in found["checkpoints"].detail
-    again = {finding.topic.role: finding for finding in await ensure(settings)}
-    assert again["checkpoints"] == found["checkpoints"]
+
+
+async def states_of(settings: Settings, *, create: bool = True) -> dict[str, TopicState]:
+    return {state.topic.role: state for state in await ensure(settings, create=create)}
+
+
+@pytest.mark.integration
+async def test_what_differs_is_said_with_the_remedy_and_left_alone(bootstrap: str) -> None:
+    settings = settings_for(bootstrap)
+    name = settings.topics.alerts
+    await make(bootstrap, name, 2, retention_ms="1000", cleanup_policy="delete")
+    differs = (await states_of(settings))["alerts"]
+    assert (differs.state, differs.partitions) == ("differs", 2)
+    assert (
+        "2 partitions, not 3: set topics.partitions to 2, or widen it with `kafka-topics.sh" in differs.detail
+    )
+    assert "retention.ms is 1000, not 34560000000: `kafka-configs.sh --alter" in differs.detail
+    assert f"--entity-name {name} --add-config cleanup.policy=[compact,delete]`" in differs.detail
+    assert (await states_of(settings))["alerts"] == differs
+
+
+@pytest.mark.integration
+async def test_checkpoints_follow_their_topic(bootstrap: str) -> None:
+    settings = settings_for(bootstrap)
+    await ensure(settings)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.create_partitions({settings.topics.probes: NewPartitions(5)})
+    finally:
+        await admin.close()
+    await asyncio.sleep(0.5)
+    looked = (await states_of(settings, create=False))["checkpoints"]
+    assert looked.detail == "3 partitions, not 5: `netdusk topics` widens it"
+    states = await states_of(settings)
+    assert (
+        states["probes"].detail
+        == "5 partitions, not 3: set topics.partitions to 5: partitions can't be taken from a topic"
+    )
+    assert states["checkpoints"].state == "widened"
+    assert states["checkpoints"].detail.startswith("from 3 to 5 partitions")
+    await asyncio.sleep(0.5)
+    assert (await states_of(settings))["checkpoints"].state == "good"
+    wider = settings.model_copy(update={"topics": settings.topics.model_copy(update={"partitions": 5})})
+    assert {state.state for state in await ensure(wider, create=False)} == {"good", "differs"}
+    assert (await states_of(wider, create=False))["probes"].state == "good"
+
+
+@pytest.mark.integration
+async def test_a_live_worker_refuses_what_anybody_can_push_and_what_forgets(bootstrap: str) -> None:
+    settings = settings_for(bootstrap)
+    assert await refusals(settings) == []
+    await make(bootstrap, settings.topics.probes, 3, message_timestamp_type="CreateTime")
+    await make(bootstrap, settings.topics.checkpoints, 3, cleanup_policy="compact")
+    probes, checkpoints = await refusals(settings)
+    assert probes == (
+        f"topic {settings.topics.probes}: message.timestamp.type is CreateTime, not LogAppendTime, so whoever writes "
+        "to it can push the clock: `kafka-configs.sh --alter --entity-type topics --entity-name "
+        f"{settings.topics.probes} --add-config message.timestamp.type=LogAppendTime`"
+    )
+    assert (
+        "cleanup.policy is compact, not delete, so checkpoints, which have no key, are refused" in checkpoints
+    )
+    replaying = settings.model_copy(update={"worker": settings.worker.model_copy(update={"clock": "replay"})})
+    assert await refusals(replaying) == [checkpoints]
+    assert (await states_of(settings))["probes"].detail in probes
