@@ -6,13 +6,19 @@ Knows pydantic's findings and nothing of what the keys mean. A check of our own 
 from __future__ import annotations
 
 import difflib
+import re
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
 _SHOWN_MAX: Final = 80
+#: Kinds of error whose value may be anything, a secret too.
+_HIDING: Final = frozenset(("extra_forbidden", "model_type", "model_attributes_type", "dict_type"))
+#: Name and password in a URL.
+_LOGIN: Final = re.compile(r"://[^/@\s]*@")
 
 #: pydantic's kinds of error (docs.pydantic.dev/latest/errors/validation_errors) that need a plainer word.
 _REMEDIES: Final[Mapping[str, str]] = {
@@ -59,12 +65,24 @@ def complaints(
             yield f"{place(path)}: {key} {_REMEDIES[kind]}"
             continue
         value = item.get("input")
-        if kind == "value_error" and isinstance(value, dict):  # a whole table: the remedy names the keys
-            said = key
-        else:
-            shown = repr(value)
-            said = f"{key} = {shown if len(shown) <= _SHOWN_MAX else shown[: _SHOWN_MAX - 1] + '…'}"
-        yield ": ".join(part for part in (place(path), said, _remedy(kind, path, item, model)) if part)
+        assignment = f"{key} = {_shown(value)}" if _may_be_shown(kind, path, value, model) else key
+        yield ": ".join(part for part in (place(path), assignment, _remedy(kind, path, item, model)) if part)
+
+
+def _may_be_shown(kind: str, path: tuple[int | str, ...], value: Any, model: type[BaseModel]) -> bool:
+    """Whether a value is sure to be no secret.
+
+    Under a mistyped key, in a table, or where a table has to be, a password may stand.
+    """
+    if kind in _HIDING or isinstance(value, dict):
+        return False
+    field = _field_at(path, model)
+    return field is None or not _is_secret(field.annotation)
+
+
+def _shown(value: Any) -> str:
+    text = _LOGIN.sub("://…@", repr(value))
+    return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"
 
 
 def spell(path: tuple[int | str, ...]) -> str:
@@ -110,10 +128,8 @@ def _unknown_key(path: tuple[int | str, ...], model: type[BaseModel]) -> str:
 
 def _keys_at(path: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
     """The keys that a table at this path may have; none where that is not known."""
-    for part in path:
-        if isinstance(part, int):
-            continue
-        field = next((f for name, f in model.model_fields.items() if part in (name, f.alias)), None)
+    if any(isinstance(part, str) for part in path):
+        field = _field_at(path, model)
         below = _model_in(field.annotation) if field is not None else None
         if below is None:
             return []
@@ -121,7 +137,29 @@ def _keys_at(path: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
     return sorted(field.alias or name for name, field in model.model_fields.items())
 
 
+def _field_at(path: tuple[int | str, ...], model: type[BaseModel]) -> FieldInfo | None:
+    """The field at a path; None where the path leaves the tables that are known."""
+    below: type[BaseModel] | None = model
+    field: FieldInfo | None = None
+    for part in path:
+        if isinstance(part, int):
+            continue
+        if below is None:
+            return None
+        field = next((f for name, f in below.model_fields.items() if part in (name, f.alias)), None)
+        if field is None:
+            return None
+        below = _model_in(field.annotation)
+    return field
+
+
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type):
         return annotation if issubclass(annotation, BaseModel) else None
-    return next((found for part in typing.get_args(annotation) if (found := _model_in(part))), None)
+    return next((model for part in typing.get_args(annotation) if (model := _model_in(part))), None)
+
+
+def _is_secret(annotation: Any) -> bool:
+    if isinstance(annotation, type):
+        return issubclass(annotation, SecretStr)
+    return any(_is_secret(part) for part in typing.get_args(annotation))

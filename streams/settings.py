@@ -1,16 +1,18 @@
 """Settings: a TOML file, then the environment (NETDUSK_…, `__` between levels), validated at once and whole.
 
-Everything has a default that runs. Secrets can be read from files (`NETDUSK_KAFKA__SASL_PASSWORD_FILE`-style
-directories are named by `secrets_dir`).
+Everything has a default that runs. A variable whose name ends in _FILE names a file that holds the value, as for
+`NETDUSK_KAFKA__SASL_PASSWORD_FILE`; so a secret need not stand in the environment.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import ipaddress
 import os
 import re
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -18,6 +20,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -48,6 +51,33 @@ class KafkaSettings(_Section):
     compression: Literal["none", "gzip", "lz4", "zstd"] = "lz4"
     session_timeout_seconds: float = Field(6.0, gt=0)
     heartbeat_seconds: float = Field(2.0, gt=0)
+
+    @model_validator(mode="after")
+    def _what_is_given_is_used(self) -> Self:
+        """A password that a plain connection would leave out, and a broker that nobody proves, are mistakes."""
+        protocol, given = self.security_protocol, self.model_fields_set
+        if protocol.startswith("SASL"):
+            missing = [key for key in ("sasl_username", "sasl_password") if not getattr(self, key)]
+            if missing:
+                raise ValueError(f"security_protocol = {protocol!r} needs {' and '.join(missing)}")
+        elif unused := sorted(key for key in given if key.startswith("sasl_") and getattr(self, key)):
+            with_tls = (
+                "SASL_SSL" if protocol == "SSL" else "SASL_SSL, or SASL_PLAINTEXT in a network of your own"
+            )
+            raise ValueError(
+                f"{' and '.join(unused)} would not be used with security_protocol = {protocol!r}: "
+                f"write {with_tls}"
+            )
+        if protocol.endswith("SSL"):
+            if self.ssl_key and not self.ssl_certificate:
+                raise ValueError("ssl_key needs ssl_certificate")
+        elif unused := sorted(key for key in given if key.startswith("ssl_") and getattr(self, key)):
+            with_tls = "SASL_SSL" if protocol.startswith("SASL") else "SSL"
+            raise ValueError(
+                f"{' and '.join(unused)} would not be used with security_protocol = {protocol!r}: "
+                f"write {with_tls}"
+            )
+        return self
 
 
 class TopicSettings(_Section):
@@ -212,8 +242,33 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments before the environment, the environment before the file."""
         file = TomlConfigSettingsSource(settings_cls, _file) if _file is not None else None
-        sources = [init_settings, env_settings, file_secret_settings, file]
+        sources = [init_settings, _Environment(settings_cls), file]
         return tuple(source for source in sources if source is not None)
+
+
+class _Environment(EnvSettingsSource):
+    """The environment; a variable NAME_FILE stands for NAME, with the file's content as its value."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        variables = dict(super()._load_env_vars())
+        prefix, ending = "netdusk_", "_file"
+        for name in [name for name in variables if name.startswith(prefix) and name.endswith(ending)]:
+            path = variables.pop(name) or ""
+            base = name.removesuffix(ending)
+            if base in variables:
+                raise SettingsError(f"environment: {base.upper()} and {name.upper()} are both set; keep one")
+            try:
+                # An editor or `echo` ends the file with a line end that is no part of the secret.
+                variables[base] = Path(path).read_text().rstrip("\r\n")
+            except OSError as error:
+                raise SettingsError(
+                    f"environment {name.upper()} = {path!r}: {error.strerror}; name a readable file"
+                ) from error
+            except UnicodeDecodeError as error:
+                raise SettingsError(
+                    f"environment {name.upper()} = {path!r}: the file has to be text in UTF-8"
+                ) from error
+        return variables
 
 
 _file: Path | None = None
@@ -256,9 +311,50 @@ def _place(path: tuple[int | str, ...], file: Path | None, overrides: dict[str, 
     names = [part for part in path if isinstance(part, str)]
     for end in range(len(names), 0, -1):
         variable = "NETDUSK_" + "__".join(names[:end]).upper()
-        if variable in os.environ:
-            return f"environment {variable}"
+        for name in (variable, f"{variable}_FILE"):
+            if name in os.environ:
+                return f"environment {name}"
     return str(file or "settings")
+
+
+def file_complaints(settings: Settings) -> Iterator[str]:
+    """One line for each file or folder that the settings name and this machine can't use, with the remedy."""
+    kafka, probe = settings.kafka, settings.probe
+    for key, path, remedy in (
+        ("kafka.ssl_ca", kafka.ssl_ca, "name a readable PEM file of certificate authorities"),
+        (
+            "kafka.ssl_certificate",
+            kafka.ssl_certificate,
+            "name a readable PEM file with the client's certificate",
+        ),
+        ("kafka.ssl_key", kafka.ssl_key, "name a readable PEM file with the client's key"),
+        ("probe.targets", probe.targets, "name a readable targets file"),
+        ("probe.authorities", probe.authorities, "name a readable PEM file of certificates"),
+    ):
+        if path is not None and (why := _unreadable(path)):
+            yield f"settings: {key} = '{path}': {why}; {remedy}"
+    folders = [("probe.spool", probe.spool)] if probe.country or "spool" in probe.model_fields_set else []
+    if probe.control_out is not None:
+        folders.append(("probe.control_out", probe.control_out.parent))
+    for key, folder in folders:
+        if why := _unwritable(folder):
+            yield f"settings: {key} = '{folder}': {why}; name a folder that can be written"
+
+
+def _unreadable(path: Path) -> str | None:
+    try:
+        with path.open("rb"):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _unwritable(folder: Path) -> str | None:
+    """Why no file could be made in a folder, which may itself have to be made."""
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
+    if not nearest.is_dir():
+        return os.strerror(errno.ENOTDIR)
+    return None if os.access(nearest, os.W_OK | os.X_OK) else os.strerror(errno.EACCES)
 
 
 def with_bootstrap(settings: Settings, bootstrap: str | None) -> Settings:

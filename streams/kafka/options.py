@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from streams.settings import KafkaSettings
+from streams.settings import KafkaSettings, SettingsError
 
 
 def client_options(kafka: KafkaSettings, *, client_id: str | None = None) -> dict[str, Any]:
@@ -49,13 +49,33 @@ def faust_options(kafka: KafkaSettings) -> dict[str, Any]:
 
 
 def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
-    """The TLS context that the settings ask for; None for plain text. Raises OSError where a file can't be used."""
+    """The TLS context that the settings ask for; None for plain text. Raises SettingsError for a file of no use."""
     if not kafka.security_protocol.endswith("SSL"):
         return None
-    context = ssl.create_default_context(cafile=str(kafka.ssl_ca) if kafka.ssl_ca else None)
+    try:
+        context = ssl.create_default_context(cafile=str(kafka.ssl_ca) if kafka.ssl_ca else None)
+    except OSError as error:
+        why = _why(error)
+        raise SettingsError(
+            f"settings: kafka.ssl_ca = '{kafka.ssl_ca}': {why}; name a readable PEM file of certificate authorities"
+        ) from error
     if kafka.ssl_certificate is not None:
-        context.load_cert_chain(kafka.ssl_certificate, kafka.ssl_key)
+        try:
+            # No password: without this, OpenSSL would ask for one on the terminal, for ever.
+            context.load_cert_chain(kafka.ssl_certificate, kafka.ssl_key, password="")
+        except OSError as error:
+            raise SettingsError(
+                f"settings: kafka.ssl_certificate = '{kafka.ssl_certificate}', kafka.ssl_key = '{kafka.ssl_key}': "
+                f"{_why(error)}; name readable PEM files, with a key that has no password"
+            ) from error
     return context
+
+
+def _why(error: OSError) -> str:
+    """What OpenSSL or the system says."""
+    if isinstance(error, ssl.SSLError):
+        return error.reason or "no PEM that OpenSSL can read"
+    return error.strerror or str(error)
 
 
 def _faust_credentials(kafka: KafkaSettings) -> Any:

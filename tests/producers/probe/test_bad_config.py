@@ -14,10 +14,16 @@ import pytest
 
 from producers.probe.targets import TargetsError, load_targets
 from streams import cli
+from streams.commands.check_config import check_files
 from streams.settings import SettingsError, load
 
 FOLDER = Path(__file__).parents[2] / "bad_config"
-READERS: dict[str, Callable[[Path], object]] = {"targets": load_targets, "settings": load}
+READERS: dict[str, Callable[[Path], object]] = {
+    "targets": load_targets,
+    "settings": load,
+    # Good settings that name files of no use: `netdusk check-config` says so.
+    "files": lambda path: check_files(load(path)),
+}
 FILES = sorted(FOLDER.glob("*/*.toml"))
 
 
@@ -29,9 +35,11 @@ def complaint(path: Path) -> str:
 
 @pytest.mark.parametrize("path", FILES, ids=[f"{path.parent.name}/{path.stem}" for path in FILES])
 def test_message(path: Path) -> None:
-    said = complaint(path)
-    assert said == path.with_suffix(".txt").read_text()
-    assert all(line.startswith("FILE: ") for line in said.splitlines())
+    message = complaint(path)
+    assert message == path.with_suffix(".txt").read_text()
+    place = "settings: " if path.parent.name == "files" else "FILE: "
+    assert all(line.startswith(place) for line in message.splitlines())
+    assert "hunter2" not in message
 
 
 def test_each_message_has_its_mistake() -> None:
@@ -94,6 +102,60 @@ def test_a_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError) as caught:
         load()
     assert str(caught.value) == "environment NETDUSK_PROBE__ASN: probe.asn = 'AS17557': write a whole number"
+
+
+def test_a_mistyped_variable_keeps_its_value_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETDUSK_KAFKA__SASL_PASWORD", "hunter2")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert str(caught.value) == (
+        "environment NETDUSK_KAFKA__SASL_PASWORD: kafka.sasl_pasword: there is no such key; do you mean "
+        "'sasl_password'?"
+    )
+
+
+class TestSecretFromFile:
+    @pytest.fixture(autouse=True)
+    def _user(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NETDUSK_KAFKA__SECURITY_PROTOCOL", "SASL_SSL")
+        monkeypatch.setenv("NETDUSK_KAFKA__SASL_USERNAME", "pk")
+
+    def test_a_variable_may_name_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "password").write_text(" hunter2\n")
+        monkeypatch.setenv("NETDUSK_KAFKA__SASL_PASSWORD_FILE", str(tmp_path / "password"))
+        password = load().kafka.sasl_password
+        assert password is not None
+        assert password.get_secret_value() == " hunter2"
+
+    def test_a_missing_file_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NETDUSK_KAFKA__SASL_PASSWORD_FILE", "/nowhere/password")
+        with pytest.raises(SettingsError) as caught:
+            load()
+        assert str(caught.value) == (
+            "environment NETDUSK_KAFKA__SASL_PASSWORD_FILE = '/nowhere/password': No such file or directory; "
+            "name a readable file"
+        )
+
+    def test_both_are_one_too_many(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "password").write_text("hunter2")
+        monkeypatch.setenv("NETDUSK_KAFKA__SASL_PASSWORD_FILE", str(tmp_path / "password"))
+        monkeypatch.setenv("NETDUSK_KAFKA__SASL_PASSWORD", "hunter2")
+        with pytest.raises(SettingsError, match=r"are both set; keep one") as caught:
+            load()
+        assert "hunter2" not in str(caught.value)
+
+    def test_what_the_file_holds_is_checked(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "port").write_text("hunter2")
+        monkeypatch.setenv("NETDUSK_KAFKA__SASL_PASSWORD", "x")
+        monkeypatch.setenv("NETDUSK_HTTP__PORT_FILE", str(tmp_path / "port"))
+        with pytest.raises(SettingsError, match=r"^environment NETDUSK_HTTP__PORT_FILE: http.port"):
+            load()
+
+
+def test_check_config_looks_at_files(tmp_path: Path) -> None:
+    settings = load(probe={"country": "PK", "spool": tmp_path / "to" / "be" / "made"})
+    check_files(settings)
+    assert not (tmp_path / "to").exists()
 
 
 if __name__ == "__main__":
