@@ -125,6 +125,8 @@ class CountryReading:
     )  # platform: failing rows whose control was (good, bad)
     vantages: Mapping[int, int] = field(default_factory=dict)  # asn: vantages that have reported lately
     homes: Mapping[int, Sequence[str]] = field(default_factory=dict)  # asn: the regions it reports from
+    #: Why a silence here may be the observatory's own (`snapshots.Doubt`); None: it is shown to be none.
+    silence_doubt: str | None = None
     votes: dict[Any, Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )  # kept by `votes.vote`

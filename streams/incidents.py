@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
-from detectors.incidents.snapshots import Snapshot
+import msgspec
+
+from detectors.incidents.snapshots import Fact, NetworkLoss, PlatformLoss, Snapshot
 from detectors.settings import IncidentSettings
 from streams.records import (
     Detector,
@@ -13,27 +15,30 @@ from streams.records import (
     Incident,
     Mechanism,
     Network,
+    PlatformDetail,
     Reachability,
     Status,
 )
 from streams.words import summary
+
+T = TypeVar("T")
 
 DETECTOR_NAME: Final = "netdusk"
 #: Raised whenever the same log could give other incidents; part of every incident's id.
 DETECTOR_VERSION: Final = "1"
 
 
+#: No list of a record has more items, or more bytes, than this, so that no incident passes the broker's limit of a
+#: megabyte, whatever its names. The whole of it is in the checkpoint.
+LIST_MAX: Final = 256
+LIST_BYTES_MAX: Final = 48 * 1024
+
+
 def to_record(snapshot: Snapshot, settings: IncidentSettings | None = None) -> Incident:
-    """Write a snapshot as the topic has it; `settings` brings the operator's own names."""
+    """Return a snapshot as the topic has it; `settings` brings the operator's own names."""
     own = settings or IncidentSettings()
     until = snapshot.resolved if snapshot.resolved is not None else snapshot.updated
-    mechanism = None
-    if snapshot.mechanism is not None:
-        mechanism = Mechanism(
-            name=snapshot.mechanism,
-            share=snapshot.mechanism_share,
-            by_network={f"AS{asn}": name for asn, name in snapshot.mechanism_by_network},
-        )
+    cut = _Cut()
     return Incident(
         id=snapshot.id,
         seq=snapshot.seq,
@@ -42,40 +47,24 @@ def to_record(snapshot: Snapshot, settings: IncidentSettings | None = None) -> I
         scope=snapshot.scope,
         severity=snapshot.severity,
         country=snapshot.country,
-        countries=snapshot.countries,
-        regions=snapshot.regions,
-        platforms=snapshot.platforms,
-        networks=tuple(
-            Network(
-                asn=network.asn,
-                name=network.name,
-                lost=network.lost,
-                onset=_time(network.onset),
-                recovered=_time(network.recovered) if network.recovered is not None else None,
-            )
-            for network in snapshot.networks
-        ),
+        countries=cut("countries", snapshot.countries),
+        regions=cut("regions", snapshot.regions),
+        platforms=cut("platforms", snapshot.platforms),
+        networks=tuple(_network(network) for network in cut("networks", snapshot.networks)),
         onset=_time(snapshot.onset),
         detected=_time(snapshot.detected),
         updated=_time(snapshot.updated),
-        resolved=_time(snapshot.resolved) if snapshot.resolved is not None else None,
+        resolved=_time_or_none(snapshot.resolved),
         duration_seconds=max(0, until - snapshot.onset),
-        reachability=Reachability(now=snapshot.reachability, usual=snapshot.usual),
-        mechanism=mechanism,
-        evidence=tuple(
-            Evidence(
-                name=fact.name,
-                value=fact.value,
-                unit=fact.unit,
-                n=fact.n,
-                text=fact.text,
-                source=fact.source,
-                fits=fact.fits,
-            )
-            for fact in snapshot.facts
+        reachability=Reachability(now=snapshot.reachability, usual=snapshot.usual, results=snapshot.results),
+        mechanism=_mechanism(
+            snapshot.mechanism,
+            snapshot.mechanism_share,
+            cut("mechanism.by_network", snapshot.mechanism_by_network),
         ),
-        previous=snapshot.previous,
-        coincides=snapshot.coincides,
+        evidence=tuple(_evidence(fact) for fact in cut("evidence", snapshot.facts)),
+        previous=cut("previous", snapshot.previous),
+        coincides=cut("coincides", snapshot.coincides),
         confirmed=snapshot.confirmed,
         vantages=snapshot.vantages,
         networks_live=snapshot.networks_live,
@@ -84,8 +73,74 @@ def to_record(snapshot: Snapshot, settings: IncidentSettings | None = None) -> I
         simulated=snapshot.simulated,
         detector=Detector(name=DETECTOR_NAME, version=snapshot.version, settings=snapshot.fingerprint),
         summary=summary(snapshot, own),
+        platforms_detail=tuple(_platform(loss) for loss in cut("platforms_detail", snapshot.by_platform)),
+        targets=cut("targets", snapshot.targets),
+        linked=cut("linked", snapshot.linked),
+        unconfirmed_reason=snapshot.doubt,
+        retracted=snapshot.retracted,
+        left_out=cut.left_out,
+    )
+
+
+class _Cut:
+    """Cuts lists to their bounds, and counts what it left out, by the list's name."""
+
+    def __init__(self) -> None:
+        self.left_out: dict[str, int] = {}
+
+    def __call__(self, name: str, items: tuple[T, ...]) -> tuple[T, ...]:
+        kept = size = 0
+        for item in items[:LIST_MAX]:
+            size += len(msgspec.json.encode(item))
+            if size > LIST_BYTES_MAX:
+                break
+            kept += 1
+        if kept < len(items):
+            self.left_out[name] = len(items) - kept
+        return items[:kept]
+
+
+def _network(loss: NetworkLoss) -> Network:
+    return Network(
+        asn=loss.asn,
+        name=loss.name,
+        lost=loss.lost,
+        onset=_time(loss.onset),
+        recovered=_time_or_none(loss.recovered),
+    )
+
+
+def _platform(loss: PlatformLoss) -> PlatformDetail:
+    return PlatformDetail(
+        platform=loss.platform,
+        onset=_time(loss.onset),
+        reachability=Reachability(now=loss.now, usual=loss.usual, results=loss.results),
+        mechanism=_mechanism(loss.mechanism, loss.mechanism_share, ()),
+        recovered=_time_or_none(loss.recovered),
+    )
+
+
+def _mechanism(name: str | None, share: float, by_network: tuple[tuple[int, str], ...]) -> Mechanism | None:
+    if name is None:
+        return None
+    return Mechanism(name=name, share=share, by_network={f"AS{asn}": own for asn, own in by_network})
+
+
+def _evidence(fact: Fact) -> Evidence:
+    return Evidence(
+        name=fact.name,
+        value=fact.value,
+        unit=fact.unit,
+        n=fact.n,
+        text=fact.text,
+        source=fact.source,
+        fits=fact.fits,
     )
 
 
 def _time(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def _time_or_none(seconds: int | None) -> datetime | None:
+    return None if seconds is None else _time(seconds)

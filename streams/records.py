@@ -53,10 +53,14 @@ class Network(Struct, frozen=True, kw_only=True):
 
 
 class Reachability(Struct, frozen=True, kw_only=True):
-    """Ratio of probes that succeed, over the incident's platforms and networks."""
+    """Ratio of probes that succeed, over the incident's platforms and networks.
+
+    `results` is the number of results on which `now` rests; 0 where it was not written down.
+    """
 
     now: float
     usual: float
+    results: int = 0
 
 
 class Mechanism(Struct, frozen=True, kw_only=True):
@@ -65,6 +69,16 @@ class Mechanism(Struct, frozen=True, kw_only=True):
     name: str
     share: float
     by_network: dict[str, str] = {}  # where it differs: "AS17557": "dns.dns_nxdomain_error"
+
+
+class PlatformDetail(Struct, frozen=True, kw_only=True):
+    """How one platform of an incident stands; `recovered` is when it came back on every network."""
+
+    platform: str
+    onset: datetime
+    reachability: Reachability
+    mechanism: Mechanism | None = None
+    recovered: datetime | None = None
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
@@ -88,7 +102,10 @@ class Detector(Struct, frozen=True, kw_only=True):
 
 
 class Incident(Struct, frozen=True, kw_only=True, tag_field="schema", tag=INCIDENT_SCHEMA):
-    """One disruption in the world, as it stands."""
+    """One disruption in the world, as it stands.
+
+    Lists are bounded: `left_out` says by a list's name how many more there are than it holds.
+    """
 
     id: str
     seq: int
@@ -119,6 +136,12 @@ class Incident(Struct, frozen=True, kw_only=True, tag_field="schema", tag=INCIDE
     simulated: bool = False
     detector: Detector
     summary: str
+    platforms_detail: tuple[PlatformDetail, ...] = ()
+    targets: tuple[str, ...] = ()
+    linked: tuple[str, ...] = ()
+    unconfirmed_reason: str | None = None
+    retracted: bool = False
+    left_out: dict[str, int] = {}
 
 
 class Rejected(Struct, frozen=True, kw_only=True, tag_field="schema", tag=REJECTED_SCHEMA):

@@ -33,6 +33,12 @@ PLATFORM_NAMES: Final = {
 }
 #: Mechanisms that change the verb of the sentence; all others leave it at "restricted".
 _VERBS: Final = {"http.throttled": "throttled"}
+#: A sentence names so many things at most, and counts the rest.
+LISTED_MAX: Final = 12
+#: A longer name is cut in a sentence; the record has it whole.
+NAME_MAX: Final = 64
+#: Fewer results than this are counted: two of them are no "50 %".
+RESULTS_FEW: Final = 10
 #: More networks than this are counted instead of named: a sentence with four of them can't be read aloud.
 NAMED_NETWORKS_MAX: Final = 3
 
@@ -60,7 +66,8 @@ def platform_name(name: str, settings: IncidentSettings) -> str:
     >>> platform_name("youtube", IncidentSettings())
     'YouTube'
     """
-    return settings.platform_names.get(name) or PLATFORM_NAMES.get(name) or name
+    known = settings.platform_names.get(name) or PLATFORM_NAMES.get(name) or name
+    return known if len(known) <= NAME_MAX else f"{known[:NAME_MAX]}…"
 
 
 def place_name(country: str | None, settings: IncidentSettings) -> str:
@@ -73,7 +80,11 @@ def listed(words: Sequence[str]) -> str:
 
     >>> listed(["X", "Facebook", "YouTube"])
     'X, Facebook and YouTube'
+    >>> listed([str(number) for number in range(1, 21)])
+    '1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 8 more'
     """
+    if len(words) > LISTED_MAX + 1:
+        words = [*words[:LISTED_MAX], f"{len(words) - LISTED_MAX} more"]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))
 
 
@@ -192,8 +203,22 @@ def _platforms(names: Sequence[str], settings: IncidentSettings) -> str:
 
 def summary(snapshot: Snapshot, settings: IncidentSettings) -> str:
     """Return the one plain sentence of a snapshot on what was measured."""
-    text = _restored(snapshot, settings) if snapshot.resolved is not None else _lost(snapshot, settings)
+    if snapshot.closed:
+        text = _closed(snapshot, settings)
+    else:
+        text = _restored(snapshot, settings) if snapshot.resolved is not None else _lost(snapshot, settings)
     return f"SIMULATED: {text}" if snapshot.simulated else text
+
+
+def _closed(snapshot: Snapshot, settings: IncidentSettings) -> str:
+    where = _where(_extent_of_snapshot(snapshot), settings)
+    if snapshot.kind is Kind.CONNECTIVITY:
+        what = f"the loss of connectivity {where}"
+    else:
+        platforms = _platforms(snapshot.platforms, settings)
+        what = f"{platforms} {_verb(snapshot.kind, snapshot.mechanism)} {where}"
+    head = "Withdrawn" if snapshot.retracted else "Closed"
+    return f"{head}: {what} since {clock(snapshot.onset)}; {snapshot.reason}."
 
 
 def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
@@ -234,7 +259,11 @@ def _restored(snapshot: Snapshot, settings: IncidentSettings) -> str:
 def _figures(snapshot: Snapshot) -> str:
     if snapshot.kind is Kind.CONNECTIVITY:
         return f"{snapshot.reachability:.0%} of the usual results arrive"
-    return f"{snapshot.reachability:.0%} of attempts succeed, usually {snapshot.usual:.0%}"
+    usually = f"usually {snapshot.usual:.0%}"
+    if 0 < snapshot.results < RESULTS_FEW:
+        succeeded = round(snapshot.reachability * snapshot.results)
+        return f"{succeeded} of the last {snapshot.results} attempts succeeded, {usually}"
+    return f"{snapshot.reachability:.0%} of attempts succeed, {usually}"
 
 
 def headline(incident: Incident, settings: IncidentSettings) -> str:

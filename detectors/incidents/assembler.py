@@ -10,6 +10,7 @@ Memory is bounded: by the incidents in hand, and by limits on those that are ove
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import ceil
 from operator import itemgetter
 from statistics import median_low
@@ -22,7 +23,7 @@ from detectors.incidents.causes import Cause, find_causes
 from detectors.incidents.evidence import PastIncident, at_same_time, coincident, like
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.quiet import Worldwide
-from detectors.incidents.snapshots import Kind, Snapshot, incident_id
+from detectors.incidents.snapshots import Closing, Kind, Snapshot, closed, incident_id
 from detectors.incidents.telling import keep_open, snapshot_of
 from detectors.incidents.votes import Part, Vote, vote
 from detectors.readings import CountryReading, PartKey, Reading, Scheduled
@@ -65,6 +66,7 @@ class AssemblerState(msgspec.Struct):
     countries: list[tuple[str, bool, _CountryCases]]
     calendar: list[Scheduled]
     open: list[Snapshot]
+    closings: list[Closing] = []
 
 
 class _News(NamedTuple):
@@ -98,6 +100,7 @@ class Assembler:
         self._countries: dict[CountryKey, _CountryCases] = {}
         self._calendar: dict[str, Scheduled] = {}
         self._open: dict[str, Snapshot] = {}
+        self._closings: list[Closing] = []
 
     @property
     def watch(self) -> Collection[CountryKey]:
@@ -136,12 +139,22 @@ class Assembler:
         if len(mine) > CALENDAR_MAX:
             del self._calendar[min(mine, key=lambda held: (held.end, held.id)).id]
 
+    def close(self, incident_id: str, reason: str, at: int, *, retracted: bool = False) -> None:
+        """End an open incident by somebody's word; one that isn't open is left alone.
+
+        The next step tells it as resolved since `at` (seconds since 1970), and `retracted` says that it was none. What
+        goes on of its loss makes no new incident.
+        """
+        if incident_id in self._open:
+            self._closings.append(Closing(incident_id, reason, at, retracted))
+
     def step(self, reading: Reading) -> list[Snapshot]:
-        """Weigh one window. Gives what there is to tell, in the order of countries."""
+        """Weigh one window. Returns what there is to tell, in the order of countries."""
         self._now = reading.end
+        over = self._close_asked()
         self._forget({(country.country, country.simulated) for country in reading.countries})
         worldwide = Worldwide(reading.health, self.settings)
-        told: list[Snapshot] = []
+        told: list[Snapshot] = over
         for country in sorted(reading.countries, key=lambda c: (c.country, c.simulated)):
             told.extend(self._step_country(country, worldwide))
         keep_open(self._open, told)
@@ -276,6 +289,9 @@ class Assembler:
     ) -> Iterable[_News]:
         """Let the window's events move a case; gives what is to be told."""
         event = case.event(reading)
+        if case.phase is Phase.CLOSED:
+            self._let_go(case, reading, event, held)
+            return
         if case.phase is Phase.RESOLVED:
             case.relapsing = case.relapsing + 1 if event is Trigger.BAD else 0
             if case.relapsing < RELAPSE_WINDOWS:
@@ -303,6 +319,16 @@ class Assembler:
             yield _News(Announcement.UPDATED, "lost again")
         else:
             yield from self._news(case, reading)
+
+    def _let_go(
+        self, case: Case, reading: CountryReading, event: Trigger | None, held: _CountryCases
+    ) -> None:
+        """Forget what was closed, once it is back or has been silent or well for as long as a like loss is merged."""
+        if event is Trigger.BAD:
+            case.updated = reading.end
+        if event is Trigger.RECOVERED or reading.end - case.updated > self.settings.merge_seconds:
+            case.phase = move(case.phase, Trigger.EXPIRED).phase
+            held.past.append(_past(case))
 
     def _open_case(self, case: Case, reading: CountryReading, held: _CountryCases) -> None:
         case.detected = reading.end
@@ -372,12 +398,32 @@ class Assembler:
 
     # what is over
 
+    def _close_asked(self) -> list[Snapshot]:
+        cases = {case.id: case for held in self._countries.values() for case in held.cases if case.id}
+        over = []
+        for closing in self._closings:
+            case, last = cases.get(closing.id), self._open.get(closing.id)
+            if case is not None and last is not None:
+                over.append(self._close(case, last, closing))
+        self._closings = []
+        return over
+
+    def _close(self, case: Case, last: Snapshot, closing: Closing) -> Snapshot:
+        snapshot = replace(closed(last, closing, self._now), scope=case.widest, severity=case.worst)
+        case.phase = move(case.phase, Trigger.CLOSE).phase
+        case.seq, case.updated, case.resolved = snapshot.seq, snapshot.updated, snapshot.resolved
+        keep_open(self._open, [snapshot])
+        return snapshot
+
     def _forget(self, stirring: Collection[CountryKey]) -> None:
         """Let go of what is too old: relapses that can't come any more, past incidents, events."""
         horizon = self._now - self.settings.previous_days * _DAY
         for place, held in list(self._countries.items()):
             for case in held.cases:
-                if case.phase is Phase.RESOLVED and self._now - case.updated > self.settings.merge_seconds:
+                if (
+                    case.phase in (Phase.RESOLVED, Phase.CLOSED)
+                    and self._now - case.updated > self.settings.merge_seconds
+                ):
                     case.phase = move(case.phase, Trigger.EXPIRED).phase
                     held.past.append(_past(case))
             held.cases = [case for case in held.cases if case.phase is not Phase.GONE]
@@ -399,6 +445,7 @@ class Assembler:
             [(*place, held) for place, held in sorted(self._countries.items())],
             [event for _, event in sorted(self._calendar.items())],
             [snapshot for _, snapshot in sorted(self._open.items())],
+            self._closings,
         )
         return msgspec.msgpack.encode(stored)
 
@@ -409,6 +456,7 @@ class Assembler:
         self._countries = {(country, simulated): held for country, simulated, held in stored.countries}
         self._calendar = {event.id: event for event in stored.calendar}
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
+        self._closings = stored.closings
 
 
 def _without_absorbed(cases: Sequence[Case]) -> list[Case]:

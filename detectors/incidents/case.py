@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from detectors.incidents.causes import TOGETHER_SECONDS, Cause, alike, live_networks, networks_in, scope_of
-from detectors.incidents.loss import Loss
+from detectors.incidents.loss import Loss, Present, present
 from detectors.incidents.moves import Phase, Trigger
 from detectors.incidents.onset import windows_since
 from detectors.incidents.snapshots import Kind, Scope, Severity
@@ -24,7 +24,6 @@ from detectors.settings import IncidentSettings
 #: Failures are forgotten with a half-life of about ten windows, so that a change of mechanism shows.
 _FADE: Final = 0.93
 _LEAD: Final = 1.5
-_RECENT_FADE: Final = 0.4  # what succeeds now is told of the last two windows or so
 #: A mechanism is said of a network by itself when this share of at least so many failures has it.
 _OWN_SHARE: Final = 0.5
 _OWN_FAILURES: Final = 3.0
@@ -41,6 +40,8 @@ TURN_SECONDS: Final = 300
 #: A platform too slow to use hurts, and less than one that is gone.
 _SLOW_WEIGHT: Final = 0.5
 THROTTLED: Final = "http.throttled"
+#: A reason names so many platforms at most, and counts the rest.
+_LISTED_MAX: Final = 12
 
 
 class Case(msgspec.Struct):
@@ -68,7 +69,6 @@ class Case(msgspec.Struct):
     worst: Severity = Severity.MINOR
     live: int = 0
     vantages: int = 0
-    recent: tuple[float, float] = (0.0, 0.0)  # successes and results of its parts, fading fast
     others: tuple[int, int] = (0, 0)  # other platforms on its networks: cells that were well, of how many
     quieted: bool = False
     silent: bool = False
@@ -86,6 +86,9 @@ class Case(msgspec.Struct):
     wholes: dict[
         str, Loss
     ] = {}  # platform: all its networks as one, which show sooner than each that it is back
+    ways: dict[str, dict[str, float]] = {}  # platform: recent failures by mechanism, fading
+    linked: list[str] = []  # incidents that explain it, or that it explains
+    doubt: str | None = None  # why it is not confirmed, beside few networks
 
     # what it is made of
 
@@ -134,10 +137,9 @@ class Case(msgspec.Struct):
         """Regions that it ever took."""
         return sorted({region for _, _, region in self.losses if region})
 
-    def reachability(self) -> float:
-        """Ratio of its results that succeed now; what its parts say one by one where there are too few."""
-        k, n = self.recent
-        return k / n if n >= 1.0 else sum(loss.ratio for loss in self.losses.values()) / len(self.losses)
+    def present(self, platform: str | None = None) -> Present:
+        """How its parts stand now, those that are back too: of one platform, or of all."""
+        return present([loss for (p, _, _), loss in self.losses.items() if platform in (None, p)])
 
     def restored_platforms(self) -> list[str]:
         """Platforms that are back everywhere, while others are not."""
@@ -155,6 +157,8 @@ class Case(msgspec.Struct):
         contained = len(mine & theirs) / len(theirs)
         if contained >= 0.5:
             return 1.0 + alike(mine, theirs)
+        if self.phase is Phase.CLOSED:
+            return 0.0  # it only holds what it had
         if self.phase is Phase.RESOLVED and contained < _RELAPSE_SHARE:
             return 0.0  # what comes back is what there was
         platforms, units = {p for p, _, _ in union}, {(a, r) for _, a, r in union}
@@ -172,6 +176,8 @@ class Case(msgspec.Struct):
 
     def _kinship_of_dark(self, cause: Cause) -> float:
         mine, theirs = set(self.networks), {asn for asn, _ in cause.units}
+        if self.phase is Phase.CLOSED and self.kind is not cause.kind:
+            return 0.0
         if self.kind is cause.kind:
             return 1.0 + alike(mine, theirs) if mine & theirs else 0.6
         if self.phase is Phase.RESOLVED:
@@ -235,18 +241,17 @@ class Case(msgspec.Struct):
     def weigh(self, reading: CountryReading, settings: IncidentSettings) -> None:
         """Take the window's evidence in, for every part."""
         dark = {a for a, volume in reading.volumes.items() if volume.live and volume.opinion is Opinion.BAD}
-        k, n = (count * _RECENT_FADE for count in self.recent)
         together: dict[str, list[tuple[Loss, Vote]]] = {}
         for key, loss in self.losses.items():
             if not (key[0] and key[1] in dark):  # on a dark network a platform says nothing
                 said = vote(Part(*key), reading)
                 loss.weigh(said, reading.start, reading.end, settings.recovery_windows)
-                k, n = k + said.k, n + said.n
                 if key[0] and key[1] and not loss.slow:
                     together.setdefault(key[0], []).append((loss, said))
-        self.recent = (k, n)
         for platform, parts in together.items():
             self._weigh_whole(platform, parts, reading, settings)
+        if self.kind is Kind.CONNECTIVITY:
+            self.doubt = reading.silence_doubt
         networks = live_networks(reading) | set(self.networks)
         self.live = max(self.live, len(networks))
         self.vantages = max(self.vantages, sum(reading.vantages.values()))
@@ -289,26 +294,36 @@ class Case(msgspec.Struct):
         for part in bad:
             if part.region:
                 cells.update((part.platform, asn) for asn in networks_in([part.region], reading))
-        for counts in self.failures.values():
+        for counts in [*self.failures.values(), *self.ways.values()]:
             for name in list(counts):
                 counts[name] *= _FADE
                 if counts[name] < 0.05:
                     del counts[name]
-        for (platform, asn), found in sorted(reading.mechanisms.items()):
+        for (platform, asn), failures in sorted(reading.mechanisms.items()):
             if (platform, asn) in cells:
-                counts = self.failures.setdefault(asn, {})
-                for name, count in sorted(found.items()):
-                    counts[name] = counts.get(name, 0.0) + count
+                self._count_failures(platform, asn, failures)
         for platform, asn in sorted(slow):
             standing = reading.networks.get((platform, asn))
             if standing is not None and standing.k:  # what comes through, comes too slowly
-                counts = self.failures.setdefault(asn, {})
-                counts[THROTTLED] = counts.get(THROTTLED, 0.0) + standing.k
+                self._count_failures(platform, asn, {THROTTLED: standing.k})
         for platform in sorted({part.platform for part in bad}):
             good, failed = self.controls.get(platform, (0.0, 0.0))
             more_good, more_failed = reading.control.get(platform, (0, 0))
             self.controls[platform] = (good * _FADE + more_good, failed * _FADE + more_failed)
         self._name_mechanism()
+
+    def _count_failures(self, platform: str, asn: int, failures: Mapping[str, int]) -> None:
+        for counts in (self.failures.setdefault(asn, {}), self.ways.setdefault(platform, {})):
+            for name, count in sorted(failures.items()):
+                counts[name] = counts.get(name, 0.0) + count
+
+    def mechanism_of(self, platform: str) -> tuple[str | None, float]:
+        """The most usual way in which a platform fails, and its share of that platform's recent failures."""
+        counts = self.ways.get(platform)
+        if not counts:
+            return None, 0.0
+        best = max(counts, key=lambda name: (counts[name], name))
+        return best, counts[best] / sum(counts.values())
 
     def _name_mechanism(self) -> None:
         totals = self.mechanism_totals()
@@ -467,6 +482,7 @@ class Case(msgspec.Struct):
             "silent" if self.silent else "",
             "quieted" if self.quieted else "",
             " ".join(self.coincides),
+            self.doubt or "",
         ]
 
 
@@ -477,9 +493,8 @@ def grows(before: list[str], after: list[str]) -> bool:
 
 def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> list[str]:
     """Say in words what changed between two states of `Case.news`."""
-    kind, scope, platforms, units, lasting, restored, severity, mechanism, silent, quieted, coincides = range(
-        11
-    )
+    kind, scope, platforms, units, lasting, restored, severity, mechanism, silent, quieted = range(10)
+    coincides, doubt = 10, 11
     said = []
     if after[kind] != before[kind]:
         said.append(f"results stopped: a loss of {after[kind]}")
@@ -506,11 +521,15 @@ def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> li
         said.append("lost in most watched countries")
     if after[coincides] != before[coincides]:
         said.append("coincides with a scheduled event")
+    if after[doubt] != before[doubt]:
+        said.append("not confirmed any more" if after[doubt] else "confirmed")
     return said
 
 
 def _listed(names_of: list[str], names: Mapping[str, str]) -> str:
     words = [names.get(name, name) for name in names_of]
+    if len(words) > _LISTED_MAX + 1:
+        words = [*words[:_LISTED_MAX], f"{len(words) - _LISTED_MAX} more"]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 

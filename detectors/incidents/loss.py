@@ -7,8 +7,9 @@ that forgets what is contrary and caps what is remembered.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import log
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -37,6 +38,18 @@ _BACK_SPEED: Final = 0.5  # as a share of the usual
 _RATIO_MIN: Final = 0.02
 _RATIO_MAX: Final = 0.95  # what is back may still fail now and then: one failure of many is no relapse
 _FALL_MIN: Final = 0.05
+#: A figure of the present rests on the last window or two; on more of them until it has so many results.
+_PRESENT_RESULTS: Final = 20
+_PRESENT_FADE: Final = 0.4
+_PRESENT_FADE_SLOW: Final = 0.95
+
+
+class Present(NamedTuple):
+    """How several parts stand as one: the ratio of their present results, the usual one of the same, and how many."""
+
+    now: float
+    usual: float
+    results: int
 
 
 class Loss(msgspec.Struct):
@@ -66,12 +79,15 @@ class Loss(msgspec.Struct):
     mend_k: int = 0
     lostness: float = 0.0  # the evidence, since it began to mend, that a little is lost still
     dated: bool = False  # whether its onset was looked for in the windows themselves
+    recent_n: float = 0.0  # results of its present windows, and successes among them
+    recent_k: float = 0.0
 
     def weigh(self, said: Vote, start: int, end: int, recovery_windows: int) -> None:
         """Take one window's evidence in. Without results there is none."""
         if said.n == 0:
             return
         self.heard = end
+        self._keep_present(said)
         self.now = said.reachability
         self.alarmed = said.opinion is Opinion.BAD
         if said.opinion is Opinion.BAD:
@@ -111,6 +127,12 @@ class Loss(msgspec.Struct):
             enough = enough and self._nats_little(said.expected, self.mend_k, self.mend_n) >= _SURE
         if self.recovered is None and self.good >= recovery_windows and enough:
             self.recovered = self.good_since
+
+    def _keep_present(self, said: Vote) -> None:
+        wanted = (_PRESENT_RESULTS - said.n) / self.recent_n if self.recent_n else 0.0
+        keep = min(_PRESENT_FADE_SLOW, max(_PRESENT_FADE, wanted))
+        self.recent_n = self.recent_n * keep + said.n
+        self.recent_k = self.recent_k * keep + said.k
 
     def follow(self, whole: Loss) -> None:
         """Be back with all of which it is a part, unless its own results deny it."""
@@ -157,3 +179,21 @@ class Loss(msgspec.Struct):
             return 0.0
         reach = min(self.low, self.bad_k / self.bad_n)
         return round(min(1.0, max(0.0, 1.0 - reach / said.expected)), 6)
+
+
+def present(losses: Collection[Loss]) -> Present:
+    """How these parts stand as one, each counted by its results.
+
+    That is by the results of the last windows; once all of them are back, by those since each came back. Where none
+    have come, by their detectors' word.
+    """
+    if all(loss.recovered is not None and loss.mend_n for loss in losses):
+        figures = [(float(loss.mend_k), float(loss.mend_n)) for loss in losses]
+    else:
+        figures = [(loss.recent_k, loss.recent_n) for loss in losses]
+    n = sum(results for _, results in figures)
+    if n < 1.0:
+        now = sum(loss.ratio for loss in losses) / len(losses)
+        return Present(now, sum(loss.usual for loss in losses) / len(losses), 0)
+    usual = sum(loss.usual * results for loss, (_, results) in zip(losses, figures, strict=True)) / n
+    return Present(sum(k for k, _ in figures) / n, usual, round(n))

@@ -19,6 +19,7 @@ class Phase(StrEnum):
     OPEN = "open"
     EASING = "easing"  # nothing that reports is lost any more, but not for long enough
     RESOLVED = "resolved"  # kept for a while: a relapse is the same incident
+    CLOSED = "closed"  # ended by somebody's word: what goes on of its loss is not told again
     GONE = "gone"
 
 
@@ -31,6 +32,7 @@ class Trigger(StrEnum):
     NEWS = "news"  # something that a reader would note has changed, and stays so
     RECOVERED = "recovered"  # well for as long as the settings ask
     EXPIRED = "expired"  # too long ago for a relapse
+    CLOSE = "close"  # somebody closes it, withdraws it, or it was silent for too long
 
 
 class Announcement(StrEnum):
@@ -59,6 +61,9 @@ MOVES: Final[Mapping[tuple[Phase, Trigger], Move]] = MappingProxyType(
         (Phase.EASING, Trigger.BAD): Move(Phase.OPEN, None),
         (Phase.EASING, Trigger.NEWS): Move(Phase.EASING, Announcement.UPDATED),
         (Phase.EASING, Trigger.RECOVERED): Move(Phase.RESOLVED, Announcement.RESOLVED),
+        (Phase.OPEN, Trigger.CLOSE): Move(Phase.CLOSED, Announcement.RESOLVED),
+        (Phase.EASING, Trigger.CLOSE): Move(Phase.CLOSED, Announcement.RESOLVED),
+        (Phase.CLOSED, Trigger.EXPIRED): Move(Phase.GONE, None),
         (Phase.RESOLVED, Trigger.BAD): Move(Phase.OPEN, Announcement.UPDATED),
         (Phase.RESOLVED, Trigger.EXPIRED): Move(Phase.GONE, None),
     }

@@ -6,10 +6,14 @@ Times are seconds since 1970, UTC. Whoever writes the record adds the words.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from detectors.incidents.moves import Announcement
+
+#: The longest reason that is told, in characters: people write some of them.
+REASON_MAX: Final = 300
 
 
 class Kind(StrEnum):
@@ -41,6 +45,33 @@ class Severity(StrEnum):
     MINOR = "minor"
     MAJOR = "major"
     CRITICAL = "critical"
+
+
+class Doubt(StrEnum):
+    """Why an incident is not confirmed: it is shown, and pages nobody."""
+
+    FEW_NETWORKS = "few_networks"  # fewer live networks than a majority needs to mean something
+    OWN_PATH = "own_path"  # a silence, and nothing shows that the observatory's own path works
+    CROWD = "crowd"  # a silence of those who promised no rhythm
+    FIRST_MINUTES = "first_minutes"  # no usual level has been learned yet
+    STRANGERS = "strangers"  # only vantages speak of it that nobody has registered
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformLoss:
+    """One platform of an incident: since when, its ratio now and usually, and how it fails.
+
+    `results` is the number of results on which `now` rests. `recovered` is when it came back everywhere.
+    """
+
+    platform: str
+    onset: int
+    now: float
+    usual: float
+    results: int
+    mechanism: str | None
+    mechanism_share: float
+    recovered: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +135,37 @@ class Snapshot:
     simulated: bool
     version: str
     fingerprint: str
+    results: int = 0  # the number of results on which `reachability` rests
+    by_platform: tuple[PlatformLoss, ...] = ()
+    targets: tuple[str, ...] = ()  # where single targets of a platform are lost, and others of it are well
+    linked: tuple[str, ...] = ()  # incidents that explain this one, or that it explains
+    doubt: str | None = None  # why it is not confirmed, a `Doubt`
+    retracted: bool = False  # it turned out to be nothing
+    closed: bool = False  # it ended by somebody's word, or by silence, not by what was measured
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Somebody's word that an incident is over since `at`, and why; `retracted` where it was none."""
+
+    id: str
+    reason: str
+    at: int
+    retracted: bool = False
+
+
+def closed(last: Snapshot, closing: Closing, now: int) -> Snapshot:
+    """Write down the end of an incident that somebody closes, from what was told of it last."""
+    return replace(
+        last,
+        seq=last.seq + 1,
+        status=Announcement.RESOLVED,
+        updated=now,
+        resolved=min(now, max(last.onset, closing.at)),
+        reason=closing.reason[:REASON_MAX],
+        retracted=closing.retracted,
+        closed=True,
+    )
 
 
 def incident_id(kind: Kind, country: str | None, window: int, version: str, *parts: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from statistics import median_low
 
 from detectors.incidents.case import Case
 from detectors.incidents.evidence import affected_networks, facts, network_onsets
 from detectors.incidents.moves import Announcement
-from detectors.incidents.snapshots import Kind, NetworkLoss, Scope, Snapshot
+from detectors.incidents.snapshots import Doubt, Kind, NetworkLoss, PlatformLoss, Scope, Snapshot
 from detectors.readings import CountryReading, Scheduled
 from detectors.settings import IncidentSettings
 
@@ -31,6 +32,7 @@ def snapshot_of(
 ) -> Snapshot:
     """Write down how a case stands."""
     losses = list(case.losses.values())
+    present = case.present()
     networks = _networks(case, reading, settings)
     own = case.mechanism_by_network()
     return Snapshot(
@@ -49,15 +51,15 @@ def snapshot_of(
         detected=case.detected,
         updated=case.updated,
         resolved=case.resolved,
-        reachability=round(case.reachability(), 4),
-        usual=round(sum(loss.usual for loss in losses) / len(losses), 4),
+        reachability=round(present.now, 4),
+        usual=round(present.usual, 4),
         mechanism=case.mechanism,
         mechanism_share=round(case.mechanism_share, 4),
         mechanism_by_network=tuple((asn, name) for asn, name in own.items() if name != case.mechanism),
         facts=tuple(facts(case, reading, calendar, settings)),
         previous=tuple(case.previous),
         coincides=tuple(case.coincides),
-        confirmed=case.live >= settings.networks_confirm,
+        confirmed=_doubt(case, settings) is None,
         vantages=case.vantages,
         networks_live=case.live,
         measurements=sum(loss.probes for loss in losses),
@@ -67,6 +69,31 @@ def snapshot_of(
         simulated=case.simulated,
         version=version,
         fingerprint=fingerprint,
+        results=present.results,
+        by_platform=tuple(_platform(case, platform) for platform in case.platforms),
+        linked=tuple(case.linked),
+        doubt=_doubt(case, settings),
+    )
+
+
+def _doubt(case: Case, settings: IncidentSettings) -> str | None:
+    return Doubt.FEW_NETWORKS if case.live < settings.networks_confirm else case.doubt
+
+
+def _platform(case: Case, platform: str) -> PlatformLoss:
+    losses = [loss for (name, _, _), loss in case.losses.items() if name == platform]
+    present = case.present(platform)
+    mechanism, share = case.mechanism_of(platform)
+    recovered = [loss.recovered for loss in losses if loss.recovered is not None]
+    return PlatformLoss(
+        platform=platform,
+        onset=max(case.onset, median_low([loss.onset for loss in losses])),
+        now=round(present.now, 4),
+        usual=round(present.usual, 4),
+        results=present.results,
+        mechanism=mechanism,
+        mechanism_share=round(share, 4),
+        recovered=max(recovered) if len(recovered) == len(losses) else None,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from statistics import median_low
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -14,10 +15,21 @@ import msgspec
 import numpy as np
 
 from detectors.incidents.evidence import HALF_HOUR_SECONDS, PLATFORM
-from detectors.incidents.loss import Loss
+from detectors.incidents.loss import Loss, present
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.quiet import COUNTRIES_MIN, is_worldwide, lost, surely_lost
-from detectors.incidents.snapshots import Fact, Kind, Scope, Severity, Snapshot, incident_id
+from detectors.incidents.snapshots import (
+    Closing,
+    Doubt,
+    Fact,
+    Kind,
+    PlatformLoss,
+    Scope,
+    Severity,
+    Snapshot,
+    closed,
+    incident_id,
+)
 from detectors.incidents.telling import keep_open
 from detectors.incidents.votes import Vote
 from detectors.readings import Health, Opinion, Reading
@@ -82,6 +94,9 @@ class _Outage(msgspec.Struct):
     pending: list[str] = []
     pending_windows: int = 0
     previous: list[str] = []
+    ways: dict[str, dict[str, float]] = {}  # platform: recent failures by mechanism, fading
+    updated: int = 0  # end of the window in which it last failed, once it is closed
+    linked: list[str] = []  # incidents of countries that it explains in part
 
     @property
     def platforms(self) -> list[str]:
@@ -134,6 +149,7 @@ class OutagesState(msgspec.Struct):
     outages: list[_Outage]
     past: list[_PastOutage]
     open: list[Snapshot]
+    closings: list[Closing] = []
 
 
 class WorldAssembler:
@@ -158,11 +174,17 @@ class WorldAssembler:
         self._outages: list[_Outage] = []
         self._past: list[_PastOutage] = []
         self._open: dict[str, Snapshot] = {}
+        self._closings: list[Closing] = []
 
     @property
     def open(self) -> list[Snapshot]:
         """The last snapshot of every outage that goes on."""
         return list(self._open.values())
+
+    def close(self, incident_id: str, reason: str, at: int, *, retracted: bool = False) -> None:
+        """End an open outage by somebody's word, as `Assembler.close` does."""
+        if incident_id in self._open:
+            self._closings.append(Closing(incident_id, reason, at, retracted))
 
     def step(self, start: int, health: Health, signs: Mapping[Key, Signs]) -> list[Snapshot]:
         """Weigh one window of all countries; `start` is where it began."""
@@ -171,9 +193,10 @@ class WorldAssembler:
         down = lost(health, self.settings)
         if not down.any() and not self._outages:
             self._since.clear()
+            self._closings.clear()
             return []
         rows = self._rows(health, down, signs, start)
-        told: list[Snapshot] = []
+        told = self._close_asked(end)
         for simulated in (False, True):
             self._find(rows[simulated], simulated, start, end)
         for outage in self._outages:
@@ -253,13 +276,17 @@ class WorldAssembler:
                 return outage
         for outage in candidates:
             soon = end - outage.onset <= self.settings.together_seconds
-            if soon and outage.phase is not Phase.RESOLVED:
+            if soon and outage.phase not in (Phase.RESOLVED, Phase.CLOSED):
                 return outage
         return None
 
     def _move(self, outage: _Outage, rows: CountryHealths, start: int, end: int) -> list[Snapshot]:
         heard = self._weigh(outage, rows, start)
         event = self._event(outage, heard)
+        if outage.phase is Phase.CLOSED:
+            if event is Trigger.BAD:
+                outage.updated = end
+            return []
         if event is None:
             return self._news(outage, end)
         was, step = outage.phase, move(outage.phase, event)
@@ -276,11 +303,26 @@ class WorldAssembler:
             return [self._tell(outage, Announcement.UPDATED, "lost again", end)]
         return self._news(outage, end)
 
+    def _close_asked(self, end: int) -> list[Snapshot]:
+        outages = {outage.id: outage for outage in self._outages if outage.id}
+        over = []
+        for closing in self._closings:
+            outage, last = outages.get(closing.id), self._open.get(closing.id)
+            if outage is not None and last is not None:
+                outage.phase = move(outage.phase, Trigger.CLOSE).phase
+                over.append(closed(last, closing, end))
+                outage.seq, outage.updated, outage.resolved = over[-1].seq, end, over[-1].resolved
+                keep_open(self._open, over[-1:])
+        self._closings = []
+        return over
+
     def _weigh(self, outage: _Outage, rows: CountryHealths, start: int) -> bool:
         """Take the window's evidence in; whether there was any."""
         heard = False
         good, bad = (count * _FADE for count in outage.controls)
         outage.failures = {name: count * _FADE for name, count in outage.failures.items() if count > 0.05}
+        for platform, counts in outage.ways.items():
+            outage.ways[platform] = {name: n * _FADE for name, n in counts.items() if n > 0.05}
         for key, loss in outage.losses.items():
             row = rows.get(key)
             if row is None or row.n == 0:
@@ -288,8 +330,10 @@ class WorldAssembler:
             heard = True
             good += row.signs.controls_good
             bad += row.signs.controls_bad
+            ways = outage.ways.setdefault(key[0], {})
             for name, count in row.signs.failures.items():
                 outage.failures[name] = outage.failures.get(name, 0.0) + count
+                ways[name] = ways.get(name, 0.0) + count
             opinion = Opinion.BAD if row.sure else Opinion.UNSURE if row.down else Opinion.GOOD
             said = Vote(opinion, row.n, row.k, row.expected, row.reachability, None, 0, slow=False)
             loss.weigh(said, start, start + self.window_seconds, self.settings.recovery_windows)
@@ -349,6 +393,7 @@ class WorldAssembler:
         outage.seq += 1
         outage.told, outage.pending, outage.pending_windows = outage.news(), [], 0
         losses = list(outage.losses.values())
+        stands = present(losses)
         share = len(outage.countries) / max(1, outage.watched)
         total = sum(outage.failures.values())
         names = sorted(outage.failures, key=lambda name: (-outage.failures[name], name))
@@ -368,8 +413,8 @@ class WorldAssembler:
             detected=outage.detected,
             updated=end,
             resolved=outage.resolved,
-            reachability=round(sum(loss.now for loss in losses) / len(losses), 4),
-            usual=round(sum(loss.usual for loss in losses) / len(losses), 4),
+            reachability=round(stands.now, 4),
+            usual=round(stands.usual, 4),
             mechanism=names[0] if names else None,
             mechanism_share=round(outage.failures[names[0]] / total, 4) if total else 0.0,
             mechanism_by_network=(),
@@ -386,12 +431,18 @@ class WorldAssembler:
             simulated=outage.simulated,
             version=self.version,
             fingerprint=self.fingerprint,
+            results=stands.results,
+            by_platform=tuple(_platform(outage, platform) for platform in outage.platforms),
+            linked=tuple(outage.linked),
+            doubt=Doubt.FEW_NETWORKS if outage.networks < self.settings.networks_confirm else None,
         )
 
     def _forget(self, now: int) -> None:
         for outage in self._outages:
             over = outage.resolved is not None and now - outage.resolved > self.settings.merge_seconds
-            if outage.phase is Phase.RESOLVED and over:
+            if outage.phase is Phase.CLOSED:
+                over = now - outage.updated > self.settings.merge_seconds
+            if outage.phase in (Phase.RESOLVED, Phase.CLOSED) and over:
                 outage.phase = move(outage.phase, Trigger.EXPIRED).phase
                 self._past.append(_PastOutage(outage.id, outage.platforms, outage.onset))
         self._outages = [outage for outage in self._outages if outage.phase is not Phase.GONE]
@@ -408,6 +459,7 @@ class WorldAssembler:
             self._outages,
             self._past,
             [snapshot for _, snapshot in sorted(self._open.items())],
+            self._closings,
         )
         return msgspec.msgpack.encode(stored)
 
@@ -420,6 +472,7 @@ class WorldAssembler:
         }
         self._outages, self._past = stored.outages, stored.past
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
+        self._closings = stored.closings
 
 
 def _together(falls: Mapping[str, _Fall]) -> dict[str, _Fall]:
@@ -435,6 +488,24 @@ def _onset(outage: _Outage, window: int) -> int:
         if following - onset <= window:
             return onset
     return onsets[0]
+
+
+def _platform(outage: _Outage, platform: str) -> PlatformLoss:
+    losses = [loss for (name, _), loss in outage.losses.items() if name == platform]
+    stands = present(losses)
+    ways = outage.ways.get(platform, {})
+    mechanism = max(ways, key=lambda name: (ways[name], name), default=None)
+    recovered = [loss.recovered for loss in losses if loss.recovered is not None]
+    return PlatformLoss(
+        platform=platform,
+        onset=max(outage.onset, median_low([loss.onset for loss in losses])),
+        now=round(stands.now, 4),
+        usual=round(stands.usual, 4),
+        results=stands.results,
+        mechanism=mechanism,
+        mechanism_share=round(ways[mechanism] / sum(ways.values()), 4) if mechanism else 0.0,
+        recovered=max(recovered) if len(recovered) == len(losses) else None,
+    )
 
 
 def _facts(outage: _Outage) -> list[Fact]:

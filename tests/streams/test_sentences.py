@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from detectors.incidents.snapshots import Snapshot
@@ -24,7 +26,7 @@ def test_a_block_and_its_end() -> None:
         "Live metrics show Facebook and X (Twitter) restricted across Pakistan on 5 of 5 networks since 00:04 UTC; "
         "0% of attempts succeed, usually 98%; most attempts fail with tls.connection_reset.",
         "Live metrics show that access to Facebook and X (Twitter) is fully restored across Pakistan on 5 of 5 "
-        "networks after 5 min; 99% of attempts succeed, usually 98%.",
+        "networks after 5 min; 100% of attempts succeed, usually 98%.",
     ]
 
 
@@ -81,3 +83,28 @@ def test_a_record_has_every_figure_and_reads_back() -> None:
 )
 def test_a_country_has_the_operators_name_or_a_common_one(code: str, name: str) -> None:
     assert country_name(code, {"MM": "Burma"}) == name
+
+
+def test_an_incident_of_any_size_fits_a_record_and_says_how_many_more() -> None:
+    (snapshot,) = run(story(on("x", ALL, "....xxx")))
+    names = tuple(f"{number:04d}" + "\U0001f300" * 60 for number in range(4000))
+    one = snapshot.by_platform[0]
+    huge = replace(
+        snapshot,
+        platforms=names,
+        by_platform=tuple(replace(one, platform=name) for name in names),
+        networks=snapshot.networks * 5000,
+        linked=names,
+        targets=names,
+    )
+    record = to_record(huge)
+    assert len(encode(record)) < 500_000
+    assert len(record.platforms) + record.left_out["platforms"] == 4000
+    assert len(record.networks) + record.left_out["networks"] == 25_000
+    assert "3988 more restricted" in record.summary
+
+
+def test_two_results_are_no_percentage() -> None:
+    (snapshot,) = run(story(on("x", ALL, "....xxx")))
+    few = replace(snapshot, reachability=0.5, results=2)
+    assert "; 1 of the last 2 attempts succeeded, usually 98%;" in to_record(few).summary

@@ -582,3 +582,46 @@ def test_memory_is_bounded() -> None:
 def test_a_damaged_snapshot_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="assembler snapshot"):
         Assembler(IncidentSettings(), TimeSettings(), "t", "s").restore(data)
+
+
+def test_a_closed_incident_is_resolved_once_and_what_goes_on_of_it_is_not_told_again() -> None:
+    readings = story(on("x", ALL, "....xxxxx" + "x" * 60))
+    assembler = Assembler(IncidentSettings(), TimeSettings(), "test", "settings")
+    told = [snapshot for one in readings[:10] for snapshot in assembler.step(one)]
+    assembler.close(told[-1].id, "a false alarm", readings[9].end, retracted=True)
+    assembler.close("pk-unknown", "nothing", readings[9].end)
+    kept = assembler.snapshot()
+    assembler = Assembler(IncidentSettings(), TimeSettings(), "test", "settings")
+    assembler.restore(kept)
+    told += [snapshot for one in readings[10:] for snapshot in assembler.step(one)]
+    assert [(s.seq, s.status.value) for s in told] == [(1, "open"), (2, "resolved")]
+    assert (told[-1].reason, told[-1].retracted, told[-1].resolved) == (
+        "a false alarm",
+        True,
+        readings[9].end,
+    )
+    assert assembler.open == []
+
+
+def test_what_comes_after_a_closed_incident_is_a_new_one() -> None:
+    readings = story(on("x", ALL, "....xxxxx" + "." * 40 + "xxxxx"))
+    assembler = Assembler(IncidentSettings(), TimeSettings(), "test", "settings")
+    told = [snapshot for one in readings[:8] for snapshot in assembler.step(one)]
+    assembler.close(told[-1].id, "enough of it", readings[7].end)
+    told += [snapshot for one in readings[8:] for snapshot in assembler.step(one)]
+    assert [s.status.value for s in told] == ["open", "resolved", "open"]
+    assert told[2].previous == (told[0].id,)
+
+
+def test_each_platform_has_its_own_figures() -> None:
+    lines = on("x", ALL, "....xxxxxxxxxxxxxxx") | on("y", ALL, "........ffffffffffff"[:19])
+    last = run(story(lines))[-1]
+    x, y = last.by_platform
+    assert (x.platform, x.onset, x.now, x.mechanism) == (
+        "x",
+        T0 + 4 * WINDOW,
+        0.0,
+        "tls.connection_reset",
+    )
+    assert (y.platform, y.onset, y.now) == ("y", T0 + 8 * WINDOW, 0.5)
+    assert x.results >= 50

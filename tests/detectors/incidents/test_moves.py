@@ -31,6 +31,8 @@ def test_each_thing_told_has_its_own_way() -> None:
     assert {way[1:] for way in told if way[0] is Announcement.RESOLVED} == {
         (Phase.EASING, Phase.RESOLVED),
         (Phase.OPEN, Phase.RESOLVED),
+        (Phase.EASING, Phase.CLOSED),
+        (Phase.OPEN, Phase.CLOSED),
     }
 
 
