@@ -84,6 +84,10 @@ def _unnamed(incident: Incident) -> tuple[int, Incident]:
         country=incident.country and incident.country.rpartition("@")[0],
         countries=tuple(name.rpartition("@")[0] for name in incident.countries),
         platforms=tuple(name.rpartition("@")[0] for name in incident.platforms),
+        platforms_detail=tuple(
+            structs.replace(detail, platform=detail.platform.rpartition("@")[0])
+            for detail in incident.platforms_detail
+        ),
     )
     return of.pop(), own
 

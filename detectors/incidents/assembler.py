@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from math import ceil
 from operator import itemgetter
-from statistics import median_low
 from typing import Final, NamedTuple
 
 import msgspec
@@ -41,7 +39,6 @@ _RECENT_FADE: Final = 0.7
 _RECENT_LEAST: Final = 0.1
 _RECENT_TELLING: Final = 2.0
 _RECENT_ENOUGH: Final = 8
-_AGREEING: Final = 0.25  # share of the networks that make an onset
 
 CountryKey = tuple[str, bool]
 
@@ -333,7 +330,7 @@ class Assembler:
     def _open_case(self, case: Case, reading: CountryReading, held: _CountryCases) -> None:
         case.detected = reading.end
         case.date(reading)
-        case.onset = first_onset(case, reading)
+        case.onset = case.first_onset(self.window_seconds)
         days = self.settings.previous_days
         over = [
             *held.past,
@@ -548,25 +545,6 @@ def _date_again(case: Case, reading: CountryReading) -> None:
     An incident can open on one series that had strayed by chance for a while before it fell with all the others.
     """
     case.date(reading)
-    onset = first_onset(case, reading)
+    onset = case.first_onset(reading.end - reading.start)
     if onset - case.onset > TURN_SECONDS and onset <= case.detected:
         case.onset = onset
-
-
-def first_onset(case: Case, reading: CountryReading) -> int:
-    """The earliest onset that the evidence supports.
-
-    What could not be dated by its own windows is dated by where its detector's sum began to rise, and by chance some
-    began earlier. So an onset counts when a quarter of the networks (or regions), and two of them where there are as
-    many, agree within one window; each has the middle onset of its parts. Where none agree, the middle one counts.
-    """
-    window = reading.end - reading.start
-    parts: dict[tuple[int, str], list[int]] = {}
-    for (_, asn, region), loss in case.losses.items():
-        parts.setdefault((asn, region), []).append(loss.onset)
-    onsets = sorted(median_low(found) for found in parts.values())
-    enough = max(2, ceil(_AGREEING * len(onsets))) if len(onsets) > 1 else 1
-    for onset in onsets:
-        if sum(onset <= other <= onset + window for other in onsets) >= enough:
-            return onset
-    return median_low(onsets)

@@ -15,7 +15,7 @@ import msgspec
 from detectors.incidents.causes import TOGETHER_SECONDS, Cause, alike, live_networks, networks_in, scope_of
 from detectors.incidents.loss import Loss, Present, present
 from detectors.incidents.moves import Phase, Trigger
-from detectors.incidents.onset import windows_since
+from detectors.incidents.onset import agreed_onset, windows_since
 from detectors.incidents.snapshots import Kind, Scope, Severity
 from detectors.incidents.votes import Part, Vote, pooled, vote
 from detectors.readings import CountryReading, Opinion
@@ -140,6 +140,14 @@ class Case(msgspec.Struct):
     def present(self, platform: str | None = None) -> Present:
         """How its parts stand now, those that are back too: of one platform, or of all."""
         return present([loss for (p, _, _), loss in self.losses.items() if platform in (None, p)])
+
+    def first_onset(self, window_seconds: int, platform: str | None = None) -> int:
+        """The earliest onset that the evidence supports: of one platform, or of all."""
+        onsets: dict[object, list[int]] = {}
+        for (name, asn, region), loss in self.losses.items():
+            if platform in (None, name):
+                onsets.setdefault((asn, region), []).append(loss.onset)
+        return agreed_onset(onsets, window_seconds)
 
     def restored_platforms(self) -> list[str]:
         """Platforms that are back everywhere, while others are not."""

@@ -6,7 +6,9 @@ Series that fell together say more exactly when, each window of each by how many
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
+from statistics import median_low
 from typing import Final
 
 import numpy as np
@@ -18,6 +20,8 @@ _DROPS: Final = np.array([1.2, 2.5, 4.5])
 _WELL_NATS: Final = 3.0
 #: Nats that one failure by chance may add: what an earlier window must bring to be the beginning.
 _CHANCE_NATS: Final = 4.0
+#: Share of the networks that make an onset.
+_AGREEING: Final = 0.25
 
 
 def windows_since(past: Sequence[NDArray[np.float64]]) -> int | None:
@@ -49,3 +53,21 @@ def windows_since(past: Sequence[NDArray[np.float64]]) -> int | None:
     if most <= _CHANCE_NATS or nats[drop, :window].sum() > -_WELL_NATS:
         return None
     return int(nats.shape[1]) - window
+
+
+def agreed_onset(onsets: Mapping[object, Iterable[int]], window_seconds: int) -> int:
+    """The earliest onset that the evidence supports, of the onsets of each network's (or region's) parts.
+
+    What could not be dated by its own windows is dated by where its detector's sum began to rise, and by chance some
+    began earlier. So an onset counts when a quarter of the networks, and two of them where there are as many, agree
+    within one window; each has the middle onset of its parts. Where none agree, the middle one counts.
+
+    >>> agreed_onset({1: [0], 2: [600], 3: [600, 660], 4: [720]}, 60)
+    600
+    """
+    middles = sorted(median_low(list(times)) for times in onsets.values())
+    enough = max(2, ceil(_AGREEING * len(middles))) if len(middles) > 1 else 1
+    for onset in middles:
+        if sum(onset <= other <= onset + window_seconds for other in middles) >= enough:
+            return onset
+    return median_low(middles)

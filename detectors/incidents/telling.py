@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from statistics import median_low
 
 from detectors.incidents.case import Case
 from detectors.incidents.evidence import affected_networks, facts, network_onsets
@@ -70,7 +69,9 @@ def snapshot_of(
         version=version,
         fingerprint=fingerprint,
         results=present.results,
-        by_platform=tuple(_platform(case, platform) for platform in case.platforms),
+        by_platform=tuple(
+            _platform(case, platform, reading.end - reading.start) for platform in case.platforms
+        ),
         linked=tuple(case.linked),
         doubt=_doubt(case, settings),
     )
@@ -80,14 +81,14 @@ def _doubt(case: Case, settings: IncidentSettings) -> str | None:
     return Doubt.FEW_NETWORKS if case.live < settings.networks_confirm else case.doubt
 
 
-def _platform(case: Case, platform: str) -> PlatformLoss:
+def _platform(case: Case, platform: str, window_seconds: int) -> PlatformLoss:
     losses = [loss for (name, _, _), loss in case.losses.items() if name == platform]
     present = case.present(platform)
     mechanism, share = case.mechanism_of(platform)
     recovered = [loss.recovered for loss in losses if loss.recovered is not None]
     return PlatformLoss(
         platform=platform,
-        onset=max(case.onset, median_low([loss.onset for loss in losses])),
+        onset=max(case.onset, case.first_onset(window_seconds, platform)),
         now=round(present.now, 4),
         usual=round(present.usual, 4),
         results=present.results,

@@ -6,8 +6,7 @@ One country has one vote. The step of a backtest and the machine on the health t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from statistics import median_low
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -356,7 +355,7 @@ class WorldAssembler:
 
     def _open_outage(self, outage: _Outage, start: int, end: int) -> None:
         outage.detected = end
-        outage.onset = _onset(outage, self.window_seconds)
+        outage.onset = _agreed(outage.losses.values(), self.window_seconds)
         horizon = outage.onset - self.settings.previous_days * _DAY
         outage.previous = [
             past.id
@@ -432,7 +431,9 @@ class WorldAssembler:
             version=self.version,
             fingerprint=self.fingerprint,
             results=stands.results,
-            by_platform=tuple(_platform(outage, platform) for platform in outage.platforms),
+            by_platform=tuple(
+                _platform(outage, platform, self.window_seconds) for platform in outage.platforms
+            ),
             linked=tuple(outage.linked),
             doubt=Doubt.FEW_NETWORKS if outage.networks < self.settings.networks_confirm else None,
         )
@@ -481,16 +482,16 @@ def _together(falls: Mapping[str, _Fall]) -> dict[str, _Fall]:
     return {country: fall for country, fall in falls.items() if newest - fall.since <= HALF_HOUR_SECONDS}
 
 
-def _onset(outage: _Outage, window: int) -> int:
+def _agreed(losses: Iterable[Loss], window: int) -> int:
     """The earliest onset on which two agree; a country may stray by chance a little earlier."""
-    onsets = sorted(loss.onset for loss in outage.losses.values())
+    onsets = sorted(loss.onset for loss in losses)
     for onset, following in itertools.pairwise(onsets):
         if following - onset <= window:
             return onset
     return onsets[0]
 
 
-def _platform(outage: _Outage, platform: str) -> PlatformLoss:
+def _platform(outage: _Outage, platform: str, window_seconds: int) -> PlatformLoss:
     losses = [loss for (name, _), loss in outage.losses.items() if name == platform]
     stands = present(losses)
     ways = outage.ways.get(platform, {})
@@ -498,7 +499,7 @@ def _platform(outage: _Outage, platform: str) -> PlatformLoss:
     recovered = [loss.recovered for loss in losses if loss.recovered is not None]
     return PlatformLoss(
         platform=platform,
-        onset=max(outage.onset, median_low([loss.onset for loss in losses])),
+        onset=max(outage.onset, _agreed(losses, window_seconds)),
         now=round(stands.now, 4),
         usual=round(stands.usual, 4),
         results=stands.results,
