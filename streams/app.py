@@ -1,14 +1,79 @@
-"""For `faust -A streams.app worker`: the app that `netdusk worker` runs, from the same settings."""
+"""The composition: which topics a worker reads, and which machine decides about each. For `faust -A streams.app worker`
+too, which runs what `netdusk worker` runs, from the same settings.
+
+Nothing happens when it is imported.
+"""
 
 from __future__ import annotations
 
 import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from streams.engine.worker import Worker
-from streams.settings import SettingsError, load
+import structlog
 
-try:
-    app = Worker(load()).app
-except SettingsError as error:
-    sys.stderr.write(f"{error}\n")
-    raise SystemExit(2) from error
+from streams.settings import Settings, SettingsError, load
+
+if TYPE_CHECKING:
+    from streams.engine.surroundings import Pipeline
+    from streams.engine.worker import Worker
+    from streams.kafka.notes import Notes
+
+log = structlog.get_logger()
+
+
+def worker_of(settings: Settings) -> Worker:
+    """A worker with all pipelines. Nothing is read before it runs."""
+    # NumPy, the detectors and Faust take a second to import: only a worker pays for them.
+    from streams.engine.worker import Worker  # noqa: PLC0415
+    from streams.kafka.client import TopicReader  # noqa: PLC0415
+    from streams.kafka.notes import Notes  # noqa: PLC0415
+    from streams.step.rows import compiled  # noqa: PLC0415
+    from streams.words import country_name  # noqa: PLC0415
+
+    if not compiled():
+        log.warning("reading results in Python, which is slower: streams.step.scanner was not compiled")
+    country_name("PK", {})  # reading all names takes a tenth of a second, which the first incident would wait
+    notes = Notes(TopicReader(settings.kafka), settings.topics)
+    return Worker(settings, pipelines_of(settings, notes), notes=notes)
+
+
+def pipelines_of(settings: Settings, notes: Notes) -> list[Pipeline]:
+    """Probe results, sharded by country; and how platforms stand in countries, for the view over the world."""
+    from producers.records import TICK_SCHEMA  # noqa: PLC0415
+    from streams.engine.surroundings import Pipeline  # noqa: PLC0415
+    from streams.kafka.topics import split_world  # noqa: PLC0415
+    from streams.step.country import CountryMachine  # noqa: PLC0415
+    from streams.step.worldwide import WorldMachine  # noqa: PLC0415
+
+    def country() -> CountryMachine:
+        machine = CountryMachine(settings)
+        notes.teach(machine)
+        return machine
+
+    topics, tick = settings.topics, TICK_SCHEMA.encode()
+    return [
+        # A tick may close a window, and somebody waits for what comes of it.
+        Pipeline(topics.probes, topics.checkpoints, country, urgent=lambda value: tick in value),
+        Pipeline(
+            topics.health,
+            topics.world_checkpoints,
+            partial(WorldMachine, settings),
+            ticks=False,
+            linger_seconds=0.1,  # every partition of the probes topic has its say when a window closes
+            warn=split_world,
+        ),
+    ]
+
+
+def __getattr__(name: str) -> Any:
+    """`app`, which the faust command looks for: made when it is asked for, once."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        made = worker_of(load()).app
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from error
+    globals()["app"] = made
+    return made

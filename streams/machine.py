@@ -7,12 +7,13 @@ therefore rebuild it bit for bit: a snapshot, then the batches that came after, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar, runtime_checkable
+from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+from detectors.readings import Pulse, SeriesGauge
 from streams.records import Annotation, CalendarEvent, Incident, Rejected, encode
 
 #: Records that are gone through together: with twice as many, they fall out of the processor's caches between.
@@ -21,8 +22,8 @@ PIECE: Final = 1000
 KEPT_BYTES_MAX: Final = 4096
 
 
-class Stretch(Protocol):
-    """Consecutive records of one partition, which are gone through once, piece by piece."""
+class Pieces(Protocol):
+    """A chunk that is gone through once, piece by piece: its records may be made only then."""
 
     def pieces(self) -> Iterator[Chunk]:
         """The records, in order; none may be kept for longer than need be."""
@@ -110,7 +111,7 @@ B = TypeVar("B", bound=Batch)
 class Machine(Protocol[B]):
     """The deciding part of one partition."""
 
-    def read(self, chunk: Stretch) -> B:
+    def read(self, chunk: Pieces) -> B:
         """Decode a chunk. Refused rows are in the batch with their reasons. Never raises on input."""
         ...
 
@@ -128,6 +129,54 @@ class Machine(Protocol[B]):
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` wrote. Raises ValueError on an unknown version or a damaged text."""
+        ...
+
+
+# what a machine may offer besides
+
+
+class ProbeCount(NamedTuple):
+    """A way for results to end, as it is counted: `outcome` is `ok` or `stage.failure`."""
+
+    platform: str
+    country: str
+    outcome: str
+    simulated: bool = False
+
+
+@runtime_checkable
+class Observable(Protocol):
+    """What the metrics ask of a machine, between two of its steps."""
+
+    @property
+    def watermark_ms(self) -> int | None:
+        """Event time up to which everything is decided, ms since 1970; None before the first clock reading."""
+        ...
+
+    def gauges(self) -> Sequence[SeriesGauge]:
+        """Every live series."""
+        ...
+
+    def incidents(self) -> Sequence[Incident]:
+        """The incidents that are open."""
+        ...
+
+
+@runtime_checkable
+class Pulsing(Protocol):
+    """A machine that also says who reports, real and simulated apart."""
+
+    def pulses(self) -> Sequence[Pulse]:
+        """Every country from which results have come."""
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A machine that also counts how results ended."""
+
+    def take_probes(self) -> Mapping[ProbeCount, int]:
+        """Results applied since the last call."""
         ...
 
 

@@ -9,7 +9,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from streams.engine.metrics import CHECKPOINT_RECORDS, FAMILIES, OTHER, RESTORE_CAUSES, RESULTS, WorkerMetrics
+from streams.engine.families import CHECKPOINT_RECORDS, FAMILIES, OTHER, RESTORE_CAUSES, RESULTS
+from streams.engine.metrics import WorkerMetrics
 from streams.records import Kind, Scope, Severity
 from streams.settings import LabelSettings
 

@@ -12,25 +12,25 @@ from pathlib import Path
 
 from meter import Meter
 
-from streams.engine.worker import Worker, run
+from streams.app import worker_of
+from streams.engine.process import run
+from streams.engine.worker import Worker
 from streams.settings import load
 
 
-class Measured(Worker):
-    """Looks now and then how far the partitions of the probes topic are."""
-
-    async def watch(self) -> None:
-        """Measure beside what else is watched."""
-        await asyncio.gather(super().watch(), self.measure(Meter(int(sys.argv[2]))))
-
-    async def measure(self, meter: Meter) -> None:
-        topic = self.settings.topics.probes
-        warm = int(sys.argv[3]) if len(sys.argv) > 3 else 0
-        while True:
-            await asyncio.sleep(0.02)
-            at = sum(held.next or 0 for tp, held in list(self.partitions.items()) if tp.topic == topic)
-            if at > max(meter.seen, warm):
-                meter.add(at - meter.seen)
+async def measure(worker: Worker, meter: Meter) -> None:
+    """Look now and then how far the partitions of the probes topic are."""
+    topic = worker.settings.topics.probes
+    warm = int(sys.argv[3]) if len(sys.argv) > 3 else 0
+    while True:
+        await asyncio.sleep(0.02)
+        partitions = list(worker.partitions.items())
+        done = sum(partition.next or 0 for tp, partition in partitions if tp.topic == topic)
+        if done > max(meter.seen, warm):
+            meter.add(done - meter.seen)
 
 
-run(Measured(load(Path(sys.argv[1]))))
+worker = worker_of(load(Path(sys.argv[1])))
+jobs = worker.jobs
+worker.jobs = lambda: [*jobs(), measure(worker, Meter(int(sys.argv[2])))]  # type: ignore[method-assign]
+run(worker)

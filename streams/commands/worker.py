@@ -28,6 +28,7 @@ def worker(
     settings = with_bootstrap(load(config), bootstrap)
     if port is not None:
         settings = settings.model_copy(update={"http": settings.http.model_copy(update={"port": port})})
-    from streams.engine.worker import Worker, run  # noqa: PLC0415  Faust takes a second to import
+    from streams.app import worker_of  # noqa: PLC0415  Faust takes a second to import
+    from streams.engine.process import run  # noqa: PLC0415
 
-    run(Worker(settings), loglevel="INFO" if verbose else "WARNING")
+    run(worker_of(settings), loglevel="INFO" if verbose else "WARNING")

@@ -1,7 +1,7 @@
 """The chunk transport: Faust's Kafka consumer, handing an agent one message a (partition, chunk).
 
 Faust's own loop makes several asyncio tasks a record, which costs sixty times what reading does. Here a message's
-value is a `Fetched`: consecutive record batches as the broker sent them, unread. Its offset is the last one, and Faust
+value is an `UnreadChunk`: consecutive record batches as the broker sent them. Its offset is the last one, and Faust
 commits up to the last chunk before the first one that is not done.
 
 It leans on the insides of one version of Faust and one of aiokafka (`WRITTEN_FOR`). With any other, `usable` says
@@ -14,12 +14,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Mapping
 from importlib.metadata import version
-from itertools import chain, groupby, islice
-from operator import attrgetter
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 import faust
 from aiokafka.consumer.fetcher import FetchResult
@@ -27,8 +24,8 @@ from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaE
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams.engine.batches import LOG_APPEND_TIME, RecordBatch, UnreadChunk
 from streams.kafka.client import hold_empty_fetches
-from streams.machine import PIECE, Chunk
 
 #: Distribution name to the version prefix that this file was written against and is tested with.
 WRITTEN_FOR: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
@@ -36,178 +33,6 @@ WRITTEN_FOR: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
 #: How long the broker holds a fetch that finds nothing. One is under way at a time, and not for partitions of which
 #: something is still in hand: these then wait for it. Faust's second and a half was seen at every lull.
 FETCH_WAIT_MS: Final = 50
-
-#: Broker append time, as Kafka's record batches have it.
-LOG_APPEND_TIME: Final = 1
-
-
-class KafkaRecord(NamedTuple):
-    """What is asked of a record: aiokafka's have more."""
-
-    offset: int
-    value: bytes | None
-    timestamp: int  # milliseconds since 1970
-    timestamp_type: int
-
-
-@dataclass(slots=True, frozen=True)
-class RecordBatch:
-    """Records that were written together; they may be made only while they are gone through, so: once.
-
-    They have offsets from `first` to before `next_offset`; what `records` has of smaller ones does not count. `stamped`
-    says that their timestamps are the broker's. `time_ms` is that of the youngest.
-    """
-
-    records: Iterable[Any]
-    first: int
-    next_offset: int
-    stamped: bool
-    time_ms: int
-
-    def __len__(self) -> int:
-        """How many records it has at most: some may have been compacted away."""
-        return self.next_offset - self.first
-
-    def __iter__(self) -> Iterator[Any]:
-        """The records that count."""
-        records: Any = self.records
-        begins = records[0].offset if isinstance(records, list) else records.base_offset
-        if begins >= self.first:
-            return iter(records)
-        return (record for record in records if record.offset >= self.first)
-
-    @classmethod
-    def of(cls, records: Sequence[Any], next_offset: int | None = None) -> RecordBatch:
-        """Records that are made already, one at least and all with one kind of timestamp."""
-        last = records[-1]
-        follows = last.offset + 1 if next_offset is None else next_offset
-        stamped = last.timestamp_type == LOG_APPEND_TIME
-        return cls(records, records[0].offset, follows, stamped, last.timestamp)
-
-    def since(self, offset: int) -> RecordBatch:
-        """The same without what is before `offset`."""
-        return replace(self, first=max(offset, self.first))
-
-    def made(self) -> RecordBatch | None:
-        """The same with its records at hand; None where it has none."""
-        records = list(self)
-        return RecordBatch.of(records, self.next_offset) if records else None
-
-    def split(self, records: int) -> Iterator[RecordBatch]:
-        """Batches of at most so many records; itself where it is no larger."""
-        if len(self) <= records:
-            yield self
-            return
-        made = self.made()
-        held: list[Any] = [] if made is None else cast(list[Any], made.records)
-        for at in range(0, len(held), records):
-            last = at + records >= len(held)
-            yield RecordBatch.of(
-                held[at : at + records], self.next_offset if last else held[at + records].offset
-            )
-
-
-@dataclass(slots=True)
-class Fetched:
-    """Batches of one partition that follow each other, as the broker sent them; one kind of timestamp.
-
-    `follows` is the offset after what was handed over before, or where the consumer was told to go on; offsets from
-    there to the first one here do not exist in the log. None where that is not known.
-
-    Records are made when they are gone through (`pieces`), by whoever does that, and let go of before the next ones
-    are made: objects that were made by another core, or long ago, have to be got back into the caches.
-    """
-
-    tp: TP
-    follows: int | None
-    batches: list[RecordBatch]
-
-    def __len__(self) -> int:
-        """How many records it has at most."""
-        return sum(map(len, self.batches))
-
-    @property
-    def first(self) -> int:
-        """The offset from which on all records up to the end are here."""
-        return self.batches[0].first
-
-    @property
-    def next_offset(self) -> int:
-        """Where the partition goes on after this."""
-        return self.batches[-1].next_offset
-
-    @property
-    def stamped(self) -> bool:
-        """Whether the records' timestamps are the broker's."""
-        return self.batches[0].stamped
-
-    @property
-    def values(self) -> list[bytes | None]:
-        """The values of all records, which are kept at hand from now on."""
-        made = [held for batch in self.batches if (held := batch.made()) is not None]
-        self.batches = made or self.batches[-1:]
-        return [record.value for batch in self.batches for record in batch]
-
-    def since(self, offset: int) -> Fetched | None:
-        """What remains from `offset` on; None where nothing does."""
-        if self.first >= offset:
-            return self
-        rest = [batch.since(offset) for batch in self.batches if batch.next_offset > offset]
-        return Fetched(self.tp, offset, rest) if rest else None
-
-    def split(self, records: int) -> list[Fetched]:
-        """Cut it into parts of at most so many records."""
-        if len(self) <= records:
-            return [self]
-        return list(_grouped(self.tp, self.batches, self.follows, records)) or [self]
-
-    def pieces(self, records: int = PIECE) -> Iterator[Chunk]:
-        """Go through the records, so many at a time. Once only."""
-        every = chain.from_iterable(self.batches)
-        while some := list(islice(every, records)):
-            first, last = some[0].offset, some[-1].offset
-            offsets: Sequence[int] = range(first, last + 1)
-            if len(offsets) != len(some):
-                offsets = [record.offset for record in some]
-            stamps = [record.timestamp for record in some] if self.stamped else None
-            values = [record.value for record in some]
-            del some  # their memory is what the next ones are made in
-            yield Chunk(self.tp.topic, self.tp.partition, offsets, values, stamps)
-            del values
-
-
-def join(parts: Sequence[Fetched]) -> Fetched:
-    """Put neighbours together; all have broker timestamps, or none has."""
-    if len(parts) == 1:
-        return parts[0]
-    return Fetched(parts[0].tp, parts[0].follows, [batch for part in parts for batch in part.batches])
-
-
-def cut(tp: TP, batches: Iterable[RecordBatch], follows: int | None, records_max: int) -> Iterator[Fetched]:
-    """Make chunks of what was fetched: at most `records_max` records each.
-
-    One kind of timestamp a chunk, so that where a chunk ends never decides whether the broker's clock counts.
-    """
-    for _, alike in groupby(batches, key=attrgetter("stamped")):
-        for chunk in _grouped(tp, alike, follows, records_max):
-            yield chunk
-            follows = chunk.next_offset
-
-
-def _grouped(
-    tp: TP, batches: Iterable[RecordBatch], follows: int | None, records_max: int
-) -> Iterator[Fetched]:
-    held: list[RecordBatch] = []
-    many = 0
-    for batch in chain.from_iterable(batch.split(records_max) for batch in batches):
-        if held and many + len(batch) > records_max:
-            yield Fetched(tp, follows, held)
-            follows = held[-1].next_offset
-            held, many = [], 0
-        held.append(batch)
-        many += len(batch)
-    if held:
-        yield Fetched(tp, follows, held)
 
 
 def usable() -> str | None:
@@ -219,26 +44,26 @@ def usable() -> str | None:
     return None
 
 
-class Unread:
-    """Batches of one partition; aiokafka asks of how many records, which are no more than it asked for."""
+class _Handful:
+    """Batches of one partition. Its length is in records, and never more than aiokafka asked for: it checks that."""
 
-    def __init__(self, most: int | None) -> None:
+    def __init__(self, records_max: int | None) -> None:
         self.batches: list[RecordBatch] = []
-        self._most = most
-        self._many = 0
+        self._records_max = records_max
+        self._records = 0
 
     def __len__(self) -> int:
-        return self._many if self._most is None else min(self._many, self._most)
+        return self._records if self._records_max is None else min(self._records, self._records_max)
 
     @property
     def full(self) -> bool:
         """Whether it has as many as were asked for. The last batch is taken whole, however many it has."""
-        return self._most is not None and self._many >= self._most
+        return self._records_max is not None and self._records >= self._records_max
 
     def add(self, batch: RecordBatch) -> None:
         """Take a batch in."""
         self.batches.append(batch)
-        self._many += len(batch)
+        self._records += len(batch)
 
 
 class _WholeBatches:
@@ -246,25 +71,26 @@ class _WholeBatches:
 
     def __init__(self, result: Any) -> None:
         self._result = result
-        self._found = result._partition_records
+        self._partition_records = result._partition_records
 
-    def __call__(self, max_records: int | None = None) -> Unread:
+    def __call__(self, max_records: int | None = None) -> _Handful:
         """Take batches until there are so many records. The position moves as aiokafka would move it.
 
         Control batches (a transaction's markers) hold no records; those of aborted transactions stay in.
         """
-        result, found = self._result, self._found
-        taken = Unread(max_records)
+        result, partition_records = self._result, self._partition_records
+        taken = _Handful(max_records)
         if not result.check_assignment(result._topic_partition) or not result.has_more():
             return taken
-        fetched = found._records
+        fetched = partition_records._records
         while not taken.full and fetched.has_next():
             batch = fetched.next_batch()
-            if found._check_crcs and not batch.validate_crc():
-                raise CorruptRecordException(f"Invalid CRC - {found._tp}")
-            if not batch.is_control_batch and (unread := _unread(batch, found.next_fetch_offset)) is not None:
+            if partition_records._check_crcs and not batch.validate_crc():
+                raise CorruptRecordException(f"Invalid CRC - {partition_records._tp}")
+            position = partition_records.next_fetch_offset
+            if not batch.is_control_batch and (unread := _unread(batch, position)) is not None:
                 taken.add(unread)
-            found.next_fetch_offset = max(found.next_fetch_offset, batch.next_offset)
+            partition_records.next_fetch_offset = max(position, batch.next_offset)
         result._update_position()
         if not fetched.has_next():
             result._partition_records = None
@@ -275,8 +101,8 @@ def _unread(batch: Any, position: int) -> RecordBatch | None:
     """A batch of aiokafka's; None where it has nothing from the position on, where the fetch may have begun in it."""
     first = getattr(batch, "base_offset", None)
     if first is None:  # the formats of before Kafka 0.11 do not say where a batch begins
-        held = [record for record in batch if record.offset >= position]
-        return RecordBatch.of(held, batch.next_offset) if held else None
+        records = [record for record in batch if record.offset >= position]
+        return RecordBatch.of(records, batch.next_offset) if records else None
     if batch.next_offset <= position:
         return None
     stamped = batch.timestamp_type == LOG_APPEND_TIME
@@ -287,13 +113,13 @@ class _Buffer(OrderedDict[Any, Any]):
     """What aiokafka has fetched, by partition; handed out in whole batches, unread.
 
     aiokafka takes each record through two generators and copies it into a `ConsumerRecord` of eleven fields, which is
-    more than half of what reading costs. `cut` needs four: offset, value, timestamp and its kind.
+    more than half of what reading costs. A chunk needs four: offset, value, timestamp and its kind.
     """
 
-    def __setitem__(self, tp: Any, found: Any) -> None:
-        if type(found) is FetchResult:
-            found.getall = _WholeBatches(found)  # type: ignore[method-assign]
-        super().__setitem__(tp, found)
+    def __setitem__(self, tp: Any, result: Any) -> None:
+        if type(result) is FetchResult:
+            result.getall = _WholeBatches(result)  # type: ignore[method-assign]
+        super().__setitem__(tp, result)
 
 
 class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
@@ -307,8 +133,8 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         fetcher: Any = consumer._fetcher
         fetcher._fetch_max_wait_ms = FETCH_WAIT_MS
         buffer = _Buffer()
-        for tp, found in fetcher._records.items():
-            buffer[tp] = found
+        for tp, result in fetcher._records.items():
+            buffer[tp] = result
         fetcher._records = buffer
 
 
@@ -319,8 +145,6 @@ class ChunkConsumer(driver.Consumer):
     enough to do. Faust's own pausing and buffers stay as they are.
     """
 
-    #: Set by the worker before the app starts.
-    chunk_records: int = 1000
     #: Where an owner stands in a partition, None where nobody knows yet: Faust seeks to its commits after every
     #: rebalance, and these are never the truth.
     position_of: Callable[[TP], int | None] = staticmethod(lambda tp: None)
@@ -387,7 +211,7 @@ class ChunkConsumer(driver.Consumer):
             self._handed.pop(tp, None)
         await super().on_partitions_revoked(revoked)
 
-    async def _fetch(self, wait_seconds: float) -> tuple[Mapping[TP, Unread], int]:
+    async def _fetch(self, wait_seconds: float) -> tuple[Mapping[TP, _Handful], int]:
         """Records of the partitions that are active and whose gate is open."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow.wait())
@@ -397,8 +221,8 @@ class ChunkConsumer(driver.Consumer):
             self._gate_moved.clear()
             await self.wait_first(self._gate_moved.wait(), timeout=wait_seconds)
             return {}, generation
-        found: Any = await self._getmany(active_partitions=active, timeout=wait_seconds)
-        return cast(Mapping[TP, Unread], found), generation
+        records: Any = await self._getmany(active_partitions=active, timeout=wait_seconds)
+        return cast(Mapping[TP, _Handful], records), generation
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Fetch; one message a chunk."""
@@ -413,7 +237,9 @@ class ChunkConsumer(driver.Consumer):
             except (KafkaError, ConsumerStoppedError) as error:
                 self.log.warning("could not seek while the flow is stopped: %r", error)
             return
-        for tp, found in records.items():
+        for tp, handful in records.items():
+            if not handful.batches:
+                continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             unread = before.get(tp)
             if self._unread.get(tp) != unread:
@@ -421,21 +247,18 @@ class ChunkConsumer(driver.Consumer):
                 if tp in self._unread:
                     await self.seek(tp, self._unread[tp])
                 continue
-            for chunk in cut(tp, found.batches, unread, self.chunk_records):
-                if not self.flow_active or self.app.consumer_generation_id != generation:
-                    return
-                if self._unread.get(tp) != chunk.follows:
-                    break  # there was a seek while the last one was handed over
-                yield tp, self._message(chunk, generation)
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            yield tp, self._message(UnreadChunk(tp, unread, handful.batches), generation)
 
-    def _message(self, chunk: Fetched, generation: int) -> ConsumerMessage:
+    def _message(self, chunk: UnreadChunk, generation: int) -> ConsumerMessage:
         tp = chunk.tp
         return ConsumerMessage(
             tp.topic,
             tp.partition,
             chunk.next_offset - 1,
             chunk.batches[-1].time_ms / 1000.0,
-            LOG_APPEND_TIME if chunk.stamped else 0,
+            LOG_APPEND_TIME if chunk.batches[-1].stamped else 0,
             None,
             None,
             chunk,  # type: ignore[arg-type]  # the whole point: a chunk in place of one record's bytes
@@ -446,7 +269,7 @@ class ChunkConsumer(driver.Consumer):
             generation_id=generation,
         )
 
-    def note_chunk(self, chunk: Fetched) -> None:
+    def note_chunk(self, chunk: UnreadChunk) -> None:
         """Enter into the books what a chunk's message stands for."""
         last = chunk.next_offset - 1
         self._handed.setdefault(chunk.tp, deque()).append(last)
@@ -478,7 +301,7 @@ class ChunkConsumer(driver.Consumer):
                 if self.should_stop:
                     continue
                 async for _, message in self.getmany(timeout=1.0):
-                    self.note_chunk(cast(Fetched, message.value))
+                    self.note_chunk(cast(UnreadChunk, message.value))
                     await self.wait_first(self.callback(message), self.suspend_flow.wait())
         except (ConsumerStoppedError, asyncio.CancelledError):
             if self.transport.app.should_stop:

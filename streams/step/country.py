@@ -22,9 +22,8 @@ from detectors.incidents.worldwide import NO_SIGNS, signs_of
 from detectors.readings import Counts, Pulse, Reading, Scheduled, SeriesGauge
 from detectors.state import VERSIONS, read_stored
 from producers.records import Decoded, Malformed, Reason
-from streams.engine.metrics import ProbeCount
 from streams.incidents import DETECTOR_VERSION, to_record
-from streams.machine import Chunk, Message, Note, Outbox, Stretch, rejection
+from streams.machine import Chunk, Message, Note, Outbox, Pieces, ProbeCount, rejection
 from streams.records import CalendarEvent, HealthRecord, Incident, encode
 from streams.settings import Settings, fingerprint
 from streams.step.rows import (
@@ -222,7 +221,7 @@ class CountryMachine:
         if isinstance(note, CalendarEvent):
             self._notes.append(note)
 
-    def read(self, chunk: Stretch) -> Rows:
+    def read(self, chunk: Pieces) -> Rows:
         """Decode a chunk into columns. Refuses what is no record, raises on nothing."""
         reading = _ChunkReading(self.clock_ms, self._refuse_ms, self._live)
         following = self.next_offset

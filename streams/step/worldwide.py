@@ -15,7 +15,7 @@ from detectors.incidents.worldwide import Key, Signs, WorldAssembler, signs_of
 from detectors.readings import Health, Reading, SeriesGauge
 from detectors.state import VERSIONS, read_stored
 from streams.incidents import DETECTOR_VERSION, to_record
-from streams.machine import Message, Outbox, Stretch, rejection
+from streams.machine import Message, Outbox, Pieces, rejection
 from streams.records import HealthRecord, Incident, decode, encode
 from streams.settings import Settings, fingerprint
 
@@ -114,7 +114,7 @@ class WorldMachine:
             settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
         )
 
-    def read(self, chunk: Stretch) -> Records:
+    def read(self, chunk: Pieces) -> Records:
         """Decode a chunk. What is no health record is set aside with its reason."""
         rows: list[_HealthRow] = []
         rejects: list[Message] = []

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from detectors.readings import SeriesGauge
-from streams.machine import Message, Outbox, Stretch
+from streams.machine import Message, Outbox, Pieces
 from streams.records import Incident
 
 EVERY = 10
@@ -71,7 +71,7 @@ class ToyMachine:
     )
     cells: dict[str, Cell] = field(default_factory=dict)
 
-    def read(self, chunk: Stretch) -> ToyBatch:
+    def read(self, chunk: Pieces) -> ToyBatch:
         rows = []
         for piece in chunk.pieces():
             rows += [_row(offset, value) for offset, value in zip(piece.offsets, piece.values, strict=True)]

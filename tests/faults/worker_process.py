@@ -11,8 +11,9 @@ import random
 
 import structlog
 
-from streams.engine.partition import Pipeline
-from streams.engine.worker import Worker, run
+from streams.engine.process import run
+from streams.engine.surroundings import Pipeline
+from streams.engine.worker import Worker
 from streams.settings import load
 from tests.faults.toy import ToyMachine
 
@@ -31,7 +32,7 @@ STEPS = (
 
 def arm(wanted: str) -> None:
     """End the process with os._exit (no cleanup, as SIGKILL) at a step of the chunk's way, now and then."""
-    from streams.engine import checkpoint, partition
+    from streams.engine import checkpoint, ownership, sender
 
     step, chance = wanted.split(":")
     assert step in STEPS, step
@@ -41,10 +42,10 @@ def arm(wanted: str) -> None:
         if at == step and dice.random() < float(chance):
             os._exit(9)
 
-    real_send = partition.Partition._send
+    real_send = sender.Sender.send
     real_delta = checkpoint.CheckpointLog.append_delta
     real_part = checkpoint.CheckpointLog.append_part
-    real_replay = partition.Partition._replay
+    real_replay = ownership.Restoration._replay
 
     async def send(self, messages):  # type: ignore[no-untyped-def]
         before = bool(messages) and messages[0].topic == "rejected"
@@ -85,8 +86,8 @@ def arm(wanted: str) -> None:
         boom("restoring")
         return outbox
 
-    partition.Partition._send = send  # type: ignore[method-assign]
-    partition.Partition._replay = replay  # type: ignore[method-assign]
+    sender.Sender.send = send  # type: ignore[method-assign]
+    ownership.Restoration._replay = replay  # type: ignore[method-assign]
     checkpoint.CheckpointLog.append_delta = append_delta  # type: ignore[method-assign]
     checkpoint.CheckpointLog.append_part = append_part  # type: ignore[method-assign]
 
@@ -96,17 +97,17 @@ def main() -> None:
         processors=[structlog.processors.TimeStamper("iso"), structlog.dev.ConsoleRenderer(colors=False)]
     )
     if "TOY_PART_BYTES" in os.environ:
-        from streams.engine import checkpoint, partition
+        from streams.engine import checkpoint, snapshots
 
         size = int(os.environ["TOY_PART_BYTES"])
-        partition.split = lambda snapshot: checkpoint.split(snapshot, size)  # type: ignore[assignment]
+        snapshots.split = lambda snapshot: checkpoint.split(snapshot, size)  # type: ignore[assignment]
     if "TOY_CRASH" in os.environ:
         arm(os.environ["TOY_CRASH"])
     settings = load()
     pipeline = Pipeline(settings.topics.probes, settings.topics.checkpoints, ToyMachine)
     if settings.worker.clock == "replay":
         pipeline = dataclasses.replace(pipeline, ticks=False)
-    worker = Worker(settings, pipelines=[pipeline], chunks=False if "TOY_PLAIN" in os.environ else None)
+    worker = Worker(settings, [pipeline], chunks=False if "TOY_PLAIN" in os.environ else None)
     run(worker, loglevel=os.environ.get("TOY_LOG", "WARNING"))
 
 

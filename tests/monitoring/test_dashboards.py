@@ -25,7 +25,7 @@ from monitoring.dashboards.parts import UIDS, Board
 from monitoring.queries import Asked, asked, parsed
 from monitoring.shipped import DASHBOARDS, ROOT, boards, rule_files
 from producers.simulated import scenario
-from streams.engine.metrics import FAMILIES
+from streams.engine.families import FAMILIES
 from streams.local.demo import board as scene
 from streams.local.demo import demo_settings, run
 from streams.local.live import Show

@@ -9,7 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from detectors.readings import Pulse, SeriesGauge
-from streams.engine.metrics import FAMILIES, Counting, Observable, ProbeCount, Pulsing, Type
+from streams.engine.families import FAMILIES, Type
+from streams.machine import Counting, Observable, ProbeCount, Pulsing
 from streams.records import Kind, Scope, Severity
 from streams.settings import LabelSettings, load
 from streams.step.country import CountryMachine

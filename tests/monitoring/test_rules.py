@@ -15,7 +15,7 @@ import yaml
 
 from monitoring.config import DRILL, ON_CALL, Config, duration
 from monitoring.shipped import ROOT, files, rule_files
-from streams.engine.metrics import FAMILIES
+from streams.engine.families import FAMILIES
 from tests.monitoring.servers import program
 
 HERE: Final = Path(__file__).parent

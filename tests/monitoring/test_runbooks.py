@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from monitoring.shipped import ROOT
 from streams.cli import app
-from streams.engine.metrics import FAMILIES
+from streams.engine.families import FAMILIES
 from tests.monitoring.test_rules import EVERY_ALERT, selectors
 
 RUNBOOKS: Final = ROOT / "docs" / "runbooks"

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry, generate_latest
 
 from detectors.readings import Pulse, SeriesGauge
-from streams.engine.metrics import ProbeCount, WorkerMetrics, WorldCollector
+from streams.engine.metrics import WorkerMetrics, WorldCollector
+from streams.machine import ProbeCount
 from streams.records import Detector, Incident, Kind, Mechanism, Reachability, Scope, Severity, Status
 from streams.settings import LabelSettings
 

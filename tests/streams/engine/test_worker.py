@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
+from streams.app import worker_of
 from streams.engine import worker as module
-from streams.engine.worker import Worker
 from streams.settings import Settings
 
 
@@ -30,9 +30,9 @@ async def test_a_broker_that_goes_while_notes_are_read_ends_no_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "_NOTES_SECONDS", 0.0)
-    worker = Worker(Settings())
+    worker = worker_of(Settings())
     catch_up = flaky([], 3)
-    monkeypatch.setattr(worker.notes, "catch_up", catch_up)
+    monkeypatch.setattr(worker._notes, "catch_up", catch_up)
     await worker._read_notes()
     assert await catch_up() == []  # it was asked until it answered
 
@@ -40,7 +40,7 @@ async def test_a_broker_that_goes_while_notes_are_read_ends_no_worker(
 async def test_a_wide_health_topic_is_noted_without_asking_the_broker_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    worker = Worker(Settings())
+    worker = worker_of(Settings())
     widths = {worker.settings.topics.health: 4}
 
     async def partitions_of(topic: str) -> list[int]:
@@ -49,7 +49,7 @@ async def test_a_wide_health_topic_is_noted_without_asking_the_broker_again(
     monkeypatch.setattr(worker.reader, "partitions_of", partitions_of)
     assert await worker._missing_topics() is None
     monkeypatch.setattr(worker.reader, "partitions_of", flaky([], 99))
-    said: list[str] = []
-    monkeypatch.setattr(module.log, "warning", lambda text, **_: said.append(text))
-    worker._warn_of_a_split_world()
-    assert said == ["the health topic should have one partition"]
+    logged: list[str] = []
+    monkeypatch.setattr(module.log, "warning", lambda text, **_: logged.append(text))
+    worker._warn_of_widths()
+    assert logged == ["a topic has another number of partitions than it should"]

@@ -5,21 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
 
-from streams.engine.partition import Surroundings
-
-
-def surroundings(executor: ThreadPoolExecutor) -> Surroundings:
-    nothing = cast(Any, None)
-    return Surroundings(nothing, nothing, nothing, nothing, executor, nothing)
+from streams.engine.machine_thread import MachineThread
 
 
 async def test_brief_work_is_done_at_once_where_nothing_else_is() -> None:
     with ThreadPoolExecutor(1) as executor:
-        around = surroundings(executor)
-        assert await around.compute(threading.get_ident, brief=True) == threading.get_ident()
-        assert await around.compute(threading.get_ident) != threading.get_ident()
+        machines = MachineThread(executor)
+        assert await machines.compute(threading.get_ident, brief=True) == threading.get_ident()
+        assert await machines.compute(threading.get_ident) != threading.get_ident()
 
 
 async def test_brief_work_waits_for_what_takes_long_even_if_nobody_waits_for_that_any_more() -> None:
@@ -31,15 +25,15 @@ async def test_brief_work_waits_for_what_takes_long_even_if_nobody_waits_for_tha
         order.append("long")
 
     with ThreadPoolExecutor(1) as executor:
-        around = surroundings(executor)
-        task = asyncio.create_task(around.compute(long))
+        machines = MachineThread(executor)
+        task = asyncio.create_task(machines.compute(long))
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        brief = asyncio.create_task(around.compute(lambda: order.append("brief"), brief=True))
+        brief = asyncio.create_task(machines.compute(lambda: order.append("brief"), brief=True))
         await asyncio.sleep(0)
         assert order == []
         go_on.set()
         await brief
         assert order == ["long", "brief"]
-        assert await around.compute(threading.get_ident, brief=True) == threading.get_ident()
+        assert await machines.compute(threading.get_ident, brief=True) == threading.get_ident()

@@ -1,0 +1,174 @@
+"""What was read from a partition and is not applied yet. Batches go in as they came, and out of it come chunks.
+
+Bounded: it shuts the partition's gate while it has enough, and opens it when there is room again. Knows no machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from faust.types import TP
+
+from streams.engine.batches import RecordBatch, UnreadChunk
+from streams.engine.gates import Gate
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A batch, the offset that it follows where that is known, and what is to be called once it is in the log."""
+
+    batch: RecordBatch
+    follows: int | None
+    done: Callable[[], None] | None
+
+
+@dataclass(slots=True)
+class Taken:
+    """What comes out: a chunk, None where all of it had been applied before, and what to call when it is in the log."""
+
+    chunk: UnreadChunk | None
+    done: list[Callable[[], None]]
+
+
+class Inbox:
+    """The records of one partition that wait for their turn.
+
+    Parameters
+    ----------
+    records_max
+        Twice as many waiting shut the gate, half as many open it.
+
+    Attributes
+    ----------
+    waiting
+        Records in it, at most (some may have been compacted away).
+    """
+
+    def __init__(self, tp: TP, gate: Gate, records_max: int) -> None:
+        self.waiting = 0
+        self._tp = tp
+        self._gate = gate
+        self._records_max = records_max
+        self._entries: deque[_Entry] = deque()
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def __bool__(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._entries)
+
+    def put(self, chunk: UnreadChunk, done: Callable[[], None] | None = None) -> None:
+        """Take a chunk in; `done` is to be called once all of it is in the log."""
+        follows = chunk.follows
+        for batch in chunk.batches:
+            self._entries.append(_Entry(batch, follows, None))
+            follows = batch.next_offset
+        self._entries[-1].done = done
+        self.waiting += len(chunk)
+        if self.waiting >= 2 * self._records_max:
+            self._gate.shut(self._tp)
+            self._room.clear()
+        self._news.set()
+
+    def take(self, position: int, records_max: int) -> Taken:
+        """Up to so many records that follow each other, from `position` on. What lies before it is let go."""
+        batches: list[RecordBatch] = []
+        done: list[Callable[[], None]] = []
+        follows: int | None = None
+        records = 0
+        while self._entries:
+            entry = self._entries[0]
+            if batches and not self._follows(batches[-1], entry):
+                break
+            self._drop_before(position, entry)
+            if len(entry.batch):
+                if batches and records + len(entry.batch) > records_max:
+                    break
+                batch, rest = entry.batch.parted(records_max)
+                if not batches:
+                    follows = entry.follows
+                batches.append(batch)
+                records += len(batch)
+                if rest is not None:
+                    entry.batch, entry.follows = rest, batch.next_offset
+                    break
+            self._entries.popleft()
+            if entry.done is not None:
+                done.append(entry.done)
+        self.waiting -= records
+        if self.waiting <= self._records_max // 2:
+            self._gate.open(self._tp)
+            self._room.set()
+        return Taken(UnreadChunk(self._tp, follows, batches) if batches else None, done)
+
+    def _drop_before(self, position: int, entry: _Entry) -> None:
+        batch = entry.batch
+        if batch.first < position:
+            start = min(position, batch.next_offset)
+            self.waiting -= start - batch.first
+            entry.batch, entry.follows = batch.since(start), start
+
+    @staticmethod
+    def _follows(before: RecordBatch, entry: _Entry) -> bool:
+        return before.next_offset == (entry.batch.first if entry.follows is None else entry.follows)
+
+    def clear(self) -> None:
+        """Let go of everything; it will be read again."""
+        self._entries.clear()
+        self.waiting = 0
+        self._room.set()
+
+    # waiting
+
+    def wake(self) -> None:
+        """End all waiting for news."""
+        self._news.set()
+
+    async def room(self) -> None:
+        """Wait until there is not too much in it."""
+        await self._room.wait()
+
+    async def wait(self, others: Iterable[asyncio.Future[Any]] = ()) -> None:
+        """Wait until something comes in, or one of `others` is done, or `wake`."""
+        if self._entries:
+            return
+        self._news.clear()
+        waiter = asyncio.ensure_future(self._news.wait())
+        try:
+            await asyncio.wait([waiter, *others], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiter.cancel()
+
+    async def linger(
+        self, seconds: float, enough: int, urgent: Callable[[bytes], bool] | None, closed: Callable[[], bool]
+    ) -> None:
+        """Give the records that come with the first one a moment to come; a record that is `urgent` ends it."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        looked_at = 0
+        while self.waiting < enough and not closed():
+            new = list(islice(self._entries, looked_at, None))
+            looked_at += len(new)
+            if urgent is not None and _any_urgent(new, urgent):
+                return
+            left = end - loop.time()
+            if left <= 0:
+                return
+            self._news.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), left)
+
+
+def _any_urgent(entries: Sequence[_Entry], urgent: Callable[[bytes], bool]) -> bool:
+    """Whether one of their records is urgent. The records are kept at hand from now on."""
+    for entry in entries:
+        entry.batch = entry.batch.made()
+    values = (record.value for entry in entries for record in entry.batch)
+    return any(urgent(value) for value in values if value)

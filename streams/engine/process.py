@@ -1,0 +1,52 @@
+"""The worker as a process: how it runs, and how it ends within ten seconds."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+import threading
+from typing import Final
+
+import faust
+import structlog
+
+from streams.engine.worker import Worker
+
+log = structlog.get_logger()
+
+_LEAVE_SECONDS: Final = 9.0
+_COLLECT: Final = (100_000, 20, 20)  # Python's own: 700, 10, 10
+_SWITCH_SECONDS: Final = 0.02  # Python's own: 0.005
+
+
+def run(worker: Worker, *, loglevel: str = "WARNING") -> None:
+    """Run until SIGTERM or SIGINT; ends the process, within ten seconds of it."""
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    # Or aiokafka makes a log record for every request, which no handler prints.
+    logging.getLogger("aiokafka").setLevel(loglevel)
+    # Records live for milliseconds, in thousands: at Python's own pace every few hundred of them are looked through
+    # for cycles, and now and then all that was ever imported. That was a fifth of a worker's time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT)
+    # A step is a few milliseconds, after which its thread waits: to take turns in the middle of it only costs.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    worker.app.stopping = _leave_in_time
+    faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True).execute_from_commandline()
+
+
+def _leave_in_time() -> None:
+    """End the process even where Faust's consumer thread does not: it waits for ever for a broker that has gone.
+
+    What matters is done by then: the log has all that was acknowledged, and the next owner goes on from it.
+    """
+    timer = threading.Timer(_LEAVE_SECONDS, _leave)
+    timer.daemon = True
+    timer.start()
+
+
+def _leave() -> None:
+    log.warning("Faust does not end; leaving without it", after_seconds=_LEAVE_SECONDS)
+    os._exit(1)

@@ -1,0 +1,80 @@
+"""How a worker stands, for its page: what is restoring, stopped or stuck, and the figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from faust.types import TP
+from prometheus_client import generate_latest
+
+from streams.engine.machine_thread import MachineThread
+from streams.engine.metrics import WorkerMetrics, WorldCollector
+from streams.engine.partition import Partition, PartitionState
+from streams.machine import Counting, Observable
+
+#: A partition that has work at hand and has done none for so long makes /healthz fail.
+STUCK_SECONDS: Final = 120.0
+
+
+class Standing:
+    """Looks at the partitions that a worker owns.
+
+    Attributes
+    ----------
+    assigned
+        Whether the worker knows by now which partitions it owns.
+    """
+
+    def __init__(
+        self, partitions: Mapping[TP, Partition], metrics: WorkerMetrics, machines: MachineThread
+    ) -> None:
+        self.assigned = False
+        self._partitions = partitions
+        self._metrics = metrics
+        self._machines = machines
+        metrics.registry.register(WorldCollector(self._observed, metrics, time.time))
+
+    async def figures(self) -> bytes:
+        """The metrics as Prometheus reads them."""
+        phases = [partition.phase for partition in self._partitions.values()]
+        for phase in PartitionState:
+            self._metrics.partitions.labels(phase.value).set(phases.count(phase))
+        return await self._machines.compute(self._render)
+
+    def restoring(self) -> str | None:
+        """Which partitions are not restored yet; None when all are, or have been stopped."""
+        if not self.assigned:
+            return "no partitions assigned yet"
+        names = [p.name for p in self._partitions.values() if p.phase is PartitionState.RESTORING]
+        return f"restoring {', '.join(sorted(names))}" if names else None
+
+    def unready(self) -> str | None:
+        """Why this worker is not whole; None where it is."""
+        stopped = [
+            f"{partition.name} is stopped: {partition.why_stopped}"
+            for partition in self._partitions.values()
+            if partition.phase is PartitionState.STOPPED
+        ]
+        return self.restoring() or ("\n".join(stopped) or None)
+
+    def unhealthy(self) -> str | None:
+        """Which partitions have work at hand and do none; None where none has."""
+        stuck = [why for partition in self._partitions.values() if (why := partition.stuck(STUCK_SECONDS))]
+        return "\n".join(stuck) or None
+
+    def _observed(self) -> list[tuple[str, Observable]]:
+        machines: list[tuple[str, object]] = [
+            (partition.name, partition.machine)
+            for partition in list(self._partitions.values())
+            if partition.phase is PartitionState.RUNNING
+        ]
+        return [(name, machine) for name, machine in machines if isinstance(machine, Observable)]
+
+    def _render(self) -> bytes:
+        for partition in list(self._partitions.values()):
+            machine: object = partition.machine
+            if isinstance(machine, Counting):
+                self._metrics.count_probes(machine.take_probes())
+        return generate_latest(self._metrics.registry)

@@ -1,0 +1,62 @@
+"""What a worker's partitions share, and what is done with a source topic."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from streams.engine.gates import Gate
+from streams.engine.machine_thread import MachineThread
+from streams.engine.metrics import WorkerMetrics
+from streams.kafka.client import TopicReader
+from streams.machine import Machine
+from streams.settings import Settings
+
+#: aiokafka gives a record up after its request timeout; a producer that says nothing even then has failed too.
+ACKNOWLEDGE_SECONDS: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A source topic and what is done with it: its partition i has its checkpoints in partition i of another.
+
+    Attributes
+    ----------
+    ticks
+        Whether the worker writes the time into it.
+    linger_seconds
+        Over `worker.chunk_seconds`, where the records of many writers belong together.
+    urgent
+        Whether a record is not to wait for company: it may decide something.
+    warn
+        What is wrong with so many partitions of the source; None where nothing is.
+    """
+
+    topic: str
+    checkpoints: str
+    make: Callable[[], Machine[Any]]
+    ticks: bool = True
+    linger_seconds: float = 0.0
+    urgent: Callable[[bytes], bool] | None = None
+    warn: Callable[[int], str | None] | None = None
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What all partitions of a worker share.
+
+    In `machines`' thread machines are restored, pulled for metrics and snapshot, one at a time.
+    """
+
+    settings: Settings
+    metrics: WorkerMetrics
+    reader: TopicReader
+    gate: Gate
+    machines: MachineThread
+    restoring: asyncio.Semaphore
+
+    def topic_of(self, role: str) -> str:
+        """The name of the topic that a machine means."""
+        return str(getattr(self.settings.topics, role))

@@ -1,0 +1,77 @@
+"""Writes the time into the source topics: the clock of all that is decided. Knows nothing of what is decided."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from faust.types import TP
+from prometheus_client import Counter
+
+from producers.records import Tick, encode
+from streams.kafka.client import connect, disconnect
+from streams.settings import Settings
+
+log = structlog.get_logger()
+
+_ACKNOWLEDGE_SECONDS: Final = 15.0
+
+
+class Ticker:
+    """Writes one tick every `worker.tick_seconds` into each of the partitions.
+
+    Parameters
+    ----------
+    partitions
+        Returns the partitions that are to get one.
+    failures
+        Counts the ticks that could not be written.
+    """
+
+    def __init__(self, settings: Settings, partitions: Callable[[], Sequence[TP]], failures: Counter) -> None:
+        self._settings = settings
+        self._partitions = partitions
+        self._failures = failures
+        self._producer: AIOKafkaProducer | None = None
+
+    async def run(self) -> None:
+        """Tick until it is cancelled. In a replay it does nothing: the file has its own ticks."""
+        if self._settings.worker.clock != "live":
+            return
+        try:
+            while True:
+                await asyncio.sleep(self._settings.worker.tick_seconds)
+                await self.tick()
+        finally:
+            await self._drop_producer()
+
+    async def tick(self) -> None:
+        """Write one tick into each partition now. What fails is counted, and written by no later one."""
+        partitions = self._partitions()
+        if not partitions:
+            return
+        try:
+            if self._producer is None:
+                self._producer = await connect(self._settings.kafka)
+            async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
+                await _write(self._producer, partitions)
+        except (KafkaError, OSError) as error:  # TimeoutError is an OSError
+            self._failures.inc()
+            log.warning("no ticks written", why=repr(error))
+            await self._drop_producer()
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await disconnect(producer)
+
+
+async def _write(producer: AIOKafkaProducer, partitions: Sequence[TP]) -> None:
+    value = encode(Tick(time=datetime.now(UTC)))
+    acknowledged = [await producer.send(tp.topic, value, partition=tp.partition) for tp in partitions]
+    await asyncio.gather(*acknowledged)

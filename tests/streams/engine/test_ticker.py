@@ -1,0 +1,48 @@
+"""The time is written into every partition, or it is counted that it was not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+from faust.types import TP
+from prometheus_client import CollectorRegistry
+
+from producers.records import Tick, decode
+from streams.engine import ticker as module
+from streams.engine.metrics import WorkerMetrics
+from streams.engine.ticker import Ticker
+from streams.settings import Settings
+from tests.streams.engine.fakes import FakeBroker
+
+
+def ticker(monkeypatch: pytest.MonkeyPatch, broker: FakeBroker, partitions: list[TP]) -> tuple[Ticker, Any]:
+    settings = Settings()
+    metrics = WorkerMetrics(CollectorRegistry(), settings.labels)
+
+    async def connect(_: Any) -> FakeBroker:
+        return broker
+
+    async def disconnect(_: Any) -> None: ...
+
+    monkeypatch.setattr(module, "connect", connect)
+    monkeypatch.setattr(module, "disconnect", disconnect)
+    return Ticker(settings, lambda: partitions, metrics.tick_failures), metrics
+
+
+async def test_each_partition_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = FakeBroker()
+    made, _ = ticker(monkeypatch, broker, [TP("probes", 0), TP("probes", 1)])
+    await made.tick()
+    assert [isinstance(decode(value), Tick) for _, value in broker.topics["probes"]] == [True, True]
+
+
+async def test_a_failure_is_counted_and_the_next_one_is_tried_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = FakeBroker(refuse=lambda topic, value: KafkaConnectionError("gone"))
+    made, metrics = ticker(monkeypatch, broker, [TP("probes", 0)])
+    await made.tick()
+    assert metrics.registry.get_sample_value("netdusk_tick_failures_total") == 1
+    broker.refuse = lambda topic, value: None
+    await made.tick()
+    assert len(broker.topics["probes"]) == 1
