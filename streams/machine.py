@@ -34,7 +34,8 @@ class Pieces(Protocol):
 class Chunk:
     """Consecutive records of one partition, as the broker gave them.
 
-    `timestamps_ms` is the broker's own append time of each record, or None where the topic keeps the producer's.
+    `timestamps_ms` is the broker's own append time of each record, or None where the topic keeps the producer's. `keys`
+    is None where nobody knows of keys (records of a file).
     """
 
     topic: str
@@ -42,13 +43,15 @@ class Chunk:
     offsets: Sequence[int]
     values: Sequence[bytes | None]
     timestamps_ms: Sequence[int] | None = None
+    keys: Sequence[bytes | None] | None = None
 
     def pieces(self) -> Iterator[Chunk]:
         """Its records, in order."""
-        for at in range(0, len(self.values), PIECE):
-            part = slice(at, at + PIECE)
+        for start in range(0, len(self.values), PIECE):
+            part = slice(start, start + PIECE)
             stamps = None if self.timestamps_ms is None else self.timestamps_ms[part]
-            yield Chunk(self.topic, self.partition, self.offsets[part], self.values[part], stamps)
+            keys = None if self.keys is None else self.keys[part]
+            yield Chunk(self.topic, self.partition, self.offsets[part], self.values[part], stamps, keys)
 
 
 @dataclass(slots=True)

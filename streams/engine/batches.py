@@ -29,6 +29,7 @@ class KafkaRecord(NamedTuple):
     value: bytes | None
     timestamp: int  # milliseconds since 1970
     timestamp_type: int
+    key: bytes | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -128,6 +129,7 @@ class UnreadChunk:
                     offsets = [record.offset for record in some]
                 stamps = [record.timestamp for record in some] if stamped else None
                 values = [record.value for record in some]
+                keys = [record.key for record in some]
                 del some  # their memory is what the next ones are made in
-                yield Chunk(self.tp.topic, self.tp.partition, offsets, values, stamps)
-                del values
+                yield Chunk(self.tp.topic, self.tp.partition, offsets, values, stamps, keys)
+                del values, keys

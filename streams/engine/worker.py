@@ -265,7 +265,7 @@ class Worker:
 def _single(message: Any) -> UnreadChunk:
     """A message of Faust's own transport: one record."""
     record = KafkaRecord(
-        message.offset, message.value, round(message.timestamp * 1000), message.timestamp_type
+        message.offset, message.value, round(message.timestamp * 1000), message.timestamp_type, message.key
     )
     return UnreadChunk(message.tp, None, [RecordBatch.of([record])])
 

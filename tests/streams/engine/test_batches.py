@@ -30,7 +30,7 @@ def build(runs: list[Run]) -> list[RecordBatch]:
         records = []
         for step, value in steps:
             offset += step
-            records.append(KafkaRecord(offset, value, offset * 10, kind))
+            records.append(KafkaRecord(offset, value, offset * 10, kind, b"%d" % offset))
         offset += gap
         built.append(RecordBatch.of(records, offset + 1))
     return built
@@ -49,6 +49,7 @@ def test_a_chunk_gives_every_record_once_in_order_with_the_broker_s_time_where_i
     given_out = []
     for piece in chunk.pieces(piece_records):
         assert 1 <= len(piece.values) <= piece_records
+        assert piece.keys == [b"%d" % offset for offset in piece.offsets]
         stamps = piece.timestamps_ms or [None] * len(piece.values)
         given_out += list(zip(piece.offsets, piece.values, stamps, strict=True))
     assert given_out == expected
