@@ -102,6 +102,20 @@ class Slowness(msgspec.Struct, frozen=True, gc=False):
     pace: float | None = None  # this window's speed as a share of the usual; None where nothing was measured
 
 
+class TargetStanding(msgspec.Struct, frozen=True, gc=False):
+    """How one target of a platform stands in one country, over all networks."""
+
+    n: int  # results in this window
+    k: int  # successes in this window
+    expected: float  # the usual ratio of the monitors that have watched it lately
+    reachability: float  # their ratio of late
+    networks: int  # from which it has been watched lately
+    networks_bad: int  # of these, how many have lost it
+    dead: (
+        bool  # its results fail with their controls, and other targets' do not: no evidence of anything else
+    )
+
+
 @dataclass(slots=True)
 class CountryReading:
     """Everything that a decision about one country needs, after one window."""
@@ -124,6 +138,8 @@ class CountryReading:
         default_factory=dict
     )  # platform: failing rows whose control was (good, bad)
     vantages: Mapping[int, int] = field(default_factory=dict)  # asn: vantages that have reported lately
+    #: (platform, target), for platforms of which several targets are watched.
+    targets: Mapping[tuple[str, str], TargetStanding] = field(default_factory=dict)
     homes: Mapping[int, Sequence[str]] = field(default_factory=dict)  # asn: the regions it reports from
     #: Why a silence here may be the observatory's own (`snapshots.Doubt`); None: it is shown to be none.
     silence_doubt: str | None = None

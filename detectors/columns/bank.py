@@ -17,13 +17,13 @@ from detectors.columns import vantage_weights
 from detectors.columns.binomial import Pool, evidence_columns
 from detectors.columns.holding import Held, Holding, Settling, settled_cells
 from detectors.columns.layout import Layout, StoredLayout
+from detectors.columns.monitors import Reports
 from detectors.columns.series import Series
 from detectors.columns.survey import Survey
 from detectors.columns.table import (
     Bools,
     Floats,
     Ints,
-    Numbers,
     StoredColumn,
     clipped,
     grained,
@@ -144,56 +144,92 @@ class Bank:
 
         What counts of a network on a platform are the votes of its vantages; of a network's volume, every result.
         """
-        series, layout, start = self.series, self.series.layout, counts.start
-        cells, everyone = len(layout.cells), len(layout.seats)
-        cell, seat = layout.seat_cell, layout.monitor_seat[counts.monitor]
-        probes = np.bincount(seat, minlength=everyone)
-        rows = np.flatnonzero(probes)
-        good = np.bincount(seat[counts.ok], minlength=everyone)[rows].astype(np.float64)
-        all_ = probes[rows].astype(np.float64)
-        voting_good, voting_all = good, all_
-        seen = sums(layout.cell_network[cell[rows]], all_, len(layout.networks))
+        series, layout, start, window = self.series, self.series.layout, counts.start, self.series.window
+        cells = len(layout.cells)
+        reports = Reports.of(layout, counts.monitor, counts.ok)
+        seen = sums(layout.cell_network[reports.cell], reports.probes, len(layout.networks))
         place, places = layout.network_place, len(layout.places)
         series.silence.step(start, seen, place, places, series.country_silence)
-        if len(rows):
-            weight = vantage_weights.weigh(
-                series.seats,
-                cell,
-                series.crowded,
-                rows,
-                good,
-                all_,
-                series.cells.expect(start),
-                start,
-                series.window,
-            )
-            voting_good, voting_all = good * weight, all_ * weight
+        if len(reports.rows):
+            seats = np.unique(reports.seat) if len(layout.seats) < len(layout) else reports.seat
+            series.seats.see(seats, start, window)
             seen_from = np.zeros(len(layout.vantages), dtype=np.bool_)
-            seen_from[layout.seat_vantage[rows]] = True
-            series.vantages.see(np.flatnonzero(seen_from), start, series.window)
-        k, n = sums(cell[rows], voting_good, cells), sums(cell[rows], voting_all, cells)
+            seen_from[layout.seat_vantage[seats]] = True
+            series.vantages.see(np.flatnonzero(seen_from), start, window)
+            self._admit(start, reports, counts)
+        present = np.bincount(reports.cell[reports.votes > 0.0], minlength=cells) > 0
+        lent = self._lent(start, present, series.cells.warm(start))
+        base = series.cells.anticipate(start, lent)
+        reports.ratio = series.monitors.usual(reports.rows, base[reports.cell])
+        if len(reports.rows):
+            series.monitors.take(
+                start, reports.rows, reports.good, reports.probes, reports.ratio, base[reports.cell]
+            )
         # A region counts all of its vantages: where it alone is lost, each is the stranger of its network.
-        self._judge(start, k, n, layout.seat_part[rows], good, all_, held)
+        counted = reports.votes.copy()
+        self._vote(start, reports)
+        k = sums(reports.cell, reports.good * reports.votes, cells)
+        n = sums(reports.cell, reports.probes * reports.votes, cells)
+        self._judge(start, k, n, reports, counted, base, lent, held)
+        series.turn(start + window)
         return k, n, seen
+
+    def _admit(self, start: int, reports: Reports, counts: Counts) -> None:
+        """Have results count for nothing that say nothing of the path: of strangers, and of dead targets."""
+        series, layout, cell = self.series, self.series.layout, reports.cell
+        known = series.monitors.known(reports.rows)
+        share = series.cells.presence.share
+        reports.votes = series.newcomers.counted(start, series.window, cell, known, share).astype(np.float64)
+        if len(layout.addresses) == len(layout.groups):
+            return  # no platform has two
+        address, size = layout.monitor_address, len(layout.addresses)
+        lost = ~counts.ok & (counts.control == 0)
+        series.addresses.take(
+            start,
+            sums(address[reports.rows], reports.probes, size),
+            np.bincount(address[counts.monitor[lost]], minlength=size).astype(np.float64),
+        )
+        dead = series.addresses.is_dead(start, series.window, layout.address_group, len(layout.groups))
+        reports.votes[dead[address[reports.rows]]] = 0.0
+
+    def _vote(self, start: int, reports: Reports) -> None:
+        """Weigh the vantages of each network against each other."""
+        series, layout = self.series, self.series.layout
+        rows, good, probes, due = reports.by_seat(len(layout.seats))
+        if not len(rows):
+            return
+        weight = np.ones(len(layout.seats))
+        weight[rows] = vantage_weights.weigh(
+            series.seats,
+            layout.seat_cell,
+            series.crowded,
+            rows,
+            good,
+            probes,
+            due,
+            start,
+            series.window,
+        )
+        reports.votes = reports.votes * weight[reports.seat]
 
     def _judge(
         self,
         start: int,
         k: Floats,
         n: Floats,
-        part: Numbers,
-        part_k: Floats,
-        part_n: Floats,
+        reports: Reports,
+        counted: Floats,
+        base: Floats,
+        lent: tuple[Floats, Floats] | None,
         held: Bools | None,
     ) -> None:
         """Weigh networks, and what they come to in regions and countries; then learn.
 
-        `k` and `n` are by network; `part`, `part_k` and `part_n` by vantage, `part` -1 where it gives no region.
+        `k` and `n` are by network; `counted` is the weight of each report in its region.
         """
         series, layout, cells = self.series, self.series.layout, self.series.cells
         group = layout.cell_group
         warm = cells.warm(start)
-        lent = self._lent(start, n, warm)
         if lent is not None:
             warm = warm | (lent[1] > 0.0)
         groups = series.groups.cusum
@@ -202,15 +238,19 @@ class Bank:
         if was_open.any():
             contrary = groups.contrary_drop(clipped(series.groups.expected, RATIO_MIN, RATIO_MAX))
             doubt = np.where(was_open, contrary, np.inf)[group]
-        evidence, scale = cells.weigh(start, k, n, doubt, lent)
+        evidence, scale = cells.weigh(start, k, n, doubt, lent, reports.mix(base))
         self._pool(series.groups, start, group, k, n, cells.usual, evidence, scale, warm)
         # What a network showed before its country was in doubt does not answer it.
         cells.cusum.well[(groups.open & ~was_open)[group]] = 0.0
         if series.regions.size:
-            there, size = part >= 0, len(layout.parts)
-            k_there, n_there = sums(part[there], part_k[there], size), sums(part[there], part_n[there], size)
+            part, size = layout.seat_part[reports.seat], len(layout.parts)
+            there = ((part >= 0) & (counted > 0.0)).nonzero()[0]
+            part, probes = part[there], reports.probes[there]
+            k_there, n_there = sums(part, reports.good[there], size), sums(part, probes, size)
+            due = sums(part, grained(probes * reports.ratio[there]), size)
             cell = layout.part_cell
-            usual, scale = cells.usual[cell], scale[cell]
+            scale = scale[cell]
+            usual = np.divide(due, n_there, out=cells.own[cell], where=n_there > 0.0)
             evidence = evidence_columns(cells.drops, usual, k_there, n_there) / scale
             evidence *= warm[cell]
             region = layout.part_region
@@ -219,9 +259,9 @@ class Bank:
         slow = groups.deep(series.groups.alarm) | (series.group_score >= 1.0)
         cells.learn(start, k, n, slow[group], held)
 
-    def _lent(self, start: int, n: Floats, warm: Bools) -> tuple[Floats, Floats] | None:
+    def _lent(self, start: int, present: Bools, warm: Bools) -> tuple[Floats, Floats] | None:
         """What countries with few results know of their networks that are hardly known: `BinomialColumns.weigh`."""
-        cold = (n > 0.0) & ~warm
+        cold = present & ~warm
         if not cold.any():
             return None
         cells, groups, group = self.series.cells, self.series.groups, self.series.layout.cell_group

@@ -11,6 +11,7 @@ from math import sqrt
 import numpy as np
 
 from detectors.columns.cusum import CusumColumns
+from detectors.columns.monitors import Mix
 from detectors.columns.table import (
     Bools,
     Field,
@@ -162,6 +163,7 @@ class _Baselines(Seasonal):
     waiting_good: Singles
     waiting_probes: Singles
     waiting_usual: Singles
+    waiting_shift: Halves
 
     def __init__(self, lag: int) -> None:
         zero = Field(np.float64)
@@ -189,6 +191,7 @@ class _Baselines(Seasonal):
             "waiting_good": Field(np.float32, 0.0, lag),
             "waiting_probes": Field(np.float32, 0.0, lag),
             "waiting_usual": Field(np.float32, 0.0, lag),
+            "waiting_shift": Field(np.float16, 0.0, lag),
         }
         super().__init__()
 
@@ -219,7 +222,11 @@ class BinomialColumns:
     drops
         Falls of the log odds that are looked for, one a row.
     usual
-        The ratio expected of each network in the window that was weighed last.
+        The ratio expected of each network in the window that was weighed last, given which monitors reported.
+    own
+        The same by each network's own usual, whoever reports.
+    gain
+        How much of the window that was learned last became usual.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -230,6 +237,8 @@ class BinomialColumns:
         self.cusum = CusumColumns(rules)
         self.drops = np.array(settings.drops)[:, None]
         self.usual: Floats = np.empty(0)
+        self.own: Floats = np.empty(0)
+        self.gain: Floats = np.empty(0)
 
     @property
     def size(self) -> int:
@@ -267,6 +276,14 @@ class BinomialColumns:
         hourly = (good + prior * overall) / (good + bad + prior)
         return clipped(hourly + self._offset(), RATIO_MIN, RATIO_MAX)
 
+    def anticipate(self, start: int, lent: tuple[Floats, Floats] | None = None) -> Floats:
+        """`expect`, where networks that are hardly known count as what is lent to them."""
+        usual = self.expect(start)
+        if lent is not None:
+            cold = ~self.warm(start) & (lent[1] > 0.0)
+            usual[cold] = np.minimum(usual, lent[0])[cold]
+        return usual
+
     def waiting(self, start: int, rows: Ints) -> Floats:
         """What waits to be learned of some networks, the window `start` last: (rows, windows, k and n and usual)."""
         lag, base = self.rules.lag, self.base
@@ -291,26 +308,28 @@ class BinomialColumns:
         n: Floats,
         doubt: Floats | None = None,
         lent: tuple[Floats, Floats] | None = None,
+        mix: Mix | None = None,
     ) -> tuple[Floats, Floats]:
         """Judge one window: k successes among n probes of each network.
 
         `doubt` is the fall of log odds in which each network's country is, infinite where it is in none: a network
         is well only if it shows that it has no part in it. `lent` is what its country knows, for networks that are
-        hardly known themselves: the usual ratio, and the results on which it rests, 0 where nothing is lent.
+        hardly known themselves: the usual ratio, and the results on which it rests, 0 where nothing is lent. `mix` is
+        what `anticipate` and the monitors that reported come to.
 
         Returns
         -------
         Log-likelihood ratios, in nats: (drops, networks); and by what each network's were divided.
         """
         settings, base = self.rules.settings, self.base
-        usual = self.usual = self.expect(start)
+        self.own = self.anticipate(start, lent) if mix is None else mix.base
+        usual = self.usual = self.own if mix is None else mix.usual
         evidence = np.zeros((len(settings.drops), self.size))
         scales = np.ones(self.size)
         healthy = np.zeros(self.size)
         known, rest = self.warm(start), self.learned()
         if lent is not None:
             cold = ~known & (lent[1] > 0.0)
-            usual[cold] = np.minimum(usual, lent[0])[cold]
             rest = np.where(cold, lent[1], rest)
             known = known | cold
         rows = ((n > 0.0) & known).nonzero()[0]
@@ -319,9 +338,15 @@ class BinomialColumns:
             p, some, all_ = usual[rows], k[rows], n[rows]
             scale = base.dispersion[rows] * (1.0 + (self.cusum.probes[0, rows] + all_) / learned)
             scales[rows] = scale
-            evidence[:, rows] = evidence_columns(self.drops, p, some, all_) / scale
-            contrary = self.cusum.contrary_drop(usual, doubt)[rows]
-            healthy[rows] = -evidence_columns(contrary, p, some, all_) / scale
+            contrary = self.cusum.contrary_drop(usual, doubt)
+            evidence[:, rows] = evidence_columns(self.drops, p, some, all_)
+            healthy[rows] = -evidence_columns(contrary[rows], p, some, all_)
+            if mix is not None and len(mix.cells):
+                judged = known[mix.cells]
+                evidence[:, mix.cells] = mix.evidence(self.drops) * judged
+                healthy[mix.cells] = -mix.evidence(contrary[mix.cells][mix.place]) * judged
+            evidence /= scales
+            healthy /= scales
         self.cusum.step(
             evidence,
             healthy,
@@ -354,8 +379,13 @@ class BinomialColumns:
         k_then = base.waiting_good[place].astype(np.float64)
         n_then = base.waiting_probes[place].astype(np.float64)
         usual_then = base.waiting_usual[place].astype(np.float64)
+        if base.waiting_shift[place].any():
+            # What is learned is what the network's own kind of monitor would have had.
+            shift = base.waiting_shift[place].astype(np.float64)
+            k_then, usual_then = clipped(k_then - n_then * shift, 0.0, n_then), usual_then - shift
         base.waiting_good[place], base.waiting_probes[place] = k, n
         base.waiting_usual[place] = self.usual
+        base.waiting_shift[place] = self.usual - self.own
         then = start - rules.lag * rules.window
         self._learn(then, k_then, n_then, usual_then, slow | self.cusum.deep(self.alarm))
         self.presence.age(there, rules.day_keep)
@@ -363,6 +393,7 @@ class BinomialColumns:
     def settle(self, start: int, rows: Ints, ratio: Floats) -> None:
         """Have these networks' usual be `ratio` from here on: their losses are over, at another level."""
         base = self.base
+        ratio = ratio - base.waiting_shift[start // self.rules.window % self.rules.lag - 1, rows]
         offset = ratio - (self.expect(start)[rows] - self._offset()[rows])
         base.level_probes[rows] = np.maximum(base.level_probes[rows], SETTLED_PROBES)
         base.level[rows] = offset * (base.level_probes[rows] + self.rules.settings.prior_probes)
@@ -379,6 +410,7 @@ class BinomialColumns:
         # What waited while an incident was open is no usual time, whether or not the incident is over by now.
         frozen = base.held >= start
         gain[frozen] = 0.0
+        self.gain = gain
         seen &= ~frozen
         some, failed, all_ = gain * k, gain * (n - k), gain * n
         if (slot := slot_of(start)) != base.now:

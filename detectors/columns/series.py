@@ -14,6 +14,7 @@ from detectors.columns.binomial import BinomialColumns, Pool
 from detectors.columns.chosen import ChosenSilence, ChosenSlowdown
 from detectors.columns.cusum import CusumColumns
 from detectors.columns.layout import Layout
+from detectors.columns.monitors import BLOCK_SECONDS, Addresses, MonitorColumns, Newcomers
 from detectors.columns.silence import SilenceColumns
 from detectors.columns.slowdown import SlowdownColumns
 from detectors.columns.table import Bools, Floats, Ints, Numbers, Table, grained, sums
@@ -48,6 +49,9 @@ class Series:
         self.layout = Layout()
         self.seats = vantage_weights.Seats()
         self.vantages = vantage_weights.Seats()
+        self.monitors = MonitorColumns(detection.warm_results)
+        self.newcomers = Newcomers()
+        self.addresses = Addresses()
         self.cells = BinomialColumns(rules)
         self.groups = Pool(rules)
         self.regions = Pool(rules)
@@ -81,6 +85,9 @@ class Series:
         layout, cells = self.layout, len(self.layout.cells)
         self.seats.grow(len(layout.seats))
         self.vantages.grow(len(layout.vantages))
+        self.monitors.grow(len(layout))
+        self.newcomers.grow(cells)
+        self.addresses.grow(len(layout.addresses))
         self.cells.grow(cells)
         self.groups.grow(len(layout.groups))
         self.regions.grow(len(layout.regions))
@@ -97,6 +104,9 @@ class Series:
         tables: dict[str, Table] = {
             "monitors": self.seats,
             "vantages": self.vantages,
+            "monitors.usual": self.monitors,
+            "newcomers": self.newcomers,
+            "addresses": self.addresses,
             "baselines": cells.base,
             "presence": cells.presence,
             "cusum": cells.cusum,
@@ -112,6 +122,19 @@ class Series:
                 f"{name}.recent": pool.recent,
             }
         return tables
+
+    def turn(self, end: int) -> None:
+        """Have what each monitor had some time ago become usual of it, where its network is not in doubt."""
+        blocks = self.monitors.passed(end)
+        if not blocks:
+            return
+        cell, monitors = self.layout.monitor_cell, self.monitors
+        known = monitors.known()
+        self.newcomers.turn(blocks, cell, known, monitors.waiting_probes)
+        # Who is not known yet has no part in its network's excursion.
+        gain = np.where(known, self.cells.gain[cell], 1.0)
+        gain[self.cells.base.held[cell] >= end - 2 * BLOCK_SECONDS] = 0.0
+        monitors.turn(blocks, gain)
 
     def settle(self) -> None:
         """Work out how everything stands."""
@@ -164,6 +187,13 @@ class Series:
         late = self.start - presence.last <= allowed * self.window
         dark = self.silence.dark[self.layout.cell_network]
         return np.asarray((presence.last >= 0) & late & ~dark)
+
+    def lately_watched(self, monitors: Ints) -> Bools:
+        """Which monitors have results lately, by the usual gap of their vantages."""
+        last = self.monitors.last[monitors].astype(np.int64)
+        gap = self.seats.gap[self.layout.monitor_seat[monitors]]
+        allowed = np.maximum(vantage_weights.LATELY_WINDOWS, vantage_weights.LATELY_GAPS * gap)
+        return np.asarray((last > 0) & (self.start - last <= allowed * self.window))
 
     def networks_live(self) -> Bools:
         """Which networks report, on whatever platform."""

@@ -15,8 +15,16 @@ from numpy.typing import NDArray
 from detectors.columns.binomial import Pool
 from detectors.columns.cusum import CusumColumns
 from detectors.columns.series import LIVE_GAPS, Series
-from detectors.columns.table import Bools, Floats, Ints, Numbers
-from detectors.readings import CountryReading, Counts, Opinion, Slowness, Standing, Volume
+from detectors.columns.table import Bools, Floats, Ints, Numbers, grained, sums
+from detectors.readings import (
+    CountryReading,
+    Counts,
+    Opinion,
+    Slowness,
+    Standing,
+    TargetStanding,
+    Volume,
+)
 
 STIR = 0.5  # more than this, and a country is looked at: a shortfall too small to matter scores no more
 EASING_NATS = 2.0  # contrary evidence from which on an alarm is no longer sure, though not over
@@ -80,6 +88,7 @@ class Survey:
                 mechanisms={},
                 control={},
                 vantages={},
+                targets={},
                 homes={},
             )
             for place, (country, simulated) in enumerate(layout.places)
@@ -93,6 +102,7 @@ class Survey:
             self._volumes(chosen, readings)
             self._slow(readings, cells, keys, places)
             self._failures(here, readings, counts)
+            self._targets(chosen, readings, counts)
         return list(readings.values())
 
     def _standings(
@@ -320,6 +330,45 @@ class Survey:
             told = readings[place].control
             good, bad = told.get(platform, (0, 0))
             told[platform] = (good + count, bad) if key % 2 else (good, bad + count)  # type: ignore[index]  # ours
+
+    def _targets(self, chosen: Bools, readings: dict[int, CountryReading], counts: Counts) -> None:
+        """How each target stands, on platforms that have several."""
+        series, layout = self.series, self.series.layout
+        several = np.bincount(layout.address_group, minlength=len(layout.groups)) > 1
+        several &= chosen[layout.group_place]
+        if not several.any():
+            return
+        cell, address = layout.monitor_cell, layout.monitor_address
+        rows = (several[layout.cell_group[cell]]).nonzero()[0]
+        rows = rows[series.lately_watched(rows)]
+        cell, address = cell[rows], address[rows]
+        usual = series.monitors.usual(rows, series.cells.own[cell])
+        excess = series.monitors.excess[rows].astype(np.float64)
+        size = len(layout.addresses)
+        many = np.bincount(address, minlength=size)
+        expected, away = (sums(address, grained(column), size) for column in (usual, excess))
+        # What a network has of a target: the mean of its monitors.
+        pair, which = np.unique(address * len(layout.cells) + cell, return_inverse=True)
+        lost = np.bincount(which, weights=grained(-excess)) / np.bincount(which)
+        of_pair = pair // len(layout.cells)
+        networks = np.bincount(of_pair, minlength=size)
+        bad = np.bincount(of_pair[lost > series.detection.shortfall_network], minlength=size)
+        here = layout.monitor_address[counts.monitor]
+        n, k = np.bincount(here, minlength=size), np.bincount(here[counts.ok], minlength=size)
+        dead = series.addresses.is_dead(series.start, series.window, layout.address_group, len(layout.groups))
+        asked = many.nonzero()[0]
+        names, groups = layout.target_names(asked), layout.address_group[asked].tolist()
+        for at, name, group in zip(asked.tolist(), names, groups, strict=True):
+            reading = _at(readings, layout.group_place[group])
+            reading.targets[layout.group_names[group][0], name] = TargetStanding(  # type: ignore[index]  # ours
+                int(n[at]),
+                int(k[at]),
+                float(expected[at] / many[at]),
+                float(min(1.0, max(0.0, (expected[at] + away[at]) / many[at]))),
+                int(networks[at]),
+                int(bad[at]),
+                bool(dead[at]),
+            )
 
 
 class _History(Mapping[tuple[str, int], NDArray[np.float64]]):

@@ -61,11 +61,11 @@ def weigh(
     rows: Ints,
     k: Floats,
     n: Floats,
-    usual: Floats,
+    due: Floats,
     start: int,
     window: int,
 ) -> Floats:
-    """Take one window of vantages in; gives the weight, 0 to 1, with which each of `rows` counts.
+    """Take one window of vantages in that were seen; gives the weight, 0 to 1, with which each of `rows` counts.
 
     Parameters
     ----------
@@ -79,19 +79,18 @@ def weigh(
         Those that have results in this window.
     k, n
         Successes and probes of `rows`.
-    usual
-        The ratio expected of each network.
+    due
+        The successes that were expected of `rows`.
     """
     share = 1.0 - np.exp2(n / -RESULTS_PER_EXCESS)
     mine = cell[rows]
-    seats.excess[rows] += share * (k / n - usual[mine] - seats.excess[rows])
-    seats.see(rows, start, window)
+    seats.excess[rows] += share * ((k - due) / n - seats.excess[rows])
     weight = np.ones(len(rows))
     sits = crowded[mine].nonzero()[0]
     if not len(sits):
         return weight
     jurors, mine = rows[sits], mine[sits]
-    size = len(usual)
+    size = len(crowded)
     busy = np.zeros(size, dtype=np.bool_)
     busy[mine] = True
     members = busy[cell].nonzero()[0]
