@@ -36,7 +36,7 @@ RUN /opt/netdusk/bin/python -m pip install --no-cache-dir --quiet --disable-pip-
     && /opt/netdusk/bin/netdusk --help >/dev/null
 
 FROM ${BASE}
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="netdusk" \
       org.opencontainers.image.description="Notices within minutes when a country, a region or a provider loses its platforms" \

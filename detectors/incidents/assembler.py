@@ -81,7 +81,7 @@ class Assembler:
     time
         The length of a window.
     version
-        Of the detector: part of every incident's id.
+        Of the detector: said in every snapshot.
     fingerprint
         Of the settings: said in every snapshot.
     """
@@ -344,7 +344,7 @@ class Assembler:
         )
         key = " ".join([*case.platforms, *(f"{asn}{region}" for asn, region in sorted(case.units))])
         case.id = incident_id(
-            case.kind, case.country, reading.start, self.version, "simulated" if case.simulated else "", key
+            case.kind, case.country, reading.start, "simulated" if case.simulated else "", key
         )
 
     def _news(self, case: Case, reading: CountryReading) -> Iterable[_News]:

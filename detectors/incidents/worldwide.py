@@ -363,7 +363,7 @@ class WorldAssembler:
             if past.onset >= horizon and not set(past.platforms).isdisjoint(outage.platforms)
         ]
         marks = [*outage.platforms, "simulated" if outage.simulated else ""]
-        outage.id = incident_id(Kind.GLOBAL, None, start, self.version, *marks)
+        outage.id = incident_id(Kind.GLOBAL, None, start, *marks)
 
     def _news(self, outage: _Outage, end: int) -> list[Snapshot]:
         if outage.phase not in (Phase.OPEN, Phase.EASING):

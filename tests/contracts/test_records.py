@@ -1,0 +1,79 @@
+"""One record of every kind that a release has ever published still reads, whatever was added to it since."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from producers import records as read
+from streams import records as written
+from tests.contracts import golden
+from tools.schemas import DOCS, json_schema
+
+RECORDS = sorted(golden.RELEASES.glob("*/records/*.json"))
+OLDEST = {path.name: path for path in reversed(RECORDS)}
+INCIDENT = "incident-1.json"
+
+
+def reads(value: bytes) -> bool:
+    """Whether one of the two readers takes it."""
+    record = json.loads(value)
+    jsonschema.validate(record, json_schema(record["schema"]))
+    if record["schema"] in {kind.__struct_config__.tag for kind in (read.ProbeResult, read.Tick)}:
+        return not isinstance(read.decode(value), read.Malformed)
+    return written.decode(value) is not None
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_every_record_ever_published_still_reads(path: Path) -> None:
+    assert reads(path.read_bytes())
+
+
+def without_each(record: Any, oldest: Any) -> Iterator[tuple[str, Any]]:
+    """The record with each of the fields missing that its oldest form has not, one at a time."""
+    for name, value in record.items():
+        if name not in oldest:
+            yield name, {key: other for key, other in record.items() if key != name}
+        elif isinstance(value, dict):
+            for inner, less in without_each(value, oldest[name] or {}):
+                yield f"{name}.{inner}", {**record, name: less}
+        elif isinstance(value, list) and value and isinstance(value[0], dict) and oldest[name]:
+            for inner, less in without_each(value[0], oldest[name][0]):
+                yield f"{name}[].{inner}", {**record, name: [less]}
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_a_field_that_was_added_may_be_absent(path: Path) -> None:
+    oldest = json.loads(OLDEST[path.name].read_bytes())
+    for name, record in without_each(json.loads(path.read_bytes()), oldest):
+        assert reads(json.dumps(record).encode()), f"{name} was added, and is asked for: give it a default"
+
+
+NEXT = {
+    "the schema": (
+        lambda: json.loads((DOCS / "schemas" / INCIDENT).read_text())["$defs"]["Incident"]["properties"],
+        "run `python -m tools.schemas`",
+    ),
+    "the documentation": (
+        (golden.ROOT / "docs" / "records.md").read_text,
+        "say in the table of docs/records.md what it means",
+    ),
+    "what is published": (
+        (golden.ROOT / "streams" / "incidents.py").read_text,
+        "fill it in `to_record`, streams/incidents.py",
+    ),
+}
+
+
+@pytest.mark.parametrize("place", NEXT)
+def test_a_field_of_an_alert_stands_everywhere(place: str) -> None:
+    look, remedy = NEXT[place]
+    there: Any = look()
+    for field in written.Incident.__struct_fields__:
+        mark = field if isinstance(there, dict) else f"{field}=" if "streams" in remedy else f"`{field}`"
+        assert mark in there, f"Incident has a field `{field}` that {place} lacks: {remedy}"
