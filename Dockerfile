@@ -24,15 +24,14 @@ COPY pyproject.toml setup.py README.md LICENSE ./
 COPY detectors detectors
 COPY producers producers
 COPY streams streams
-# What built it goes again, and so do others' tests. The embedded broker's package sets its own mode when it is started,
-# which a user who does not own it can't: it is set here.
+# What built it goes again, and so do others' tests. The jars of the embedded broker come along, held to their hashes.
+ENV NETDUSK_CACHE=/opt/netdusk/share
 RUN /opt/netdusk/bin/python -m pip install --no-cache-dir --quiet --disable-pip-version-check --no-deps \
       --no-build-isolation . \
-    && broker="$(/opt/netdusk/bin/python -c 'from importlib.resources import files; print(files("noida_db") / "noida-db")')" \
-    && chmod 755 "$broker" && ln -sf "$broker" /opt/netdusk/bin/noida-db \
-    && packages="$(dirname "$(dirname "$broker")")" \
+    && packages="$(/opt/netdusk/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
     && find "$packages"/numpy "$packages"/scipy "$packages"/river -type d -name tests -prune -exec rm -rf {} + \
     && /opt/netdusk/bin/python -m pip uninstall --yes --quiet cython setuptools pip 2>/dev/null \
+    && /opt/netdusk/bin/netdusk broker fetch --no-archive \
     && /opt/netdusk/bin/netdusk --help >/dev/null
 
 FROM ${BASE}
@@ -49,6 +48,7 @@ COPY LICENSE /usr/share/doc/netdusk/LICENSE
 RUN install -d -o 65532 -g 65532 /var/lib/netdusk
 ENV PATH=/opt/netdusk/bin:$PATH \
     HOME=/var/lib/netdusk \
+    NETDUSK_CACHE=/opt/netdusk/share \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR /var/lib/netdusk

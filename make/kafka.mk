@@ -1,17 +1,20 @@
-# Apache Kafka for the integration tests, from Maven Central; the version stands in make/kafka/pom.xml.
+# Apache Kafka for the integration tests: the same that `netdusk up` runs, fetched by it into the user's cache.
 KAFKA_READY := .cache/kafka/.ready
 
 servers:: $(KAFKA_READY)
 
-$(KAFKA_READY): make/kafka/pom.xml
-	@if ! { command -v java && command -v mvn; } >/dev/null; then \
-	  [ "$$(id -u)" = 0 ] || { echo "java and mvn are missing: install Java 17 or newer and Maven" >&2; exit 1; }; \
-	  apt-get update -qq && apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless maven; \
-	fi
-	rm -rf .cache/kafka && mkdir -p .cache/kafka
-	mvn -q -B -f make/kafka/pom.xml dependency:copy-dependencies \
-	  -DincludeScope=runtime -DoutputDirectory="$(CURDIR)/.cache/kafka/jars"
+$(KAFKA_READY): streams/local/kafka.lock $(DEV_STAMP)
+	@mkdir -p $(@D)
+	$(BIN)/netdusk broker fetch
 	@touch $@
+
+# The lock, anew, after a change of make/kafka/pom.xml. For whoever raises the version: it wants Maven.
+.PHONY: lock-kafka
+lock-kafka: $(DEV_STAMP) ## Pin the embedded broker's jars by hash, from make/kafka/pom.xml
+	@rm -rf .cache/kafka/repository
+	mvn -q -B -f make/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
+	  -Dmdep.useRepositoryLayout=true -DoutputDirectory="$(CURDIR)/.cache/kafka/repository"
+	$(BIN)/python -m tools.kafka_lock .cache/kafka/repository
 
 SOAK_SECONDS ?= 3600
 SOAK_SEED ?= 1

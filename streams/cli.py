@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "streams.commands.worker",
         "Read, judge, send: as many as there are partitions, side by side.",
     ),
+    "broker": ("streams.commands.broker", "Apache Kafka on one machine: fetch it, run it."),
     "topics": ("streams.commands.topics", "Make and check the topics."),
     "incidents": ("streams.commands.incidents", "What is open, and what was."),
     "report": ("streams.commands.report", "One incident as a page: headline, chart, timeline, evidence."),

@@ -16,8 +16,10 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from producers.simulated import scenario
+from streams.commands.broker import bring
 from streams.local.broker import BrokerError
 from streams.local.demo import DemoResult, board, compare, demo_settings, run
+from streams.local.kafka_files import cache_folder
 from streams.local.live import Show, timeline
 from streams.local.stack import ChildError, Stack
 from streams.records import encode
@@ -61,6 +63,8 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="netdusk-demo-") as folder:
         stack = Stack(settings, Path(folder), embedded=bootstrap is None, overrides=overrides)
         try:
+            if bootstrap is None:
+                bring(cache_folder(), None)
             seen = asyncio.run(_demo(stack, console, speed=speed, seed=seed, evenings=evenings, hold=hold))
         except (BrokerError, ChildError, KafkaError, OSError) as error:
             console.print(f"[bold red]the demonstration could not go on:[/] {error}", highlight=False)

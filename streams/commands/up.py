@@ -12,8 +12,10 @@ import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
+from streams.commands.broker import bring
 from streams.kafka.alerts import follow
 from streams.local.broker import BrokerError
+from streams.local.kafka_files import cache_folder
 from streams.local.live import Board, Show
 from streams.local.stack import ChildError, Stack
 from streams.settings import Settings, SettingsError, load, with_bootstrap
@@ -38,15 +40,17 @@ def up(
         bool, typer.Option(help="Run the canary, which proves the whole path every hour.")
     ] = True,
 ) -> None:
-    """Broker, topics, worker, probe and canary, until Ctrl-C. For one machine, and for trying out.
+    """Broker, topics, worker, probe and canary, until Ctrl-C, on this one machine.
 
-    The embedded broker keeps what it has when it is stopped in order, and loses it when it is killed: an installation
-    that must not forget has a Kafka of its own (--bootstrap).
+    The embedded broker is Apache Kafka: what it has acknowledged it keeps, whatever is killed. It is one node on one
+    disk; an installation that must not stop has a Kafka of its own (--bootstrap).
     """
     settings = with_bootstrap(load(config), bootstrap)
     console = Console()
     stack = Stack(settings, folder, config=config, embedded=bootstrap is None, broker_port=broker_port)
     try:
+        if bootstrap is None:
+            bring(cache_folder(), None)
         asyncio.run(_up(stack, console, probe=probe, canary=canary))
     except (BrokerError, ChildError, KafkaError, OSError) as error:
         raise SettingsError(str(error)) from error

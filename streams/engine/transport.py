@@ -25,7 +25,6 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.engine.batches import LOG_APPEND_TIME, RecordBatch, UnreadChunk
-from streams.kafka.client import hold_empty_fetches
 
 #: Distribution name to the version prefix that this file was written against and is tested with.
 WRITTEN_FOR: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
@@ -129,7 +128,6 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         """Start aiokafka's consumer, and change its buffer before anything is fetched."""
         await super().on_start()
         consumer = self._ensure_consumer()
-        hold_empty_fetches(consumer)
         fetcher: Any = consumer._fetcher
         fetcher._fetch_max_wait_ms = FETCH_WAIT_MS
         buffer = _Buffer()

@@ -6,7 +6,6 @@ Knows no topic and no record.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, Final
@@ -16,7 +15,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, MetadataEmptyBrokerList
-from aiokafka.protocol.fetch import FetchRequest
 
 from streams.kafka.options import client_options, producer_options
 from streams.settings import KafkaSettings
@@ -27,8 +25,6 @@ _FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
 # aiokafka's own default.
 _BATCH_BYTES: Final = 16_384
 # An empty answer that comes sooner was not held by the broker.
-_HELD_SECONDS: Final = 0.01
-_HOLD_SECONDS: Final = 0.02
 _BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 log = structlog.get_logger()
@@ -67,34 +63,7 @@ def consumer(kafka: KafkaSettings) -> AIOKafkaConsumer:
         max_partition_fetch_bytes=_FETCH_BYTES_MAX,
         fetch_max_wait_ms=100,
     )
-    hold_empty_fetches(client)
     return client
-
-
-def hold_empty_fetches(consumer: AIOKafkaConsumer) -> None:
-    """Wait in the broker's place where it does not.
-
-    Kafka holds a fetch that finds nothing for `fetch_max_wait_ms`; the embedded broker answers at once, and aiokafka
-    asks again at once, a thousand times a second. For a broker that holds fetches this changes nothing.
-    """
-    client: Any = consumer._client
-    send = client.send
-
-    async def unhurried(node_id: int, request: Any, **more: Any) -> Any:
-        if not isinstance(request, FetchRequest):
-            return await send(node_id, request, **more)
-        began = time.monotonic()
-        response = await send(node_id, request, **more)
-        if time.monotonic() - began < _HELD_SECONDS and not _has_records(response):
-            await asyncio.sleep(_HOLD_SECONDS)
-        return response
-
-    client.send = unhurried
-
-
-def _has_records(response: Any) -> bool:
-    """Whether any partition's part of a fetch response has records; its last field is they, in every version."""
-    return any(part[-1] for _, partitions in response.topics for part in partitions)
 
 
 async def connect(kafka: KafkaSettings, *, compressed: bool = True) -> AIOKafkaProducer:

@@ -1,28 +1,53 @@
-"""A Kafka broker for one machine and for trying out, without Java, Docker or root.
+"""Apache Kafka on one machine, as a process of its own, without Java, Docker or root (ADR 0010).
 
-What stands behind `Broker` is chosen in ADR 0001: noida-db, one small binary from PyPI. It keeps what it holds when it
-is stopped in order, and loses all of it on SIGKILL: nothing here is for a service that must not forget.
+What it has acknowledged it keeps, whoever is killed: a log on a disk is what Kafka is. It is one node, for one machine;
+an installation that must not stop has three of them elsewhere, and says so with `--bootstrap`.
 """
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
-import re
+import socket
+import subprocess
 import time
-from importlib.resources import files
+from collections.abc import Mapping
+from importlib.resources import as_file, files
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
+from uuid import uuid4
 
 from streams.local.child import ChildProcess
+from streams.local.kafka_files import (
+    REMEDY,
+    BrokerError,
+    cache_folder,
+    class_path,
+    fetch,
+    java,
+    missing,
+    tidy,
+)
 
-_ANNOUNCED: Final = re.compile(rb"^\s*kafka\s+(\S+:\d+)\s*$", re.MULTILINE)
-_START_SECONDS: Final = 10.0
-_STOP_SECONDS: Final = 5.0
+__all__ = ["JAVA_OPTIONS", "Broker", "BrokerError", "KafkaBroker", "prepare"]
 
-
-class BrokerError(Exception):
-    """The embedded broker can't be used; the message says why and what to do instead."""
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 10.0
+#: Measured: 310 MB resident with it, for eight partitions and a demo's load.
+_HEAP: Final = "-Xmx256m"
+JAVA_OPTIONS: Final = (
+    "-Xms64m",
+    # One thread collects: on two cores more of them only take turns.
+    "-XX:+UseSerialGC",
+    # The first compiler alone: a broker of one machine is never hot enough to earn the second's memory.
+    "-XX:TieredStopAtLevel=1",
+    "--sun-misc-unsafe-memory-access=allow",
+    "-Xlog:disable",
+    "-Xlog:all=error:stderr",
+)
+_ARCHIVE: Final = "kafka.aot"
 
 
 class Broker(Protocol):
@@ -43,21 +68,43 @@ class Broker(Protocol):
         ...
 
 
-class NoidaBroker:
-    """noida-db's Kafka, as a process of its own (MIT, https://pypi.org/project/noida-db/).
+class KafkaBroker:
+    """One node of Apache Kafka, broker and controller in one.
 
     Parameters
     ----------
     folder
-        Where its data and its log live.
+        Where its data and its log live. A node that was there before goes on with them.
     port
         0 takes any free one.
+    host
+        Where it listens. Everywhere but on loopback, whoever can reach it can write to it.
+    advertised
+        What clients are told, HOST:PORT; by default where it listens.
+    jars
+        Where Kafka's jars are; by default the user's cache, into which they are fetched.
+
+    Attributes
+    ----------
+    bootstrap
+        HOST:PORT for clients, once started.
     """
 
-    def __init__(self, folder: Path, *, port: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        advertised: str | None = None,
+        jars: Path | None = None,
+    ) -> None:
         self.folder = folder
         self.bootstrap = ""
+        self._host = host
         self._port = port
+        self._advertised = advertised
+        self._jars = jars or cache_folder()
         self._process: ChildProcess | None = None
 
     def __enter__(self) -> Self:
@@ -69,46 +116,160 @@ class NoidaBroker:
     ) -> None:
         self.stop()
 
+    @property
+    def log(self) -> Path:
+        """What it says: warnings and worse."""
+        return self.folder / "broker.log"
+
     def start(self) -> None:
-        """Listen on loopback; `bootstrap` then says where. Raises BrokerError where it can't, with what it said."""
+        """Listen, with what an earlier start has kept. Raises BrokerError where it can't, with what it said."""
+        if missing(self._jars):
+            fetch(self._jars)
+            tidy(self._jars)
+        binary = java()
         self.folder.mkdir(parents=True, exist_ok=True)
-        log = self.folder / "broker.log"
-        command = [str(_binary()), "start", "--only", "kafka", "--kafka-port", str(self._port)]
-        # SIGINT is what it saves its data on.
-        self._process = ChildProcess([*command, "--data-dir", str(self.folder / "data")], "SIGINT", log)
-        end = time.monotonic() + _START_SECONDS
-        while (found := _ANNOUNCED.search(log.read_bytes())) is None:
-            if self._process.poll() is not None or time.monotonic() > end:
-                self.stop()
-                said = log.read_text(errors="replace").strip()
-                raise BrokerError(f"the embedded broker does not start: {said}; {_REMEDY}")
-            time.sleep(0.02)
-        self.bootstrap = found[1].decode()
+        if self._port and not _is_free(self._host, self._port):
+            raise BrokerError(f"port {self._port} of {self._host} is taken; name another, or {REMEDY}")
+        port = self._port or _free_port(self._host)
+        properties = self.folder / "server.properties"
+        properties.write_text(_written(self._facts(port)), encoding="utf-8")
+        # The process outlives this block: Java has read its logging settings by the time it answers.
+        with as_file(files(__package__) / "kafka.log4j2.properties") as logging:
+            kafka = [f"-Dlog4j2.configurationFile={logging}", "-cp", class_path(self._jars)]
+            if not (self.folder / "data" / "meta.properties").exists():
+                self._format([str(binary), *JAVA_OPTIONS, *kafka], properties)
+            archive = self._jars / _ARCHIVE
+            fast = [f"-XX:AOTCache={archive}"] if archive.exists() else []
+            command = [str(binary), _HEAP, *JAVA_OPTIONS, *fast, *kafka, "kafka.Kafka", str(properties)]
+            self._process = ChildProcess(command, "SIGTERM", self.log)
+            self._wait(port)
+        self.bootstrap = self._advertised or f"{self._host}:{port}"
 
     def alive(self) -> bool:
         """Whether its process runs."""
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Ask it to end, so that it keeps its data; kill it where it does not."""
+        """Ask it to end, and kill it where it does not: its log is on the disk either way."""
         process, self._process = self._process, None
         if process is not None:
             process.end()
             process.wait(_STOP_SECONDS)
 
+    def _format(self, command: list[str], properties: Path) -> None:
+        # A leading "-" would be an option to Kafka's own tool.
+        cluster = "k" + base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")[1:]
+        done = subprocess.run(  # noqa: S603  Kafka's own tool
+            [*command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != 0:
+            raise BrokerError(
+                f"the embedded broker's folder can't be prepared: {done.stderr.strip()}; {REMEDY}"
+            )
 
-_REMEDY: Final = "use any other Kafka with --bootstrap HOST:PORT"
+    def _wait(self, port: int) -> None:
+        end = time.monotonic() + _START_SECONDS
+        while not _answers(self._host, port):
+            ended = not self.alive()
+            if ended or time.monotonic() > end:
+                self.stop()
+                last = self.log.read_text(errors="replace").strip()[-2000:]
+                why = "does not start" if ended else f"does not answer after {_START_SECONDS:.0f} s"
+                raise BrokerError(f"the embedded broker {why}: {last or 'it said nothing'}; {REMEDY}")
+            time.sleep(0.05)
+
+    def _facts(self, port: int) -> Mapping[str, object]:
+        controller = _free_port("127.0.0.1")
+        return {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "listeners": f"CLIENTS://{self._host}:{port},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"CLIENTS://{self._advertised or f'{self._host}:{port}'}",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "CLIENTS",
+            "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "log.dirs": self.folder / "data",
+            "auto.create.topics.enable": "false",
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 1,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.num.partitions": 1,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            # A worker that joins need not wait for others: there are few here.
+            "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 500,
+            # Threads and buffers for one machine's load: the defaults are for a server of its own.
+            "num.io.threads": 2,
+            "num.network.threads": 2,
+            "background.threads": 2,
+            "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
+            # Retention drops whole segments: with Kafka's own gigabyte, a small topic would never lose one.
+            "log.segment.bytes": 32 * 1024 * 1024,
+            "log.roll.hours": 24,
+        }
 
 
-def _binary() -> Path:
+def prepare(jars: Path, folder: Path) -> None:
+    """Write an archive of Kafka's loaded classes beside the jars: starts then cost half of the processor time.
+
+    It is bound to this Java and these jars, and optional: without it Kafka starts as well, slower. `folder` is used for
+    a broker that runs for a moment. Raises BrokerError.
+    """
+    archive, partial = jars / _ARCHIVE, jars / f".{_ARCHIVE}.{os.getpid()}"
+    broker = KafkaBroker(folder, jars=jars)
+    archive.unlink(missing_ok=True)
+    broker.start()
+    broker.stop()  # formatted now
+    with as_file(files(__package__) / "kafka.log4j2.properties") as logging:
+        command = [
+            *(str(java()), _HEAP, *JAVA_OPTIONS, f"-XX:AOTCacheOutput={partial}"),
+            *(f"-Dlog4j2.configurationFile={logging}", "-cp", class_path(jars)),
+            *("kafka.Kafka", str(folder / "server.properties")),
+        ]
+        with broker.log.open("ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603  Kafka
+            end = time.monotonic() + _START_SECONDS
+            host, _, port = broker.bootstrap.rpartition(":")
+            while not _answers(host, int(port)) and process.poll() is None and time.monotonic() < end:
+                time.sleep(0.05)
+            process.terminate()  # Java writes the archive as it ends
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_START_SECONDS)
+            process.kill()
+            process.wait()
+    if partial.exists():
+        partial.replace(archive)
+
+
+def _written(facts: Mapping[str, object]) -> str:
+    return "".join(f"{key}={value}\n" for key, value in facts.items())
+
+
+def _answers(host: str, port: int) -> bool:
     try:
-        found = Path(str(files("noida_db") / "noida-db"))
-    except ModuleNotFoundError as error:
-        raise BrokerError(
-            f"the embedded broker is not installed; pip install 'netdusk[broker]', or {_REMEDY}"
-        ) from error
-    if not found.is_file():
-        raise BrokerError(f"noida-db has no binary for this platform ({found}); {_REMEDY}")
-    if not os.access(found, os.X_OK):  # wheels lose the mode; in an image it is set, and the file another's
-        found.chmod(found.stat().st_mode | 0o111)
-    return found
+        socket.create_connection((host, port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

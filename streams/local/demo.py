@@ -68,8 +68,8 @@ def demo_settings(settings: Settings, prefix: str) -> tuple[Settings, dict[str, 
 
     `prefix` keeps its topics apart on a broker that is shared with real ones.
     """
-    names = settings.topics.model_dump(include=set(_ROLES))
-    topics = {role: f"{prefix}{name}" for role, name in names.items()}
+    # Topic names are all that is text among their settings: a topic that comes later needs no line here.
+    topics = {role: f"{prefix}{name}" for role, name in settings.topics if isinstance(name, str)}
     overrides = OVERRIDES | {f"NETDUSK_TOPICS__{role.upper()}": name for role, name in topics.items()}
     if prefix:
         overrides["NETDUSK_KAFKA__GROUP"] = f"{prefix}{settings.kafka.group}"
@@ -80,9 +80,6 @@ def demo_settings(settings: Settings, prefix: str) -> tuple[Settings, dict[str, 
         }
     )
     return changed, overrides
-
-
-_ROLES: Final = ("probes", "alerts", "health", "calendar", "checkpoints", "world_checkpoints", "rejected")
 
 
 def speed_near(evenings: Sequence[scenario.Evening], speed: float, moment: datetime) -> float | None:

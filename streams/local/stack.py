@@ -21,8 +21,9 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from streams.kafka.client import wait_for_broker
 from streams.kafka.topics import SINGLE, ensure
-from streams.local.broker import Broker, NoidaBroker
+from streams.local.broker import Broker, KafkaBroker
 from streams.local.child import ChildProcess
 from streams.settings import Settings, SettingsError, with_bootstrap
 
@@ -98,7 +99,7 @@ class Stack:
     ) -> None:
         self.settings = settings
         self.folder = folder
-        self.broker: Broker | None = NoidaBroker(folder / "broker", port=broker_port) if embedded else None
+        self.broker: Broker | None = KafkaBroker(folder / "broker", port=broker_port) if embedded else None
         self.children: list[Child] = []
         self.worker_url = ""
         self._config = config
@@ -183,6 +184,7 @@ class Stack:
         if self.broker is not None:
             await asyncio.to_thread(self.broker.start)
             self.settings = with_bootstrap(self.settings, self.broker.bootstrap)
+            await wait_for_broker(self.settings.kafka)
         for state in await ensure(self.settings):
             if state.state == "widened":
                 log.info("topic widened", topic=state.topic.name, why=state.detail)

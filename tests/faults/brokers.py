@@ -6,7 +6,6 @@ import asyncio
 import base64
 import contextlib
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,18 +14,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+from streams.local import kafka_files
+from streams.local.broker import JAVA_OPTIONS
+
 ROOT = Path(__file__).parents[2]
-_JARS = ROOT / ".cache/kafka/jars"
-_LOGGING = ROOT / "make/kafka/log4j2.properties"
+_LOGGING = ROOT / "streams/local/kafka.log4j2.properties"
 
 
-def jars() -> str:
-    """Java's class path of Kafka; fails, and says what to do, where there is none."""
-    if not any(_JARS.glob("kafka-server-*.jar")):
-        raise RuntimeError(f"no Kafka in {_JARS}: run `make servers` first")
-    if shutil.which("java") is None:
-        raise RuntimeError("no java on the PATH, and the tests start Kafka: run `make servers` first")
-    return f"{_JARS}/*"
+def kafka_command(*options: str) -> list[str]:
+    """Java with Kafka's class path; fails, and says what to do, where there is none."""
+    jars = kafka_files.cache_folder()
+    if kafka_files.missing(jars):
+        raise RuntimeError(f"no Kafka in {jars}: run `make servers` first")
+    archive = jars / "kafka.aot"
+    fast = [f"-XX:AOTCache={archive}"] if archive.exists() and options else []
+    return [
+        *(str(kafka_files.java()), *JAVA_OPTIONS, *options, *fast),
+        *(f"-Dlog4j2.configurationFile={_LOGGING}", "-cp", kafka_files.class_path(jars)),
+    ]
 
 
 def free_port() -> int:
@@ -95,7 +100,7 @@ class OwnBroker:
             path = self.folder / f"node{i}.properties"
             path.write_text("".join(f"{key}={value}\n" for key, value in facts.items()))
             found = subprocess.run(
-                [*_java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", path],
+                [*kafka_command(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", path],
                 check=False,
                 capture_output=True,
                 text=True,
@@ -107,7 +112,7 @@ class OwnBroker:
         with self._log(node).open("ab") as log:
             self._processes[node] = subprocess.Popen(
                 [
-                    *_java(f"-Xmx{self.heap}", f"-Djava.io.tmpdir={self.folder}"),
+                    *kafka_command(f"-Xmx{self.heap}", f"-Djava.io.tmpdir={self.folder}"),
                     "kafka.Kafka",
                     self.folder / f"node{node}.properties",
                 ],
@@ -148,7 +153,3 @@ class OwnBroker:
     def close(self) -> None:
         for node in list(self._processes):
             self.kill(node)
-
-
-def _java(*options: str) -> list[str]:
-    return ["java", *options, f"-Dlog4j2.configurationFile={_LOGGING}", "-cp", jars()]

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 
 from streams.kafka.topics import Topic, TopicState, _compare, ensure, refusals, split_world, wanted
-from streams.local.broker import NoidaBroker
+from streams.local.broker import KafkaBroker
 from streams.settings import Settings, TopicSettings, load
 
 ROLES = (
@@ -82,7 +82,7 @@ async def test_made_and_found_good_on_kafka(bootstrap: str) -> None:
 
 @pytest.mark.integration
 async def test_made_and_found_good_on_the_embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with NoidaBroker(tmp_path_factory.mktemp("broker")) as broker:
+    with KafkaBroker(tmp_path_factory.mktemp("broker")) as broker:
         await check(broker.bootstrap)
 
 

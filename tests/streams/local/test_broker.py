@@ -1,58 +1,79 @@
-"""The embedded broker: what it is asked for, and what of it we have to make good."""
+"""The embedded broker: it keeps what it has acknowledged, and what can't be had is said with its remedy."""
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from streams.kafka.client import consumer
 from streams.kafka.topics import ensure
-from streams.local.broker import BrokerError, NoidaBroker
-from streams.settings import load
+from streams.local.broker import BrokerError, KafkaBroker
+from streams.settings import Settings, load
 
 pytestmark = pytest.mark.integration
 
 
-async def test_nothing_to_read_costs_next_to_nothing(tmp_path: Path) -> None:
-    """It answers an empty fetch at once, a thousand times a second; we wait in its place, and read what comes."""
-    with NoidaBroker(tmp_path) as broker:
-        settings = load(kafka={"bootstrap": broker.bootstrap}, topics={"partitions": 1})
+def settings_of(broker: KafkaBroker) -> Settings:
+    return load(kafka={"bootstrap": broker.bootstrap}, topics={"partitions": 1})
+
+
+async def values(settings: Settings) -> list[bytes]:
+    place = TopicPartition(settings.topics.alerts, 0)
+    async with consumer(settings.kafka) as reader:
+        reader.assign([place])
+        await reader.seek_to_beginning(place)
+        records = await reader.getmany(place, timeout_ms=5000)
+    return [record.value for record in records.get(place, [])]
+
+
+async def test_what_was_acknowledged_outlives_a_kill(tmp_path: Path) -> None:
+    broker = KafkaBroker(tmp_path)
+    broker.start()
+    port = int(broker.bootstrap.rpartition(":")[2])
+    try:
+        settings = settings_of(broker)
         await ensure(settings)
-        place = TopicPartition(settings.topics.alerts, 0)
-        async with consumer(settings.kafka) as reader:
-            asked = 0
-            send: Any = reader._client.send
-
-            async def counted(*arguments: Any, **more: Any) -> Any:
-                nonlocal asked
-                asked += 1
-                return await send(*arguments, **more)
-
-            reader._client.send = counted
-            reader.assign([place])
-            await reader.seek_to_beginning(place)
-            assert await reader.getmany(place, timeout_ms=1000) == {}
-            assert asked < 100
-            async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap) as producer:
-                await producer.send_and_wait(place.topic, b"news", key=b"id", partition=0)
-            found = await reader.getmany(place, timeout_ms=5000)
-            assert [record.value for record in found[place]] == [b"news"]
-
-
-def test_it_ends_in_order_and_starts_again_with_what_it_had(tmp_path: Path) -> None:
-    with NoidaBroker(tmp_path) as broker:
-        assert broker.alive()
-        first = broker.bootstrap
+        async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all") as producer:
+            for number in range(100):
+                await producer.send_and_wait(settings.topics.alerts, b"%d" % number, key=b"id", partition=0)
+        os.kill(java_below(tmp_path), signal.SIGKILL)
+    finally:
+        broker.stop()
     assert not broker.alive()
-    with NoidaBroker(tmp_path, port=int(first.rpartition(":")[2])) as again:
-        assert again.bootstrap == first
+    with KafkaBroker(tmp_path, port=port) as again:
+        assert again.bootstrap == broker.bootstrap
+        assert await values(settings_of(again)) == [b"%d" % number for number in range(100)]
+
+
+def java_below(folder: Path) -> int:
+    """The process that runs Kafka on a folder."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[0].endswith(b"/java") and str(folder / "server.properties").encode() in words:
+                return int(entry.name)
+    raise AssertionError(f"no Kafka runs on {folder}")
+
+
+def test_it_ends_in_order_and_leaves_no_process(tmp_path: Path) -> None:
+    with KafkaBroker(tmp_path) as broker:
+        assert broker.alive()
+        java = java_below(tmp_path)
+    assert not broker.alive()
+    assert not Path(f"/proc/{java}").exists()
 
 
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
-    with NoidaBroker(tmp_path / "one") as broker:
+    with KafkaBroker(tmp_path / "one") as broker:
         port = int(broker.bootstrap.rpartition(":")[2])
-        with pytest.raises(BrokerError, match="use any other Kafka with --bootstrap"):
-            NoidaBroker(tmp_path / "two", port=port).start()
+        with pytest.raises(
+            BrokerError, match="is taken; name another, or use any other Kafka with --bootstrap"
+        ):
+            KafkaBroker(tmp_path / "two", port=port).start()

@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 
 from streams.commands import topics
 from streams.commands.calendar import app
-from streams.local.broker import NoidaBroker
+from streams.local.broker import KafkaBroker
 from streams.settings import SettingsError
 
 pytestmark = pytest.mark.integration
 
 
 def test_events_come_and_go(tmp_path: Path) -> None:
-    with NoidaBroker(tmp_path / "broker") as broker:
+    with KafkaBroker(tmp_path / "broker") as broker:
 
         def run(*arguments: str) -> Result:
             return CliRunner().invoke(app, [*arguments, "--bootstrap", broker.bootstrap])

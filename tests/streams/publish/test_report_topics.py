@@ -14,7 +14,7 @@ from streams.kafka.bulk import BulkSender
 from streams.kafka.client import connect
 from streams.kafka.probes import outgoing
 from streams.kafka.topics import ensure
-from streams.local.broker import NoidaBroker
+from streams.local.broker import KafkaBroker
 from streams.publish.report import Report
 from streams.records import encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
@@ -36,7 +36,7 @@ async def fill(settings: Settings) -> None:
 
 
 def test_a_report_from_the_topics(tmp_path: Path) -> None:
-    with NoidaBroker(tmp_path / "broker") as broker:
+    with KafkaBroker(tmp_path / "broker") as broker:
         settings = with_bootstrap(load(), broker.bootstrap)
         asyncio.run(fill(settings))
         out = tmp_path / "report.json"

@@ -14,7 +14,7 @@ from producers.records import ProbeResult, decode
 from streams.commands.ingest import app
 from streams.kafka.client import TopicReader
 from streams.kafka.topics import ensure
-from streams.local.broker import NoidaBroker
+from streams.local.broker import KafkaBroker
 from streams.settings import Settings, load, with_bootstrap
 from tests.producers.sources.ooni.measurements import reached
 
@@ -38,7 +38,7 @@ def test_every_measurement_is_on_the_topic_once(tmp_path: Path) -> None:
     lines = [reached(f"https://x.com/{i}").json(probe_cc=places[i % 5]) for i in range(2500)]
     source = tmp_path / "m.jsonl"
     source.write_bytes(b"\n".join(lines))
-    with NoidaBroker(tmp_path / "broker") as broker:
+    with KafkaBroker(tmp_path / "broker") as broker:
         settings = with_bootstrap(load(), broker.bootstrap)
         asyncio.run(ensure(settings))
         outcome = CliRunner().invoke(app, ["ooni", str(source), "--bootstrap", broker.bootstrap, "--json"])
