@@ -52,6 +52,11 @@ class Counts:
     control: NDArray[np.int8]  # -1 not known, 0 the control failed too, 1 the control was fine
     ttfb_ms: NDArray[np.float32]  # NaN where not measured
     throughput: NDArray[np.float32]  # body bytes a second, NaN where not measured
+    count: NDArray[np.int32] | None = None  # attempts that a row stands for; None: one each
+    good: NDArray[np.int32] | None = None  # how many of them succeeded; None: as `ok` says
+    every_seconds: NDArray[np.float32] | None = (
+        None  # the promised rhythm, 0 where none is; None: none at all
+    )
 
 
 class Opinion(StrEnum):

@@ -17,6 +17,7 @@ class Stage(StrEnum):
     TCP = "tcp"
     TLS = "tls"
     HTTP = "http"
+    QUIC = "quic"
 
 
 class Failure(StrEnum):

@@ -1,24 +1,25 @@
-"""ProbeResult and Tick: what stands on the topic `netdusk.probes.v1`, and how bytes become them or are refused.
+"""ProbeResult, VantageStatus and Tick: what stands on the topic `netdusk.probes.v1`, and how bytes become them.
 
 Facts only. Nothing here knows the time: whether a record is late or from the future is for its reader to say.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from producers.countries import CANARY, COUNTRIES
 from producers.failures import Failure, Stage
+from producers.names import PLATFORM_REMEDY, is_platform, is_printable, is_region
 
 PROBE_SCHEMA: Final = "netdusk.probe/1"
+VANTAGE_STATUS_SCHEMA: Final = "netdusk.vantage-status/1"
 TICK_SCHEMA: Final = "netdusk.tick/1"
 BYTES_MAX: Final = 64 * 1024
 DEPTH_MAX: Final = 32
@@ -31,11 +32,19 @@ TIME_MAX: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Target = Annotated[str, Meta(max_length=2048)]
 Asn = Annotated[int, Meta(ge=0, le=4_294_967_295)]
 #: No attempt takes longer than a day, and no body has more bytes than a double counts.
 Milliseconds = Annotated[float, Meta(ge=0, le=86_400_000)]
 Bytes = Annotated[int, Meta(ge=0, le=2**53)]
+#: A rhythm slower than a week promises nothing that anybody would miss.
+Seconds = Annotated[float, Meta(gt=0, le=604_800)]
+#: So many attempts a record can stand for; more of them need more records.
+COUNT_MAX: Final = 10_000
 AwareTime = Annotated[datetime, Meta(tz=True)]
+
+#: Who measured, where nothing is said.
+PROBE_SOURCE: Final = "probe"
 
 
 class Timings(Struct, frozen=True, kw_only=True, gc=False):
@@ -49,11 +58,13 @@ class Timings(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ProbeResult(Struct, frozen=True, kw_only=True, gc=False, tag_field="schema", tag=PROBE_SCHEMA):
-    """One attempt to reach one target of a platform, from one vantage.
+    """One attempt to reach one target of a platform, from one vantage; or several, summed up.
 
     `time` is when the attempt began. `region` is ISO 3166-2. `control_ok` says whether the same target
     answered, at about that time, from a vantage outside the country (None: not known). `bytes` counts the
-    body received.
+    body received, `status` is the HTTP status code. `every_seconds` is the rhythm that the vantage promises for this
+    target. A record with `count` stands for so many attempts, of which `good` succeeded: `ok` then says whether all
+    did, and stage and failure are of the others. `source` says who measured, `method` by which of its tests.
     """
 
     id: Identifier
@@ -63,7 +74,7 @@ class ProbeResult(Struct, frozen=True, kw_only=True, gc=False, tag_field="schema
     asn: Asn
     vantage: Identifier
     ok: bool
-    target: str | None = None
+    target: Target | None = None
     region: str | None = None
     stage: Stage | None = None
     failure: Failure | None = None
@@ -71,31 +82,39 @@ class ProbeResult(Struct, frozen=True, kw_only=True, gc=False, tag_field="schema
     timings_ms: Timings | None = None
     bytes: Bytes | None = None
     simulated: bool = False
+    # The later ones are left out of the text where they are not given.
+    every_seconds: Seconds | UnsetType | None = UNSET
+    count: Annotated[int, Meta(ge=1, le=COUNT_MAX)] | UnsetType | None = UNSET
+    good: Annotated[int, Meta(ge=0, le=COUNT_MAX)] | UnsetType | None = UNSET
+    source: Name | UnsetType = UNSET
+    method: Name | UnsetType | None = UNSET
+    status: Annotated[int, Meta(ge=100, le=599)] | UnsetType | None = UNSET
+
+    @property
+    def measured_by(self) -> str:
+        """Who measured: `probe` where nothing else is said."""
+        return self.source or PROBE_SOURCE
 
 
-if TYPE_CHECKING:
-    Place = str
-else:
-    Place = Literal[tuple(sorted(_PLACES))]
+class Presence(StrEnum):
+    """What a vantage says of itself."""
+
+    UP = "up"
+    LEAVING = "leaving"
 
 
-class Draft(ProbeResult, frozen=True, kw_only=True, gc=False, tag_field="schema", tag=PROBE_SCHEMA):
-    """A ProbeResult whose time has not been read yet: for whoever reads the times of many at once."""
+class VantageStatus(Struct, frozen=True, kw_only=True, tag_field="schema", tag=VANTAGE_STATUS_SCHEMA):
+    """A vantage says that it measures, in which rhythm and how many targets, or that it stops in good order."""
 
-    time: str  # type: ignore[assignment]  # as it is written
-    country: Place  # not made anew for each result
-
-
-class _Known(
-    Draft,
-    frozen=True,
-    kw_only=True,
-    gc=False,
-    forbid_unknown_fields=True,
-    tag_field="schema",
-    tag=PROBE_SCHEMA,
-):
-    """A Draft that has no fields but these."""
+    vantage: Identifier
+    country: str
+    asn: Asn
+    time: AwareTime
+    status: Presence
+    region: str | None = None
+    every_seconds: Seconds | None = None
+    targets: Annotated[int, Meta(ge=0, le=100_000)] | None = None
+    version: Name | None = None
 
 
 class Tick(Struct, frozen=True, kw_only=True, tag_field="schema", tag=TICK_SCHEMA):
@@ -104,23 +123,31 @@ class Tick(Struct, frozen=True, kw_only=True, tag_field="schema", tag=TICK_SCHEM
     time: AwareTime
 
 
-class _KnownTick(
-    Tick, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="schema", tag=TICK_SCHEMA
-):
-    """A Tick that has no fields but these."""
-
-
 class Reason(StrEnum):
-    """Why a record was not applied. The first ones are told from the bytes alone, `late` and `future` by the clock."""
+    """Why a record was not applied.
+
+    Most are told from the bytes alone; `no_key`, `wrong_key` and `wrong_partition` by where the record stands,
+    `too_many_names` by what came before it, `late` and `future` by the clock.
+    """
 
     TOO_LARGE = "too_large"
     TOO_DEEP = "too_deep"
     NOT_JSON = "not_json"
     UNKNOWN_SCHEMA = "unknown_schema"
+    REPEATED_MEMBER = "repeated_member"
     UNKNOWN_COUNTRY = "unknown_country"
+    UNKNOWN_REGION = "unknown_region"
+    FORBIDDEN_PLATFORM = "forbidden_platform"
+    FORBIDDEN_NAME = "forbidden_name"
     UNKNOWN_FAILURE = "unknown_failure"
+    OK_WITH_FAILURE = "ok_with_failure"
+    COUNT_DISAGREES = "count_disagrees"
     TIME_OUT_OF_RANGE = "time_out_of_range"
     INVALID = "invalid"
+    NO_KEY = "no_key"
+    WRONG_KEY = "wrong_key"
+    WRONG_PARTITION = "wrong_partition"
+    TOO_MANY_NAMES = "too_many_names"
     TICK_REFUSED = "tick_refused"
     FUTURE = "future"
     LATE = "late"
@@ -133,16 +160,18 @@ class Malformed(Struct, frozen=True):
     detail: str
 
 
-Decoded = ProbeResult | Tick | Malformed
+Decoded = ProbeResult | VantageStatus | Tick | Malformed
+ProbeRecord = ProbeResult | VantageStatus | Tick
 
-_decode: Callable[[bytes], ProbeResult | Tick] = msgspec.json.Decoder(ProbeResult | Tick).decode
-_draft: Callable[[bytes], Draft | Tick] = msgspec.json.Decoder(Draft | Tick).decode
-_known: Callable[[bytes], Draft | Tick] = msgspec.json.Decoder(_Known | _KnownTick).decode
+_decode: Callable[[bytes], ProbeRecord] = msgspec.json.Decoder(ProbeRecord).decode
 _encode = msgspec.json.Encoder().encode
-_REGION: Final = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
+#: Everything that msgspec and the types it makes raise at a text: its own errors, numbers with too many digits, years
+#: that no offset fits into, and what nests too deep.
+_SPACES: Final = (b" ", b"\n", b"\r", b"\t")
+_UNREADABLE: Final = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 
 
-def encode(record: ProbeResult | Tick) -> bytes:
+def encode(record: ProbeRecord) -> bytes:
     """Write a record as the topic has it: JSON, UTF-8."""
     return _encode(record)
 
@@ -163,81 +192,108 @@ def decode(value: bytes | None) -> Decoded:
         return Malformed(Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX}")
     try:
         record = _decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if (name := _repeated(value)) is not None:
+            return Malformed(Reason.REPEATED_MEMBER, f"member {name[:64]!r} stands there twice")
+        return _fault(record) or record
+    except _UNREADABLE as error:
         return _why(error)
+
+
+def _fault(record: ProbeRecord) -> Malformed | None:
+    """Why a record that has the right types says nothing usable; None where it does."""
     if not TIME_MIN <= record.time < TIME_MAX:
+        return Malformed(Reason.TIME_OUT_OF_RANGE, f"time {record.time} is no time of this century")
+    if isinstance(record, Tick):
+        return None
+    if record.country not in _PLACES:
         return Malformed(
-            Reason.TIME_OUT_OF_RANGE, f"time {record.time.isoformat()} is no time of this century"
+            Reason.UNKNOWN_COUNTRY, f"country {record.country[:64]!r} is not in ISO 3166-1 alpha-2"
         )
-    if isinstance(record, ProbeResult):
-        if record.country not in _PLACES:
-            return Malformed(
-                Reason.UNKNOWN_COUNTRY, f"country {record.country!r} is not in ISO 3166-1 alpha-2"
-            )
-        if record.region is not None and not _lies_in(record.region, record.country):
-            return Malformed(
-                Reason.INVALID, f"region {record.region!r} is no ISO 3166-2 code of {record.country}"
-            )
-    return record
+    if record.region is not None and not is_region(record.region, record.country):
+        return Malformed(
+            Reason.UNKNOWN_REGION, f"region {record.region[:64]!r} is no ISO 3166-2 code of {record.country}"
+        )
+    if not is_printable(record.vantage):
+        return _forbidden("vantage", record.vantage)
+    return _result_fault(record) if isinstance(record, ProbeResult) else _status_fault(record)
 
 
-def draft_chunk(values: Sequence[bytes | None]) -> tuple[list[Draft | Decoded], bool]:
-    """Read the records of a chunk, but for the times of its results and for what `plainly_good` asks.
+def _result_fault(record: ProbeResult) -> Malformed | None:
+    if not is_platform(record.platform):
+        return Malformed(Reason.FORBIDDEN_PLATFORM, f"platform {record.platform!r}: {PLATFORM_REMEDY}")
+    if record.target is not None and not is_printable(record.target):
+        return _forbidden("target", record.target)
+    for name in (record.source, record.method):
+        if name and not is_printable(name):
+            return _forbidden("source or method", name)
+    if record.ok and record.failure is not None:
+        return Malformed(Reason.OK_WITH_FAILURE, f"ok, and yet failure {record.failure.value!r}")
+    return _count_fault(record)
 
-    What can't be read at all is `Malformed` here as it is from `decode`. Says too whether all are known to be shallow:
-    where there is no field but those we know, nothing nests.
+
+def _count_fault(record: ProbeResult) -> Malformed | None:
+    if not record.count:
+        if isinstance(record.good, int):
+            return Malformed(Reason.COUNT_DISAGREES, f"good {record.good} of an unknown count")
+        return None
+    good = good_of(record)
+    if good > record.count or record.ok != (good == record.count):
+        return Malformed(Reason.COUNT_DISAGREES, f"ok is {record.ok}, good {good} of count {record.count}")
+    return None
+
+
+def _status_fault(record: VantageStatus) -> Malformed | None:
+    if record.version is not None and not is_printable(record.version):
+        return _forbidden("version", record.version)
+    return None
+
+
+def _forbidden(what: str, name: str) -> Malformed:
+    return Malformed(Reason.FORBIDDEN_NAME, f"{what} {name[:64]!a} holds a character that can't be printed")
+
+
+def key_fault(record: Decoded, key: bytes | None) -> Malformed | None:
+    """Why a record may not stand under its key; None where it may.
+
+    Records of a country have the country for their key, so that its partition follows from it. A tick is in all
+    partitions, and may have any.
     """
-    try:
-        if max(map(len, values), default=0) <= BYTES_MAX:  # type: ignore[arg-type]  # hardly ever is there none
-            return list(map(_known, values)), True  # type: ignore[arg-type]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):  # TypeError: no value
-        pass
-    return [_drafted(value) for value in values], False
+    if isinstance(record, Malformed | Tick) or key == record.country.encode():
+        return None
+    if not key:
+        return Malformed(Reason.NO_KEY, f"no key; write {record.country}, the record's country")
+    return Malformed(Reason.WRONG_KEY, f"key {key[:64]!r}; write {record.country}, the record's country")
 
 
-def _drafted(value: bytes | None) -> Draft | Decoded:
-    if value is None or len(value) > BYTES_MAX:
-        return decode(value)
-    try:
-        return _draft(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return decode(value)
+def good_of(record: ProbeResult) -> int:
+    """How many of the attempts that a record stands for succeeded."""
+    if isinstance(record.good, int):
+        return record.good
+    return (record.count or 1) if record.ok else 0
 
 
-def plainly_good(
-    *,
-    brackets: int | None,
-    due: int,
-    first: datetime | None,
-    last: datetime | None,
-    places: Iterable[tuple[str, str | None]],
-) -> bool:
-    """Whether none of a chunk's parsed records can be too deep, out of time or out of place.
+def _repeated(value: bytes) -> str | None:
+    """The name of a member that stands twice in one object; None where there is none.
 
-    Parameters
-    ----------
-    brackets
-        How often `{` and `[` are in the chunk; None where all are known to be shallow. Where all records together have
-        hardly more than are `due`, none can have the brackets that it takes to be too deep.
-    due
-        A bracket for each record, and one for the timings of each result that has them.
-    first, last
-        The earliest and the latest time of its records; None where none was parsed.
-    places
-        Country and region of its results; those known to be good need not be among them.
+    A parser takes either of the two, and another parser the other one.
     """
-    if brackets is not None and brackets > due + DEPTH_MAX - 2:
-        return False
-    if first is not None and last is not None and not TIME_MIN <= first <= last < TIME_MAX:
-        return False
-    return all(
-        country in _PLACES and (region is None or _lies_in(region, country)) for country, region in places
-    )
+    # Where no name is escaped and none stands apart from its colon, `":` ends each name and nothing else. As many of
+    # them as there are members: none stands there twice.
+    if b"\\" not in value and not any(sign in value and sign + b":" in value for sign in _SPACES):
+        members = msgspec.json.decode(value)
+        timings = members.get("timings_ms")
+        if value.count(b'":') == len(members) + (len(timings) if isinstance(timings, dict) else 0):
+            return None
+    twice: list[str] = []
 
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            twice.extend(name for name in names if names.count(name) > 1)
 
-@lru_cache(maxsize=8192)
-def _lies_in(region: str, country: str) -> bool:
-    return _REGION.fullmatch(region) is not None and region[:2] == country
+    text = value.decode("utf-8", "replace")
+    json.loads(text, object_pairs_hook=look, parse_int=len, parse_float=len, strict=False)
+    return twice[0] if twice else None
 
 
 def _depth(value: bytes) -> int:

@@ -125,6 +125,23 @@ class LabelSettings(_Section):
     series_max: int = Field(50_000, ge=1)
 
 
+class LimitSettings(_Section):
+    """How many names are let in, of a country (real and simulated ones apart) and of a partition.
+
+    A result that would bring one more is refused as `too_many_names`: whoever may write could invent any number, and
+    each is remembered. The defaults leave ten times the room that a large country needs.
+    """
+
+    platforms: int = Field(500, ge=1)
+    networks: int = Field(2_000, ge=1)
+    regions: int = Field(300, ge=1)
+    vantages: int = Field(20_000, ge=1)
+    series: int = Field(20_000, ge=1)  # a platform on a network
+    monitors: int = Field(100_000, ge=1)  # a vantage that watches a platform
+    series_in_all: int = Field(300_000, ge=1)
+    monitors_in_all: int = Field(2_000_000, ge=1)
+
+
 class CostSettings(_Section):
     """What a country's economy rests on, as the operator found it, with the source: see docs/report.md.
 
@@ -225,6 +242,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     http: HttpSettings = HttpSettings()
     labels: LabelSettings = LabelSettings()
+    limits: LimitSettings = LimitSettings()
     probe: ProbeSettings = ProbeSettings()
     time: TimeSettings = TimeSettings()
     detection: DetectionSettings = DetectionSettings()
@@ -366,6 +384,6 @@ def with_bootstrap(settings: Settings, bootstrap: str | None) -> Settings:
 
 def fingerprint(settings: Settings) -> str:
     """Hash of what a decision depends on: the same log and the same fingerprint give the same incidents."""
-    decisive = settings.model_dump(mode="json", include={"time", "detection", "incidents"})
+    decisive = settings.model_dump(mode="json", include={"time", "detection", "incidents", "limits"})
     text = orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     return hashlib.blake2b(text, digest_size=6).hexdigest()

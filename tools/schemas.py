@@ -12,7 +12,14 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from producers.records import PROBE_SCHEMA, TICK_SCHEMA, ProbeResult, Tick
+from producers.records import (
+    PROBE_SCHEMA,
+    TICK_SCHEMA,
+    VANTAGE_STATUS_SCHEMA,
+    ProbeResult,
+    Tick,
+    VantageStatus,
+)
 from streams.records import (
     ANNOTATION_SCHEMA,
     CALENDAR_SCHEMA,
@@ -31,6 +38,7 @@ DOCS: Final = Path(__file__).parents[1] / "docs"
 
 RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
     PROBE_SCHEMA: ProbeResult,
+    VANTAGE_STATUS_SCHEMA: VantageStatus,
     TICK_SCHEMA: Tick,
     INCIDENT_SCHEMA: Incident,
     HEALTH_SCHEMA: HealthRecord,
@@ -45,9 +53,9 @@ CHANNELS: Final = (
     (
         _topics.probes,
         "country",
-        (PROBE_SCHEMA, TICK_SCHEMA),
+        (PROBE_SCHEMA, VANTAGE_STATUS_SCHEMA, TICK_SCHEMA),
         "receive",
-        "What probes measured, and the clock.",
+        "What probes measured, which vantages are up, and the clock.",
     ),
     (_topics.alerts, "incident id", (INCIDENT_SCHEMA,), "send", "Incidents; each record a whole snapshot."),
     (_topics.health, "platform", (HEALTH_SCHEMA,), "send", "How each platform stands in each country."),

@@ -28,6 +28,7 @@ from pydantic import (
 
 from producers.complaints import complaints
 from producers.failures import Stage
+from producers.names import PLATFORM_REMEDY, is_platform, is_printable
 
 #: How far an attempt goes, by the URL's scheme. `tcp` and `tls` are for services that speak no HTTP.
 STEPS: Final[Mapping[str, tuple[Stage, ...]]] = {
@@ -123,12 +124,14 @@ def _host(value: str) -> str:
 
 
 def _platform(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", value):
-        raise ValueError("write a name of small letters, digits, '.', '-' and '_', at most 64 long")
+    if not is_platform(value):
+        raise ValueError(PLATFORM_REMEDY)
     return value
 
 
 def _url(value: str) -> str:
+    if not is_printable(value):
+        raise ValueError("take out what can't be printed: control, format and bidirectional characters")
     read_place(value)
     return value
 

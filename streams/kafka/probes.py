@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from producers.partitions import partition_of
-from producers.records import ProbeResult, Tick, encode
+from producers.records import ProbeRecord, Tick, encode
 from streams.kafka.bulk import Outgoing
 
 
-def outgoing(records: Iterable[ProbeResult | Tick], partitions: int) -> Iterator[Outgoing]:
+def outgoing(records: Iterable[ProbeRecord], partitions: int) -> Iterator[Outgoing]:
     """Key, value and partition of each record, in their order; a tick comes once for each partition."""
     for record in records:
         value = encode(record)

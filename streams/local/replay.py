@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Final
 
-from producers.records import Malformed, ProbeResult, Tick
+from producers.records import Decoded, Malformed, Tick
 from streams.kafka.bulk import BulkSender
 from streams.kafka.probes import outgoing
 
@@ -64,7 +64,7 @@ class Pace:
 
 
 async def replay(
-    records: Iterable[ProbeResult | Tick | Malformed],
+    records: Iterable[Decoded],
     sender: BulkSender,
     pace: Pace,
     *,

@@ -7,7 +7,7 @@ they run. It knows no broker and no clock: time arrives with the log, as ticks o
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from detectors.columns.bank import Bank
 from detectors.incidents.assembler import Assembler
 from detectors.incidents.worldwide import NO_SIGNS, signs_of
-from detectors.readings import Counts, Pulse, Reading, Scheduled, SeriesGauge
+from detectors.readings import Counts, MonitorKey, Pulse, Reading, Scheduled, SeriesGauge
 from detectors.state import VERSIONS, read_stored
-from producers.records import Decoded, Malformed, Reason
+from producers.records import Decoded, Malformed, Reason, VantageStatus
 from streams.incidents import DETECTOR_VERSION, to_record
 from streams.machine import Chunk, Message, Note, Outbox, Pieces, ProbeCount, rejection
 from streams.records import CalendarEvent, HealthRecord, Incident, encode
 from streams.settings import Settings, fingerprint
+from streams.step.admission import Admission
 from streams.step.rows import (
     MECHANISMS,
     OF_RESULTS,
@@ -33,14 +34,17 @@ from streams.step.rows import (
     Refusal,
     RowReader,
     Rows,
+    StatusRow,
     joined,
     names_of,
     refusal,
     renumbered,
+    status_row,
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_DAY_MS: Final = 86_400_000
 
 
 @dataclass(slots=True)
@@ -113,6 +117,8 @@ class CountryState(msgspec.Struct):
     windows: list[StoredWindow]
     bank: bytes
     assembler: bytes
+    in_bank: bytes
+    waiting: list[MonitorKey]
 
 
 class _ChunkReading:
@@ -127,6 +133,7 @@ class _ChunkReading:
         self._elsewhere: list[int] = []  # places of what is no result
         self._readings: list[tuple[NDArray[np.int32], Sequence[int]]] = []
         self._refusals: list[Refusal] = []
+        self._statuses: list[StatusRow] = []
 
     def add(self, block: Block, stamps: Sequence[int] | None) -> bool:
         """Take the next block in; `stamps` are the broker's append times. Says whether any of it is refused."""
@@ -138,6 +145,9 @@ class _ChunkReading:
             self._elsewhere.append(self.size + at)
             if isinstance(record, Malformed):
                 self._refusals.append(refusal(self.size + at, record))
+                continue
+            if isinstance(record, VantageStatus):
+                self._statuses.append(status_row(self.size + at, record))
                 continue
             read = (record.time - _EPOCH) // _MILLISECOND
             if stamps is not None and abs(read - stamps[at]) > self._refuse_ms:
@@ -173,6 +183,7 @@ class _ChunkReading:
             reading_place=joined([place for place, _ in self._readings], np.int32),
             reading_ms=np.array([read for _, some in self._readings for read in some], dtype=np.int64),
             refusals=self._refusals,
+            statuses=self._statuses,
             notes=notes,
             kept=self.kept,
             **{
@@ -208,6 +219,11 @@ class CountryMachine:
         self._cursor: int | None = None  # index of the next window to close
         self._open: dict[int, _OpenWindow] = {}
         self._columns = RowReader()
+        self._admission = Admission(settings.limits)
+        self._in_bank = np.empty(0, dtype=np.int32)  # the bank's number of each monitor that was let in
+        self._waiting: list[
+            MonitorKey
+        ] = []  # those of whom it is -1: no window with results of theirs has closed
         self._notes: list[Note] = []
         self._bank = Bank(settings.detection, settings.time, MECHANISMS)
         self._assembler = Assembler(
@@ -225,11 +241,12 @@ class CountryMachine:
         """Decode a chunk into columns. Refuses what is no record, raises on nothing."""
         reading = _ChunkReading(self.clock_ms, self._refuse_ms, self._live)
         following = self.next_offset
+        self._columns.begin()
         for piece in chunk.pieces():
             place, behind = reading.size, reading.clock
-            block = self._columns.read(piece.values)
+            block = self._columns.read(piece.values, piece.keys)
             refused = reading.add(block, piece.timestamps_ms)
-            if refused or not self._timely(block, behind, reading.clock):
+            if refused or not (_all_known(block) and self._timely(block, behind, reading.clock)):
                 reading.kept.append((place, piece))
             following = piece.offsets[-1] + 1
             del piece  # before the next one is made
@@ -238,6 +255,7 @@ class CountryMachine:
     def read_decoded(self, decoded: Sequence[Decoded], *, timestamps_ms: Sequence[int] | None = None) -> Rows:
         """Put decoded records into columns; `timestamps_ms` are the broker's own append times."""
         reading = _ChunkReading(self.clock_ms, self._refuse_ms, self._live)
+        self._columns.begin()
         reading.add(self._columns.block(decoded), timestamps_ms)
         return reading.rows(self.next_offset + len(decoded), self._taken_notes())
 
@@ -260,14 +278,18 @@ class CountryMachine:
         """Take a batch in: judge times, drop duplicates, fill windows, close those that are over, decide."""
         rows = batch
         outbox = Outbox(rejected=len(rows.refusals))
-        if rows.new_monitors:
-            self._columns.learn(rows.new_monitors)
-            self._bank.add_monitors(rows.new_monitors)
         for note in rows.notes:
             self._heed(note)
-        untimely = self._take_rows(rows, outbox)
-        self.closed = self._close_windows(outbox)
-        self._keep(rows, [*rows.refusals, *untimely], outbox)
+        clock = self._advance_clock(rows)
+        self.closed = []
+        refused = list(rows.refusals)
+        taken = 0
+        for first_place, reading_ms in self._closings(rows, clock):
+            until = int(np.searchsorted(rows.place, first_place))
+            refused += self._take_rows(rows, clock, slice(taken, until), outbox)
+            taken = until
+            self.closed += self._close_windows(reading_ms, outbox)
+        self._keep(rows, refused, outbox)
         self.next_offset = rows.next_offset
         totals = self.totals
         totals.applied += outbox.applied
@@ -277,44 +299,94 @@ class CountryMachine:
         totals.ticks += rows.size - len(rows.place) - len(rows.refusals)
         return outbox
 
+    def _closings(self, rows: Rows, clock: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+        """Up to which place rows are taken before windows are closed, and the clock's reading that closes them.
+
+        `clock` is the reading before the first record, then after each. All rows can be taken first, but for those
+        after the turn of a day: then monitors are forgotten, and which ones must not depend on where the chunk was cut.
+        """
+        day = (clock - self._lateness_ms) // _DAY_MS
+        if day[-1] > day[0]:
+            for place in np.flatnonzero(day[1:] > day[:-1]).tolist():
+                yield place, int(clock[place + 1])
+        yield rows.size, int(clock[-1])
+
     def _heed(self, note: Note) -> None:
         if isinstance(note, CalendarEvent):
             self._assembler.schedule(_scheduled(note))
 
-    def _take_rows(self, rows: Rows, outbox: Outbox) -> list[Refusal]:
-        """Put the timely rows that were not seen before into their windows; gives the untimely ones."""
-        untimely: list[Refusal] = []
-        clock = self._advance_clock(rows)
-        late = rows.time_ms < clock - self._lateness_ms
-        future = ~late & (rows.time_ms > clock + self._ahead_ms)
+    def _take_rows(self, rows: Rows, clock: NDArray[np.int64], part: slice, outbox: Outbox) -> list[Refusal]:
+        """Put the timely rows of a part that were not seen before into their windows; returns the refused ones."""
+        refused: list[Refusal] = []
+        time_ms, place, monitor = rows.time_ms[part], rows.place[part], rows.monitor[part]
+        clock = clock[place + 1]
+        late = time_ms < clock - self._lateness_ms
+        future = ~late & (time_ms > clock + self._ahead_ms)
         good = ~(late | future)
         if not good.all():
-            for i in np.flatnonzero(late):
-                detail = _gap("behind", int(clock[i] - rows.time_ms[i]))
-                untimely.append(Refusal(int(rows.place[i]), Reason.LATE, detail))
-            for i in np.flatnonzero(future):
-                detail = _gap("ahead of", int(rows.time_ms[i] - clock[i]))
-                untimely.append(Refusal(int(rows.place[i]), Reason.FUTURE, detail))
-            outbox.late = int(late.sum())
+            for i in np.flatnonzero(late).tolist():
+                detail = _gap("behind", int(clock[i] - time_ms[i]))
+                refused.append(Refusal(int(place[i]), Reason.LATE, detail))
+            for i in np.flatnonzero(future).tolist():
+                detail = _gap("ahead of", int(time_ms[i] - clock[i]))
+                refused.append(Refusal(int(place[i]), Reason.FUTURE, detail))
+            outbox.late += int(late.sum())
             outbox.rejected += int(future.sum())
-        window = rows.time_ms // self._window_ms
-        columns = tuple(getattr(rows, name) for name in _OF_WINDOW)
+        if rows.new_monitors:
+            monitor, strangers = self._admit(rows.new_monitors, monitor, good)
+            refused += [Refusal(int(place[i]), Reason.TOO_MANY_NAMES, why) for i, why in strangers]
+            outbox.rejected += len(strangers)
+            good &= monitor >= 0
+        window = time_ms // self._window_ms
+        columns = (monitor, *(getattr(rows, name)[part] for name in _OF_WINDOW if name != "monitor"))
+        ids = rows.ids[part]
         for index in np.unique(window[good]).tolist():
             chosen = np.flatnonzero(good & (window == index))
-            ids = [rows.ids[i] for i in chosen.tolist()] if len(chosen) < len(rows.ids) else rows.ids
-            held = self._open.get(index)
-            if held is None:
-                held = self._open[index] = _OpenWindow()
-            first = held.take(ids)
+            names = [ids[i] for i in chosen.tolist()] if len(chosen) < len(ids) else ids
+            opened = self._open.setdefault(index, _OpenWindow())
+            first = opened.take(names)
             if first is not None:
                 outbox.duplicate += len(chosen) - len(first)
                 chosen = chosen[first]
-            held.parts.append(tuple(column[chosen] for column in columns))
+            opened.parts.append(tuple(column[chosen] for column in columns))
             outbox.applied += len(chosen)
-        return untimely
+        return refused
+
+    def _admit(
+        self, new: Sequence[MonitorKey], monitor: NDArray[np.int32], good: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
+        """Let new monitors in, in the order of their first timely rows.
+
+        Returns each row's monitor, and the rows of those for whom there is no room, with the reason.
+        """
+        rows = np.flatnonzero(good & (monitor < 0))
+        if not len(rows):
+            return monitor, []
+        fresh, first = np.unique(monitor[rows], return_index=True)
+        number = np.full(len(new), -1, dtype=np.int32)
+        why: dict[int, str] = {}
+        admitted: list[int] = []
+        for j in (-1 - fresh[np.argsort(first)]).tolist():
+            obstacle = self._admission.obstacle(new[j])
+            if obstacle is None:
+                self._admission.admit(new[j])
+                admitted.append(j)
+            else:
+                why[j] = obstacle
+        if admitted:
+            keys = [new[j] for j in admitted]
+            number[admitted] = self._columns.learn(keys)
+            self._waiting += keys
+            self._in_bank = np.concatenate((self._in_bank, np.full(len(keys), -1, dtype=np.int32)))
+        monitor = monitor.copy()
+        unknown = -1 - monitor[rows]
+        monitor[rows] = number[unknown]
+        return monitor, [
+            (row, why[j]) for row, j in zip(rows.tolist(), unknown.tolist(), strict=True) if j in why
+        ]
 
     def _advance_clock(self, rows: Rows) -> NDArray[np.int64]:
-        """Move the clock over the chunk's readings; gives what it read when each row came."""
+        """Move the clock over the chunk's readings; returns what it read before the first record, then after each."""
         never = np.iinfo(np.int64).min // 2
         seen = np.full(rows.size + 1, never, dtype=np.int64)
         seen[0] = self.clock_ms if self.clock_ms is not None else never
@@ -325,18 +397,19 @@ class CountryMachine:
             if self._cursor is None:
                 first = int(seen[np.argmax(seen > never)])
                 self._cursor = (first - self._lateness_ms) // self._window_ms
-        return seen[rows.place + 1]
+        return seen
 
-    def _close_windows(self, outbox: Outbox) -> list[Reading]:
+    def _close_windows(self, clock_ms: int, outbox: Outbox) -> list[Reading]:
+        """Close the windows that are over once the clock reads so many milliseconds."""
         closed: list[Reading] = []
-        if self.clock_ms is None or self._cursor is None:
+        if self._cursor is None:
             return closed
-        end = (self.clock_ms - self._lateness_ms) // self._window_ms
+        end = (clock_ms - self._lateness_ms) // self._window_ms
         seconds = self.settings.time.window_seconds
         while self._cursor < end:
-            columns = (self._open.pop(self._cursor, None) or _OpenWindow()).columns()
+            monitor, *columns = (self._open.pop(self._cursor, None) or _OpenWindow()).columns()
             start = self._cursor * seconds
-            counts = Counts(start, start + seconds, *columns)  # type: ignore[arg-type]  # dtypes are _COUNT_TYPES
+            counts = Counts(start, start + seconds, self._to_bank(monitor), *columns)  # type: ignore[arg-type]  # dtypes are _COUNT_TYPES
             reading = self._bank.close(counts, self._assembler.watch, self._assembler.holding)
             for snapshot in self._assembler.step(reading):
                 incident = to_record(snapshot, self.settings.incidents)
@@ -347,6 +420,24 @@ class CountryMachine:
             closed.append(reading)
             self._cursor += 1
         return closed
+
+    def _to_bank(self, monitor: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The bank's numbers of the monitors of a window's rows. It meets those that are new to it here.
+
+        So a bank knows a monitor from the first window on in which it has results, and in an order that depends on
+        neither the order of the rows nor where chunks were cut.
+        """
+        if self._waiting:
+            new = np.unique(monitor[self._in_bank[monitor] < 0])
+            waiting = np.flatnonzero(self._in_bank < 0)
+            keys = {number: self._waiting[i] for i, number in enumerate(waiting.tolist())}
+            order = sorted(new.tolist(), key=keys.__getitem__)
+            if order:
+                known = len(self._in_bank) - len(self._waiting)
+                self._bank.add_monitors([keys[number] for number in order])
+                self._in_bank[order] = np.arange(known, known + len(order), dtype=np.int32)
+                self._waiting = [keys[n] for n in waiting.tolist() if self._in_bank[n] < 0]
+        return self._in_bank[monitor]
 
     @staticmethod
     def _keep(rows: Rows, refusals: Sequence[Refusal], outbox: Outbox) -> None:
@@ -413,8 +504,15 @@ class CountryMachine:
             windows,
             self._bank.snapshot(),
             self._assembler.snapshot(),
+            self._in_bank.tobytes(),
+            self._waiting,
         )
         return msgspec.msgpack.encode(stored)
+
+    def _monitors(self) -> list[MonitorKey]:
+        """All monitors that were let in, in the order of their numbers."""
+        known, waiting = self._bank.monitors, iter(self._waiting)
+        return [known[number] if number >= 0 else next(waiting) for number in self._in_bank.tolist()]
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` of this or an earlier release wrote. Raises ValueError, see `read_stored`."""
@@ -432,13 +530,22 @@ class CountryMachine:
         self._bank = Bank(self.settings.detection, self.settings.time, MECHANISMS)
         self._bank.restore(stored.bank)
         self._columns = RowReader()
-        self._columns.learn(self._bank.monitors)
+        self._in_bank = np.frombuffer(stored.in_bank, dtype=np.int32).copy()
+        self._waiting = stored.waiting
+        monitors = self._monitors()
+        self._columns.learn(monitors)
+        self._admission = Admission(self.settings.limits, monitors)
         self._assembler.restore(stored.assembler)
 
 
 def _scheduled(event: CalendarEvent) -> Scheduled:
     start, end = int(event.start.timestamp()), int(event.end.timestamp())
     return Scheduled(event.id, event.country, event.title, start, end, event.source)
+
+
+def _all_known(block: Block) -> bool:
+    """Whether all results are of monitors that are let in already."""
+    return not len(block.monitor) or int(block.monitor.min()) >= 0
 
 
 def _gap(word: str, milliseconds: int) -> str:

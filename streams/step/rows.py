@@ -1,14 +1,15 @@
 """Rows: a decoded chunk of probe results by columns, in the order of the log. The whole input of one step.
 
 What is written to the redo log is these columns; what is refused from its bytes alone is counted here and never
-reaches a detector. Nothing here knows the time: lateness is judged by the step.
+reaches a detector. Each record is read by itself: what stands beside it in the chunk changes nothing. Nothing here
+knows the time: lateness is judged by the step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import repeat, zip_longest
 from sys import intern
 from typing import Any, Final, NamedTuple, cast
@@ -24,13 +25,14 @@ from producers.failures import Failure, Stage
 from producers.records import (
     Decoded,
     Malformed,
+    Presence,
     ProbeResult,
     Reason,
     Tick,
     Timings,
+    VantageStatus,
     decode,
-    draft_chunk,
-    plainly_good,
+    key_fault,
 )
 from streams.machine import Chunk, Note
 
@@ -63,7 +65,7 @@ _WRITTEN_CODE: Final = {
 }
 _NOT_TIMED: Final = Timings()
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_0: Final = date(1970, 1, 1).toordinal()
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _CONTROL: Final = {None: -1, False: 0, True: 1}
 
 Ints = NDArray[np.int64]
@@ -83,10 +85,26 @@ class Refusal:
     detail: str
 
 
+class StatusRow(msgspec.Struct, frozen=True, array_like=True):
+    """What a vantage said of itself, and at which place of the chunk. `every_seconds` is 0 where it promises none."""
+
+    place: int
+    time_ms: int
+    vantage: str
+    country: str
+    region: str
+    asn: int
+    up: bool
+    every_seconds: float
+    targets: int
+    version: str
+
+
 @dataclass(slots=True)
 class Rows:
     """One chunk. Columns are parallel, one entry a probe result; `place` is its position among all records.
 
+    A row whose monitor was not known when the chunk was read has the monitor -1 - j: j is its place in `new_monitors`.
     `readings` are the clock readings in the chunk, milliseconds since 1970, by position (`reading_place`).
     `kept` are pieces of the chunk as they came, by the place of their first record: those of which something may be
     refused, and only when the chunk came from a broker or a file (never in the redo log).
@@ -102,12 +120,16 @@ class Rows:
     control: NDArray[np.int8]
     ttfb_ms: NDArray[np.float32]
     throughput: NDArray[np.float32]
+    count: NDArray[np.int32]  # attempts that the row stands for, and how many succeeded
+    good: NDArray[np.int32]
+    every_seconds: NDArray[np.float32]  # the promised rhythm; 0: none
     ids: list[str]
     new_monitors: list[MonitorKey]
     reading_place: NDArray[np.int32]
     reading_ms: Ints
     refusals: list[Refusal] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    statuses: list[StatusRow] = field(default_factory=list)
     kept: list[tuple[int, Chunk]] = field(default_factory=list)
 
     @property
@@ -127,6 +149,7 @@ class Rows:
             len(self.refusals),
             self.notes,
             names_of(self.mechanism),
+            self.statuses,
         )
         return msgspec.msgpack.encode(stored)
 
@@ -147,6 +170,7 @@ class Rows:
             new_monitors=stored.new_monitors,
             refusals=gone,
             notes=stored.notes,
+            statuses=stored.statuses,
             **columns,
         )
 
@@ -181,6 +205,9 @@ OF_RESULTS: Final = {
     "control": Column(np.int8),
     "ttfb_ms": Column(np.float32),
     "throughput": Column(np.float32),
+    "count": Column(np.int32, fill=1),
+    "good": Column(np.int32),
+    "every_seconds": Column(np.float32, fill=0.0),
 }
 #: The columns in the order in which the redo log has them. It is appended to only: a column that is added to
 #: OF_RESULTS has a fill, and comes last here.
@@ -204,6 +231,7 @@ class StoredRows(msgspec.Struct, array_like=True):
     refused: int
     notes: list[Note]
     mechanisms: dict[int, str] = {}
+    statuses: list[StatusRow] = []
 
 
 def names_of(codes: NDArray[Any]) -> dict[int, str]:
@@ -230,12 +258,20 @@ def renumbered(codes: NDArray[Any], names: Mapping[int, str]) -> NDArray[Any]:
     return renamed
 
 
+#: Rows of the scanner's whole numbers and of its others, by the columns that they become.
+_SCANNED_WHOLE: Final = ("time_ms", "source", "address", "mechanism", "control", "ok", "count", "good")
+_SCANNED_REAL: Final = ("ttfb_ms", "total_ms", "bytes", "every_seconds")
+
+
 @dataclass(slots=True)
 class Block:
-    """Some consecutive records by columns: probe results here, `others` apart, by their place among the records."""
+    """Some consecutive records by columns: probe results here, `others` apart, by their place among the records.
+
+    `new_monitors` are those that were first seen here; their numbers go on from those of the blocks before.
+    """
 
     size: int
-    others: list[tuple[int, Malformed | Tick]]
+    others: list[tuple[int, Malformed | Tick | VantageStatus]]
     new_monitors: list[MonitorKey]
     ids: Sequence[str]
     time_ms: Ints
@@ -245,6 +281,9 @@ class Block:
     control: NDArray[np.int8]
     ttfb_ms: NDArray[np.float32]
     throughput: NDArray[np.float32]
+    count: NDArray[np.int32]
+    good: NDArray[np.int32]
+    every_seconds: NDArray[np.float32]
 
 
 def compiled() -> bool:
@@ -253,7 +292,10 @@ def compiled() -> bool:
 
 
 class RowReader:
-    """Turns records into columns, and numbers the monitors as they are first seen.
+    """Turns records into columns.
+
+    It knows the numbers of the monitors that it was taught (`learn`). Those that it meets beside them get numbers of
+    their own, below zero, until the chunk is over (`begin`): who is let in is for the step to say.
 
     With `scan` what is plain is read by compiled code, where there is any; without, all is. The columns are the same.
     """
@@ -263,27 +305,26 @@ class RowReader:
         self._sources: dict[Any, int] = {}
         self._addresses: dict[Any, int] = {}
         self._monitors = Pairs()  # (source, address)
+        self._new: dict[MonitorKey, int] = {}
         self._scanner = (
             Scanner(_WRITTEN_CODE, self._sources, self._addresses) if scan and compiled() else None
         )
 
-    def learn(self, monitors: Sequence[MonitorKey]) -> None:
-        """Take monitors in that a restored batch brings, in their order."""
-        self._numbers(
-            [
-                ((monitor.platform, monitor.target), (monitor.country, monitor.region or None, *monitor[3:6]))
-                for monitor in monitors
-            ]
-        )
-
-    def _numbers(self, monitors: Sequence[tuple[_Address, _Source]]) -> Ints:
+    def learn(self, monitors: Sequence[MonitorKey]) -> Ints:
+        """Know these monitors from now on; returns their numbers, which go on from those known so far."""
         sources, addresses = self._sources, self._addresses
-        of_monitors = self._source_names(source for _, source in monitors)
-        on = self._address_names(address for address, _ in monitors)
+        of_monitors = self._source_names(
+            (monitor.country, monitor.region or None, *monitor[3:6]) for monitor in monitors
+        )
+        on = self._address_names((monitor.platform, monitor.target) for monitor in monitors)
         return self._monitors.numbers(
             np.array([sources.setdefault(source, len(sources)) for source in of_monitors], dtype=np.int64),
             np.array([addresses.setdefault(name, len(addresses)) for name in on], dtype=np.int64),
         )
+
+    def begin(self) -> None:
+        """Forget the monitors that were met and not taught: another chunk begins."""
+        self._new.clear()
 
     def _source_names(self, sources: Iterable[_Source]) -> Iterable[Any]:
         return sources if self._scanner is None else map(_written_source, sources)
@@ -291,119 +332,126 @@ class RowReader:
     def _address_names(self, addresses: Iterable[_Address]) -> Iterable[Any]:
         return addresses if self._scanner is None else map(_written_address, addresses)
 
-    def read(self, values: Sequence[bytes | None]) -> Block:
-        """Decode records, and put them into columns."""
-        return self._scanned(values) or self._parsed(values)
-
-    def _scanned(self, values: Sequence[bytes | None]) -> Block | None:
-        """The same where all results are plain and their monitors are known; None where one is not."""
+    def read(self, values: Sequence[bytes | None], keys: Sequence[bytes | None] | None = None) -> Block:
+        """Decode records, and put them into columns. With `keys` each has to stand under its country's."""
         if self._scanner is None:
-            return None
+            return self.block(_judged(values, keys, range(len(values))))
         ids: list[str] = []
-        whole = np.empty((6, len(values)), dtype=np.int64)
-        real = np.empty((3, len(values)), dtype=np.float64)
-        others: list[tuple[int, Malformed | Tick]] = []
-        for place in self._scanner.scan(values, ids, whole, real):
-            record = decode(values[place])
-            if isinstance(record, ProbeResult):
-                return None
-            others.append((place, record))
-        time_ms, source, address, mechanism, control, ok = whole[:, : len(ids)]
-        monitor = self._monitors.find(source, address)
+        whole = np.empty((len(_SCANNED_WHOLE), len(values)), dtype=np.int64)
+        real = np.empty((len(_SCANNED_REAL), len(values)), dtype=np.float64)
+        left: list[int] = self._scanner.scan(values, keys, ids, whole, real)
+        whole, real = whole[:, : len(ids)], real[:, : len(ids)]
+        monitor = self._monitors.find(whole[1], whole[2])
         if (monitor < 0).any():
-            return None
-        ttfb, throughput = _speeds(*real[:, : len(ids)])
+            # Its source and its address are known, and not that the one asks the other.
+            place = np.delete(np.arange(len(values)), left)
+            known = monitor >= 0
+            left = sorted([*left, *place[~known].tolist()])
+            ids = [ids[i] for i in np.flatnonzero(known).tolist()]
+            whole, real, monitor = whole[:, known], real[:, known], monitor[known]
+        scanned = _scanned(len(values) - len(left), ids, monitor, whole, real)
+        return self._with_left(scanned, values, keys, left) if left else scanned
+
+    def _with_left(
+        self,
+        scanned: Block,
+        values: Sequence[bytes | None],
+        keys: Sequence[bytes | None] | None,
+        left: Sequence[int],
+    ) -> Block:
+        """What compiled code has read, and what it has left, read one by one, in their order."""
+        rest = self.block(_judged(values, keys, left))
+        elsewhere = [left[place] for place, _ in rest.others]
+        others = [(place, record) for place, (_, record) in zip(elsewhere, rest.others, strict=True)]
+        if not rest.ids:
+            scanned.size, scanned.others = len(values), others
+            return scanned
+        places = np.concatenate(
+            (np.delete(np.arange(len(values)), left), np.setdiff1d(left, elsewhere, assume_unique=True))
+        )
+        order = np.argsort(places, kind="stable")
+        ids = [*scanned.ids, *rest.ids]
+        columns: dict[str, Any] = {
+            name: np.concatenate((getattr(scanned, name), getattr(rest, name)))[order] for name in OF_RESULTS
+        }
         return Block(
             size=len(values),
             others=others,
-            new_monitors=[],
-            ids=ids,
-            time_ms=time_ms,
-            monitor=monitor.astype(np.int32),
-            ok=ok.astype(np.bool_),
-            mechanism=mechanism.astype(np.int16),
-            control=control.astype(np.int8),
-            ttfb_ms=ttfb,
-            throughput=throughput,
+            new_monitors=rest.new_monitors,
+            ids=[ids[i] for i in order.tolist()],
+            **columns,
         )
-
-    def _parsed(self, values: Sequence[bytes | None]) -> Block:
-        records, shallow = draft_chunk(values)
-        results, others = _apart(records)
-        of = fields(results)
-        time_ms = written_times(of["time"])
-        if time_ms is None:
-            return self.block([decode(value) for value in values])
-        found = self._look_up(of)
-        at = [record.time for _, record in others if isinstance(record, Tick)]
-        if results:
-            at += [_EPOCH + timedelta(milliseconds=int(ms)) for ms in (time_ms.min(), time_ms.max())]
-        good = plainly_good(
-            brackets=None if shallow else _brackets(values),
-            due=len(values) + len(results) - of["timings_ms"].count(None),
-            first=min(at, default=None),
-            last=max(at, default=None),
-            # Where a monitor is that is known has been asked before.
-            places={(of["country"][i], of["region"][i]) for i in np.flatnonzero(found < 0).tolist()},
-        )
-        if not good:
-            return self.block([decode(value) for value in values])
-        return self._block(of, others, found, time_ms)
 
     def block(self, decoded: Sequence[Decoded]) -> Block:
         """Put decoded records into columns."""
         results, others = _apart(decoded)
         of = fields(results)
-        return self._block(of, others, self._look_up(of), times(of["time"]))
-
-    def _block(
-        self, of: Fields, others: list[tuple[int, Malformed | Tick]], found: Ints, time_ms: Ints
-    ) -> Block:
-        new_monitors = self._number(of, found)
+        before = len(self._new)
+        monitor = self._look_up(of)
+        for row in np.flatnonzero(monitor < 0).tolist():
+            key = _monitor_key(results[row])
+            monitor[row] = -1 - self._new.setdefault(key, len(self._new))
         ttfb, throughput = measures(of)
         ok = np.array(of["ok"], dtype=np.bool_)
+        count = _counts(of["count"])
         return Block(
-            size=len(ok) + len(others),
+            size=len(decoded),
             others=others,
-            new_monitors=new_monitors,
+            new_monitors=list(self._new)[before:],
             ids=of["id"],
-            time_ms=time_ms,
-            monitor=found.astype(np.int32),
+            time_ms=times(of["time"]),
+            monitor=monitor.astype(np.int32),
             ok=ok,
             mechanism=mechanism_codes(of, ok),
             control=control_codes(of),
             ttfb_ms=ttfb,
             throughput=throughput,
+            count=count,
+            good=_goods(of["good"], ok, count),
+            every_seconds=np.array([seconds or 0.0 for seconds in of["every_seconds"]], dtype=np.float32),
         )
 
     def _look_up(self, of: Fields) -> Ints:
-        """The number of each result's monitor, -1 where it was never seen."""
+        """The number of each result's monitor, -1 where it was never taught."""
         unknown = repeat(-1)
+        sources = zip(of["country"], of["region"], of["asn"], of["vantage"], of["simulated"], strict=True)
+        names = self._address_names(_addresses(of))
         return self._monitors.find(
-            np.array(list(map(self._sources.get, self._source_names(_sources(of)), unknown)), dtype=np.int64),
-            np.array(
-                list(map(self._addresses.get, self._address_names(_addresses(of)), unknown)), dtype=np.int64
-            ),
+            np.array(list(map(self._sources.get, self._source_names(sources), unknown)), dtype=np.int64),
+            np.array(list(map(self._addresses.get, names, unknown)), dtype=np.int64),
         )
 
-    def _number(self, of: Fields, found: Ints) -> list[MonitorKey]:
-        """Number the monitors never seen before, in `found` too."""
-        unknown = np.flatnonzero(found < 0)
-        if not len(unknown):
-            return []
-        monitors: list[tuple[_Address, _Source]] = []
-        every, addresses = list(_sources(of)), list(_addresses(of))
-        for i in unknown.tolist():
-            country, region, asn, vantage, simulated = every[i]
-            platform, target = addresses[i]
-            address = intern(platform), intern(target)
-            monitors.append((address, (intern(country), region, asn, intern(vantage), simulated)))
-        found[unknown] = self._numbers(monitors)
-        new: list[MonitorKey] = []
-        for i in np.unique(found[unknown], return_index=True)[1].tolist():  # in the order of their numbers
-            (platform, target), (country, region, asn, vantage, simulated) = monitors[i]
-            new.append(MonitorKey(platform, country, region or "", asn, vantage, simulated, target))
-        return new
+
+def _judged(
+    values: Sequence[bytes | None], keys: Sequence[bytes | None] | None, places: Sequence[int]
+) -> list[Decoded]:
+    """The records at some places, or why they are refused."""
+    records = [decode(values[place]) for place in places]
+    if keys is None:
+        return records
+    return [key_fault(record, keys[place]) or record for place, record in zip(places, records, strict=True)]
+
+
+def _scanned(size: int, ids: list[str], monitor: Ints, whole: Ints, real: NDArray[np.float64]) -> Block:
+    """A block of what compiled code has read."""
+    time_ms, _, _, mechanism, control, ok, count, good = whole
+    ttfb, throughput = _speeds(*real[:3])
+    return Block(
+        size=size,
+        others=[],
+        new_monitors=[],
+        ids=ids,
+        time_ms=time_ms,
+        monitor=monitor.astype(np.int32),
+        ok=ok.astype(np.bool_),
+        mechanism=mechanism.astype(np.int16),
+        control=control.astype(np.int8),
+        ttfb_ms=ttfb,
+        throughput=throughput,
+        count=count.astype(np.int32),
+        good=good.astype(np.int32),
+        every_seconds=real[3].astype(np.float32),
+    )
 
 
 def fields(results: Sequence[ProbeResult]) -> Fields:
@@ -413,8 +461,16 @@ def fields(results: Sequence[ProbeResult]) -> Fields:
     return dict(zip(ProbeResult.__struct_fields__, zip(*map(astuple, results), strict=True), strict=True))
 
 
-def _sources(of: Fields) -> Iterator[_Source]:
-    return zip(of["country"], of["region"], of["asn"], of["vantage"], of["simulated"], strict=True)
+def _monitor_key(result: ProbeResult) -> MonitorKey:
+    return MonitorKey(
+        intern(result.platform),
+        intern(result.country),
+        result.region or "",
+        result.asn,
+        intern(result.vantage),
+        result.simulated,
+        intern((result.target or "")[:TARGET_LETTERS]),
+    )
 
 
 def _addresses(of: Fields) -> Iterator[_Address]:
@@ -435,22 +491,14 @@ def _written_source(source: _Source) -> bytes:
     return f"{country}\0{region or ''}\0{asn}\0{vantage}\0{simulated:d}".encode()
 
 
-def _apart(records: Sequence[Decoded]) -> tuple[Sequence[ProbeResult], list[tuple[int, Malformed | Tick]]]:
+def _apart(
+    records: Sequence[Decoded],
+) -> tuple[Sequence[ProbeResult], list[tuple[int, Malformed | Tick | VantageStatus]]]:
     """The results, and whatever else is there by its place."""
-    kinds = list(map(type, records))
-    if not records or (kinds.count(kinds[0]) == len(records) and isinstance(records[0], ProbeResult)):
+    others = [(place, record) for place, record in enumerate(records) if not isinstance(record, ProbeResult)]
+    if not others:
         return cast(Sequence[ProbeResult], records), []
-    result = {kind for kind in set(kinds) if issubclass(kind, ProbeResult)}
-    others = [i for i, kind in enumerate(kinds) if kind not in result]
-    results = list(records)
-    for i in reversed(others):
-        del results[i]
-    return cast(Sequence[ProbeResult], results), [(i, cast(Malformed | Tick, records[i])) for i in others]
-
-
-def _brackets(values: Sequence[bytes | None]) -> int:
-    text = np.frombuffer(b"".join(filter(None, values)), dtype=np.uint8)
-    return int(np.count_nonzero(text & 0xDF == ord("[")))  # `{` is `[` with one bit more
+    return [record for record in records if isinstance(record, ProbeResult)], others
 
 
 def times(moments: Sequence[datetime]) -> Ints:
@@ -458,69 +506,6 @@ def times(moments: Sequence[datetime]) -> Ints:
     seconds = np.array(list(map(datetime.timestamp, moments)), dtype=np.float64)
     # Microseconds are whole in a float until the year 2255; a millisecond is over when it is whole.
     return np.rint(seconds * 1e6).astype(np.int64) // 1000
-
-
-def written_times(texts: Sequence[str]) -> Ints | None:
-    """Times in milliseconds since 1970, all at once; None where one is not written as most are.
-
-    Most are: RFC 3339 in UTC, `2024-01-20T13:41:07.250Z`, with no fraction or up to six digits of it.
-    """
-    lengths = list(map(len, texts))
-    times_ms = np.empty(len(texts), dtype=np.int64)
-    for length in set(lengths):
-        if length not in _WRITTEN:
-            return None
-        alike = lengths.count(length) == len(texts)
-        mine = texts if alike else [text for text, long in zip(texts, lengths, strict=True) if long == length]
-        found = _alike_times(mine, length)
-        if found is None:
-            return None
-        times_ms[slice(None) if alike else np.array(lengths) == length] = found
-    return times_ms
-
-
-class _TimeFormat:
-    """What may be in each place of a time of so many letters: `low` and up to `span` more; and what it counts."""
-
-    def __init__(self, length: int) -> None:
-        mask = b"0000-00-00T00:00:00.000000"[: max(19, length - 1)] + b"Z"
-        most = b"9999-19-39T29:59:59.999999"[: max(19, length - 1)] + b"Z"
-        self.low = np.frombuffer(mask, dtype=np.uint8)
-        self.span = np.frombuffer(most, dtype=np.uint8) - self.low
-        self.weights = np.zeros(length, dtype=np.int32)
-        self.weights[_CLOCK] = (36_000_000, 3_600_000, 600_000, 60_000, 10_000, 1_000)
-        thousandths = min(3, max(0, length - _FRACTION - 1))
-        self.weights[_FRACTION : _FRACTION + thousandths] = (100, 10, 1)[:thousandths]
-
-
-_DATE: Final = 10  # letters
-_HOUR: Final = 11
-_CLOCK: Final = [11, 12, 14, 15, 17, 18]  # where the digits of hour, minute and second are
-_FRACTION: Final = 20
-_WRITTEN: Final = {length: _TimeFormat(length) for length in (20, *range(22, 28))}
-
-
-def _alike_times(texts: Sequence[str], length: int) -> Ints | None:
-    """The same of texts of one length."""
-    written = _WRITTEN[length]
-    try:
-        text = "".join(texts).encode("ascii")
-    except UnicodeEncodeError:
-        return None
-    letters = np.frombuffer(text, dtype=np.uint8).reshape(len(texts), length)
-    above = letters - written.low  # what is less is more than any digit
-    if (above > written.span).any() or ((above[:, _HOUR] == 2) & (above[:, _HOUR + 1] > 3)).any():
-        return None
-    dates = texts[:1] if (letters[:, :_DATE] == letters[0, :_DATE]).all() else texts
-    try:
-        day = {
-            text: date.fromisoformat(text).toordinal() - _DAY_0 for text in {text[:_DATE] for text in dates}
-        }
-    except ValueError:
-        return None
-    # Whole numbers: with others, NumPy would have it done by threads of its own.
-    within: Ints = (above.astype(np.int32) @ written.weights).astype(np.int64)
-    return within + np.array([day[text[:_DATE]] for text in dates], dtype=np.int64) * 86_400_000
 
 
 def measures(of: Fields) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -550,6 +535,20 @@ def _numbers(values: Sequence[float | None]) -> NDArray[np.float64]:
         return np.array(values, dtype=np.float64)
 
 
+def _counts(counts: Sequence[Any]) -> NDArray[np.int32]:
+    """How many attempts each result stands for: 1 where it does not say."""
+    return np.array([count or 1 for count in counts], dtype=np.int32)
+
+
+def _goods(goods: Sequence[Any], ok: NDArray[np.bool_], count: NDArray[np.int32]) -> NDArray[np.int32]:
+    """How many of these succeeded: all or none where a result does not say (`producers.records.good_of`)."""
+    good = np.where(ok, count, 0).astype(np.int32)
+    for row, given in enumerate(goods):
+        if isinstance(given, int):
+            good[row] = given
+    return good
+
+
 def mechanism_codes(of: Fields, ok: NDArray[np.bool_]) -> NDArray[np.int16]:
     """0 for success, else the code of `stage.failure` (an index into MECHANISMS)."""
     codes = np.zeros(len(ok), dtype=np.int16)
@@ -561,10 +560,10 @@ def mechanism_codes(of: Fields, ok: NDArray[np.bool_]) -> NDArray[np.int16]:
 
 def control_codes(of: Fields) -> NDArray[np.int8]:
     """-1 not known, 0 the control failed too, 1 the control was fine."""
-    said = of["control_ok"]
-    if said.count(True) == len(said):
-        return np.ones(len(said), dtype=np.int8)
-    return np.array([_CONTROL[one] for one in said], dtype=np.int8)
+    answers = of["control_ok"]
+    if answers.count(True) == len(answers):
+        return np.ones(len(answers), dtype=np.int8)
+    return np.array([_CONTROL[answer] for answer in answers], dtype=np.int8)
 
 
 def joined(parts: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
@@ -575,3 +574,19 @@ def joined(parts: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[An
 def refusal(place: int, malformed: Malformed) -> Refusal:
     """A record refused for its bytes."""
     return Refusal(place, malformed.reason, malformed.detail)
+
+
+def status_row(place: int, status: VantageStatus) -> StatusRow:
+    """A vantage's word on itself, as the step takes it."""
+    return StatusRow(
+        place,
+        (status.time - _EPOCH) // _MILLISECOND,
+        status.vantage,
+        status.country,
+        status.region or "",
+        status.asn,
+        status.status is Presence.UP,
+        status.every_seconds or 0.0,
+        status.targets or 0,
+        status.version or "",
+    )

@@ -10,6 +10,7 @@ class Scanner:
     def scan(
         self,
         values: Sequence[bytes | None],
+        keys: Sequence[bytes | None] | None,
         ids: list[str],
         whole: NDArray[np.int64],
         real: NDArray[np.float64],

@@ -1,17 +1,18 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """Probe results in their plain form, read from bytes into columns in one go. Compiled; `streams.step.rows` does without it.
 
-Plain is what encoders write: JSON without white space, escapes, letters beyond ASCII, exponents, unknown or repeated
-members, its time in UTC with at most six digits of a second. Whatever is not plain is left to msgspec, right or wrong,
-so that this file only has to be right about what it takes: for such a record `producers.records.decode` must give
-the same values. `tests/streams/step/test_scanner.py` holds them against each other.
+Plain is what encoders write: JSON without escapes, letters beyond ASCII, control characters, exponents, unknown or
+repeated members, its time in UTC with at most six digits of a second. Whatever is not plain is left to
+`producers.records.decode`, right or wrong, so that this file only has to be right about what it takes: for such a
+record `decode` must give the same values. `tests/streams/step/test_scanner.py` and `make fuzz` hold them against each
+other.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeASCII
-from libc.math cimport NAN
+from libc.math cimport NAN, isnan
 from libc.string cimport memcmp, memcpy
 
 cdef extern from "Python.h":
@@ -27,7 +28,8 @@ cdef struct Span:
 cdef struct Result:
     Span id, platform, target, country, region, asn, vantage, stage, failure  # `at` is NULL where there is none
     long long time_ms, source, address, mechanism, control, ok, simulated
-    double ttfb, total, size
+    long long attempts, good  # below zero where not given
+    double ttfb, total, size, every
 
 cdef enum:  # the members, as bits
     SCHEMA = 1
@@ -47,12 +49,23 @@ cdef enum:  # the members, as bits
     TIMINGS = 8192
     BYTES = 16384
     SIMULATED = 32768
+    EVERY = 65536
+    ATTEMPTS = 131072
+    GOOD = 262144
+    SOURCE = 524288
+    METHOD = 1048576
+    STATUS = 2097152
 
 cdef enum:  # as `producers.records` has them
     IDENTIFIER_MAX = 128
     NAME_MAX = 64
     VALUE_MAX = 65536
+    TARGET_MAX = 2048
     MILLISECONDS_MAX = 86400000
+    SECONDS_MAX = 604800
+    ATTEMPTS_MAX = 10000
+    STATUS_MIN = 100
+    STATUS_MAX = 599
 
 cdef long long ASN_MAX = 4294967295
 cdef long long BYTES_MAX = 9007199254740992
@@ -70,10 +83,17 @@ cdef int[13] DAYS_IN = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 cdef unsigned char[256] IN_STRING  # 1 for what a plain string may hold
 
 for _code in range(256):
-    IN_STRING[_code] = 0x20 <= _code < 0x80 and _code not in b'"\\'
+    IN_STRING[_code] = 0x20 <= _code < 0x7F and _code not in b'"\\'
 
 # Each of these takes what it is named for from the front of a text that ends in a NUL, and gives what follows; NULL
 # where it is not plain. Nothing reads past the NUL: no plain thing holds one.
+
+
+cdef inline Text space(Text at) noexcept nogil:
+    """White space, if there is any."""
+    while at[0] == c' ' or at[0] == c'\n' or at[0] == c'\r' or at[0] == c'\t':
+        at += 1
+    return at
 
 
 cdef inline Text string(Text at, Span *span) noexcept nogil:
@@ -136,6 +156,18 @@ cdef inline long long number(Text at, Py_ssize_t size) noexcept nogil:
 cdef inline Text asn(Text at, Span *span) noexcept nogil:
     at = digits(at, span)
     return at if at != NULL and span.size <= DIGITS_MAX and number(span.at, span.size) <= ASN_MAX else NULL
+
+
+cdef inline Text small(Text at, long long *found, long long least, long long most) noexcept nogil:
+    """A whole number within limits, or null."""
+    cdef Span span
+    if at[0] == c'n':
+        return null(at)
+    at = digits(at, &span)
+    if at == NULL or span.size > DIGITS_MAX:
+        return NULL
+    found[0] = number(span.at, span.size)
+    return at if least <= found[0] <= most else NULL
 
 
 cdef inline Text count(Text at, double *found) noexcept nogil:
@@ -254,13 +286,17 @@ cdef Text timings(Text at, Result *result) noexcept:
         return null(at)
     if at[0] != c'{':
         return NULL
-    at += 1
+    at = space(at + 1)
     if at[0] == c'}':
         return at + 1
     while True:
         at = string(at, &name)
-        if at == NULL or at[0] != c':':
+        if at == NULL:
             return NULL
+        at = space(at)
+        if at[0] != c':':
+            return NULL
+        at = space(at + 1)
         into = &ignored
         if same(name, "ttfb", 4):
             bit, into = 1, &result.ttfb
@@ -277,14 +313,27 @@ cdef Text timings(Text at, Result *result) noexcept:
         if seen & bit:
             return NULL
         seen |= bit
-        at = decimal(at + 1, into)
+        at = decimal(at, into)
         if at == NULL or into[0] > MILLISECONDS_MAX:
             return NULL
+        at = space(at)
         if at[0] == c'}':
             return at + 1
         if at[0] != c',':
             return NULL
-        at += 1
+        at = space(at + 1)
+
+
+cdef inline bint sums_up(Result *result) noexcept nogil:
+    """Fill in how many attempts there were and how many succeeded; False where that disagrees with `ok`."""
+    if result.attempts < 0:
+        if result.good >= 0:
+            return False
+        result.attempts, result.good = 1, result.ok
+        return True
+    if result.good < 0:
+        result.good = result.attempts if result.ok else 0
+    return result.good <= result.attempts and result.ok == (result.good == result.attempts)
 
 
 cdef bint parse(Text at, Text end, Result *result) noexcept:
@@ -293,17 +342,22 @@ cdef bint parse(Text at, Text end, Result *result) noexcept:
     cdef Span span
     cdef int bit
     cdef int seen = 0
+    cdef long long status
     result.target.at = result.region.at = result.stage.at = result.failure.at = NULL
-    result.control = -1
+    result.control = result.attempts = result.good = -1
     result.simulated = 0
-    result.ttfb = result.total = result.size = NAN
+    result.ttfb = result.total = result.size = result.every = NAN
+    at = space(at)
     if at[0] != c'{':
         return False
     while True:
-        at = string(at + 1, &member)
-        if at == NULL or at[0] != c':':
+        at = string(space(at + 1), &member)
+        if at == NULL:
             return False
-        at += 1
+        at = space(at)
+        if at[0] != c':':
+            return False
+        at = space(at + 1)
         if same(member, "schema", 6):
             bit, at = SCHEMA, string(at, &span)
             if at == NULL or not same(span, "netdusk.probe/1", 15):
@@ -338,13 +392,36 @@ cdef bint parse(Text at, Text end, Result *result) noexcept:
             bit, at = REGION, name_or_null(at, &result.region)
         elif same(member, "target", 6):
             bit, at = TARGET, null(at) if at[0] == c'n' else string(at, &result.target)
+            if at != NULL and result.target.at != NULL and result.target.size > TARGET_MAX:
+                return False
+        elif same(member, "every_seconds", 13):
+            bit, at = EVERY, decimal(at, &result.every)
+            if result.every <= 0.0 or result.every > SECONDS_MAX:
+                return False
+        elif same(member, "status", 6):
+            bit, at = STATUS, small(at, &status, STATUS_MIN, STATUS_MAX)
+        elif same(member, "source", 6):
+            bit, at = SOURCE, name(at, &span, NAME_MAX)
+        elif same(member, "method", 6):
+            bit, at = METHOD, name_or_null(at, &span)
+        elif same(member, "count", 5):
+            bit, at = ATTEMPTS, small(at, &result.attempts, 1, ATTEMPTS_MAX)
+        elif same(member, "good", 4):
+            bit, at = GOOD, small(at, &result.good, 0, ATTEMPTS_MAX)
         else:
             return False
         if at == NULL or seen & bit:
             return False
         seen |= bit
+        at = space(at)
         if at[0] != c',':
-            return at[0] == c'}' and at + 1 == end and seen & NEEDED == NEEDED
+            return (
+                at[0] == c'}'
+                and space(at + 1) == end
+                and seen & NEEDED == NEEDED
+                and not (result.ok and result.failure.at != NULL)
+                and sums_up(result)
+            )
 
 
 cdef inline Py_ssize_t put(char *key, Py_ssize_t size, Span span) noexcept nogil:
@@ -360,6 +437,15 @@ cdef inline long long looked_up(dict numbers, const char *key, Py_ssize_t size) 
     cdef bytes name = PyBytes_FromStringAndSize(key, size)
     cdef PyObject *found = PyDict_GetItem(numbers, name)
     return -1 if found == NULL else <object>found
+
+
+cdef inline bint is_under(key, Result *result):
+    """Whether a key is the result's country."""
+    return (
+        type(key) is bytes
+        and PyBytes_GET_SIZE(key) == result.country.size
+        and memcmp(PyBytes_AS_STRING(key), result.country.at, result.country.size) == 0
+    )
 
 
 cdef class Scanner:
@@ -398,13 +484,14 @@ cdef class Scanner:
         result.address = looked_up(self.addresses, key, size - 1)
         return result.mechanism >= 0 and result.source >= 0 and result.address >= 0
 
-    def scan(self, values, list ids, long long[:, ::1] whole, double[:, ::1] real):
+    def scan(self, values, keys, list ids, long long[:, ::1] whole, double[:, ::1] real):
         """Read values up to the end, or leave them.
 
-        Takes the values, and room for as many: a list for ids, six rows of whole numbers (time in milliseconds since
-        1970, number of the source, of the address, mechanism, control, ok) and three of others (milliseconds to the
-        first byte, milliseconds in all, bytes; NaN where not measured). Gives the places of what was not read; the
-        columns hold the rest, in order.
+        Takes the values, the keys that they stand under (None: any will do), and room for as many: a list for ids,
+        eight rows of whole numbers (time in milliseconds since 1970, number of the source, of the address, mechanism,
+        control, ok, attempts, good ones) and four of others (milliseconds to the first byte, milliseconds in all,
+        bytes, promised seconds; NaN where not measured, 0 where not promised). Returns the places of what was not
+        read; the columns hold the rest, in order.
         """
         cdef Py_ssize_t i
         cdef Py_ssize_t row = 0
@@ -412,6 +499,7 @@ cdef class Scanner:
         cdef Text at
         cdef list left = []
         cdef list every = values if type(values) is list else list(values)
+        cdef list under = None if keys is None else keys if type(keys) is list else list(keys)
         for i in range(len(every)):
             value = every[i]
             if type(value) is not bytes or PyBytes_GET_SIZE(value) > VALUE_MAX:
@@ -421,6 +509,9 @@ cdef class Scanner:
             if not parse(at, at + PyBytes_GET_SIZE(value), &result) or not self.know(&result):
                 left.append(i)
                 continue
+            if under is not None and not is_under(under[i], &result):
+                left.append(i)
+                continue
             ids.append(PyUnicode_DecodeASCII(<const char *>result.id.at, result.id.size, NULL))
             whole[0, row] = result.time_ms
             whole[1, row] = result.source
@@ -428,8 +519,11 @@ cdef class Scanner:
             whole[3, row] = 0 if result.ok else result.mechanism
             whole[4, row] = result.control
             whole[5, row] = result.ok
+            whole[6, row] = result.attempts
+            whole[7, row] = result.good
             real[0, row] = result.ttfb
             real[1, row] = result.total
             real[2, row] = result.size
+            real[3, row] = 0.0 if isnan(result.every) else result.every
             row += 1
         return left

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -26,19 +25,10 @@ from streams.step.rows import (
     names_of,
     renumbered,
     times,
-    written_times,
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
-WRITTEN = [
-    "2024-01-20T13:41:07Z",
-    "2024-02-29T23:59:59.9Z",
-    "2024-01-20T13:41:07.250Z",
-    "2024-01-21T00:00:00.000999Z",
-    "1969-12-31T23:59:59.999999Z",
-    "9999-12-31T23:59:59.999999Z",
-]
 ODD_TIMES = [
     "",
     "2024-01-20T13:41:07z",
@@ -115,30 +105,6 @@ def test_the_machine_reads_a_chunk_as_its_records_are(chunks: list[list[bytes | 
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC)))
 def test_a_time_is_its_whole_milliseconds(at: datetime) -> None:
     assert times([at]) == [(at - EPOCH) // MILLISECOND]
-
-
-@given(st.lists(st.sampled_from(WRITTEN), min_size=1, max_size=9))
-def test_times_are_read_together_as_one_by_one(texts: list[str]) -> None:
-    found = written_times(texts)
-    assert found is not None
-    assert found.tolist() == [(at(text) - EPOCH) // MILLISECOND for text in texts]
-
-
-@given(st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC)))
-def test_a_time_that_we_wrote_is_read_with_others(moment: datetime) -> None:
-    text = msgspec.json.decode(encode(msgspec.structs.replace(GOOD, time=moment)))["time"]
-    found = written_times([text])
-    assert found is not None
-    assert found.tolist() == [(moment - EPOCH) // MILLISECOND]
-
-
-@pytest.mark.parametrize("odd", ODD_TIMES)
-def test_a_time_that_is_written_otherwise_is_left_to_the_parser(odd: str) -> None:
-    assert written_times([WRITTEN[2], odd]) is None
-
-
-def at(text: str) -> datetime:
-    return msgspec.json.decode(f'"{text}"', type=datetime)
 
 
 def test_what_was_not_measured_is_no_number() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,14 +13,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from producers.failures import Failure, Stage
-from producers.records import Malformed, ProbeResult, Tick, Timings, decode, encode
+from producers.records import Malformed, ProbeResult, Reason, Tick, Timings, decode, encode
 from streams.step.rows import OF_RESULTS, Block, RowReader, compiled
 
 COUNTRIES = ["PK", "US", "TV"]
 REGIONS = {"PK": ["PK-PB", "PK-SD"], "US": ["US-CA"], "TV": []}
-NAME = st.text(ascii_letters + digits + " .:/_-{}[],\x7f", min_size=1, max_size=20)
+NAME = st.text(ascii_letters + digits + " .:/_-{}[],", min_size=1, max_size=20)
 MILLISECONDS = st.none() | st.floats(0.001, 1e6) | st.integers(0, 90_000).map(float) | st.just(0.5)
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31, 23, 59, 59), timezones=st.just(UTC))
 
@@ -27,6 +29,9 @@ TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31, 23, 59, 59), t
 @st.composite
 def results(draw: st.DrawFn) -> ProbeResult:
     country = draw(st.sampled_from(COUNTRIES))
+    ok = draw(st.booleans())
+    count = draw(st.just(UNSET) | st.none() | st.integers(1, 10_000))
+    some = draw(st.integers(0, (count or 1) - 1)) if count else UNSET
     return ProbeResult(
         id=draw(NAME),
         time=draw(TIMES),
@@ -34,17 +39,23 @@ def results(draw: st.DrawFn) -> ProbeResult:
         country=country,
         asn=draw(st.sampled_from([0, 17557, 4_294_967_295])),
         vantage=draw(st.sampled_from(["v", "pk-lhe-1", "v" * 128])),
-        ok=draw(st.booleans()),
+        ok=ok,
         target=draw(st.none() | NAME),
         region=draw(st.sampled_from([None, *REGIONS[country]])),
         stage=draw(st.none() | st.sampled_from(Stage)),
-        failure=draw(st.none() | st.sampled_from(Failure)),
+        failure=None if ok else draw(st.none() | st.sampled_from(Failure)),
         control_ok=draw(st.sampled_from([None, True, False])),
         timings_ms=draw(
             st.none() | st.builds(Timings, dns=MILLISECONDS, ttfb=MILLISECONDS, total=MILLISECONDS)
         ),
         bytes=draw(st.none() | st.integers(0, 2**53)),
         simulated=draw(st.booleans()),
+        every_seconds=draw(st.sampled_from([UNSET, None, 60.0, 0.25, 604_800.0])),
+        count=count,
+        good=draw(st.sampled_from([UNSET, None, count])) if ok else some,
+        source=draw(st.sampled_from([UNSET, "probe", "ooni"])),
+        method=draw(st.sampled_from([UNSET, None, "web_connectivity"])),
+        status=draw(st.sampled_from([UNSET, None, 100, 302, 599])),
     )
 
 
@@ -52,7 +63,8 @@ PLAIN = (
     b'{"schema":"netdusk.probe/1","id":"01HMK3","time":"2024-02-29T13:41:07.250Z","platform":"x","country":"PK",'
     b'"region":"PK-PB","asn":17557,"vantage":"pk-lhe-1","simulated":true,"control_ok":true,"ok":false,'
     b'"target":"https://x.com/","stage":"tls","failure":"connection_reset",'
-    b'"timings_ms":{"dns":12.5,"tcp":30,"tls":null,"ttfb":40.25,"total":140.5},"bytes":51200}'
+    b'"timings_ms":{"dns":12.5,"tcp":30,"tls":null,"ttfb":40.25,"total":140.5},"bytes":51200,'
+    b'"every_seconds":60.5,"count":20,"good":17,"source":"ooni","method":"web_connectivity","status":302}'
 )
 #: What may stand in a record in place of something else, right or wrong.
 SPLICES = [
@@ -62,6 +74,10 @@ SPLICES = [
     b"0.1000000000000000055511151231257827", b"9007199254740992",
     b"9007199254740993", b"1e400", b"86400000.0", b"86400001", b"4294967296", b'"asn":17557,', b'"ok":true,',
     b'"timings_ms":{},', b'"timings_ms":null,', b'"region":"",', b'"region":null,', b'"more":[1],', b'"id":"",',
+    b'"count":3,', b'"count":null,', b'"count":10001,', b'"good":20,', b'"good":21,', b'"good":null,', b'"source":"",',
+    b'"source":null,', b'"every_seconds":0,', b'"every_seconds":604801,', b'"status":99,', b'"status":600,',
+    b'"method":"",',
+    b"\t", b"\r", b"\x7f", b"tru", b'"ok":false,', b"quic", b"Facebook",
 ]  # fmt: skip
 
 
@@ -76,10 +92,11 @@ def mutants(draw: st.DrawFn) -> bytes:
 
 
 def known(values: Sequence[bytes], *, scan: bool) -> RowReader:
-    """Columns that know the posts of whatever can be read."""
-    columns = RowReader(scan=scan)
-    columns.block([decode(PLAIN), *map(decode, values)])
-    return columns
+    """A reader that knows the monitors of whatever can be read."""
+    reader = RowReader(scan=scan)
+    reader.learn(reader.block([decode(PLAIN), *map(decode, values)]).new_monitors)
+    reader.begin()
+    return reader
 
 
 def told(block: Block) -> tuple[object, ...]:
@@ -92,7 +109,7 @@ def left(values: list[bytes]) -> list[int]:
     scanner = known(values, scan=True)._scanner
     assert scanner is not None
     room = len(values)
-    return scanner.scan(values, [], np.empty((6, room), np.int64), np.empty((3, room)))
+    return scanner.scan(values, None, [], np.empty((8, room), np.int64), np.empty((4, room)))
 
 
 def test_there_is_compiled_code_here() -> None:
@@ -124,6 +141,33 @@ def test_whatever_it_reads_is_read_as_one_by_one(values: list[bytes]) -> None:
     wanted = told(known(values, scan=False).block([decode(value) for value in values]))
     assert told(known(values, scan=True).read(values)) == wanted
     assert told(known(values, scan=False).read(values)) == wanted
+
+
+@given(st.lists(mutants(), min_size=1, max_size=8), st.integers(0, 8))
+def test_where_a_block_ends_changes_nothing(values: list[bytes], cut: int) -> None:
+    whole = known([], scan=True).read(values)
+    reader = known([], scan=True)
+    parts = [reader.read(values[:cut]), reader.read(values[cut:])]
+    for name in OF_RESULTS:
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        assert joined.tobytes() == getattr(whole, name).tobytes()
+    assert [key for part in parts for key in part.new_monitors] == whole.new_monitors
+
+
+def test_white_space_is_plain() -> None:
+    spaced = json.dumps(json.loads(PLAIN), indent=2).encode() + b"\n"
+    assert left([PLAIN, spaced, b"\t" + PLAIN + b" "]) == []
+    assert told(known([], scan=True).read([spaced])) == told(known([], scan=True).read([PLAIN]))
+
+
+def test_a_record_stands_under_its_country() -> None:
+    reader = known([], scan=True)
+    keys: list[bytes | None] = [b"PK", b"US", None, b"", b"PK"]
+    block = reader.read([PLAIN] * 5, keys)
+    assert len(block.ids) == 2
+    reasons = [record.reason for _, record in block.others if isinstance(record, Malformed)]
+    assert reasons == [Reason.WRONG_KEY, Reason.NO_KEY, Reason.NO_KEY]
+    assert told(known([], scan=False).read([PLAIN] * 5, keys)) == told(block)
 
 
 @given(mutants())
@@ -164,13 +208,15 @@ def test_the_limits_are_those_of_the_record(limit: bytes, beyond: bytes) -> None
 @pytest.mark.parametrize(
     "value",
     [
-        PLAIN.replace(b":", b": ", 1),
         PLAIN.replace(b"https:/", b"https:\\/"),
         PLAIN.replace(b"pk-lhe-1", "pk-lhé-1".encode()),
         PLAIN.replace(b"140.5", b"1405e-1"),
         PLAIN.replace(b"07.250Z", b"07.250+00:00"),
         PLAIN[:-1] + b',"new":1}',
         PLAIN[:-1] + b',"ok":false}',
+        PLAIN.replace(b'"ok":false', b'"ok":true'),
+        PLAIN.replace(b'"good":17', b'"good":20'),
+        PLAIN.replace(b'"count":20,', b""),
         PLAIN.replace(b"https://x.com/", b"h" * 70_000),
     ],
 )
@@ -179,13 +225,16 @@ def test_what_is_no_plain_form_is_left(value: bytes) -> None:
 
 
 def test_a_monitor_that_is_not_known_is_left_to_be_numbered() -> None:
-    columns = RowReader()
-    assert len(columns.read([PLAIN, PLAIN]).new_monitors) == 1
-    assert columns.read([PLAIN]).new_monitors == []
+    reader = RowReader()
+    first = reader.read([PLAIN, PLAIN])
+    assert (first.monitor.tolist(), len(first.new_monitors)) == ([-1, -1], 1)
+    assert reader.read([PLAIN]).new_monitors == []
+    reader.learn(first.new_monitors)
+    reader.begin()
     there = PLAIN.replace(b"pk-lhe-1", b"pk-lhe-2")
-    found = columns.read([PLAIN, there])
-    assert (found.monitor.tolist(), [monitor.vantage for monitor in found.new_monitors]) == (
-        [0, 1],
+    block = reader.read([PLAIN, there, PLAIN, there])
+    assert (block.monitor.tolist(), [monitor.vantage for monitor in block.new_monitors]) == (
+        [0, -1, 0, -1],
         ["pk-lhe-2"],
     )
 
@@ -193,7 +242,10 @@ def test_a_monitor_that_is_not_known_is_left_to_be_numbered() -> None:
 def test_what_is_no_result_stands_between_those_that_are() -> None:
     tick = b'{"schema":"netdusk.tick/1","time":"2024-01-20T13:41:00Z"}'
     values = [tick, PLAIN, None, PLAIN, b"{"]
-    columns = known([], scan=True)
-    found = columns.read(values)
-    assert (found.size, list(found.ids)) == (5, ["01HMK3"] * 2)
-    assert [(at, type(record)) for at, record in found.others] == [(0, Tick), (2, Malformed), (4, Malformed)]
+    block = known([], scan=True).read(values)
+    assert (block.size, list(block.ids)) == (5, ["01HMK3"] * 2)
+    assert [(place, type(record)) for place, record in block.others] == [
+        (0, Tick),
+        (2, Malformed),
+        (4, Malformed),
+    ]

@@ -1,0 +1,76 @@
+"""Who is let in: how many names of each kind a country may have. Unknown ones beyond that are refused.
+
+Anybody may invent names, and each costs memory for as long as it is known. Bounds are by country, real and simulated
+apart, so that what is invented in one country takes nothing from another. What is decided follows from the log alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from detectors.readings import MonitorKey
+from streams.settings import LimitSettings
+
+_KINDS: Final = ("platforms", "networks", "regions", "vantages", "series")
+
+
+class _Known:
+    """The names of one country."""
+
+    __slots__ = ("monitors", "names")
+
+    def __init__(self) -> None:
+        self.monitors = 0
+        self.names: dict[str, set[object]] = {kind: set() for kind in _KINDS}
+
+
+class Admission:
+    """Counts the names of each country, and says which monitor would be one too many."""
+
+    def __init__(self, limits: LimitSettings, monitors: Iterable[MonitorKey] = ()) -> None:
+        self._limits = limits
+        self._known: dict[tuple[str, bool], _Known] = {}
+        self._monitors = 0
+        self._series = 0
+        for monitor in monitors:
+            self.admit(monitor)
+
+    def admit(self, monitor: MonitorKey) -> None:
+        """Count a monitor in."""
+        known = self._known.setdefault((monitor.country, monitor.simulated), _Known())
+        before = len(known.names["series"])
+        for kind, name in _names(monitor):
+            known.names[kind].add(name)
+        known.monitors += 1
+        self._monitors += 1
+        self._series += len(known.names["series"]) - before
+
+    def obstacle(self, monitor: MonitorKey) -> str | None:
+        """Why a monitor can't be let in, for a person; None where there is room."""
+        limits = self._limits
+        if self._monitors >= limits.monitors_in_all or self._series >= limits.series_in_all:
+            return f"{self._monitors} monitors and {self._series} series in all: see [limits]"
+        known = self._known.get((monitor.country, monitor.simulated))
+        if known is None:
+            return None
+        if known.monitors >= limits.monitors:
+            return _full(monitor, limits.monitors, "monitors")
+        for kind, name in _names(monitor):
+            most: int = getattr(limits, kind)
+            if len(known.names[kind]) >= most and name not in known.names[kind]:
+                return _full(monitor, most, kind)
+        return None
+
+
+def _names(monitor: MonitorKey) -> Iterable[tuple[str, object]]:
+    yield "platforms", monitor.platform
+    yield "networks", monitor.asn
+    if monitor.region:
+        yield "regions", monitor.region
+    yield "vantages", (monitor.vantage, monitor.asn)
+    yield "series", (monitor.platform, monitor.asn)
+
+
+def _full(monitor: MonitorKey, most: int, kind: str) -> str:
+    return f"{monitor.country} has {most} {kind} already: see limits.{kind}"
