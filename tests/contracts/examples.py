@@ -11,6 +11,7 @@ from tests.contracts.shapes import published
 
 #: Where any text would not do.
 _WORDS = {"country": "PK", "region": "PK-PB", "stage": "tls", "failure": "connection_reset"}
+_NUMBERS = {"count": 9, "status": 302}
 
 
 def examples() -> dict[str, bytes]:
@@ -42,9 +43,9 @@ def _filled(kind: inspect.Type, name: str) -> Any:
         case inspect.LiteralType(values=values):
             return values[0]
         case inspect.BoolType():
-            return True
+            return name != "ok"
         case inspect.IntType():
-            return 7
+            return _NUMBERS.get(name, 7)
         case inspect.FloatType():
             return 0.5
         case inspect.DateTimeType():
