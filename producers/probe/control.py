@@ -91,7 +91,11 @@ async def _fetch(url: str) -> bytes:
     body = b""
     timeout = aiohttp.ClientTimeout(total=_FETCH_SECONDS)
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+        # Nothing is unpacked: a megabyte of gzip can hold a gigabyte.
+        async with (
+            aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session,
+            session.get(url, headers={"Accept-Encoding": "identity"}) as answer,
+        ):
             answer.raise_for_status()
             while more := await answer.content.read(BYTES_MAX):
                 body += more

@@ -1,6 +1,7 @@
 """HTTP/1.1: one GET, its answer read to the end or to a bound, and held against what the target calls good.
 
-No redirect is followed: where it points is a fact of this attempt. No cookies, no compression.
+No redirect is followed: where it points is a fact of this attempt. No cookies. Nothing is unpacked: bytes count as they
+come, so that a small answer stays small.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from producers.probe.classify import ObservedFailure
 from producers.probe.targets import Fingerprints, Target
 
 _HEAD_BYTES_MAX: Final = 64 * 1024
+#: So many pieces of an answer are read in one go. 64 KB can hold ten thousand chunks of a byte, or 1xx answers, which
+#: take a third of a second: others' deadlines have to strike between.
+_EVENTS_IN_A_ROW: Final = 64
 
 
 class Duplex(Protocol):
@@ -40,19 +44,44 @@ class Exchange:
     body_bytes: int = 0
 
 
-class _Body:
-    """Reads an answer's body from h11, counting."""
+class _Events:
+    """h11's events, fed from the channel as needed."""
 
-    def __init__(self, channel: Duplex, connection: h11.Connection, exchange: Exchange) -> None:
+    def __init__(self, channel: Duplex, connection: h11.Connection) -> None:
         self._channel = channel
         self._connection = connection
+        self._in_a_row = 0
+
+    async def next(self) -> object:
+        """The next event. An end in the middle of an answer is `eof_error`."""
+        while True:
+            self._in_a_row += 1
+            if self._in_a_row > _EVENTS_IN_A_ROW:
+                self._in_a_row = 0
+                await asyncio.sleep(0)
+            try:
+                event = self._connection.next_event()
+            except h11.RemoteProtocolError as error:
+                if self._connection.trailing_data[1]:  # the peer had ended
+                    raise ObservedFailure(Failure.EOF_ERROR, str(error)) from error
+                raise
+            if event is not h11.NEED_DATA:
+                return event
+            self._connection.receive_data(await self._channel.receive())
+
+
+class _Body:
+    """Reads an answer's body, counting."""
+
+    def __init__(self, events: _Events, exchange: Exchange) -> None:
+        self._events = events
         self._exchange = exchange
         self.kept = bytearray()
 
     async def read(self, bytes_max: int) -> None:
         """Read on, until the body ends or is as long as that."""
         while self._exchange.body_bytes < bytes_max:
-            event = await _next(self._channel, self._connection)
+            event = await self._events.next()
             if not isinstance(event, h11.Data):
                 return
             self._exchange.body_bytes += len(event.data)
@@ -70,11 +99,12 @@ async def get(
     if data:
         exchange.ttfb_ms = (time.perf_counter() - asked) * 1000
     connection.receive_data(data)
-    head = await _head(channel, connection)
+    events = _Events(channel, connection)
+    head = await _head(events)
     exchange.status = head.status_code
     exchange.location = _header(head, b"location")
     _check_redirect(exchange, target, fingerprints)
-    body = _Body(channel, connection, exchange)
+    body = _Body(events, exchange)
     await _in_time(body, target, exchange)
     if (page := fingerprints.in_body(bytes(body.kept))) is not None:
         raise ObservedFailure(Failure.BLOCKPAGE, page)
@@ -98,27 +128,13 @@ def _request(connection: h11.Connection, target: Target, user_agent: str) -> byt
     return (start or b"") + (end or b"")
 
 
-async def _head(channel: Duplex, connection: h11.Connection) -> h11.Response:
+async def _head(events: _Events) -> h11.Response:
     while True:
-        event = await _next(channel, connection)
+        event = await events.next()
         if isinstance(event, h11.Response):
             return event
         if not isinstance(event, h11.InformationalResponse):
             raise ObservedFailure(Failure.EOF_ERROR, "no answer")
-
-
-async def _next(channel: Duplex, connection: h11.Connection) -> object:
-    """h11's next event, fed as needed. An end in the middle of an answer is `eof_error`."""
-    while True:
-        try:
-            event = connection.next_event()
-        except h11.RemoteProtocolError as error:
-            if connection.trailing_data[1]:  # the peer had ended
-                raise ObservedFailure(Failure.EOF_ERROR, str(error)) from error
-            raise
-        if event is not h11.NEED_DATA:
-            return event
-        connection.receive_data(await channel.receive())
 
 
 def _header(head: h11.Response, name: bytes) -> str | None:
@@ -129,10 +145,14 @@ def _check_redirect(exchange: Exchange, target: Target, fingerprints: Fingerprin
     if exchange.location is None or exchange.status is None or not 300 <= exchange.status < 400:
         return
     try:
-        host = urlsplit(exchange.location).hostname
+        place = urlsplit(exchange.location)
+        host = place.hostname
+        place.port  # noqa: B018  it raises where the port is none
     except ValueError as error:
         raise ObservedFailure(Failure.HTTP_INVALID_REDIRECT_LOCATION_HOST, exchange.location) from error
-    if host is None:
+    if not host:
+        if place.scheme in ("http", "https") or exchange.location.startswith("//"):
+            raise ObservedFailure(Failure.HTTP_INVALID_REDIRECT_LOCATION_HOST, exchange.location)
         return  # a path: it stays on the host
     if (page := fingerprints.in_redirect(host)) is not None:
         raise ObservedFailure(Failure.BLOCKPAGE, page)

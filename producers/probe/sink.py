@@ -17,9 +17,9 @@ from typing import Any, Final, Protocol
 
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from producers.probe.spool import Spool
+from producers.probe.spool import SET_ASIDE, Spool
 
 log = structlog.get_logger()
 
@@ -28,6 +28,7 @@ _LINGER_AWAY_SECONDS: Final = 1.0  # the same on its way to the disk: an fsync a
 _BATCH_RECORDS: Final = 1000
 BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 _CONNECT_SECONDS: Final = 3.0
+_TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 class Dropped(StrEnum):
@@ -36,14 +37,19 @@ class Dropped(StrEnum):
     QUEUE_FULL = "queue_full"
     SPOOL_FULL = "spool_full"
     DISK = "disk"
+    TOO_LARGE = "too_large"
 
 
 class SendError(Exception):
-    """Some of a batch was not acknowledged. `unsent` is that, in its order."""
+    """Some of a batch was not acknowledged.
 
-    def __init__(self, why: str, unsent: Sequence[bytes]) -> None:
+    `unsent` is what may be sent again, in its order; `refused` is what the broker will never take, for its size.
+    """
+
+    def __init__(self, why: str, unsent: Sequence[bytes], refused: Sequence[bytes] = ()) -> None:
         super().__init__(why)
         self.unsent = unsent
+        self.refused = refused
 
 
 class Sender(Protocol):
@@ -76,57 +82,107 @@ class KafkaSender:
     def __init__(
         self, options: Mapping[str, Any], topic: str, key: bytes, *, ack_seconds: float = 10.0
     ) -> None:
+        self._options = options
         self._topic = topic
         self._key = key
         self._ack_seconds = ack_seconds
-        _look(str(options["bootstrap_servers"]))
+        self._producer = self._connect()
+
+    def _connect(self) -> Any:
+        _look(str(self._options["bootstrap_servers"]))
         try:
-            self._producer = KafkaProducer(
-                **options,
+            producer = KafkaProducer(
+                **self._options,
                 linger_ms=5,
                 batch_size=256 * 1024,
                 bootstrap_timeout_ms=int(_CONNECT_SECONDS * 1000),
                 max_block_ms=int(_CONNECT_SECONDS * 1000),
-                request_timeout_ms=int(ack_seconds * 500),
-                delivery_timeout_ms=int(ack_seconds * 1000),
+                request_timeout_ms=int(self._ack_seconds * 500),
+                delivery_timeout_ms=int(self._ack_seconds * 1000),
                 allow_auto_create_topics=False,
                 metrics_enabled=False,
             )
         except (KafkaError, OSError) as error:
             raise SendError(str(error), ()) from error
         try:
-            self._producer.partitions_for(topic)
+            producer.partitions_for(self._topic)
         except KafkaError as error:
-            self.close()
-            raise SendError(f"topic {topic!r}: {error}; `netdusk topics` makes it", ()) from error
+            _close(producer)
+            raise SendError(f"topic {self._topic!r}: {error}; `netdusk topics` makes it", ()) from error
+        return producer
 
     def send(self, values: Sequence[bytes]) -> None:
         """Hand a batch over and wait for the broker's word on each record.
 
         Raises SendError, with the records that the broker did not acknowledge, in their order.
         """
-        futures: list[Any] = []
+        unsent, refused, why = self._try(values, range(len(values)))
+        if unsent or refused:
+            raise SendError(why, [values[i] for i in sorted(unsent)], [values[i] for i in sorted(refused)])
+
+    def _try(self, values: Sequence[bytes], places: Sequence[int]) -> tuple[set[int], set[int], str]:
+        """Send the values at these places. Returns which are unsent, which are too large, and why."""
+        futures: dict[int, Any] = {}
+        refused: set[int] = set()
         why = ""
         try:
-            for value in values:
-                future = self._producer.send(self._topic, value, key=self._key)
-                futures.append(future)
-            # kafka-python expires what it could not deliver; the margin is for its own loop to say so.
-            self._producer.flush(self._ack_seconds + 2.0)
+            for i in places:
+                try:
+                    futures[i] = self._producer.send(self._topic, values[i], key=self._key)
+                except _TOO_LARGE as error:
+                    refused.add(i)
+                    why = str(error)
         except (KafkaError, OSError) as error:
             why = str(error)
-        if why or not all(future.succeeded() for future in futures):
-            acknowledged = {i for i, future in enumerate(futures) if future.succeeded()}
-            failed = next((str(future.exception) for future in futures if future.failed()), "")
-            unsent = [value for i, value in enumerate(values) if i not in acknowledged]
-            raise SendError(failed or why or "no acknowledgement", unsent)
+        errors = self._wait(futures)
+        doubtful = {i for i, error in errors.items() if isinstance(error, _TOO_LARGE)}
+        acknowledged = futures.keys() - errors.keys()
+        unsent = set(places) - acknowledged - refused - doubtful
+        why = next((str(error) for error in errors.values()), why) or "no acknowledgement"
+        if doubtful:
+            # To an idempotent producer this error is the last one: nothing goes through it any more.
+            self._producer.close(timeout=0)
+            try:
+                self._producer = self._connect()
+            except SendError as error:
+                return unsent | doubtful, refused, str(error)
+        if unsent:
+            return unsent | doubtful, refused, why
+        if len(places) == 1:
+            return unsent, refused | doubtful, why
+        # Of which record it was said is not sure. In halves, then, until one stands alone.
+        ordered = sorted(doubtful)
+        for half in (ordered[: len(ordered) // 2], ordered[len(ordered) // 2 :]):
+            if half:
+                more_unsent, more_refused, why = self._try(values, half)
+                unsent |= more_unsent
+                refused |= more_refused
+        return unsent, refused, why
+
+    def _wait(self, futures: Mapping[int, Any]) -> dict[int, BaseException]:
+        """Wait for the broker's word on each record. Returns the error of each that was not acknowledged."""
+        errors: dict[int, BaseException] = {}
+        # Not `flush`, which gives up where kafka-python divides a batch that is too large. It expires what it could
+        # not deliver; the margin is for its own loop to say so.
+        end = time.monotonic() + self._ack_seconds + 2.0
+        for i, future in futures.items():
+            try:
+                future.get(max(0.0, end - time.monotonic()))
+            except KafkaError as error:
+                errors[i] = error
+        return errors
 
     def close(self) -> None:
-        """Close the producer. kafka-python's close gives up before it ends its thread where a batch is left."""
-        try:
-            self._producer.close(timeout=2.0)
-        except KafkaError:
-            self._producer._sender.force_close()
+        """Close the producer."""
+        _close(self._producer)
+
+
+def _close(producer: Any) -> None:
+    """Close a producer. kafka-python's close gives up before it ends its thread where a batch is left."""
+    try:
+        producer.close(timeout=2.0)
+    except KafkaError:
+        producer._sender.force_close()
 
 
 def _look(bootstrap: str) -> None:
@@ -314,17 +370,35 @@ class Sink:
         try:
             self._sender.send(values)
         except SendError as error:
-            self.figures.sent += len(values) - len(error.unsent)
-            self._sender.close()
-            self._sender = None
-            self._went_away(str(error))
-            return error.unsent
-        self.figures.sent += len(values)
+            self.figures.sent += len(values) - len(error.unsent) - len(error.refused)
+            self._set_aside(error.refused)
+            if error.unsent:
+                self._sender.close()
+                self._sender = None
+                self._went_away(str(error))
+                return error.unsent
+        else:
+            self.figures.sent += len(values)
         if not self.figures.broker_answers:
             log.info("the broker answers again", broker=self._where, spooled=self._spool.records)
         self.figures.broker_answers = True
         self._tries = 0
         return ()
+
+    def _set_aside(self, values: Sequence[bytes]) -> None:
+        if not values:
+            return
+        self.figures.dropped[Dropped.TOO_LARGE] += len(values)
+        log.error(
+            "results are set aside: the broker does not take records so large",
+            records=len(values),
+            bytes=max(len(value) for value in values),
+            file=SET_ASIDE,
+        )
+        try:
+            self._spool.set_aside(values)
+        except OSError as error:
+            log.error("what is too large could not be set aside", why=str(error))
 
     def _went_away(self, why: str) -> None:
         seconds = self._backoff_seconds[min(self._tries, len(self._backoff_seconds) - 1)]

@@ -1,7 +1,8 @@
 """Keeps lines on disk, in their order, while nobody can take them: bounded, and there again after a crash.
 
 Segments of JSON lines, each append flushed to the disk (fsync) before it counts. Beyond the bound the oldest segment
-goes, and is counted. Knows nothing of what the lines mean, nor who takes them.
+goes, and is counted. What a vantage measured is nobody else's to read: files are the user's alone. Knows nothing of
+what the lines mean, nor who takes them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from pathlib import Path
 from typing import Final
 
 _SUFFIX: Final = ".jsonl"
+_OWN: Final = 0o600
+#: Lines that the broker refuses for their size; beyond the bound they are only counted.
+SET_ASIDE: Final = "set-aside.jsonl"
+_SET_ASIDE_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
 class SpoolError(Exception):
@@ -75,8 +80,8 @@ class Spool:
         self._reading: list[bytes] = []  # the first segment's lines
         self._taken = 0  # so many of them are done with
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (folder / "lock").open("w")
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = _opened(folder / "lock", os.O_WRONLY)
         except OSError as error:
             raise SpoolError(f"{folder}: {error.strerror}; name a folder that can be written") from error
         try:
@@ -85,7 +90,11 @@ class Spool:
             self._lock.close()
             raise SpoolError(f"{folder}: another process has it; give each its own folder") from error
         for path in sorted(folder.glob(f"{'[0-9]' * 12}{_SUFFIX}")):
-            self._take_up(path)
+            try:
+                self._take_up(path)
+            except OSError as error:
+                self._lock.close()
+                raise SpoolError(f"{path}: {error.strerror}; move it out of the spool's folder") from error
 
     @property
     def records(self) -> int:
@@ -161,7 +170,7 @@ class Spool:
         self._finish()
         number = self._segments[-1].number + 1 if self._segments else 1
         path = self._folder / f"{number:012d}{_SUFFIX}"
-        self._open = FileIO(path, "ab")
+        self._open = _opened(path, os.O_WRONLY | os.O_APPEND)
         self._segments.append(_Segment(number, path, 0, 0))
         self._sync_folder()
 
@@ -177,7 +186,15 @@ class Spool:
         self._reading = []
         self._taken = 0
 
+    def set_aside(self, lines: Sequence[bytes]) -> None:
+        """Keep lines that nobody will ever take where a person finds them; the file is bounded. Raises OSError."""
+        with _opened(self._folder / SET_ASIDE, os.O_WRONLY | os.O_APPEND) as file:
+            for line in lines:
+                if os.fstat(file.fileno()).st_size + len(line) < _SET_ASIDE_BYTES_MAX:
+                    _write_all(file, line + b"\n")
+
     def _take_up(self, path: Path) -> None:
+        path.chmod(_OWN)  # an earlier version left them to everybody
         content = path.read_bytes()
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
@@ -195,6 +212,13 @@ class Spool:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _opened(path: Path, flags: int) -> FileIO:
+    """Open a file for writing, made where it is missing, for this user alone."""
+    return FileIO(
+        os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, _OWN), "w" if flags == os.O_WRONLY else "a"
+    )
 
 
 def _write_all(file: FileIO, data: bytes) -> None:

@@ -265,6 +265,12 @@ class TargetsFile(BaseModel):
         """The platforms' names, each once, in the file's order."""
         return tuple(dict.fromkeys(target.platform for target in self.target))
 
+    def with_blockpages(self, known: tuple[Blockpage, ...]) -> TargetsFile:
+        """The same, with more block pages behind its own; one of the same name is its own."""
+        own = {page.name for page in self.blockpage}
+        more = tuple(page for page in known if page.name not in own)
+        return self.model_copy(update={"blockpage": (*self.blockpage, *more)})
+
     def only(self, platforms: tuple[str, ...]) -> TargetsFile:
         """The same, of these platforms alone. Raises ValueError for one that has no target."""
         for name in platforms:
@@ -275,7 +281,10 @@ class TargetsFile(BaseModel):
 
 
 def load_targets(path: Path | None = None) -> TargetsFile:
-    """Read a targets file; None reads the list that netdusk brings. Raises TargetsError."""
+    """Read a targets file; None reads the list that netdusk brings. Raises TargetsError.
+
+    Block pages that netdusk knows are known with every list.
+    """
     try:
         text = path.read_text("utf-8") if path else (files(__package__) / "targets.toml").read_text("utf-8")
         table = tomllib.loads(text)
@@ -284,9 +293,10 @@ def load_targets(path: Path | None = None) -> TargetsFile:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TargetsError(f"{path}: {error}; the file has to be TOML in UTF-8") from error
     try:
-        return TargetsFile.model_validate(table)
+        targets = TargetsFile.model_validate(table)
     except ValidationError as error:
         raise TargetsError("\n".join(complaints(error, TargetsFile, lambda _: str(path)))) from error
+    return targets if path is None else targets.with_blockpages(load_targets().blockpage)
 
 
 def _is_or_below(host: str, parent: str) -> bool:

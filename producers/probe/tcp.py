@@ -13,14 +13,19 @@ class Channel:
     Waiting and reading are apart, so that giving up a wait never loses bytes that were read.
     """
 
-    __slots__ = ("_loop", "_socket")
+    __slots__ = ("_loop", "_socket", "_waited")
 
     def __init__(self, connected: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         self._socket = connected
         self._loop = loop
+        self._waited = True
 
     async def receive(self, bytes_max: int = 65_536) -> bytes:
         """What has come; waits until there is something. Nothing: the peer has ended. Raises OSError."""
+        # A peer that sends faster than is read would keep the loop, and with it every deadline, to itself.
+        if not self._waited:
+            await asyncio.sleep(0)
+        self._waited = False
         while True:
             try:
                 return self._socket.recv(bytes_max)
@@ -28,6 +33,7 @@ class Channel:
                 await _ready(
                     self._loop, self._loop.add_reader, self._loop.remove_reader, self._socket.fileno()
                 )
+                self._waited = True
 
     async def send(self, data: bytes) -> None:
         """Send all of it. Raises OSError."""

@@ -138,6 +138,18 @@ def drips(head: bytes, pause_seconds: float) -> Handler:
     return handler
 
 
+def floods(head: bytes, more: bytes) -> Handler:
+    """The same bytes again and again, as fast as they are taken, for ever."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await says(head)(reader, writer)
+        while True:
+            writer.write(more)
+            await writer.drain()
+
+    return handler
+
+
 def answer(status: int = 200, body: bytes = b"hello", length: int | None = None, **headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body) if length is None else length}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]

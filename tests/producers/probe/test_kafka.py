@@ -14,7 +14,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 
-from producers.probe.sink import KafkaSender, SendError, Sink
+from producers.probe.sink import Dropped, KafkaSender, SendError, Sink
 from producers.probe.spool import Spool
 from producers.records import ProbeResult, decode
 from streams.kafka.options import producer_options
@@ -184,3 +184,24 @@ def test_a_missing_topic_is_said_with_its_remedy(bootstrap: str) -> None:
     options = producer_options(KafkaSettings(bootstrap=bootstrap))
     with pytest.raises(SendError, match=r"topic 'nowhere': .*; `netdusk topics` makes it"):
         KafkaSender(options, "nowhere", b"PK")
+
+
+def test_a_record_too_large_for_the_broker_is_set_aside(bootstrap: str, tmp_path: Path) -> None:
+    """One beyond the client's bound and one beyond the topic's, among good ones."""
+    name = f"probes-{uuid4().hex[:8]}"
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        admin.create_topics([NewTopic(name, 2, 1, topic_configs={"max.message.bytes": "20000"})])
+    finally:
+        admin.close()
+    good = [b'{"n":%d}' % number for number in range(50)]
+    large = [b"x" * 30_000, b"y" * 1_100_000]
+    sink = make_sink(bootstrap, name, tmp_path, compression="none")
+    for value in [*good[:25], *large, *good[25:]]:
+        assert sink.put(value)
+    sink.close()
+    assert sink.figures.sent == len(good)
+    assert sink.figures.dropped[Dropped.TOO_LARGE] == 2
+    assert sorted((tmp_path / "set-aside.jsonl").read_bytes().split()) == sorted(large)
+    values = [value for records in read(bootstrap, name).values() for _, value in records]
+    assert sorted(values) == sorted(good)

@@ -27,6 +27,7 @@ class Broker:
         self.hold = threading.Event()
         self.hold.set()
         self.connects = 0
+        self.bytes_max = 1000
 
     def connect(self) -> Broker:
         with self.news:
@@ -38,6 +39,8 @@ class Broker:
 
     def send(self, values: Sequence[bytes]) -> None:
         self.hold.wait()
+        refused = [value for value in values if len(value) > self.bytes_max]
+        values = [value for value in values if len(value) <= self.bytes_max]
         with self.news:
             taken = len(values) if self.there else 0
             if self.cut:
@@ -45,7 +48,9 @@ class Broker:
             self.log += values[:taken]
             self.news.notify_all()
             if taken < len(values):
-                raise SendError("connection reset", values[taken:])
+                raise SendError("connection reset", values[taken:], refused)
+            if refused:
+                raise SendError("too large", (), refused)
 
     def close(self) -> None:
         pass
@@ -161,6 +166,28 @@ def test_a_full_spool_drops_its_oldest_and_counts(tmp_path: Path) -> None:
     kept = on_disk(tmp_path)
     assert kept == numbered(5000 - len(kept), 5000)
     assert running.figures.dropped[Dropped.SPOOL_FULL] == 5000 - len(kept) > 0
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_too_large_for_the_broker_is_set_aside_and_blocks_nothing(
+    tmp_path: Path, there: bool
+) -> None:
+    """Straight from the queue, or out of the spool after the broker was away."""
+    broker = Broker(there)
+    to = sink(broker, tmp_path)
+    large = b"x" * 2000
+    put(to, [*numbered(0, 5), large, *numbered(5, 10)])
+    if not there:
+        broker.until_tried(2)
+        broker.there = True
+    broker.until(10)
+    to.close()
+    assert broker.log == numbered(0, 10)
+    assert to.figures.dropped[Dropped.TOO_LARGE] == 1
+    assert to.figures.broker_answers
+    assert to.figures.sent == 10
+    assert (tmp_path / "set-aside.jsonl").read_bytes() == large + b"\n"
+    assert Spool(tmp_path).records == 0
 
 
 def test_a_bug_in_the_sink_is_not_silent(tmp_path: Path) -> None:

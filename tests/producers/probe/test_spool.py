@@ -14,11 +14,11 @@ LINES = st.lists(st.binary(min_size=1, max_size=60).map(lambda line: line.replac
 
 
 def drained(spool: Spool) -> list[bytes]:
-    found = []
-    while lines := spool.head(7):
-        found += lines
-        spool.forget(len(lines))
-    return found
+    lines: list[bytes] = []
+    while some := spool.head(7):
+        lines += some
+        spool.forget(len(some))
+    return lines
 
 
 @settings(max_examples=40, deadline=None)
@@ -128,4 +128,40 @@ def test_a_segment_that_cannot_be_read_can_be_skipped(tmp_path: Path) -> None:
         spool.head(5)
     assert spool.skip() == 1
     assert drained(spool) == [b"next"]
+    spool.close()
+
+
+def test_files_are_the_users_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    spool = Spool(folder)
+    spool.append([b"one"])
+    spool.set_aside([b"two"])
+    spool.close()
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (segment,) = folder.glob("0*.jsonl")
+    segment.chmod(0o644)  # as an earlier version left it
+    Spool(folder).close()
+    assert segment.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_named_like_a_segment_is_said(tmp_path: Path) -> None:
+    (tmp_path / "000000000001.jsonl").mkdir()
+    with pytest.raises(
+        SpoolError, match=r"000000000001.jsonl: Is a directory; move it out of the spool's folder"
+    ):
+        Spool(tmp_path)
+    (tmp_path / "000000000001.jsonl").rmdir()
+    Spool(tmp_path).close()  # the lock was let go
+
+
+def test_what_is_set_aside_is_no_part_of_the_queue_and_bounded(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.append([b"one"])
+    for _ in range(20):
+        spool.set_aside([b"x" * 1_000_000])
+    spool.close()
+    assert 15_000_000 < (tmp_path / "set-aside.jsonl").stat().st_size < 16 * 1024 * 1024
+    spool = Spool(tmp_path)
+    assert drained(spool) == [b"one"]
     spool.close()
