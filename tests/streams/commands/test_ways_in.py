@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from streams.kafka.topics import ensure
-from streams.local.broker import NoidaBroker
+from streams.local.broker import KafkaBroker
 from streams.settings import load
 from tests.faults.brokers import free_port
 
@@ -32,7 +32,7 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 async def test_ready_without_fausts_port(way: str, tmp_path: Path) -> None:
     page, web = free_port(), free_port()
-    with NoidaBroker(tmp_path / "broker") as broker:
+    with KafkaBroker(tmp_path / "broker") as broker:
         topics = {"partitions": 2}
         await ensure(load(kafka={"bootstrap": broker.bootstrap}, topics=topics))
         environment = {
