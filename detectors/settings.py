@@ -106,6 +106,15 @@ class IncidentSettings:
     dark_networks_min: int = 3  # silent networks, short of a majority, that are no lost vantages any more
     severity_major: float = 0.25  # share of the country's use that is lost
     severity_critical: float = 0.66
+    #: An incident of which there is nothing new is told again after so long; more seldom once it is older than
+    #: `still_early_seconds`. 0: never.
+    still_seconds: int = 86_400
+    still_later_seconds: int = 604_800
+    still_early_seconds: int = 604_800
+    #: Whether the end of an incident is told once more (`resolved`, the next `seq`) when enough results show that it is
+    #: "fully restored", or restored in part; and for how long after the end these are waited for.
+    confirm_restoration: bool = False
+    restoration_seconds: int = 86_400
     calendar_lead_seconds: int = 86_400  # an incident this long before an event is before it
     time_of_day_seconds: int = 1800  # starts this close are at the same time of day
     network_names: Mapping[int, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from typing import Final
 
 from babel import Locale
 
-from detectors.incidents.snapshots import Kind, Scope, Snapshot
+from detectors.incidents.snapshots import Kind, Restoration, Scope, Snapshot
 from detectors.settings import IncidentSettings
 from streams.records import Incident, Status
 
@@ -39,6 +39,8 @@ LISTED_MAX: Final = 12
 NAME_MAX: Final = 64
 #: Fewer results than this are counted: two of them are no "50 %".
 RESULTS_FEW: Final = 10
+#: "Fully" is said only of what half an hour or more of results shows.
+_RESTORED: Final = {Restoration.FULL: "fully restored", Restoration.PART: "restored in part"}
 #: More networks than this are counted instead of named: a sentence with four of them can't be read aloud.
 NAMED_NETWORKS_MAX: Final = 3
 
@@ -126,6 +128,19 @@ def clock(seconds: int) -> str:
     '13:41 UTC'
     """
     return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M UTC")
+
+
+def since_when(onset: int, now: int) -> str:
+    """Return since when something goes on: the time of day, and from the second day on the date and for how long.
+
+    >>> since_when(1705758060, 1705758600), since_when(1705758060, 1707745260)
+    ('since 13:41 UTC', 'since 20 January 2024, 13:41 UTC (23 days)')
+    """
+    days = (now - onset) // 86_400
+    if not days:
+        return f"since {clock(onset)}"
+    began = datetime.fromtimestamp(onset, UTC)
+    return f"since {began.day} {began:%B %Y}, {clock(onset)} ({days} day{'' if days == 1 else 's'})"
 
 
 # Sentences
@@ -223,7 +238,7 @@ def _closed(snapshot: Snapshot, settings: IncidentSettings) -> str:
 
 def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
     where = _where(_extent_of_snapshot(snapshot), settings)
-    since = f"since {clock(snapshot.onset)}"
+    since = since_when(snapshot.onset, snapshot.updated)
     if snapshot.kind is Kind.CONNECTIVITY:
         head = f"Live metrics show a loss of connectivity {where} {since}"
     else:
@@ -244,11 +259,10 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
 
 
 def _restored(snapshot: Snapshot, settings: IncidentSettings) -> str:
-    fully = all(network.recovered is not None for network in snapshot.networks) and not snapshot.unheard
     lasted = duration(max(0, (snapshot.resolved or snapshot.updated) - snapshot.onset))
     connectivity = snapshot.kind is Kind.CONNECTIVITY
     what = "connectivity" if connectivity else f"access to {_platforms(snapshot.platforms, settings)}"
-    word = "fully restored" if fully else "restored"
+    word = _RESTORED.get(snapshot.restoration, "restored")
     where = _where(_extent_of_snapshot(snapshot), settings)
     tail = [_figures(snapshot)]
     if snapshot.unheard:

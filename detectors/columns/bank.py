@@ -116,8 +116,8 @@ class Bank:
         """
         series = self.series
         start = series.start = counts.start
-        self._settle(start, settling)
         held = self._held.cells(series.layout, holding)
+        self._release(start, held, settling)
         k, n, seen = self._count(counts, held)
         self._time(start, counts, held)
         series.settle()
@@ -129,15 +129,23 @@ class Bank:
                 chosen[series.layout.places[key]] = True
         return Reading(counts.start, counts.end, survey.read(chosen, counts), self._health())
 
-    def _settle(self, start: int, settling: Settling) -> None:
-        """Have what is over at another level be usual at that level."""
-        series = self.series
-        cells, levels = settled_cells(series.layout, settling)
+    def _release(self, start: int, held: Bools | None, settling: Settling) -> None:
+        """Let go of what was over in the last window: its evidence has been told, and says nothing of what follows."""
+        series, layout = self.series, self.series.layout
+        over = series.cells.base.held == start - series.window
+        if held is not None:
+            over &= ~held
+        if over.any():
+            series.cells.cusum.clear(np.flatnonzero(over))
+            groups = np.zeros(series.groups.size, dtype=np.bool_)
+            groups[layout.cell_group[over]] = True
+            if held is not None:
+                groups[layout.cell_group[held]] = False
+            series.groups.cusum.clear(np.flatnonzero(groups))
+            series.regions.cusum.clear(np.flatnonzero(groups[layout.region_group]))
+        cells, levels = settled_cells(layout, settling)
         if len(cells):
             series.cells.settle(start, cells, levels)
-            groups = np.unique(series.layout.cell_group[cells])
-            series.groups.cusum.clear(groups)
-            series.regions.cusum.clear(np.flatnonzero(np.isin(series.layout.region_group, groups)))
 
     def _count(self, counts: Counts, held: Bools | None) -> tuple[Floats, Floats, Floats]:
         """Take the results in; gives successes and probes of each network on a platform, and all of each network.

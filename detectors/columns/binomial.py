@@ -397,7 +397,6 @@ class BinomialColumns:
         offset = ratio - (self.expect(start)[rows] - self._offset()[rows])
         base.level_probes[rows] = np.maximum(base.level_probes[rows], SETTLED_PROBES)
         base.level[rows] = offset * (base.level_probes[rows] + self.rules.settings.prior_probes)
-        self.cusum.clear(rows)
 
     def _offset(self) -> Floats:
         return self.base.level / (self.base.level_probes + self.rules.settings.prior_probes)

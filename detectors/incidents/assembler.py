@@ -21,7 +21,7 @@ from detectors.incidents.causes import Cause, find_causes
 from detectors.incidents.evidence import PastIncident, at_same_time, coincident, like
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.quiet import Worldwide
-from detectors.incidents.snapshots import Closing, Kind, Snapshot, closed, incident_id
+from detectors.incidents.snapshots import Closing, Kind, Restoration, Snapshot, closed, incident_id
 from detectors.incidents.telling import keep_open, snapshot_of
 from detectors.incidents.votes import Part, Vote, vote
 from detectors.readings import CountryReading, PartKey, Reading, Scheduled
@@ -32,6 +32,7 @@ PAST_MAX: Final = 256  # a country: one a night for the days that are remembered
 CALENDAR_MAX: Final = 512  # a country
 DOUBT_WINDOWS: Final = 2
 WAVERING_MAX: Final = 4
+OVER_MAX: Final = 16  # a country
 AFTERMATH_SECONDS: Final = 7200
 RELAPSE_WINDOWS: Final = 2  # a relapse is told when it lasts
 _DAY: Final = 86_400
@@ -53,6 +54,7 @@ class _CountryCases(msgspec.Struct):
         tuple[str, int, str], tuple[float, float]
     ] = {}  # successes and results of late, while it stirs
     doubts: dict[tuple[str, str], int] = {}  # (platform, region): windows in a row in which it seemed to lag
+    over: list[Case] = []  # how much is back of these is not known yet
 
 
 class AssemblerState(msgspec.Struct):
@@ -105,7 +107,8 @@ class Assembler:
         return {
             place
             for place, held in self._countries.items()
-            if any(case.phase is not Phase.RESOLVED for case in held.cases)
+            if held.over
+            or any(case.phase is not Phase.RESOLVED or self._confirms(case) for case in held.cases)
         }
 
     @property
@@ -120,6 +123,16 @@ class Assembler:
             if parts:
                 held_parts[place] = frozenset(parts)
         return held_parts
+
+    @property
+    def settling(self) -> Mapping[CountryKey, Mapping[PartKey, float]]:
+        """By country, the parts that were over at another level in the last window, and that level: it is usual now."""
+        levels: dict[CountryKey, dict[PartKey, float]] = {}
+        for place, held in self._countries.items():
+            for case in (*held.cases, *held.over):
+                if case.settled and case.settled == self._now:
+                    levels.setdefault(place, {}).update(case.levels())
+        return levels
 
     @property
     def open(self) -> list[Snapshot]:
@@ -178,7 +191,7 @@ class Assembler:
             taken = {
                 part
                 for other in known
-                if other is not case and other.phase is not Phase.GONE
+                if other is not case and other.phase not in (Phase.OVER, Phase.GONE)
                 for part in other.parts
             }
             cause = found.without(taken | self._doubtful(found, mending, held.doubts, doubts))
@@ -208,16 +221,40 @@ class Assembler:
             told.extend(
                 self._tell(case, reading, said) for said in self._move(case, reading, sure=ready, held=held)
             )
-        held.cases = [case for case in held.cases if case.phase is not Phase.GONE]
+        told.extend(self._confirm(held, reading))
+        held.cases = [case for case in held.cases if case.phase not in (Phase.OVER, Phase.GONE)]
         if not held.cases:
             held.quiet = {
                 p: end for p, end in held.quiet.items() if reading.end - end < self.settings.merge_seconds
             }
-        if held.cases or held.past or held.quiet or held.recent:
+        if held.cases or held.past or held.quiet or held.recent or held.over:
             self._countries[place] = held
         else:
             self._countries.pop(place, None)
         return told
+
+    def _confirm(self, held: _CountryCases, reading: CountryReading) -> Iterable[Snapshot]:
+        """Tell how much is back of what is over, once enough results say so."""
+        lost = {part for case in held.cases if case.phase is not Phase.RESOLVED for part in case.losses}
+        for case in held.over:
+            late = reading.end - case.ended > self.settings.restoration_seconds
+            if late or not lost.isdisjoint(case.losses):
+                case.phase = move(case.phase, Trigger.EXPIRED).phase
+            else:
+                case.count(reading)
+        held.over = [case for case in held.over if case.phase is Phase.OVER]
+        for case in (*held.cases, *held.over):
+            ended = case.phase in (Phase.RESOLVED, Phase.OVER)
+            if not (ended and self._confirms(case) and case.confirms(reading.end)):
+                continue
+            step = move(case.phase, Trigger.CONFIRMED)
+            if step.told is not None:
+                yield self._tell(case, reading, _News(step.told, _restored(case)))
+        held.over = [case for case in held.over if case.waits]
+
+    def _confirms(self, case: Case) -> bool:
+        """Whether a word on how much is back may follow its end."""
+        return self.settings.confirm_restoration and case.waits
 
     @staticmethod
     def _doubtful(
@@ -308,14 +345,26 @@ class Assembler:
             self._open_case(case, reading, held)
             yield _News(Announcement.OPEN, "")
         elif step.told is Announcement.RESOLVED:
-            case.resolved = case.recovered_at()
-            case.scope, case.severity = case.widest, case.worst
-            yield _News(Announcement.RESOLVED, "")
+            case.end(reading.end)
+            yield _News(Announcement.RESOLVED, _restored(case))
         elif relapsed:
-            case.resolved = None
+            case.again()
             yield _News(Announcement.UPDATED, "lost again")
         else:
-            yield from self._news(case, reading)
+            told = list(self._news(case, reading))
+            yield from told or self._still(case, reading, event)
+
+    def _still(self, case: Case, reading: CountryReading, event: Trigger) -> Iterable[_News]:
+        """Say now and then that an incident goes on of which nothing else is to be told."""
+        settings, age = self.settings, reading.end - case.onset
+        early = age < settings.still_early_seconds
+        every = settings.still_seconds if early else settings.still_later_seconds
+        if event is not Trigger.BAD or not every or reading.end - case.updated < every:
+            return
+        step = move(case.phase, Trigger.LASTS)
+        if step.told is not None:
+            days = age // _DAY
+            yield _News(step.told, f"since {days} day{'' if days == 1 else 's'}" if days else "goes on")
 
     def _let_go(
         self, case: Case, reading: CountryReading, event: Trigger | None, held: _CountryCases
@@ -417,17 +466,21 @@ class Assembler:
         horizon = self._now - self.settings.previous_days * _DAY
         for place, held in list(self._countries.items()):
             for case in held.cases:
+                told_over = case.ended if case.phase is Phase.RESOLVED else case.updated
                 if (
                     case.phase in (Phase.RESOLVED, Phase.CLOSED)
-                    and self._now - case.updated > self.settings.merge_seconds
+                    and self._now - told_over > self.settings.merge_seconds
                 ):
                     case.phase = move(case.phase, Trigger.EXPIRED).phase
                     held.past.append(_past(case))
-            held.cases = [case for case in held.cases if case.phase is not Phase.GONE]
+                    if case.phase is Phase.OVER and self._confirms(case):
+                        held.over.append(case)
+            held.over = held.over[-OVER_MAX:]
+            held.cases = [case for case in held.cases if case.phase not in (Phase.OVER, Phase.GONE)]
             held.past = [past for past in held.past if past.onset >= horizon][-PAST_MAX:]
             if place not in stirring:
                 held.recent = {}
-            if not (held.cases or held.past or held.quiet or held.recent):
+            if not (held.cases or held.past or held.quiet or held.recent or held.over):
                 del self._countries[place]
         for name in [name for name, event in self._calendar.items() if event.end < horizon]:
             del self._calendar[name]
@@ -473,6 +526,16 @@ def _hand_over(cause: Cause, case: Case | None, held: _CountryCases) -> None:
         if other.phase is Phase.RESOLVED and other is not case and set(other.losses) <= parts:
             other.phase = move(other.phase, Trigger.EXPIRED).phase
             held.past.append(_past(other))
+
+
+def _restored(case: Case) -> str:
+    """Say how much is back, where that is known."""
+    if case.restoration is Restoration.FULL:
+        return "fully restored"
+    if case.restoration is Restoration.PART and case.tally is not None:
+        usual = case.tally.due / case.tally.n
+        return f"restored in part: {case.present_ratio():.0%}, usually {usual:.0%}"
+    return ""
 
 
 def _suspect(cause: Cause, reading: CountryReading) -> Case:

@@ -13,10 +13,11 @@ from typing import Final
 import msgspec
 
 from detectors.incidents.causes import TOGETHER_SECONDS, Cause, alike, live_networks, networks_in, scope_of
-from detectors.incidents.loss import Loss, Present, present
+from detectors.incidents.level import SURE_SECONDS, Level, Tally
+from detectors.incidents.loss import LEVEL_RESULTS_MIN, Loss, Present, bounds, present
 from detectors.incidents.moves import Phase, Trigger
 from detectors.incidents.onset import agreed_onset, windows_since
-from detectors.incidents.snapshots import Kind, Scope, Severity
+from detectors.incidents.snapshots import Kind, Restoration, Scope, Severity
 from detectors.incidents.votes import Part, Vote, pooled, vote
 from detectors.readings import CountryReading, Opinion
 from detectors.settings import IncidentSettings
@@ -90,6 +91,12 @@ class Case(msgspec.Struct):
     linked: list[str] = []  # incidents that explain it, or that it explains
     doubt: str | None = None  # why it is not confirmed, beside few networks
 
+    level: Level = msgspec.field(default_factory=Level)
+    tally: Tally | None = None  # results since it was restored
+    restoration: Restoration = Restoration.NONE
+    ended: int = 0  # end of the window in which it was told to be over
+    settled: int = 0  # the same, where it was over at another level
+
     # what it is made of
 
     @property
@@ -120,7 +127,7 @@ class Case(msgspec.Struct):
     @property
     def lasting(self) -> set[tuple[int, str]]:
         """Networks and regions that are not wholly back."""
-        return {(asn, region) for (_, asn, region), loss in self.losses.items() if loss.recovered is None}
+        return {(asn, region) for (_, asn, region), loss in self.losses.items() if loss.back is None}
 
     @property
     def heard(self) -> int:
@@ -151,7 +158,7 @@ class Case(msgspec.Struct):
 
     def restored_platforms(self) -> list[str]:
         """Platforms that are back everywhere, while others are not."""
-        lost = {platform for (platform, _, _), loss in self.losses.items() if loss.recovered is None}
+        lost = {platform for (platform, _, _), loss in self.losses.items() if loss.back is None}
         return [platform for platform in self.platforms if platform not in lost] if lost else []
 
     # what a window brings
@@ -250,16 +257,23 @@ class Case(msgspec.Struct):
         """Take the window's evidence in, for every part."""
         dark = {a for a, volume in reading.volumes.items() if volume.live and volume.opinion is Opinion.BAD}
         together: dict[str, list[tuple[Loss, Vote]]] = {}
+        spoken: list[tuple[Loss, Vote]] = []
         for key, loss in self.losses.items():
             if not (key[0] and key[1] in dark):  # on a dark network a platform says nothing
                 said = vote(Part(*key), reading)
                 loss.weigh(said, reading.start, reading.end, settings.recovery_windows)
+                spoken.append((loss, said))
                 if key[0] and key[1] and not loss.slow:
                     together.setdefault(key[0], []).append((loss, said))
         for platform, parts in together.items():
             self._weigh_whole(platform, parts, reading, settings)
         if self.kind is Kind.CONNECTIVITY:
             self.doubt = reading.silence_doubt
+        if self.kind is Kind.PLATFORM and self.phase is not Phase.SUSPECTED:
+            self.level.weigh(spoken, reading.start)
+        if self.tally is not None:
+            for loss, said in spoken:
+                self.tally.add(said, loss.usual)
         networks = live_networks(reading) | set(self.networks)
         self.live = max(self.live, len(networks))
         self.vantages = max(self.vantages, sum(reading.vantages.values()))
@@ -280,6 +294,8 @@ class Case(msgspec.Struct):
         said = pooled([said for _, said in parts])
         if len(parts) < 2 or said is None:
             return
+        if any(one.opinion is Opinion.BAD for _, one in parts):
+            said = said._replace(opinion=Opinion.BAD)  # against an alarm, more has to be shown
         whole = self.wholes.get(platform)
         if whole is None:
             whole = self.wholes[platform] = Loss(
@@ -419,7 +435,7 @@ class Case(msgspec.Struct):
             return 0.0
         lost: dict[int, list[float]] = {}
         for (_, asn, region), loss in self.losses.items():
-            if loss.recovered is None and not region:
+            if loss.back is None and not region:
                 lost.setdefault(asn, []).append(max(loss.lost, _SLOW_WEIGHT * (1 - loss.speed)))
         impact = sum(weights[asn] * sum(values) / len(values) for asn, values in lost.items())
         live_regions = {r for (_, r), standing in reading.regions.items() if standing.live}
@@ -429,14 +445,14 @@ class Case(msgspec.Struct):
 
     def losses_in(self, region: str) -> list[Loss]:
         """What is still lost in a region."""
-        return [loss for (_, _, r), loss in self.losses.items() if r == region and loss.recovered is None]
+        return [loss for (_, _, r), loss in self.losses.items() if r == region and loss.back is None]
 
     # what the window means
 
     def event(self, reading: CountryReading) -> Trigger | None:
-        """What the window said of its parts: BAD, WELL, RECOVERED, or nothing."""
+        """What the window said of its parts: BAD, WELL, RECOVERED, PARTLY, or nothing."""
         losses = self.losses.values()
-        unsettled = [loss for loss in losses if loss.recovered is None]
+        unsettled = [loss for loss in losses if loss.back is None]
         mending = [loss for loss in unsettled if loss.good > 0]
         silence = _SILENT_WINDOWS * (reading.end - reading.start)
         silent = [loss for loss in unsettled if loss.good == 0 and reading.end - loss.heard >= silence]
@@ -448,14 +464,15 @@ class Case(msgspec.Struct):
         if self._mostly_back() and all(loss.good >= _LAGGARD_WINDOWS for loss in mending):
             for loss in mending:  # well, like most; only its evidence is thinner
                 loss.recovered = loss.good_since
-            return Trigger.RECOVERED
+            in_part = any(loss.recovered is None and loss.partly is not None for loss in losses)
+            return Trigger.PARTLY if in_part else Trigger.RECOVERED
         return Trigger.WELL if any(loss.heard == reading.end for loss in losses) else None
 
     def _mostly_back(self) -> bool:
         """Whether most parts, on most networks, have been back for as long as is asked for."""
         votes: dict[tuple[int, str], list[bool]] = {}
         for (_, asn, region), loss in self.losses.items():
-            votes.setdefault((asn, region), []).append(loss.recovered is not None)
+            votes.setdefault((asn, region), []).append(loss.back is not None)
         back = sum(2 * sum(parts) > len(parts) for parts in votes.values())
         return 2 * back > len(votes) and 2 * sum(map(sum, votes.values())) > len(self.losses)
 
@@ -463,7 +480,7 @@ class Case(msgspec.Struct):
         """Since when each network or region is back: the middle one of its parts, once all of them are."""
         found: dict[tuple[int, str], list[int | None]] = {}
         for (_, asn, region), loss in self.losses.items():
-            found.setdefault((asn, region), []).append(loss.recovered)
+            found.setdefault((asn, region), []).append(loss.back)
         whole = {
             unit: [at for at in times if at is not None] for unit, times in found.items() if None not in times
         }
@@ -472,6 +489,83 @@ class Case(msgspec.Struct):
     def recovered_at(self) -> int:
         """When the last network or region that came back did."""
         return max(self.back_since().values())
+
+    # how much is back
+
+    def end(self, now: int) -> None:
+        """Note that it is over, and how much is back by the results since."""
+        self.resolved, self.ended = self.recovered_at(), now
+        self.scope, self.severity = self.widest, self.worst
+        tally = Tally(self.resolved)
+        for loss in self.losses.values():
+            if loss.back is not None:
+                k, n = (loss.mend_k, loss.mend_n) if loss.good else (loss.bad_k, loss.bad_n)
+                tally.k, tally.n, tally.due = tally.k + k, tally.n + n, tally.due + n * loss.usual
+        self.tally = tally if tally.n else None
+        self.restoration = Restoration.SOME
+        if self._says(now) is Restoration.PART:
+            self._end_in_part(now)
+
+    def _end_in_part(self, now: int) -> None:
+        """Be over at another level, and count anew from here: the rest may come back later."""
+        self.restoration, self.settled = Restoration.PART, now
+        for loss in self.losses.values():
+            loss.partly = loss.back
+
+    def count(self, reading: CountryReading) -> None:
+        """Count the results of a window since it was over, and nothing else."""
+        if self.tally is not None:
+            for key, loss in self.losses.items():
+                self.tally.add(vote(Part(*key), reading), loss.usual)
+
+    def again(self) -> None:
+        """Note that it is not over after all."""
+        self.resolved, self.tally, self.restoration = None, None, Restoration.NONE
+        for loss in self.losses.values():
+            loss.partly = None
+
+    def _says(self, now: int) -> Restoration:
+        if self.tally is None:
+            return Restoration.NONE
+        said = self.tally.says(now)
+        # Results that arrive are no attempts that succeed: fewer of them are no loss by themselves.
+        if said is Restoration.PART and self.kind is Kind.CONNECTIVITY:
+            return Restoration.SOME
+        if said is Restoration.FULL and any(loss.back is None for loss in self.losses.values()):
+            return Restoration.SOME  # of some nothing has been heard
+        return said
+
+    def confirms(self, now: int) -> bool:
+        """Whether there is by now more to say of how much is back; it is noted."""
+        if self.tally is None or now - self.tally.since < SURE_SECONDS:
+            return False
+        said = self._says(now)
+        if said is Restoration.PART and self.restoration is Restoration.SOME:
+            self._end_in_part(now)
+            return True
+        if said is Restoration.FULL and self.restoration in (Restoration.SOME, Restoration.PART):
+            self.restoration = said
+            return True
+        return False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is over, and how much is back may yet be known better."""
+        return self.tally is not None and self.restoration in (Restoration.SOME, Restoration.PART)
+
+    def levels(self) -> dict[tuple[str, int, str], float]:
+        """The level at which each part is over that is over at another than the usual one."""
+        levels = {}
+        for key, loss in self.losses.items():
+            k, n = (loss.mend_k, loss.mend_n) if loss.good else (loss.bad_k, loss.bad_n)
+            if key[0] and not loss.slow and n and bounds(k, n)[1] < loss.usual:
+                weight = LEVEL_RESULTS_MIN / (n + LEVEL_RESULTS_MIN)  # few results may be far off
+                levels[key] = (1.0 - weight) * k / n + weight * self.present_ratio()
+        return levels
+
+    def present_ratio(self) -> float:
+        """Ratio of the results since it was restored that succeed."""
+        return self.tally.k / self.tally.n if self.tally is not None and self.tally.n else 1.0
 
     # what is worth telling
 
@@ -491,6 +585,7 @@ class Case(msgspec.Struct):
             "quieted" if self.quieted else "",
             " ".join(self.coincides),
             self.doubt or "",
+            self.level.news,
         ]
 
 
@@ -502,7 +597,8 @@ def grows(before: list[str], after: list[str]) -> bool:
 def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> list[str]:
     """Say in words what changed between two states of `Case.news`."""
     kind, scope, platforms, units, lasting, restored, severity, mechanism, silent, quieted = range(10)
-    coincides, doubt = 10, 11
+    coincides, doubt, level = 10, 11, 12
+    before = [*before, *[""] * (len(after) - len(before))]  # what an earlier version did not note
     said = []
     if after[kind] != before[kind]:
         said.append(f"results stopped: a loss of {after[kind]}")
@@ -531,6 +627,8 @@ def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> li
         said.append("coincides with a scheduled event")
     if after[doubt] != before[doubt]:
         said.append("not confirmed any more" if after[doubt] else "confirmed")
+    if after[level] != before[level] and after[level]:
+        said.append(after[level])
     return said
 
 

@@ -1,14 +1,17 @@
-"""What became of one lost part, and the evidence that it is back.
+"""What became of one lost part: the level to which it fell, and the evidence that it is back.
+
+Two levels matter. The *usual* is that from before the incident, which does not move while the incident is open. The
+*present* one is learned from the results since the loss, those of long ago counted less.
 
 A detector stays alarmed for a while after the last failure. So that the windows of that while count towards recovery,
-each window's own results are weighed against the level to which the part had fallen: a sequential test, in nats,
-that forgets what is contrary and caps what is remembered.
+each window's own results are weighed against the present level: a sequential test, in nats, that forgets what is
+contrary and caps what is remembered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from math import log
+from math import exp, log, log1p, sqrt
 from typing import Final, NamedTuple
 
 import msgspec
@@ -30,6 +33,16 @@ _DENIED: Final = 3.0
 #: Evidence that nothing is lost any more, without which what was lost in part is not back; a block shows by itself.
 _SURE: Final = 1.0
 _BLOCK: Final = 0.2
+#: From this share of results lost on a loss is deep: it may last for weeks, with many chances to look well by luck.
+_DEEP: Final = 0.3
+#: Half-life of the present level, in results: it follows nights, and leaves sudden changes to be noticed.
+_LEVEL_RESULTS: Final = 500.0
+#: Fewer results than this do not say at which level a part is.
+LEVEL_RESULTS_MIN: Final = 20
+#: A part is back in part when, beyond doubt, more than this share of what it had lost is back.
+_PARTLY_SHARE: Final = 0.5
+#: Below this shortfall nothing can be told from the usual.
+_NEAR: Final = 0.03
 #: What is tested against "back" is a part that is still mostly lost: this far up from its level to the usual one. So
 #: the few results that get through a block are no recovery.
 _HALFWAY: Final = 0.35
@@ -52,6 +65,34 @@ class Present(NamedTuple):
     results: int
 
 
+#: A change of the log odds of a lost part's ratio that is looked for: 30 % to 9 %, or to 66 %.
+_SHIFT: Final = 1.5
+#: Two-sided 95 %.
+_Z: Final = 1.96
+
+
+def bounds(k: float, n: float) -> tuple[float, float]:
+    """Return between which ratios k of n results leave the truth, at 95 %.
+
+    Source: Wilson, E. B. (1927), Probable inference, the law of succession, and statistical inference, Journal of the
+    American Statistical Association 22.
+
+    >>> [round(bound, 3) for bound in bounds(97, 100)], bounds(0, 0)
+    ([0.915, 0.99], (0.0, 1.0))
+    """
+    if n <= 0:
+        return 0.0, 1.0
+    ratio, square = k / n, _Z**2 / n
+    middle = (ratio + square / 2) / (1 + square)
+    half = _Z / (1 + square) * sqrt(ratio * (1 - ratio) / n + square / (4 * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _shift_nats(drop: float, level: float, k: float, n: float) -> float:
+    """Return how much more likely k of n results are with log odds `drop` lower than the level's."""
+    return -drop * k - n * log1p(level * (exp(-drop) - 1.0))
+
+
 class Loss(msgspec.Struct):
     """One part, from its loss on.
 
@@ -69,8 +110,9 @@ class Loss(msgspec.Struct):
     probes: int = 0
     heard: int = 0  # end of the last window with evidence
     alarmed: bool = True  # whether its detector alarmed then
-    bad_n: int = 0  # results, and successes, since it was lost, up to where it began to mend
-    bad_k: int = 0
+    #: Results, and successes, at the present level: since it was lost or changed, up to where it began to mend.
+    bad_n: float = 0.0
+    bad_k: float = 0.0
     wellness: float = 0.0
     good: int = 0
     good_since: int | None = None
@@ -81,6 +123,20 @@ class Loss(msgspec.Struct):
     dated: bool = False  # whether its onset was looked for in the windows themselves
     recent_n: float = 0.0  # results of its present windows, and successes among them
     recent_k: float = 0.0
+    fallen: float = 1.0  # the lowest level that it stayed at
+    changed: int | None = (
+        None  # start of the window since which it is at its present level, where that changed
+    )
+    partly: int | None = None  # since when it is back in part, and stays there
+    up_n: float = 0.0  # results, and successes, since its incident seemed to ease
+    up_k: float = 0.0
+    down_n: float = 0.0  # and since it seemed to get worse
+    down_k: float = 0.0
+
+    @property
+    def back(self) -> int | None:
+        """Since when it is back, wholly or in part; None while it is lost."""
+        return self.recovered if self.recovered is not None else self.partly
 
     def weigh(self, said: Vote, start: int, end: int, recovery_windows: int) -> None:
         """Take one window's evidence in. Without results there is none."""
@@ -89,6 +145,8 @@ class Loss(msgspec.Struct):
         self.heard = end
         self._keep_present(said)
         self.now = said.reachability
+        if self.partly is None:
+            self.usual = said.expected  # at this hour: while it is lost, only the hour changes it
         self.alarmed = said.opinion is Opinion.BAD
         if said.opinion is Opinion.BAD:
             self.slow = said.slow
@@ -105,25 +163,58 @@ class Loss(msgspec.Struct):
         if self.lostness >= _DENIED and said.opinion is not Opinion.GOOD:
             self.wellness = 0.0
             if self.mend_n >= _TELLING_RESULTS:  # it has mended in part: that is its level from here on
-                self.bad_n = self.bad_k = 0
+                self.move(0.0, 0.0, self.good_since if self.good_since is not None else start)
         if self.wellness == 0.0:
-            self.good, self.good_since, self.recovered = 0, None, None
-            # Mending that came to nothing was chance: without it the level would be that of the worst windows.
-            self.bad_n += self.mend_n + said.n
-            self.bad_k += self.mend_k + said.k
-            self.mend_n = self.mend_k = 0
-            self.lostness = 0.0
-            self.lost = self._share_lost(said)
+            self._stay(said)
+            self._look_at_part(end - start, end, recovery_windows)
             return
+        self._mend(said, start, recovery_windows)
+
+    def move(self, k: float, n: float, since: int) -> None:
+        """Be at another level from here on, of which k of n results are known."""
+        self.bad_k, self.bad_n = k, n
+        self.changed = since
+        self.partly = None
+
+    def _stay(self, said: Vote) -> None:
+        """Take in a window in which it is lost still."""
+        self.good, self.good_since, self.recovered = 0, None, None
+        # Mending that came to nothing was chance: without it the level would be that of the worst windows.
+        keep = 0.5 ** (said.n / _LEVEL_RESULTS)
+        self.bad_n = self.bad_n * keep + self.mend_n + said.n
+        self.bad_k = self.bad_k * keep + self.mend_k + said.k
+        self.mend_n = self.mend_k = 0
+        self.lostness = 0.0
+        self.lost = self._share_lost(said)
+        if self.bad_n >= LEVEL_RESULTS_MIN:
+            self.fallen = min(self.fallen, self.bad_k / self.bad_n)
+
+    def _look_at_part(self, window: int, end: int, recovery_windows: int) -> None:
+        """Be back in part, or no longer: where most of what was lost is back beyond doubt, and a part of it is not."""
+        if (
+            self.changed is None
+            or self.bad_n < LEVEL_RESULTS_MIN
+            or end - self.changed < recovery_windows * window
+        ):
+            return
+        most = self.fallen + _PARTLY_SHARE * (self.usual - self.fallen)
+        low, high = bounds(self.bad_k, self.bad_n)
+        if self.partly is None and low >= most and high < self.usual - _NEAR:
+            self.partly = self.changed
+        elif self.partly is not None and high < most:
+            self.partly = None
+
+    def _mend(self, said: Vote, start: int, recovery_windows: int) -> None:
+        """Take in a window in which it seems to be back."""
         self.mend_n += said.n
         self.mend_k += said.k
         if self.good_since is None:
             self.good_since = start
         self.good += 1
-        enough = said.opinion is Opinion.GOOD or self.wellness >= (
-            _ENOUGH_AGAINST if self.alarmed else _ENOUGH
-        )
-        if said.opinion is not Opinion.GOOD and self._level() >= _BLOCK:
+        deep = said.expected - self._level() >= _DEEP
+        least = _ENOUGH_AGAINST if self.alarmed or deep else _ENOUGH
+        enough = said.opinion is Opinion.GOOD or self.wellness >= least
+        if said.opinion is not Opinion.GOOD and self._level() >= _BLOCK and not deep:
             enough = enough and self._nats_little(said.expected, self.mend_k, self.mend_n) >= _SURE
         if self.recovered is None and self.good >= recovery_windows and enough:
             self.recovered = self.good_since
@@ -139,15 +230,36 @@ class Loss(msgspec.Struct):
         if self.good and whole.recovered is not None:
             self.good, self.good_since = max(self.good, whole.good), whole.good_since
             self.recovered = self.recovered if self.recovered is not None else whole.recovered
+        elif whole.partly is not None and self.back is None:
+            most = whole.fallen + _PARTLY_SHARE * (whole.usual - whole.fallen)
+            k, n = (self.mend_k, self.mend_n) if self.good else (self.bad_k, self.bad_n)
+            if n and bounds(k, n)[1] >= most:
+                self.partly = whole.partly
+
+    # the present level
+
+    def shift(self, said: Vote) -> tuple[float, float]:
+        """Nats for this window at a higher level than the present one, and at a lower one. Results are remembered."""
+        if said.n == 0 or self.slow or self.bad_n < LEVEL_RESULTS_MIN:
+            return 0.0, 0.0
+        self.up_n, self.up_k = self.up_n + said.n, self.up_k + said.k
+        self.down_n, self.down_k = self.down_n + said.n, self.down_k + said.k
+        level = min(1.0 - _RATIO_MIN, max(_RATIO_MIN, self._level()))
+        # A level that rests on few results may be wrong by itself.
+        up, down = self.bad_n / (self.bad_n + self.up_n), self.bad_n / (self.bad_n + self.down_n)
+        return (
+            up * _shift_nats(-_SHIFT, level, said.k, said.n),
+            down * _shift_nats(_SHIFT, level, said.k, said.n),
+        )
 
     def _nats(self, said: Vote) -> float:
         """How much more likely this window is if the part is back than if it is still mostly lost."""
         if self.slow or said.slow:
             quick = said.pace >= (1.0 + self.speed) / 2 and 2 * said.k >= said.n  # what fails has no speed
             return _NATS_SLOW if quick else -_NATS_SLOW
-        usual = min(_RATIO_MAX, max(_RATIO_MIN, said.expected))
+        usual = min(_RATIO_MAX, max(_RATIO_MIN + _FALL_MIN, said.expected))
         fallen = max(_RATIO_MIN, self._level())
-        fallen = min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen))
+        fallen = max(_RATIO_MIN, min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen)))
         nats = said.k * log(usual / fallen) + (said.n - said.k) * log((1 - usual) / (1 - fallen))
         # What comes through again, and far too slowly, is not back: a block may ease to a throttle.
         return nats if said.pace >= _BACK_SPEED else min(0.0, nats)

@@ -20,6 +20,7 @@ class Phase(StrEnum):
     EASING = "easing"  # nothing that reports is lost any more, but not for long enough
     RESOLVED = "resolved"  # kept for a while: a relapse is the same incident
     CLOSED = "closed"  # ended by somebody's word: what goes on of its loss is not told again
+    OVER = "over"  # a relapse is another incident; how much is back may not be known yet
     GONE = "gone"
 
 
@@ -31,8 +32,11 @@ class Trigger(StrEnum):
     WELL = "well"  # positive evidence of health, and none of loss
     NEWS = "news"  # something that a reader would note has changed, and stays so
     RECOVERED = "recovered"  # well for as long as the settings ask
-    EXPIRED = "expired"  # too long ago for a relapse
     CLOSE = "close"  # somebody closes it, withdraws it, or it was silent for too long
+    PARTLY = "partly"  # most of what was lost is back for as long, and a part of it stays away
+    LASTS = "lasts"  # nothing has been told of it for long, and it goes on
+    CONFIRMED = "confirmed"  # enough results to say how much is back
+    EXPIRED = "expired"  # too long ago for a relapse; or for a word on how much is back
 
 
 class Announcement(StrEnum):
@@ -55,9 +59,13 @@ MOVES: Final[Mapping[tuple[Phase, Trigger], Move]] = MappingProxyType(
         (Phase.SUSPECTED, Trigger.SURE): Move(Phase.OPEN, Announcement.OPEN),
         (Phase.SUSPECTED, Trigger.WELL): Move(Phase.GONE, None),
         (Phase.OPEN, Trigger.NEWS): Move(Phase.OPEN, Announcement.UPDATED),
+        (Phase.OPEN, Trigger.LASTS): Move(Phase.OPEN, Announcement.UPDATED),
         (Phase.OPEN, Trigger.WELL): Move(Phase.EASING, None),
         # What has not come back by then has been silent for long: it is said so, and holds up no more.
         (Phase.OPEN, Trigger.RECOVERED): Move(Phase.RESOLVED, Announcement.RESOLVED),
+        # It is over at another level, and what is usual from here on is that one.
+        (Phase.OPEN, Trigger.PARTLY): Move(Phase.RESOLVED, Announcement.RESOLVED),
+        (Phase.EASING, Trigger.PARTLY): Move(Phase.RESOLVED, Announcement.RESOLVED),
         (Phase.EASING, Trigger.BAD): Move(Phase.OPEN, None),
         (Phase.EASING, Trigger.NEWS): Move(Phase.EASING, Announcement.UPDATED),
         (Phase.EASING, Trigger.RECOVERED): Move(Phase.RESOLVED, Announcement.RESOLVED),
@@ -65,7 +73,11 @@ MOVES: Final[Mapping[tuple[Phase, Trigger], Move]] = MappingProxyType(
         (Phase.EASING, Trigger.CLOSE): Move(Phase.CLOSED, Announcement.RESOLVED),
         (Phase.CLOSED, Trigger.EXPIRED): Move(Phase.GONE, None),
         (Phase.RESOLVED, Trigger.BAD): Move(Phase.OPEN, Announcement.UPDATED),
-        (Phase.RESOLVED, Trigger.EXPIRED): Move(Phase.GONE, None),
+        # The same end once more, with what is known of it by now.
+        (Phase.RESOLVED, Trigger.CONFIRMED): Move(Phase.RESOLVED, Announcement.RESOLVED),
+        (Phase.RESOLVED, Trigger.EXPIRED): Move(Phase.OVER, None),
+        (Phase.OVER, Trigger.CONFIRMED): Move(Phase.OVER, Announcement.RESOLVED),
+        (Phase.OVER, Trigger.EXPIRED): Move(Phase.GONE, None),
     }
 )
 

@@ -74,6 +74,15 @@ class PlatformLoss:
     recovered: int | None
 
 
+class Restoration(StrEnum):
+    """How much of what was lost is back when an incident is over."""
+
+    NONE = ""  # it is not over
+    PART = "part"  # it is over at another level than the usual one
+    SOME = "some"  # it is over; whether nothing is missing is not known yet
+    FULL = "full"  # the lower 95 % bound of half an hour or more is within three points of the usual
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkLoss:
     """One affected network: share of its results lost at worst, since when, and since when it is back."""
@@ -142,6 +151,7 @@ class Snapshot:
     doubt: str | None = None  # why it is not confirmed, a `Doubt`
     retracted: bool = False  # it turned out to be nothing
     closed: bool = False  # it ended by somebody's word, or by silence, not by what was measured
+    restoration: Restoration = Restoration.NONE
 
 
 @dataclass(frozen=True, slots=True)

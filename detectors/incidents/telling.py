@@ -31,7 +31,7 @@ def snapshot_of(
 ) -> Snapshot:
     """Write down how a case stands."""
     losses = list(case.losses.values())
-    present = case.present()
+    present = case.present() if case.tally is None else case.tally.present()
     networks = _networks(case, reading, settings)
     own = case.mechanism_by_network()
     return Snapshot(
@@ -74,6 +74,7 @@ def snapshot_of(
         ),
         linked=tuple(case.linked),
         doubt=_doubt(case, settings),
+        restoration=case.restoration,
     )
 
 

@@ -200,7 +200,7 @@ class WorldAssembler:
             self._find(rows[simulated], simulated, start, end)
         for outage in self._outages:
             told.extend(self._move(outage, rows[outage.simulated], start, end))
-        self._outages = [outage for outage in self._outages if outage.phase is not Phase.GONE]
+        self._outages = [outage for outage in self._outages if outage.phase not in (Phase.OVER, Phase.GONE)]
         keep_open(self._open, told)
         return told
 
@@ -446,7 +446,7 @@ class WorldAssembler:
             if outage.phase in (Phase.RESOLVED, Phase.CLOSED) and over:
                 outage.phase = move(outage.phase, Trigger.EXPIRED).phase
                 self._past.append(_PastOutage(outage.id, outage.platforms, outage.onset))
-        self._outages = [outage for outage in self._outages if outage.phase is not Phase.GONE]
+        self._outages = [outage for outage in self._outages if outage.phase not in (Phase.OVER, Phase.GONE)]
         horizon = now - self.settings.previous_days * _DAY
         self._past = [past for past in self._past if past.onset >= horizon][-PAST_MAX:]
 

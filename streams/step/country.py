@@ -410,7 +410,9 @@ class CountryMachine:
             monitor, *columns = (self._open.pop(self._cursor, None) or _OpenWindow()).columns()
             start = self._cursor * seconds
             counts = Counts(start, start + seconds, self._to_bank(monitor), *columns)  # type: ignore[arg-type]  # dtypes are _COUNT_TYPES
-            reading = self._bank.close(counts, self._assembler.watch, self._assembler.holding)
+            reading = self._bank.close(
+                counts, self._assembler.watch, self._assembler.holding, self._assembler.settling
+            )
             for snapshot in self._assembler.step(reading):
                 incident = to_record(snapshot, self.settings.incidents)
                 outbox.incidents.append(incident)

@@ -25,7 +25,7 @@ def test_a_block_and_its_end() -> None:
     assert sentences(run(story(on("x facebook", ALL, "....xxxxx......")))) == [
         "Live metrics show Facebook and X (Twitter) restricted across Pakistan on 5 of 5 networks since 00:04 UTC; "
         "0% of attempts succeed, usually 98%; most attempts fail with tls.connection_reset.",
-        "Live metrics show that access to Facebook and X (Twitter) is fully restored across Pakistan on 5 of 5 "
+        "Live metrics show that access to Facebook and X (Twitter) is restored across Pakistan on 5 of 5 "
         "networks after 5 min; 100% of attempts succeed, usually 98%.",
     ]
 

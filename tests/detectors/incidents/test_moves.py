@@ -33,12 +33,14 @@ def test_each_thing_told_has_its_own_way() -> None:
         (Phase.OPEN, Phase.RESOLVED),
         (Phase.EASING, Phase.CLOSED),
         (Phase.OPEN, Phase.CLOSED),
+        (Phase.RESOLVED, Phase.RESOLVED),
+        (Phase.OVER, Phase.OVER),
     }
 
 
 def test_nothing_is_resolved_without_positive_evidence() -> None:
     ways = {event for (_, event), step in MOVES.items() if step.phase is Phase.RESOLVED}
-    assert ways == {Trigger.RECOVERED}
+    assert ways == {Trigger.RECOVERED, Trigger.PARTLY, Trigger.CONFIRMED}
 
 
 def test_the_document_shows_the_table() -> None:
