@@ -7,8 +7,7 @@ Nothing happens when it is imported.
 from __future__ import annotations
 
 import sys
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -18,8 +17,11 @@ if TYPE_CHECKING:
     from streams.engine.surroundings import Pipeline
     from streams.engine.worker import Worker
     from streams.kafka.notes import Notes
+    from streams.machine import TakesNotes
 
 log = structlog.get_logger()
+
+M = TypeVar("M", bound="TakesNotes")
 
 
 def worker_of(settings: Settings) -> Worker:
@@ -46,19 +48,23 @@ def pipelines_of(settings: Settings, notes: Notes) -> list[Pipeline]:
     from streams.step.country import CountryMachine  # noqa: PLC0415
     from streams.step.worldwide import WorldMachine  # noqa: PLC0415
 
-    def country() -> CountryMachine:
-        machine = CountryMachine(settings)
+    def taught(machine: M) -> M:
         notes.teach(machine)
         return machine
 
     topics, tick = settings.topics, TICK_SCHEMA.encode()
     return [
         # A tick may close a window, and somebody waits for what comes of it.
-        Pipeline(topics.probes, topics.checkpoints, country, urgent=lambda value: tick in value),
+        Pipeline(
+            topics.probes,
+            topics.checkpoints,
+            lambda: taught(CountryMachine(settings)),
+            urgent=lambda value: tick in value,
+        ),
         Pipeline(
             topics.health,
             topics.world_checkpoints,
-            partial(WorldMachine, settings),
+            lambda: taught(WorldMachine(settings)),
             ticks=False,
             linger_seconds=0.1,  # every partition of the probes topic has its say when a window closes
             warn=split_world,

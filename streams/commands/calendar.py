@@ -6,15 +6,15 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Column, Table
 
-from streams.kafka.client import TopicReader, connect
-from streams.kafka.notes import calendar_topic
+from streams.kafka.client import TopicReader
+from streams.kafka.notes import calendar_topic, write_all
 from streams.publish.calendar_files import event_of, moment, read_file, zone_of
 from streams.records import CalendarEvent, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
@@ -28,7 +28,6 @@ Output = Annotated[
 Config = Annotated[Path | None, typer.Option(help="Settings file (TOML).")]
 Bootstrap = Annotated[str | None, typer.Option(help="Broker, host:port[,host:port]; over the settings.")]
 Zone = Annotated[str, typer.Option("--timezone", help="IANA zone of times that name none.")]
-_TIMEOUT_SECONDS: Final = 30.0
 
 
 @app.callback()
@@ -123,7 +122,7 @@ def remove(
         raise SettingsError(
             f"{event_id}: no such event on {settings.topics.calendar}; see `netdusk calendar list`"
         )
-    _run(settings, _send(settings, [(event_id.encode(), None)]))
+    _run(settings, write_all(settings.kafka, settings.topics.calendar, [(event_id.encode(), None)]))
     typer.echo(f"removed {event_id}")
 
 
@@ -132,7 +131,8 @@ def _put(
 ) -> None:
     if output is None:
         settings = with_bootstrap(load(config), bootstrap)
-        _run(settings, _send(settings, [(event.id.encode(), encode(event)) for event in events]))
+        records = [(event.id.encode(), encode(event)) for event in events]
+        _run(settings, write_all(settings.kafka, settings.topics.calendar, records))
         typer.echo(f"{len(events)} events on {settings.topics.calendar}")
         return
     lines = b"".join(encode(event) + b"\n" for event in events)
@@ -152,16 +152,3 @@ def _run(settings: Settings, work: object) -> None:
         asyncio.run(work)  # type: ignore[arg-type]  # any coroutine: what it returns is not used
     except (KafkaError, OSError) as error:
         raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
-
-
-async def _send(settings: Settings, records: Sequence[tuple[bytes, bytes | None]]) -> None:
-    """Write records, all acknowledged when this returns."""
-    topic = settings.topics.calendar
-    if not await TopicReader(settings.kafka).partitions_of(topic):
-        raise SettingsError(f"{topic}: no such topic; make it with `netdusk topics`")
-    producer = await connect(settings.kafka)
-    try:
-        for future in [await producer.send(topic, key=key, value=value) for key, value in records]:
-            await asyncio.wait_for(future, _TIMEOUT_SECONDS)
-    finally:
-        await producer.stop()

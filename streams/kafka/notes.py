@@ -13,14 +13,15 @@ from typing import Final, Generic, TypeVar
 import structlog
 from aiokafka.errors import KafkaError
 
-from streams.kafka.client import TopicReader
+from streams.kafka.client import TopicReader, connect, disconnect
 from streams.machine import Note, TakesNotes
 from streams.records import Annotation, CalendarEvent, check_note, decode
-from streams.settings import TopicSettings
+from streams.settings import KafkaSettings, SettingsError, TopicSettings
 
 log = structlog.get_logger()
 
 _FOLLOW_SECONDS: Final = 5.0
+_WRITE_SECONDS: Final = 30.0
 #: Anything longer was written by no person, and would go into every partition's checkpoint.
 _RECORD_BYTES_MAX: Final = 64 * 1024
 
@@ -128,3 +129,15 @@ def calendar_topic(reader: TopicReader, topics: TopicSettings) -> NoteTopic[Cale
 def annotation_topic(reader: TopicReader, topics: TopicSettings) -> NoteTopic[Annotation]:
     """The annotations, keyed by their incident."""
     return NoteTopic(reader, topics.annotations, Annotation, lambda annotation: annotation.incident)
+
+
+async def write_all(kafka: KafkaSettings, topic: str, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+    """Write notes or tombstones, all acknowledged when this returns. Raises SettingsError for a missing topic."""
+    if not await TopicReader(kafka).partitions_of(topic):
+        raise SettingsError(f"{topic}: no such topic; make it with `netdusk topics`")
+    producer = await connect(kafka)
+    try:
+        for future in [await producer.send(topic, key=key, value=value) for key, value in records]:
+            await asyncio.wait_for(future, _WRITE_SECONDS)
+    finally:
+        await disconnect(producer)

@@ -24,9 +24,10 @@ from detectors.state import VERSIONS, read_stored
 from producers.records import Decoded, Malformed, Reason, VantageStatus
 from streams.incidents import DETECTOR_VERSION, to_record
 from streams.machine import Chunk, Message, Note, Outbox, Pieces, ProbeCount, rejection
-from streams.records import CalendarEvent, HealthRecord, Incident, encode
+from streams.records import Annotation, CalendarEvent, HealthRecord, Incident, encode
 from streams.settings import Settings, fingerprint
 from streams.step.admission import Admission
+from streams.step.pending import PendingClosings, closing_reason
 from streams.step.rows import (
     MECHANISMS,
     OF_RESULTS,
@@ -225,6 +226,7 @@ class CountryMachine:
             MonitorKey
         ] = []  # those of whom it is -1: no window with results of theirs has closed
         self._notes: list[Note] = []
+        self._asked = PendingClosings()
         self._bank = Bank(settings.detection, settings.time, MECHANISMS)
         self._assembler = Assembler(
             settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
@@ -236,6 +238,8 @@ class CountryMachine:
         """Take a note in with the next chunk, so that the redo log has it in its place."""
         if isinstance(note, CalendarEvent):
             self._notes.append(note)
+        elif isinstance(note, Annotation):
+            self._asked.add(note)
 
     def read(self, chunk: Pieces) -> Rows:
         """Decode a chunk into columns. Refuses what is no record, raises on nothing."""
@@ -261,6 +265,8 @@ class CountryMachine:
 
     def _taken_notes(self) -> list[Note]:
         notes, self._notes = self._notes, []
+        clock_seconds = None if self.clock_ms is None else self.clock_ms / 1000
+        notes += self._asked.take((incident.id for incident in self._assembler.open), clock_seconds)
         return notes
 
     def _timely(self, block: Block, before: int | None, after: int | None) -> bool:
@@ -314,6 +320,8 @@ class CountryMachine:
     def _heed(self, note: Note) -> None:
         if isinstance(note, CalendarEvent):
             self._assembler.schedule(_scheduled(note))
+        elif isinstance(note, Annotation):
+            self._assembler.close(note.incident, closing_reason(note), int(note.time.timestamp()))
 
     def _take_rows(self, rows: Rows, clock: NDArray[np.int64], part: slice, outbox: Outbox) -> list[Refusal]:
         """Put the timely rows of a part that were not seen before into their windows; returns the refused ones."""

@@ -15,9 +15,10 @@ from detectors.incidents.worldwide import Key, Signs, WorldAssembler, signs_of
 from detectors.readings import Health, Reading, SeriesGauge
 from detectors.state import VERSIONS, read_stored
 from streams.incidents import DETECTOR_VERSION, to_record
-from streams.machine import Message, Outbox, Pieces, rejection
-from streams.records import HealthRecord, Incident, decode, encode
+from streams.machine import Message, Note, Outbox, Pieces, rejection
+from streams.records import Annotation, HealthRecord, Incident, decode, encode
 from streams.settings import Settings, fingerprint
+from streams.step.pending import PendingClosings, closing_reason
 
 
 class WorldStep:
@@ -62,6 +63,7 @@ class Records:
     next_offset: int
     size: int = 0
     refused: int = 0
+    notes: Sequence[Annotation] = ()
     rejects: Sequence[Message] = ()  # never in the redo log
 
     @property
@@ -71,7 +73,9 @@ class Records:
 
     def encode(self) -> bytes:
         """Write for the redo log."""
-        return msgspec.msgpack.encode(StoredRecords(self.next_offset, self.size, self.refused, self.rows))
+        return msgspec.msgpack.encode(
+            StoredRecords(self.next_offset, self.size, self.refused, self.rows, list(self.notes))
+        )
 
 
 class StoredRecords(msgspec.Struct, array_like=True):
@@ -81,6 +85,7 @@ class StoredRecords(msgspec.Struct, array_like=True):
     size: int
     refused: int
     rows: list[_HealthRow]
+    notes: list[Annotation] = []
 
 
 class WorldwideState(msgspec.Struct):
@@ -110,9 +115,15 @@ class WorldMachine:
         self._newest: int | None = None
         self._windows: dict[int, dict[tuple[str, str, bool], _HealthRow]] = {}
         self._weighed: int | None = None
+        self._asked = PendingClosings()
         self._world = WorldAssembler(
             settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
         )
+
+    def note(self, note: Note) -> None:
+        """Take a note in with the next chunk, so that the redo log has it in its place."""
+        if isinstance(note, Annotation):
+            self._asked.add(note)
 
     def read(self, chunk: Pieces) -> Records:
         """Decode a chunk. What is no health record is set aside with its reason."""
@@ -132,11 +143,14 @@ class WorldMachine:
                     rejects.append(rejection(piece, place, "invalid", "no health record"))
             following = piece.offsets[-1] + 1
             size += len(piece.values)
-        return Records(rows, following, size, len(rejects), rejects)
+        asked = self._asked.take((outage.id for outage in self._world.open), self._newest)
+        return Records(rows, following, size, len(rejects), asked, rejects)
 
     def apply(self, batch: Records) -> Outbox:
         """Take records in; weigh the windows that are complete."""
         outbox = Outbox(rejected=batch.refused)
+        for note in batch.notes:
+            self._world.close(note.incident, closing_reason(note), int(note.time.timestamp()))
         for row in batch.rows:
             self._take(row, outbox)
         if self._newest is not None:
@@ -182,7 +196,7 @@ class WorldMachine:
     def decode_batch(self, data: bytes) -> Records:
         """Read what `Records.encode` wrote."""
         stored = msgspec.msgpack.decode(data, type=StoredRecords)
-        return Records(stored.rows, stored.next_offset, stored.size, stored.refused)
+        return Records(stored.rows, stored.next_offset, stored.size, stored.refused, stored.notes)
 
     def snapshot(self) -> bytes:
         """The whole state, versioned."""

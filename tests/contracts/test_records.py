@@ -24,7 +24,9 @@ def reads(value: bytes) -> bool:
     """Whether one of the two readers takes it."""
     record = json.loads(value)
     jsonschema.validate(record, json_schema(record["schema"]))
-    if record["schema"] in {kind.__struct_config__.tag for kind in (read.ProbeResult, read.VantageStatus, read.Tick)}:
+    if record["schema"] in {
+        kind.__struct_config__.tag for kind in (read.ProbeResult, read.VantageStatus, read.Tick)
+    }:
         return not isinstance(read.decode(value), read.Malformed)
     return written.decode(value) is not None
 

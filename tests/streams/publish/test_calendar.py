@@ -225,7 +225,7 @@ def test_a_topic_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
         async def partitions_of(self, topic: str) -> list[int]:
             return []
 
-    monkeypatch.setattr("streams.commands.calendar.TopicReader", NoTopic)
+    monkeypatch.setattr("streams.kafka.notes.TopicReader", NoTopic)
     outcome = CliRunner().invoke(app, ["add", "a", "--country", "PK", "--start", "2024-02-08"])
     assert isinstance(outcome.exception, SettingsError)
     assert "netdusk.calendar.v1: no such topic; make it with `netdusk topics`" in str(outcome.exception)
