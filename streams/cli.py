@@ -11,6 +11,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from streams.errors import SettingsError
+
 #: Every command, the module that holds it (its `app`, a Typer with one command, or a group), and its line in the
 #: list. Loaded when called: `netdusk probe` on a small vantage does not pay for the worker's imports.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -36,6 +38,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "simulate": ("streams.commands.simulate", "A seeded, labelled world, as probe results."),
     "check-config": ("streams.commands.check_config", "Are the settings good, and what are they."),
 }
+
+
+#: Says that the process is ours.
+_MAIN: Final = object()
 
 
 class _Lazy(TyperGroup):
@@ -66,17 +72,17 @@ app = typer.Typer(
 
 
 @app.callback()
-def _callback() -> None:
+def _callback(context: typer.Context) -> None:
     """Notices within minutes when a country, a region or a provider loses its platforms."""
+    # Not for --help, which comes sooner without it; nor where a test runs a command in its own process.
+    if context.obj is _MAIN:
+        _say_to_stderr()
 
 
 def main() -> None:
     """Run the command line; exit codes: 0 good, 1 found something, 2 bad usage or configuration."""
-    from streams.settings import SettingsError  # noqa: PLC0415
-
-    _say_to_stderr()
     try:
-        app()
+        app(obj=_MAIN)
     except SettingsError as error:
         typer.echo(str(error), err=True)
         sys.exit(2)

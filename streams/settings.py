@@ -29,6 +29,7 @@ from pydantic_settings import (
 from detectors.settings import DetectionSettings, IncidentSettings, TimeSettings
 from producers.complaints import complaints
 from producers.countries import CANARY, COUNTRIES
+from streams.errors import SettingsError as SettingsError  # noqa: PLC0414  most take it from here
 
 
 class _Section(BaseModel):
@@ -290,10 +291,6 @@ class _Environment(EnvSettingsSource):
 
 
 _file: Path | None = None
-
-
-class SettingsError(Exception):
-    """Settings that can't be used; the message names the file, the key, the value and the remedy."""
 
 
 def load(path: Path | None = None, **overrides: Any) -> Settings:

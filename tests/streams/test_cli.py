@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,3 +34,20 @@ def test_each_option_is_told_in_full(words: list[str], command: Any) -> None:
     for parameter in command.params:
         assert " ".join((parameter.help or "").split()) in said, parameter.name
     assert "completion" not in said
+
+
+def test_help_loads_nothing_that_it_does_not_need() -> None:
+    """`netdusk --help` is what people meet first: a tenth of a second, not a third."""
+    code = (
+        "import sys\n"
+        "sys.argv = ['netdusk', '--help']\n"
+        "from streams.cli import main\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    heavy = {'pydantic', 'structlog', 'numpy', 'rich', 'aiokafka', 'msgspec'} & set(sys.modules)\n"
+        "    sys.stderr.write(','.join(sorted(heavy)))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
+    assert "check-config" in ended.stdout
