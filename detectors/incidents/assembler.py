@@ -19,8 +19,9 @@ import msgspec
 from detectors.incidents.case import TURN_SECONDS, Case, grows, reasons
 from detectors.incidents.causes import Cause, find_causes
 from detectors.incidents.evidence import PastIncident, at_same_time, coincident, like
+from detectors.incidents.falls import Falls, StoredFall
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
-from detectors.incidents.quiet import Worldwide
+from detectors.incidents.quiet import Worldwide, lost
 from detectors.incidents.snapshots import Closing, Kind, Restoration, Snapshot, closed, incident_id
 from detectors.incidents.telling import keep_open, snapshot_of
 from detectors.incidents.votes import Part, Vote, vote
@@ -66,6 +67,7 @@ class AssemblerState(msgspec.Struct):
     calendar: list[Scheduled]
     open: list[Snapshot]
     closings: list[Closing] = []
+    falls: list[StoredFall] = []
 
 
 class _News(NamedTuple):
@@ -100,6 +102,7 @@ class Assembler:
         self._calendar: dict[str, Scheduled] = {}
         self._open: dict[str, Snapshot] = {}
         self._closings: list[Closing] = []
+        self._falls = Falls()
 
     @property
     def watch(self) -> Collection[CountryKey]:
@@ -163,12 +166,24 @@ class Assembler:
         self._now = reading.end
         over = self._close_asked()
         self._forget({(country.country, country.simulated) for country in reading.countries})
-        worldwide = Worldwide(reading.health, self.settings)
+        self._follow_falls(reading)
+        worldwide = Worldwide(reading.health, self._falls)
         told: list[Snapshot] = over
         for country in sorted(reading.countries, key=lambda c: (c.country, c.simulated)):
             told.extend(self._step_country(country, worldwide))
         keep_open(self._open, told)
         return told
+
+    def _follow_falls(self, reading: Reading) -> None:
+        down = lost(reading.health, self.settings)
+        if not (down.any() or self._falls):
+            return
+        controls = {
+            (platform, country.country, country.simulated): counts
+            for country in reading.countries
+            for platform, counts in country.control.items()
+        }
+        self._falls.step(reading.health, down, controls, reading.start, reading.end)
 
     # one country
 
@@ -185,8 +200,8 @@ class Assembler:
             return part in mending or (part in recent and _is_well(vote(part, reading), *recent[part]))
 
         doubts: dict[tuple[str, str], int] = {}
-        for found in find_causes(reading, self.settings, mends):
-            case = self._match(found, held.cases)
+        causes = find_causes(reading, self.settings, mends)
+        for found, case in self._owned(causes, held.cases, worldwide, reading):
             _hand_over(found, case, held)
             taken = {
                 part
@@ -213,6 +228,7 @@ class Assembler:
         # Of several that are ready at once, one may be a part of another: the widest is told, the others wait.
         widest = max(sure, key=lambda case: len(case.losses), default=None)
         for case in held.cases:
+            self._leave_to_the_world(case, worldwide)
             case.weigh(reading, self.settings)
             case.quieted = worldwide.quiets(case)
             if case.quieted:
@@ -255,6 +271,46 @@ class Assembler:
     def _confirms(self, case: Case) -> bool:
         """Whether a word on how much is back may follow its end."""
         return self.settings.confirm_restoration and case.waits
+
+    def _owned(
+        self,
+        causes: Iterable[Cause],
+        cases: Sequence[Case],
+        worldwide: Worldwide,
+        reading: CountryReading,
+    ) -> Iterable[tuple[Cause, Case | None]]:
+        """Each cause with the incident that it belongs to, if any; one that is of several matters is divided first.
+
+        What the world has lost too enters no incident of the country that was told. A platform that is lost already
+        is its incident's; one that falls beside it is looked at by itself: it may be another matter, hours later.
+        """
+        going_on = [case for case in cases if case.phase in (Phase.OPEN, Phase.EASING, Phase.CLOSED)]
+        suspected = [case for case in cases if case.phase is Phase.SUSPECTED]
+        for cause in causes:
+            shared = {p for p in cause.platforms if worldwide.explains(p, reading.country, reading.simulated)}
+            if shared:
+                piece = cause.without({part for part in cause.parts if part.platform not in shared})
+                if piece is not None:
+                    yield piece, self._match(piece, suspected)
+            owners: dict[str, int] = {}  # platform: place of the incident in `going_on`, or -1
+            for platform in cause.platforms - shared:
+                owners[platform] = next(
+                    (i for i, case in enumerate(going_on) if platform in case.platforms), -1
+                )
+            for owner in sorted(set(owners.values())):
+                theirs = {platform for platform, i in owners.items() if i == owner}
+                piece = cause.without({part for part in cause.parts if part.platform not in theirs})
+                if piece is not None:
+                    yield piece, self._match(piece, cases)
+            if cause.kind is Kind.CONNECTIVITY:
+                yield cause, self._match(cause, cases)
+
+    @staticmethod
+    def _leave_to_the_world(case: Case, worldwide: Worldwide) -> None:
+        """Take out what turns out to be lost worldwide, where the incident has something of its own besides."""
+        shared = {p for p in case.platforms if worldwide.explains(p, case.country, case.simulated)}
+        if shared and len(shared) < len(case.platforms):
+            case.drop(shared)
 
     @staticmethod
     def _doubtful(
@@ -395,6 +451,7 @@ class Assembler:
         case.id = incident_id(
             case.kind, case.country, reading.start, "simulated" if case.simulated else "", key
         )
+        _link_with_others(case, held.cases)
 
     def _news(self, case: Case, reading: CountryReading) -> Iterable[_News]:
         """An update, when something that a reader would note has changed and stayed so."""
@@ -496,6 +553,7 @@ class Assembler:
             [event for _, event in sorted(self._calendar.items())],
             [snapshot for _, snapshot in sorted(self._open.items())],
             self._closings,
+            self._falls.snapshot(),
         )
         return msgspec.msgpack.encode(stored)
 
@@ -507,6 +565,7 @@ class Assembler:
         self._calendar = {event.id: event for event in stored.calendar}
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
         self._closings = stored.closings
+        self._falls.restore(stored.falls)
 
 
 def _without_absorbed(cases: Sequence[Case]) -> list[Case]:
@@ -517,6 +576,14 @@ def _without_absorbed(cases: Sequence[Case]) -> list[Case]:
         for case in cases
         if case.phase is not Phase.SUSPECTED or not any(set(case.losses) <= losses for losses in told)
     ]
+
+
+def _link_with_others(case: Case, cases: Iterable[Case]) -> None:
+    """Link a new incident with those that go on in the same country on the same networks or regions."""
+    for other in cases:
+        if other is not case and other.phase in (Phase.OPEN, Phase.EASING) and case.units & other.units:
+            case.linked.append(other.id)
+            other.linked.append(case.id)
 
 
 def _hand_over(cause: Cause, case: Case | None, held: _CountryCases) -> None:

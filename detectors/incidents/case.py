@@ -178,11 +178,13 @@ class Case(msgspec.Struct):
             return 0.0  # what comes back is what there was
         platforms, units = {p for p, _, _ in union}, {(a, r) for _, a, r in union}
         filled = len(union) / (len(platforms) * len(units))
-        if self.wide and len(cause.units) > 1 and abs(cause.middle - self._middle()) <= TOGETHER_SECONDS:
+        together = self.wide and abs(cause.middle - self._middle()) <= TOGETHER_SECONDS
+        same_regions = cause.units <= self.units and all(region for _, region in cause.units)
+        if together and (len(cause.units) > 1 or same_regions):
             return 0.5 + alike(mine, theirs)
         if cause.platforms & set(self.platforms):
             return 0.5 + alike(mine, theirs) if filled >= 0.6 else 0.0
-        soon = cause.onset - max(self.grown, self.onset) <= settings.together_seconds
+        soon = cause.onset - self.onset <= settings.together_seconds
         common = alike(cause.units, self.units)
         return 0.5 * common if soon and common >= 0.5 and self.phase is not Phase.RESOLVED else 0.0
 
@@ -236,6 +238,15 @@ class Case(msgspec.Struct):
                     onset, said.expected, said.reachability, said.reachability, slow=said.slow
                 )
                 self.grown = reading.end
+
+    def drop(self, platforms: Collection[str]) -> None:
+        """Forget what it holds of some platforms: another incident tells of them."""
+        for key in [key for key in self.losses if key[0] in platforms]:
+            del self.losses[key]
+        for platform in platforms:
+            self.wholes.pop(platform, None)
+            self.ways.pop(platform, None)
+            self.controls.pop(platform, None)
 
     def date(self, reading: CountryReading) -> None:
         """Date the parts that have joined since it was last told, those of one network (or region) together."""
@@ -604,6 +615,8 @@ def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> li
         said.append(f"results stopped: a loss of {after[kind]}")
     if fresh := [p for p in after[platforms].split() if p not in before[platforms].split()]:
         said.append(f"{_listed(fresh, names)} joined")
+    if fewer := [p for p in before[platforms].split() if p not in after[platforms].split()]:
+        said.append(f"{_listed(fewer, names)} lost worldwide, and told as that")
     if grown := set(after[units].split()) - set(before[units].split()):
         said.append(f"reached {_places(grown, 'more ')}")
     was, now = set(before[lasting].split()), set(after[lasting].split())

@@ -12,15 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.incidents.case import Case
+from detectors.incidents.falls import CONTROLS_MIN, Fall, Falls, Shared, shared_with
 from detectors.incidents.snapshots import Kind
 from detectors.readings import Health
 from detectors.settings import IncidentSettings
 
 #: Fewer countries than this are no world.
 COUNTRIES_MIN: Final = 3
-#: Failing results that say something about their controls, at least.
-_CONTROLS_MIN: Final = 3.0
-#: Where the same target answers from outside, nearly all countries must have lost it to call it the world.
+#: A country is quieted without controls only when nearly all countries fell with it: in doubt both are told.
 _NEARLY_ALL: Final = 0.9
 _SHORTFALL_MIN: Final = 0.05
 #: Where windows without results are more usual than this, one says nothing.
@@ -28,28 +27,29 @@ _EMPTY_MAX: Final = 0.5
 
 
 def is_worldwide(down: int, voters: int, controls_good: float, controls_bad: float) -> bool:
-    """Whether a platform that `down` of `voters` countries have lost is down worldwide.
+    """Whether a platform that `down` of `voters` countries have lost together is down worldwide.
 
     `controls_*` count the failing results whose target did (not) answer outside of the country at that time. A
     control that fails while every other country is well says something about the control.
 
-    >>> is_worldwide(4, 6, 0, 0), is_worldwide(4, 6, 40, 0), is_worldwide(6, 6, 40, 0)
-    (True, False, True)
-    >>> is_worldwide(1, 1, 0, 40), is_worldwide(1, 1, 40, 0), is_worldwide(1, 5, 0, 40)
-    (True, False, False)
+    >>> is_worldwide(4, 6, 0, 0), is_worldwide(3, 6, 0, 0)
+    (True, False)
+    >>> is_worldwide(1, 1, 0, 40), is_worldwide(1, 1, 40, 0), is_worldwide(1, 5, 0, 40), is_worldwide(2, 5, 0, 40)
+    (True, False, False, True)
     """
-    outside = controls_bad >= _CONTROLS_MIN and controls_bad > controls_good
+    outside = controls_bad >= CONTROLS_MIN and controls_bad > controls_good
     if voters < COUNTRIES_MIN:
         return outside and 2 * down > voters
-    if outside:
-        return down >= 2
-    return (
-        down >= _NEARLY_ALL * voters if _answers_outside(controls_good, controls_bad) else 2 * down > voters
-    )
+    return down >= 2 if outside else 2 * down > voters
 
 
-def _answers_outside(controls_good: float, controls_bad: float) -> bool:
-    return controls_good >= _CONTROLS_MIN and controls_good >= 4 * controls_bad
+def _is_sure(shared: Shared) -> bool:
+    """Whether a loss is worldwide beyond doubt, so that a country that shares it need not be told."""
+    down, voters = len(shared.falls), shared.voters
+    if not is_worldwide(down, voters, shared.good, shared.bad):
+        return False
+    outside = shared.bad >= CONTROLS_MIN and shared.bad > shared.good
+    return outside or down >= _NEARLY_ALL * voters
 
 
 def lost(health: Health, settings: IncidentSettings) -> NDArray[np.bool_]:
@@ -71,17 +71,27 @@ def _not_denied(health: Health) -> NDArray[np.bool_]:
 
 
 class Worldwide:
-    """How many of the watched countries have lost which platform, in one window.
+    """Which losses the watched countries share, in one window.
 
     Worked out only when somebody asks: a calm world costs nothing.
     """
 
-    def __init__(self, health: Health, settings: IncidentSettings) -> None:
+    def __init__(self, health: Health, falls: Falls) -> None:
         self._health = health
-        self._settings = settings
-        self._lost: NDArray[np.bool_] | None = None
-        self._rows: dict[tuple[str, bool], list[int]] | None = None
-        self._votes: dict[tuple[str, bool], tuple[int, int]] = {}
+        self._falls = falls
+        self._watching: dict[tuple[str, bool], list[str]] | None = None
+
+    def explains(self, platform: str, country: str, simulated: bool) -> bool:
+        """Whether what a country has lost of a platform is lost worldwide beyond doubt.
+
+        Never where the country's own controls say that its loss is its own, or where it had fallen long before.
+        """
+        mine = self._falls.of(platform, country, simulated)
+        return (
+            mine is not None
+            and not mine.answers_outside
+            and _is_sure(self._shared(mine, platform, simulated))
+        )
 
     def quiets(self, case: Case) -> bool:
         """Whether all that a case has lost is down worldwide; or, where results stopped, they stopped everywhere.
@@ -93,22 +103,24 @@ class Worldwide:
             return voters >= COUNTRIES_MIN and silent >= _NEARLY_ALL * voters
         if not case.platforms:
             return False
-        return all(
-            is_worldwide(*self.votes(platform, case.simulated), *case.controls.get(platform, (0.0, 0.0)))
-            for platform in case.platforms
-        )
+        return all(self.explains(platform, case.country, case.simulated) for platform in case.platforms)
 
     def stirs(self, case: Case) -> bool:
-        """Whether so many other countries lean the same way that it may yet turn out to be worldwide."""
+        """Whether so many other countries fell with this one that it may yet turn out to be worldwide."""
         if case.kind is not Kind.PLATFORM:
             return False
         for platform in case.platforms:
-            down, voters = self.votes(platform, case.simulated)
-            good, bad = case.controls.get(platform, (0.0, 0.0))
-            enough = _NEARLY_ALL if _answers_outside(good, bad) else 1 / 3
-            if voters >= COUNTRIES_MIN and down >= max(2, enough * voters):
+            mine = self._falls.of(platform, case.country, case.simulated)
+            if mine is None or mine.answers_outside:
+                continue
+            shared = self._shared(mine, platform, case.simulated)
+            if shared.voters >= COUNTRIES_MIN and len(shared.falls) >= max(2, shared.voters / 3):
                 return True
         return False
+
+    def _shared(self, mine: Fall, platform: str, simulated: bool) -> Shared:
+        countries = self._watched().get((platform, simulated), [])
+        return shared_with(mine, self._falls.among(platform, simulated, countries), len(countries))
 
     def _silence(self, simulated: bool) -> tuple[int, int]:
         """Countries without a single result in this window, and those that usually have one and live networks."""
@@ -124,22 +136,12 @@ class Worldwide:
         heard = {country: n for country, n in heard.items() if empty[country] <= _EMPTY_MAX}
         return sum(n == 0 for n in heard.values()), len(heard)
 
-    def votes(self, platform: str, simulated: bool) -> tuple[int, int]:
-        """Countries that have lost the platform, and those that watch it."""
-        key = (platform, simulated)
-        if key not in self._votes:
-            health = self._health
-            if self._lost is None:
-                self._lost = lost(health, self._settings)
-            mine = self._watched().get(key, [])
-            self._votes[key] = (int(self._lost[mine].sum()) if mine else 0, len(mine))
-        return self._votes[key]
-
-    def _watched(self) -> Mapping[tuple[str, bool], list[int]]:
-        """The rows of the countries that watch each platform, real and simulated ones apart."""
-        if self._rows is None:
-            health, self._rows = self._health, {}
+    def _watched(self) -> Mapping[tuple[str, bool], list[str]]:
+        """The countries that watch each platform, real and simulated ones apart."""
+        if self._watching is None:
+            health, self._watching = self._health, {}
             for i, live in enumerate(health.networks_live.tolist()):
                 if live > 0:
-                    self._rows.setdefault((health.platform[i], health.simulated[i]), []).append(i)
-        return self._rows
+                    key = (health.platform[i], health.simulated[i])
+                    self._watching.setdefault(key, []).append(health.country[i])
+        return self._watching

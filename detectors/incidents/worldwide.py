@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from detectors.incidents.evidence import HALF_HOUR_SECONDS, PLATFORM
+from detectors.incidents.falls import ROLLING_SECONDS, Fall, Falls, Key, StoredFall, widest
 from detectors.incidents.loss import Loss, present
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.quiet import COUNTRIES_MIN, is_worldwide, lost, surely_lost
@@ -49,7 +50,11 @@ class Signs(NamedTuple):
 
 
 NO_SIGNS: Final = Signs(0, 0, MappingProxyType({}))
-Key = tuple[str, str, bool]  # platform, country, simulated
+
+
+def controls_of(signs: Mapping[Key, Signs]) -> dict[Key, tuple[int, int]]:
+    """Return how many failing results had a good control, and how many a bad one."""
+    return {key: (sign.controls_good, sign.controls_bad) for key, sign in signs.items()}
 
 
 def signs_of(reading: Reading) -> dict[Key, Signs]:
@@ -66,14 +71,6 @@ def signs_of(reading: Reading) -> dict[Key, Signs]:
             named = dict(sorted(failures.get(platform, {}).items()))
             signs[platform, country.country, country.simulated] = Signs(good, bad, named)
     return signs
-
-
-class _Fall(NamedTuple):
-    """Since when a country has lost a platform, and what the controls of its failures said, fading."""
-
-    since: int
-    good: float
-    bad: float
 
 
 class _Outage(msgspec.Struct):
@@ -125,15 +122,6 @@ class _CountryHealth(NamedTuple):
 CountryHealths = dict[tuple[str, str], _CountryHealth]
 
 
-class _StoredFall(msgspec.Struct):
-    platform: str
-    country: str
-    simulated: bool
-    since: int
-    good: float
-    bad: float
-
-
 class _PastOutage(msgspec.Struct):
     id: str
     platforms: list[str]
@@ -144,7 +132,7 @@ class OutagesState(msgspec.Struct):
     """A `WorldAssembler` as it is written."""
 
     version: int
-    since: list[_StoredFall]
+    since: list[StoredFall]
     outages: list[_Outage]
     past: list[_PastOutage]
     open: list[Snapshot]
@@ -167,9 +155,7 @@ class WorldAssembler:
         self.window_seconds = time.window_seconds
         self.version = version
         self.fingerprint = fingerprint
-        self._since: dict[
-            Key, _Fall
-        ] = {}  # countries that have lost a platform, before it is anybody's outage
+        self._falls = Falls()  # countries that have lost a platform, before it is anybody's outage
         self._outages: list[_Outage] = []
         self._past: list[_PastOutage] = []
         self._open: dict[str, Snapshot] = {}
@@ -190,11 +176,11 @@ class WorldAssembler:
         end = start + self.window_seconds
         self._forget(end)
         down = lost(health, self.settings)
-        if not down.any() and not self._outages:
-            self._since.clear()
+        if not (down.any() or self._outages or self._falls):
             self._closings.clear()
             return []
-        rows = self._rows(health, down, signs, start)
+        self._falls.step(health, down, controls_of(signs), start, end)
+        rows = self._rows(health, down, signs)
         told = self._close_asked(end)
         for simulated in (False, True):
             self._find(rows[simulated], simulated, start, end)
@@ -205,14 +191,13 @@ class WorldAssembler:
         return told
 
     def _rows(
-        self, health: Health, down: np.ndarray, signs: Mapping[Key, Signs], start: int
+        self, health: Health, down: np.ndarray, signs: Mapping[Key, Signs]
     ) -> dict[bool, CountryHealths]:
         """Live rows, real and simulated, of the platforms that somebody has lost."""
         sure = surely_lost(health)
         affected = {health.platform[i] for i in np.flatnonzero(down).tolist()}
         affected.update(platform for outage in self._outages for platform in outage.platforms)
         rows: dict[bool, CountryHealths] = {False: {}, True: {}}
-        lasting: dict[Key, _Fall] = {}
         for i, platform in enumerate(health.platform):
             if platform not in affected or health.networks_live[i] <= 0:
                 continue
@@ -227,34 +212,24 @@ class WorldAssembler:
                 int(health.networks_live[i]),
                 signs.get(key, NO_SIGNS),
             )
-            if down[i]:
-                before = self._since.get(key, _Fall(start, 0.0, 0.0))
-                sign = signs.get(key, NO_SIGNS)
-                lasting[key] = _Fall(
-                    before.since,
-                    before.good * _FADE + sign.controls_good,
-                    before.bad * _FADE + sign.controls_bad,
-                )
-        self._since = lasting
         return rows
 
     def _find(self, rows: CountryHealths, simulated: bool, start: int, end: int) -> None:
         """Platforms that most countries have lost become an outage, or part of one."""
         for platform in sorted({platform for platform, _ in rows}):
             mine = {country: row for (p, country), row in rows.items() if p == platform}
-            falls = {
-                country: self._since[platform, country, simulated]
-                for country, row in mine.items()
-                if row.down
-            }
+            falls = self._falls.among(platform, simulated, mine)
             outage = self._match(platform, simulated, end)
-            if outage is None or platform not in outage.platforms:
-                falls = _together(falls)
-            hit = sorted(falls)
-            good, bad = sum(fall.good for fall in falls.values()), sum(fall.bad for fall in falls.values())
-            sure = sum(mine[country].sure for country in hit)
-            if not hit or not is_worldwide(len(hit), len(mine), good, bad) or sure < min(2, len(hit)):
-                continue
+            if outage is not None and platform in outage.platforms:
+                hit = _joining(outage, platform, falls)
+            else:
+                shared = widest(falls, len(mine))
+                hit = sorted(shared.falls)
+                sure = sum(mine[country].sure for country in hit)
+                if not is_worldwide(len(hit), shared.voters, shared.good, shared.bad) or sure < min(
+                    2, len(hit)
+                ):
+                    continue
             if outage is None:
                 outage = _Outage("", simulated, start, {}, {})
                 self._outages.append(outage)
@@ -456,7 +431,7 @@ class WorldAssembler:
         """The whole state, as versioned plain numbers (MessagePack)."""
         stored = OutagesState(
             VERSIONS["outages"],
-            [_StoredFall(*key, *fall) for key, fall in sorted(self._since.items())],
+            self._falls.snapshot(),
             self._outages,
             self._past,
             [snapshot for _, snapshot in sorted(self._open.items())],
@@ -467,19 +442,21 @@ class WorldAssembler:
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` of this or an earlier release wrote. Raises ValueError, see `read_stored`."""
         stored = read_stored(data, OutagesState, "outages")
-        self._since = {
-            (fall.platform, fall.country, fall.simulated): _Fall(fall.since, fall.good, fall.bad)
-            for fall in stored.since
-        }
+        self._falls.restore(stored.since)
         self._outages, self._past = stored.outages, stored.past
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
         self._closings = stored.closings
 
 
-def _together(falls: Mapping[str, _Fall]) -> dict[str, _Fall]:
-    """Those that fell with the last one: countries that filter at different hours are no worldwide outage."""
-    newest = max((fall.since for fall in falls.values()), default=0)
-    return {country: fall for country, fall in falls.items() if newest - fall.since <= HALF_HOUR_SECONDS}
+def _joining(outage: _Outage, platform: str, falls: Mapping[str, Fall]) -> list[str]:
+    """Countries that fell soon after an outage began, or whose targets fail outside too: not those of their own."""
+    began = min(loss.onset for (name, _), loss in outage.losses.items() if name == platform)
+    return sorted(
+        country
+        for country, fall in falls.items()
+        if not fall.answers_outside
+        and (abs(fall.since - began) <= ROLLING_SECONDS or (fall.fails_outside and fall.since >= began))
+    )
 
 
 def _agreed(losses: Iterable[Loss], window: int) -> int:

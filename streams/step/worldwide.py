@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from detectors.incidents.worldwide import Key, Signs, WorldAssembler, signs_of
+from detectors.incidents.falls import Key
+from detectors.incidents.worldwide import Signs, WorldAssembler, signs_of
 from detectors.readings import Health, Reading, SeriesGauge
 from detectors.state import VERSIONS, read_stored
 from streams.incidents import DETECTOR_VERSION, to_record

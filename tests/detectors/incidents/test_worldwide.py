@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.readings import Reading
+from detectors.settings import IncidentSettings
 from streams import records
 from streams.machine import Chunk
 from streams.records import HealthRecord, Incident, encode
 from streams.settings import load
 from streams.step.country import _health_messages
 from streams.step.worldwide import WorldMachine, WorldStep
-from tests.detectors.incidents.hand import country, reading
+from tests.detectors.incidents.hand import T0, WINDOW, country, reading, run
 
 SETTINGS = load()
 NETWORKS = (1, 2, 3)
@@ -188,3 +189,84 @@ def test_a_record_told_twice_counts_once() -> None:
 def test_a_damaged_snapshot_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="snapshot"):
         WorldMachine(SETTINGS).restore(data)
+
+
+# a country and the world
+
+
+def told_of_countries(readings: list[Reading]) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Who was told, when in windows, of which platforms."""
+    snapshots = run(readings)
+    return [(s.country or "", (s.updated - T0) // WINDOW, s.platforms) for s in snapshots if s.seq == 1]
+
+
+@pytest.mark.parametrize("control", [(0, 0), (10, 0)])
+@pytest.mark.parametrize("gap", [8, 25, 50])
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_countries_that_fall_one_after_another_are_each_told(
+    count: int, gap: int, control: tuple[int, int]
+) -> None:
+    length = 4 + gap * count + 12
+    names = ("PK", "IR", "RU", "TR", "MM")[:count]
+    lines = {name: "." * (4 + i * gap) + "x" * (length - 4 - i * gap) for i, name in enumerate(names)}
+    readings = world(lines, control=control)
+    opened = told_of_countries(readings)
+    assert [country for country, _, _ in opened] == list(names)
+    for i, (_, at, _) in enumerate(opened):
+        assert at - (4 + i * gap) <= 5
+    assert steps(readings) == []
+
+
+def test_what_the_world_loses_enters_no_incident_of_a_country() -> None:
+    length = 60
+    well, old, meta = "." * length, "...." + "x" * (length - 4), "." * 40 + "x" * 20
+    readings = [
+        reading(
+            [
+                country(
+                    at,
+                    {("x", n): old if name == "PK" else well for n in NETWORKS}
+                    | {("facebook", n): meta for n in NETWORKS},
+                    name=name,
+                    control=(0, 0),
+                )
+                for name in ("PK", "DE", "KE", "BR")
+            ]
+        )
+        for at in range(length)
+    ]
+    assert told_of_countries(readings) == [("PK", 5, ("x",))]
+    assert {s.platforms for s in run(readings)} == {("x",)}
+    assert [i.platforms for i in steps(readings)] == [("facebook",)]
+
+
+def test_a_world_in_trouble_hides_no_country_whose_controls_answer() -> None:
+    readings = [
+        reading(
+            [
+                country(
+                    at,
+                    {("x", n): LOST for n in NETWORKS},
+                    name=name,
+                    control=(10, 0) if name == "PK" else (0, 10),
+                )
+                for name in ("PK", "DE", "KE", "BR")
+            ]
+        )
+        for at in range(len(LOST))
+    ]
+    assert [country for country, _, _ in told_of_countries(readings)] == ["PK"]
+    assert steps(readings)[0].countries == ("BR", "DE", "KE")
+
+
+def test_another_platform_hours_later_is_a_new_incident_linked_with_the_first() -> None:
+    length = 60
+    lines = {("x", n): "...." + "x" * 56 for n in NETWORKS} | {
+        ("facebook", n): "." * 40 + "x" * 20 for n in NETWORKS
+    }
+    readings = [reading([country(at, lines)]) for at in range(length)]
+    soon = run(readings, settings=IncidentSettings(together_seconds=2 * 3600))
+    assert len({s.id for s in soon}) == 1
+    x, facebook = run(readings, settings=IncidentSettings(together_seconds=1200))
+    assert (x.platforms, facebook.platforms) == (("x",), ("facebook",))
+    assert facebook.linked == (x.id,)

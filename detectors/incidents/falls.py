@@ -1,0 +1,166 @@
+"""Since when each country has lost each platform, and what the controls of its failures said.
+
+What falls in many countries within minutes is one event; countries that fall hours apart are as many events. So whoever
+asks whether a loss is worldwide counts those that fell together, and leaves out those that had fallen before: they can
+say nothing of what is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.readings import Health
+
+Key = tuple[str, str, bool]  # platform, country, simulated
+
+#: Countries that fell within this many seconds fell together: detectors of thin series date a fall so far apart.
+TOGETHER_SECONDS: Final = 360
+#: The same of those whose targets fail outside of them too: an outage may roll from one to the next.
+ROLLING_SECONDS: Final = 1800
+#: Failing results that say something about their controls, at least.
+CONTROLS_MIN: Final = 3.0
+#: A country has not come back before so many windows without a sign of loss: a few results get through most blocks.
+_BACK_WINDOWS: Final = 5
+_FADE: Final = 0.93
+
+
+class Fall(NamedTuple):
+    """One country's loss of one platform: its first window's start, the end of the last one that showed it, controls.
+
+    `good` and `bad` are the failing results, fading, whose target did (not) answer outside of the country.
+    """
+
+    since: int
+    seen: int
+    good: float
+    bad: float
+
+    @property
+    def answers_outside(self) -> bool:
+        """Whether its own controls say that the platform is well elsewhere: then the loss is the country's own."""
+        return self.good >= CONTROLS_MIN and self.good >= 4 * self.bad
+
+    @property
+    def fails_outside(self) -> bool:
+        """Whether its own controls say that the platform fails elsewhere too."""
+        return self.bad >= CONTROLS_MIN and self.bad > self.good
+
+
+class StoredFall(msgspec.Struct):
+    """A fall as it is written."""
+
+    platform: str
+    country: str
+    simulated: bool
+    since: int
+    good: float
+    bad: float
+    seen: int = 0
+
+
+class Falls:
+    """The falls of all countries of one view, window by window."""
+
+    def __init__(self) -> None:
+        self._falls: dict[Key, Fall] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._falls)
+
+    def step(
+        self,
+        health: Health,
+        down: NDArray[np.bool_],
+        controls: Mapping[Key, tuple[int, int]],
+        start: int,
+        end: int,
+    ) -> None:
+        """Take one window in: which rows of `health` have lost their platform, and what their controls said."""
+        keep = (end - start) * _BACK_WINDOWS
+        falls = {key: fall for key, fall in self._falls.items() if end - fall.seen < keep}
+        for i in np.flatnonzero(down).tolist():
+            if health.networks_live[i] <= 0:
+                continue
+            key = (health.platform[i], health.country[i], health.simulated[i])
+            good, bad = controls.get(key, (0, 0))
+            before = falls.get(key)
+            if before is None:
+                falls[key] = Fall(start, end, float(good), float(bad))
+            else:
+                falls[key] = Fall(before.since, end, before.good * _FADE + good, before.bad * _FADE + bad)
+        self._falls = falls
+
+    def of(self, platform: str, country: str, simulated: bool) -> Fall | None:
+        """Return the fall of one platform in one country; None where it stands."""
+        return self._falls.get((platform, country, simulated))
+
+    def among(self, platform: str, simulated: bool, countries: Iterable[str]) -> dict[str, Fall]:
+        """Return the falls of one platform, by country, of these countries."""
+        falls = ((country, self._falls.get((platform, country, simulated))) for country in countries)
+        return {country: fall for country, fall in falls if fall is not None}
+
+    def snapshot(self) -> list[StoredFall]:
+        """Return what is kept."""
+        return [
+            StoredFall(*key, since=fall.since, good=fall.good, bad=fall.bad, seen=fall.seen)
+            for key, fall in sorted(self._falls.items())
+        ]
+
+    def restore(self, stored: Iterable[StoredFall]) -> None:
+        """Become what `snapshot` returned."""
+        self._falls = {
+            (fall.platform, fall.country, fall.simulated): Fall(fall.since, fall.seen, fall.good, fall.bad)
+            for fall in stored
+        }
+
+
+class Shared(NamedTuple):
+    """A fall that countries have in common: which ones, and how many could have had a say."""
+
+    falls: Mapping[str, Fall]
+    voters: int
+
+    @property
+    def good(self) -> float:
+        """Failures whose control was fine."""
+        return sum(fall.good for fall in self.falls.values())
+
+    @property
+    def bad(self) -> float:
+        """Failures whose control failed."""
+        return sum(fall.bad for fall in self.falls.values())
+
+
+def shared_with(mine: Fall, falls: Mapping[str, Fall], watching: int) -> Shared:
+    """Return the countries that fell when this one did, but for those whose loss is their own.
+
+    `falls` are all countries' that have lost the platform now, this one's among them, of `watching` that watch it.
+    """
+    within = ROLLING_SECONDS if mine.fails_outside else TOGETHER_SECONDS
+    group = {
+        country: fall
+        for country, fall in falls.items()
+        if abs(fall.since - mine.since) <= within and (fall is mine or not fall.answers_outside)
+    }
+    earlier = sum(fall.since < mine.since - within for fall in falls.values())
+    return Shared(group, watching - earlier)
+
+
+def widest(falls: Mapping[str, Fall], watching: int) -> Shared:
+    """Return the largest group that fell together: where their controls fail, within half an hour.
+
+    Of groups of one size the later one counts. Countries whose controls say that the loss is their own are left out.
+    """
+    best = Shared({}, watching)
+    for mine in sorted(falls.values()):
+        if mine.answers_outside:
+            continue
+        group = shared_with(mine, falls, watching)
+        if len(group.falls) >= len(best.falls):
+            best = group
+    return best
