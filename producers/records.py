@@ -151,6 +151,7 @@ class Reason(StrEnum):
     TICK_REFUSED = "tick_refused"
     FUTURE = "future"
     LATE = "late"
+    STEP_FAILED = "step_failed"
 
 
 class Malformed(Struct, frozen=True):

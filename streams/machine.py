@@ -7,7 +7,7 @@ therefore rebuild it bit for bit: a snapshot, then the batches that came after, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -20,6 +20,8 @@ from streams.records import Annotation, CalendarEvent, Incident, Rejected, encod
 PIECE: Final = 1000
 #: Of a record that is refused, so much is kept.
 KEPT_BYTES_MAX: Final = 4096
+#: What a machine sends to: the topics' roles, of which settings give the names.
+MESSAGE_ROLES: Final = ("alerts", "health", "rejected", "windows")
 
 
 class Pieces(Protocol):
@@ -108,6 +110,10 @@ class Batch(Protocol):
         ...
 
 
+class WindowError(Exception):
+    """Closing a window raised: no record is to blame, but what is kept of some country."""
+
+
 B = TypeVar("B", bound=Batch)
 
 
@@ -115,11 +121,17 @@ class Machine(Protocol[B]):
     """The deciding part of one partition."""
 
     def read(self, chunk: Pieces) -> B:
-        """Decode a chunk. Refused rows are in the batch with their reasons. Never raises on input."""
+        """Decode a chunk. Refused rows are in the batch with their reasons. Never raises on input.
+
+        A chunk without pieces gives a batch that changes nothing.
+        """
         ...
 
     def apply(self, batch: B) -> Outbox:
-        """Take a batch in; the same batches in the same order give the same outboxes and the same state."""
+        """Take a batch in; the same batches in the same order give the same outboxes and the same state.
+
+        Raises `WindowError` where closing a window raised; anything else that it raises is a record's fault.
+        """
         ...
 
     def decode_batch(self, data: bytes) -> B:
@@ -202,5 +214,21 @@ class TakesNotes(Protocol):
         """Take one in with the next chunk, so that the redo log has it in its place.
 
         The same one again changes nothing; one that the machine has no use for may be let go.
+        """
+        ...
+
+
+@runtime_checkable
+class Forgetting(Protocol):
+    """A machine that can begin anew with a part of what it keeps."""
+
+    def countries(self) -> Sequence[str]:
+        """The countries of which it keeps state."""
+        ...
+
+    def forget(self, countries: Collection[str]) -> Outbox:
+        """Drop all state of these countries, as if they had never been seen; returns what is to be told of it.
+
+        Pure: the same state gives the same state and the same outbox.
         """
         ...

@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from streams.engine.families import CHECKPOINT_RECORDS, FAMILIES, OTHER, RESTORE_CAUSES, RESULTS
 from streams.engine.metrics import WorkerMetrics
+from streams.engine.trouble import Remedy
+from streams.machine import MESSAGE_ROLES
 from streams.records import Kind, Scope, Severity
 from streams.settings import LabelSettings
 
@@ -37,6 +39,8 @@ LABELS: Final[dict[str, str]] = {
     "outcome": "`ok`, or `stage.failure` from the same vocabulary.",
     "result": f"{_words(RESULTS)}.",
     "cause": f"{_words(RESTORE_CAUSES)}.",
+    "remedy": f"{_words(Remedy)}.",
+    "role": f"{_words(MESSAGE_ROLES)}.",
     "record": f"{_words(CHECKPOINT_RECORDS)}.",
     "state": "`restoring`, `running`, `stopped`.",
     "partition": "The partitions of the probes and health topics that this worker owns.",

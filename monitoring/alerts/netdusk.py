@@ -76,6 +76,8 @@ def _worker(config: Config) -> list[Alert]:
     errors = config.metric("netdusk_restores_total", 'cause="error"')
     stopped = config.metric("netdusk_partitions", 'state="stopped"')
     acknowledged = config.metric("netdusk_checkpoint_seconds_bucket")
+    failures = config.metric("netdusk_step_failures_total", 'remedy!~"retry|take_apart"')
+    unsent = config.metric("netdusk_unsent_records_total")
     return [
         Alert(
             name="WorkerStalled",
@@ -147,6 +149,24 @@ def _worker(config: Config) -> list[Alert]:
             wait_seconds=10 * MINUTE,
             summary="Checkpoints are acknowledged slowly",
             description="One in a hundred takes {{ $value | humanizeDuration }} or longer; incidents wait for them.",
+        ),
+        _alert(
+            name="StepFailed",
+            expr=f"sum by (remedy) (increase({failures}[{config.range(HOUR)}])) > 0",
+            severity=CRITICAL,
+            summary="netdusk could not decide on something, and went on without it",
+            description="The step raised {{ printf `%.0f` $value }} times within the hour; what was done about it: "
+            "{{ $labels.remedy }}. A record that was set aside is in the rejected topic (`step_failed`); a country "
+            "that was begun anew is not watched until its baselines are learned again.",
+        ),
+        _alert(
+            name="StepFailed",
+            expr=f"sum by (role) (increase({unsent}[{config.range(HOUR)}])) > 0",
+            severity=CRITICAL,
+            labels={"remedy": "left_out"},
+            summary="netdusk left out records that the broker refuses as too large",
+            description="{{ printf `%.0f` $value }} records for the {{ $labels.role }} topic within the hour: who "
+            "reads it does not know what they would have said.",
         ),
     ]
 

@@ -3,11 +3,12 @@
 A checkpoint is a *redo log of inputs*: the decoded batch of a chunk, and where the source goes on after it. The step
 is pure, so that a snapshot and the batches after it give state and outboxes again, bit for bit (ADR 0002).
 
-Three kinds of record stand in partition i of the checkpoint topic, for source partition i:
+Four kinds of record stand in partition i of the checkpoint topic, for source partition i:
 
 - `Fence`: a new owner. Its offset is the *epoch* of all that this owner writes.
 - `Delta`: one chunk.
 - `SnapshotPart`: a piece of a snapshot, between deltas.
+- `Void`: the deltas from a source offset on count no more, and what state is begun anew there (ADR 0012).
 
 `Restorer` reads them and is pure; `CheckpointLog` is the Kafka side. Neither knows what a batch holds.
 """
@@ -83,7 +84,23 @@ class SnapshotPart(msgspec.Struct, array_like=True, tag=2, frozen=True):
     data: bytes
 
 
-CheckpointRecord = Fence | Delta | SnapshotPart
+class Void(msgspec.Struct, array_like=True, tag=3, frozen=True):
+    """Deltas from source offset `next` on are annulled: the step can't apply them.
+
+    `forget` names the countries whose state is begun anew there; with `anew`, all of it is.
+    """
+
+    owner: str
+    epoch: int
+    seq: int
+    next: int
+    settings: str
+    reason: str
+    forget: list[str] = []
+    anew: bool = False
+
+
+CheckpointRecord = Fence | Delta | SnapshotPart | Void
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode: Callable[[bytes], CheckpointRecord] = msgspec.msgpack.Decoder(CheckpointRecord).decode
@@ -133,21 +150,38 @@ def unpack(packed: bytes) -> bytes:
 
 @dataclass(slots=True)
 class Restored:
-    """What a partition's log says: `snapshot` None and no deltas for one that was never written."""
+    """What a partition's log says: `snapshot` None and no steps for one that was never written.
+
+    `steps` came after the snapshot: chunks, and places where state is begun anew.
+    """
 
     next: int | None = None
     snapshot: bytes | None = None
-    deltas: list[Delta] = field(default_factory=list)
+    steps: list[Delta | Void] = field(default_factory=list)
     ignored: int = 0  # records of owners that had been fenced off
     duplicates: int = 0
     settings: str | None = None
 
+    @property
+    def deltas(self) -> list[Delta]:
+        """The chunks among the steps."""
+        return [step for step in self.steps if isinstance(step, Delta)]
+
+    def annul(self, start: int) -> bool:
+        """Leave out the chunks from source offset `start` on. Returns whether there were any."""
+        kept = [step for step in self.steps if not (isinstance(step, Delta) and step.start >= start)]
+        annulled = len(kept) < len(self.steps)
+        if annulled:
+            self.steps, self.next = kept, start
+        return annulled
+
 
 @dataclass(slots=True)
 class _Pending:
-    """A snapshot whose pieces are still coming."""
+    """A snapshot whose pieces are still coming; `steps` of those that are known came before it."""
 
     first: SnapshotPart
+    steps: int
     pieces: list[bytes] = field(default_factory=list)
 
 
@@ -165,7 +199,7 @@ class Restorer:
         self._pending: _Pending | None = None
         self._base: SnapshotPart | None = None
         self._snapshot = b""
-        self._deltas: list[Delta] = []
+        self._steps: list[Delta | Void] = []
         self._next: int | None = None
         self._ignored = 0
         self._duplicates = 0
@@ -181,7 +215,7 @@ class Restorer:
         """What all of it amounts to. Raises `LostError` where records that are needed have been deleted."""
         base = self._base
         if base is None:
-            if self._deltas or self._log_start > 0:
+            if self._steps or self._log_start > 0:
                 raise LostError(
                     f"the checkpoints from offset {self._log_start} on hold no whole snapshot: "
                     "what came before was deleted (retention of the checkpoint topic must be unlimited)"
@@ -194,10 +228,10 @@ class Restorer:
         return Restored(
             next=self._next,
             snapshot=snapshot,
-            deltas=self._deltas,
+            steps=self._steps,
             ignored=self._ignored,
             duplicates=self._duplicates,
-            settings=self._deltas[-1].settings if self._deltas else base.settings,
+            settings=self._steps[-1].settings if self._steps else base.settings,
         )
 
     def _feed(self, offset: int, record: CheckpointRecord) -> None:
@@ -219,24 +253,40 @@ class Restorer:
         self._seq = record.seq + 1
         if isinstance(record, Delta):
             self._take_delta(record)
+        elif isinstance(record, Void):
+            self._take_void(record)
         else:
             self._take_part(record)
 
-    def _enter_unseen(self, record: Delta | SnapshotPart) -> None:
+    def _enter_unseen(self, record: Delta | SnapshotPart | Void) -> None:
         """An owner whose fence was deleted: whatever was read so far came after that fence, from a fenced one."""
         if record.epoch >= self._log_start:
             raise DamagedError(f"its fence, offset {record.epoch}, is not in the log")
-        self._ignored += len(self._deltas)
+        self._ignored += len(self._steps)
         self._epoch, self._owner, self._seq = record.epoch, record.owner, None
-        self._pending, self._base, self._deltas, self._next = None, None, [], None
+        self._pending, self._base, self._steps, self._next = None, None, [], None
 
     def _take_delta(self, record: Delta) -> None:
         if self._next is not None and record.start != self._next:
             raise DamagedError(
                 f"it goes on from source offset {record.start}; the one before ended at {self._next}"
             )
-        self._deltas.append(record)
+        self._steps.append(record)
         self._next = record.next
+
+    def _take_void(self, record: Void) -> None:
+        base = self._base
+        if base is not None and record.next < base.next:
+            raise DamagedError(f"it annuls source offset {record.next}; a snapshot holds up to {base.next}")
+        if self._next is not None and record.next > self._next:
+            raise DamagedError(f"it annuls from source offset {record.next}; the log ends at {self._next}")
+        kept = [step for step in self._steps if not (isinstance(step, Delta) and step.start >= record.next)]
+        if any(isinstance(step, Delta) and step.next > record.next for step in kept):
+            raise DamagedError(f"it annuls from source offset {record.next}, in the middle of a chunk")
+        self._ignored += len(self._steps) - len(kept)
+        self._steps = [*kept, record] if record.forget or record.anew else kept
+        self._next = record.next
+        self._pending = None  # its owner drops all memory after this
 
     def _take_part(self, record: SnapshotPart) -> None:
         if record.index == 0:
@@ -245,7 +295,7 @@ class Restorer:
                     f"a snapshot of source offset {record.next}, where the log stood at {self._next}"
                 )
             self._next = record.next
-            self._pending = _Pending(record)
+            self._pending = _Pending(record, len(self._steps))
         pending = self._pending
         if pending is None:
             return  # its beginning was deleted, so a newer snapshot follows
@@ -262,7 +312,7 @@ class Restorer:
         if zlib.crc32(packed) != record.crc:
             raise DamagedError(f"the CRC of the snapshot of source offset {record.next} does not fit")
         self._base, self._snapshot, self._pending = pending.first, packed, None
-        self._deltas = [delta for delta in self._deltas if delta.start >= record.next]
+        del self._steps[: pending.steps]
 
 
 # The Kafka side
@@ -342,7 +392,17 @@ class CheckpointLog:
             )
         )[0]
 
-    async def _append(self, make: Callable[[int], Delta | SnapshotPart]) -> tuple[int, int]:
+    async def append_void(
+        self, next_offset: int, reason: str, *, forget: Sequence[str] = (), anew: bool = False
+    ) -> None:
+        """Annul the deltas from a source offset on; name what is begun anew there."""
+        await self._append(
+            lambda seq: Void(
+                self.owner, self.epoch, seq, next_offset, self.settings, reason, list(forget), anew
+            )
+        )
+
+    async def _append(self, make: Callable[[int], Delta | SnapshotPart | Void]) -> tuple[int, int]:
         async with self._order:
             seq = self._seq
             self._seq += 1

@@ -206,6 +206,23 @@ FAMILIES: Final[Mapping[str, MetricFamily]] = {
             (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
         ),
         MetricFamily(
+            "netdusk_step_failures_total",
+            Type.COUNTER,
+            "Chunks at which the step raised, by what is done about it.",
+            ("remedy",),
+        ),
+        MetricFamily(
+            "netdusk_unsent_records_total",
+            Type.COUNTER,
+            "Records that were left out, because the broker refuses them as too large.",
+            ("role",),
+        ),
+        MetricFamily(
+            "netdusk_scrape_failures_total",
+            Type.COUNTER,
+            "Partitions that were left out of a scrape, because their machine raised.",
+        ),
+        MetricFamily(
             "netdusk_partitions",
             Type.GAUGE,
             "Partitions of this worker, by state.",

@@ -14,8 +14,9 @@ import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
-from typing import Final
+from typing import Final, NamedTuple
 
+import structlog
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -30,9 +31,12 @@ from prometheus_client.registry import Collector
 
 from detectors.readings import Pulse, SeriesGauge
 from streams.engine.families import CHECKPOINT_RECORDS, FAMILIES, OTHER, RESTORE_CAUSES, RESULTS
-from streams.machine import Observable, ProbeCount, Pulsing
-from streams.records import Kind, Scope, Severity
+from streams.engine.trouble import Remedy
+from streams.machine import MESSAGE_ROLES, Observable, ProbeCount, Pulsing
+from streams.records import Incident, Kind, Scope, Severity
 from streams.settings import LabelSettings
+
+log = structlog.get_logger()
 
 _SEVERITY: Final = {Severity.MINOR: 1, Severity.MAJOR: 2, Severity.CRITICAL: 3}
 
@@ -63,6 +67,9 @@ class WorkerMetrics:
         self.restores = _counter("netdusk_restores_total", registry)
         self.restore_seconds = _histogram("netdusk_restore_seconds", registry)
         self.skipped = _counter("netdusk_retention_gap_records_total", registry)
+        self.step_failures = _counter("netdusk_step_failures_total", registry)
+        self.unsent = _counter("netdusk_unsent_records_total", registry)
+        self.scrape_failures = _counter("netdusk_scrape_failures_total", registry)
         self.partitions = _gauge("netdusk_partitions", registry)
         self.tick_failures = _counter("netdusk_tick_failures_total", registry)
         self.series_dropped = _counter("netdusk_series_dropped_total", registry)
@@ -75,6 +82,10 @@ class WorkerMetrics:
             self.checkpoint_bytes.labels(record)
         for cause in RESTORE_CAUSES:
             self.restores.labels(cause)
+        for remedy in Remedy:
+            self.step_failures.labels(remedy)
+        for role in MESSAGE_ROLES:
+            self.unsent.labels(role)
         for kind, scope, severity in itertools.product(Kind, Scope, Severity):
             if (kind is Kind.GLOBAL) == (scope is Scope.GLOBAL):
                 self.incidents.labels(kind, scope, severity)
@@ -109,6 +120,16 @@ class WorkerMetrics:
             self.probes.labels(*key).inc(count)
 
 
+class _Figures(NamedTuple):
+    """What one partition's machine shows."""
+
+    partition: str
+    watermark_ms: int | None
+    gauges: Sequence[SeriesGauge]
+    pulses: Sequence[Pulse]
+    incidents: Sequence[Incident]
+
+
 class WorldCollector(Collector):
     """The gauges about the world, pulled from the machines at each scrape.
 
@@ -133,18 +154,29 @@ class WorldCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Pull, once."""
-        machines = list(self._machines())
-        observed = [machine for _, machine in machines]
-        yield from self._series(observed)
-        yield from self._pulses(observed)
-        yield from self._incidents(observed)
+        figures = [
+            made for name, machine in self._machines() if (made := self._ask(name, machine)) is not None
+        ]
+        yield from self._series(figures)
+        yield from self._pulses(figures)
+        yield from self._incidents(figures)
         now = self._now()
         lags: dict[tuple[str, ...], float] = {
-            (name,): now - machine.watermark_ms / 1000
-            for name, machine in machines
-            if machine.watermark_ms is not None
+            (made.partition,): now - made.watermark_ms / 1000
+            for made in figures
+            if made.watermark_ms is not None
         }
         yield _family("netdusk_watermark_lag_seconds", lags)
+
+    def _ask(self, name: str, machine: Observable) -> _Figures | None:
+        """What a machine shows; None where it raises: that is its own trouble, and no other partition's."""
+        try:
+            pulses = machine.pulses() if isinstance(machine, Pulsing) else ()
+            return _Figures(name, machine.watermark_ms, machine.gauges(), pulses, machine.incidents())
+        except Exception:
+            self._metrics.scrape_failures.inc()
+            log.exception("a partition is left out of a scrape", partition=name)
+            return None
 
     def describe(self) -> list[Metric]:
         """Nothing to check at registration: what is there depends on the partitions."""
@@ -158,13 +190,13 @@ class WorldCollector(Collector):
             allowed(country, labels.countries) if country else "",
         )
 
-    def _series(self, machines: Iterable[Observable]) -> Iterator[Metric]:
+    def _series(self, figures: Iterable[_Figures]) -> Iterator[Metric]:
         """Where several series share label values (`other`), the worst one stands for all."""
         asns = {str(asn) for asn in self._metrics.labels.asns}
         countries: dict[tuple[str, ...], SeriesGauge] = {}
         networks: dict[tuple[str, ...], SeriesGauge] = {}
-        for machine in machines:
-            for gauge in machine.gauges():
+        for made in figures:
+            for gauge in made.gauges:
                 place = self._place(gauge.platform, gauge.country)
                 simulated = _bool(gauge.simulated)
                 if gauge.asn:
@@ -191,12 +223,12 @@ class WorldCollector(Collector):
         self._metrics.series_dropped.inc(len(found) - room)
         return dict(itertools.islice(found.items(), room))
 
-    def _pulses(self, machines: Iterable[Observable]) -> Iterator[Metric]:
+    def _pulses(self, figures: Iterable[_Figures]) -> Iterator[Metric]:
         networks: dict[tuple[str, ...], float] = {}
         vantages: dict[tuple[str, ...], float] = {}
         last: dict[tuple[str, ...], float] = {}
-        for machine in machines:
-            for pulse in _pulses_of(machine):
+        for made in figures:
+            for pulse in made.pulses:
                 country = self._metrics.allowed(pulse.country, self._metrics.labels.countries)
                 key = (country, _bool(pulse.simulated))
                 networks[key] = networks.get(key, 0) + pulse.networks
@@ -207,13 +239,13 @@ class WorldCollector(Collector):
         yield _family("netdusk_vantages_live", vantages)
         yield _family("netdusk_last_result_timestamp_seconds", last)
 
-    def _incidents(self, machines: Iterable[Observable]) -> Iterator[Metric]:
+    def _incidents(self, figures: Iterable[_Figures]) -> Iterator[Metric]:
         active: dict[tuple[str, ...], float] = {}
         confirmed: dict[tuple[str, ...], float] = {}
         severity: dict[tuple[str, ...], float] = {}
         mechanism: dict[tuple[str, ...], float] = {}
         onset: dict[tuple[str, ...], float] = {}
-        for incident in (incident for machine in machines for incident in machine.incidents()):
+        for incident in (incident for made in figures for incident in made.incidents):
             kind, scope, simulated = str(incident.kind), str(incident.scope), _bool(incident.simulated)
             for name in incident.platforms or ("",):
                 platform, country = self._place(name, incident.country or "")
@@ -230,10 +262,6 @@ class WorldCollector(Collector):
         yield _family("netdusk_incident_severity", severity)
         yield _family("netdusk_incident_mechanism", mechanism)
         yield _family("netdusk_incident_onset_timestamp_seconds", onset)
-
-
-def _pulses_of(machine: Observable) -> Sequence[Pulse]:
-    return machine.pulses() if isinstance(machine, Pulsing) else ()
 
 
 def _keep_worst(found: dict[tuple[str, ...], SeriesGauge], key: tuple[str, ...], gauge: SeriesGauge) -> None:

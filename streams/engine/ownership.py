@@ -14,13 +14,14 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
-from streams.engine.checkpoint import CheckpointLog, DamagedError, Delta, Restored, unpack
+from streams.engine.checkpoint import CheckpointLog, DamagedError, Delta, Restored, Void, unpack
 from streams.engine.gaps import Gaps
 from streams.engine.sender import Sender
 from streams.engine.snapshots import Snapshots
 from streams.engine.surroundings import ACKNOWLEDGE_SECONDS, Pipeline, Surroundings
+from streams.engine.trouble import Troubles, stepping
 from streams.kafka.client import connect, disconnect
-from streams.machine import Counting, Machine, Outbox
+from streams.machine import Counting, Forgetting, Machine, Outbox
 from streams.settings import fingerprint
 
 log = structlog.get_logger()
@@ -58,17 +59,25 @@ class Restoration:
 
     Parameters
     ----------
+    troubles
+        Says which chunks of the log can't be applied.
     progress
         Called whenever something was read or applied.
     """
 
     def __init__(
-        self, pipeline: Pipeline, tp: TP, around: Surroundings, progress: Callable[[], None]
+        self,
+        pipeline: Pipeline,
+        tp: TP,
+        around: Surroundings,
+        troubles: Troubles,
+        progress: Callable[[], None],
     ) -> None:
         self._pipeline = pipeline
         self._tp = tp
         self._name = f"{tp.topic}-{tp.partition}"
         self._around = around
+        self._troubles = troubles
         self._progress = progress
         self._fingerprint = fingerprint(around.settings)
         self._written_ms = 0  # the broker's time of the last checkpoint
@@ -90,8 +99,8 @@ class Restoration:
         around = self._around
         began = time.monotonic()
         book, restored = await self._read_log(producer)
-        machine = await self._machine_of(restored)
-        outbox = await self._replay(machine, restored.deltas)
+        await self._annul(book, restored)
+        machine, outbox = await self._replay(await self._machine_of(restored), restored.steps)
         self._warn_of_other_settings(restored)
         source_start = await around.reader.start_of(self._tp.topic, self._tp.partition)
         position = restored.next if restored.next is not None else source_start
@@ -147,19 +156,34 @@ class Restoration:
         if snapshot is not None:
             try:
                 await self._around.machines.compute(lambda: machine.restore(snapshot))
-            except ValueError as error:
-                raise DamagedError(f"snapshot at source offset {restored.next}: {error}") from error
+            except Exception as error:  # whatever it is: there is no state to go on with
+                raise DamagedError(f"snapshot before source offset {restored.next}: {error}") from error
         return machine
 
-    async def _replay(self, machine: Machine[Any], deltas: Sequence[Delta]) -> Outbox:
-        """Apply what was written down. Returns the outbox of the last chunk, which may not have been sent."""
+    async def _annul(self, book: CheckpointLog, restored: Restored) -> None:
+        """Leave out the chunks that can't be applied, and say so in the log: they are read again from the source."""
+        start, self._troubles.annulled_from = self._troubles.annulled_from, None
+        if start is not None and restored.annul(start):
+            async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
+                await book.append_void(start, "the step raises there")
+            log.error(
+                "chunks of the log are annulled; they are read again from the source",
+                partition=self._name,
+                from_offset=start,
+            )
+
+    async def _replay(
+        self, machine: Machine[Any], steps: Sequence[Delta | Void]
+    ) -> tuple[Machine[Any], Outbox]:
+        """Do again what was written down. Returns the outbox of the last step, which may not have been sent."""
         outbox = Outbox()
-        for delta in deltas:
-            outbox = await self._around.machines.compute(partial(_redo, machine, delta.batch))
+        for step in steps:
+            work = partial(redo, machine, step, self._pipeline.make)
+            machine, outbox = await self._around.machines.compute(work)
             self._progress()
         if isinstance(machine, Counting):
             await self._around.machines.compute(machine.take_probes)  # counted when they were first applied
-        return outbox
+        return machine, outbox
 
     def _warn_of_other_settings(self, restored: Restored) -> None:
         if restored.settings not in (None, self._fingerprint) and restored.deltas:
@@ -170,5 +194,28 @@ class Restoration:
             )
 
 
-def _redo(machine: Machine[Any], batch: bytes) -> Outbox:
-    return machine.apply(machine.decode_batch(unpack(batch)))
+def redo(
+    machine: Machine[Any], step: Delta | Void, make: Callable[[], Machine[Any]]
+) -> tuple[Machine[Any], Outbox]:
+    """Do one step of the log. Returns the machine to go on with, and what it brings about."""
+    if isinstance(step, Void):
+        return _begin_anew(machine, step, make)
+    try:
+        batch = machine.decode_batch(unpack(step.batch))
+    except Exception as error:
+        raise DamagedError(f"the chunk at source offset {step.start} can't be read: {error!r}") from error
+    with stepping(step.start, step.next):
+        return machine, machine.apply(batch)
+
+
+def _begin_anew(
+    machine: Machine[Any], step: Void, make: Callable[[], Machine[Any]]
+) -> tuple[Machine[Any], Outbox]:
+    some: object = machine
+    if step.anew or not isinstance(some, Forgetting):
+        return make(), Outbox()
+    try:
+        return machine, some.forget(step.forget)
+    except Exception:  # what is left of it can't be trusted
+        log.critical("a country's state can't be dropped: all is begun anew", source=step.next, exc_info=True)
+        return make(), Outbox()

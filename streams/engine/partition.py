@@ -18,13 +18,15 @@ import structlog
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from faust.types import TP
 
+from producers.records import Reason
 from streams.engine.batches import UnreadChunk
 from streams.engine.checkpoint import CheckpointError, SupersededError, pack
 from streams.engine.families import RESULTS
 from streams.engine.inbox import Inbox, Taken
 from streams.engine.ownership import Ownership, Restoration
 from streams.engine.surroundings import ACKNOWLEDGE_SECONDS, Pipeline, Surroundings
-from streams.machine import PIECE, Batch, Machine, Outbox, Pieces
+from streams.engine.trouble import Kept, Remedy, StepError, Troubles, stepping, to_blame
+from streams.machine import PIECE, Batch, Chunk, Machine, Outbox, Pieces, rejection
 from streams.records import Status
 
 log = structlog.get_logger()
@@ -41,6 +43,10 @@ class PartitionState(StrEnum):
     RESTORING = "restoring"
     RUNNING = "running"
     STOPPED = "stopped"
+
+
+class _BegunAnewError(Exception):
+    """State was begun anew, in the log: memory is to follow."""
 
 
 class Partition:
@@ -64,6 +70,7 @@ class Partition:
         self._moved_at = time.monotonic()
         self._closed = asyncio.Event()
         self._failures = 0
+        self._troubles = Troubles()
         self._task: asyncio.Task[None] | None = None
         self._asked_until: float | None = None
         self._step_seconds = 0.0  # what the last one took
@@ -150,6 +157,12 @@ class Partition:
                 pause = self._around.settings.kafka.session_timeout_seconds
                 log.warning("another worker owns this partition now", partition=self.name, why=str(error))
                 await self._recover(pause)
+            except _BegunAnewError:
+                cause = "error"
+                await self._recover(0.0)
+            except StepError as error:
+                cause = "error"
+                await self._recover(self._note_step_failure(error))
             except Exception as error:  # whatever it is: the log is right, memory may not be
                 cause = "error"
                 await self._recover(self._note_failure(error))
@@ -168,6 +181,20 @@ class Partition:
         if isinstance(error, MessageSizeTooLargeError):
             self._chunk_records = max(1, self._chunk_records // 2)
         return pause
+
+    def _note_step_failure(self, error: StepError) -> float:
+        """Say it, and what is done about it. Returns the seconds to wait before the next try."""
+        remedy = self._troubles.note(error)
+        if remedy in (Remedy.RETRY, Remedy.TAKE_APART):  # the others count when they are done
+            self._around.metrics.step_failures.labels(remedy).inc()
+        log.error(
+            "the step raised; memory dropped, restoring from the log",
+            partition=self.name,
+            why=str(error),
+            remedy=remedy.value,
+            exc_info=error,
+        )
+        return _BACKOFF_SECONDS[0]
 
     async def _recover(self, pause_seconds: float) -> None:
         await self._drop()
@@ -194,7 +221,8 @@ class Partition:
 
     async def _restore(self) -> None:
         self._move()
-        owned = self._owned = await Restoration(self.pipeline, self.tp, self._around, self._move).take_over()
+        restoration = Restoration(self.pipeline, self.tp, self._around, self._troubles, self._move)
+        owned = self._owned = await restoration.take_over()
         await self._around.gate.go_on_from(self.tp, max(owned.position, owned.source_start))
         self.phase = PartitionState.RUNNING
         self._around.gate.open(self.tp)
@@ -216,6 +244,7 @@ class Partition:
                 call()
             self._move()
             self._failures = 0
+            self._troubles.passed(owned.position)
             await owned.snapshots.take_if_due(owned.position)
         await owned.snapshots.take_last(owned.position)
 
@@ -227,7 +256,10 @@ class Partition:
             if not self._inbox:
                 return None
             await self._linger()
-        return self._inbox.take(owned.position, self._chunk_records) if self._inbox else None
+        if not self._inbox:
+            return None
+        records_max = self._troubles.records_max(owned.position) or self._chunk_records
+        return self._inbox.take(owned.position, min(records_max, self._chunk_records))
 
     async def _linger(self) -> None:
         """Give the records that come with the first one a moment to come: a checkpoint costs the same for all.
@@ -242,14 +274,26 @@ class Partition:
         """One chunk's whole way. Every step either succeeds or costs all of memory. False where it does not fit."""
         if not await self._joins(owned, chunk):
             return False
+        match self._troubles.remedy_at(owned.position):
+            case Remedy.SET_ASIDE:
+                await self._set_aside(owned, chunk)
+            case (Remedy.BEGIN_COUNTRY_ANEW | Remedy.BEGIN_ALL_ANEW) as remedy:
+                await self._begin_anew(owned, chunk, remedy)
+            case _:
+                await self._apply(owned, chunk)
+        return True
+
+    async def _apply(self, owned: Ownership, chunk: UnreadChunk) -> None:
         compute = self._around.machines.compute
         brief = self._step_seconds <= _BRIEF_SECONDS
+        start, end = owned.position, chunk.next_offset
         writing: asyncio.Task[None] | None = None
         # Of many records, what was read is applied while it is in the caches; nobody waits for these few milliseconds.
         whole = len(chunk) >= PIECE
-        batch, packed, seconds, applied = await compute(
-            partial(_read, owned.machine, chunk, apply=whole), brief=brief
-        )
+        with stepping(start, end):
+            batch, packed, seconds, applied = await compute(
+                partial(_read, owned.machine, chunk, apply=whole), brief=brief
+            )
         write = partial(self._write_down, owned, chunk, packed)
         try:
             if applied is not None:
@@ -258,7 +302,8 @@ class Partition:
                 # Where nothing has to be sent before it, the checkpoint is on its way while the chunk is applied: it
                 # holds what goes in, not what comes out.
                 writing = asyncio.create_task(write()) if batch.clean else None
-                outbox, more = await compute(partial(_apply, owned.machine, batch), brief=brief)
+                with stepping(start, end):
+                    outbox, more = await compute(partial(_apply, owned.machine, batch), brief=brief)
                 seconds += more
             self._step_seconds = seconds
             self._around.metrics.step.observe(seconds)
@@ -269,11 +314,59 @@ class Partition:
             if writing is not None:
                 writing.cancel()
                 await asyncio.gather(writing, return_exceptions=True)
+        await self._settle(owned, chunk, outbox)
+
+    async def _settle(self, owned: Ownership, chunk: UnreadChunk, outbox: Outbox) -> None:
+        """The chunk is in the log: send what it brought about, and go on after it."""
         await owned.sender.send(outbox.after)
         owned.position = chunk.next_offset
         owned.gaps.close()
         self._count(outbox)
-        return True
+
+    async def _set_aside(self, owned: Ownership, chunk: UnreadChunk) -> None:
+        """Refuse what raises, a record that was found to be alone; in the log it stands as a chunk without records."""
+        pieces = list(chunk.pieces())
+        refused = [
+            rejection(piece, place, Reason.STEP_FAILED, "the step raised at it, twice")
+            for piece in pieces
+            for place in range(len(piece.values))
+        ]
+        log.critical(
+            "a record is set aside: the step raises at it", partition=self.name, offset=owned.position
+        )
+        nothing = Chunk(self.tp.topic, self.tp.partition, [], [])
+        work = partial(_read, owned.machine, nothing, apply=True)
+        _, packed, _, applied = await self._around.machines.compute(work)
+        outbox = applied or Outbox()
+        outbox.rejected += len(refused)
+        await owned.sender.send([*outbox.before, *refused])
+        async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
+            await self._write_down(owned, chunk, packed)
+        self._troubles.done(Remedy.SET_ASIDE)
+        self._around.metrics.step_failures.labels(Remedy.SET_ASIDE).inc()
+        await self._settle(owned, chunk, outbox)
+
+    async def _begin_anew(self, owned: Ownership, chunk: UnreadChunk, remedy: Remedy) -> None:
+        """Drop the state at which closing a window raises: of the countries to blame, or all of it."""
+        compute = self._around.machines.compute
+        names: list[str] | None = None
+        if remedy is Remedy.BEGIN_COUNTRY_ANEW:
+            kept = Kept(chunk)
+            state = await compute(owned.machine.snapshot)
+            names = await compute(partial(to_blame, self.pipeline.make, state, kept))
+        log.critical(
+            "state is begun anew: closing a window raises with what was kept",
+            partition=self.name,
+            offset=owned.position,
+            countries=names or "all",
+        )
+        reason = "closing a window raised"
+        async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
+            await owned.book.append_void(owned.position, reason, forget=names or (), anew=names is None)
+        self._troubles.done(remedy)
+        done = Remedy.BEGIN_ALL_ANEW if names is None else remedy
+        self._around.metrics.step_failures.labels(done).inc()
+        raise _BegunAnewError
 
     async def _write_down(self, owned: Ownership, chunk: UnreadChunk, packed: bytes) -> None:
         """Write the chunk's checkpoint, and wait until it is there."""

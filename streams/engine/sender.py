@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 
 from streams.engine.surroundings import ACKNOWLEDGE_SECONDS, Surroundings
 from streams.kafka.bulk import send_together
@@ -20,6 +21,13 @@ _READ_BACK_MS: Final = 60_000  # clocks of two workers differ by less
 _READ_BACK_RECORDS_MAX: Final = 200_000
 
 
+class _Sent(NamedTuple):
+    """Messages on their way, all of one role, and what is done once they are acknowledged."""
+
+    messages: Sequence[Message]
+    future: Awaitable[Any]
+
+
 class Sender:
     """The way out of one partition."""
 
@@ -29,26 +37,23 @@ class Sender:
         self._partition = partition
 
     async def send(self, messages: Sequence[Message]) -> None:
-        """Send, and wait until all replicas have it.
+        """Send, and wait until all replicas have it. What the broker refuses as too large is said and left out.
 
         What is few goes at once: incidents, mostly. What is many waits for its turn, so that other partitions decide
         first about the window that ends for all of them at the same time.
         """
-        if not messages:
-            return
         by_role: dict[str, list[Message]] = {}
         for message in messages:
             by_role.setdefault(message.topic, []).append(message)
-        acknowledged: list[Awaitable[Any]] = []
+        sent: list[_Sent] = []
         for role, some in by_role.items():
             if len(some) <= _FEW:
-                acknowledged += await self._hand_over(role, some)
+                sent += await self._send_few(role, some)
         for role, some in by_role.items():
             if len(some) > _FEW:
                 async with self._around.machines.turn:
-                    acknowledged += await self._hand_over(role, some)
-        async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
-            await asyncio.gather(*acknowledged)
+                    sent += await self._send_many(role, some)
+        await self._settle(sent)
 
     async def send_again(self, messages: Sequence[Message], written_ms: int) -> None:
         """Send what the last chunk brought about, less what stands on the topics already.
@@ -77,10 +82,53 @@ class Sender:
             async for record in self._around.reader.records(topic, partition, start, end)
         }
 
-    async def _hand_over(self, role: str, messages: Sequence[Message]) -> list[Awaitable[Any]]:
-        """Give messages to the producer. Returns what is done once they are acknowledged."""
-        producer, topic = self._producer, self._around.topic_of(role)
+    async def _send_few(self, role: str, messages: Sequence[Message]) -> list[_Sent]:
+        sent: list[_Sent] = []
+        topic = self._around.topic_of(role)
         async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
-            if len(messages) > _FEW:
-                return await send_together(producer, topic, [(m.key, m.value) for m in messages])
-            return [await producer.send(topic, m.value, key=m.key) for m in messages]
+            for message in messages:
+                try:
+                    future = await self._producer.send(topic, message.value, key=message.key)
+                except MessageSizeTooLargeError as error:  # the producer has a limit of its own
+                    self._leave_out(message, error)
+                else:
+                    sent.append(_Sent([message], future))
+        return sent
+
+    async def _send_many(self, role: str, messages: Sequence[Message]) -> list[_Sent]:
+        topic = self._around.topic_of(role)
+        async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
+            records = [(message.key, message.value) for message in messages]
+            futures = await send_together(self._producer, topic, records)
+        return [_Sent(messages, future) for future in futures]
+
+    async def _settle(self, sent: Sequence[_Sent]) -> None:
+        """Wait for the broker's answers. Raises what went wrong, but for records that are too large."""
+        if not sent:
+            return
+        async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
+            answers = await asyncio.gather(*(one.future for one in sent), return_exceptions=True)
+        refused: dict[int, _Sent] = {}
+        for one, answer in zip(sent, answers, strict=True):
+            if isinstance(answer, MessageSizeTooLargeError):
+                if len(one.messages) > 1:
+                    refused[id(one.messages)] = one
+                else:
+                    self._leave_out(one.messages[0], answer)
+            elif isinstance(answer, BaseException):
+                raise answer
+        # A batch was refused as a whole: each of its records is tried by itself. The same bytes twice harm nobody.
+        for one in refused.values():
+            for message in one.messages:
+                await self._settle(await self._send_few(message.topic, [message]))
+
+    def _leave_out(self, message: Message, error: MessageSizeTooLargeError) -> None:
+        self._around.metrics.unsent.labels(message.topic).inc()
+        log.error(
+            "a record is left out: the broker refuses it as too large (max.message.bytes of its topic)",
+            partition=self._partition,
+            topic=self._around.topic_of(message.topic),
+            key=message.key.decode(errors="backslashreplace"),
+            bytes=len(message.value),
+            why=str(error),
+        )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+import structlog
 from faust.types import TP
 from prometheus_client import generate_latest
 
@@ -13,6 +14,8 @@ from streams.engine.machine_thread import MachineThread
 from streams.engine.metrics import WorkerMetrics, WorldCollector
 from streams.engine.partition import Partition, PartitionState
 from streams.machine import Counting, Observable
+
+log = structlog.get_logger()
 
 #: A partition that has work at hand and has done none for so long makes /healthz fail.
 STUCK_SECONDS: Final = 120.0
@@ -76,5 +79,12 @@ class Standing:
         for partition in list(self._partitions.values()):
             machine: object = partition.machine
             if isinstance(machine, Counting):
-                self._metrics.count_probes(machine.take_probes())
+                self._count(partition.name, machine)
         return generate_latest(self._metrics.registry)
+
+    def _count(self, name: str, machine: Counting) -> None:
+        try:
+            self._metrics.count_probes(machine.take_probes())
+        except Exception:  # its own trouble, and no other partition's
+            self._metrics.scrape_failures.inc()
+            log.exception("a partition's results are not counted", partition=name)

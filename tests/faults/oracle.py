@@ -6,7 +6,8 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from streams.engine.checkpoint import Restorer, unpack
+from streams.engine.checkpoint import Restorer
+from streams.engine.ownership import redo
 from streams.kafka.client import TopicReader
 from streams.machine import Chunk, Machine
 from streams.settings import Settings
@@ -63,8 +64,8 @@ async def kept(reader: TopicReader, topic: str, partition: int, make: Any) -> tu
     machine = make()
     if restored.snapshot is not None:
         machine.restore(restored.snapshot)
-    for delta in restored.deltas:
-        machine.apply(machine.decode_batch(unpack(delta.batch)))
+    for one in restored.steps:
+        machine, _ = redo(machine, one, make)
     return machine, restored.next
 
 

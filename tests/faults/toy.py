@@ -1,19 +1,20 @@
 """A small machine for the engine's tests: order matters, every record matters, and its state is plain numbers.
 
 A record is `cell,id,x`: a negative x is late, an id that the cell had among its last ones is a duplicate, anything
-else is refused. Every tenth result of a cell makes a snapshot of an incident.
+else is refused. Every tenth result of a cell makes a snapshot of an incident. At a result of the cell `poison` the step
+raises; while it keeps the cell `wreck`, closing a window (a result of the cell `close`) does.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from detectors.readings import SeriesGauge
-from streams.machine import Message, Outbox, Pieces
+from streams.machine import Message, Outbox, Pieces, WindowError
 from streams.records import Incident
 
 EVERY = 10
@@ -75,6 +76,8 @@ class ToyMachine:
         rows = []
         for piece in chunk.pieces():
             rows += [_row(offset, value) for offset, value in zip(piece.offsets, piece.values, strict=True)]
+        if not rows:
+            return ToyBatch("", 0, self.next_offset, [])
         return ToyBatch(piece.topic, piece.partition, rows[-1].offset + 1, rows)
 
     def apply(self, batch: ToyBatch) -> Outbox:
@@ -100,6 +103,10 @@ class ToyMachine:
 
     def _judge(self, row: Row, outbox: Outbox) -> None:
         assert row.cell is not None
+        if row.cell == "poison":
+            raise ZeroDivisionError("poison")
+        if row.cell == "close" and "wreck" in self.cells:
+            raise WindowError("a window of the wreck")
         cell = self.cells.setdefault(row.cell, Cell(ids=[]))
         if row.id in cell.ids:
             outbox.duplicate += 1
@@ -134,6 +141,16 @@ class ToyMachine:
             raise ValueError(f"version {stored.version}")
         self.next_offset, self.clock_ms = stored.next, stored.clock_ms
         self.totals, self.cells = stored.totals, stored.cells
+
+    # what may be begun anew
+
+    def countries(self) -> Sequence[str]:
+        return list(self.cells)
+
+    def forget(self, countries: Collection[str]) -> Outbox:
+        for name in countries:
+            self.cells.pop(name, None)
+        return Outbox()
 
     # what the metrics pull
 

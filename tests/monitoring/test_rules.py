@@ -24,10 +24,21 @@ STORIES: Final = sorted((HERE / "rules").glob("*.yaml"))
 EVERY_ALERT: Final = {
     "NationScaleDisruption", "ProviderDisruption", "ConnectivityDark", "GlobalPlatformOutage", "ThrottlingSuspected",
     "ObservatoryBlind", "WorkerStalled", "WatermarkLag", "RejectedRecords", "CheckpointFailing", "ProducerSilent",
-    "Watchdog", "CanarySilent",
+    "StepFailed", "Watchdog", "CanarySilent",
 }  # fmt: skip
 #: Which labels an alert may carry: none of them tells one worker, one vantage or one incident from another.
-LABELS: Final = {"country", "platform", "simulated", "severity", "extent", "reason", "partition", "result"}
+LABELS: Final = {
+    "country",
+    "platform",
+    "simulated",
+    "severity",
+    "extent",
+    "reason",
+    "partition",
+    "result",
+    "remedy",
+    "role",
+}
 
 
 @cache

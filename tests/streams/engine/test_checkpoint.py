@@ -23,6 +23,7 @@ from streams.engine.checkpoint import (
     Restorer,
     SnapshotPart,
     SupersededError,
+    Void,
     decode,
     encode,
     split,
@@ -89,6 +90,7 @@ class World:
         self.cuts: list[int] = []  # where the owner may have deleted to
         self.batches = 0
         self.last_true = -1
+        self.covered = 0  # how much of the truth the last whole snapshot holds
 
     def append(self, record: CheckpointRecord) -> int:
         self.log.append(encode(record))
@@ -123,6 +125,16 @@ class World:
             self.last_true = offset
             if not owner.pieces:
                 self.cuts.append(owner.began)
+                self.covered = owner.at
+
+    def annul(self, count: int) -> None:
+        """A new owner finds that it can't apply the last chunks."""
+        self.take_over()
+        owner = self.owners[-1]
+        self.truth = self.truth[: max(self.covered, len(self.truth) - count)]
+        owner.applied = list(self.truth)
+        self.last_true = self.append(Void(owner.name, owner.epoch, owner.seq, len(self.truth), "s", "raised"))
+        owner.seq += 1
 
     def repeat(self) -> None:
         self.log.append(self.log[-1])
@@ -131,7 +143,7 @@ class World:
 ACTS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["delta", "delta", "delta", "part", "part", "fence", "zombie", "zombie part", "repeat"]
+            ["delta", "delta", "delta", "part", "part", "fence", "void", "zombie", "zombie part", "repeat"]
         ),
         st.integers(min_value=0, max_value=5),
     ),
@@ -151,6 +163,8 @@ def play(acts: list[tuple[str, int]]) -> World:
             world.write_part(owner)
         elif act == "fence":
             world.take_over()
+        elif act == "void":
+            world.annul(which)
         elif act == "repeat" and not isinstance(decode(world.log[-1]), Fence):
             world.repeat()
         elif former:
@@ -216,6 +230,41 @@ def test_a_missing_record_is_told() -> None:
         world.write_delta(world.owners[-1])
     del world.log[-2]
     with pytest.raises(DamagedError, match="1 records of its owner are missing"):
+        restore(world.log)
+
+
+def test_what_is_begun_anew_stays_in_its_place_among_the_chunks() -> None:
+    """Until a snapshot that was taken after it holds it."""
+    world = World()
+    world.take_over()
+    for _ in range(3):
+        world.write_delta(world.owners[-1])
+    world.take_over()
+    owner = world.owners[-1]
+    anew = Void(owner.name, owner.epoch, 0, 2, "s", "a window", ["PK"])
+    owner.applied, owner.seq = world.truth[:2], 1
+    world.append(anew)
+    world.write_delta(owner)
+    restored = restore(world.log)
+    assert [step.next for step in restored.steps] == [1, 2, 2, 3]
+    assert restored.steps[2] == anew
+    assert (restored.next, restored.ignored) == (3, 1)
+    world.snapshot_whole(owner)
+    assert restore(world.log).steps == []
+
+
+@pytest.mark.parametrize(("start", "says"), [(0, "a snapshot holds up to 3"), (9, "the log ends at 4")])
+def test_a_record_that_annuls_what_is_not_there_is_told(start: int, says: str) -> None:
+    world = World()
+    world.take_over()
+    for _ in range(3):
+        world.write_delta(world.owners[-1])
+    world.snapshot_whole(world.owners[-1])
+    world.write_delta(world.owners[-1])
+    world.take_over()
+    owner = world.owners[-1]
+    world.append(Void(owner.name, owner.epoch, 0, start, "s", "raised"))
+    with pytest.raises(DamagedError, match=says):
         restore(world.log)
 
 
