@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Final, TypeVar, overload
 
 import msgspec
 
+from detectors.incidents.moves import Announcement
 from detectors.incidents.snapshots import Fact, NetworkLoss, PlatformLoss, Snapshot
 from detectors.settings import IncidentSettings
 from streams.records import (
@@ -24,7 +25,7 @@ from streams.words import summary
 T = TypeVar("T")
 
 DETECTOR_NAME: Final = "netdusk"
-#: Raised whenever the same log could give other incidents; part of every incident's id.
+#: Raised whenever the same log could give other incidents.
 DETECTOR_VERSION: Final = "1"
 
 
@@ -79,6 +80,55 @@ def to_record(snapshot: Snapshot, settings: IncidentSettings | None = None) -> I
         unconfirmed_reason=snapshot.doubt,
         retracted=snapshot.retracted,
         left_out=cut.left_out,
+    )
+
+
+def from_record(record: Incident) -> Snapshot:
+    """Return what a record says as the detectors have it; its facts and words are left out."""
+    mechanism = record.mechanism
+    return Snapshot(
+        id=record.id,
+        seq=record.seq,
+        status=Announcement(record.status.value),
+        kind=record.kind,
+        scope=record.scope,
+        severity=record.severity,
+        country=record.country,
+        countries=record.countries,
+        regions=record.regions,
+        platforms=record.platforms,
+        networks=tuple(
+            NetworkLoss(
+                network.asn, network.name, network.lost, _seconds(network.onset), _seconds(network.recovered)
+            )
+            for network in record.networks
+        ),
+        onset=_seconds(record.onset),
+        detected=_seconds(record.detected),
+        updated=_seconds(record.updated),
+        resolved=_seconds(record.resolved),
+        reachability=record.reachability.now,
+        usual=record.reachability.usual,
+        mechanism=mechanism.name if mechanism is not None else None,
+        mechanism_share=mechanism.share if mechanism is not None else 0.0,
+        mechanism_by_network=(),
+        facts=(),
+        previous=record.previous,
+        coincides=record.coincides,
+        confirmed=record.confirmed,
+        vantages=record.vantages,
+        networks_live=record.networks_live,
+        measurements=record.measurements,
+        reason=record.reason,
+        back=(),
+        unheard=0,
+        simulated=record.simulated,
+        version=record.detector.version,
+        fingerprint=record.detector.settings,
+        targets=record.targets,
+        linked=record.linked,
+        doubt=record.unconfirmed_reason,
+        retracted=record.retracted,
     )
 
 
@@ -144,3 +194,12 @@ def _time(seconds: int) -> datetime:
 
 def _time_or_none(seconds: int | None) -> datetime | None:
     return None if seconds is None else _time(seconds)
+
+
+@overload
+def _seconds(time: datetime) -> int: ...
+@overload
+def _seconds(time: None) -> None: ...
+def _seconds(time: datetime | None) -> int | None:
+    """Return a time as seconds since 1970."""
+    return None if time is None else int(time.timestamp())

@@ -232,3 +232,17 @@ class Forgetting(Protocol):
         Pure: the same state gives the same state and the same outbox.
         """
         ...
+
+
+@runtime_checkable
+class Adopting(Protocol):
+    """A machine whose incidents can be made to agree with what was told of them."""
+
+    def adopt(self, told: Sequence[Incident]) -> None:
+        """Take the last record of each incident that was ever told, open or over; those of others are passed over.
+
+        For a machine that is restored with other settings, or by another release, than wrote its redo log: to be called
+        once, after the last batch of the log. What it does is in no batch, so that a snapshot has to follow before the
+        next one; and of the last batch's outbox no alert is sent again, for what is untold is told in the next window.
+        """
+        ...

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from detectors.incidents.adoption import JUDGED_ANEW, adopt, announcement, case_of, still_open
 from detectors.incidents.case import TURN_SECONDS, Case, grows, reasons
 from detectors.incidents.causes import Cause, find_causes
 from detectors.incidents.evidence import PastIncident, at_same_time, coincident, like
@@ -103,6 +104,7 @@ class Assembler:
         self._open: dict[str, Snapshot] = {}
         self._closings: list[Closing] = []
         self._falls = Falls()
+        self._known: frozenset[str] = frozenset()  # ids of the incidents in hand when it was restored
 
     @property
     def watch(self) -> Collection[CountryKey]:
@@ -111,7 +113,9 @@ class Assembler:
             place
             for place, held in self._countries.items()
             if held.over
-            or any(case.phase is not Phase.RESOLVED or self._confirms(case) for case in held.cases)
+            or any(
+                case.phase is not Phase.RESOLVED or case.untold or self._confirms(case) for case in held.cases
+            )
         }
 
     @property
@@ -160,6 +164,31 @@ class Assembler:
         """
         if incident_id in self._open:
             self._closings.append(Closing(incident_id, reason, at, retracted))
+
+    def adopt(self, told: Sequence[Snapshot]) -> None:
+        """Make the incidents in hand agree with what was told: `told` is the last snapshot of each, open or over.
+
+        To be called after `restore`, where what came after the snapshot was judged by other settings, or by another
+        release, than when it was told.
+        """
+        by_place: dict[CountryKey, list[Snapshot]] = {}
+        for snapshot in told:
+            if snapshot.country is not None and snapshot.kind is not Kind.GLOBAL:
+                by_place.setdefault((snapshot.country, snapshot.simulated), []).append(snapshot)
+        for place in sorted(self._countries.keys() | by_place.keys()):
+            country = self._countries.get(place) or _CountryCases(cases=[], past=[])
+            over = {past.id for past in country.past} | {case.id for case in country.over}
+            of_it = [
+                snapshot
+                for snapshot in by_place.get(place, ())
+                if (snapshot.networks or snapshot.regions)
+                and not (snapshot.status is Announcement.RESOLVED and snapshot.id in over)
+            ]
+            country.cases = adopt(country.cases, of_it, self._known, case_of)
+            if country.cases:
+                self._countries[place] = country
+        cases = [case for country in self._countries.values() for case in country.cases]
+        self._open = still_open(cases, told, self._open)
 
     def step(self, reading: Reading) -> list[Snapshot]:
         """Weigh one window. Returns what there is to tell, in the order of countries."""
@@ -230,6 +259,9 @@ class Assembler:
         for case in held.cases:
             self._leave_to_the_world(case, worldwide)
             case.weigh(reading, self.settings)
+            if case.untold:
+                told.append(self._tell(case, reading, _News(announcement(case), JUDGED_ANEW)))
+                continue
             case.quieted = worldwide.quiets(case)
             if case.quieted:
                 held.quiet.update(dict.fromkeys(case.platforms, reading.end))
@@ -492,6 +524,7 @@ class Assembler:
         if said.told is not Announcement.RESOLVED:
             case.remember_worst()
         case.seq += 1
+        case.untold = False
         case.updated = reading.end
         case.reason = said.reason
         case.told, case.pending, case.pending_windows = case.news(), [], 0
@@ -566,6 +599,9 @@ class Assembler:
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
         self._closings = stored.closings
         self._falls.restore(stored.falls)
+        self._known = frozenset(
+            case.id for country in self._countries.values() for case in country.cases if case.id
+        )
 
 
 def _without_absorbed(cases: Sequence[Case]) -> list[Case]:

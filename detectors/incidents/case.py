@@ -90,6 +90,7 @@ class Case(msgspec.Struct):
     ways: dict[str, dict[str, float]] = {}  # platform: recent failures by mechanism, fading
     linked: list[str] = []  # incidents that explain it, or that it explains
     doubt: str | None = None  # why it is not confirmed, beside few networks
+    untold: bool = False  # it does not stand as it was told, and is told in the next window: see `adoption`
 
     level: Level = msgspec.field(default_factory=Level)
     tally: Tally | None = None  # results since it was restored
@@ -103,6 +104,10 @@ class Case(msgspec.Struct):
     def parts(self) -> list[Part]:
         """Everything that it ever took away."""
         return [Part(*key) for key in self.losses]
+
+    def reach(self) -> frozenset[tuple[str, str]]:
+        """What it took away, and where: pairs of platform and network, or region."""
+        return frozenset((platform, region or str(asn)) for platform, asn, region in self.losses)
 
     @property
     def holds(self) -> bool:

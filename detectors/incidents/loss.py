@@ -27,7 +27,7 @@ _WORD_RESULTS: Final = 2.0
 #: remembered, so that a relapse is believed soon.
 _ENOUGH: Final = 4.5
 _ENOUGH_AGAINST: Final = 9.0
-_MOST: Final = 10.0
+WELL: Final = 10.0
 #: Evidence that a little is lost still, from which on a part has not mended but in part.
 _DENIED: Final = 3.0
 #: Evidence that nothing is lost any more, without which what was lost in part is not back; a block shows by itself.
@@ -155,10 +155,10 @@ class Loss(msgspec.Struct):
             self.probes = max(self.probes + said.n, said.probes)
         else:
             self.probes += said.n
-        self.wellness = min(_MOST, max(0.0, self.wellness + self._nats(said)))
+        self.wellness = min(WELL, max(0.0, self.wellness + self._nats(said)))
         if not self.slow:
             self.lostness = min(
-                _MOST, max(0.0, self.lostness - self._nats_little(said.expected, said.k, said.n))
+                WELL, max(0.0, self.lostness - self._nats_little(said.expected, said.k, said.n))
             )
         if self.lostness >= _DENIED and said.opinion is not Opinion.GOOD:
             self.wellness = 0.0

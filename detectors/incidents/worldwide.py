@@ -6,13 +6,14 @@ One country has one vote. The step of a backtest and the machine on the health t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 
+from detectors.incidents.adoption import JUDGED_ANEW, adopt, announcement, still_open
 from detectors.incidents.evidence import HALF_HOUR_SECONDS, PLATFORM
 from detectors.incidents.falls import ROLLING_SECONDS, Fall, Falls, Key, StoredFall, widest
 from detectors.incidents.loss import Loss, present
@@ -93,6 +94,7 @@ class _Outage(msgspec.Struct):
     ways: dict[str, dict[str, float]] = {}  # platform: recent failures by mechanism, fading
     updated: int = 0  # end of the window in which it last failed, once it is closed
     linked: list[str] = []  # incidents of countries that it explains in part
+    untold: bool = False  # it does not stand as it was told, and is told in the next window: see `adoption`
 
     @property
     def platforms(self) -> list[str]:
@@ -101,6 +103,9 @@ class _Outage(msgspec.Struct):
     @property
     def countries(self) -> list[str]:
         return sorted({country for _, country in self.losses})
+
+    def reach(self) -> frozenset[tuple[str, str]]:
+        return frozenset(self.losses)
 
     def news(self) -> list[str]:
         return [" ".join(self.platforms), " ".join(self.countries)]
@@ -160,6 +165,7 @@ class WorldAssembler:
         self._past: list[_PastOutage] = []
         self._open: dict[str, Snapshot] = {}
         self._closings: list[Closing] = []
+        self._known: frozenset[str] = frozenset()  # ids of the outages in hand when it was restored
 
     @property
     def open(self) -> list[Snapshot]:
@@ -170,6 +176,16 @@ class WorldAssembler:
         """End an open outage by somebody's word, as `Assembler.close` does."""
         if incident_id in self._open:
             self._closings.append(Closing(incident_id, reason, at, retracted))
+
+    def adopt(self, told: Sequence[Snapshot]) -> None:
+        """Make the outages in hand agree with what was told, as `Assembler.adopt` does."""
+        told = [snapshot for snapshot in told if snapshot.kind is Kind.GLOBAL]
+        for simulated in (False, True):
+            mine = [outage for outage in self._outages if outage.simulated == simulated]
+            others = [outage for outage in self._outages if outage.simulated != simulated]
+            of_them = [snapshot for snapshot in told if snapshot.simulated == simulated]
+            self._outages = others + adopt(mine, of_them, self._known, _outage_of)
+        self._open = still_open(self._outages, told, self._open)
 
     def step(self, start: int, health: Health, signs: Mapping[Key, Signs]) -> list[Snapshot]:
         """Weigh one window of all countries; `start` is where it began."""
@@ -256,6 +272,8 @@ class WorldAssembler:
 
     def _move(self, outage: _Outage, rows: CountryHealths, start: int, end: int) -> list[Snapshot]:
         heard = self._weigh(outage, rows, start)
+        if outage.untold:
+            return [self._tell(outage, announcement(outage), JUDGED_ANEW, end)]
         event = self._event(outage, heard)
         if outage.phase is Phase.CLOSED:
             if event is Trigger.BAD:
@@ -365,6 +383,7 @@ class WorldAssembler:
 
     def _tell(self, outage: _Outage, told: Announcement, reason: str, end: int) -> Snapshot:
         outage.seq += 1
+        outage.untold = False
         outage.told, outage.pending, outage.pending_windows = outage.news(), [], 0
         losses = list(outage.losses.values())
         stands = present(losses)
@@ -446,6 +465,28 @@ class WorldAssembler:
         self._outages, self._past = stored.outages, stored.past
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
         self._closings = stored.closings
+        self._known = frozenset(outage.id for outage in self._outages if outage.id)
+
+
+def _outage_of(snapshot: Snapshot) -> _Outage:
+    """An outage that was told and is not in hand."""
+    losses = {
+        (platform, country): Loss(
+            snapshot.onset,
+            snapshot.usual,
+            snapshot.reachability,
+            snapshot.reachability,
+            heard=snapshot.updated,
+        )
+        for platform in snapshot.platforms
+        for country in snapshot.countries
+    }
+    outage = _Outage(snapshot.id, snapshot.simulated, snapshot.onset, losses, {}, Phase.OPEN, snapshot.seq)
+    outage.detected, outage.networks = snapshot.detected, snapshot.networks_live
+    outage.watched = len(snapshot.countries)
+    outage.told = outage.news()
+    outage.untold = True
+    return outage
 
 
 def _joining(outage: _Outage, platform: str, falls: Mapping[str, Fall]) -> list[str]:

@@ -22,7 +22,7 @@ from detectors.incidents.worldwide import NO_SIGNS, signs_of
 from detectors.readings import Counts, MonitorKey, Pulse, Reading, Scheduled, SeriesGauge
 from detectors.state import VERSIONS, read_stored
 from producers.records import Decoded, Malformed, Reason, VantageStatus
-from streams.incidents import DETECTOR_VERSION, to_record
+from streams.incidents import DETECTOR_VERSION, from_record, to_record
 from streams.machine import Chunk, Message, Note, Outbox, Pieces, ProbeCount, rejection
 from streams.records import Annotation, CalendarEvent, HealthRecord, Incident, encode
 from streams.settings import Settings, fingerprint
@@ -458,6 +458,11 @@ class CountryMachine:
         for refused in refusals:
             begin, piece = rows.kept[bisect_right(begins, refused.place) - 1]
             outbox.before.append(rejection(piece, refused.place - begin, refused.reason, refused.detail))
+
+    def adopt(self, told: Sequence[Incident]) -> None:
+        """Make the incidents in hand agree with what was told: `machine.Adopting`."""
+        countries = {pulse.country for pulse in self._bank.pulses()}
+        self._assembler.adopt([from_record(one) for one in told if one.country in countries])
 
     # what the metrics pull
 

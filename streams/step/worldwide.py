@@ -15,7 +15,7 @@ from detectors.incidents.falls import Key
 from detectors.incidents.worldwide import Signs, WorldAssembler, signs_of
 from detectors.readings import Health, Reading, SeriesGauge
 from detectors.state import VERSIONS, read_stored
-from streams.incidents import DETECTOR_VERSION, to_record
+from streams.incidents import DETECTOR_VERSION, from_record, to_record
 from streams.machine import Message, Note, Outbox, Pieces, rejection
 from streams.records import Annotation, HealthRecord, Incident, decode, encode
 from streams.settings import Settings, fingerprint
@@ -180,6 +180,10 @@ class WorldMachine:
         held[key] = row
         outbox.applied += 1
         self._newest = row.start if self._newest is None else max(self._newest, row.start)
+
+    def adopt(self, told: Sequence[Incident]) -> None:
+        """Make the incidents in hand agree with what was told: `machine.Adopting`."""
+        self._world.adopt([from_record(one) for one in told if one.country is None])
 
     @property
     def watermark_ms(self) -> int | None:
