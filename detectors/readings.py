@@ -145,6 +145,8 @@ class CountryReading:
     vantages: Mapping[int, int] = field(default_factory=dict)  # asn: vantages that have reported lately
     #: (platform, target), for platforms of which several targets are watched.
     targets: Mapping[tuple[str, str], TargetStanding] = field(default_factory=dict)
+    #: Platforms that began with their country, and of which most networks have no usual of their own yet.
+    warming: frozenset[str] = frozenset()
     homes: Mapping[int, Sequence[str]] = field(default_factory=dict)  # asn: the regions it reports from
     #: Why a silence here may be the observatory's own (`snapshots.Doubt`); None: it is shown to be none.
     silence_doubt: str | None = None
@@ -154,28 +156,34 @@ class CountryReading:
 
 
 class Pulse(NamedTuple):
-    """Who reports from a country lately: networks, vantages, and the start of the newest window with results."""
+    """Who reports from a country lately: networks, vantages, and the start of the newest window with results.
+
+    `warming` is the number of its series, of networks on platforms, that have no usual of their own yet.
+    """
 
     country: str
     simulated: bool
     networks: int
     vantages: int
     last: int | None
+    warming: int = 0
 
 
 class SeriesGauge(NamedTuple):
     """How one series stands, for whoever shows it: ratios 0 to 1, a score of 1.0 alarms.
 
-    `asn` is 0 for the country's networks taken together.
+    `asn` is 0 for the country's networks taken together. `reachability` is the last window's own ratio, None where that
+    had no results; `smoothed` that of the last results, in however many windows they came.
     """
 
     platform: str
     country: str
     asn: int
-    reachability: float
+    reachability: float | None
     expected: float
     score: float
     simulated: bool = False
+    smoothed: float | None = None
 
 
 @dataclass(slots=True)

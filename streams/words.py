@@ -15,7 +15,7 @@ from typing import Final
 
 from babel import Locale
 
-from detectors.incidents.snapshots import Kind, Restoration, Scope, Snapshot
+from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Snapshot
 from detectors.settings import IncidentSettings
 from streams.records import Incident, Status
 
@@ -274,6 +274,8 @@ def _figures(snapshot: Snapshot) -> str:
     if snapshot.kind is Kind.CONNECTIVITY:
         return f"{snapshot.reachability:.0%} of the usual results arrive"
     usually = f"usually {snapshot.usual:.0%}"
+    if snapshot.doubt == Doubt.FIRST_MINUTES:
+        usually = "what is usual has not been learned yet"
     if 0 < snapshot.results < RESULTS_FEW:
         succeeded = round(snapshot.reachability * snapshot.results)
         return f"{succeeded} of the last {snapshot.results} attempts succeeded, {usually}"

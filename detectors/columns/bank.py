@@ -7,14 +7,15 @@ something stirs, or that are watched, are looked at one by one. What becomes of 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from math import isnan
 from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from detectors.columns import vantage_weights
-from detectors.columns.binomial import Pool, evidence_columns
+from detectors.columns import vantage_weights, warmup
+from detectors.columns.binomial import Lent, Pool, evidence_columns
 from detectors.columns.holding import Held, Holding, Settling, settled_cells
 from detectors.columns.layout import Layout, StoredLayout
 from detectors.columns.monitors import Reports
@@ -166,16 +167,18 @@ class Bank:
             series.vantages.see(np.flatnonzero(seen_from), start, window)
             self._admit(start, reports, counts)
         present = np.bincount(reports.cell[reports.votes > 0.0], minlength=cells) > 0
-        lent = self._lent(start, present, series.cells.warm(start))
+        lent = self._lent(counts, present, series.cells.warm(start))
         base = series.cells.anticipate(start, lent)
-        reports.ratio = series.monitors.usual(reports.rows, base[reports.cell])
+        # What is guessed serves as a measure, and teaches nothing.
+        learned = series.cells.unguessed(base)[reports.cell]
+        reports.ratio = series.monitors.usual(reports.rows, learned)
         if len(reports.rows):
-            series.monitors.take(
-                start, reports.rows, reports.good, reports.probes, reports.ratio, base[reports.cell]
-            )
+            series.monitors.take(start, reports.rows, reports.good, reports.probes, reports.ratio, learned)
         # A region counts all of its vantages: where it alone is lost, each is the stranger of its network.
         counted = reports.votes.copy()
         self._vote(start, reports)
+        if lent is not None:
+            reports.ratio = series.monitors.usual(reports.rows, base[reports.cell])
         k = sums(reports.cell, reports.good * reports.votes, cells)
         n = sums(reports.cell, reports.probes * reports.votes, cells)
         self._judge(start, k, n, reports, counted, base, lent, held)
@@ -228,7 +231,7 @@ class Bank:
         reports: Reports,
         counted: Floats,
         base: Floats,
-        lent: tuple[Floats, Floats] | None,
+        lent: Lent | None,
         held: Bools | None,
     ) -> None:
         """Weigh networks, and what they come to in regions and countries; then learn.
@@ -239,7 +242,7 @@ class Bank:
         group = layout.cell_group
         warm = cells.warm(start)
         if lent is not None:
-            warm = warm | (lent[1] > 0.0)
+            warm = warm | (lent.results > 0.0)
         groups = series.groups.cusum
         was_open = groups.open.copy()
         doubt = None
@@ -261,21 +264,42 @@ class Bank:
             usual = np.divide(due, n_there, out=cells.own[cell], where=n_there > 0.0)
             evidence = evidence_columns(cells.drops, usual, k_there, n_there) / scale
             evidence *= warm[cell]
+            if lent is not None:
+                small = evidence[: cells.small]
+                small[:, lent.guessed[cell]] = np.minimum(small[:, lent.guessed[cell]], 0.0)
             region = layout.part_region
             self._pool(series.regions, start, region, k_there, n_there, usual, evidence, scale, warm[cell])
         # A loss of which the country is sure must not become usual, small as it may be.
         slow = groups.deep(series.groups.alarm) | (series.group_score >= 1.0)
         cells.learn(start, k, n, slow[group], held)
 
-    def _lent(self, start: int, present: Bools, warm: Bools) -> tuple[Floats, Floats] | None:
-        """What countries with few results know of their networks that are hardly known: `BinomialColumns.weigh`."""
+    def _lent(self, counts: Counts, present: Bools, warm: Bools) -> Lent | None:
+        """What others know of networks that report and are hardly known themselves."""
         cold = present & ~warm
         if not cold.any():
             return None
+        guessed = self._guessed(counts, cold)
+        by_country = self._lent_by_country(counts.start, cold & ~guessed)
+        if by_country is None and not guessed.any():
+            return None
+        ratio, results = by_country or (np.zeros(len(cold)), np.zeros(len(cold)))
+        return Lent(
+            np.where(guessed, warmup.USUAL, ratio), np.where(guessed, warmup.RESULTS, results), guessed
+        )
+
+    def _guessed(self, counts: Counts, cold: Bools) -> Bools:
+        """Which networks are of a country in its first hour, of which something shows that the path works."""
+        _, young = warmup.newborn(self.series, counts.start)
+        if young.any():
+            young &= warmup.answering(self.series, counts)
+        return cold & young[self.series.layout.cell_group]
+
+    def _lent_by_country(self, start: int, cold: Bools) -> tuple[Floats, Floats] | None:
+        """What countries with few results know: the usual ratio, and the results on which it rests."""
         cells, groups, group = self.series.cells, self.series.groups, self.series.layout.cell_group
         few = groups.presence.present < OFTEN * groups.presence.exposed
         first, learned = cells.presence.first, cells.learned()
-        cold &= few[group] & (first >= 0) & (start - first >= DAY) & (learned >= LENT_RESULTS)
+        cold = cold & few[group] & (first >= 0) & (start - first >= DAY) & (learned >= LENT_RESULTS)
         if not cold.any():
             return None
         good, bad = (
@@ -353,34 +377,36 @@ class Bank:
 
     def gauges(self) -> Sequence[SeriesGauge]:
         """Every live series: each network on each platform, and (asn 0) each country on it."""
-        series, base = self.series, self.series.cells.base
+        series, layout = self.series, self.series.layout
+        cells, health = series.cells, self._health()
+        k, n = cells.last_window(series.start)
         rows = np.flatnonzero(series.cell_live)
-        probes = base.recent_probes[rows]
-        usual = series.cells.expect(series.start)[rows]
-        reached = np.divide(base.recent_good[rows], probes, out=usual.copy(), where=probes > 0.0)
-        columns = (reached, usual, series.cell_score[rows])
-        gauges = [
-            SeriesGauge(platform, country, asn, now, expected, score, simulated)
-            for (platform, country, asn, simulated), now, expected, score in zip(
-                series.layout.cell_names(rows), *(column.tolist() for column in columns), strict=True
+        recent = cells.base.recent_probes[rows]
+        usual = cells.usual_lately(series.start)[rows]
+        smoothed = np.divide(cells.base.recent_good[rows], recent, out=usual.copy(), where=recent > 0.0)
+        of_cells = (_ratios(k[rows], n[rows]), usual, series.cell_score[rows], smoothed)
+        groups, size = np.flatnonzero(series.group_live), len(layout.groups)
+        k, n = (sums(layout.cell_group, column, size)[groups] for column in (k, n))
+        of_groups = (
+            _ratios(k, n),
+            health.expected[groups],
+            health.score[groups],
+            health.reachability[groups],
+        )
+        named = [
+            *layout.cell_names(rows),
+            *((*self.series.layout.group_names[group][:2], 0, health.simulated[group]) for group in groups),
+        ]
+        return [
+            SeriesGauge(
+                platform, country, asn, None if isnan(now) else now, expected, score, simulated, lately
+            )
+            for (platform, country, asn, simulated), now, expected, score, lately in zip(
+                named,
+                *(np.concatenate(both).tolist() for both in zip(of_cells, of_groups, strict=True)),
+                strict=True,
             )
         ]
-        health = self._health()
-        rows = np.flatnonzero(series.group_live)
-        pooled = (rows, health.reachability[rows], health.expected[rows], health.score[rows])
-        gauges.extend(
-            SeriesGauge(
-                health.platform[group],
-                health.country[group],
-                0,
-                now,
-                expected,
-                score,
-                health.simulated[group],
-            )
-            for group, now, expected, score in zip(*(column.tolist() for column in pooled), strict=True)
-        )
-        return gauges
 
     def networks_live(self) -> Mapping[str, int]:
         """Networks that report, by country; simulated ones count too."""
@@ -388,6 +414,12 @@ class Bank:
         for pulse in self.pulses():
             found[pulse.country] = found.get(pulse.country, 0) + pulse.networks
         return found
+
+    def _warming(self) -> Ints:
+        """How many series of each place report and have no usual of their own yet."""
+        series, layout = self.series, self.series.layout
+        cold = series.cell_live & ~series.cells.warm(series.start)
+        return np.bincount(layout.group_place[layout.cell_group[cold]], minlength=len(layout.places))
 
     def pulses(self) -> Sequence[Pulse]:
         """Who reports, country by country, real and simulated apart; a country once seen stays in the list."""
@@ -398,9 +430,15 @@ class Bank:
         vantages = np.bincount(place[layout.vantage_network[lately]], minlength=size)
         last = np.full(size, -1, dtype=np.int64)
         np.maximum.at(last, place, series.silence.last)
+        warming = self._warming()
         return [
             Pulse(
-                country, simulated, int(networks[i]), int(vantages[i]), int(last[i]) if last[i] >= 0 else None
+                country,
+                simulated,
+                int(networks[i]),
+                int(vantages[i]),
+                int(last[i]) if last[i] >= 0 else None,
+                int(warming[i]),
             )
             for i, (country, simulated) in enumerate(layout.places)
         ]
@@ -482,3 +520,8 @@ class Bank:
         fresh.series.start = stored.start
         fresh.series.settle()
         self.series, self._names, self._outcomes = fresh.series, fresh._names, []
+
+
+def _ratios(k: Floats, n: Floats) -> Floats:
+    """`k` of `n`; NaN where there is none."""
+    return np.asarray(np.divide(k, n, out=np.full(len(n), np.nan), where=n > 0.0))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import sqrt
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -47,6 +48,9 @@ from detectors.single.binomial import (
     slot_of,
 )
 
+#: A fall of the log odds smaller than this says nothing against a ratio that was guessed.
+GUESSED_DROP: Final = 2.0
+
 
 def evidence_columns(drop: Floats | float, usual: Floats, k: Floats, n: Floats) -> Floats:
     """`binomial.evidence_of`, by columns."""
@@ -63,6 +67,18 @@ def density_columns(rules: Rules, presence: Floats) -> Floats:
     minutes = presence * MINUTE / rules.window
     share = np.log(minutes / PRESENCE_SPARSE) / np.log(PRESENCE_DENSE / PRESENCE_SPARSE)
     return clipped(share, 0.0, 1.0)
+
+
+class Lent(NamedTuple):
+    """What others know, for networks that are hardly known themselves.
+
+    `ratio` is the usual one, `results` those on which it rests (0 where nothing is lent). `guessed` marks networks of
+    which nobody knows anything: their ratio is a guess.
+    """
+
+    ratio: Floats
+    results: Floats
+    guessed: Bools
 
 
 class Presence(Table):
@@ -220,7 +236,9 @@ class BinomialColumns:
     Attributes
     ----------
     drops
-        Falls of the log odds that are looked for, one a row.
+        Falls of the log odds that are looked for, one a row; ascending.
+    small
+        How many of them are too small to be seen against a guess.
     usual
         The ratio expected of each network in the window that was weighed last, given which monitors reported.
     own
@@ -236,9 +254,12 @@ class BinomialColumns:
         self.presence = Presence(rules, settings.alarm_network, settings.fade_network_seconds)
         self.cusum = CusumColumns(rules)
         self.drops = np.array(settings.drops)[:, None]
+        self.small = int((self.drops < GUESSED_DROP).sum())
         self.usual: Floats = np.empty(0)
         self.own: Floats = np.empty(0)
         self.gain: Floats = np.empty(0)
+        self._unguessed: Floats | None = None
+        self._guessed: Bools = np.empty(0, dtype=np.bool_)
 
     @property
     def size(self) -> int:
@@ -276,13 +297,18 @@ class BinomialColumns:
         hourly = (good + prior * overall) / (good + bad + prior)
         return clipped(hourly + self._offset(), RATIO_MIN, RATIO_MAX)
 
-    def anticipate(self, start: int, lent: tuple[Floats, Floats] | None = None) -> Floats:
+    def anticipate(self, start: int, lent: Lent | None = None) -> Floats:
         """`expect`, where networks that are hardly known count as what is lent to them."""
         usual = self.expect(start)
+        self._unguessed = usual.copy() if lent is not None and lent.guessed.any() else None
         if lent is not None:
-            cold = ~self.warm(start) & (lent[1] > 0.0)
-            usual[cold] = np.minimum(usual, lent[0])[cold]
+            cold = ~self.warm(start) & (lent.results > 0.0)
+            usual[cold] = np.minimum(usual, lent.ratio)[cold]
         return usual
+
+    def unguessed(self, base: Floats) -> Floats:
+        """What `anticipate` gave last, had nothing been guessed."""
+        return base if self._unguessed is None else self._unguessed
 
     def waiting(self, start: int, rows: Ints) -> Floats:
         """What waits to be learned of some networks, the window `start` last: (rows, windows, k and n and usual)."""
@@ -290,6 +316,17 @@ class BinomialColumns:
         order = (start // self.rules.window + 1 + np.arange(lag)) % lag
         columns = (base.waiting_good, base.waiting_probes, base.waiting_usual)
         return np.stack([column[np.ix_(order, rows)].T for column in columns], axis=2).astype(np.float64)
+
+    def last_window(self, start: int) -> tuple[Floats, Floats]:
+        """Successes and probes of each network in the window `start`, the last one that was taken in."""
+        place = start // self.rules.window % self.rules.lag
+        good, probes = self.base.waiting_good[place], self.base.waiting_probes[place]
+        return good.astype(np.float64), probes.astype(np.float64)
+
+    def usual_lately(self, start: int) -> Floats:
+        """The ratio expected of each network in the window `start`, the last one that was taken in."""
+        shift = self.base.waiting_shift[start // self.rules.window % self.rules.lag]
+        return clipped(self.expect(start) + shift, 0.0, RATIO_MAX)
 
     def learned(self) -> Floats:
         """Results on which each baseline rests, those of long ago counted less."""
@@ -307,14 +344,13 @@ class BinomialColumns:
         k: Floats,
         n: Floats,
         doubt: Floats | None = None,
-        lent: tuple[Floats, Floats] | None = None,
+        lent: Lent | None = None,
         mix: Mix | None = None,
     ) -> tuple[Floats, Floats]:
         """Judge one window: k successes among n probes of each network.
 
         `doubt` is the fall of log odds in which each network's country is, infinite where it is in none: a network
-        is well only if it shows that it has no part in it. `lent` is what its country knows, for networks that are
-        hardly known themselves: the usual ratio, and the results on which it rests, 0 where nothing is lent. `mix` is
+        is well only if it shows that it has no part in it. `lent` is for networks that are hardly known. `mix` is
         what `anticipate` and the monitors that reported come to.
 
         Returns
@@ -324,13 +360,15 @@ class BinomialColumns:
         settings, base = self.rules.settings, self.base
         self.own = self.anticipate(start, lent) if mix is None else mix.base
         usual = self.usual = self.own if mix is None else mix.usual
+        if lent is not None:
+            self._guessed = lent.guessed
         evidence = np.zeros((len(settings.drops), self.size))
         scales = np.ones(self.size)
         healthy = np.zeros(self.size)
         known, rest = self.warm(start), self.learned()
         if lent is not None:
-            cold = ~known & (lent[1] > 0.0)
-            rest = np.where(cold, lent[1], rest)
+            cold = ~known & (lent.results > 0.0)
+            rest = np.where(cold, lent.results, rest)
             known = known | cold
         rows = ((n > 0.0) & known).nonzero()[0]
         if len(rows):
@@ -345,6 +383,9 @@ class BinomialColumns:
                 judged = known[mix.cells]
                 evidence[:, mix.cells] = mix.evidence(self.drops) * judged
                 healthy[mix.cells] = -mix.evidence(contrary[mix.cells][mix.place]) * judged
+            if lent is not None:
+                small = evidence[: self.small]
+                small[:, lent.guessed] = np.minimum(small[:, lent.guessed], 0.0)
             evidence /= scales
             healthy /= scales
         self.cusum.step(
@@ -386,6 +427,10 @@ class BinomialColumns:
         base.waiting_good[place], base.waiting_probes[place] = k, n
         base.waiting_usual[place] = self.usual
         base.waiting_shift[place] = self.usual - self.own
+        if self._unguessed is not None:
+            # A guess teaches nothing: what is learned is learned against what was expected without it.
+            base.waiting_usual[place] = np.where(self._guessed, self._unguessed, self.usual)
+            base.waiting_shift[place, self._guessed] = 0.0
         then = start - rules.lag * rules.window
         self._learn(then, k_then, n_then, usual_then, slow | self.cusum.deep(self.alarm))
         self.presence.age(there, rules.day_keep)

@@ -16,6 +16,7 @@ from detectors.columns.binomial import Pool
 from detectors.columns.cusum import CusumColumns
 from detectors.columns.series import LIVE_GAPS, Series
 from detectors.columns.table import Bools, Floats, Ints, Numbers, grained, sums
+from detectors.columns.warmup import unknown
 from detectors.readings import (
     CountryReading,
     Counts,
@@ -103,6 +104,7 @@ class Survey:
             self._slow(readings, cells, keys, places)
             self._failures(here, readings, counts)
             self._targets(chosen, readings, counts)
+            self._warming(readings)
         return list(readings.values())
 
     def _standings(
@@ -330,6 +332,14 @@ class Survey:
             told = readings[place].control
             good, bad = told.get(platform, (0, 0))
             told[platform] = (good + count, bad) if key % 2 else (good, bad + count)  # type: ignore[index]  # ours
+
+    def _warming(self, readings: dict[int, CountryReading]) -> None:
+        """Which platforms are judged by a guess, if at all."""
+        series, layout = self.series, self.series.layout
+        for at in np.flatnonzero(unknown(series, series.start)).tolist():
+            reading = readings.get(int(layout.group_place[at]))
+            if reading is not None:
+                reading.warming |= {layout.group_names[at][0]}
 
     def _targets(self, chosen: Bools, readings: dict[int, CountryReading], counts: Counts) -> None:
         """How each target stands, on platforms that have several."""

@@ -17,7 +17,7 @@ from detectors.incidents.level import SURE_SECONDS, Level, Tally
 from detectors.incidents.loss import LEVEL_RESULTS_MIN, Loss, Present, bounds, present
 from detectors.incidents.moves import Phase, Trigger
 from detectors.incidents.onset import agreed_onset, windows_since
-from detectors.incidents.snapshots import Kind, Restoration, Scope, Severity
+from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Severity
 from detectors.incidents.votes import Part, Vote, pooled, vote
 from detectors.readings import CountryReading, Opinion
 from detectors.settings import IncidentSettings
@@ -285,6 +285,9 @@ class Case(msgspec.Struct):
             self._weigh_whole(platform, parts, reading, settings)
         if self.kind is Kind.CONNECTIVITY:
             self.doubt = reading.silence_doubt
+        else:
+            guessed = {key[0] for key in self.losses} <= reading.warming
+            self.doubt = Doubt.FIRST_MINUTES if guessed else None
         if self.kind is Kind.PLATFORM and self.phase is not Phase.SUSPECTED:
             self.level.weigh(spoken, reading.start)
         if self.tally is not None:

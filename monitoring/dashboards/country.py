@@ -40,6 +40,7 @@ def country(config: Config) -> Board:
     chosen = (*here, 'platform=~"$platform"')
     ratio = config.metric("netdusk_reachability_ratio", *chosen)
     whole = config.metric("netdusk_country_reachability_ratio", *chosen)
+    lately = config.metric("netdusk_country_reachability_smoothed_ratio", *chosen)
     usual = config.metric("netdusk_expected_reachability_ratio", *chosen)
     score = config.metric("netdusk_anomaly_score", *chosen)
     active = config.metric("netdusk_incident_active", *here)
@@ -60,7 +61,7 @@ def country(config: Config) -> Board:
             label_variable(
                 "platform",
                 "Platform",
-                'netdusk_country_reachability_ratio{country=~"$country"}',
+                'netdusk_country_expected_reachability_ratio{country=~"$country"}',
                 multi=True,
                 all_value=".*",
             ),
@@ -80,7 +81,7 @@ def country(config: Config) -> Board:
             "Lowest reachability",
             "The platform that is reached least, over all networks.",
             "percentunit",
-            Query(f"min({whole})"),
+            Query(f"min({lately})"),
             steps=RATIO_STEPS,
         ),
         figure(
@@ -91,6 +92,12 @@ def country(config: Config) -> Board:
             steps=((None, RED), (float(config.networks_confirm), BLUE)),
         ),
         figure("Vantages", "Vantages that report.", "short", Query(f"max({vantages})")),
+        figure(
+            "Not judged yet",
+            "Networks on platforms that report and have no usual of their own yet.",
+            "short",
+            Query(f"sum({config.metric('netdusk_cells_warming', *here)})"),
+        ),
         figure(
             "Newest result",
             "Age of the newest window with results.",
@@ -169,7 +176,7 @@ def country(config: Config) -> Board:
             "Selectivity: platforms lost while others on the same network are fine speak for filtering; everything "
             "lost on one network speaks for that network.",
             "percentunit",
-            Query(f"max by (platform, asn) ({config.metric('netdusk_reachability_ratio', *here)})"),
+            Query(f"max by (platform, asn) ({config.metric('netdusk_reachability_smoothed_ratio', *here)})"),
             rows="asn",
             columns="platform",
             steps=RATIO_STEPS,
@@ -180,7 +187,7 @@ def country(config: Config) -> Board:
             "nation-scale.",
             "short",
             Query(
-                f"count by (platform) (max by (platform, asn) ({score}) >= 1) or 0 * max by (platform) ({whole})",
+                f"count by (platform) (max by (platform, asn) ({score}) >= 1) or 0 * max by (platform) ({lately})",
                 "{{platform}}",
             ),
             Query(f"max({live})", "networks that report"),

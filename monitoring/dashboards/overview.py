@@ -37,7 +37,7 @@ def overview(config: Config) -> Board:
     onset = config.metric("netdusk_incident_onset_timestamp_seconds", 'simulated=~"$simulated"')
     confirmed = config.metric("netdusk_incident_confirmed", 'simulated=~"$simulated"')
     score = f"max by (country, platform) ({config.metric('netdusk_country_anomaly_score', *chosen)})"
-    ratio = config.metric("netdusk_country_reachability_ratio", *chosen)
+    ratio = config.metric("netdusk_country_reachability_smoothed_ratio", *chosen)
     live = config.metric("netdusk_networks_live", 'simulated=~"$simulated"')
     vantages = config.metric("netdusk_vantages_live", 'simulated=~"$simulated"')
     records = config.metric("netdusk_records_total", 'result="applied"')
@@ -51,7 +51,11 @@ def overview(config: Config) -> Board:
         [
             simulated_variable(),
             label_variable(
-                "platform", "Platform", "netdusk_country_reachability_ratio", multi=True, all_value=".*"
+                "platform",
+                "Platform",
+                "netdusk_country_expected_reachability_ratio",
+                multi=True,
+                all_value=".*",
             ),
         ],
     )

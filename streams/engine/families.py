@@ -46,7 +46,13 @@ FAMILIES: Final[Mapping[str, MetricFamily]] = {
         MetricFamily(
             "netdusk_reachability_ratio",
             Type.GAUGE,
-            "Share of a network's probes that succeed.",
+            "Share of a network's probes that succeeded in the last window; not there where it had none.",
+            _SERIES,
+        ),
+        MetricFamily(
+            "netdusk_reachability_smoothed_ratio",
+            Type.GAUGE,
+            "Share of a network's last probes that succeeded, over however many windows; half-life 10 probes.",
             _SERIES,
         ),
         MetricFamily(
@@ -64,7 +70,13 @@ FAMILIES: Final[Mapping[str, MetricFamily]] = {
         MetricFamily(
             "netdusk_country_reachability_ratio",
             Type.GAUGE,
-            "Share of probes that succeed, over all networks of a country.",
+            "Share of probes that succeeded in the last window, over all networks of a country.",
+            _COUNTRY,
+        ),
+        MetricFamily(
+            "netdusk_country_reachability_smoothed_ratio",
+            Type.GAUGE,
+            "Share of a country's last probes that succeeded, over however many windows; half-life 20 probes.",
             _COUNTRY,
         ),
         MetricFamily(
@@ -89,6 +101,12 @@ FAMILIES: Final[Mapping[str, MetricFamily]] = {
             "netdusk_vantages_live",
             Type.GAUGE,
             "Vantages that report.",
+            ("country", "simulated"),
+        ),
+        MetricFamily(
+            "netdusk_cells_warming",
+            Type.GAUGE,
+            "Series (a network on a platform) that report and have no usual of their own yet.",
             ("country", "simulated"),
         ),
         MetricFamily(

@@ -208,11 +208,13 @@ class WorldCollector(Collector):
             fitting = self._fit(found)
             for name, field in (
                 ("reachability_ratio", "reachability"),
+                ("reachability_smoothed_ratio", "smoothed"),
                 ("expected_reachability_ratio", "expected"),
                 ("anomaly_score", "score"),
             ):
+                values = {key: getattr(gauge, field) for key, gauge in fitting.items()}
                 yield _family(
-                    f"{prefix}{name}", {key: getattr(gauge, field) for key, gauge in fitting.items()}
+                    f"{prefix}{name}", {key: value for key, value in values.items() if value is not None}
                 )
 
     def _fit(self, found: dict[tuple[str, ...], SeriesGauge]) -> dict[tuple[str, ...], SeriesGauge]:
@@ -227,16 +229,19 @@ class WorldCollector(Collector):
         networks: dict[tuple[str, ...], float] = {}
         vantages: dict[tuple[str, ...], float] = {}
         last: dict[tuple[str, ...], float] = {}
+        warming: dict[tuple[str, ...], float] = {}
         for made in figures:
             for pulse in made.pulses:
                 country = self._metrics.allowed(pulse.country, self._metrics.labels.countries)
                 key = (country, _bool(pulse.simulated))
                 networks[key] = networks.get(key, 0) + pulse.networks
                 vantages[key] = vantages.get(key, 0) + pulse.vantages
+                warming[key] = warming.get(key, 0) + pulse.warming
                 if pulse.last is not None:
                     last[key] = max(last.get(key, 0), pulse.last)
         yield _family("netdusk_networks_live", networks)
         yield _family("netdusk_vantages_live", vantages)
+        yield _family("netdusk_cells_warming", warming)
         yield _family("netdusk_last_result_timestamp_seconds", last)
 
     def _incidents(self, figures: Iterable[_Figures]) -> Iterator[Metric]:

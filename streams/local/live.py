@@ -33,6 +33,8 @@ class Board:
         What is shown.
     networks
         Names of networks by AS number, for the columns.
+    warming
+        Series that have no usual of their own yet.
     simulated
         Whether what is shown is made up: said in the title, always.
     """
@@ -45,6 +47,7 @@ class Board:
     ratios: dict[tuple[str, str], float] = field(default_factory=dict)
     scores: dict[tuple[str, str], float] = field(default_factory=dict)
     active: set[str] = field(default_factory=set)
+    warming: int = 0
     incidents: list[Incident] = field(default_factory=list)
 
     def take(self, samples: Iterable[Sample]) -> None:
@@ -52,16 +55,19 @@ class Board:
         ratios: dict[tuple[str, str], float] = {}
         scores: dict[tuple[str, str], float] = {}
         active: set[str] = set()
+        warming = 0
         for sample in samples:
             labels = sample.labels
-            if sample.name == "netdusk_reachability_ratio":
+            if sample.name == "netdusk_cells_warming":
+                warming += int(sample.value)
+            elif sample.name == "netdusk_reachability_smoothed_ratio":
                 ratios[labels["platform"], labels["asn"]] = sample.value
             elif sample.name == "netdusk_anomaly_score":
                 scores[labels["platform"], labels["asn"]] = sample.value
             elif sample.name == "netdusk_incident_active":
                 active.add(labels["platform"])
         if ratios:
-            self.ratios, self.scores, self.active = ratios, scores, active
+            self.ratios, self.scores, self.active, self.warming = ratios, scores, active, warming
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         head = Text()
@@ -72,6 +78,8 @@ class Board:
         if self.now is not None:
             head.append(f"   {self.now:%a %d %b %Y %H:%M} UTC", "bold cyan")
         head.append(f"   {self.note}", "dim")
+        if self.warming:
+            head.append(f"   {self.warming} series not judged yet", "yellow")
         lines = [line(incident) for incident in self.incidents[-_LINES_MAX:]]
         parts: list[Text | Table] = [head, Text(), self._table(), Text(), *lines]
         yield Panel(Group(*parts), border_style="yellow" if self.simulated else "blue", padding=(0, 1))

@@ -60,7 +60,7 @@ def values(page: Page, name: str) -> dict[tuple[str, ...], float]:
 def series(
     asn: int, score: float = 0.0, *, platform: str = "x", country: str = "PK", simulated: bool = False
 ) -> SeriesGauge:
-    return SeriesGauge(platform, country, asn, 1.0 - score / 2, 0.98, score, simulated)
+    return SeriesGauge(platform, country, asn, 1.0 - score / 2, 0.98, score, simulated, 0.9)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -156,7 +156,9 @@ def test_evidence_is_half_worth_after_an_hour_where_results_are_dense(presence: 
 def test_what_was_always_blocked_is_usual() -> None:
     known = monitors()
     readings = run(bank(known), known, range(200), lambda *_: 0.02)
-    assert all(reading.platforms["x"].opinion is not Opinion.BAD for reading in readings)
+    by_a_guess = [reading.platforms["x"].opinion is Opinion.BAD for reading in readings]
+    assert all("x" in reading.warming for reading, bad in zip(readings, by_a_guess, strict=True) if bad)
+    assert not any(by_a_guess[90:])
 
 
 def test_good_needs_evidence_and_comes_back() -> None:

@@ -100,7 +100,8 @@ def test_the_picture_shows_what_the_page_says_and_that_it_is_simulated() -> None
     place = {"platform": "x", "country": "PK", "asn": "17557"}
     board.take(
         [
-            sample("netdusk_reachability_ratio", 0.04, **place),
+            sample("netdusk_reachability_smoothed_ratio", 0.04, **place),
+            sample("netdusk_cells_warming", 3, country="PK", simulated="true"),
             sample("netdusk_anomaly_score", 2.0, **place),
             sample("netdusk_incident_active", 1, platform="x", country="PK"),
         ]
@@ -112,6 +113,7 @@ def test_the_picture_shows_what_the_page_says_and_that_it_is_simulated() -> None
     assert "SIMULATED" in text
     assert "PTCL" in text
     assert "4%" in text
+    assert "3 series not judged yet" in text
     assert "! x" in text
 
 
