@@ -14,6 +14,7 @@ class TimeSettings:
     window_seconds: int = 60
     lateness_seconds: int = 30
     ahead_seconds: int = 30  # a result further ahead of the clock than this is refused
+    spool_seconds: int = 120  # what waited in spools while nothing was heard is waited for so long afterwards
 
 
 @dataclass(frozen=True, kw_only=True)

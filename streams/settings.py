@@ -102,7 +102,6 @@ class WorkerSettings(_Section):
 
     clock: Literal["live", "replay"] = "live"
     tick_seconds: float = Field(5.0, gt=0)
-    tick_refuse_seconds: float = Field(60.0, gt=0)
     chunk_records: int = Field(8000, ge=1, le=100_000)
     chunk_seconds: float = Field(0.05, ge=0)  # how long the first record waits for company, if none is a tick
     on_gap: Literal["stop", "continue"] = "continue"

@@ -39,6 +39,7 @@ from detectors.state import VERSIONS, read_stored
 
 LENT_RESULTS: Final = 3.0  # of its own, that a network must have had before its country's usual counts for it
 _NOTHING: Final[Mapping[tuple[str, bool], Any]] = MappingProxyType({})
+AGED_DAYS_MAX: Final = 20  # a series is as seldom heard after twenty days of silence as it gets
 MERGE_WINDOWS: Final = 16  # how many windows' outcomes are kept apart before they are summed
 
 
@@ -129,6 +130,31 @@ class Bank:
             if key in series.layout.places:
                 chosen[series.layout.places[key]] = True
         return Reading(counts.start, counts.end, survey.read(chosen, counts), self._health())
+
+    def waits(self, start: int) -> bool:
+        """Whether a window without any result would say something: that somebody is silent who usually is not."""
+        silence = self.series.silence
+        return bool(silence.dark.any() or silence.alive(start).any())
+
+    @property
+    def last_heard(self) -> int:
+        """Start of the last window with results; -1 before the first."""
+        last = self.series.silence.last
+        return int(last.max()) if len(last) else -1
+
+    def rest(self, windows: int) -> None:
+        """Let so many windows pass in which nothing came, all at once: what ages by windows ages by as many."""
+        series = self.series
+        keep, most = series.rules.day_keep, AGED_DAYS_MAX * DAY // series.window
+        for presence, cusum in (
+            (series.cells.presence, series.cells.cusum),
+            (series.groups.presence, series.groups.cusum),
+            (series.regions.presence, series.regions.cusum),
+        ):
+            cusum.fade(presence.fade**windows)
+            presence.rest(keep, min(windows, most))
+        series.silence.rest_all(windows)
+        series.country_silence.rest_all(windows)
 
     def _release(self, start: int, held: Bools | None, settling: Settling) -> None:
         """Let go of what was over in the last window: its evidence has been told, and says nothing of what follows."""

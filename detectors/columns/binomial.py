@@ -143,6 +143,13 @@ class Presence(Table):
         self.first[there & (self.first < 0)] = start
         self.last[there] = start
 
+    def rest(self, keep: float, windows: int) -> None:
+        """Let windows without results pass."""
+        known, left = self.first >= 0, keep**windows
+        np.multiply(self.present, left, out=self.present, where=known)
+        self.exposed[known] = self.exposed[known] * left + (1.0 - left) / (1.0 - keep)
+        self._held = None
+
     def age(self, there: Bools, keep: float) -> None:
         """Let a window pass."""
         known = self.first >= 0

@@ -194,6 +194,12 @@ class SilenceColumns(Table):
         empty = sums(country, grained(np.log1p(-share)), countries)
         return np.asarray(empty > np.log1p(-OFTEN))
 
+    def rest_all(self, windows: int) -> None:
+        """Let windows pass that nobody counts as silence: what was learned is a little older."""
+        self.gap_sum *= self._gap_keep**windows
+        self.gap_square *= self._gap_keep**windows
+        self.longest *= self._long_keep**windows
+
     def rest(self, rows: Bools) -> None:
         """Know nothing of these for the time being: they are judged otherwise."""
         self.first[rows] = -1

@@ -69,6 +69,11 @@ def backtest(
         incidents.append(incident)
         if as_json:
             sys.stdout.write(encode(incident).decode() + "\n")
+    if not run.records:
+        raise SettingsError(
+            f"{probes}: holds no record of this project; `netdusk ingest` reads other forms, and docs/producing.md"
+            " has an example of a ProbeResult"
+        )
     months = run.series * run.span_seconds / _MONTH_SECONDS
     card = scorecard(incidents, truth, months) if truth is not None else None
     if as_json:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from detectors.readings import Reading
-from producers.records import Decoded, Tick, decode
+from producers.records import Decoded, Malformed, Tick, decode
 from streams.records import CalendarEvent, Incident
 from streams.settings import Settings
 from streams.step.country import CountryMachine
@@ -35,6 +35,8 @@ class Backtest:
         Event time from the first window to the last.
     series
         Number of (platform, country) pairs seen.
+    records
+        Lines that held a record, whatever became of it.
     """
 
     def __init__(
@@ -53,13 +55,14 @@ class Backtest:
         self.first: int | None = None
         self.last = 0
         self.pairs: set[tuple[str, str]] = set()
+        self.records = 0
 
     def run(self, lines: Iterable[bytes], *, ticks: bool | None = None) -> Iterator[Incident]:
         """Incident snapshots, in the order in which a worker would send them.
 
         `ticks` says whether the log has ticks of its own; None: look at its first thousand records.
         """
-        decoded = (decode(line) for line in lines if line.strip())
+        decoded = self._decoded(lines)
         ahead = deque(take(decoded, CHUNK))
         if ticks is None:
             ticks = any(isinstance(record, Tick) for record in ahead)
@@ -77,6 +80,13 @@ class Backtest:
     def series(self) -> int:
         """Number of (platform, country) pairs seen."""
         return len(self.pairs)
+
+    def _decoded(self, lines: Iterable[bytes]) -> Iterator[Decoded]:
+        for line in lines:
+            if line.strip():
+                record = decode(line)
+                self.records += not isinstance(record, Malformed)
+                yield record
 
     def _feed(self, chunk: Sequence[Decoded]) -> Iterator[Incident]:
         outbox = self.machine.apply(self.machine.read_decoded(chunk))

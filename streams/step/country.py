@@ -27,6 +27,7 @@ from streams.machine import Chunk, Message, Note, Outbox, Pieces, ProbeCount, re
 from streams.records import Annotation, CalendarEvent, HealthRecord, Incident, encode
 from streams.settings import Settings, fingerprint
 from streams.step.admission import Admission
+from streams.step.hearing import Heard, Hearing
 from streams.step.pending import PendingClosings, closing_reason
 from streams.step.rows import (
     MECHANISMS,
@@ -46,6 +47,11 @@ from streams.step.rows import (
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _DAY_MS: Final = 86_400_000
+#: A stretch without a record is not heard that is longer than so many of the worker's own ticks.
+_DEAF_TICKS: Final = 3
+_BEFORE_ALL: Final = 0
+_HOUR_MS: Final = 3_600_000
+_FOR_EVER: Final = 1 << 62
 
 
 @dataclass(slots=True)
@@ -120,16 +126,19 @@ class CountryState(msgspec.Struct):
     assembler: bytes
     in_bank: bytes
     waiting: list[MonitorKey]
+    deaf: list[tuple[int, int]] = []
+    hold: tuple[int, int] | None = None
+    rested: int = 0
 
 
 class _ChunkReading:
     """A chunk while it is read, block by block: judges its clock readings, and puts the blocks together."""
 
-    def __init__(self, clock_ms: int | None, refuse_ms: int, live: bool) -> None:
+    def __init__(self, clock_ms: int | None, live: bool) -> None:
         self.size = 0
         self.clock = clock_ms  # after the blocks so far
         self.kept: list[tuple[int, Chunk]] = []
-        self._refuse_ms, self._live = refuse_ms, live
+        self._live = live
         self._blocks: list[Block] = []
         self._elsewhere: list[int] = []  # places of what is no result
         self._readings: list[tuple[NDArray[np.int32], Sequence[int]]] = []
@@ -138,29 +147,20 @@ class _ChunkReading:
 
     def add(self, block: Block, stamps: Sequence[int] | None) -> bool:
         """Take the next block in; `stamps` are the broker's append times. Says whether any of it is refused."""
-        if not self._live:
-            stamps = None
         refused = len(self._refusals)
         ticks: list[tuple[int, int]] = []
         for at, record in block.others:
             self._elsewhere.append(self.size + at)
             if isinstance(record, Malformed):
                 self._refusals.append(refusal(self.size + at, record))
-                continue
-            if isinstance(record, VantageStatus):
+            elif isinstance(record, VantageStatus):
                 self._statuses.append(status_row(self.size + at, record))
-                continue
-            read = (record.time - _EPOCH) // _MILLISECOND
-            if stamps is not None and abs(read - stamps[at]) > self._refuse_ms:
-                detail = f"{read - stamps[at]} ms from the broker's time"
-                self._refusals.append(Refusal(self.size + at, Reason.TICK_REFUSED, detail))
             else:
-                ticks.append((at, read))
-        if stamps is not None:
-            readings = list(stamps)
-            for at, read in ticks:
-                readings[at] = max(readings[at], read)
-            place = np.arange(block.size, dtype=np.int32)
+                ticks.append((at, (record.time - _EPOCH) // _MILLISECOND))
+        if self._live:
+            # Whoever may write could push a tick's own time; nobody can push the broker's.
+            readings = list(stamps or ())
+            place = np.arange(len(readings), dtype=np.int32)
         else:
             place = np.array([at for at, _ in ticks], dtype=np.int32)
             readings = [read for _, read in ticks]
@@ -210,14 +210,14 @@ class CountryMachine:
         self.publish_health = publish_health
         self.next_offset = 0
         self.totals = Totals()
-        self.clock_ms: int | None = None
         self.closed: list[Reading] = []  # of the last apply
         self._window_ms = settings.time.window_seconds * 1000
         self._lateness_ms = settings.time.lateness_seconds * 1000
         self._ahead_ms = settings.time.ahead_seconds * 1000
-        self._refuse_ms = int(settings.worker.tick_refuse_seconds * 1000)
         self._live = settings.worker.clock == "live"
+        self._hearing = self._fresh_hearing()
         self._cursor: int | None = None  # index of the next window to close
+        self._rested = 0  # windows passed over since the last one that was closed
         self._open: dict[int, _OpenWindow] = {}
         self._columns = RowReader()
         self._admission = Admission(settings.limits)
@@ -232,6 +232,19 @@ class CountryMachine:
             settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
         )
 
+    @property
+    def clock_ms(self) -> int | None:
+        """What the clock reads, milliseconds since 1970; None before its first reading."""
+        return self._hearing.clock_ms
+
+    def _fresh_hearing(self) -> Hearing:
+        seconds = max(_DEAF_TICKS * self.settings.worker.tick_seconds, self._window_ms / 1000 / 4)
+        return Hearing(
+            lateness_ms=self._lateness_ms,
+            deaf_ms=int(seconds * 1000) if self._live else None,
+            spool_ms=self.settings.time.spool_seconds * 1000,
+        )
+
     # reading
 
     def note(self, note: Note) -> None:
@@ -243,7 +256,7 @@ class CountryMachine:
 
     def read(self, chunk: Pieces) -> Rows:
         """Decode a chunk into columns. Refuses what is no record, raises on nothing."""
-        reading = _ChunkReading(self.clock_ms, self._refuse_ms, self._live)
+        reading = _ChunkReading(self.clock_ms, self._live)
         following = self.next_offset
         self._columns.begin()
         for piece in chunk.pieces():
@@ -258,7 +271,7 @@ class CountryMachine:
 
     def read_decoded(self, decoded: Sequence[Decoded], *, timestamps_ms: Sequence[int] | None = None) -> Rows:
         """Put decoded records into columns; `timestamps_ms` are the broker's own append times."""
-        reading = _ChunkReading(self.clock_ms, self._refuse_ms, self._live)
+        reading = _ChunkReading(self.clock_ms, self._live)
         self._columns.begin()
         reading.add(self._columns.block(decoded), timestamps_ms)
         return reading.rows(self.next_offset + len(decoded), self._taken_notes())
@@ -286,15 +299,15 @@ class CountryMachine:
         outbox = Outbox(rejected=len(rows.refusals))
         for note in rows.notes:
             self._heed(note)
-        clock = self._advance_clock(rows)
+        clock, watermark = self._advance_clock(rows)
         self.closed = []
         refused = list(rows.refusals)
         taken = 0
-        for first_place, reading_ms in self._closings(rows, clock):
+        for first_place, decided_ms in self._closings(rows, watermark):
             until = int(np.searchsorted(rows.place, first_place))
-            refused += self._take_rows(rows, clock, slice(taken, until), outbox)
+            refused += self._take_rows(rows, clock, watermark, slice(taken, until), outbox)
             taken = until
-            self.closed += self._close_windows(reading_ms, outbox)
+            self.closed += self._close_windows(decided_ms, outbox)
         self._keep(rows, refused, outbox)
         self.next_offset = rows.next_offset
         totals = self.totals
@@ -305,17 +318,17 @@ class CountryMachine:
         totals.ticks += rows.size - len(rows.place) - len(rows.refusals)
         return outbox
 
-    def _closings(self, rows: Rows, clock: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-        """Up to which place rows are taken before windows are closed, and the clock's reading that closes them.
+    def _closings(self, rows: Rows, watermark: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+        """Up to which place rows are taken before windows are closed, and the watermark that closes them.
 
-        `clock` is the reading before the first record, then after each. All rows can be taken first, but for those
+        `watermark` is that before the first record, then after each. All rows can be taken first, but for those
         after the turn of a day: then monitors are forgotten, and which ones must not depend on where the chunk was cut.
         """
-        day = (clock - self._lateness_ms) // _DAY_MS
+        day = watermark // _DAY_MS
         if day[-1] > day[0]:
             for place in np.flatnonzero(day[1:] > day[:-1]).tolist():
-                yield place, int(clock[place + 1])
-        yield rows.size, int(clock[-1])
+                yield place, int(watermark[place + 1])
+        yield rows.size, int(watermark[-1])
 
     def _heed(self, note: Note) -> None:
         if isinstance(note, CalendarEvent):
@@ -323,12 +336,19 @@ class CountryMachine:
         elif isinstance(note, Annotation):
             self._assembler.close(note.incident, closing_reason(note), int(note.time.timestamp()))
 
-    def _take_rows(self, rows: Rows, clock: NDArray[np.int64], part: slice, outbox: Outbox) -> list[Refusal]:
+    def _take_rows(
+        self,
+        rows: Rows,
+        clock: NDArray[np.int64],
+        watermark: NDArray[np.int64],
+        part: slice,
+        outbox: Outbox,
+    ) -> list[Refusal]:
         """Put the timely rows of a part that were not seen before into their windows; returns the refused ones."""
         refused: list[Refusal] = []
         time_ms, place, monitor = rows.time_ms[part], rows.place[part], rows.monitor[part]
-        clock = clock[place + 1]
-        late = time_ms < clock - self._lateness_ms
+        clock, watermark = clock[place + 1], watermark[place + 1]
+        late = time_ms < watermark
         future = ~late & (time_ms > clock + self._ahead_ms)
         good = ~(late | future)
         if not good.all():
@@ -393,28 +413,23 @@ class CountryMachine:
             (row, why[j]) for row, j in zip(rows.tolist(), unknown.tolist(), strict=True) if j in why
         ]
 
-    def _advance_clock(self, rows: Rows) -> NDArray[np.int64]:
-        """Move the clock over the chunk's readings; returns what it read before the first record, then after each."""
-        never = np.iinfo(np.int64).min // 2
-        seen = np.full(rows.size + 1, never, dtype=np.int64)
-        seen[0] = self.clock_ms if self.clock_ms is not None else never
-        seen[rows.reading_place + 1] = rows.reading_ms
-        np.maximum.accumulate(seen, out=seen)
-        if seen[-1] > never:
-            self.clock_ms = int(seen[-1])
-            if self._cursor is None:
-                first = int(seen[np.argmax(seen > never)])
-                self._cursor = (first - self._lateness_ms) // self._window_ms
-        return seen
+    def _advance_clock(self, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Move the clock over the chunk's readings; returns `Hearing.advance`."""
+        clock, watermark = self._hearing.advance(rows.size, rows.reading_place, rows.reading_ms)
+        if self._cursor is None and self.clock_ms is not None:
+            first = int(watermark[np.argmax(clock > _BEFORE_ALL)])
+            self._cursor = first // self._window_ms
+        return clock, watermark
 
-    def _close_windows(self, clock_ms: int, outbox: Outbox) -> list[Reading]:
-        """Close the windows that are over once the clock reads so many milliseconds."""
+    def _close_windows(self, decided_ms: int, outbox: Outbox) -> list[Reading]:
+        """Close the windows that are over once everything up to so many milliseconds is decided."""
         closed: list[Reading] = []
         if self._cursor is None:
             return closed
-        end = (clock_ms - self._lateness_ms) // self._window_ms
+        end = decided_ms // self._window_ms
         seconds = self.settings.time.window_seconds
-        while self._cursor < end:
+        while (window := self._next_window(end)) is not None:
+            self._cursor = window
             monitor, *columns = (self._open.pop(self._cursor, None) or _OpenWindow()).columns()
             start = self._cursor * seconds
             counts = Counts(start, start + seconds, self._to_bank(monitor), *columns)  # type: ignore[arg-type]  # dtypes are _COUNT_TYPES
@@ -430,6 +445,46 @@ class CountryMachine:
             closed.append(reading)
             self._cursor += 1
         return closed
+
+    def _next_window(self, end: int) -> int | None:
+        """The next window to close before window `end`. What is not worth a look is passed over.
+
+        That are windows without results which nobody could hear, and those of which nothing can come: no silence in
+        them would say anything, and no incident is in hand. Where nothing at all has come for a day, one window an
+        hour is looked at. Whether a window is passed over depends on what was before it alone.
+        """
+        assert self._cursor is not None
+        window_ms, cursor = self._window_ms, self._cursor
+        while cursor < end and cursor not in self._open:
+            start = cursor * window_ms
+            deaf = self._hearing.was_deaf(start, start + window_ms)
+            if deaf:
+                following = max(cursor + 1, self._hearing.deaf_until(start) // window_ms)
+            elif (rest := self._rest_of(start)) > start:
+                following = self._hearing.next_deaf(start, rest) // window_ms
+            else:
+                break
+            following = min((end, max(cursor + 1, following), *(i for i in self._open if i > cursor)))
+            if not deaf:
+                self._rested += following - cursor
+            cursor = following
+        self._cursor = cursor
+        if cursor >= end:
+            return None
+        self._hearing.forget(cursor * window_ms)
+        if self._rested:
+            self._bank.rest(self._rested)
+            self._rested = 0
+        return cursor
+
+    def _rest_of(self, start_ms: int) -> int:
+        """From when on there is something to look at though nothing comes; `start_ms` where it is now."""
+        start = start_ms // 1000
+        if not self._assembler.watch and not self._bank.waits(start):
+            return _FOR_EVER
+        if start - self._bank.last_heard >= _DAY_MS // 1000:
+            return -(-start_ms // _HOUR_MS) * _HOUR_MS
+        return start_ms
 
     def _to_bank(self, monitor: NDArray[np.int32]) -> NDArray[np.int32]:
         """The bank's numbers of the monitors of a window's rows. It meets those that are new to it here.
@@ -469,7 +524,7 @@ class CountryMachine:
     @property
     def watermark_ms(self) -> int | None:
         """Event time up to which everything is decided; None before the first clock reading."""
-        return None if self.clock_ms is None else self.clock_ms - self._lateness_ms
+        return self._hearing.watermark_ms
 
     def gauges(self) -> Sequence[SeriesGauge]:
         """Every live series."""
@@ -521,6 +576,9 @@ class CountryMachine:
             self._assembler.snapshot(),
             self._in_bank.tobytes(),
             self._waiting,
+            self._hearing.kept.deaf,
+            self._hearing.kept.hold,
+            self._rested,
         )
         return msgspec.msgpack.encode(stored)
 
@@ -532,7 +590,10 @@ class CountryMachine:
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` of this or an earlier release wrote. Raises ValueError, see `read_stored`."""
         stored = read_stored(data, CountryState, "country")
-        self.clock_ms, self._cursor, self.next_offset = stored.clock_ms, stored.cursor, stored.next_offset
+        self._hearing = self._fresh_hearing()
+        self._rested = stored.rested
+        self._hearing.kept = Heard(stored.clock_ms, stored.deaf, stored.hold)
+        self._cursor, self.next_offset = stored.cursor, stored.next_offset
         self.totals = stored.totals
         self._open = {}
         for kept in stored.windows:

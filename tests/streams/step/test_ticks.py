@@ -1,0 +1,105 @@
+"""The time of a file: one wrong clock moves nothing, and a jump that all make is followed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from producers.records import Decoded, ProbeResult, Tick, encode
+from streams.records import Incident
+from streams.settings import load
+from streams.step.backtest import Backtest
+from streams.step.ticks import with_ticks
+
+START = datetime(2024, 3, 1, tzinfo=UTC)
+SETTINGS = load()
+SPANS = {
+    "minutes": timedelta(minutes=5),
+    "an hour": timedelta(hours=1),
+    "a day": timedelta(days=1),
+    "years": timedelta(days=1500),
+}
+
+
+def row(seconds: float, vantage: str, ident: object, off: timedelta = timedelta(0)) -> ProbeResult:
+    return ProbeResult(
+        id=str(ident),
+        time=START + timedelta(seconds=seconds) + off,
+        platform="x",
+        country="PK",
+        asn=64500 + int(vantage[1:]),
+        vantage=vantage,
+        ok=True,
+        simulated=True,
+    )
+
+
+def hours(count: float, *, vantages: int = 5, wrong: dict[int, timedelta] | None = None) -> list[ProbeResult]:
+    """A result a vantage and minute, a minute's in any order; `wrong` are clocks by the place of their results."""
+    chance = random.Random(7)
+    rows = []
+    for minute in range(int(count * 60)):
+        for v in range(vantages):
+            off = (wrong or {}).get(len(rows), timedelta(0))
+            rows.append(row(minute * 60 + chance.random() * 59, f"v{v}", len(rows), off))
+    return rows
+
+
+def run(rows: Sequence[ProbeResult]) -> tuple[Backtest, list[Incident]]:
+    test = Backtest(SETTINGS)
+    return test, list(test.run(encode(one) for one in rows))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("span", SPANS.values(), ids=SPANS)
+@pytest.mark.parametrize("place", [0, 150, 299])
+def test_one_wrong_clock_is_refused_and_moves_nothing(span: timedelta, sign: int, place: int) -> None:
+    test, incidents = run(hours(1, wrong={place: sign * span}))
+    assert not incidents
+    assert test.span_seconds <= 3600 + 120 or (sign < 0 and place == 0)
+    totals = test.machine.totals
+    # The first result of a file that is far behind is the time before a jump, and does no harm.
+    assert totals.applied >= 290
+    assert sign < 0 or totals.rejected == 1
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("span", SPANS.values(), ids=SPANS)
+def test_a_vantage_whose_clock_is_always_wrong_is_refused(span: timedelta, sign: int) -> None:
+    wrong = dict.fromkeys(range(0, 300, 5), sign * span)
+    test, incidents = run(hours(1, wrong=wrong))
+    assert not incidents
+    totals = test.machine.totals
+    assert totals.applied >= 230
+    assert totals.rejected + totals.late >= 55
+
+
+def test_a_jump_that_all_make_is_followed() -> None:
+    rows = [row(i * 40, f"v{i % 4}", i) for i in range(12)]
+    rows += [row(480 * 86_400 + i * 40, f"v{i % 4}", 100 + i) for i in range(12)]
+    test, incidents = run(rows)
+    assert test.machine.totals.applied == 24
+    assert not incidents
+
+
+@pytest.mark.parametrize("gap", [600, 3600, 30 * 86_400])
+def test_seldom_results_are_each_taken(gap: int) -> None:
+    test, _ = run([row(i * gap, f"v{i % 3}", i) for i in range(26)])
+    assert test.machine.totals.applied == 26
+
+
+def test_one_vantage_alone_is_its_own_clock() -> None:
+    rows = [row(i * 60, "v1", i, timedelta(hours=1) if i == 300 else timedelta(0)) for i in range(600)]
+    test, incidents = run(rows)
+    assert (test.machine.totals.applied, test.machine.totals.rejected) == (599, 1)
+    assert not incidents
+
+
+def test_ticks_never_run_back_and_the_last_window_is_closed() -> None:
+    records: list[Decoded] = list(with_ticks(iter(hours(1)), SETTINGS.time))
+    ticks = [record.time for record in records if isinstance(record, Tick)]
+    assert ticks == sorted(ticks)
+    assert ticks[-1] >= START + timedelta(hours=1, seconds=30)
