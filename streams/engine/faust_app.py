@@ -10,6 +10,7 @@ from faust.app.base import BootStrategy
 from faust.types import TP
 
 from streams.engine.transport import ChunkSchema, ChunkTransport
+from streams.kafka.client import REQUEST_TIMEOUT_MS
 from streams.kafka.options import faust_options
 from streams.settings import Settings
 
@@ -94,6 +95,8 @@ def make_app(worker: Lifecycle, settings: Settings, topics: Iterable[str]) -> Wo
         settings.kafka.group,
         **faust_options(settings.kafka),
         broker_commit_interval=1.0,
+        # Faust's own is 90 s: so long an answer that was lost would leave a worker deaf. No shorter than the session.
+        broker_request_timeout=max(REQUEST_TIMEOUT_MS / 1000, settings.kafka.session_timeout_seconds + 1.0),
         # What is fetched at once stays in the processor's caches until it is decoded.
         broker_max_poll_records=settings.worker.chunk_records,
         consumer_auto_offset_reset="earliest",

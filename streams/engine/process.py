@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+from functools import partial
 from typing import Final
 
 import faust
@@ -33,20 +34,22 @@ def run(worker: Worker, *, loglevel: str = "WARNING") -> None:
     gc.set_threshold(*_COLLECT)
     # A step is a few milliseconds, after which its thread waits: to take turns in the middle of it only costs.
     sys.setswitchinterval(_SWITCH_SECONDS)
-    worker.app.stopping = _leave_in_time
+    worker.app.stopping = partial(_leave_in_time, worker)
     faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True).execute_from_commandline()
 
 
-def _leave_in_time() -> None:
+def _leave_in_time(worker: Worker) -> None:
     """End the process even where Faust's consumer thread does not: it waits for ever for a broker that has gone.
 
     What matters is done by then: the log has all that was acknowledged, and the next owner goes on from it.
     """
-    timer = threading.Timer(_LEAVE_SECONDS, _leave)
+    timer = threading.Timer(_LEAVE_SECONDS, _leave, [worker])
     timer.daemon = True
     timer.start()
 
 
-def _leave() -> None:
-    log.warning("Faust does not end; leaving without it", after_seconds=_LEAVE_SECONDS)
-    os._exit(1)
+def _leave(worker: Worker) -> None:
+    log.warning(
+        "Faust does not end; leaving without it", after_seconds=_LEAVE_SECONDS, handed_over=worker.closed
+    )
+    os._exit(0 if worker.closed else 1)

@@ -56,6 +56,11 @@ class Worker:
         Where the metrics are registered; one of its own by default.
     chunks
         Whether to use the chunk transport; None: wherever it can run.
+
+    Attributes
+    ----------
+    closed
+        Whether all partitions have been let go of in order.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Worker:
         self.settings = settings
         self.pipelines = {pipeline.topic: pipeline for pipeline in pipelines}
         self.partitions: dict[TP, Partition] = {}
+        self.closed = False
         self.registry = registry or CollectorRegistry()
         self.metrics = WorkerMetrics(self.registry, settings.labels)
         self.reader = TopicReader(settings.kafka)
@@ -129,6 +135,7 @@ class Worker:
         partitions = list(self.partitions.values())
         self.partitions.clear()
         await asyncio.gather(*(partition.close(_CLOSE_SECONDS) for partition in partitions))
+        self.closed = True
 
     async def stop(self) -> None:
         """Let go of everything else."""

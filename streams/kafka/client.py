@@ -22,6 +22,8 @@ from streams.settings import KafkaSettings
 #: The largest record a producer of ours hands over; the broker's own limit may well be lower.
 REQUEST_BYTES_MAX: Final = 8 * 1024 * 1024
 _FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
+# How long an answer of the broker is waited for: one that was lost costs so much, and not aiokafka's 40 s.
+REQUEST_TIMEOUT_MS: Final = 10_000
 # aiokafka's own default.
 _BATCH_BYTES: Final = 16_384
 # An empty answer that comes sooner was not held by the broker.
@@ -34,7 +36,7 @@ def producer(
     kafka: KafkaSettings,
     *,
     compressed: bool = True,
-    request_timeout_ms: int = 10_000,
+    request_timeout_ms: int = REQUEST_TIMEOUT_MS,
     max_batch_size: int = _BATCH_BYTES,
 ) -> AIOKafkaProducer:
     """A producer that loses nothing that it acknowledged. Not started yet.
@@ -60,6 +62,7 @@ def consumer(kafka: KafkaSettings) -> AIOKafkaConsumer:
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
         max_partition_fetch_bytes=_FETCH_BYTES_MAX,
         fetch_max_wait_ms=100,
     )
@@ -90,7 +93,7 @@ async def wait_for_broker(kafka: KafkaSettings) -> None:
     """Return once a broker answers; say at once, and at every try, that none does."""
     tries = 0
     while True:
-        client = AIOKafkaClient(**client_options(kafka))
+        client = AIOKafkaClient(**client_options(kafka), request_timeout_ms=REQUEST_TIMEOUT_MS)
         try:
             await client.bootstrap()
         except (KafkaError, OSError) as error:
@@ -136,7 +139,7 @@ class TopicReader:
 
         A broker that has just come back may know of no broker at all, not even of itself: that is no answer.
         """
-        client = AIOKafkaClient(**client_options(self._kafka))
+        client = AIOKafkaClient(**client_options(self._kafka), request_timeout_ms=REQUEST_TIMEOUT_MS)
         try:
             await client.bootstrap()
             if not await client.add_topic(topic):
@@ -190,7 +193,7 @@ class TopicReader:
 
     async def delete_before(self, topic: str, partition: int, offset: int) -> None:
         """Let the broker drop the records before `offset`."""
-        admin = AIOKafkaAdminClient(**client_options(self._kafka))
+        admin = AIOKafkaAdminClient(**client_options(self._kafka), request_timeout_ms=REQUEST_TIMEOUT_MS)
         await admin.start()
         try:
             await admin.delete_records({TopicPartition(topic, partition): RecordsToDelete(offset)})

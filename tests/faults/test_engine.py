@@ -428,6 +428,25 @@ async def test_faults_of_the_network(proxied: tuple[Fleet, Proxy], fault: str) -
     assert running.process.poll() is None
 
 
+async def test_an_answer_that_is_lost_for_ever_costs_seconds(proxied: tuple[Fleet, Proxy]) -> None:
+    """No reset tells the worker that it waits in vain; and SIGTERM ends it in order while it does."""
+    fleet, proxy = proxied
+    running = fleet.start()
+    await fleet.wait_for_log(running, "partition restored")
+    feed = asyncio.create_task(fleet.write(1_600, rate=400))
+    await asyncio.sleep(1)
+    proxy.lose_answers = True
+    await asyncio.sleep(1.5)
+    proxy.lose_answers = False
+    await feed
+    assert await fleet.wait_until_done(30) < 30
+    await exact(fleet)
+    proxy.lose_answers = True
+    await asyncio.sleep(1)
+    assert await asyncio.to_thread(running.terminate) < 10
+    assert running.process.returncode == 0
+
+
 async def test_three_brokers_with_one_killed(tmp_path: Path) -> None:
     brokers = OwnBroker(tmp_path, nodes=3)
     brokers.format()
