@@ -73,8 +73,12 @@ def import_(
     config: Config = None,
     bootstrap: Bootstrap = None,
 ) -> None:
-    """Put the events of a file on the topic: all of them, or, where one is wrong, none."""
-    _put(read_file(file, country=country, zone=zone_of(timezone)), output, config, bootstrap)
+    """Put the events of a file on the topic. Exit code 1 says that some are refused; the others are used."""
+    read = read_file(file, country=country, zone=zone_of(timezone))
+    for line in read.refused:
+        typer.echo(line, err=True)
+    _put(read.events, output, config, bootstrap)
+    raise typer.Exit(1 if read.refused else 0)
 
 
 @app.command("list")
