@@ -137,7 +137,8 @@ class LimitSettings(_Section):
     regions: int = Field(300, ge=1)
     vantages: int = Field(20_000, ge=1)
     series: int = Field(20_000, ge=1)  # a platform on a network
-    monitors: int = Field(100_000, ge=1)  # a vantage that watches a platform
+    targets: int = Field(200, ge=1)  # of a platform; results of further ones count without theirs
+    monitors: int = Field(100_000, ge=1)  # a vantage that watches a target
     series_in_all: int = Field(300_000, ge=1)
     monitors_in_all: int = Field(2_000_000, ge=1)
 

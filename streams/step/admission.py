@@ -18,10 +18,11 @@ _KINDS: Final = ("platforms", "networks", "regions", "vantages", "series")
 class _Known:
     """The names of one country."""
 
-    __slots__ = ("monitors", "names")
+    __slots__ = ("monitors", "names", "targets")
 
     def __init__(self) -> None:
         self.monitors = 0
+        self.targets: dict[str, set[str]] = {}  # by platform
         self.names: dict[str, set[object]] = {kind: set() for kind in _KINDS}
 
 
@@ -42,9 +43,21 @@ class Admission:
         before = len(known.names["series"])
         for kind, name in _names(monitor):
             known.names[kind].add(name)
+        if monitor.target:
+            known.targets.setdefault(monitor.platform, set()).add(monitor.target)
         known.monitors += 1
         self._monitors += 1
         self._series += len(known.names["series"]) - before
+
+    def fitted(self, monitor: MonitorKey) -> MonitorKey:
+        """The monitor itself; without its target where its platform has as many of them as it may in that country."""
+        known = self._known.get((monitor.country, monitor.simulated))
+        if known is None or not monitor.target:
+            return monitor
+        targets = known.targets.get(monitor.platform, ())
+        if len(targets) < self._limits.targets or monitor.target in targets:
+            return monitor
+        return monitor._replace(target="")
 
     def obstacle(self, monitor: MonitorKey) -> str | None:
         """Why a monitor can't be let in, for a person; None where there is room."""

@@ -308,7 +308,7 @@ class CountryMachine:
             refused += self._take_rows(rows, clock, watermark, slice(taken, until), outbox)
             taken = until
             self.closed += self._close_windows(decided_ms, outbox)
-        self._keep(rows, refused, outbox)
+        self._keep(rows, sorted(refused, key=lambda refusal: refusal.place), outbox)
         self.next_offset = rows.next_offset
         totals = self.totals
         totals.applied += outbox.applied
@@ -391,26 +391,35 @@ class CountryMachine:
         if not len(rows):
             return monitor, []
         fresh, first = np.unique(monitor[rows], return_index=True)
+        order = (-1 - fresh[np.argsort(first)]).tolist()
         number = np.full(len(new), -1, dtype=np.int32)
-        why: dict[int, str] = {}
-        admitted: list[int] = []
-        for j in (-1 - fresh[np.argsort(first)]).tolist():
-            obstacle = self._admission.obstacle(new[j])
-            if obstacle is None:
-                self._admission.admit(new[j])
-                admitted.append(j)
+        number[order] = self._columns.numbers_of([new[j] for j in order])
+        let_in: dict[MonitorKey, list[int]] = {}
+        obstacles: dict[int, str] = {}
+        for j in order:
+            if number[j] >= 0:  # it was let in before the turn of the day
+                continue
+            key = self._admission.fitted(new[j])
+            if key in let_in:
+                let_in[key].append(j)
+            elif key != new[j] and (known := int(self._columns.numbers_of([key])[0])) >= 0:
+                number[j] = known
+            elif obstacle := self._admission.obstacle(key):
+                obstacles[j] = obstacle
             else:
-                why[j] = obstacle
-        if admitted:
-            keys = [new[j] for j in admitted]
-            number[admitted] = self._columns.learn(keys)
-            self._waiting += keys
-            self._in_bank = np.concatenate((self._in_bank, np.full(len(keys), -1, dtype=np.int32)))
+                self._admission.admit(key)
+                let_in[key] = [j]
+        for places, given in zip(let_in.values(), self._columns.learn(list(let_in)).tolist(), strict=True):
+            number[places] = given
+        self._waiting += let_in
+        self._in_bank = np.concatenate((self._in_bank, np.full(len(let_in), -1, dtype=np.int32)))
         monitor = monitor.copy()
         unknown = -1 - monitor[rows]
         monitor[rows] = number[unknown]
         return monitor, [
-            (row, why[j]) for row, j in zip(rows.tolist(), unknown.tolist(), strict=True) if j in why
+            (row, obstacles[j])
+            for row, j in zip(rows.tolist(), unknown.tolist(), strict=True)
+            if j in obstacles
         ]
 
     def _advance_clock(self, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

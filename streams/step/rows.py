@@ -7,7 +7,7 @@ knows the time: lateness is judged by the step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import repeat, zip_longest
@@ -313,13 +313,36 @@ class RowReader:
     def learn(self, monitors: Sequence[MonitorKey]) -> Ints:
         """Know these monitors from now on; returns their numbers, which go on from those known so far."""
         sources, addresses = self._sources, self._addresses
-        of_monitors = self._source_names(
+        return self._monitors.numbers(
+            *self._parts_of(
+                monitors,
+                lambda name: sources.setdefault(name, len(sources)),
+                lambda name: addresses.setdefault(name, len(addresses)),
+            )
+        )
+
+    def numbers_of(self, monitors: Sequence[MonitorKey]) -> Ints:
+        """The numbers of some monitors; -1 for one that is not known."""
+        return self._monitors.find(
+            *self._parts_of(
+                monitors, lambda name: self._sources.get(name, -1), lambda name: self._addresses.get(name, -1)
+            )
+        )
+
+    def _parts_of(
+        self,
+        monitors: Sequence[MonitorKey],
+        of_source: Callable[[Any], int],
+        of_address: Callable[[Any], int],
+    ) -> tuple[Ints, Ints]:
+        """The numbers of their sources, and of their addresses."""
+        sources = self._source_names(
             (monitor.country, monitor.region or None, *monitor[3:6]) for monitor in monitors
         )
-        on = self._address_names((monitor.platform, monitor.target) for monitor in monitors)
-        return self._monitors.numbers(
-            np.array([sources.setdefault(source, len(sources)) for source in of_monitors], dtype=np.int64),
-            np.array([addresses.setdefault(name, len(addresses)) for name in on], dtype=np.int64),
+        addresses = self._address_names((monitor.platform, monitor.target) for monitor in monitors)
+        return (
+            np.array(list(map(of_source, sources)), dtype=np.int64),
+            np.array(list(map(of_address, addresses)), dtype=np.int64),
         )
 
     def begin(self) -> None:

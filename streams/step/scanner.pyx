@@ -91,7 +91,8 @@ for _code in range(256):
 
 cdef inline Text space(Text at) noexcept nogil:
     """White space, if there is any."""
-    while at[0] == c' ' or at[0] == c'\n' or at[0] == c'\r' or at[0] == c'\t':
+    # Nearly always there is none: one comparison says so.
+    while at[0] <= c' ' and (at[0] == c' ' or at[0] == c'\n' or at[0] == c'\r' or at[0] == c'\t'):
         at += 1
     return at
 
