@@ -113,7 +113,8 @@ class IncidentSettings:
     still_later_seconds: int = 604_800
     still_early_seconds: int = 604_800
     #: Whether the end of an incident is told once more (`resolved`, the next `seq`) when enough results show that it is
-    #: "fully restored", or restored in part; and for how long after the end these are waited for.
+    #: "fully restored"; and for how long after the end these are waited for. That it is restored in part after all is
+    #: told in any case, while a relapse would be the same incident.
     confirm_restoration: bool = False
     restoration_seconds: int = 86_400
     calendar_lead_seconds: int = 86_400  # an incident this long before an event is before it

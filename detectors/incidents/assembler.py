@@ -113,9 +113,7 @@ class Assembler:
             place
             for place, held in self._countries.items()
             if held.over
-            or any(
-                case.phase is not Phase.RESOLVED or case.untold or self._confirms(case) for case in held.cases
-            )
+            or any(case.phase is not Phase.RESOLVED or case.untold or case.waits for case in held.cases)
         }
 
     @property
@@ -293,16 +291,13 @@ class Assembler:
         held.over = [case for case in held.over if case.phase is Phase.OVER]
         for case in (*held.cases, *held.over):
             ended = case.phase in (Phase.RESOLVED, Phase.OVER)
-            if not (ended and self._confirms(case) and case.confirms(reading.end)):
+            if not ended or not case.confirms(reading.end, full=self.settings.confirm_restoration):
                 continue
             step = move(case.phase, Trigger.CONFIRMED)
+            case.scope, case.severity = case.widest, case.worst
             if step.told is not None:
                 yield self._tell(case, reading, _News(step.told, _restored(case)))
         held.over = [case for case in held.over if case.waits]
-
-    def _confirms(self, case: Case) -> bool:
-        """Whether a word on how much is back may follow its end."""
-        return self.settings.confirm_restoration and case.waits
 
     def _owned(
         self,
@@ -447,7 +442,7 @@ class Assembler:
         settings, age = self.settings, reading.end - case.onset
         early = age < settings.still_early_seconds
         every = settings.still_seconds if early else settings.still_later_seconds
-        if event is not Trigger.BAD or not every or reading.end - case.updated < every:
+        if event is not Trigger.BAD or case.mending or not every or reading.end - case.updated < every:
             return
         step = move(case.phase, Trigger.LASTS)
         if step.told is not None:
@@ -563,7 +558,7 @@ class Assembler:
                 ):
                     case.phase = move(case.phase, Trigger.EXPIRED).phase
                     held.past.append(_past(case))
-                    if case.phase is Phase.OVER and self._confirms(case):
+                    if case.phase is Phase.OVER and case.waits and self.settings.confirm_restoration:
                         held.over.append(case)
             held.over = held.over[-OVER_MAX:]
             held.cases = [case for case in held.cases if case.phase not in (Phase.OVER, Phase.GONE)]

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from detectors.incidents.causes import TOGETHER_SECONDS, Cause, alike, live_networks, networks_in, scope_of
-from detectors.incidents.level import SURE_SECONDS, Level, Tally
+from detectors.incidents.level import Level, Tally
 from detectors.incidents.loss import LEVEL_RESULTS_MIN, Loss, Present, bounds, present
 from detectors.incidents.moves import Phase, Trigger
 from detectors.incidents.onset import agreed_onset, windows_since
@@ -554,15 +554,13 @@ class Case(msgspec.Struct):
             return Restoration.SOME  # of some nothing has been heard
         return said
 
-    def confirms(self, now: int) -> bool:
-        """Whether there is by now more to say of how much is back; it is noted."""
-        if self.tally is None or now - self.tally.since < SURE_SECONDS:
-            return False
+    def confirms(self, now: int, *, full: bool) -> bool:
+        """Whether there is by now more to say of how much is back; it is noted. `full`: also if nothing is missing."""
         said = self._says(now)
         if said is Restoration.PART and self.restoration is Restoration.SOME:
             self._end_in_part(now)
             return True
-        if said is Restoration.FULL and self.restoration in (Restoration.SOME, Restoration.PART):
+        if full and said is Restoration.FULL and self.restoration in (Restoration.SOME, Restoration.PART):
             self.restoration = said
             return True
         return False
@@ -577,9 +575,10 @@ class Case(msgspec.Struct):
         levels = {}
         for key, loss in self.losses.items():
             k, n = (loss.mend_k, loss.mend_n) if loss.good else (loss.bad_k, loss.bad_n)
-            if key[0] and not loss.slow and n and bounds(k, n)[1] < loss.usual:
-                weight = LEVEL_RESULTS_MIN / (n + LEVEL_RESULTS_MIN)  # few results may be far off
-                levels[key] = (1.0 - weight) * k / n + weight * self.present_ratio()
+            # Few results may be far off: they count beside as many of all parts.
+            ratio = (k + LEVEL_RESULTS_MIN * self.present_ratio()) / (n + LEVEL_RESULTS_MIN)
+            if key[0] and not loss.slow and ratio < loss.usual and bounds(k, n)[0] <= self.present_ratio():
+                levels[key] = ratio
         return levels
 
     def present_ratio(self) -> float:
@@ -604,7 +603,7 @@ class Case(msgspec.Struct):
             "quieted" if self.quieted else "",
             " ".join(self.coincides),
             self.doubt or "",
-            self.level.news,
+            self.level.told,
         ]
 
 

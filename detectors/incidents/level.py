@@ -20,32 +20,25 @@ from detectors.incidents.votes import Vote
 _SURE: Final = 14.0
 #: A change of less than this is not worth telling.
 _TELLING: Final = 0.10
-#: A level is known to so many of its standard errors.
-_ERRORS: Final = 2.0
+#: Two levels differ that are so many standard errors apart.
+_ERRORS: Final = 4.0
 #: Restoration is sure only of so long a time, and where no more than so much may be missing still.
 SURE_SECONDS: Final = 1800
 _MISSING: Final = 0.03
 
 
 class Level(msgspec.Struct):
-    """The present level of an incident: `now`, and `before` it changed last (-1: not known)."""
+    """The present level of an incident, and the last change of it that is worth telling, in words."""
 
-    now: float = -1.0
-    before: float = -1.0
+    now: float = 0.0
+    told: str = ""
     eased: bool = False  # whether it was higher once than it is now
+    error: float = 0.0  # standard error of `now`
     parts: int = 0  # of how many parts `now` is the mean
     up: float = 0.0  # nats for a change
     down: float = 0.0
     up_since: int = 0
     down_since: int = 0
-
-    @property
-    def news(self) -> str:
-        """The last change that is worth telling, in words that stay the same until the next one."""
-        if self.before < 0.0:
-            return ""
-        word = "eased" if self.now > self.before else "worse again" if self.eased else "worse"
-        return f"{word}: {self.now:.0%} of attempts succeed, {self.before:.0%} before"
 
     def weigh(self, parts: Iterable[tuple[Loss, Vote]], start: int) -> None:
         """Take one window of its parts in; where their level has changed, have them be at the new one."""
@@ -76,17 +69,20 @@ class Level(msgspec.Struct):
 
     def _look(self, lost: Sequence[Loss]) -> None:
         """See whether the present level is another than the one that was told."""
-        known = [(loss.bad_k / loss.bad_n, loss.bad_n) for loss in lost if loss.bad_n >= LEVEL_RESULTS_MIN]
+        known = [(loss.bad_k, loss.bad_n) for loss in lost if loss.bad_n >= LEVEL_RESULTS_MIN]
         if not known or len(known) < len(lost):
             return
-        now = sum(ratio for ratio, _ in known) / len(known)
+        now = sum(k / n for k, n in known) / len(known)
+        error = sqrt(sum((k + 1.0) * (n - k + 1.0) / (n + 2.0) ** 3 for k, n in known)) / len(known)
         if len(known) != self.parts:  # others make another mean: nothing has changed by that
-            self.now, self.parts = now, len(known)
-            return
-        error = sqrt(sum(ratio * (1.0 - ratio) / n for ratio, n in known)) / len(known)
-        if abs(now - self.now) >= _TELLING + _ERRORS * error:
+            self.now, self.error, self.parts = now, error, len(known)
+        elif abs(now - self.now) >= max(_TELLING, _ERRORS * sqrt(error**2 + self.error**2)):
+            word = "eased" if now > self.now else "worse again" if self.eased else "worse"
+            self.told = f"{word}: {now:.0%} of attempts succeed, {self.now:.0%} before"
             self.eased = self.eased or now > self.now
-            self.before, self.now = self.now, now
+            self.now, self.error = now, error
+        elif error < self.error / 2.0:  # the same, known better
+            self.now, self.error = now, error
 
 
 def _move(parts: Sequence[tuple[Loss, float, float]], since: int) -> None:
@@ -103,10 +99,14 @@ class Tally(msgspec.Struct):
     n: float = 0.0
     k: float = 0.0
     due: float = 0.0
+    recent_n: float = 0.0  # of late, by results
+    recent_k: float = 0.0
 
     def add(self, said: Vote, usual: float) -> None:
         """Take the results of one part in one window in; its usual ratio is that from before the incident."""
         self.n, self.k, self.due = self.n + said.n, self.k + said.k, self.due + said.n * usual
+        keep = 0.5 ** (said.n / LEVEL_RESULTS_MIN)
+        self.recent_n, self.recent_k = self.recent_n * keep + said.n, self.recent_k * keep + said.k
 
     def present(self) -> Present:
         """How it stands by these results."""
@@ -119,7 +119,9 @@ class Tally(msgspec.Struct):
             return Restoration.SOME
         low, high = bounds(self.k, self.n)
         usual = self.due / self.n
-        if high < usual - _MISSING:
+        late_low, late_high = bounds(self.recent_k, self.recent_n)
+        steady = late_low <= self.k / self.n <= late_high  # else it falls again, or rises
+        if steady and self.n >= LEVEL_RESULTS_MIN and high < usual - _MISSING:
             return Restoration.PART
         if end - self.since >= SURE_SECONDS and low >= usual - _MISSING:
             return Restoration.FULL
