@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
+from streams.release import release
 from streams.settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def pipelines_of(settings: Settings, notes: Notes) -> list[Pipeline]:
     """Probe results, sharded by country; and how platforms stand in countries, for the view over the world."""
     from producers.records import TICK_SCHEMA  # noqa: PLC0415
     from streams.engine.surroundings import Pipeline  # noqa: PLC0415
+    from streams.incidents import DETECTOR_VERSION  # noqa: PLC0415
     from streams.kafka.topics import split_world  # noqa: PLC0415
     from streams.step.country import CountryMachine  # noqa: PLC0415
     from streams.step.worldwide import WorldMachine  # noqa: PLC0415
@@ -53,6 +55,7 @@ def pipelines_of(settings: Settings, notes: Notes) -> list[Pipeline]:
         return machine
 
     topics, tick = settings.topics, TICK_SCHEMA.encode()
+    decided_by = f"{DETECTOR_VERSION}/{release()}"
     return [
         # A tick may close a window, and somebody waits for what comes of it.
         Pipeline(
@@ -68,6 +71,7 @@ def pipelines_of(settings: Settings, notes: Notes) -> list[Pipeline]:
             ticks=False,
             linger_seconds=0.1,  # every partition of the probes topic has its say when a window closes
             warn=split_world,
+            version=decided_by,
         ),
     ]
 

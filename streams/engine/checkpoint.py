@@ -152,7 +152,8 @@ def unpack(packed: bytes) -> bytes:
 class Restored:
     """What a partition's log says: `snapshot` None and no steps for one that was never written.
 
-    `steps` came after the snapshot: chunks, and places where state is begun anew.
+    `steps` came after the snapshot: chunks, and places where state is begun anew. `marks` say which settings and
+    versions the snapshot and the steps were decided under.
     """
 
     next: int | None = None
@@ -160,7 +161,7 @@ class Restored:
     steps: list[Delta | Void] = field(default_factory=list)
     ignored: int = 0  # records of owners that had been fenced off
     duplicates: int = 0
-    settings: str | None = None
+    marks: frozenset[str] = frozenset()
 
     @property
     def deltas(self) -> list[Delta]:
@@ -231,7 +232,7 @@ class Restorer:
             steps=self._steps,
             ignored=self._ignored,
             duplicates=self._duplicates,
-            settings=self._steps[-1].settings if self._steps else base.settings,
+            marks=frozenset([base.settings, *(step.settings for step in self._steps)]),
         )
 
     def _feed(self, offset: int, record: CheckpointRecord) -> None:

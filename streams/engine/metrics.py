@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 from typing import Final, NamedTuple
 
@@ -34,6 +33,7 @@ from streams.engine.families import CHECKPOINT_RECORDS, FAMILIES, OTHER, RESTORE
 from streams.engine.trouble import Remedy
 from streams.machine import MESSAGE_ROLES, Observable, ProbeCount, Pulsing
 from streams.records import Incident, Kind, Scope, Severity
+from streams.release import release
 from streams.settings import LabelSettings
 
 log = structlog.get_logger()
@@ -94,12 +94,8 @@ class WorkerMetrics:
 
     def say_build(self, transport: str) -> None:
         """Tell what runs: `transport` is `chunks` or `records`."""
-        try:
-            own = version("netdusk")
-        except PackageNotFoundError:  # run from a source tree that was never installed
-            own = "unknown"
         self._build.clear()
-        self._build.labels(own, python_version(), transport).set(1)
+        self._build.labels(release(), python_version(), transport).set(1)
 
     def allowed(self, name: str, names: Collection[str]) -> str:
         """The name itself where it may be a label, else `other`."""

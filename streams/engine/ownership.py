@@ -20,9 +20,10 @@ from streams.engine.sender import Sender
 from streams.engine.snapshots import Snapshots
 from streams.engine.surroundings import ACKNOWLEDGE_SECONDS, Pipeline, Surroundings
 from streams.engine.trouble import Troubles, stepping
+from streams.kafka.alerts import latest
+from streams.kafka.alerts import snapshots as snapshots_of
 from streams.kafka.client import connect, disconnect
-from streams.machine import Counting, Forgetting, Machine, Outbox
-from streams.settings import fingerprint
+from streams.machine import Adopting, Counting, Forgetting, Machine, Outbox
 
 log = structlog.get_logger()
 
@@ -79,7 +80,7 @@ class Restoration:
         self._around = around
         self._troubles = troubles
         self._progress = progress
-        self._fingerprint = fingerprint(around.settings)
+        self._mark = pipeline.mark(around.settings)
         self._written_ms = 0  # the broker's time of the last checkpoint
 
     async def take_over(self) -> Ownership:
@@ -101,13 +102,15 @@ class Restoration:
         book, restored = await self._read_log(producer)
         await self._annul(book, restored)
         machine, outbox = await self._replay(await self._machine_of(restored), restored.steps)
-        self._warn_of_other_settings(restored)
+        adopted = await self._adopt(machine, restored)
         source_start = await around.reader.start_of(self._tp.topic, self._tp.partition)
         position = restored.next if restored.next is not None else source_start
         gaps = Gaps(around, self._name)
         gaps.meet(position, source_start)
         sender = Sender(producer, around, self._name)
-        await sender.send_again(outbox.after, self._written_ms)
+        # What was judged anew tells its incidents with the next window, so as to go on with those that were told.
+        again = [message for message in outbox.after if not (adopted and message.topic == "alerts")]
+        await sender.send_again(again, self._written_ms)
         snapshots = Snapshots(
             around,
             machine,
@@ -117,6 +120,8 @@ class Restoration:
         )
         if restored.snapshot is None:
             await snapshots.take(position)  # a log without one is a log that was cut
+        elif adopted:
+            await (await snapshots.take(position))  # what was adopted is in no chunk
         seconds = time.monotonic() - began
         around.metrics.restore_seconds.observe(seconds)
         log.info(
@@ -137,7 +142,7 @@ class Restoration:
             topic,
             partition,
             owner=uuid4().hex,
-            settings=self._fingerprint,
+            settings=self._mark,
         )
         async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
             await book.fence()
@@ -185,13 +190,20 @@ class Restoration:
             await self._around.machines.compute(machine.take_probes)  # counted when they were first applied
         return machine, outbox
 
-    def _warn_of_other_settings(self, restored: Restored) -> None:
-        if restored.settings not in (None, self._fingerprint) and restored.deltas:
-            log.warning(
-                "settings changed since the last checkpoint: what came after the last snapshot is judged anew",
-                partition=self._name,
-                chunks=len(restored.deltas),
-            )
+    async def _adopt(self, machine: Machine[Any], restored: Restored) -> bool:
+        """Make incidents that were judged anew agree with what was told of them. Returns whether there was a need."""
+        if not restored.marks - {self._mark}:
+            return False
+        log.warning(
+            "decided under other settings, or by another version: judged anew since the last snapshot",
+            partition=self._name,
+            chunks=len(restored.deltas),
+        )
+        some: object = machine
+        if isinstance(some, Adopting):
+            told = latest(await snapshots_of(self._around.settings))
+            await self._around.machines.compute(partial(some.adopt, told))
+        return True
 
 
 def redo(

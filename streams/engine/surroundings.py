@@ -12,7 +12,7 @@ from streams.engine.machine_thread import MachineThread
 from streams.engine.metrics import WorkerMetrics
 from streams.kafka.client import TopicReader
 from streams.machine import Machine
-from streams.settings import Settings
+from streams.settings import Settings, fingerprint
 
 #: aiokafka gives a record up after its request timeout; a producer that says nothing even then has failed too.
 ACKNOWLEDGE_SECONDS: Final = 15.0
@@ -30,6 +30,8 @@ class Pipeline:
         Over `worker.chunk_seconds`, where the records of many writers belong together.
     urgent
         Whether a record is not to wait for company: it may decide something.
+    version
+        Of what decides: another one is told in the checkpoint log, as other settings are.
     warn
         What is wrong with so many partitions of the source; None where nothing is.
     """
@@ -41,6 +43,11 @@ class Pipeline:
     linger_seconds: float = 0.0
     urgent: Callable[[bytes], bool] | None = None
     warn: Callable[[int], str | None] | None = None
+    version: str = ""
+
+    def mark(self, settings: Settings) -> str:
+        """What decisions rest upon, beside the log: where it changes, the same log may give other incidents."""
+        return f"{self.version}/{fingerprint(settings)}"
 
 
 @dataclass(slots=True)

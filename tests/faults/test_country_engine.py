@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from streams.kafka.alerts import parse
 from streams.kafka.client import TopicReader
-from streams.records import encode
+from streams.records import Incident, Kind, Status, encode
 from streams.settings import Settings
 from streams.step.backtest import Backtest
 from streams.step.country import CountryMachine
@@ -174,3 +175,49 @@ async def test_it_ends_within_ten_seconds_of_sigterm_and_hands_over(
     assert verdict.wrong == []
     assert verdict.duplicates == 0
     assert two.process.poll() is None
+
+
+def said(value: bytes) -> Incident:
+    incident = parse(value, "the alerts topic")
+    assert incident is not None
+    return incident
+
+
+async def test_an_incident_that_was_told_goes_on_under_other_settings(
+    bootstrap: str, tmp_path: Path, fleets: list[Fleet], items: list[Item]
+) -> None:
+    """Killed while it is open, and its log judged anew with other settings: one id, no gap in `seq`, resolved once."""
+    fleet = make_fleet(bootstrap, tmp_path, snapshot_bytes=100_000_000)
+    fleets.append(fleet)
+    await fleet.make_topics(("probes", *OWN))
+    probes = fleet.settings.topics.probes
+    running = fleet.start()
+    await fleet.wait_for_log(running, f"partition={probes}-")
+    half = len(items) * 2 // 5
+    fleet.written += await write(bootstrap, probes, items[:half], PARTITIONS)
+    await fleet.wait_until_done()
+    running.kill()
+    told = {incident.id: incident for incident in map(said, await on_topic(fleet))}
+    assert any(incident.status is Status.OPEN for incident in told.values())
+    fleet.config.write_text(
+        fleet.config.read_text() + "[incidents]\nrecovery_windows = 4\n[detection]\nalarm_country = 11.5\n"
+    )
+    running = fleet.start()
+    await fleet.wait_for_log(running, "judged anew since the last snapshot")
+    fleet.written += await write(bootstrap, probes, items[half:], PARTITIONS)
+    await fleet.wait_until_done()
+    await asyncio.sleep(2)  # what a chunk brings about is sent after its checkpoint
+    snapshots: dict[str, dict[int, Incident]] = {}
+    for incident in map(said, await on_topic(fleet)):
+        before = snapshots.setdefault(incident.id, {}).setdefault(incident.seq, incident)
+        assert before == incident
+    assert not any(
+        one.kind is Kind.PLATFORM for name in set(snapshots) - set(told) for one in snapshots[name].values()
+    )
+    for name in told:
+        by_seq = snapshots[name]
+        assert sorted(by_seq) == list(range(1, len(by_seq) + 1))
+        statuses = [by_seq[seq].status for seq in sorted(by_seq)]
+        assert statuses[0] is Status.OPEN
+        assert statuses[-1] is Status.RESOLVED
+        assert statuses.count(Status.RESOLVED) == 1

@@ -1,0 +1,13 @@
+"""Which release of netdusk runs."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+
+def release() -> str:
+    """The installed version; `unknown` where it runs from a source tree that was never installed."""
+    try:
+        return version("netdusk")
+    except PackageNotFoundError:
+        return "unknown"
