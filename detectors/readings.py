@@ -52,11 +52,14 @@ class Counts:
     control: NDArray[np.int8]  # -1 not known, 0 the control failed too, 1 the control was fine
     ttfb_ms: NDArray[np.float32]  # NaN where not measured
     throughput: NDArray[np.float32]  # body bytes a second, NaN where not measured
-    count: NDArray[np.int32] | None = None  # attempts that a row stands for; None: one each
-    good: NDArray[np.int32] | None = None  # how many of them succeeded; None: as `ok` says
+    weight: NDArray[np.int64] | None = None  # how many results each row stands for; None: one each
     every_seconds: NDArray[np.float32] | None = (
         None  # the promised rhythm, 0 where none is; None: none at all
     )
+
+    def weighing(self, rows: NDArray[Any]) -> NDArray[np.int64] | None:
+        """How many results some rows stand for; None: one each."""
+        return None if self.weight is None else self.weight[rows]
 
 
 class Opinion(StrEnum):

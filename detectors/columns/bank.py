@@ -30,6 +30,8 @@ from detectors.columns.table import (
     grained,
     medians,
     sums,
+    tallied,
+    tally,
 )
 from detectors.readings import Counts, Health, MonitorKey, Pulse, Reading, SeriesGauge
 from detectors.settings import DetectionSettings, TimeSettings
@@ -181,7 +183,7 @@ class Bank:
         """
         series, layout, start, window = self.series, self.series.layout, counts.start, self.series.window
         cells = len(layout.cells)
-        reports = Reports.of(layout, counts.monitor, counts.ok)
+        reports = Reports.of(layout, counts.monitor, counts.ok, counts.weight)
         seen = sums(layout.cell_network[reports.cell], reports.probes, len(layout.networks))
         place, places = layout.network_place, len(layout.places)
         series.silence.step(start, seen, place, places, series.country_silence)
@@ -224,7 +226,7 @@ class Bank:
         series.addresses.take(
             start,
             sums(address[reports.rows], reports.probes, size),
-            np.bincount(address[counts.monitor[lost]], minlength=size).astype(np.float64),
+            tally(address[counts.monitor[lost]], counts.weighing(lost), size).astype(np.float64),
         )
         dead = series.addresses.is_dead(start, series.window, layout.address_group, len(layout.groups))
         reports.votes[dead[address[reports.rows]]] = 0.0
@@ -476,12 +478,13 @@ class Bank:
         if len(counts.monitor):
             # Few fail: what succeeded is counted without being sorted.
             failed = np.flatnonzero(counts.mechanism)
-            keys, many = np.unique(
+            keys, many = tallied(
                 layout.cell_group[layout.cells_of(counts.monitor[failed])] * outcomes
                 + counts.mechanism[failed],
-                return_counts=True,
+                counts.weighing(failed),
             )
-            good = np.bincount(counts.monitor[counts.mechanism == 0], minlength=len(layout))
+            fine = counts.mechanism == 0
+            good = tally(counts.monitor[fine], counts.weighing(fine), len(layout))
             good = np.bincount(layout.cell_group[layout.monitor_cell], weights=good).astype(np.int64)
             some = np.flatnonzero(good)
             self._outcomes.append(

@@ -72,11 +72,12 @@ class Reports:
     ratio: Floats
 
     @classmethod
-    def of(cls, layout: Layout, monitor: Numbers, ok: Bools) -> Reports:
+    def of(cls, layout: Layout, monitor: Numbers, ok: Bools, weight: Ints | None = None) -> Reports:
         """Sum the results of a window by monitor. All count, until somebody says otherwise."""
-        probes = np.bincount(monitor, minlength=len(layout))
+        probes = np.bincount(monitor, weight, minlength=len(layout))
         rows = probes.nonzero()[0]
-        good = np.bincount(monitor[ok], minlength=len(layout))[rows].astype(np.float64)
+        of_good = None if weight is None else weight[ok]
+        good = np.bincount(monitor[ok], of_good, minlength=len(layout))[rows].astype(np.float64)
         seat = layout.monitor_seat[rows]
         one = np.ones(len(rows))
         return cls(rows, seat, layout.seat_cell[seat], good, probes[rows].astype(np.float64), one, one)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from detectors.columns.binomial import Pool
 from detectors.columns.cusum import CusumColumns
 from detectors.columns.series import LIVE_GAPS, Series
-from detectors.columns.table import Bools, Floats, Ints, Numbers, grained, sums
+from detectors.columns.table import Bools, Floats, Ints, Numbers, grained, sums, tallied, tally
 from detectors.columns.warmup import unknown
 from detectors.readings import (
     CountryReading,
@@ -318,7 +318,7 @@ class Survey:
         cell = layout.cells_of(counts.monitor[failed]).astype(np.int64)
         asked = here[cell]
         failed, cell = failed[asked], cell[asked]
-        keys, many = np.unique(cell * outcomes + counts.mechanism[failed], return_counts=True)
+        keys, many = tallied(cell * outcomes + counts.mechanism[failed], counts.weighing(failed))
         names, places = layout.cell_keys(keys // outcomes), place_of[keys // outcomes].tolist()
         for key, name, place, count in zip(keys.tolist(), names, places, many.tolist(), strict=True):
             found = readings[place].mechanisms
@@ -326,7 +326,7 @@ class Survey:
             held[self.mechanisms[key % outcomes]] = count
         control = counts.control[failed]
         known = control >= 0
-        keys, many = np.unique(cell[known] * 2 + (control[known] == 1), return_counts=True)
+        keys, many = tallied(cell[known] * 2 + (control[known] == 1), counts.weighing(failed[known]))
         names, places = layout.cell_keys(keys // 2), place_of[keys // 2].tolist()
         for key, (platform, _), place, count in zip(keys.tolist(), names, places, many.tolist(), strict=True):
             told = readings[place].control
@@ -364,7 +364,7 @@ class Survey:
         networks = np.bincount(of_pair, minlength=size)
         bad = np.bincount(of_pair[lost > series.detection.shortfall_network], minlength=size)
         here = layout.monitor_address[counts.monitor]
-        n, k = np.bincount(here, minlength=size), np.bincount(here[counts.ok], minlength=size)
+        n, k = tally(here, counts.weight, size), tally(here[counts.ok], counts.weighing(counts.ok), size)
         dead = series.addresses.is_dead(series.start, series.window, layout.address_group, len(layout.groups))
         asked = many.nonzero()[0]
         names, groups = layout.target_names(asked), layout.address_group[asked].tolist()

@@ -145,6 +145,19 @@ def clipped(values: Floats, low: Floats | float, high: Floats | float) -> Floats
     return np.asarray(np.minimum(np.maximum(values, low), high))
 
 
+def tally(index: Numbers, weight: Ints | None, size: int) -> Ints:
+    """How many results each of `size` things has, of rows that stand for so many each (None: for one)."""
+    return np.asarray(np.bincount(index, weight, minlength=size)).astype(np.int64, copy=False)
+
+
+def tallied(keys: Ints, weight: Ints | None) -> tuple[Ints, Ints]:
+    """The different keys of rows, and how many results each has."""
+    if weight is None:
+        return np.unique(keys, return_counts=True)
+    unique, place = np.unique(keys, return_inverse=True)
+    return unique, tally(place, weight, len(unique))
+
+
 def sums(index: Numbers, values: Floats, size: int) -> Floats:
     """Sum of `values` by `index`; each row of a two-dimensional `values` by itself."""
     if values.ndim == 1:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from detectors.columns.series import Series
-from detectors.columns.table import Bools, grained, sums
+from detectors.columns.table import Bools, grained, sums, tally
 from detectors.readings import Counts
 
 #: How long a country counts as new. An excursion that began then goes on.
@@ -57,7 +57,11 @@ def answering(series: Series, counts: Counts) -> Bools:
     failed = ~counts.ok
     group = layout.cell_group[layout.cells_of(counts.monitor[failed])]
     control = counts.control[failed]
-    good, bad = (np.bincount(group[control == said], minlength=size) for said in (1, 0))
+    weight = counts.weighing(failed)
+    good, bad = (
+        tally(group[control == said], None if weight is None else weight[control == said], size)
+        for said in (1, 0)
+    )
     answers = (recent.probes >= ANSWERS_RESULTS) & (recent.good >= ANSWERS_SHARE * recent.probes)
     many = np.bincount(layout.group_place[answers], minlength=len(layout.places))[layout.group_place]
     return np.asarray(np.where(good + bad > 0, good > bad, many > answers))

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from detectors.columns.bank import Bank
 from detectors.incidents.assembler import Assembler
 from detectors.incidents.worldwide import NO_SIGNS, signs_of
-from detectors.readings import Counts, MonitorKey, Pulse, Reading, Scheduled, SeriesGauge
+from detectors.readings import MonitorKey, Pulse, Reading, Scheduled, SeriesGauge
 from detectors.state import VERSIONS, read_stored
 from producers.records import Decoded, Malformed, Reason, VantageStatus
 from streams.incidents import DETECTOR_VERSION, from_record, to_record
@@ -43,6 +43,7 @@ from streams.step.rows import (
     renumbered,
     status_row,
 )
+from streams.step.windows import counts_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -439,9 +440,11 @@ class CountryMachine:
         seconds = self.settings.time.window_seconds
         while (window := self._next_window(end)) is not None:
             self._cursor = window
-            monitor, *columns = (self._open.pop(self._cursor, None) or _OpenWindow()).columns()
+            opened = self._open.pop(self._cursor, None) or _OpenWindow()
+            columns: dict[str, Any] = dict(zip(_OF_WINDOW, opened.columns(), strict=True))
+            columns["monitor"] = self._to_bank(columns["monitor"])
             start = self._cursor * seconds
-            counts = Counts(start, start + seconds, self._to_bank(monitor), *columns)  # type: ignore[arg-type]  # dtypes are _COUNT_TYPES
+            counts = counts_of(start, start + seconds, columns)
             reading = self._bank.close(
                 counts, self._assembler.watch, self._assembler.holding, self._assembler.settling
             )

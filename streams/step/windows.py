@@ -1,0 +1,34 @@
+"""A closed window's rows, as the detectors take them: a row that sums several results up is taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.readings import Counts
+
+
+def counts_of(start: int, end: int, rows: Mapping[str, NDArray[Any]]) -> Counts:
+    """The counts of a window, of its rows by columns (`streams.step.rows.OF_RESULTS`, without the times).
+
+    A row that stands for several results becomes two: one for those that succeeded, one for the others.
+    """
+    columns: dict[str, Any] = dict(rows)
+    count, good = columns.pop("count").astype(np.int64), columns.pop("good").astype(np.int64)
+    if not columns["every_seconds"].any():
+        columns["every_seconds"] = None
+    if (count == 1).all():
+        return Counts(start, end, **columns)
+    fine, lost = np.flatnonzero(good > 0), np.flatnonzero(count > good)
+    parts = np.concatenate((fine, lost))
+    columns = {name: None if column is None else column[parts] for name, column in columns.items()}
+    columns["ok"] = np.arange(len(parts)) < len(fine)
+    columns["mechanism"][columns["ok"]] = 0
+    # What was timed is timed once, with those that succeeded where some did.
+    again = len(fine) + np.flatnonzero(good[lost] > 0)
+    for measure in ("ttfb_ms", "throughput"):
+        columns[measure][again] = np.nan
+    return Counts(start, end, weight=np.concatenate((good[fine], (count - good)[lost])), **columns)
