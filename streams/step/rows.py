@@ -236,6 +236,8 @@ class StoredRows(msgspec.Struct, array_like=True):
 
 def names_of(codes: NDArray[Any]) -> dict[int, str]:
     """The names of the mechanisms that these codes stand for, success apart."""
+    if not codes.any():
+        return {}
     used = np.flatnonzero(np.bincount(codes))
     return {code: MECHANISMS[code] for code in used.tolist() if code}
 
