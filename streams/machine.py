@@ -238,7 +238,7 @@ class Forgetting(Protocol):
 class Adopting(Protocol):
     """A machine whose incidents can be made to agree with what was told of them."""
 
-    def adopt(self, told: Sequence[Incident]) -> None:
+    def adopt(self, published: Sequence[Incident]) -> None:
         """Take the last record of each incident that was ever told, open or over; those of others are passed over.
 
         For a machine that is restored with other settings, or by another release, than wrote its redo log: to be called

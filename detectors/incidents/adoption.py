@@ -55,7 +55,7 @@ def reach_of(snapshot: Snapshot) -> Reach:
 
 def adopt(
     cases: Sequence[C],
-    told: Sequence[Snapshot],
+    published: Sequence[Snapshot],
     known: Collection[str],
     make: Callable[[Snapshot], C],
 ) -> list[C]:
@@ -65,20 +65,20 @@ def adopt(
     ----------
     cases
         Incidents in hand, of one kind of place (a country, or the world).
-    told
+    published
         The last snapshot that was told of each incident there.
     known
         Ids of the incidents that were in hand before anything was judged anew: these were told for sure.
     make
         Takes in hand what was told and is not.
     """
-    by_id = {snapshot.id: snapshot for snapshot in told}
+    by_id = {snapshot.id: snapshot for snapshot in published}
     for case in cases:
         if case.id in by_id:
             _agree(case, by_id[case.id])
     mine = {case.id for case in cases}
     strange = [case for case in cases if case.id not in by_id and case.id not in known]
-    rest = [snapshot for snapshot in told if snapshot.id not in mine]
+    rest = [snapshot for snapshot in published if snapshot.id not in mine]
     going = [snapshot for snapshot in rest if snapshot.status is not Announcement.RESOLVED]
     over = [snapshot for snapshot in rest if snapshot.status is Announcement.RESOLVED]
     matched = _matched(going, dict(enumerate(strange)), lambda case, snapshot: True)
@@ -171,10 +171,10 @@ def announcement(case: InHand) -> Announcement:
 
 
 def still_open(
-    cases: Iterable[InHand], told: Sequence[Snapshot], before: Mapping[str, Snapshot]
+    cases: Iterable[InHand], published: Sequence[Snapshot], before: Mapping[str, Snapshot]
 ) -> dict[str, Snapshot]:
     """The last snapshot of each incident that goes on: what was told, or what `before` has."""
-    by_id = {snapshot.id: snapshot for snapshot in told if snapshot.status is not Announcement.RESOLVED}
+    by_id = {snapshot.id: snapshot for snapshot in published if snapshot.status is not Announcement.RESOLVED}
     going = [case.id for case in cases if case.phase in _GOES_ON]
     last = {name: by_id.get(name) or before.get(name) for name in going}
     return {name: snapshot for name, snapshot in last.items() if snapshot is not None}
@@ -203,11 +203,11 @@ def _meet(case: InHand, snapshot: Snapshot) -> bool:
 
 
 def _matched(
-    told: Sequence[Snapshot], cases: Mapping[int, InHand], may: Callable[[InHand, Snapshot], bool]
+    published: Sequence[Snapshot], cases: Mapping[int, InHand], may: Callable[[InHand, Snapshot], bool]
 ) -> dict[int, Snapshot]:
     """By the place of a case, what was told of it: those that have most in common find each other first."""
     pairs = []
-    for snapshot in told:
+    for snapshot in published:
         theirs = reach_of(snapshot)
         for place, case in cases.items():
             mine = case.reach()

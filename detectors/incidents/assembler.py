@@ -163,14 +163,14 @@ class Assembler:
         if incident_id in self._open:
             self._closings.append(Closing(incident_id, reason, at, retracted))
 
-    def adopt(self, told: Sequence[Snapshot]) -> None:
-        """Make the incidents in hand agree with what was told: `told` is the last snapshot of each, open or over.
+    def adopt(self, published: Sequence[Snapshot]) -> None:
+        """Make the incidents in hand agree with what was told: `published` is the last snapshot of each, open or over.
 
         To be called after `restore`, where what came after the snapshot was judged by other settings, or by another
         release, than when it was told.
         """
         by_place: dict[CountryKey, list[Snapshot]] = {}
-        for snapshot in told:
+        for snapshot in published:
             if snapshot.country is not None and snapshot.kind is not Kind.GLOBAL:
                 by_place.setdefault((snapshot.country, snapshot.simulated), []).append(snapshot)
         for place in sorted(self._countries.keys() | by_place.keys()):
@@ -186,7 +186,7 @@ class Assembler:
             if country.cases:
                 self._countries[place] = country
         cases = [case for country in self._countries.values() for case in country.cases]
-        self._open = still_open(cases, told, self._open)
+        self._open = still_open(cases, published, self._open)
 
     def step(self, reading: Reading) -> list[Snapshot]:
         """Weigh one window. Returns what there is to tell, in the order of countries."""

@@ -177,15 +177,15 @@ class WorldAssembler:
         if incident_id in self._open:
             self._closings.append(Closing(incident_id, reason, at, retracted))
 
-    def adopt(self, told: Sequence[Snapshot]) -> None:
+    def adopt(self, published: Sequence[Snapshot]) -> None:
         """Make the outages in hand agree with what was told, as `Assembler.adopt` does."""
-        told = [snapshot for snapshot in told if snapshot.kind is Kind.GLOBAL]
+        published = [snapshot for snapshot in published if snapshot.kind is Kind.GLOBAL]
         for simulated in (False, True):
             mine = [outage for outage in self._outages if outage.simulated == simulated]
             others = [outage for outage in self._outages if outage.simulated != simulated]
-            of_them = [snapshot for snapshot in told if snapshot.simulated == simulated]
+            of_them = [snapshot for snapshot in published if snapshot.simulated == simulated]
             self._outages = others + adopt(mine, of_them, self._known, _outage_of)
-        self._open = still_open(self._outages, told, self._open)
+        self._open = still_open(self._outages, published, self._open)
 
     def step(self, start: int, health: Health, signs: Mapping[Key, Signs]) -> list[Snapshot]:
         """Weigh one window of all countries; `start` is where it began."""

@@ -526,10 +526,10 @@ class CountryMachine:
             begin, piece = rows.kept[bisect_right(begins, refused.place) - 1]
             outbox.before.append(rejection(piece, refused.place - begin, refused.reason, refused.detail))
 
-    def adopt(self, told: Sequence[Incident]) -> None:
+    def adopt(self, published: Sequence[Incident]) -> None:
         """Make the incidents in hand agree with what was told: `machine.Adopting`."""
         countries = {pulse.country for pulse in self._bank.pulses()}
-        self._assembler.adopt([from_record(one) for one in told if one.country in countries])
+        self._assembler.adopt([from_record(one) for one in published if one.country in countries])
 
     # what the metrics pull
 

@@ -181,9 +181,9 @@ class WorldMachine:
         outbox.applied += 1
         self._newest = row.start if self._newest is None else max(self._newest, row.start)
 
-    def adopt(self, told: Sequence[Incident]) -> None:
+    def adopt(self, published: Sequence[Incident]) -> None:
         """Make the incidents in hand agree with what was told: `machine.Adopting`."""
-        self._world.adopt([from_record(one) for one in told if one.country is None])
+        self._world.adopt([from_record(one) for one in published if one.country is None])
 
     @property
     def watermark_ms(self) -> int | None:

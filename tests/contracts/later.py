@@ -34,6 +34,7 @@ _CHANGES: Final = {
         "    countries: tuple[str, ...] = ()\n",
         "    countries: tuple[str, ...] = ()\n    told_later: float = 0.5\n",
     ),
+    "streams.release": ('return version("netdusk")', 'return "later than " + version("netdusk")'),
     "streams.incidents": ('DETECTOR_VERSION: Final = "', 'DETECTOR_VERSION: Final = "later than '),
 }
 

@@ -75,21 +75,21 @@ def published() -> list[type[msgspec.Struct]]:
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """What a reader with the shape `now` could not read of what was written with the shape `before`."""
-    found = []
+    faults = []
     for path, text in before.items():
         if path not in now:
-            found.append(f"{path} is gone (or was renamed, or stands elsewhere)")
+            faults.append(f"{path} is gone (or was renamed, or stands elsewhere)")
         elif now[path].removesuffix(OPTIONAL) != text.removesuffix(OPTIONAL):
-            found.append(f"{path} was {text}, and is {now[path]}")
+            faults.append(f"{path} was {text}, and is {now[path]}")
         elif text.endswith(OPTIONAL) and not now[path].endswith(OPTIONAL):
-            found.append(f"{path} might be absent, and must not be any more")
+            faults.append(f"{path} might be absent, and must not be any more")
     new = [path for path in now if path not in before]
     inside = tuple(path + mark for path in new for mark in ".[{(")
     for path in new:
         loose = now[path].endswith(OPTIONAL) or path.endswith("=None")
         if not (loose or path.startswith(inside)):
-            found.append(f"{path} was added without a default")
-    return found
+            faults.append(f"{path} was added without a default")
+    return faults
 
 
 def _tables() -> Iterator[tuple[str, str]]:
