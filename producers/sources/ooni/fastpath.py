@@ -7,7 +7,7 @@ is read token by token, columns by their names; no database is asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -86,27 +86,38 @@ class _Tokens:
                 return
 
     def _read(self, lines: Iterable[str]) -> Iterator[Token]:
-        text = ""
+        waiting: list[str] = []
+        size = tried = 0
         for line in lines:
-            text += line if line.endswith("\n") else line + "\n"
-            position = 0
-            while position < len(text):
-                match = _TOKEN.match(text, position)
-                if match is None:
-                    if text[position] in "'`\"" or text.startswith("/*", position):
-                        break  # may end in a later line
-                    yield "other", text[position]
-                    position += 1
-                    continue
-                position = match.end()
-                if match.lastgroup != "space":
-                    yield match.lastgroup or "other", match[0]
-            text = text[position:]
-            if len(text) > PENDING_MAX:
-                yield "open", text[:60]
-                text = ""
-        if text:
-            yield "open", text[:60]
+            waiting.append(line if line.endswith("\n") else line + "\n")
+            size += len(waiting[-1])
+            # What did not end is looked at again when it has doubled: at each line, that would take for ever.
+            if size < 2 * tried and size <= PENDING_MAX:
+                continue
+            rest = yield from self._tokens("".join(waiting))
+            if len(rest) > PENDING_MAX:
+                yield "open", rest[:60]
+                rest = ""
+            waiting, size, tried = [rest], len(rest), len(rest)
+        rest = yield from self._tokens("".join(waiting))
+        if rest:
+            yield "open", rest[:60]
+
+    def _tokens(self, text: str) -> Generator[Token, None, str]:
+        """The tokens of a text; returns the end of it, where that is a string or comment without an end."""
+        position = 0
+        while position < len(text):
+            match = _TOKEN.match(text, position)
+            if match is None:
+                if text[position] in "'`\"" or text.startswith("/*", position):
+                    return text[position:]
+                yield "other", text[position]
+                position += 1
+                continue
+            position = match.end()
+            if match.lastgroup != "space":
+                yield match.lastgroup or "other", match[0]
+        return ""
 
 
 def _insert(tokens: _Tokens) -> Iterator[SqlRow | SqlError]:
@@ -235,7 +246,7 @@ def find_row(row: SqlRow) -> Observation:
         return Observation(True)
     try:
         scores = msgspec.json.decode(row.get("scores") or "{}", type=Scores)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise ValueError(f"scores: {error}") from error
     if scores.analysis.signal_backend_failure:
         return Observation(False, None, failure_of(scores.analysis.signal_backend_failure))

@@ -14,6 +14,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 NAME_MAX: Final = 64
+#: No name in the DNS is longer (RFC 1035); in Unicode it has fewer characters.
+_HOST_MAX: Final = 255
 
 #: The domains that a platform serves its pages, media and short links from, as their certificates and the public
 #: test lists (github.com/citizenlab/test-lists) name them.
@@ -110,6 +112,8 @@ def host_of(url: str) -> str | None:
 
 def ascii_host(host: str) -> str | None:
     """A host name in ASCII (IDNA 2003) and small letters; None where it is none."""
+    if len(host) > _HOST_MAX:
+        return None
     try:
         name = host.rstrip(".").encode("idna").decode("ascii").lower()
     except UnicodeError:

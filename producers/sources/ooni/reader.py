@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -78,7 +79,7 @@ class OoniReader:
         stream = io.BufferedReader(gzip.GzipFile(fileobj=source)) if path.suffix == ".gz" else source
         try:
             yield from self._read(path, stream)
-        except (EOFError, gzip.BadGzipFile, OSError) as error:
+        except (EOFError, zlib.error, OSError) as error:  # gzip's own error is an OSError
             yield Refused(RefusalReason.DAMAGED_FILE, str(error), str(path))
 
     def _read(self, path: Path, stream: IO[bytes]) -> Iterator[ProbeResult | Refused]:
@@ -109,13 +110,13 @@ class OoniReader:
         if bare.lstrip().startswith(b"["):
             try:
                 documents = msgspec.json.decode(bare, type=list[Raw])
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                yield Refused(RefusalReason.NOT_JSON, str(error), str(path))
+            except _NO_JSON as error:
+                yield Refused(RefusalReason.NOT_JSON, _detail(error), str(path))
                 return
             for number, document in enumerate(documents, 1):
                 yield self.measurement(bytes(document), f"{path}[{number}]")
             return
-        yield self.measurement(bare, str(path), hint=f"{comments} {path.name}")
+        yield self.measurement(bare, str(path), hint=f"{comments[:_HINT_MAX]} {path.name}")
 
     def _read_sql(self, path: Path, lines: Iterator[bytes]) -> Iterator[ProbeResult | Refused]:
         found = rows(line.decode("utf-8", "replace") for line in lines)
@@ -132,6 +133,11 @@ class OoniReader:
         """One Web Connectivity measurement, whole or its test keys alone; `hint` may hold its OONI id."""
         try:
             head = msgspec.json.decode(value, type=Head)
+            if head.raw_measurement and bytes(head.test_keys) == b"null":
+                # OONI's API wraps the measurement in a document about it.
+                return self.measurement(
+                    head.raw_measurement.encode(errors="replace"), place, hint=head.measurement_uid or hint
+                )
             whole = bytes(head.test_keys) != b"null"
             if head.test_name not in {"web_connectivity", None}:
                 return Refused(RefusalReason.OTHER_TEST, head.test_name or "", place)
@@ -141,9 +147,9 @@ class OoniReader:
                 return Refused(RefusalReason.NOT_A_MEASUREMENT, "neither test_name nor test keys", place)
             keys = msgspec.json.decode(head.test_keys if whole else value, type=TestKeys)
         except msgspec.ValidationError as error:
-            return Refused(RefusalReason.NOT_A_MEASUREMENT, str(error), place)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return Refused(RefusalReason.NOT_JSON, str(error), place)
+            return Refused(RefusalReason.NOT_A_MEASUREMENT, _detail(error), place)
+        except _NO_JSON as error:
+            return Refused(RefusalReason.NOT_JSON, _detail(error), place)
         url = head.input or (keys.x_control_request.http_request if keys.x_control_request else "")
         platform = self.platforms.of_url(url)
         if platform is None:
@@ -240,6 +246,11 @@ class OoniReader:
 
 
 _ABSENT: Final = Raw(b"null")
+#: Brackets may be deeper than any stack.
+_NO_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+#: So much of the comments is looked through for an OONI id.
+_HINT_MAX: Final = 4096
+_DETAIL_MAX: Final = 200
 
 
 class Head(Struct, frozen=True):
@@ -253,6 +264,7 @@ class Head(Struct, frozen=True):
     measurement_uid: str | None = None
     id: str | None = None
     test_keys: Raw = _ABSENT
+    raw_measurement: str | None = None
 
 
 class _Events(Struct, frozen=True):
@@ -286,9 +298,9 @@ def _time(text: str | None) -> datetime | None:
     """A time as OONI writes it: UTC, without saying so."""
     try:
         time = datetime.fromisoformat(text or "")
-    except ValueError:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def _known(country: str | None) -> str | None:
@@ -297,10 +309,18 @@ def _known(country: str | None) -> str | None:
 
 def _asn(value: str | int | None) -> int | None:
     text = str(value or "").upper().removeprefix("AS")
-    return int(text) if text.isdecimal() else None
+    # 32 bits are ten digits; Python takes no number of thousands of them.
+    return int(text) if len(text) <= 10 and text.isdecimal() else None
 
 
-_COMMENT_OR_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
+def _detail(error: Exception) -> str:
+    return str(error)[:_DETAIL_MAX]
+
+
+#: One that does not end reaches to the end of the text: else each further beginning would be looked through to there.
+_COMMENT_OR_STRING: Final = re.compile(
+    rb'"(?:[^"\\]|\\(?:.|\Z))*+(?:"|\Z)|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL
+)
 
 
 def without_comments(text: bytes) -> tuple[bytes, str]:
@@ -312,10 +332,10 @@ def without_comments(text: bytes) -> tuple[bytes, str]:
     comments: list[str] = []
 
     def keep(match: re.Match[bytes]) -> bytes:
-        found = match[0]
-        if found.startswith(b'"'):
-            return found
-        comments.append(found.decode("utf-8", "replace"))
+        piece = match[0]
+        if piece.startswith(b'"'):
+            return piece
+        comments.append(piece.decode("utf-8", "replace"))
         return b""
 
     return _COMMENT_OR_STRING.sub(keep, text), " ".join(comments)
@@ -331,7 +351,7 @@ def _is_whole(line: bytes) -> bool:
         return False
     try:
         msgspec.json.decode(line, type=Raw)
-    except msgspec.DecodeError:
+    except _NO_JSON:
         return False
     return True
 

@@ -15,12 +15,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from producers.failures import Failure, Stage
+from producers.probe.targets import Fingerprints, load_targets
 from producers.records import Timings
 from producers.sources.ooni.platforms import host_of, registered_domain
 
@@ -309,6 +311,10 @@ def hops_of(keys: TestKeys, url: str) -> list[Hop]:
     return [Hop(lookups, own_connects, through or own_handshakes, hop.request)]
 
 
+#: Browsers and OONI give a chain of redirects up after ten or twenty.
+_DEPTH_MAX: Final = 20
+
+
 def _classic(event: TimedEvent, depth: int | None = None) -> bool:
     return "classic" in (event.tags or ()) and (depth is None or _depth(event) == depth)
 
@@ -319,8 +325,8 @@ def _main(event: TimedEvent, depth: int) -> bool:
 
 def _depth(event: TimedEvent) -> int:
     for tag in event.tags or ():
-        if tag.startswith("depth=") and tag[6:].isdigit():
-            return int(tag[6:])
+        if tag.startswith("depth=") and len(tag) <= 8 and tag[6:].isdecimal():
+            return min(int(tag[6:]), _DEPTH_MAX)
     return 0
 
 
@@ -343,6 +349,8 @@ def find(keys: TestKeys, url: str) -> Observation:
     control_ok = _control_ok(keys)
     body = _bytes_of(last.request)
     timings = _timings(hops)
+    if _led_to_a_block_page(keys, url):
+        end = Stage.HTTP, Failure.BLOCKPAGE
     if end is None:
         end = _judge_page(keys, hops, url)
         if end is None:
@@ -383,6 +391,9 @@ def _without_request(hop: Hop, url: str, keys: TestKeys) -> End:
         return Stage.DNS, failure_of(keys.dns_experiment_failure)
     if keys.http_experiment_failure:
         failure = failure_of(keys.http_experiment_failure)
+        if failure is Failure.UNKNOWN_FAILURE:
+            # Nothing was asked for, and no word for a network's failure: the client's own trouble.
+            raise NothingToTellError(f"the client's own: {keys.http_experiment_failure[:100]}")
         return _stage_of_request(Transaction(request=Request(url)), failure, hop), failure
     raise NothingToTellError("no lookup, connect, handshake or request that says how it ended")
 
@@ -438,8 +449,14 @@ def _judge_page(keys: TestKeys, hops: Sequence[Hop], url: str) -> End | None:
     if request is None or request.response is None:
         return Stage.HTTP, Failure.HTTP_REQUEST_FAILED
     response = request.response
+    if _vouched(request, hops, url):
+        return None
+    if isinstance(response.body, str) and _block_pages().in_body(
+        response.body[:_LOOKED_AT].encode(errors="replace")
+    ):
+        return Stage.HTTP, Failure.BLOCKPAGE
     page = _compare(keys, response)
-    if page is Page.SAME or _vouched(request, hops, url):
+    if page is Page.SAME:
         return None
     if page is Page.OTHER:
         own_server = keys.headers_match is True and keys.status_code_match is False
@@ -455,6 +472,19 @@ def _judge_page(keys: TestKeys, hops: Sequence[Hop], url: str) -> End | None:
     if response.status < 400 or alike:
         return None
     return Stage.HTTP, Failure.HTTP_UNEXPECTED_STATUS_CODE
+
+
+@cache
+def _block_pages() -> Fingerprints:
+    """The block pages that our own probes know."""
+    return Fingerprints(load_targets().blockpage)
+
+
+def _led_to_a_block_page(keys: TestKeys, url: str) -> bool:
+    """Whether a redirect led to the host of a known block page, whatever came from there."""
+    own = host_of(url)
+    hosts = {host_of(request.request.url) for request in (keys.requests or ())[:_DEPTH_MAX]} - {own, None}
+    return any(_block_pages().in_redirect(host) for host in hosts if host)
 
 
 def _vouched(request: Transaction, hops: Sequence[Hop], url: str) -> bool:
@@ -474,7 +504,10 @@ def _vouched(request: Transaction, hops: Sequence[Hop], url: str) -> bool:
 
 #: Share of the longer body that the shorter must have to pass for the same page (ts-017).
 _BODY_SHARE_MIN: Final = 0.7
-_TITLE: Final = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TITLE: Final = re.compile(r"<title>", re.IGNORECASE)
+_TITLE_END: Final = re.compile(r"</title>", re.IGNORECASE)
+#: So much of a page is looked through for its title and for signs of a block page, in characters.
+_LOOKED_AT: Final = 100_000
 
 
 def _compare(keys: TestKeys, response: Response) -> Page:
@@ -506,10 +539,17 @@ def _same_length(response: Response, control: ControlHttp) -> bool | None:
 
 
 def _same_title(response: Response, control: ControlHttp) -> bool | None:
-    found = _TITLE.search(response.body[:100_000]) if isinstance(response.body, str) else None
-    if found is None or not control.title:
+    title = _title(response.body[:_LOOKED_AT]) if isinstance(response.body, str) else None
+    if title is None or not control.title:
         return None
-    return found[1].strip() == control.title.strip()
+    return title.strip() == control.title.strip()
+
+
+def _title(page: str) -> str | None:
+    """The first title of a page; one look for its beginning and one for its end, whatever stands there."""
+    begin = _TITLE.search(page)
+    end = _TITLE_END.search(page, begin.end()) if begin else None
+    return page[begin.end() : end.start()] if begin and end else None
 
 
 def _body_length(response: Response) -> int | None:
