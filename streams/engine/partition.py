@@ -86,6 +86,11 @@ class Partition:
         return None if self._owned is None else self._owned.position
 
     @property
+    def running_at(self) -> int | None:
+        """The same, and None while it is not running."""
+        return self.next if self.phase is PartitionState.RUNNING else None
+
+    @property
     def machine(self) -> Machine[Any] | None:
         """Present only while running."""
         return None if self._owned is None else self._owned.machine

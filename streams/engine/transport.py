@@ -19,7 +19,8 @@ from importlib.metadata import version
 from typing import Any, Final, cast
 
 import faust
-from aiokafka.consumer.fetcher import FetchResult
+from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -75,7 +76,7 @@ class _WholeBatches:
     def __call__(self, max_records: int | None = None) -> _Handful:
         """Take batches until there are so many records. The position moves as aiokafka would move it.
 
-        Control batches (a transaction's markers) hold no records; those of aborted transactions stay in.
+        Control batches (a transaction's markers) hold no records; those of aborted transactions count for none.
         """
         result, partition_records = self._result, self._partition_records
         taken = _Handful(max_records)
@@ -87,13 +88,24 @@ class _WholeBatches:
             if partition_records._check_crcs and not batch.validate_crc():
                 raise CorruptRecordException(f"Invalid CRC - {partition_records._tp}")
             position = partition_records.next_fetch_offset
-            if not batch.is_control_batch and (unread := _unread(batch, position)) is not None:
+            left_out = self._aborted(batch) or batch.is_control_batch
+            if not left_out and (unread := _unread(batch, position)) is not None:
                 taken.add(unread)
             partition_records.next_fetch_offset = max(position, batch.next_offset)
         result._update_position()
         if not fetched.has_next():
             result._partition_records = None
         return taken
+
+    def _aborted(self, batch: Any) -> bool:
+        """Whether a batch is of a transaction that was aborted, as aiokafka tells it."""
+        records = self._partition_records
+        if records._isolation_level != READ_COMMITTED or batch.producer_id is None:
+            return False
+        records._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch and records._contains_abort_marker(batch):
+            records._aborted_producers.discard(batch.producer_id)
+        return bool(batch.is_transactional and batch.producer_id in records._aborted_producers)
 
 
 def _unread(batch: Any, position: int) -> RecordBatch | None:
@@ -130,6 +142,8 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         fetcher: Any = consumer._fetcher
         fetcher._fetch_max_wait_ms = FETCH_WAIT_MS
+        # What a producer took back was never said; Faust reads it unless the whole app is transactional.
+        fetcher._isolation_level = READ_COMMITTED
         buffer = _Buffer()
         for tp, result in fetcher._records.items():
             buffer[tp] = result
@@ -156,6 +170,11 @@ class ChunkConsumer(driver.Consumer):
         self._unread: dict[TP, int] = {}
         self._handed: dict[TP, deque[int]] = {}  # last offsets of the chunks that are not committed yet
         self._gate_moved = asyncio.Event()
+
+    def stable_end(self, tp: TP) -> int | None:
+        """Where what may be read of the partition ends: before the first record of a transaction that is open."""
+        end: int | None = self._thread._ensure_consumer().last_stable_offset(TopicPartition(*tp))
+        return end
 
     # the gate
 

@@ -27,6 +27,7 @@ from streams.engine.standing import Standing
 from streams.engine.surroundings import Pipeline, Surroundings
 from streams.engine.ticker import Ticker
 from streams.engine.transport import ChunkConsumer, usable
+from streams.engine.watcher import Ends, Watcher
 from streams.engine.web import Answers, WebServer
 from streams.kafka.client import TopicReader, wait_for_broker
 from streams.kafka.notes import Notes
@@ -40,7 +41,6 @@ _CLOSE_SECONDS: Final = 3.0
 _RESTORES_AT_ONCE: Final = 4
 _NOTES_SECONDS: Final = 2.0
 _TOPICS_SECONDS: Final = 2.0
-_WATCH_SECONDS: Final = 5.0
 
 
 class Worker:
@@ -94,6 +94,7 @@ class Worker:
             asyncio.Semaphore(_RESTORES_AT_ONCE),
         )
         self.standing = Standing(self.partitions, self.metrics, self._machines)
+        self._watcher = Watcher(self._around, self.partitions, self._ends)
         self._ticker = Ticker(settings, self._ticking, self.metrics.tick_failures)
         self._web = WebServer(
             settings.http,
@@ -128,7 +129,7 @@ class Worker:
 
     def jobs(self) -> Iterable[Coroutine[Any, Any, None]]:
         """What runs beside the agents."""
-        return [self._ticker.run(), self.watch(), self._follow_notes()]
+        return [self._ticker.run(), self._watcher.run(), self._follow_notes()]
 
     async def close(self) -> None:
         """Finish the chunks in hand; nothing new is taken."""
@@ -225,9 +226,13 @@ class Worker:
 
     def _position_of(self, tp: TP) -> int | None:
         partition = self.partitions.get(tp)
-        if partition is None or partition.phase is not PartitionState.RUNNING:
-            return None
-        return partition.next
+        return None if partition is None else partition.running_at
+
+    def _ends(self, tp: TP) -> Ends:
+        """Where a partition's records end, as far as the consumer knows; None where it does not."""
+        consumer = self.app.consumer
+        end = consumer.highwater(tp)
+        return Ends(cast(ChunkConsumer, consumer).stable_end(tp) if self.chunks else end, end)
 
     def _ticking(self) -> list[TP]:
         return [
@@ -250,23 +255,6 @@ class Worker:
             else:
                 await partition.room()
                 partition.offer(_single(message), event.ack)
-
-    async def watch(self) -> None:
-        """Ask again for records that a partition should have had by now: nothing may wait for the next one to come."""
-        asked: dict[TP, int] = {}
-        while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            for tp, partition in list(self.partitions.items()):
-                position = self._position_of(tp)
-                end = self.app.consumer.highwater(tp) if position is not None else None
-                if position is None or end is None or not partition.idle(_WATCH_SECONDS):
-                    continue
-                if end > position and asked.get(tp) != end:
-                    asked[tp] = end
-                    log.warning(
-                        "nothing came; reading again", partition=partition.name, next=position, end=end
-                    )
-                    await partition.read_again(position)
 
 
 def _single(message: Any) -> UnreadChunk:

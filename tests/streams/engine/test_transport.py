@@ -27,7 +27,11 @@ class Fetch:
         self._topic_partition = PLACE
         self.position = begin
         self._partition_records: Any = SimpleNamespace(
-            _records=MemoryRecords(data), _check_crcs=True, _tp=PLACE, next_fetch_offset=begin
+            _records=MemoryRecords(data),
+            _check_crcs=True,
+            _tp=PLACE,
+            next_fetch_offset=begin,
+            _isolation_level=0,
         )
 
     def check_assignment(self, tp: TP) -> bool:
