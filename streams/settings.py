@@ -140,7 +140,7 @@ class LimitSettings(_Section):
     targets: int = Field(200, ge=1)  # of a platform; results of further ones count without theirs
     monitors: int = Field(100_000, ge=1)  # a vantage that watches a target
     series_in_all: int = Field(300_000, ge=1)
-    monitors_in_all: int = Field(2_000_000, ge=1)
+    monitors_in_all: int = Field(5_000_000, ge=1)
 
 
 class CostSettings(_Section):

@@ -1,0 +1,156 @@
+"""Random records for as long as one likes: `python -m tests.fuzz --seconds 600`.
+
+The compiled reader against the reader without it, record by record; and the step against random logs: it raises on
+nothing, cuts change nothing, and what it keeps is bounded. A failure prints the seed that repeats it (`--seed`).
+`make fuzz` runs it with the compiled reader under AddressSanitizer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import random
+import sys
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+#: Bytes of a snapshot that no log of these tests may outgrow: their names are few, or over the bounds.
+SNAPSHOT_MAX = 4_000_000
+BATCH = 40
+
+
+def load_scanner(path: Path) -> None:
+    """Have that compiled reader instead of the installed one. Before anything imports it."""
+    spec = importlib.util.spec_from_file_location("streams.step.scanner", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["streams.step.scanner"] = module
+    spec.loader.exec_module(module)
+
+
+def random_records(draw: random.Random, size: int) -> list[bytes | None]:
+    """Records near a moment: good, changed a little, hostile, or none."""
+    from tests.streams.step import hostile
+
+    values: list[bytes | None] = []
+    for number in range(size):
+        moment = hostile.START + timedelta(seconds=draw.choice([0, 0, 1, 30, 3600, 86_400]) + number)
+        record = hostile.good(draw, number, moment) | draw.choice(EXTRAS)
+        kind = draw.random()
+        if kind < 0.3:
+            values.append(hostile.written(record))
+        elif kind < 0.8:
+            values.append(hostile.mutant(draw, record))
+        elif kind < 0.97:
+            values.append(hostile.hostile(draw, draw.randrange(1000), moment))
+        else:
+            values.append(
+                draw.choice([None, b"null", b'{"schema":"netdusk.tick/1","time":"2025-06-02T00:00:05Z"}'])
+            )
+    return values
+
+
+EXTRAS: Sequence[dict[str, object]] = (
+    {},
+    {},
+    {"target": "https://x.example/"},
+    {"region": "PK-PB", "every_seconds": 60, "status": 200},
+    {"ok": False, "failure": "connection_reset", "stage": "tcp", "count": 9, "good": 4},
+    {"ok": True, "failure": None, "stage": None, "count": 9},
+    {"source": "ooni", "method": "web_connectivity", "every_seconds": 0.5},
+    {"simulated": True, "control_ok": None, "timings_ms": None},
+    {"country": "TV", "region": None, "bytes": None, "asn": 4_294_967_295},
+)
+
+
+def fuzz_reader(seed: int) -> None:
+    """Both readers give the same columns, the same refusals and the same new monitors. Raises AssertionError."""
+    from producers.records import decode
+    from streams.step.rows import OF_RESULTS, RowReader
+
+    draw = random.Random(seed)
+    values = random_records(draw, BATCH)
+    keys = None if draw.random() < 0.5 else [draw.choice([b"PK", b"PK", b"TV", None]) for _ in values]
+    known = [decode(value) for value in values if draw.random() < 0.7]
+    blocks = []
+    for scan in (True, False):
+        reader = RowReader(scan=scan)
+        reader.learn(reader.block(known).new_monitors)
+        reader.begin()
+        blocks.append(reader.read(values, keys))
+    compiled, plain = blocks
+    for name in OF_RESULTS:
+        assert getattr(compiled, name).tobytes() == getattr(plain, name).tobytes(), (seed, name)
+    assert list(compiled.ids) == list(plain.ids), seed
+    assert compiled.others == plain.others, seed
+    assert compiled.new_monitors == plain.new_monitors, seed
+
+
+def fuzz_step(seed: int) -> None:
+    """A log gives one state, however it is cut, and that is no larger than it may be. Raises AssertionError."""
+    from streams.machine import Chunk
+    from streams.settings import LimitSettings, Settings, WorkerSettings
+    from streams.step.country import CountryMachine
+    from tests.streams.step.hostile import START
+
+    draw = random.Random(seed)
+    limits = LimitSettings(platforms=5, networks=5, regions=5, vantages=9, series=12, targets=5, monitors=30)
+    settings = Settings(worker=WorkerSettings(clock=draw.choice(["live", "replay"])), limits=limits)
+    values = random_records(draw, draw.randrange(1, 200))
+    clock = int(START.timestamp() * 1000)
+    stamps = []
+    for _ in values:
+        clock += draw.choice([0, 0, 1, 900, 5_000, 61_000])
+        stamps.append(clock - draw.choice([0, 0, 0, 10_000]))
+    states = []
+    for _ in range(2):
+        machine = CountryMachine(settings)
+        refused = 0
+        cuts = sorted(draw.randrange(len(values) + 1) for _ in range(draw.randrange(6)))
+        for first, last in pairwise([0, *cuts, len(values)]):
+            if first == last:
+                continue
+            part = slice(first, last)
+            rows = machine.read(Chunk("t", 0, range(first, last), values[part], stamps[part]))
+            rows = rows if draw.random() < 0.5 else machine.decode_batch(rows.encode())
+            outbox = machine.apply(rows)
+            refused += outbox.rejected + outbox.late
+        states.append((machine.snapshot(), refused))
+    assert states[0] == states[1], seed
+    assert len(states[0][0]) < SNAPSHOT_MAX, seed
+
+
+def main() -> None:
+    """Run until the time is over."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--seed", type=int, default=None, help="repeat one seed")
+    parser.add_argument("--scanner", type=Path, default=None, help="a compiled reader, as a file")
+    asked = parser.parse_args()
+    if asked.scanner is not None:
+        load_scanner(asked.scanner)
+    from streams.step.rows import compiled
+
+    if not compiled():
+        raise SystemExit("there is no compiled reader to be tried; `make setup` builds it")
+    if asked.seed is not None:
+        fuzz_reader(asked.seed)
+        fuzz_step(asked.seed)
+        return
+    seed = first = random.SystemRandom().randrange(2**32)
+    end = time.monotonic() + asked.seconds
+    while time.monotonic() < end:
+        for _ in range(20):
+            seed += 1
+            fuzz_reader(seed)
+        fuzz_step(seed)
+    batches, logs = seed - first, (seed - first) // 20
+    print(f"{batches:,} batches of {BATCH} records, {logs:,} logs, from seed {first}: nothing found")
+
+
+if __name__ == "__main__":
+    main()
