@@ -63,6 +63,7 @@ def pipelines_of(settings: Settings, notes: Notes) -> list[Pipeline]:
             topics.checkpoints,
             lambda: taught(CountryMachine(settings)),
             urgent=lambda value: tick in value,
+            version=decided_by,
         ),
         Pipeline(
             topics.health,

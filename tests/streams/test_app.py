@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from streams import app
+from streams.release import release
 from streams.settings import Settings
 
 LOOKS = """
@@ -26,3 +27,10 @@ def test_a_worker_reads_results_by_country_and_the_world_s_health() -> None:
     settings = Settings()
     worker = app.worker_of(settings)
     assert list(worker.pipelines) == [settings.topics.probes, settings.topics.health]
+
+
+def test_every_log_says_which_release_and_which_settings_decided() -> None:
+    settings, others = Settings(), Settings.model_validate({"detection": {"alarm_country": 9.0}})
+    for pipeline in app.worker_of(settings).pipelines.values():
+        assert release() in pipeline.mark(settings)
+        assert pipeline.mark(settings) != pipeline.mark(others)
