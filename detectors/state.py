@@ -30,6 +30,7 @@ VERSIONS: Final[Mapping[str, int]] = MappingProxyType(
         "outages": 2,  # incidents of the whole world
         "country": 3,  # a partition of results: its open windows, with a bank and an assembler in it
         "worldwide": 2,  # the partition of the health topic, with outages in it
+        "checkpoint": 1,  # a record of the redo log, and the chunk in it: arrays, appended to only
     }
 )
 

@@ -24,7 +24,9 @@ from typing import Any, Final
 import lz4.frame
 import msgspec
 
-VERSION: Final = 1
+from detectors.state import VERSIONS
+
+VERSION: Final = VERSIONS["checkpoint"]
 PART_BYTES: Final = 900 * 1024  # below the broker's default of 1 MiB a record, with room for its frame
 _MAGIC: Final = b"NDK"
 _HEADER: Final = len(_MAGIC) + 1 + 4
@@ -117,7 +119,9 @@ def decode(value: bytes | None) -> CheckpointRecord:
     if value is None or len(value) < _HEADER or value[:3] != _MAGIC:
         raise DamagedError("no checkpoint record")
     if value[3] != VERSION:
-        raise DamagedError(f"checkpoint version {value[3]} is unknown; this is version {VERSION}")
+        raise DamagedError(
+            f"checkpoint version {value[3]} was written by a later release; this one reads version {VERSION}"
+        )
     body = value[_HEADER:]
     if zlib.crc32(body) != int.from_bytes(value[4:_HEADER], "big"):
         raise DamagedError("its CRC does not fit")

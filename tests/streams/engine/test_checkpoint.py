@@ -271,7 +271,7 @@ def test_a_record_that_annuls_what_is_not_there_is_told(start: int, says: str) -
 def test_an_unknown_version_stops() -> None:
     value = bytearray(encode(Fence("a", "s")))
     value[3] = 99
-    with pytest.raises(DamagedError, match="version 99 is unknown"):
+    with pytest.raises(DamagedError, match="version 99 was written by a later release"):
         decode(bytes(value))
 
 
