@@ -169,7 +169,7 @@ _encode = msgspec.json.Encoder().encode
 #: Everything that msgspec and the types it makes raise at a text: its own errors, numbers with too many digits, years
 #: that no offset fits into, and what nests too deep.
 _SPACES: Final = (b" ", b"\n", b"\r", b"\t")
-_UNREADABLE: Final = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
+UNREADABLE: Final = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 
 
 def encode(record: ProbeRecord) -> bytes:
@@ -196,7 +196,7 @@ def decode(value: bytes | None) -> Decoded:
         if (name := _repeated(value)) is not None:
             return Malformed(Reason.REPEATED_MEMBER, f"member {name[:64]!r} stands there twice")
         return _fault(record) or record
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return _why(error)
 
 

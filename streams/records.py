@@ -9,10 +9,10 @@ import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from detectors.incidents import snapshots
 
@@ -156,6 +156,11 @@ class Rejected(Struct, frozen=True, kw_only=True, tag_field="schema", tag=REJECT
     value: bytes
 
 
+#: What is counted: as many as a double counts exactly, which no window has.
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Ratio = Annotated[float, Meta(ge=0, le=1)]
+
+
 class HealthRecord(Struct, frozen=True, kw_only=True, tag_field="schema", tag=HEALTH_SCHEMA):
     """How one platform stood in one country after a closed window.
 
@@ -165,16 +170,16 @@ class HealthRecord(Struct, frozen=True, kw_only=True, tag_field="schema", tag=HE
     platform: str
     country: str
     start: datetime
-    n: int
-    k: int
-    expected: float
-    reachability: float
+    n: Count
+    k: Count
+    expected: Ratio
+    reachability: Ratio
     score: float
-    networks_live: int
-    networks_bad: int
-    controls_good: int = 0
-    controls_bad: int = 0
-    failures: dict[str, int] = {}
+    networks_live: Count
+    networks_bad: Count
+    controls_good: Count = 0
+    controls_bad: Count = 0
+    failures: Annotated[dict[str, Count], Meta(max_length=1000)] = {}
     simulated: bool = False
 
 

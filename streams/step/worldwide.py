@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -15,11 +16,17 @@ from detectors.incidents.falls import Key
 from detectors.incidents.worldwide import Signs, WorldAssembler, signs_of
 from detectors.readings import Health, Reading, SeriesGauge
 from detectors.state import VERSIONS, read_stored
+from producers.countries import CANARY, COUNTRIES
+from producers.names import is_platform
+from producers.records import BYTES_MAX, TIME_MAX, TIME_MIN, UNREADABLE, Malformed, Reason
 from streams.incidents import DETECTOR_VERSION, from_record, to_record
 from streams.machine import Message, Note, Outbox, Pieces, rejection
 from streams.records import Annotation, HealthRecord, Incident, decode, encode
 from streams.settings import Settings, fingerprint
 from streams.step.pending import PendingClosings, closing_reason
+
+#: A worker's window may be over by the clock of its log this much before it is by the broker's.
+AHEAD_SECONDS: Final = 60
 
 
 class WorldStep:
@@ -133,15 +140,12 @@ class WorldMachine:
         following, size = self.next_offset, 0
         for piece in chunk.pieces():
             for place, value in enumerate(piece.values):
-                try:
-                    record = decode(value or b"")
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                    rejects.append(rejection(piece, place, "invalid", str(error)[:200]))
-                    continue
-                if isinstance(record, HealthRecord):
-                    rows.append(_row(record))
+                stamp_ms = None if piece.timestamps_ms is None else piece.timestamps_ms[place]
+                record = _read(value, stamp_ms, self._seconds)
+                if isinstance(record, Malformed):
+                    rejects.append(rejection(piece, place, record.reason, record.detail))
                 else:
-                    rejects.append(rejection(piece, place, "invalid", "no health record"))
+                    rows.append(_row(record))
             following = piece.offsets[-1] + 1
             size += len(piece.values)
         asked = self._asked.take((outage.id for outage in self._world.open), self._newest)
@@ -229,6 +233,30 @@ class WorldMachine:
             for start, rows in stored.windows
         }
         self._world.restore(stored.world)
+
+
+def _read(value: bytes | None, stamp_ms: int | None, window_seconds: int) -> HealthRecord | Malformed:
+    """A health record, or why it is none. `stamp_ms` is when the broker appended it, where that is known.
+
+    A window is over before anybody can say how it was: one that lies ahead would make all others late.
+    """
+    if value is not None and len(value) > BYTES_MAX:
+        return Malformed(Reason.TOO_LARGE, f"{len(value)} bytes; the most is {BYTES_MAX}")
+    try:
+        record = decode(value or b"")
+    except UNREADABLE as error:
+        return Malformed(Reason.INVALID, str(error)[:200])
+    if not isinstance(record, HealthRecord):
+        return Malformed(Reason.INVALID, "no health record")
+    if record.start.tzinfo is None or not TIME_MIN <= record.start < TIME_MAX:
+        return Malformed(Reason.TIME_OUT_OF_RANGE, f"start {record.start} is no time of this century")
+    if stamp_ms is not None and record.start.timestamp() + window_seconds > stamp_ms / 1000 + AHEAD_SECONDS:
+        return Malformed(Reason.FUTURE, f"the window of {record.start} was not over when this was written")
+    if record.country not in COUNTRIES | {CANARY}:
+        return Malformed(Reason.UNKNOWN_COUNTRY, f"country {record.country[:64]!a}")
+    if not is_platform(record.platform):
+        return Malformed(Reason.FORBIDDEN_PLATFORM, f"platform {record.platform[:64]!a}")
+    return record
 
 
 def _row(record: HealthRecord) -> _HealthRow:
