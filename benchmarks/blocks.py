@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.records import Incident, Status
-from streams.settings import load
+from streams.settings import Settings, load
 from streams.step.backtest import Backtest
 
 START: Final = datetime(2025, 9, 3, 10, tzinfo=UTC)  # a Wednesday morning
@@ -156,9 +156,9 @@ class Told:
         return one and (self.world.end < 1.0 or self.end_minutes <= END_MINUTES)
 
 
-def tell(world: World) -> Told:
+def tell(world: World, settings: Settings | None = None) -> Told:
     """Run a world through the step of the worker; what is told before the block is another matter."""
-    snapshots = list(Backtest(load()).run(world.lines()))
+    snapshots = list(Backtest(settings or load()).run(world.lines()))
     ids = {snapshot.id for snapshot in snapshots if snapshot.updated >= world.begin}
     return Told(world, [snapshot for snapshot in snapshots if snapshot.id in ids])
 

@@ -37,7 +37,6 @@ from detectors.single.binomial import (
     RATIO_MAX,
     RATIO_MIN,
     RESULTS_PER_RECENT,
-    SETTLED_PROBES,
     SLOTS,
     VARIANCE_MIN,
     WANDER_FIRST,
@@ -223,6 +222,17 @@ class _Baselines(Seasonal):
         if slot == self.now:
             return self.good.astype(np.float64), self.bad.astype(np.float64)
         return self.good_root[slot].astype(np.float64) ** 2, self.bad_root[slot].astype(np.float64) ** 2
+
+    def scale(self, rows: Ints, factor: Floats) -> None:
+        """Have these succeed `factor` times as often at every hour, and forget what was but for a while."""
+        for good, bad in ((self.good, self.bad), (self.good_global, self.bad_global)):
+            lost = good[rows] * (1.0 - factor)
+            good[rows] -= lost
+            bad[rows] += lost
+        good, bad = (root[:, rows].astype(np.float64) ** 2 for root in (self.good_root, self.bad_root))
+        self.good_root[:, rows] = np.sqrt(good * factor)
+        self.bad_root[:, rows] = np.sqrt(bad + good * (1.0 - factor))
+        self.level[rows] = 0.0
 
     def turn(self, slot: int) -> None:
         """Put the slot that was in use away, and take another up."""
@@ -443,12 +453,11 @@ class BinomialColumns:
         self.presence.age(there, rules.day_keep)
 
     def settle(self, start: int, rows: Ints, ratio: Floats) -> None:
-        """Have these networks' usual be `ratio` from here on: their losses are over, at another level."""
-        base = self.base
-        ratio = ratio - base.waiting_shift[start // self.rules.window % self.rules.lag - 1, rows]
-        offset = ratio - (self.expect(start)[rows] - self._offset()[rows])
-        base.level_probes[rows] = np.maximum(base.level_probes[rows], SETTLED_PROBES)
-        base.level[rows] = offset * (base.level_probes[rows] + self.rules.settings.prior_probes)
+        """Have these networks' usual be `ratio` from here on, and as much less at every other hour.
+
+        Their losses are over, at another level.
+        """
+        self.base.scale(rows, np.minimum(1.0, ratio / self.expect(start)[rows]))
 
     def _offset(self) -> Floats:
         return self.base.level / (self.base.level_probes + self.rules.settings.prior_probes)

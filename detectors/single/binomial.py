@@ -38,7 +38,6 @@ DISPERSION_STEP_MIN: Final = 0.01
 DISPERSION_MAX: Final = 25.0
 VARIANCE_MIN: Final = 0.3  # a block with less expected scatter than this says nothing of over-dispersion
 HOUR_RESULTS: Final = 300.0  # an hour of the day that rests on fewer hardly learns in an excursion
-SETTLED_PROBES: Final = 120.0  # what a level that was told as the new one is worth at least
 WANDER_FIRST: Final = 0.06  # a series never seen may wander: in its first hours only a large loss alarms
 WANDER_RESULTS: Final = 900.0  # (30 results)^2: under this, blocks too thin to tell scatter from chance
 
@@ -349,11 +348,19 @@ class BinomialCusum(AnomalyDetector):
         self._take(k, n, slow=slow, held=held)
 
     def settle(self, ratio: float) -> None:
-        """Have the usual be `ratio` from here on: the loss is over, at another level."""
-        prior = self.settings.prior_probes
-        offset = ratio - (self.usual(self.at) - self.level / (self.level_probes + prior))
-        self.level_probes = max(self.level_probes, SETTLED_PROBES)
-        self.level = offset * (self.level_probes + prior)
+        """Have the usual be `ratio` from here on, and as much less at every other hour.
+
+        The loss is over, at another level.
+        """
+        factor = min(1.0, ratio / self.usual(self.at))
+        lost = self.good_global * (1.0 - factor)
+        self.good_global, self.bad_global = self.good_global - lost, self.bad_global + lost
+        for slot in range(SLOTS):
+            lost = self.good[slot] * (1.0 - factor)
+            good, bad = self.good[slot] - lost, self.bad[slot] + lost
+            away = slot != self.slot
+            self.good[slot], self.bad[slot] = (put_away(good), put_away(bad)) if away else (good, bad)
+        self.level = 0.0
         self.cusum = Cusum(self._rules)
 
     def update(self, x: Mapping[Any, Any]) -> BinomialCusum:

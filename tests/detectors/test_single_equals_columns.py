@@ -47,6 +47,11 @@ def test_ratios(window: int, seed: int) -> None:
         np.testing.assert_allclose(columns.score, [one.score for one in plain], atol=1e-9)
         np.testing.assert_allclose(columns.cusum.well, [one.cusum.well for one in plain], atol=1e-9)
         alarms += int((columns.score >= 1.0).sum())
+        if i == 200:  # some are over at another level
+            columns.settle(start + window, np.arange(3), np.full(3, 0.4))
+            columns.cusum.clear(np.arange(3))
+            for one in plain[:3]:
+                one.settle(0.4)
     np.testing.assert_allclose(columns.expect(start), [one.usual(start) for one in plain], atol=1e-9)
     np.testing.assert_allclose(columns.base.dispersion, [one.dispersion for one in plain], atol=1e-9)
     np.testing.assert_array_equal(columns.cusum.onset.T, [one.cusum.onset for one in plain])
