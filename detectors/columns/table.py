@@ -72,15 +72,22 @@ class Table:
         """The columns, as plain bytes."""
         return {name: store_column(getattr(self, name)) for name in self.fields}
 
+    def _rows_of(self, name: str) -> list[int]:
+        rows = self.fields[name].rows
+        return [rows] if rows else []
+
     def load(self, stored: Mapping[str, StoredColumn]) -> None:
         """Become what `store` of this or an earlier release gave.
 
         A column that is absent was added since, and has its first value everywhere; one that is unknown is let go.
-        Raises ValueError where a column is damaged, or of another type.
+        Where other settings make other rows, the table begins anew. Raises ValueError where a column is damaged, or of
+        another type.
         """
         known = {name: column for name, column in stored.items() if name in self.fields}
         if not all(column.shape for column in known.values()):
             raise ValueError(f"{type(self).__name__}: a column without a length")
+        if any(column.shape[:-1] != self._rows_of(name) for name, column in known.items()):
+            return
         sizes = {column.shape[-1] for column in known.values()}
         if len(sizes) > 1:
             raise ValueError(f"{type(self).__name__}: columns of unequal length {sorted(sizes)}")

@@ -92,3 +92,20 @@ def test_a_column_may_be_added_and_taken_away() -> None:
     assert wide.rows.tolist() == [[-1.0] * 3] * 2
     wide.grow(4)
     assert wide.level.tolist() == [0.5] * 4
+
+
+class Wider(Table):
+    rows: Floats
+    count: Ints
+    fields: ClassVar = {"rows": Field(np.float64, -1.0, rows=3), "count": Field(np.int64)}
+
+
+def test_where_settings_make_other_rows_a_table_begins_anew() -> None:
+    wide = Wide()
+    wide.grow(2)
+    wide.count[:] = (1, 2)
+    wider = Wider()
+    wider.grow(2)
+    wider.load(wide.store())
+    assert wider.rows.tolist() == [[-1.0] * 2] * 3
+    assert wider.count.tolist() == [0, 0]
