@@ -23,12 +23,13 @@ from detectors.readings import MonitorKey, Pulse, Reading, Scheduled, SeriesGaug
 from detectors.state import VERSIONS, read_stored
 from producers.records import Decoded, Malformed, Reason, VantageStatus
 from streams.incidents import DETECTOR_VERSION, from_record, to_record
-from streams.machine import Chunk, Message, Note, Outbox, Pieces, ProbeCount, rejection
+from streams.machine import Chunk, Message, Note, Outbox, PartitionCount, Pieces, ProbeCount, rejection
 from streams.records import Annotation, CalendarEvent, HealthRecord, Incident, encode
 from streams.settings import Settings, fingerprint
 from streams.step.admission import Admission
 from streams.step.hearing import Heard, Hearing
 from streams.step.pending import PendingClosings, closing_reason
+from streams.step.placement import Placement, PlacementState
 from streams.step.rows import (
     MECHANISMS,
     OF_RESULTS,
@@ -130,6 +131,7 @@ class CountryState(msgspec.Struct):
     deaf: list[tuple[int, int]] = []
     hold: tuple[int, int] | None = None
     rested: int = 0
+    placement: PlacementState = msgspec.field(default_factory=PlacementState)
 
 
 class _ChunkReading:
@@ -222,6 +224,7 @@ class CountryMachine:
         self._open: dict[int, _OpenWindow] = {}
         self._columns = RowReader()
         self._admission = Admission(settings.limits)
+        self._placement = Placement()
         self._in_bank = np.empty(0, dtype=np.int32)  # the bank's number of each monitor that was let in
         self._waiting: list[
             MonitorKey
@@ -250,7 +253,7 @@ class CountryMachine:
 
     def note(self, note: Note) -> None:
         """Take a note in with the next chunk, so that the redo log has it in its place."""
-        if isinstance(note, CalendarEvent):
+        if isinstance(note, CalendarEvent | PartitionCount):
             self._notes.append(note)
         elif isinstance(note, Annotation):
             self._asked.add(note)
@@ -260,9 +263,15 @@ class CountryMachine:
         reading = _ChunkReading(self.clock_ms, self._live)
         following = self.next_offset
         self._columns.begin()
+        for note in self._notes:
+            if isinstance(note, PartitionCount):
+                self._placement.heed(note, self.clock_ms)
         for piece in chunk.pieces():
             place, behind = reading.size, reading.clock
             block = self._columns.read(piece.values, piece.keys)
+            if misplaced := self._placement.misplaced(piece):
+                why = [self._placement.detail(piece.keys[place] or b"") for place in misplaced]  # type: ignore[index]  # it has keys
+                block = block.refusing(misplaced, Reason.WRONG_PARTITION, why)
             refused = reading.add(block, piece.timestamps_ms)
             if refused or not (_all_known(block) and self._timely(block, behind, reading.clock)):
                 reading.kept.append((place, piece))
@@ -334,6 +343,8 @@ class CountryMachine:
     def _heed(self, note: Note) -> None:
         if isinstance(note, CalendarEvent):
             self._assembler.schedule(_scheduled(note))
+        elif isinstance(note, PartitionCount):
+            self._placement.heed(note, self.clock_ms)
         elif isinstance(note, Annotation):
             self._assembler.close(note.incident, closing_reason(note), int(note.time.timestamp()))
 
@@ -591,6 +602,7 @@ class CountryMachine:
             self._hearing.kept.deaf,
             self._hearing.kept.hold,
             self._rested,
+            self._placement.kept,
         )
         return msgspec.msgpack.encode(stored)
 
@@ -620,6 +632,7 @@ class CountryMachine:
         self._columns = RowReader()
         self._in_bank = np.frombuffer(stored.in_bank, dtype=np.int32).copy()
         self._waiting = stored.waiting
+        self._placement = Placement(stored.placement)
         monitors = self._monitors()
         self._columns.learn(monitors)
         self._admission = Admission(self.settings.limits, monitors)

@@ -287,6 +287,20 @@ class Block:
     good: NDArray[np.int32]
     every_seconds: NDArray[np.float32]
 
+    def refusing(self, places: Sequence[int], reason: Reason, details: Sequence[str]) -> Block:
+        """The same without some records, which are refused; what is refused already stays so for its first reason."""
+        others = dict(self.others)
+        for place, detail in zip(places, details, strict=True):
+            if not isinstance(others.get(place), Malformed | Tick):
+                others[place] = Malformed(reason, detail)
+        of_results = np.delete(np.arange(self.size), [place for place, _ in self.others])
+        kept = np.flatnonzero(~np.isin(of_results, places))
+        ids = [self.ids[row] for row in kept.tolist()]
+        columns: dict[str, Any] = {name: getattr(self, name)[kept] for name in OF_RESULTS}
+        return Block(
+            self.size, sorted(others.items(), key=lambda item: item[0]), self.new_monitors, ids, **columns
+        )
+
 
 def compiled() -> bool:
     """Whether results in their plain form can be read by `streams.step.scanner`, five times as fast."""
