@@ -89,7 +89,8 @@ class SnapshotPart(msgspec.Struct, array_like=True, tag=2, frozen=True):
 class Void(msgspec.Struct, array_like=True, tag=3, frozen=True):
     """Deltas from source offset `next` on are annulled: the step can't apply them.
 
-    `forget` names the countries whose state is begun anew there; with `anew`, all of it is.
+    `forget` names the countries whose state is begun anew there; with `anew`, all of it is. `moved_to` is where the
+    source goes on after it was made anew, with offsets of its own: nothing is annulled then.
     """
 
     owner: str
@@ -100,6 +101,7 @@ class Void(msgspec.Struct, array_like=True, tag=3, frozen=True):
     reason: str
     forget: list[str] = []
     anew: bool = False
+    moved_to: int | None = None
 
 
 CheckpointRecord = Fence | Delta | SnapshotPart | Void
@@ -280,6 +282,10 @@ class Restorer:
         self._next = record.next
 
     def _take_void(self, record: Void) -> None:
+        self._pending = None  # its owner drops all memory after this, or writes a whole snapshot
+        if record.moved_to is not None:
+            self._next = record.moved_to
+            return
         base = self._base
         if base is not None and record.next < base.next:
             raise DamagedError(f"it annuls source offset {record.next}; a snapshot holds up to {base.next}")
@@ -291,7 +297,6 @@ class Restorer:
         self._ignored += len(self._steps) - len(kept)
         self._steps = [*kept, record] if record.forget or record.anew else kept
         self._next = record.next
-        self._pending = None  # its owner drops all memory after this
 
     def _take_part(self, record: SnapshotPart) -> None:
         if record.index == 0:
@@ -398,12 +403,18 @@ class CheckpointLog:
         )[0]
 
     async def append_void(
-        self, next_offset: int, reason: str, *, forget: Sequence[str] = (), anew: bool = False
+        self,
+        next_offset: int,
+        reason: str,
+        *,
+        forget: Sequence[str] = (),
+        anew: bool = False,
+        moved_to: int | None = None,
     ) -> None:
-        """Annul the deltas from a source offset on; name what is begun anew there."""
+        """Annul the deltas from a source offset on; name what is begun anew there, or where the source goes on."""
         await self._append(
             lambda seq: Void(
-                self.owner, self.epoch, seq, next_offset, self.settings, reason, list(forget), anew
+                self.owner, self.epoch, seq, next_offset, self.settings, reason, list(forget), anew, moved_to
             )
         )
 

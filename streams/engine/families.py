@@ -184,6 +184,11 @@ FAMILIES: Final[Mapping[str, MetricFamily]] = {
             "Records that the broker deleted before they were read.",
         ),
         MetricFamily(
+            "netdusk_sources_anew_total",
+            Type.COUNTER,
+            "Partitions whose source was made anew under them: it ends before the place where they stood.",
+        ),
+        MetricFamily(
             "netdusk_tick_failures_total",
             Type.COUNTER,
             "Clock ticks that could not be written.",

@@ -100,6 +100,8 @@ def make_app(worker: Lifecycle, settings: Settings, topics: Iterable[str]) -> Wo
         # What is fetched at once stays in the processor's caches until it is decoded.
         broker_max_poll_records=settings.worker.chunk_records,
         consumer_auto_offset_reset="earliest",
+        # Partitions that a topic has gained are found so soon; Faust's own would take five minutes.
+        consumer_metadata_max_age_ms=20_000,
         stream_wait_empty=False,
         stream_buffer_maxsize=64 if worker.chunks else 4096,
         table_standby_replicas=0,

@@ -48,6 +48,20 @@ class Gaps:
         self._around.metrics.skipped.inc(lost - self.skipped)
         self.skipped = lost
 
+    def meet_anew(self, position: int, end: int) -> None:
+        """Say that the source ends before the place where this partition stands. Raises `GapError` if it was set so."""
+        text = (
+            f"{self._partition}: it ends at offset {end}, before {position}, where the checkpoints stand: "
+            "the topic was made anew, or it is another cluster's"
+        )
+        if self._around.settings.worker.on_gap == "stop":
+            raise GapError(
+                f"{text}; worker.on_gap = continue goes on from its first record with what was learned, "
+                "and new names in topics.checkpoints and topics.world_checkpoints begin from nothing"
+            )
+        log.error(f"{text}; going on from its first record with what was learned", partition=self._partition)
+        self._around.metrics.sources_anew.inc()
+
     def close(self) -> None:
         """The chunk after it is in the log."""
         self.skipped = 0

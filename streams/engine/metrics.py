@@ -70,6 +70,7 @@ class WorkerMetrics:
         self.step_failures = _counter("netdusk_step_failures_total", registry)
         self.unsent = _counter("netdusk_unsent_records_total", registry)
         self.scrape_failures = _counter("netdusk_scrape_failures_total", registry)
+        self.sources_anew = _counter("netdusk_sources_anew_total", registry)
         self.partitions = _gauge("netdusk_partitions", registry)
         self.tick_failures = _counter("netdusk_tick_failures_total", registry)
         self.series_dropped = _counter("netdusk_series_dropped_total", registry)

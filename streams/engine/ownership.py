@@ -23,9 +23,13 @@ from streams.engine.trouble import Troubles, stepping
 from streams.kafka.alerts import latest
 from streams.kafka.alerts import snapshots as snapshots_of
 from streams.kafka.client import connect, disconnect
-from streams.machine import Adopting, Counting, Forgetting, Machine, Outbox
+from streams.machine import Adopting, Counting, Forgetting, Machine, Outbox, PartitionCount, TakesNotes
 
 log = structlog.get_logger()
+
+
+class MissingPartitionError(Exception):
+    """The source was widened, and its checkpoints were not yet."""
 
 
 @dataclass(slots=True)
@@ -103,10 +107,14 @@ class Restoration:
         await self._annul(book, restored)
         machine, outbox = await self._replay(await self._machine_of(restored), restored.steps)
         adopted = await self._adopt(machine, restored)
-        source_start = await around.reader.start_of(self._tp.topic, self._tp.partition)
-        position = restored.next if restored.next is not None else source_start
         gaps = Gaps(around, self._name)
+        source_start, source_end = await self._bounds_of_source()
+        position = restored.next if restored.next is not None else source_start
+        moved = position > source_end
+        if moved:
+            position = await self._move(book, gaps, position, source_start, source_end)
         gaps.meet(position, source_start)
+        await self._note_count(machine, source_end)
         sender = Sender(producer, around, self._name)
         # What was judged anew tells its incidents with the next window, so as to go on with those that were told.
         again = [message for message in outbox.after if not (adopted and message.topic == "alerts")]
@@ -120,8 +128,8 @@ class Restoration:
         )
         if restored.snapshot is None:
             await snapshots.take(position)  # a log without one is a log that was cut
-        elif adopted:
-            await (await snapshots.take(position))  # what was adopted is in no chunk
+        elif adopted or moved:
+            await (await snapshots.take(position))  # what was adopted is in no chunk; and offsets begin anew
         seconds = time.monotonic() - began
         around.metrics.restore_seconds.observe(seconds)
         log.info(
@@ -134,8 +142,32 @@ class Restoration:
         )
         return Ownership(producer, book, sender, snapshots, machine, gaps, position, source_start)
 
+    async def _bounds_of_source(self) -> tuple[int, int]:
+        topic, partition = self._tp
+        return (await self._around.reader.bounds(topic, [partition]))[partition]
+
+    async def _move(self, book: CheckpointLog, gaps: Gaps, position: int, start: int, end: int) -> int:
+        """The source was made anew: go on from its first record, with the state as it is. Returns its offset."""
+        gaps.meet_anew(position, end)
+        async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
+            await book.append_void(position, "the source was made anew", moved_to=start)
+        return start
+
+    async def _note_count(self, machine: Machine[Any], source_end: int) -> None:
+        """Tell the machine of how many partitions the source is, from its end on."""
+        some: object = machine
+        if isinstance(some, TakesNotes):
+            count = len(await self._around.reader.partitions_of(self._tp.topic))
+            await self._around.machines.compute(partial(some.note, PartitionCount(count, source_end)))
+
     async def _read_log(self, producer: AIOKafkaProducer) -> tuple[CheckpointLog, Restored]:
         topic, partition = self._pipeline.checkpoints, self._tp.partition
+        checkpoints = await self._around.reader.partitions_of(topic)
+        if partition not in checkpoints:
+            raise MissingPartitionError(
+                f"topic {topic} has {len(checkpoints)} partitions, and none for {self._name}: "
+                "`netdusk topics` widens it"
+            )
         book = CheckpointLog(
             producer,
             self._read_checkpoints,

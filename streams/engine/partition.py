@@ -23,7 +23,7 @@ from streams.engine.batches import UnreadChunk
 from streams.engine.checkpoint import CheckpointError, SupersededError, pack
 from streams.engine.families import RESULTS
 from streams.engine.inbox import Inbox, Taken
-from streams.engine.ownership import Ownership, Restoration
+from streams.engine.ownership import MissingPartitionError, Ownership, Restoration
 from streams.engine.surroundings import ACKNOWLEDGE_SECONDS, Pipeline, Surroundings
 from streams.engine.trouble import Kept, Remedy, StepError, Troubles, stepping, to_blame
 from streams.machine import PIECE, Batch, Chunk, Machine, Outbox, Pieces, rejection
@@ -49,6 +49,10 @@ class _BegunAnewError(Exception):
     """State was begun anew, in the log: memory is to follow."""
 
 
+class _RenewalError(Exception):
+    """Somebody has found that memory and source don't fit any more."""
+
+
 class Partition:
     """One partition that this worker owns.
 
@@ -71,6 +75,7 @@ class Partition:
         self._closed = asyncio.Event()
         self._failures = 0
         self._troubles = Troubles()
+        self._renewal: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._asked_until: float | None = None
         self._step_seconds = 0.0  # what the last one took
@@ -143,6 +148,11 @@ class Partition:
         await self._around.gate.go_on_from(self.tp, offset)
         self._around.gate.open(self.tp)
 
+    def renew(self, why: str) -> None:
+        """Have it restored from its log, because of what was found out about its source."""
+        self._renewal = why
+        self._inbox.wake()
+
     # life
 
     async def _live(self) -> None:
@@ -181,7 +191,7 @@ class Partition:
             partition=self.name,
             why=repr(error),
             in_seconds=pause,
-            exc_info=not isinstance(error, KafkaError | OSError | TimeoutError),
+            exc_info=not isinstance(error, KafkaError | OSError | MissingPartitionError | _RenewalError),
         )
         if isinstance(error, MessageSizeTooLargeError):
             self._chunk_records = max(1, self._chunk_records // 2)
@@ -225,6 +235,7 @@ class Partition:
             await owned.drop()
 
     async def _restore(self) -> None:
+        self._renewal = None
         self._move()
         restoration = Restoration(self.pipeline, self.tp, self._around, self._troubles, self._move)
         owned = self._owned = await restoration.take_over()
@@ -242,6 +253,8 @@ class Partition:
         owned = self._owned
         assert owned is not None
         while not self._closed.is_set():
+            if self._renewal is not None:
+                raise _RenewalError(self._renewal)
             taken = await self._gather(owned)
             if taken is None or (taken.chunk is not None and not await self._take(owned, taken.chunk)):
                 continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 import structlog
@@ -16,10 +17,13 @@ from faust.types import TP
 
 from streams.engine.partition import Partition
 from streams.engine.surroundings import Surroundings
+from streams.kafka.topics import refusals
+from streams.machine import PartitionCount, TakesNotes
 
 log = structlog.get_logger()
 
 _WATCH_SECONDS: Final = 5.0
+_TOPICS_SECONDS: Final = 20.0
 _TRANSACTION_SECONDS: Final = 15.0
 
 
@@ -47,16 +51,57 @@ class Watcher:
         self._ends = ends
         self._asked: dict[TP, int] = {}
         self._held_back: dict[TP, tuple[int, float]] = {}  # the stable end, and since when
+        self._counts: dict[str, int] = {}  # partitions of each source
+        self._refused: str | None = None
 
     async def run(self) -> None:
         """Watch until it is cancelled."""
+        looked_at_topics = time.monotonic()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            for tp, partition in list(self._partitions.items()):
-                try:
+            try:
+                for tp, partition in list(self._partitions.items()):
                     await self.look_at(tp, partition)
-                except (KafkaError, OSError) as error:
-                    log.warning("a partition can't be watched now", partition=partition.name, why=repr(error))
+                if time.monotonic() - looked_at_topics >= _TOPICS_SECONDS:
+                    looked_at_topics = time.monotonic()
+                    await self.look_at_topics()
+            except (KafkaError, OSError) as error:
+                log.warning("topics can't be watched now; trying again", why=repr(error))
+
+    async def look_at_topics(self) -> None:
+        """Look whether the topics are still those that they were."""
+        for topic in {tp.topic for tp in self._partitions}:
+            await self._look_at_source(topic)
+        refused = "; ".join(await refusals(self._around.settings)) or None
+        if refused is not None and refused != self._refused:
+            log.error("topics are not as they should be", why=refused)
+        self._refused = refused
+
+    async def _look_at_source(self, topic: str) -> None:
+        # Where they stand is asked first: they move on, and the ends with them.
+        standing = {
+            tp.partition: (partition, position)
+            for tp, partition in list(self._partitions.items())
+            if tp.topic == topic and (position := partition.running_at) is not None
+        }
+        existing = await self._around.reader.partitions_of(topic)
+        bounds = await self._around.reader.bounds(topic, sorted(set(standing) & set(existing)))
+        for number, (_, end) in bounds.items():
+            partition, position = standing[number]
+            if position > end:
+                partition.renew(f"its topic was made anew: it ends at offset {end}, and not after {position}")
+        before, self._counts[topic] = self._counts.get(topic), len(existing)
+        if before is not None and before != len(existing):
+            await self._tell_count(topic, len(existing), bounds)
+
+    async def _tell_count(self, topic: str, count: int, bounds: Mapping[int, tuple[int, int]]) -> None:
+        log.warning("a topic has another number of partitions now", topic=topic, partitions=count)
+        for number, (_, end) in bounds.items():
+            partition = self._partitions.get(TP(topic, number))
+            machine: object = partition.machine if partition is not None else None
+            if isinstance(machine, TakesNotes):
+                note = partial(machine.note, PartitionCount(count, end))
+                await self._around.machines.compute(note)
 
     async def look_at(self, tp: TP, partition: Partition) -> None:
         """Look whether records that this partition should have had by now have come."""

@@ -253,6 +253,20 @@ def test_what_is_begun_anew_stays_in_its_place_among_the_chunks() -> None:
     assert restore(world.log).steps == []
 
 
+def test_where_the_source_was_made_anew_its_offsets_begin_again() -> None:
+    world = World()
+    world.take_over()
+    for _ in range(3):
+        world.write_delta(world.owners[-1])
+    world.take_over()
+    owner = world.owners[-1]
+    world.append(Void(owner.name, owner.epoch, 0, 3, "s", "made anew", moved_to=0))
+    world.append(Delta(owner.name, owner.epoch, 1, 0, 5, "s", b"4"))
+    restored = restore(world.log)
+    assert [step.next for step in restored.steps] == [1, 2, 3, 5]
+    assert restored.next == 5
+
+
 @pytest.mark.parametrize(("start", "says"), [(0, "a snapshot holds up to 3"), (9, "the log ends at 4")])
 def test_a_record_that_annuls_what_is_not_there_is_told(start: int, says: str) -> None:
     world = World()

@@ -1,0 +1,111 @@
+"""What nobody tells is found out: a source made anew, more partitions, an open transaction, a topic set wrongly."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from faust.types import TP
+from structlog.testing import capture_logs
+
+from streams.engine import watcher as module
+from streams.engine.watcher import Ends, Watcher
+from streams.machine import Note, PartitionCount
+from tests.streams.engine.fakes import FakeBroker, surroundings
+
+PLACE = TP("probes", 0)
+
+
+class Reader:
+    """A source of some partitions, each of which ends at the same offset."""
+
+    def __init__(self) -> None:
+        self.count, self.end = 2, 100
+
+    async def partitions_of(self, topic: str) -> list[int]:
+        return list(range(self.count))
+
+    async def bounds(self, topic: str, partitions: list[int]) -> dict[int, tuple[int, int]]:
+        return dict.fromkeys(partitions, (0, self.end))
+
+
+class Watched:
+    """A watcher of one partition, and what it does with it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, executor: ThreadPoolExecutor) -> None:
+        self.notes: list[Note] = []
+        self.renewed: list[str] = []
+        self.read_again: list[int] = []
+        self.ends = Ends(100, 100)
+        self.refusals: list[str] = []
+        self.reader = Reader()
+
+        async def read_again(offset: int) -> None:
+            self.read_again.append(offset)
+
+        async def refusals(_: Any) -> list[str]:
+            return self.refusals
+
+        monkeypatch.setattr(module, "refusals", refusals)
+        self.partition: Any = SimpleNamespace(
+            name="probes-0",
+            running_at=100,
+            machine=SimpleNamespace(note=self.notes.append),
+            idle=lambda seconds: True,
+            renew=self.renewed.append,
+            read_again=read_again,
+        )
+        around = surroundings(FakeBroker(), executor)
+        around.reader = cast(Any, self.reader)
+        self.watcher = Watcher(around, {PLACE: self.partition}, lambda tp: self.ends)
+
+
+async def test_a_source_that_was_made_anew_renews_its_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        watched = Watched(monkeypatch, executor)
+        await watched.watcher.look_at_topics()
+        assert watched.renewed == []
+        watched.reader.end = 99
+        await watched.watcher.look_at_topics()
+        assert watched.renewed == ["its topic was made anew: it ends at offset 99, and not after 100"]
+
+
+async def test_machines_are_told_of_another_number_of_partitions_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        watched = Watched(monkeypatch, executor)
+        await watched.watcher.look_at_topics()
+        watched.reader.count = 4
+        for _ in range(2):
+            await watched.watcher.look_at_topics()
+        assert watched.notes == [PartitionCount(4, 100)]
+
+
+async def test_what_is_wrong_with_a_topic_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        watched = Watched(monkeypatch, executor)
+        watched.refusals = ["topic checkpoints: compacted"]
+        with capture_logs() as logs:
+            for _ in range(2):
+                await watched.watcher.look_at_topics()
+        assert [entry["why"] for entry in logs] == ["topic checkpoints: compacted"]
+
+
+async def test_what_should_have_come_is_read_again_once_and_what_is_held_back_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_TRANSACTION_SECONDS", 0.0)
+    with ThreadPoolExecutor(1) as executor:
+        watched = Watched(monkeypatch, executor)
+        watched.ends = Ends(105, 105)
+        for _ in range(2):
+            await watched.watcher.look_at(PLACE, watched.partition)
+        assert watched.read_again == [100]
+        watched.ends = Ends(100, 105)
+        with capture_logs() as logs:
+            for _ in range(3):
+                await watched.watcher.look_at(PLACE, watched.partition)
+        assert [(entry["from_offset"], entry["held_back"]) for entry in logs] == [(100, 5)]
