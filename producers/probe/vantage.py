@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from msgspec import UNSET
+
 from producers.probe.attempt import Outcome
-from producers.records import ProbeResult
+from producers.records import Presence, ProbeResult, VantageStatus
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -22,8 +24,10 @@ class Vantage:
     asn: int = 0
     region: str | None = None
 
-    def record(self, outcome: Outcome, *, control_ok: bool | None = None) -> ProbeResult:
-        """An outcome as a ProbeResult."""
+    def record(
+        self, outcome: Outcome, *, control_ok: bool | None = None, every_seconds: float | None = None
+    ) -> ProbeResult:
+        """An outcome as a ProbeResult; `every_seconds` is the rhythm that is promised for its target."""
         return ProbeResult(
             id=new_id(outcome.began),
             time=outcome.began,
@@ -39,6 +43,24 @@ class Vantage:
             control_ok=control_ok,
             timings_ms=outcome.timings_ms,
             bytes=outcome.body_bytes,
+            every_seconds=every_seconds or UNSET,
+            status=outcome.status or UNSET,
+        )
+
+    def status(
+        self, presence: Presence, moment: datetime, *, every_seconds: float, targets: int, version: str
+    ) -> VantageStatus:
+        """What the vantage says of itself: that it measures, in which rhythm, or that it stops in good order."""
+        return VantageStatus(
+            vantage=self.name,
+            country=self.country,
+            region=self.region,
+            asn=self.asn,
+            time=moment,
+            status=presence,
+            every_seconds=every_seconds,
+            targets=targets,
+            version=version,
         )
 
 

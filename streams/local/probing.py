@@ -14,8 +14,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
+from importlib.metadata import version
 from typing import Any, Final
 
 import structlog
@@ -29,7 +32,7 @@ from producers.probe.spool import Spool, SpoolError
 from producers.probe.targets import Fingerprints, Target, TargetsError, TargetsFile, load_targets
 from producers.probe.tls import Contexts
 from producers.probe.vantage import Vantage
-from producers.records import ProbeResult, encode
+from producers.records import Presence, ProbeResult, VantageStatus, encode
 from streams.kafka.options import producer_options
 from streams.settings import HttpSettings, ProbeSettings, Settings, SettingsError, split_server
 
@@ -38,6 +41,8 @@ log = structlog.get_logger()
 _OWN_FILES: Final = 64  # file descriptors for everything that is no attempt
 _FILES_PER_ATTEMPT: Final = 1  # the name server's socket is closed before the connection is made
 _SAY_SECONDS: Final = 60.0
+#: How often a vantage says that it is there, beside its results.
+_PRESENT_SECONDS: Final = 600.0
 
 #: What takes an outcome, with its record.
 Take = Callable[[Outcome, ProbeResult], None]
@@ -76,7 +81,7 @@ class Probing:
             await self.control.refresh()
         await once(
             self.targets.target,
-            partial(self._measure, take=take),
+            partial(self._measure, take=take, promised=False),
             concurrency_max=enough_files(self.settings.probe.concurrency),
         )
         self._write_control()
@@ -95,7 +100,7 @@ class Probing:
                 left -= 1
                 if left == 0:
                     stop.set()
-            await self._measure(target, take=take)
+            await self._measure(target, take=take, promised=True)
 
         if self.control is not None:
             await self.control.refresh()
@@ -120,12 +125,23 @@ class Probing:
             refreshing.cancel()
         self._write_control()
 
-    async def _measure(self, target: Target, *, take: Take) -> None:
+    def status(self, presence: Presence) -> VantageStatus:
+        """What the vantage says of itself now."""
+        return self.vantage.status(
+            presence,
+            datetime.now(UTC),
+            every_seconds=self.settings.probe.interval_seconds,
+            targets=len(self.targets.target),
+            version=version("netdusk"),
+        )
+
+    async def _measure(self, target: Target, *, take: Take, promised: bool) -> None:
         outcome = await attempt(target, self.tools)
         control_ok = self.control.ok(target.url, outcome.began) if self.control is not None else None
         if self.writer is not None:
             self.writer.note(outcome)
-        take(outcome, self.vantage.record(outcome, control_ok=control_ok))
+        every = (target.interval_seconds or self.settings.probe.interval_seconds) if promised else None
+        take(outcome, self.vantage.record(outcome, control_ok=control_ok, every_seconds=every))
 
     async def _keep_control_fresh(self, stop: asyncio.Event) -> None:
         if self.control is None:
@@ -165,12 +181,22 @@ async def send(probing: Probing, *, count_max: int | None) -> None:
             log.info("measured", ok=seen["ok"], failed=seen["failed"], **_state(sink))
             seen.clear()
 
+    async def say_present() -> None:
+        with suppress(RuntimeError):  # the sink has ended: the next result says so
+            while True:
+                sink.put(encode(probing.status(Presence.UP)))
+                await asyncio.sleep(_PRESENT_SECONDS)
+
     sink.start()
-    saying = asyncio.create_task(say())
+    tasks = [asyncio.create_task(say()), asyncio.create_task(say_present())]
     try:
         await probing.run(take, stop=stop, count_max=count_max)
     finally:
-        saying.cancel()
+        for task in tasks:
+            task.cancel()
+        # A silence that was announced is none. Where the sink has failed, that is said below.
+        with suppress(RuntimeError):
+            sink.put(encode(probing.status(Presence.LEAVING)))
         # The last results go to the broker or the disk; a thread waits for that, the loop stays awake.
         await asyncio.to_thread(sink.close)
         if page is not None:

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 from typer.testing import CliRunner
 
-from producers.records import ProbeResult, decode
+from producers.records import Presence, ProbeResult, VantageStatus, decode
 from streams.commands.probe import app
 from tests.producers.probe import servers
 from tests.producers.probe.servers import HOST, answer, certified, serving
@@ -97,7 +97,7 @@ async def ended(process: asyncio.subprocess.Process) -> tuple[int, bytes, str]:
 
 def results(lines: bytes) -> list[ProbeResult]:
     found = [decode(line) for line in lines.splitlines()]
-    assert all(isinstance(record, ProbeResult) for record in found), found
+    assert all(isinstance(record, ProbeResult | VantageStatus) for record in found), found
     return [record for record in found if isinstance(record, ProbeResult)]
 
 
@@ -218,13 +218,19 @@ async def test_without_a_broker_everything_is_in_the_spool(world: World, tmp_pat
     assert len(kept) >= 8
     assert ends(kept) == expected(world)
     assert len({record.id for record in kept}) == len(kept)
+    assert {record.every_seconds for record in kept} == {1.0}
+    lines = b"".join(path.read_bytes() for path in sorted((tmp_path / "spool").glob("*.jsonl"))).splitlines()
+    first, last = decode(lines[0]), decode(lines[-1])
+    assert isinstance(first, VantageStatus)
+    assert isinstance(last, VantageStatus)
+    assert (first.status, first.every_seconds, last.status) == (Presence.UP, 1.0, Presence.LEAVING)
 
 
 async def test_what_the_spool_has_survives_a_kill(world: World, tmp_path: Path) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
         process, url = await spooling(world, tmp_path / "spool")
         await world.rounds(2)
-        await figures_until(url, "netdusk_probe_spool_records", 4)
+        await figures_until(url, "netdusk_probe_spool_records", 5)  # a word that it is there among them
         process.kill()
         await process.communicate()
     kept = {record.id for record in spooled(tmp_path / "spool")}
@@ -232,7 +238,7 @@ async def test_what_the_spool_has_survives_a_kill(world: World, tmp_path: Path) 
     async with asyncio.timeout(WAIT_SECONDS):
         process, url = await spooling(world, tmp_path / "spool")
         await world.rounds(2)
-        await figures_until(url, "netdusk_probe_spool_records", len(kept) + 1)
+        await figures_until(url, "netdusk_probe_spool_records", len(kept) + 3)
         process.send_signal(signal.SIGTERM)
         await process.communicate()
     assert kept < {record.id for record in spooled(tmp_path / "spool")}

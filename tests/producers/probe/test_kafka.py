@@ -16,7 +16,7 @@ from kafka.admin import NewTopic
 
 from producers.probe.sink import Dropped, KafkaSender, SendError, Sink
 from producers.probe.spool import Spool
-from producers.records import ProbeResult, decode
+from producers.records import Presence, ProbeResult, VantageStatus, decode
 from streams.kafka.options import producer_options
 from streams.settings import KafkaSettings
 from tests.faults.brokers import OwnBroker
@@ -171,10 +171,13 @@ async def test_the_command_writes_what_it_measures(bootstrap: str, tmp_path: Pat
         for records in (await asyncio.to_thread(read, bootstrap, topic)).values()
         for key, value in records
     ]
-    assert len(records) == 6
-    for key, record in records:
-        assert isinstance(record, ProbeResult)
-        assert key == b"PK"
+    assert {key for key, _ in records} == {b"PK"}
+    statuses = [record.status for _, record in records if isinstance(record, VantageStatus)]
+    assert statuses == [Presence.UP, Presence.LEAVING]
+    results = [record for _, record in records if isinstance(record, ProbeResult)]
+    assert len(results) == 6
+    for record in results:
+        assert record.every_seconds == 1.0
         assert (record.country, record.asn, record.vantage) == ("PK", 17557, "pk-17557")
         assert record.ok == (record.platform == "youtube")
         assert record.ok or (record.stage, record.failure) == ("tls", "connection_reset")
