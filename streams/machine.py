@@ -8,6 +8,7 @@ therefore rebuild it bit for bit: a snapshot, then the batches that came after, 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -112,6 +113,15 @@ class Batch(Protocol):
 
 class WindowError(Exception):
     """Closing a window raised: no record is to blame, but what is kept of some country."""
+
+
+@contextmanager
+def closing_windows() -> Iterator[None]:
+    """Whatever is raised within is a `WindowError`."""
+    try:
+        yield
+    except Exception as error:
+        raise WindowError(repr(error)) from error
 
 
 B = TypeVar("B", bound=Batch)

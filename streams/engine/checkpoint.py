@@ -8,7 +8,7 @@ Four kinds of record stand in partition i of the checkpoint topic, for source pa
 - `Fence`: a new owner. Its offset is the *epoch* of all that this owner writes.
 - `Delta`: one chunk.
 - `SnapshotPart`: a piece of a snapshot, between deltas.
-- `Void`: the deltas from a source offset on count no more, and what state is begun anew there (ADR 0012).
+- `Void`: the deltas from a source offset on count no more, and what state is begun anew there (ADR 0011).
 
 `Restorer` reads them and is pure; `CheckpointLog` is the Kafka side. Neither knows what a batch holds.
 """

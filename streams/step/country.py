@@ -23,7 +23,17 @@ from detectors.readings import MonitorKey, Pulse, Reading, Scheduled, SeriesGaug
 from detectors.state import VERSIONS, read_stored
 from producers.records import Decoded, Malformed, Reason, VantageStatus
 from streams.incidents import DETECTOR_VERSION, from_record, to_record
-from streams.machine import Chunk, Message, Note, Outbox, PartitionCount, Pieces, ProbeCount, rejection
+from streams.machine import (
+    Chunk,
+    Message,
+    Note,
+    Outbox,
+    PartitionCount,
+    Pieces,
+    ProbeCount,
+    closing_windows,
+    rejection,
+)
 from streams.records import Annotation, CalendarEvent, HealthRecord, Incident, encode
 from streams.settings import Settings, fingerprint
 from streams.step.admission import Admission
@@ -317,7 +327,8 @@ class CountryMachine:
             until = int(np.searchsorted(rows.place, first_place))
             refused += self._take_rows(rows, clock, watermark, slice(taken, until), outbox)
             taken = until
-            self.closed += self._close_windows(decided_ms, outbox)
+            with closing_windows():
+                self.closed += self._close_windows(decided_ms, outbox)
         self._keep(rows, sorted(refused, key=lambda refusal: refusal.place), outbox)
         self.next_offset = rows.next_offset
         totals = self.totals

@@ -20,7 +20,7 @@ from producers.countries import CANARY, COUNTRIES
 from producers.names import is_platform
 from producers.records import BYTES_MAX, TIME_MAX, TIME_MIN, UNREADABLE, Malformed, Reason
 from streams.incidents import DETECTOR_VERSION, from_record, to_record
-from streams.machine import Message, Note, Outbox, Pieces, rejection
+from streams.machine import Message, Note, Outbox, Pieces, closing_windows, rejection
 from streams.records import Annotation, HealthRecord, Incident, decode, encode
 from streams.settings import Settings, fingerprint
 from streams.step.pending import PendingClosings, closing_reason
@@ -158,19 +158,24 @@ class WorldMachine:
             self._world.close(note.incident, closing_reason(note), int(note.time.timestamp()))
         for row in batch.rows:
             self._take(row, outbox)
-        if self._newest is not None:
-            for start in sorted(s for s in self._windows if s <= self._newest - 2 * self._seconds):
-                rows = self._windows.pop(start)
-                self._weighed = start
-                ordered = [rows[key] for key in sorted(rows)]
-                for snapshot in self._world.step(start, _health(ordered), _signs(ordered)):
-                    incident = to_record(snapshot, self.settings.incidents)
-                    outbox.incidents.append(incident)
-                    outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
+        with closing_windows():
+            self._close_windows(outbox)
         outbox.before.extend(batch.rejects)
         self.next_offset = batch.next_offset
         self.late += outbox.late
         return outbox
+
+    def _close_windows(self, outbox: Outbox) -> None:
+        if self._newest is None:
+            return
+        for start in sorted(s for s in self._windows if s <= self._newest - 2 * self._seconds):
+            rows = self._windows.pop(start)
+            self._weighed = start
+            ordered = [rows[key] for key in sorted(rows)]
+            for snapshot in self._world.step(start, _health(ordered), _signs(ordered)):
+                incident = to_record(snapshot, self.settings.incidents)
+                outbox.incidents.append(incident)
+                outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
 
     def _take(self, row: _HealthRow, outbox: Outbox) -> None:
         if self._weighed is not None and row.start <= self._weighed:
