@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 from detectors.incidents.case import Case
+from detectors.incidents.evidence import PastIncident
 from detectors.incidents.loss import WELL, Loss
 from detectors.incidents.moves import Announcement, Phase
 from detectors.incidents.snapshots import Kind, Snapshot
@@ -50,7 +51,9 @@ C = TypeVar("C", bound=InHand)
 def reach_of(snapshot: Snapshot) -> Reach:
     """What an incident took away, and where, as it was told: pairs of platform and network, region or country."""
     where = [*(str(network.asn) for network in snapshot.networks), *snapshot.regions, *snapshot.countries]
-    return frozenset((platform, place) for platform in snapshot.platforms or ("",) for place in where)
+    # A loss of connectivity is one of every platform, and may have begun as one of some.
+    all_of_it = ("",) if snapshot.kind is Kind.CONNECTIVITY else ()
+    return frozenset((platform, place) for platform in (*snapshot.platforms, *all_of_it) for place in where)
 
 
 def adopt(
@@ -132,6 +135,12 @@ def case_of(snapshot: Snapshot) -> Case:
     )
     case.told = case.news()
     return case
+
+
+def past_of(snapshot: Snapshot) -> PastIncident:
+    """An incident that was told as over and is not in hand."""
+    over = snapshot.resolved if snapshot.resolved is not None else snapshot.updated
+    return PastIncident(snapshot.id, snapshot.kind.value, snapshot.platforms, snapshot.onset, over)
 
 
 def _losses_of(snapshot: Snapshot) -> dict[tuple[str, int, str], Loss]:

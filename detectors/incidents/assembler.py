@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from detectors.incidents.adoption import JUDGED_ANEW, adopt, announcement, case_of, still_open
+from detectors.incidents.adoption import JUDGED_ANEW, adopt, announcement, case_of, past_of, still_open
 from detectors.incidents.case import TURN_SECONDS, Case, grows, reasons
 from detectors.incidents.causes import Cause, find_causes
 from detectors.incidents.evidence import PastIncident, at_same_time, coincident, like
@@ -57,6 +57,25 @@ class _CountryCases(msgspec.Struct):
     ] = {}  # successes and results of late, while it stirs
     doubts: dict[tuple[str, str], int] = {}  # (platform, region): windows in a row in which it seemed to lag
     over: list[Case] = []  # how much is back of these is not known yet
+
+    def ids(self) -> set[str]:
+        """Ids of the incidents in hand and over."""
+        return {case.id for case in (*self.cases, *self.over) if case.id} | {past.id for past in self.past}
+
+    def adopt(self, published: Sequence[Snapshot], known: Collection[str]) -> None:
+        """Make all of it agree with what was told: `adoption.adopt`."""
+        last = {snapshot.id: snapshot for snapshot in published}
+        ended = {name for name, snapshot in last.items() if snapshot.status is Announcement.RESOLVED}
+        # What has ended only since it is judged anew, and was told to nobody, has never been.
+        self.past = [past for past in self.past if past.id in ended or past.id in known]
+        self.over = [case for case in self.over if case.id in ended or case.id in known - last.keys()]
+        for case in self.over:
+            case.seq = last[case.id].seq if case.id in last else case.seq
+        over = {past.id for past in self.past} | {case.id for case in self.over}
+        rest = [snapshot for snapshot in published if snapshot.id not in ended & over]
+        self.cases = adopt(self.cases, rest, known, case_of)
+        if missing := [past_of(last[name]) for name in sorted(ended - self.ids())]:
+            self.past = sorted([*self.past, *missing], key=lambda past: (past.resolved, past.id))
 
 
 class AssemblerState(msgspec.Struct):
@@ -175,15 +194,9 @@ class Assembler:
                 by_place.setdefault((snapshot.country, snapshot.simulated), []).append(snapshot)
         for place in sorted(self._countries.keys() | by_place.keys()):
             country = self._countries.get(place) or _CountryCases(cases=[], past=[])
-            over = {past.id for past in country.past} | {case.id for case in country.over}
-            of_it = [
-                snapshot
-                for snapshot in by_place.get(place, ())
-                if (snapshot.networks or snapshot.regions)
-                and not (snapshot.status is Announcement.RESOLVED and snapshot.id in over)
-            ]
-            country.cases = adopt(country.cases, of_it, self._known, case_of)
-            if country.cases:
+            of_it = [one for one in by_place.get(place, ()) if one.networks or one.regions]
+            country.adopt(of_it, self._known)
+            if country.cases or country.past:
                 self._countries[place] = country
         cases = [case for country in self._countries.values() for case in country.cases]
         self._open = still_open(cases, published, self._open)
@@ -594,9 +607,7 @@ class Assembler:
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
         self._closings = stored.closings
         self._falls.restore(stored.falls)
-        self._known = frozenset(
-            case.id for country in self._countries.values() for case in country.cases if case.id
-        )
+        self._known = frozenset(name for country in self._countries.values() for name in country.ids())
 
 
 def _without_absorbed(cases: Sequence[Case]) -> list[Case]:

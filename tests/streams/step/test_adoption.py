@@ -129,6 +129,26 @@ def test_wherever_it_is_killed_each_incident_is_whole(
         assert statuses.count(Status.RESOLVED) <= 2
 
 
+def test_what_is_over_is_remembered_as_it_was_told() -> None:
+    """A block opened and ended after the snapshot, and the next one finds nothing of it: a later one knows it still."""
+    kill = scenario.KILLED + 45
+    chunks = log()
+    first = CountryMachine(USUAL)
+    fed(first, chunks[: BLOCK - 5 - BEGIN])
+    kept = first.snapshot()
+    told = fed(first, chunks[BLOCK - 5 - BEGIN : kill - BEGIN])
+    ended = {
+        incident.id for incident in told if incident.status is Status.RESOLVED and "x" in incident.platforms
+    }
+    assert ended
+    second = CountryMachine(DEAF)
+    second.restore(kept)
+    assert fed(second, chunks[BLOCK - 5 - BEGIN : kill - BEGIN]) == []
+    second.adopt(last_of(told))
+    (country,) = [held for place, held in second._assembler._countries.items() if place[0] == "PK"]
+    assert ended <= {past.id for past in country.past}
+
+
 def test_an_outage_of_the_world_goes_on_too() -> None:
     chunks = list(scenario.health_chunks(0, scenario.WORLD_END))
     first = WorldMachine(USUAL)
