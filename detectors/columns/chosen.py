@@ -7,6 +7,7 @@ One Python object a series: slow, for those who compare.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from math import exp
 from typing import Any, Final
 
@@ -30,31 +31,36 @@ class _Objects:
     def __init__(self, path: str, parameters: Mapping[str, Any]) -> None:
         check(path, parameters)
         self.path, self.parameters = path, parameters
-        self.held: dict[int, ChosenDetector] = {}
+        self.mark = " ".join([path, *(f"{name}={value!r}" for name, value in sorted(parameters.items()))])
+        self.detectors: dict[int, ChosenDetector] = {}
 
     def judge(self, series: int, value: float) -> float:
         """Score a value, then take it in. Drift detectors know a drift only by then."""
-        detector = self.held.get(series)
+        detector = self.detectors.get(series)
         if detector is None:
-            detector = self.held[series] = ChosenDetector(self.path, self.parameters)
+            detector = self.detectors[series] = ChosenDetector(self.path, self.parameters)
         score = detector.score_one({"value": value})
         detector.learn_one({"value": value})
         return 1.0 if detector.drifted else score
 
     def store(self) -> StoredColumn:
-        plain = [[series, to_plain(detector)] for series, detector in sorted(self.held.items())]
-        return StoredColumn(self.path, [len(plain)], msgspec.msgpack.encode(plain))
+        plain = [[series, to_plain(detector)] for series, detector in sorted(self.detectors.items())]
+        return StoredColumn(self.mark, [len(plain)], msgspec.msgpack.encode(plain))
 
     def load(self, stored: StoredColumn | None) -> None:
-        """Go on with what was stored; where that is of another detector, or none, begin knowing nothing."""
-        if stored is None or stored.dtype != self.path:
-            self.held = {}
+        """Go on with what was stored.
+
+        Where that is of another detector, or of another form than this release of River has, begin knowing nothing.
+        """
+        self.detectors = {}
+        if stored is None or stored.dtype != self.mark:
             return
         try:
             plain = msgspec.msgpack.decode(stored.data)
         except msgspec.DecodeError as error:
             raise ValueError(f"damaged state of {self.path}: {error}") from error
-        self.held = {series: from_plain(state) for series, state in plain}
+        with suppress(ValueError):
+            self.detectors = {series: from_plain(state) for series, state in plain}
 
 
 class ChosenSlowdown(SlowdownColumns):

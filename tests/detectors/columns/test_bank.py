@@ -506,3 +506,25 @@ def test_quiet_nights_of_few_results_are_no_silence_and_a_silence_by_day_is(an_h
     assert false == 0
     assert (told >= 0).all()
     assert np.median(told) / 6 <= 13.0 / an_hour
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"latency_detector": "river.drift.PageHinkley"},
+        {"latency_detector": "river.drift.ADWIN", "latency_parameters": {"delta": 0.01}},
+    ],
+    ids=["none", "another", "other parameters"],
+)
+def test_another_chosen_detector_begins_anew(changes: dict[str, Any]) -> None:
+    known = monitors()
+    made = bank(known, latency_detector="river.drift.ADWIN")
+    run(made, known, range(40), lambda *_: 0.9, ttfb=lambda _: 80.0)
+    same = bank([], latency_detector="river.drift.ADWIN")
+    same.restore(made.snapshot())
+    assert same.snapshot() == made.snapshot()
+    other = bank([], **changes)
+    other.restore(made.snapshot())
+    run(other, known, range(40, 45), lambda *_: 0.9, ttfb=lambda _: 80.0)
+    assert not any("chosen" in column for column in [*other.series.ttfb.store()]) or changes
