@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -19,6 +20,7 @@ from producers.probe import http, tcp, tls
 from producers.probe.classify import NETWORK_ERRORS, classify
 from producers.probe.dns import Resolver
 from producers.probe.http import Exchange
+from producers.probe.steps import STEPS
 from producers.probe.targets import Fingerprints, Target
 from producers.records import Timings
 
@@ -97,7 +99,8 @@ async def attempt(target: Target, tools: Tools) -> Outcome:
         failure = classify(error)
         detail = str(error)
     total_ms = (time.perf_counter() - started) * 1000
-    taken = steps.taken_ms
+    # An answer's time is that of its first byte, also where the rest never came.
+    taken: dict[Stage, float | None] = {**steps.taken_ms, Stage.HTTP: exchange.ttfb_ms}
     return Outcome(
         target=target,
         began=began,
@@ -105,10 +108,7 @@ async def attempt(target: Target, tools: Tools) -> Outcome:
         failure=failure,
         detail=detail,
         timings_ms=Timings(
-            dns=_rounded(taken.get(Stage.DNS)),
-            tcp=_rounded(taken.get(Stage.TCP)),
-            tls=_rounded(taken.get(Stage.TLS)),
-            ttfb=_rounded(exchange.ttfb_ms),
+            **{step.timing: _rounded(taken.get(step.stage)) for step in STEPS},
             total=_rounded(total_ms),
         ),
         body_bytes=exchange.body_bytes,
@@ -116,34 +116,69 @@ async def attempt(target: Target, tools: Tools) -> Outcome:
     )
 
 
+@dataclass(slots=True)
+class _Way:
+    """How far an attempt has come: what each step finds, and the next one needs."""
+
+    target: Target
+    tools: Tools
+    exchange: Exchange
+    address: str = ""
+    plain: tcp.Channel | None = None
+    channel: http.Duplex | None = None
+
+
+async def _look_up(way: _Way) -> None:
+    answers = await way.tools.resolver.resolve(way.target.place.host, may_be_private=way.target.private)
+    way.address = answers[0]
+
+
+async def _connect(way: _Way) -> None:
+    way.channel = way.plain = await tcp.connect(way.address, way.target.place.port)
+
+
+async def _shake_hands(way: _Way) -> None:
+    assert way.plain is not None
+    context = _context(way.target, way.tools)
+    more_follows = Stage.HTTP in way.target.steps
+    way.channel = await tls.handshake(way.plain, context, way.target.place.host, more_follows=more_follows)
+
+
+async def _ask(way: _Way) -> None:
+    assert way.channel is not None
+    tools = way.tools
+    await http.get(
+        way.channel,
+        way.target,
+        way.exchange,
+        user_agent=tools.user_agent,
+        fingerprints=tools.fingerprints,
+    )
+
+
+#: Who takes each step. It raises a network's error where the step fails.
+PROBERS: Final[Mapping[Stage, Callable[[_Way], Awaitable[None]]]] = {
+    Stage.DNS: _look_up,
+    Stage.TCP: _connect,
+    Stage.TLS: _shake_hands,
+    Stage.HTTP: _ask,
+}
+
+
 async def _take(steps: _Steps, exchange: Exchange, target: Target, tools: Tools) -> None:
-    place = target.place
-    if place.is_address:
-        address = place.host
-    else:
-        with steps.at(Stage.DNS):
-            found = await tools.resolver.resolve(place.host, may_be_private=target.private)
-        address = found[0]
-    with steps.at(Stage.TCP):
-        plain = await tcp.connect(address, place.port)
+    """Take the target's steps, one after the other."""
+    way = _Way(target, tools, exchange)
+    if target.place.is_address:
+        way.address = target.place.host
     try:
-        channel: http.Duplex = plain
-        if Stage.TLS in target.steps:
-            with steps.at(Stage.TLS):
-                channel = await tls.handshake(
-                    plain, _context(target, tools), place.host, more_follows=Stage.HTTP in target.steps
-                )
-        if Stage.HTTP in target.steps:
-            with steps.at(Stage.HTTP):
-                await http.get(
-                    channel,
-                    target,
-                    exchange,
-                    user_agent=tools.user_agent,
-                    fingerprints=tools.fingerprints,
-                )
+        for stage in target.steps:
+            if stage is Stage.DNS and target.place.is_address:  # there is nothing to look up
+                continue
+            with steps.at(stage):
+                await PROBERS[stage](way)
     finally:
-        plain.close()
+        if way.plain is not None:
+            way.plain.close()
 
 
 def _context(target: Target, tools: Tools) -> ssl.SSLContext:

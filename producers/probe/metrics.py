@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from producers.failures import Stage
 from producers.probe.attempt import Outcome
 from producers.probe.schedule import ScheduleTotals
 from producers.probe.sink import Dropped, Sink
+from producers.probe.steps import STEPS
 
 _STEP_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _OK: Final = "ok"
@@ -43,7 +43,7 @@ class ProbeMetrics:
             registry=registry,
         )
         for platform in platforms:
-            for outcome in (_OK, *Stage):
+            for outcome in (_OK, *(step.stage for step in STEPS)):
                 self._results.labels(platform, outcome)
         self._seconds = Histogram(
             "netdusk_probe_step_seconds",
@@ -52,22 +52,17 @@ class ProbeMetrics:
             buckets=_STEP_BUCKETS,
             registry=registry,
         )
-        for step in Stage:
-            self._seconds.labels(step)
+        for step in STEPS:
+            self._seconds.labels(step.stage)
         registry.register(_Read(tally, sink))
 
     def note(self, outcome: Outcome) -> None:
         """Count an outcome."""
         self._results.labels(outcome.target.platform, outcome.stage or _OK).inc()
-        timings = outcome.timings_ms
-        for step, taken_ms in (
-            (Stage.DNS, timings.dns),
-            (Stage.TCP, timings.tcp),
-            (Stage.TLS, timings.tls),
-            (Stage.HTTP, timings.ttfb),
-        ):
+        for step in STEPS:
+            taken_ms: float | None = getattr(outcome.timings_ms, step.timing)
             if taken_ms is not None:
-                self._seconds.labels(step).observe(taken_ms / 1000)
+                self._seconds.labels(step.stage).observe(taken_ms / 1000)
 
 
 class _Read(Collector):

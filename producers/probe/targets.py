@@ -1,6 +1,6 @@
 """What to ask, and what a good answer looks like: the targets file, read whole or refused with what is wrong.
 
-Knows no network. A target is a URL of a platform; its scheme says how far an attempt goes (`STEPS`).
+Knows no network. A target is a URL of a platform; its scheme says how far an attempt goes (`producers.probe.steps`).
 """
 
 from __future__ import annotations
@@ -29,14 +29,8 @@ from pydantic import (
 from producers.complaints import complaints
 from producers.failures import Stage
 from producers.names import PLATFORM_REMEDY, is_platform, is_printable
+from producers.probe.steps import SCHEMES
 
-#: How far an attempt goes, by the URL's scheme. `tcp` and `tls` are for services that speak no HTTP.
-STEPS: Final[Mapping[str, tuple[Stage, ...]]] = {
-    "tcp": (Stage.DNS, Stage.TCP),
-    "tls": (Stage.DNS, Stage.TCP, Stage.TLS),
-    "http": (Stage.DNS, Stage.TCP, Stage.HTTP),
-    "https": (Stage.DNS, Stage.TCP, Stage.TLS, Stage.HTTP),
-}
 _PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443, "tls": 443}
 _STATUSES_REMEDY: Final = 'write status codes and classes of them, like [200, "3xx"]'
 
@@ -70,8 +64,8 @@ def read_place(url: str) -> Endpoint:
         port = parts.port
     except ValueError as error:
         raise ValueError(f"{error}; write a URL like https://example.org/robots.txt") from error
-    if parts.scheme not in STEPS:
-        raise ValueError(f"the scheme has to be one of {', '.join(STEPS)}, as in https://example.org/")
+    if parts.scheme not in SCHEMES:
+        raise ValueError(f"the scheme has to be one of {', '.join(SCHEMES)}, as in https://example.org/")
     if port is None:
         port = _PORTS.get(parts.scheme)
     if not port:
@@ -171,7 +165,7 @@ class Target(BaseModel):
     @cached_property
     def steps(self) -> tuple[Stage, ...]:
         """The steps that an attempt takes, in their order."""
-        return STEPS[self.place.scheme]
+        return SCHEMES[self.place.scheme]
 
     def may_redirect_to(self, host: str) -> bool:
         """Whether a redirect to that host is one of the platform's own.

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from producers.failures import Failure, Stage
+from producers.probe.steps import STEPS
 from producers.records import ProbeResult, Timings
 
 
@@ -412,7 +413,7 @@ def _ended(network: _ScenarioNetwork, way: float, cut: bool, noise: bool) -> tup
     return None
 
 
-_STAGES: Final = (Stage.DNS, Stage.TCP, Stage.TLS, Stage.HTTP)
+_STAGES: Final = tuple(step.stage for step in STEPS)
 _DEADLINE_MS: Final = 10_000.0
 
 

@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 
 from producers.countries import COUNTRIES
 from producers.failures import Failure, Stage
+from producers.probe.steps import STEPS
 from producers.records import ProbeResult, Timings
 
 Floats = NDArray[np.float64]
@@ -387,7 +388,7 @@ class Simulation:
         for name in MECHANISMS[1:]:
             stage_name, failure_name = name.split(".")
             ways.append((Stage(stage_name), Failure(failure_name)))
-        stages = list(Stage)
+        stages = [step.stage for step in STEPS]
         control = {-1: None, 0: False, 1: True}
         serial = 0
         for day, rows in self._run():

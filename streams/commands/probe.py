@@ -16,6 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from producers.probe.attempt import Outcome
+from producers.probe.steps import STEPS
 from producers.records import ProbeResult, encode
 from streams.settings import load, with_bootstrap
 
@@ -176,7 +177,7 @@ def _print(outcomes: list[Outcome]) -> None:
     table.add_column("platform", no_wrap=True)
     table.add_column("target", overflow="fold")
     table.add_column("result", no_wrap=True)
-    for name in ("dns", "tcp", "tls", "ttfb", "total ms"):
+    for name in (*(step.timing for step in STEPS), "total ms"):
         table.add_column(name, justify="right", no_wrap=True)
     answered: dict[str, list[bool]] = defaultdict(list)
     for outcome in outcomes:
@@ -186,7 +187,8 @@ def _print(outcomes: list[Outcome]) -> None:
             outcome.target.platform,
             outcome.target.url,
             "[green]ok[/]" if outcome.ok else f"[red]{outcome.stage} {outcome.failure}[/]",
-            *(_shown(ms) for ms in (taken.dns, taken.tcp, taken.tls, taken.ttfb, taken.total)),
+            *(_shown(getattr(taken, step.timing)) for step in STEPS),
+            _shown(taken.total),
         )
     console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
     console.print(table)
