@@ -268,6 +268,12 @@ class CountryMachine:
         elif isinstance(note, Annotation):
             self._asked.add(note)
 
+    @property
+    def width(self) -> PartitionCount | None:
+        """The number of partitions by which records are judged; None while it is not known."""
+        kept = self._placement.kept
+        return PartitionCount(kept.partitions, kept.from_offset) if kept.partitions else None
+
     def read(self, chunk: Pieces) -> Rows:
         """Decode a chunk into columns. Refuses what is no record, raises on nothing."""
         reading = _ChunkReading(self.clock_ms, self._live)

@@ -37,7 +37,8 @@ class Placement:
         """Take a number of partitions in; the one that is known already changes nothing."""
         kept = self.kept
         if note.partitions != kept.partitions:
-            until_ms = 0 if clock_ms is None else clock_ms + GRACE_MS
+            # Without a number before it there is nothing to have grace with.
+            until_ms = 0 if clock_ms is None or not kept.partitions else clock_ms + GRACE_MS
             self.kept = PlacementState(note.partitions, note.from_offset, kept.partitions, until_ms)
 
     def misplaced(self, piece: Chunk) -> list[int]:

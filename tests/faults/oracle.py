@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from streams.engine.checkpoint import Restorer
 from streams.engine.ownership import redo
 from streams.kafka.client import TopicReader
-from streams.machine import Chunk, Machine
+from streams.machine import Chunk, Machine, Note
 from streams.settings import Settings
 from tests.faults.toy import ToyMachine
 
@@ -28,10 +29,12 @@ class Verdict:
 
 
 async def run_through(
-    reader: TopicReader, topic: str, partition: int, make: Any, chunk: int
+    reader: TopicReader, topic: str, partition: int, make: Any, chunk: int, notes: Iterable[Note] = ()
 ) -> tuple[Machine[Any], list[Any]]:
     """The machine over the partition's log, cut into chunks of some other size, without a broker in between."""
     machine = make()
+    for note in notes:
+        machine.note(note)
     sent: list[Any] = []
     start, end = (await reader.bounds(topic, [partition]))[partition]
     part: list[Any] = []
@@ -101,8 +104,11 @@ async def judge(settings: Settings, make: Any = ToyMachine, chunk: int = 337) ->
     due: dict[str, list[Sent]] = defaultdict(list)
     totals: dict[str, int] = defaultdict(int)
     for partition in await reader.partitions_of(topics.probes):
-        machine, sent = await run_through(reader, topics.probes, partition, make, chunk)
         have, next_offset = await kept(reader, topics.checkpoints, partition, make)
+        # From which offset on the number of partitions is known is no part of the log: a worker came up there.
+        width = getattr(have, "width", None)
+        notes = [width] if width is not None else []
+        machine, sent = await run_through(reader, topics.probes, partition, make, chunk, notes)
         start, end = (await reader.bounds(topics.probes, [partition]))[partition]
         verdict.records += end - start
         if next_offset != end and end > start:
