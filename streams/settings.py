@@ -122,7 +122,8 @@ class LabelSettings(_Section):
     platforms: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
     asns: tuple[int, ...] = ()
-    series_max: int = Field(50_000, ge=1)
+    #: Of each family; the whole page stays under 20,000 lines, whatever names are invented.
+    series_max: int = Field(1_200, ge=1)
 
 
 class LimitSettings(_Section):

@@ -76,21 +76,21 @@ _NOTES: Final = """\
 ## How many series
 
 A label's values are a closed vocabulary or a configured list. Where a list is left empty, what comes in decides, and
-`labels.series_max` ({series_max:,} by default) bounds each of: networks by platforms, countries by platforms, and
-outcomes by platforms and countries. Over it, newcomers are left out or counted as `{other}`, those that were there
-first stay, and `netdusk_series_dropped_total` rises.
+`labels.series_max` ({series_max:,} by default, with which the page stays under 20,000 series) bounds each of: networks
+by platforms, countries by platforms, and outcomes by platforms and countries. Over it, newcomers are left out or
+counted as `{other}`, those that were there first stay, and `netdusk_series_dropped_total` rises.
 
 | for | series |
 |---|---|
-| a platform on a network | 3 |
-| a platform in a country | 3, and 1 for each way of ending that occurs |
-| a country | 3 |
+| a platform on a network | 4 |
+| a platform in a country | 4, and 1 for each way of ending that occurs |
+| a country | 4 |
 | an open incident | 5 a platform |
 | a partition | 1 |
 | a worker | {fixed} |
 
-Fifty platforms in fifty countries with twenty networks each are 50,000 cells, which is the bound, and 150,000 series;
-past it, `labels.platforms`, `labels.countries` and `labels.asns` are there to choose.
+Fifty platforms in fifty countries with twenty networks each are 50,000 cells and 200,000 series: raise the bound for
+them, or choose with `labels.platforms`, `labels.countries` and `labels.asns`.
 """
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from platform import python_version
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import structlog
 from prometheus_client import (
@@ -117,6 +117,12 @@ class WorkerMetrics:
             self.probes.labels(*key).inc(count)
 
 
+#: An open incident has a series for each of its platforms in each of these families.
+INCIDENT_SERIES_MAX: Final = 1_000
+
+V = TypeVar("V")
+
+
 class _Figures(NamedTuple):
     """What one partition's machine shows."""
 
@@ -214,13 +220,13 @@ class WorldCollector(Collector):
                     f"{prefix}{name}", {key: value for key, value in values.items() if value is not None}
                 )
 
-    def _fit(self, found: dict[tuple[str, ...], SeriesGauge]) -> dict[tuple[str, ...], SeriesGauge]:
+    def _fit(self, series: dict[tuple[str, ...], V], room: int | None = None) -> dict[tuple[str, ...], V]:
         """As many as there is room for, those known longest first: newcomers can't push anything out."""
-        room = self._metrics.labels.series_max
-        if len(found) <= room:
-            return found
-        self._metrics.series_dropped.inc(len(found) - room)
-        return dict(itertools.islice(found.items(), room))
+        room = room or self._metrics.labels.series_max
+        if len(series) <= room:
+            return series
+        self._metrics.series_dropped.inc(len(series) - room)
+        return dict(itertools.islice(series.items(), room))
 
     def _pulses(self, figures: Iterable[_Figures]) -> Iterator[Metric]:
         networks: dict[tuple[str, ...], float] = {}
@@ -259,11 +265,11 @@ class WorldCollector(Collector):
                 onset[place] = min(onset.get(place, float("inf")), incident.onset.timestamp())
                 if incident.mechanism is not None:
                     mechanism[country, platform, incident.mechanism.name, simulated] = 1
-        yield _family("netdusk_incident_active", active)
-        yield _family("netdusk_incident_confirmed", confirmed)
-        yield _family("netdusk_incident_severity", severity)
-        yield _family("netdusk_incident_mechanism", mechanism)
-        yield _family("netdusk_incident_onset_timestamp_seconds", onset)
+        yield _family("netdusk_incident_active", self._fit(active, INCIDENT_SERIES_MAX))
+        yield _family("netdusk_incident_confirmed", self._fit(confirmed, INCIDENT_SERIES_MAX))
+        yield _family("netdusk_incident_severity", self._fit(severity, INCIDENT_SERIES_MAX))
+        yield _family("netdusk_incident_mechanism", self._fit(mechanism, INCIDENT_SERIES_MAX))
+        yield _family("netdusk_incident_onset_timestamp_seconds", self._fit(onset, INCIDENT_SERIES_MAX))
 
 
 def _keep_worst(found: dict[tuple[str, ...], SeriesGauge], key: tuple[str, ...], gauge: SeriesGauge) -> None:
