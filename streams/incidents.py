@@ -57,7 +57,12 @@ def to_record(snapshot: Snapshot, settings: IncidentSettings | None = None) -> I
         updated=_time(snapshot.updated),
         resolved=_time_or_none(snapshot.resolved),
         duration_seconds=max(0, until - snapshot.onset),
-        reachability=Reachability(now=snapshot.reachability, usual=snapshot.usual, results=snapshot.results),
+        reachability=Reachability(
+            now=snapshot.reachability,
+            usual=snapshot.usual,
+            results=snapshot.results,
+            in_regions=snapshot.in_regions,
+        ),
         mechanism=_mechanism(
             snapshot.mechanism,
             snapshot.mechanism_share,

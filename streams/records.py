@@ -55,12 +55,14 @@ class Network(Struct, frozen=True, kw_only=True):
 class Reachability(Struct, frozen=True, kw_only=True):
     """Ratio of probes that succeed, over the incident's platforms and networks.
 
-    `results` is the number of results on which `now` rests; 0 where it was not written down.
+    `results` is the number of results on which `now` rests; 0 where it was not written down. `in_regions` is the
+    ratio in the incident's regions alone, where it has any.
     """
 
     now: float
     usual: float
     results: int = 0
+    in_regions: float | None = None
 
 
 class Mechanism(Struct, frozen=True, kw_only=True):

@@ -198,7 +198,8 @@ def _where(extent: _Extent, settings: IncidentSettings, *, brief: bool = False) 
     count = len(extent.networks)
     counted = f"on {count} of {max(extent.networks_live, count)} networks"
     if extent.scope is Scope.NATION_SCALE:
-        return f"across {country}" if brief else f"across {country} {counted}"
+        across = f"across {country}, in {listed(extent.regions)}" if extent.regions else f"across {country}"
+        return across if brief else f"{across} {counted}"
     if extent.scope is Scope.REGION and extent.regions:
         return f"in {listed(extent.regions)}, {country}"
     if not count:
@@ -279,6 +280,9 @@ def _figures(snapshot: Snapshot) -> str:
     if 0 < snapshot.results < RESULTS_FEW:
         succeeded = round(snapshot.reachability * snapshot.results)
         return f"{succeeded} of the last {snapshot.results} attempts succeeded, {usually}"
+    if snapshot.in_regions is not None:
+        there = f"{snapshot.in_regions:.0%} of attempts succeed there"
+        return f"{there}, {snapshot.reachability:.0%} on these networks in the whole country, {usually}"
     return f"{snapshot.reachability:.0%} of attempts succeed, {usually}"
 
 

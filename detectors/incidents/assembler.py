@@ -26,13 +26,14 @@ from detectors.incidents.quiet import Worldwide, lost
 from detectors.incidents.snapshots import Closing, Kind, Restoration, Snapshot, closed, incident_id
 from detectors.incidents.telling import keep_open, snapshot_of
 from detectors.incidents.votes import Part, Vote, vote
-from detectors.readings import CountryReading, PartKey, Reading, Scheduled
+from detectors.readings import CountryReading, Opinion, PartKey, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.state import VERSIONS, read_stored
 
 PAST_MAX: Final = 256  # a country: one a night for the days that are remembered, and room for more
 CALENDAR_MAX: Final = 512  # a country
 DOUBT_WINDOWS: Final = 2
+BEYOND_REGIONS_WINDOWS: Final = 10
 WAVERING_MAX: Final = 4
 OVER_MAX: Final = 16  # a country
 AFTERMATH_SECONDS: Final = 7200
@@ -249,7 +250,9 @@ class Assembler:
                 if other is not case and other.phase not in (Phase.OVER, Phase.GONE)
                 for part in other.parts
             }
-            cause = found.without(taken | self._doubtful(found, mending, held.doubts, doubts))
+            doubtful = self._doubtful(found, mending, held.doubts, doubts)
+            doubtful |= _beyond_regions(found, known, reading, held.doubts, doubts)
+            cause = found.without(taken | doubtful)
             if cause is not None and case is not None:
                 cause = case.admit(cause)
             if cause is None:
@@ -626,6 +629,40 @@ def _link_with_others(case: Case, cases: Iterable[Case]) -> None:
         if other is not case and other.phase in (Phase.OPEN, Phase.EASING) and case.units & other.units:
             case.linked.append(other.id)
             other.linked.append(case.id)
+
+
+def _beyond_regions(
+    cause: Cause,
+    cases: Iterable[Case],
+    reading: CountryReading,
+    before: Mapping[tuple[str, str], int],
+    now: dict[tuple[str, str], int],
+) -> set[Part]:
+    """Networks that seem to have lost more than the regions of an incident that goes on, in which they report.
+
+    While another region is not lost, that is mostly an alarm of what the regions have lost. What stays so for several
+    windows in a row is the truth. Counts go into `now`.
+    """
+    told: dict[str, set[str]] = {}
+    for case in cases:
+        if case.phase in (Phase.OPEN, Phase.EASING):
+            for platform, _, region in case.losses:
+                if region:
+                    told.setdefault(platform, set()).add(region)
+    spared = {
+        platform
+        for (platform, region), standing in reading.regions.items()
+        if region not in told.get(platform, ()) and standing.live and standing.opinion is not Opinion.BAD
+    }
+    doubtful = set()
+    for part in cause.parts:
+        homes = reading.homes.get(part.asn, ())
+        if part.asn and part.platform in spared and not told.get(part.platform, set()).isdisjoint(homes):
+            key = (part.platform, str(part.asn))
+            now[key] = before.get(key, 0) + 1
+            if now[key] <= BEYOND_REGIONS_WINDOWS:
+                doubtful.add(part)
+    return doubtful
 
 
 def _hand_over(cause: Cause, case: Case | None, held: _CountryCases) -> None:

@@ -36,6 +36,8 @@ _HYSTERESIS: Final = 0.08
 _SILENT_WINDOWS: Final = 15
 #: A part that was late by a failure or two is back with the others after so many windows.
 _LAGGARD_WINDOWS: Final = 2
+#: It may yet turn out to be of some regions for so long after it was told.
+_NARROWING_SECONDS: Final = 1800
 #: Results that stop this soon after an onset are part of the same event.
 TURN_SECONDS: Final = 300
 #: A platform too slow to use hurts, and less than one that is gone.
@@ -87,6 +89,7 @@ class Case(msgspec.Struct):
     wholes: dict[
         str, Loss
     ] = {}  # platform: all its networks as one, which show sooner than each that it is back
+    touched: dict[tuple[str, int], Loss] = {}  # (platform, asn): networks that report from its regions
     ways: dict[str, dict[str, float]] = {}  # platform: recent failures by mechanism, fading
     linked: list[str] = []  # incidents that explain it, or that it explains
     doubt: str | None = None  # why it is not confirmed, beside few networks
@@ -150,8 +153,18 @@ class Case(msgspec.Struct):
         return sorted({region for _, _, region in self.losses if region})
 
     def present(self, platform: str | None = None) -> Present:
-        """How its parts stand now, those that are back too: of one platform, or of all."""
-        return present([loss for (p, _, _), loss in self.losses.items() if platform in (None, p)])
+        """How its platforms stand now on its networks, also where they are back: one platform, or all.
+
+        Where it is of regions, that is on all of the country's networks that report from them.
+        """
+        losses = [loss for (p, _, _), loss in self.losses.items() if platform in (None, p)]
+        touched = [loss for (p, _), loss in self.touched.items() if platform in (None, p)]
+        return present(touched or losses)
+
+    def inside(self) -> Present | None:
+        """How its regions stand now; None where it has none."""
+        losses = [loss for (_, _, region), loss in self.losses.items() if region]
+        return present(losses) if losses and self.touched else None
 
     def first_onset(self, window_seconds: int, platform: str | None = None) -> int:
         """The earliest onset that the evidence supports: of one platform, or of all."""
@@ -234,6 +247,7 @@ class Case(msgspec.Struct):
                 self.silent = True
                 return
             self.kind = Kind.CONNECTIVITY
+        self._narrow(cause, reading)
         for part, said in cause.parts.items():
             key = (part.platform, part.asn, part.region)
             loss = self.losses.get(key)
@@ -244,6 +258,20 @@ class Case(msgspec.Struct):
                 )
                 self.grown = reading.end
 
+    def _narrow(self, cause: Cause, reading: CountryReading) -> None:
+        """Let go of networks that turn out to have lost but what they have in regions that were hit."""
+        if self.detected and reading.end - self.detected > _NARROWING_SECONDS:
+            return
+        for platform in cause.platforms:
+            regions = [part.region for part in cause.parts if part.platform == platform]
+            if not all(regions):
+                continue
+            for asn in networks_in(regions, reading):
+                loss = self.losses.get((platform, asn, ""))
+                if loss is not None and loss.good == 0:
+                    del self.losses[platform, asn, ""]
+                    self.wholes.pop(platform, None)
+
     def drop(self, platforms: Collection[str]) -> None:
         """Forget what it holds of some platforms: another incident tells of them."""
         for key in [key for key in self.losses if key[0] in platforms]:
@@ -252,6 +280,7 @@ class Case(msgspec.Struct):
             self.wholes.pop(platform, None)
             self.ways.pop(platform, None)
             self.controls.pop(platform, None)
+        self.touched = {key: loss for key, loss in self.touched.items() if key[0] not in platforms}
 
     def date(self, reading: CountryReading) -> None:
         """Date the parts that have joined since it was last told, those of one network (or region) together."""
@@ -283,6 +312,7 @@ class Case(msgspec.Struct):
                     together.setdefault(key[0], []).append((loss, said))
         for platform, parts in together.items():
             self._weigh_whole(platform, parts, reading, settings)
+        self._weigh_touched(reading, settings)
         if self.kind is Kind.CONNECTIVITY:
             self.doubt = reading.silence_doubt
         else:
@@ -301,6 +331,22 @@ class Case(msgspec.Struct):
         if self.silent and not self._went_silent(dark):
             self.silent = False
         self._rank(reading, settings, networks)
+
+    def _weigh_touched(self, reading: CountryReading, settings: IncidentSettings) -> None:
+        """Weigh what networks have lost of a platform, all in all, that is lost in regions in which they report."""
+        regions: dict[str, list[str]] = {}
+        for platform, _, region in self.losses:
+            if region:
+                regions.setdefault(platform, []).append(region)
+        for platform, hit in regions.items():
+            for asn in networks_in(hit, reading):
+                said = vote(Part(platform, asn, ""), reading)
+                loss = self.touched.get((platform, asn))
+                if loss is None:
+                    onset = said.onset if said.onset is not None else self.onset
+                    loss = Loss(onset, said.expected, said.reachability, said.reachability)
+                    self.touched[platform, asn] = loss
+                loss.weigh(said, reading.start, reading.end, settings.recovery_windows)
 
     def _weigh_whole(
         self,
@@ -413,7 +459,9 @@ class Case(msgspec.Struct):
     def _rank(self, reading: CountryReading, settings: IncidentSettings, networks: Collection[int]) -> None:
         units = self.lasting
         if units:
-            self.scope = scope_of(units, self.live)
+            platforms = set(self.platforms)
+            live = {r for (p, r), standing in reading.regions.items() if p in platforms and standing.live}
+            self.scope = scope_of(units, self.live, len(live))
             if self.scope is Scope.NATION_SCALE and self._in_few_regions(units, reading):
                 self.scope = Scope.REGION
         impact = self.impact(settings, reading, networks)
@@ -458,8 +506,9 @@ class Case(msgspec.Struct):
                 lost.setdefault(asn, []).append(max(loss.lost, _SLOW_WEIGHT * (1 - loss.speed)))
         impact = sum(weights[asn] * sum(values) / len(values) for asn, values in lost.items())
         live_regions = {r for (_, r), standing in reading.regions.items() if standing.live}
-        hit = {region for _, _, region in self.losses if region and self.losses_in(region)}
-        regional = total * len(hit) / len(live_regions) if hit and live_regions else 0.0
+        hit = [self.losses_in(region) for region in self.regions]
+        depths = [sum(loss.lost for loss in losses) / len(losses) for losses in hit if losses]
+        regional = total * sum(depths) / len(live_regions) if live_regions else 0.0
         return max(impact, regional) / total
 
     def losses_in(self, region: str) -> list[Loss]:
@@ -627,7 +676,9 @@ def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> li
     if grown := set(after[units].split()) - set(before[units].split()):
         said.append(f"reached {_places(grown, 'more ')}")
     was, now = set(before[lasting].split()), set(after[lasting].split())
-    if gone := was - now:
+    if narrowed := set(before[units].split()) - set(after[units].split()):
+        said.append(f"{_places(narrowed)} lost only what lies in its regions")
+    if gone := (was - now) & set(after[units].split()):
         said.append(f"restored on {_places(gone)}, {len(now)} to go")
     if again := (now - was) & set(before[units].split()):
         said.append(f"lost again on {_places(again)}")

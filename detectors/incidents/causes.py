@@ -9,7 +9,7 @@ One network has one vote. Nothing here remembers anything: a reading goes in, ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median_low
 from typing import Any, Final
@@ -137,7 +137,7 @@ def find_causes(
         lost[platform] = {a: v for a, v in lost[platform].items() if not mends(Part(platform, a, ""))}
         if not lost[platform]:
             del lost[platform]
-    by_region = _lost_regions(reading, lost)
+    by_region = _lost_regions(reading, lost, settings)
     for platform in list(by_region):
         kept = {r: v for r, v in by_region[platform].items() if not mends(Part(platform, 0, r))}
         by_region[platform] = kept
@@ -264,14 +264,16 @@ def _regions_differ(platform: str, reading: CountryReading, settings: IncidentSe
     return len(live) > 1 and 2 * stirring <= len(live)
 
 
-def _lost_regions(reading: CountryReading, lost: VotesByNetwork) -> dict[str, dict[str, Vote]]:
+def _lost_regions(
+    reading: CountryReading, lost: VotesByNetwork, settings: IncidentSettings
+) -> dict[str, dict[str, Vote]]:
     """By platform: the regions that have lost it, where regions and not networks are what was hit.
 
-    That is: most of what the region reports is lost, at least one region is well, and every network that has lost
-    the platform reports from such regions alone, or has lost little of it elsewhere. A carrier's fault shows in all
-    the regions where it has customers, and is told by its network.
+    That is: most of what the region reports is lost, at least one region is well, and what every network has lost, it
+    has lost in regions that were hit. A carrier's fault shows in all the regions where it has customers, and is told by
+    its network.
     """
-    found: dict[str, dict[str, Vote]] = {}
+    by_platform: dict[str, dict[str, Vote]] = {}
     for (platform, region), standing in sorted(reading.regions.items()):
         if not (standing.live and standing.opinion is Opinion.BAD and standing.onset is not None):
             continue
@@ -281,33 +283,48 @@ def _lost_regions(reading: CountryReading, lost: VotesByNetwork) -> dict[str, di
         # An alarm outlasts its loss: what this very window says must not speak against it.
         deep = deep and standing.n > 0 and 2 * standing.k <= standing.expected * standing.n
         if deep:
-            found.setdefault(platform, {})[region] = vote(Part(platform, 0, region), reading)
-    for platform in list(found):
-        hit = found[platform]
-        live = {r for (p, r), standing in reading.regions.items() if p == platform and standing.live}
-        well = {
-            r
-            for (p, r), standing in reading.regions.items()
-            if p == platform and standing.live and standing.opinion is not Opinion.BAD
-        }
-        explained = all(_explains(hit, asn, said, reading) for asn, said in lost.get(platform, {}).items())
-        alone = len(networks_in(hit, reading)) < 2 and bool(lost.get(platform))
-        if not well or 2 * len(hit) > len(live) or not explained or alone:
-            del found[platform]
-    return found
+            by_platform.setdefault(platform, {})[region] = vote(Part(platform, 0, region), reading)
+    for platform in list(by_platform):
+        hit = by_platform[platform]
+        well = [
+            region
+            for (p, region), standing in sorted(reading.regions.items())
+            if p == platform
+            and region not in hit
+            and standing.live
+            and standing.opinion is not Opinion.BAD
+            and not leans(standing, settings)
+        ]
+        votes = lost.get(platform, {})
+        explained = all(_explains(hit, well, Part(platform, asn, ""), votes[asn], reading) for asn in votes)
+        alone = len(networks_in(hit, reading)) < 2 and bool(votes)
+        if not well or not explained or alone:
+            del by_platform[platform]
+    return by_platform
 
 
-def _explains(regions: Collection[str], asn: int, said: Vote, reading: CountryReading) -> bool:
-    """Whether what a network has lost is what it has lost in these regions.
+def _explains(
+    hit: Collection[str], well: Sequence[str], part: Part, said: Vote, reading: CountryReading
+) -> bool:
+    """Whether what a network has lost is what it has lost in the regions that were hit.
 
-    It reports from nowhere else, or has lost less than half while it reports from elsewhere too.
+    It reports from nowhere else; or the regions that are well, from which it reports too, lack less than half of what
+    they would lack had it lost as much there.
     """
-    homes = set(reading.homes.get(asn, ()))
-    if not homes:
+    homes = set(reading.homes.get(part.asn, ()))
+    if homes.isdisjoint(hit):
         return False
-    return homes <= set(regions) or (
-        not homes.isdisjoint(regions) and said.reachability > 0.5 * said.expected and not said.slow
-    )
+    if homes <= set(hit):
+        return True
+    if said.slow or said.reachability * len(homes) < 0.5 * said.expected:
+        return False  # even the regions that are well would have left it more
+    lacking = missing = 0.0
+    for region in well:
+        if region in homes:
+            standing = reading.regions[part.platform, region]
+            lacking += max(0.0, standing.expected - standing.reachability)
+            missing += (said.expected - said.reachability) / max(1, len(networks_in([region], reading)))
+    return lacking < 0.5 * missing
 
 
 def networks_in(regions: Collection[str], reading: CountryReading) -> list[int]:
@@ -344,15 +361,19 @@ def alike(one: Collection[object], other: Collection[object]) -> float:
     return len(set(one) & set(other)) / len(union) if union else 0.0
 
 
-def scope_of(units: Collection[tuple[int, str]], live: int) -> Scope:
-    """How far a loss on these networks and regions reaches, where `live` networks have a vote.
+def scope_of(units: Collection[tuple[int, str]], live: int, live_regions: int = 0) -> Scope:
+    """How far a loss on these networks and regions reaches, where so many networks and regions have a vote.
 
-    >>> scope_of({(1, ""), (2, "")}, 3).value, scope_of({(1, "")}, 1).value, scope_of({(0, "PK-PB")}, 5).value
+    >>> scope_of({(1, ""), (2, "")}, 3).value, scope_of({(1, "")}, 1).value, scope_of({(0, "PK-PB")}, 5, 7).value
     ('nation-scale', 'provider', 'region')
+    >>> scope_of({(0, "PK-PB"), (0, "PK-SD")}, 5, 3).value
+    'nation-scale'
     """
     networks = {asn for asn, region in units if not region}
+    regions = {region for _, region in units if region}
     if len(networks) >= 2 and 2 * len(networks) > live:
         return Scope.NATION_SCALE
-    if any(region for _, region in units):
-        return Scope.REGION
+    if regions:
+        most = len(regions) >= 2 and 2 * len(regions) > live_regions > 0
+        return Scope.NATION_SCALE if most else Scope.REGION
     return Scope.PROVIDER if len(networks) == 1 else Scope.MULTI_PROVIDER

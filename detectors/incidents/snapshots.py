@@ -145,6 +145,7 @@ class Snapshot:
     version: str
     fingerprint: str
     results: int = 0  # the number of results on which `reachability` rests
+    in_regions: float | None = None  # the ratio in its regions alone, where it has any
     by_platform: tuple[PlatformLoss, ...] = ()
     targets: tuple[str, ...] = ()  # where single targets of a platform are lost, and others of it are well
     linked: tuple[str, ...] = ()  # incidents that explain this one, or that it explains

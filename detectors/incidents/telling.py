@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from detectors.incidents.case import Case
+from detectors.incidents.causes import SHORTFALL_MIN
 from detectors.incidents.evidence import affected_networks, facts, network_onsets
 from detectors.incidents.moves import Announcement
 from detectors.incidents.snapshots import Doubt, Kind, NetworkLoss, PlatformLoss, Scope, Snapshot
@@ -30,6 +31,7 @@ def snapshot_of(
     fingerprint: str,
 ) -> Snapshot:
     """Write down how a case stands."""
+    inside = case.inside()
     losses = list(case.losses.values())
     present = case.present() if case.tally is None else case.tally.present()
     networks = _networks(case, reading, settings)
@@ -69,6 +71,7 @@ def snapshot_of(
         version=version,
         fingerprint=fingerprint,
         results=present.results,
+        in_regions=round(inside.now, 4) if inside is not None else None,
         by_platform=tuple(
             _platform(case, platform, reading.end - reading.start) for platform in case.platforms
         ),
@@ -100,21 +103,27 @@ def _platform(case: Case, platform: str, window_seconds: int) -> PlatformLoss:
 
 
 def _networks(case: Case, reading: CountryReading, settings: IncidentSettings) -> tuple[NetworkLoss, ...]:
+    """The networks that have lost something themselves, by what each of them has lost."""
     onsets, back = network_onsets(case), case.back_since()
-    found = []
+    networks = []
     for asn in affected_networks(case, reading):
         units = {(asn, ""), *((0, region) for region in reading.homes.get(asn, ()))} & case.units
         losses = [loss for (_, a, region), loss in case.losses.items() if (a, region) in units]
-        found.append(
+        own = [loss for (_, a), loss in case.touched.items() if a == asn]
+        own += [loss for (_, a, region), loss in case.losses.items() if a == asn and not region]
+        networks.append(
             NetworkLoss(
                 asn,
                 settings.network_names.get(asn),
-                round(sum(loss.lost for loss in losses) / len(losses), 4),
+                round(sum(loss.lost for loss in own or losses) / len(own or losses), 4),
                 onsets.get(asn, min(loss.onset for loss in losses)),
                 max(back[unit] for unit in units) if units <= back.keys() else None,
             )
         )
-    return tuple(found)
+    lost = tuple(
+        network for network in networks if network.asn in case.networks or network.lost >= SHORTFALL_MIN
+    )
+    return lost or tuple(networks)
 
 
 def _regions_of(case: Case, reading: CountryReading) -> list[str]:

@@ -51,6 +51,16 @@ STORIES = {
         "platform region PK facebook,x 30 open updated* resolved",
         World(networks=6, vantages=3),
     ),
+    "two regions of five": Story(
+        "PK x,facebook r1,r2 ......xxxxxx......",
+        "platform region PK facebook,x 30 open updated* resolved",
+        World(networks=6, vantages=5, regions=5),
+    ),
+    "four regions of five": Story(
+        "PK x,facebook r1,r2,r3,r4 ......xxxxxx......",
+        "platform nation-scale PK facebook,x 30 open updated* resolved",
+        World(networks=6, vantages=5, regions=5),
+    ),
     "roll-out, network by network": Story(
         """
         PK x n1 ......xxxxxxxxxxxx....
@@ -303,3 +313,13 @@ def test_evidence_is_measured_and_never_a_verdict() -> None:
     assert all(fact.n >= 0 and fact.unit and fact.text for fact in facts.values())
     words = " ".join(fact.text for fact in facts.values()) + first.summary + last.summary
     assert not re.search(r"censor|authorit|ordered by|deliberate", words, re.IGNORECASE)
+
+
+def test_regions_are_named_and_figures_say_of_where_they_are() -> None:
+    ((first, *_, last),) = by_id(told("two regions of five"))
+    assert first.regions == ("PK-1", "PK-2")
+    assert first.reachability.in_regions is not None
+    assert first.reachability.in_regions < 0.1
+    assert first.reachability.now == pytest.approx(0.6, abs=0.12)
+    assert len(first.networks) == 6
+    assert all(network.lost == pytest.approx(0.4, abs=0.2) for network in last.networks)
