@@ -282,7 +282,7 @@ def _figures(snapshot: Snapshot) -> str:
         return f"{succeeded} of the last {snapshot.results} attempts succeeded, {usually}"
     if snapshot.in_regions is not None:
         there = f"{snapshot.in_regions:.0%} of attempts succeed there"
-        return f"{there}, {snapshot.reachability:.0%} on these networks in the whole country, {usually}"
+        return f"{there}, {snapshot.reachability:.0%} in the whole country, {usually}"
     return f"{snapshot.reachability:.0%} of attempts succeed, {usually}"
 
 

@@ -90,6 +90,7 @@ class Case(msgspec.Struct):
         str, Loss
     ] = {}  # platform: all its networks as one, which show sooner than each that it is back
     touched: dict[tuple[str, int], Loss] = {}  # (platform, asn): networks that report from its regions
+    elsewhere: dict[tuple[str, str], Loss] = {}  # (platform, region): its country's other regions
     ways: dict[str, dict[str, float]] = {}  # platform: recent failures by mechanism, fading
     linked: list[str] = []  # incidents that explain it, or that it explains
     doubt: str | None = None  # why it is not confirmed, beside few networks
@@ -153,18 +154,23 @@ class Case(msgspec.Struct):
         return sorted({region for _, _, region in self.losses if region})
 
     def present(self, platform: str | None = None) -> Present:
-        """How its platforms stand now on its networks, also where they are back: one platform, or all.
+        """How its platforms stand now, also where they are back: one platform, or all.
 
-        Where it is of regions, that is on all of the country's networks that report from them.
+        Where it is of regions, that is in the whole country.
         """
-        losses = [loss for (p, _, _), loss in self.losses.items() if platform in (None, p)]
-        touched = [loss for (p, _), loss in self.touched.items() if platform in (None, p)]
-        return present(touched or losses)
+        by_region = {p for p, _, region in self.losses if region}
+        losses = [
+            loss
+            for (p, _, region), loss in self.losses.items()
+            if platform in (None, p) and (region or p not in by_region)
+        ]
+        losses += [loss for (p, _), loss in self.elsewhere.items() if platform in (None, p)]
+        return present(losses)
 
     def inside(self) -> Present | None:
         """How its regions stand now; None where it has none."""
         losses = [loss for (_, _, region), loss in self.losses.items() if region]
-        return present(losses) if losses and self.touched else None
+        return present(losses) if losses and self.elsewhere else None
 
     def first_onset(self, window_seconds: int, platform: str | None = None) -> int:
         """The earliest onset that the evidence supports: of one platform, or of all."""
@@ -281,6 +287,7 @@ class Case(msgspec.Struct):
             self.ways.pop(platform, None)
             self.controls.pop(platform, None)
         self.touched = {key: loss for key, loss in self.touched.items() if key[0] not in platforms}
+        self.elsewhere = {key: loss for key, loss in self.elsewhere.items() if key[0] not in platforms}
 
     def date(self, reading: CountryReading) -> None:
         """Date the parts that have joined since it was last told, those of one network (or region) together."""
@@ -312,7 +319,7 @@ class Case(msgspec.Struct):
                     together.setdefault(key[0], []).append((loss, said))
         for platform, parts in together.items():
             self._weigh_whole(platform, parts, reading, settings)
-        self._weigh_touched(reading, settings)
+        self._count_touched(reading)
         if self.kind is Kind.CONNECTIVITY:
             self.doubt = reading.silence_doubt
         else:
@@ -332,13 +339,25 @@ class Case(msgspec.Struct):
             self.silent = False
         self._rank(reading, settings, networks)
 
-    def _weigh_touched(self, reading: CountryReading, settings: IncidentSettings) -> None:
-        """Weigh what networks have lost of a platform, all in all, that is lost in regions in which they report."""
+    def _count_touched(self, reading: CountryReading) -> None:
+        """Count what networks have lost of a platform, all in all, that is lost in regions in which they report."""
         regions: dict[str, list[str]] = {}
         for platform, _, region in self.losses:
             if region:
                 regions.setdefault(platform, []).append(region)
+        for (platform, region), standing in reading.regions.items():
+            if platform in regions and region not in regions[platform] and standing.live:
+                said = vote(Part(platform, 0, region), reading)
+                well = self.elsewhere.get((platform, region))
+                if well is None:
+                    well = Loss(self.onset, said.expected, said.reachability, said.reachability)
+                    self.elsewhere[platform, region] = well
+                well.usual = said.expected
+                well.count(said, lasting=False)
         for platform, hit in regions.items():
+            for region in hit:
+                self.elsewhere.pop((platform, region), None)
+            lasting = any(self.losses[platform, 0, region].good == 0 for region in hit)
             for asn in networks_in(hit, reading):
                 said = vote(Part(platform, asn, ""), reading)
                 loss = self.touched.get((platform, asn))
@@ -346,7 +365,7 @@ class Case(msgspec.Struct):
                     onset = said.onset if said.onset is not None else self.onset
                     loss = Loss(onset, said.expected, said.reachability, said.reachability)
                     self.touched[platform, asn] = loss
-                loss.weigh(said, reading.start, reading.end, settings.recovery_windows)
+                loss.count(said, lasting=lasting)
 
     def _weigh_whole(
         self,

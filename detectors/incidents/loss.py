@@ -225,6 +225,21 @@ class Loss(msgspec.Struct):
         self.recent_n = self.recent_n * keep + said.n
         self.recent_k = self.recent_k * keep + said.k
 
+    def count(self, said: Vote, *, lasting: bool) -> None:
+        """Count results of what is lost in part elsewhere: its share lost is that of all while the loss lasts."""
+        if said.n == 0:
+            return
+        self._keep_present(said)
+        if lasting:
+            self.bad_n += said.n
+            self.bad_k += said.k
+            self.mend_n = self.mend_k = 0
+            usual = max(_RATIO_MIN, said.expected)
+            self.lost = round(min(1.0, max(0.0, 1.0 - self.bad_k / self.bad_n / usual)), 6)
+        else:
+            self.mend_n += said.n
+            self.mend_k += said.k
+
     def follow(self, whole: Loss) -> None:
         """Be back with all of which it is a part, unless its own results deny it."""
         if self.good and whole.recovered is not None:

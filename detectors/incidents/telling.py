@@ -111,19 +111,24 @@ def _networks(case: Case, reading: CountryReading, settings: IncidentSettings) -
         losses = [loss for (_, a, region), loss in case.losses.items() if (a, region) in units]
         own = [loss for (_, a), loss in case.touched.items() if a == asn]
         own += [loss for (_, a, region), loss in case.losses.items() if a == asn and not region]
+        lost = sum(loss.lost for loss in own) / len(own) if own else 0.0
+        if lost < SHORTFALL_MIN:
+            # The median of its vantages hides what a minority of them has lost, in regions that were hit.
+            homes = [home for home in reading.homes.get(asn, ()) if home]
+            hit = [loss.lost for (_, _, region), loss in case.losses.items() if region in homes]
+            share = sum((0, home) in units for home in homes) / max(1, len(homes))
+            lost = share * sum(hit) / len(hit) if hit else lost
         networks.append(
             NetworkLoss(
                 asn,
                 settings.network_names.get(asn),
-                round(sum(loss.lost for loss in own or losses) / len(own or losses), 4),
+                round(lost, 4),
                 onsets.get(asn, min(loss.onset for loss in losses)),
                 max(back[unit] for unit in units) if units <= back.keys() else None,
             )
         )
-    lost = tuple(
-        network for network in networks if network.asn in case.networks or network.lost >= SHORTFALL_MIN
-    )
-    return lost or tuple(networks)
+    sufferers = tuple(n for n in networks if n.asn in case.networks or n.lost >= SHORTFALL_MIN)
+    return sufferers or tuple(networks)
 
 
 def _regions_of(case: Case, reading: CountryReading) -> list[str]:
