@@ -166,6 +166,7 @@ class Bank:
             over &= ~held
         if over.any():
             series.cells.cusum.clear(np.flatnonzero(over))
+            series.monitors.pass_over(over[layout.seat_cell[layout.monitor_seat]])
             groups = np.zeros(series.groups.size, dtype=np.bool_)
             groups[layout.cell_group[over]] = True
             if held is not None:

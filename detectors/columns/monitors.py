@@ -242,6 +242,12 @@ class MonitorColumns(_ByBlocks):
                 getattr(self, name)[:] *= keep
         self._tell_apart()
 
+    def pass_over(self, rows: Bools) -> None:
+        """Learn nothing of what waits of some monitors: an incident held them."""
+        for stage in ("waiting_", "fresh_"):
+            for name in ("good", "probes", "due"):
+                getattr(self, f"{stage}{name}")[rows] = 0.0
+
     def _tell_apart(self) -> None:
         probes = self.probes.astype(np.float64)
         base = clipped(self.due / np.maximum(probes, 1e-9), OWN_MIN, RATIO_MAX)

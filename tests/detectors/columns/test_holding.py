@@ -1,0 +1,95 @@
+"""What belongs to an open incident becomes usual neither while it is open nor for what waited when it ended."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from detectors.columns.bank import Bank
+from detectors.columns.holding import Held, Holding, cells_of
+from detectors.columns.layout import Layout
+from detectors.readings import Counts, MonitorKey, PartKey
+from detectors.settings import DetectionSettings, TimeSettings
+
+PAKISTAN = ("PK", False)
+WAYS = ("ok", "tls.connection_reset")
+MONITORS = [
+    MonitorKey(platform, "PK", region, asn, f"v{asn}{region}", simulated=False)
+    for platform in ("x", "youtube")
+    for asn in (1, 2)
+    for region in ("PK-PB", "PK-SD")
+]
+
+
+def window(minute: int, failing: set[int]) -> Counts:
+    monitor = np.arange(len(MONITORS), dtype=np.int32)
+    ok = np.array([at not in failing for at in range(len(MONITORS))])
+    nothing = np.full(len(monitor), np.nan, dtype=np.float32)
+    return Counts(
+        start=60 * minute,
+        end=60 * minute + 60,
+        monitor=monitor,
+        ok=ok,
+        mechanism=(~ok).astype(np.int16),
+        control=np.ones(len(monitor), dtype=np.int8),
+        ttfb_ms=nothing,
+        throughput=nothing,
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "cells"),
+    [
+        (("x", 1, ""), [("x", 1)]),
+        (("", 2, ""), [("x", 2), ("youtube", 2)]),
+        (("x", 0, "PK-PB"), [("x", 1), ("x", 2)]),
+        (("signal", 1, ""), []),
+        (("x", 9, ""), []),
+        (("x", 0, "PK-KP"), []),
+    ],
+)
+def test_parts_name_cells(part: PartKey, cells: list[tuple[str, int]]) -> None:
+    layout = Layout()
+    layout.add(MONITORS)
+    assert layout.cell_keys(cells_of(layout, *PAKISTAN, part)) == cells
+    assert not len(cells_of(layout, "PK", True, part))
+
+
+def test_cells_are_looked_up_again_when_there_are_more() -> None:
+    layout, held = Layout(), Held()
+    layout.add(MONITORS[:2])
+    holding: Holding = {PAKISTAN: frozenset({("youtube", 2, "")})}
+    first = held.cells(layout, holding)
+    assert first is not None and not first.any()
+    layout.add(MONITORS[2:])
+    second = held.cells(layout, holding)
+    assert second is not None and second.sum() == 1
+    assert held.cells(layout, {}) is None
+
+
+def test_nothing_of_an_open_incident_becomes_usual() -> None:
+    bank = Bank(DetectionSettings(), TimeSettings(), WAYS)
+    bank.add_monitors(MONITORS)
+    held: Holding = {PAKISTAN: frozenset({("x", 1, ""), ("x", 2, "")})}
+    x = {at for at, monitor in enumerate(MONITORS) if monitor.platform == "x"}
+    for minute in range(600):
+        bank.close(window(minute, set()), [])
+    before = bank.series.cells.expect(60 * 600).copy()
+    for minute in range(600, 2400):
+        bank.close(window(minute, x), [], held if minute >= 604 else {})
+    for minute in range(2400, 2460):  # what waited when it ended is not learned afterwards
+        bank.close(window(minute, set()), [])
+    np.testing.assert_allclose(bank.series.cells.expect(60 * 600), before, atol=0.005)
+
+
+def test_what_is_over_at_another_level_is_usual_at_that_level_at_every_hour() -> None:
+    bank = Bank(DetectionSettings(), TimeSettings(), WAYS)
+    bank.add_monitors(MONITORS)
+    for minute in range(1500):
+        bank.close(window(minute, set()), [])
+    bank.close(window(1500, set()), [], {}, {PAKISTAN: {("x", 1, ""): 0.6, ("x", 0, "PK-PB"): 0.1}})
+    cells = bank.series.layout.cell_keys(np.arange(4))
+    for hour in (0, 7, 20):
+        usual = dict(zip(cells, bank.series.cells.expect(3600 * hour).tolist(), strict=True))
+        assert usual["x", 1] == pytest.approx(0.6, abs=0.02)
+        assert usual["x", 2] > 0.9

@@ -1,0 +1,121 @@
+"""The present level of an incident: changes are told, chance is none; and how much is back at its end."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from detectors.incidents.level import Level, Tally
+from detectors.incidents.loss import Loss, bounds
+from detectors.incidents.snapshots import Restoration
+from detectors.incidents.votes import Vote
+from detectors.readings import Opinion
+
+USUAL = 0.97
+WINDOW = 60
+
+
+def said(k: int, n: int, opinion: Opinion = Opinion.BAD) -> Vote:
+    return Vote(opinion, n, k, USUAL, k / n if n else 0.0, None, n, slow=False)
+
+
+class Block:
+    """Parts that lose as much as one says, window by window."""
+
+    def __init__(self, parts: int, seed: int = 1) -> None:
+        self.losses = [Loss(0, USUAL, 0.0, 0.0) for _ in range(parts)]
+        self.level = Level()
+        self.told: list[str] = []
+        self._dice = Random(seed)
+        self._at = 0
+
+    def go(self, windows: int, *ratios: float, n: int = 2) -> None:
+        """Pass windows in which the parts succeed at these ratios; below 0: nothing is heard of a part."""
+        for _ in range(windows):
+            votes = [
+                said(sum(self._dice.random() < ratio for _ in range(n)), n if ratio >= 0.0 else 0)
+                for ratio in ratios
+            ]
+            for loss, vote in zip(self.losses, votes, strict=True):
+                loss.weigh(vote, self._at, self._at + WINDOW, 5)
+            self.level.weigh(zip(self.losses, votes, strict=True), self._at)
+            self._at += WINDOW
+            if self.level.told and self.level.told not in self.told:
+                self.told.append(self.level.told)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_block_that_stays_as_it_is_has_no_news_and_does_not_end(seed: int) -> None:
+    block = Block(3, seed)
+    block.go(4000, 0.4, 0.35, 0.45)
+    assert not block.told
+    assert all(loss.back is None for loss in block.losses)
+
+
+def test_to_nothing_and_back_is_told() -> None:
+    block = Block(3)
+    block.go(600, 0.3, 0.3, 0.3)
+    block.go(600, 0.0, 0.0, 0.0)
+    block.go(600, 0.3, 0.3, 0.3)
+    block.go(600, 0.0, 0.0, 0.0)
+    assert [reason.split(":")[0] for reason in block.told] == ["worse", "eased", "worse again"]
+
+
+def test_a_part_that_falls_silent_changes_no_level() -> None:
+    block = Block(2)
+    block.go(400, 0.0, 0.5)
+    block.go(400, -1.0, 0.5)
+    block.go(400, 0.0, -1.0)
+    assert not block.told
+
+
+def test_a_part_that_stays_between_is_back_in_part_and_lost_again_when_it_falls() -> None:
+    block = Block(1)
+    block.go(300, 0.0)
+    block.go(100, 0.75)
+    (loss,) = block.losses
+    assert loss.recovered is None
+    assert loss.partly is not None
+    block.go(100, 0.0)
+    assert loss.back is None
+
+
+def test_what_is_less_than_half_back_is_lost_still() -> None:
+    block = Block(1)
+    block.go(300, 0.0)
+    block.go(400, 0.35)
+    assert block.losses[0].back is None
+
+
+def test_a_usual_ratio_of_next_to_nothing_can_be_weighed() -> None:
+    loss = Loss(0, 0.05, 0.0, 0.0)
+    for at in range(200):
+        loss.weigh(Vote(Opinion.BAD, 3, at % 2, 0.05, 0.0, None, 3, slow=False), at, at + 1, 5)
+
+
+def test_fully_needs_half_an_hour_and_results_enough() -> None:
+    tally = Tally(0)
+    for minute in range(60):
+        tally.add(said(29 if minute % 2 else 30, 30), USUAL)
+        full = tally.says(60 * (minute + 1)) is Restoration.FULL
+        assert full == (minute + 1 >= 30)
+    few = Tally(0)
+    few.add(said(30, 30), 1.0)
+    assert few.says(3600) is Restoration.SOME  # of 30 results, the lower bound is 89 %
+
+
+def test_in_part_is_what_stays_below() -> None:
+    tally = Tally(0)
+    for _ in range(10):
+        tally.add(said(8, 10), USUAL)
+    assert tally.says(600) is Restoration.PART
+    falling = Tally(0)
+    for k in (10, 10, 10, 10, 10, 0, 0):
+        falling.add(said(k, 10), USUAL)
+    assert falling.says(600) is Restoration.SOME  # it is lost again: that is no level
+
+
+def test_bounds_hold_the_truth() -> None:
+    low, high = bounds(78, 100)
+    assert (round(low, 3), round(high, 3)) == (0.689, 0.85)
