@@ -110,6 +110,8 @@ def taken(story: Story) -> tuple[bytes, list[Incident]]:
     records: list[Fence | SnapshotPart | Delta] = [Fence(OWNER, mark)]
     for index, piece in enumerate(pieces):
         records.append(SnapshotPart(OWNER, 0, index, index, len(pieces), offset, mark, crc, piece))
+    if isinstance(machine, CountryMachine):
+        machine.note(scenario.RALLY)
     for chunk in story.chunks(story.snapshot, story.killed):
         batch = machine.read(chunk)
         following = offset + len(chunk.values)
@@ -164,6 +166,7 @@ def gist(incidents: Iterable[Incident]) -> list[dict[str, Any]]:
             "onset": incident.onset.isoformat(),
             "updated": incident.updated.isoformat(),
             "resolved": incident.resolved and incident.resolved.isoformat(),
+            "coincides": list(incident.coincides),
             "mechanism": incident.mechanism and incident.mechanism.name,
         }
         for incident in incidents
@@ -180,6 +183,8 @@ def write(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "shapes.json").write_text(json.dumps(shapes(), indent=1) + "\n")
     (directory / "records").mkdir(exist_ok=True)
+    for stale in (directory / "records").iterdir():
+        stale.unlink()
     for name, value in examples().items():
         (directory / "records" / f"{name}.json").write_bytes(value + b"\n")
     decided = []

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from producers.failures import Failure, Stage
-from producers.records import ProbeResult, Tick, Timings, encode
+from producers.records import ProbeResult, Tick, Timings, VantageStatus, encode
 from streams import records as written
 from streams.machine import Chunk
 
@@ -112,12 +112,28 @@ def _minute(minute: int) -> Iterator[tuple[float, bytes]]:
         now = 60 * minute + second + 4.5
         yield now, encode(Tick(time=START + timedelta(seconds=now)))
     for number, vantage in enumerate(VANTAGES):
+        if vantage.country == "PK" and minute % 10 == number % 10:
+            yield 60 * minute + 7.5, encode(_status(vantage, 60 * minute + 7))
         for place, platform in enumerate(PLATFORMS):
             second = 60 * minute + dice.uniform(0, 55)
             awake = vantage.asn != SLEEPER or minute % DAY >= 300
             result = _result(vantage, platform, second, dice)
             if awake and (minute + number + place) % EVERY == 0:
                 yield second + 2, encode(result)
+
+
+def _status(vantage: Vantage, second: float) -> VantageStatus:
+    return VantageStatus(
+        vantage=vantage.name,
+        country=vantage.country,
+        region=vantage.region,
+        asn=vantage.asn,
+        time=START + timedelta(seconds=second),
+        status="up",
+        every_seconds=60.0 * EVERY,
+        targets=len(PLATFORMS),
+        version="0.2.0",
+    )
 
 
 def _result(vantage: Vantage, platform: str, second: float, dice: random.Random) -> ProbeResult:
@@ -144,6 +160,16 @@ def _result(vantage: Vantage, platform: str, second: float, dice: random.Random)
         timings_ms=Timings(ttfb=round(ttfb, 1), total=round(2 * ttfb, 1)) if ok else Timings(total=9000.0),
         bytes=48_000 if ok else 0,
     )
+
+
+#: What is told beside the records, right after the snapshot.
+RALLY: Final = written.CalendarEvent(
+    id="rally",
+    country="PK",
+    title="Online rally",
+    start=START + timedelta(minutes=SNAPSHOT - 60),
+    end=START + timedelta(minutes=SNAPSHOT + 60),
+)
 
 
 # the world

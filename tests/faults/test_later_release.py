@@ -70,11 +70,11 @@ async def until_open(fleet: Fleet) -> list[Incident]:
     fleet.written += await write(fleet.bootstrap, fleet.settings.topics.probes, items[:half], 1)
     await fleet.wait_until_done()
     deadline = time.monotonic() + 30
-    while not (found := await told(fleet)):
+    while not (records := await told(fleet)):
         assert time.monotonic() < deadline, "nothing was told"
         await asyncio.sleep(0.1)
-    assert found[-1].status is not Status.RESOLVED
-    return found
+    assert records[-1].status is not Status.RESOLVED
+    return records
 
 
 async def the_rest(fleet: Fleet, command: tuple[str, ...], **environment: str) -> list[Incident]:
