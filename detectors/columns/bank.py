@@ -35,7 +35,7 @@ from detectors.columns.table import (
 )
 from detectors.readings import Counts, Health, MonitorKey, Pulse, Reading, SeriesGauge
 from detectors.settings import DetectionSettings, TimeSettings
-from detectors.single.binomial import DAY, RATIO_MAX, RATIO_MIN
+from detectors.single.binomial import DAY, HOUR, RATIO_MAX, RATIO_MIN
 from detectors.single.silence import OFTEN
 from detectors.state import VERSIONS, read_stored
 
@@ -176,6 +176,35 @@ class Bank:
         cells, levels = settled_cells(layout, settling)
         if len(cells):
             series.cells.settle(start, cells, levels)
+
+    def rest(self, start: int, windows: int, holding: Holding = _NOTHING) -> None:
+        """Let so many windows without any result pass, the first of which begins at `start`.
+
+        Costs what a few windows cost, however many there are. All is as if each had been closed, but for the speed of
+        learning, which stays as it is at the start, and for alarms, of which nobody is told.
+        """
+        series, layout = self.series, self.series.layout
+        held = self._held.cells(layout, holding)
+        slow = series.groups.cusum.deep(series.groups.alarm) | (series.group_score >= 1.0)
+        series.cells.rest(start, windows, slow[layout.cell_group], held)
+        series.groups.rest(windows)
+        series.regions.rest(windows)
+        for table in (series.ttfb, series.throughput):
+            table.rest(start, windows, held)
+        self._rest_silences(start, windows)
+        series.start = start + (windows - 1) * series.window
+        series.turn(series.start + series.window)
+        series.settle()
+
+    def _rest_silences(self, start: int, windows: int) -> None:
+        series, layout, window = self.series, self.series.layout, self.series.window
+        nothing, end = np.zeros(len(layout.networks)), start + windows * window
+        while start < end:
+            run = max(1, -(-(min(end, start - start % HOUR + HOUR) - start) // window))
+            series.silence.step(
+                start, nothing, layout.network_place, len(layout.places), series.country_silence, run
+            )
+            start += run * window
 
     def _count(self, counts: Counts, held: Bools | None) -> tuple[Floats, Floats, Floats]:
         """Take the results in; gives successes and probes of each network on a platform, and all of each network.

@@ -24,6 +24,7 @@ from detectors.columns.table import (
     StoredColumn,
     Table,
     clipped,
+    geometric,
 )
 from detectors.single.binomial import (
     DISPERSION_MAX,
@@ -47,6 +48,8 @@ from detectors.single.binomial import (
     slot_of,
 )
 
+#: Windows without results are passed over by half hours at most: blocks end there, and hours turn.
+IDLE_SECONDS: Final = 1800
 #: A fall of the log odds smaller than this says nothing against a ratio that was guessed.
 GUESSED_DROP: Final = 2.0
 
@@ -157,6 +160,13 @@ class Presence(Table):
         self.present += there & known
         self.exposed += known
         self._held = None
+
+
+def rest_both(presence: Presence, cusum: CusumColumns, windows: int) -> None:
+    """Let windows without results pass. How fast evidence fades changes meanwhile: the middle counts."""
+    before = presence.fade
+    presence.rest(presence.rules.day_keep, windows)
+    cusum.rest(windows, presence.alarm / 2.0, np.sqrt(before * presence.fade))
 
 
 class _Baselines(Seasonal):
@@ -434,13 +444,7 @@ class BinomialColumns:
             base.recent_good[rows] = base.recent_good[rows] * keep + k[rows]
             base.recent_probes[rows] = base.recent_probes[rows] * keep + n[rows]
         place = start // rules.window % rules.lag
-        k_then = base.waiting_good[place].astype(np.float64)
-        n_then = base.waiting_probes[place].astype(np.float64)
-        usual_then = base.waiting_usual[place].astype(np.float64)
-        if base.waiting_shift[place].any():
-            # What is learned is what the network's own kind of monitor would have had.
-            shift = base.waiting_shift[place].astype(np.float64)
-            k_then, usual_then = clipped(k_then - n_then * shift, 0.0, n_then), usual_then - shift
+        k_then, n_then, usual_then = self._waited(place)
         base.waiting_good[place], base.waiting_probes[place] = k, n
         base.waiting_usual[place] = self.usual
         base.waiting_shift[place] = self.usual - self.own
@@ -452,6 +456,64 @@ class BinomialColumns:
         self._learn(then, k_then, n_then, usual_then, slow | self.cusum.deep(self.alarm))
         self.presence.age(there, rules.day_keep)
 
+    def rest(self, start: int, windows: int, slow: Bools, held: Bools | None = None) -> None:
+        """Let so many windows without results pass, the first of which begins at `start`: what waits is learned."""
+        base, rules = self.base, self.rules
+        if held is not None:
+            base.held[held] = start + (windows - 1) * rules.window
+        slow = slow | self.cusum.deep(self.alarm)
+        then = start - rules.lag * rules.window
+        end = then + windows * rules.window
+        waits = np.asarray(base.waiting_probes.any(axis=1))
+        passed = 0
+        while then < end:
+            if passed < rules.lag and waits[place := then // rules.window % rules.lag]:
+                self._learn(then, *self._waited(place), slow)
+                run = 1
+            else:
+                run = self._idle_run(then, end, passed, waits)
+                self._idle(then, run, slow)
+            then += run * rules.window
+            passed += run
+        gone = (start // rules.window + np.arange(min(windows, rules.lag))) % rules.lag
+        for column in (base.waiting_good, base.waiting_probes, base.waiting_shift):
+            column[gone] = 0.0
+        base.waiting_usual[gone] = self.expect(start + (windows - 1) * rules.window)
+        rest_both(self.presence, self.cusum, windows)
+
+    def _idle_run(self, then: int, end: int, passed: int, waits: Bools) -> int:
+        """For how many windows nothing waits, within a half hour."""
+        rules = self.rules
+        half_hour = then - then % IDLE_SECONDS + IDLE_SECONDS
+        run = max(1, -(-(min(end, half_hour) - then) // rules.window))
+        for i in range(1, min(run, rules.lag - passed)):
+            if waits[(then // rules.window + i) % rules.lag]:
+                return i
+        return run
+
+    def _idle(self, start: int, windows: int, slow: Bools) -> None:
+        """`_learn`, of so many windows of one hour without results."""
+        rules, settings, base = self.rules, self.rules.settings, self.base
+        gain, seen, frozen = self._gain(start, slow)
+        if (slot := slot_of(start)) != base.now:
+            base.turn(slot)
+        good, bad = base.of(slot)
+        mass = good + bad
+        hourly = np.where(slow, gain * (mass / (mass + HOUR_RESULTS)), gain)
+        keep = (1.0 - hourly * rules.slot_decay) ** windows
+        base.good[:], base.bad[:] = good * keep, bad * keep
+        keep = (1.0 - gain * rules.global_decay) ** windows
+        base.good_global *= keep
+        base.bad_global *= keep
+        keep = np.where(slow, rules.level_keep_slow, rules.level_keep) ** windows
+        keep[frozen] = 1.0
+        base.level *= keep
+        base.level_probes *= keep
+        last = start + (windows - 1) * rules.window
+        if block_ends(last + rules.window, settings.dispersion_block_seconds, rules.window):
+            nothing = np.zeros(self.size)
+            self._scatter(last, nothing, nothing, nothing, gain, ~(slow | frozen), seen)
+
     def settle(self, start: int, rows: Ints, ratio: Floats) -> None:
         """Have these networks' usual be `ratio` from here on, and as much less at every other hour.
 
@@ -462,16 +524,30 @@ class BinomialColumns:
     def _offset(self) -> Floats:
         return self.base.level / (self.base.level_probes + self.rules.settings.prior_probes)
 
-    def _learn(self, start: int, k: Floats, n: Floats, usual: Floats, slow: Bools) -> None:
-        rules, settings, base = self.rules, self.rules.settings, self.base
+    def _waited(self, place: int) -> tuple[Floats, Floats, Floats]:
+        """Successes, probes and usual ratio of a window that waits, as the network's own kind of monitor has them."""
+        base = self.base
+        columns = (base.waiting_good, base.waiting_probes, base.waiting_usual)
+        k, n, usual = (column[place].astype(np.float64) for column in columns)
+        if base.waiting_shift[place].any():
+            shift = base.waiting_shift[place].astype(np.float64)
+            k, usual = clipped(k - n * shift, 0.0, n), usual - shift
+        return k, n, usual
+
+    def _gain(self, start: int, slow: Bools) -> tuple[Floats, Bools, Bools]:
+        """How much of a window that has waited is learned; of which networks anything is; which are frozen."""
         # A network that has not reported yet does not age: when it was told of is nobody's business.
         seen = self.presence.first >= 0
-        gain = np.where(slow, settings.learn_slow, 1.0) * seen
+        gain = np.where(slow, self.rules.settings.learn_slow, 1.0) * seen
         # What waited while an incident was open is no usual time, whether or not the incident is over by now.
-        frozen = base.held >= start
+        frozen = self.base.held >= start
         gain[frozen] = 0.0
         self.gain = gain
-        seen &= ~frozen
+        return gain, seen & ~frozen, frozen
+
+    def _learn(self, start: int, k: Floats, n: Floats, usual: Floats, slow: Bools) -> None:
+        rules, base = self.rules, self.base
+        gain, seen, frozen = self._gain(start, slow)
         some, failed, all_ = gain * k, gain * (n - k), gain * n
         if (slot := slot_of(start)) != base.now:
             base.turn(slot)
@@ -567,6 +643,11 @@ class Pool:
     def patience(self, start: int) -> Floats:
         """How many windows' worth one may say: two, where the last was empty."""
         return np.minimum(2.0, self.presence.waited(start, self.rules.window))
+
+    def rest(self, windows: int) -> None:
+        """Let windows without results pass."""
+        self.n, self.k = np.zeros(self.size), np.zeros(self.size)
+        rest_both(self.presence, self.cusum, windows)
 
     def weigh(self, start: int, evidence: Floats, healthy: Floats, k: Floats, n: Floats, due: Floats) -> None:
         """Take one window in, summed over networks: nats, successes, probes, expected successes."""

@@ -97,6 +97,22 @@ class CusumColumns(Table):
                 is_open[over] = False
         self.open[:] = is_open
 
+    def rest(self, windows: int, gate: Floats, fade: Floats) -> None:
+        """Let windows without results pass."""
+        if not (self.statistic.any() or self.well.any()):
+            return
+        self.statistic *= fade**windows
+        self.statistic[self.statistic < 1e-9] = 0.0
+        ebb = self.rules.ebb**windows
+        self.probes *= ebb
+        self.short *= ebb
+        still = self.statistic == 0.0
+        for column in (self.probes, self.short, self.counted):
+            column[still] = 0.0
+        self.onset[still] = -1
+        self.well *= fade**windows
+        self.open &= self.statistic.max(axis=0) > gate
+
     def clear(self, rows: Ints) -> None:
         """Begin these series anew, with no evidence either way."""
         for column in (self.statistic, self.probes, self.short, self.counted):

@@ -130,7 +130,8 @@ class Series:
             return
         cell, monitors = self.layout.monitor_cell, self.monitors
         known = monitors.known()
-        self.newcomers.turn(blocks, cell, known, monitors.waiting_probes)
+        waited = monitors.waiting_probes if blocks == 1 else monitors.waiting_probes + monitors.fresh_probes
+        self.newcomers.turn(blocks, cell, known, waited)
         # Who is not known yet has no part in its network's excursion.
         gain = np.where(known, self.cells.gain[cell], 1.0)
         gain[self.cells.base.held[cell] >= end - 2 * BLOCK_SECONDS] = 0.0

@@ -8,7 +8,18 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.columns.binomial import alarm_columns, density_columns
-from detectors.columns.table import Bools, Field, Floats, Ints, Singles, Table, clipped, grained, sums
+from detectors.columns.table import (
+    Bools,
+    Field,
+    Floats,
+    Ints,
+    Singles,
+    Table,
+    clipped,
+    geometric,
+    grained,
+    sums,
+)
 from detectors.single.binomial import DAY, HOUR, Rules
 from detectors.single.silence import (
     ASLEEP,
@@ -146,18 +157,25 @@ class SilenceColumns(Table):
         return (self._nats >= SILENT_NATS) & (self.quiet >= TOGETHER_WINDOWS)
 
     def step(
-        self, start: int, n: Floats, country: Ints, countries: int, whole: SilenceColumns | None = None
+        self,
+        start: int,
+        n: Floats,
+        country: Ints,
+        countries: int,
+        whole: SilenceColumns | None = None,
+        windows: int = 1,
     ) -> None:
         """Take one window in: n results of each network; `country` says which networks belong together.
 
         `whole` has a series a country; those whose results are few take the results of all their networks in.
+        `windows` stands for so many alike within an hour, of which only one without any results may.
         """
         settings, hour = self.rules.settings, start % DAY // HOUR
         few = np.zeros(countries, dtype=np.bool_)
         share, hazard = self.share(), self.hazard()
         if whole is not None and (few := self._few(share, country, countries)).any():
             whole.rest(~few)
-            whole.step(start, sums(country, n, countries), np.arange(countries), countries)
+            whole.step(start, sums(country, n, countries), np.arange(countries), countries, None, windows)
             few &= whole.warm(start)
         usual = self.usual(start)
         there = (n > 0.0) & ~((usual >= RESULTS_FAINT) & (n < FAINT * usual))
@@ -165,7 +183,7 @@ class SilenceColumns(Table):
         waits = known & ~there
         ended, gap = there & known, self.quiet + 1.0
         if waits.any() or self.quiet.any():
-            self.quiet[:] = np.where(waits, self.quiet + self.awake(start, country, countries), 0.0)
+            self.quiet[:] = np.where(waits, self.quiet + windows * self.awake(start, country, countries), 0.0)
             own, bound = self._weigh(hour, share, hazard)
         else:  # nobody is silent, nor was in the window before: no gap grows, and none ends that could be too long
             own = bound = self._nats = self._excess = np.zeros(self.size)
@@ -182,8 +200,8 @@ class SilenceColumns(Table):
                 self.present_hour[hour] > 0.5 * share * self.exposed_hour[hour]
             )
             gain[self.dark & (steady | self.joint)] = settings.learn_slow
-        self._learn(start, n, there, gain)
-        self._learn_gaps(hour, ended, gap, bound, gain)
+        self._learn(start, n, there, gain, windows)
+        self._learn_gaps(hour, ended, gap, bound, gain, windows)
         self.first[there & ~known] = start
         self.last[there] = start
         self.seen += there
@@ -280,7 +298,7 @@ class SilenceColumns(Table):
         self.onset[again] = -1
         self.back[again] = 0
 
-    def _learn(self, start: int, n: Floats, there: Bools, gain: Floats) -> None:
+    def _learn(self, start: int, n: Floats, there: Bools, gain: Floats, windows: int) -> None:
         hour = start % DAY // HOUR
         seen = (self.first >= 0) | there
         gain = gain * seen
@@ -291,13 +309,19 @@ class SilenceColumns(Table):
             (self.exposed, self.exposed_hour, gain),
             (self.results, self.results_hour, gain * n),
         ):
-            overall[:] = overall * keep + value
-            by_hour[hour] = by_hour[hour] * hourly + value
+            if windows == 1:
+                overall[:] = overall * keep + value
+                by_hour[hour] = by_hour[hour] * hourly + value
+            else:
+                overall[:] = overall * keep**windows + value * geometric(keep, windows)
+                by_hour[hour] = by_hour[hour] * hourly**windows + value * geometric(hourly, windows)
 
-    def _learn_gaps(self, hour: int, ended: Bools, gap: Floats, bound: Floats, gain: Floats) -> None:
-        self.gap_sum *= self._gap_keep
-        self.gap_square *= self._gap_keep
-        self.longest *= self._long_keep
+    def _learn_gaps(
+        self, hour: int, ended: Bools, gap: Floats, bound: Floats, gain: Floats, windows: int
+    ) -> None:
+        self.gap_sum *= self._gap_keep**windows
+        self.gap_square *= self._gap_keep**windows
+        self.longest *= self._long_keep**windows
         self.pending[hour] = np.maximum(self.pending[hour], self.quiet)
         rows = ended.nonzero()[0]
         if not len(rows):

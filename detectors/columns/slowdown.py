@@ -211,14 +211,30 @@ class SlowdownColumns(Seasonal):
         self.statistic[rows], self.onset[rows], self.well[rows] = statistic, onset, well
         self.since[rows], self.since_count[rows], self.open[rows] = since, count, is_open & ~over
 
-    def _age(self, start: int, held: Bools | None) -> None:
-        self.statistic *= self._fade
-        self.well *= self._fade
-        keep = np.where(self.first >= 0, self._keep, 1.0)  # what was never measured does not age
-        hour_keep: Floats | np.float64 = self._hour_keep
+    def rest(self, start: int, windows: int, held: Bools | None = None) -> None:
+        """Let so many windows without results pass, the first of which begins at `start`."""
+        self.latest = np.full(self.size, np.nan)
+        if not (self.first >= 0).any():
+            return
+        window, end = self.rules.window, start + windows * self.rules.window
+        while start < end:
+            if (hour := start % DAY // HOUR) != self.now:
+                self._turn(hour)
+            block = int(AUTOCORRELATION_BLOCK_SECONDS)
+            run = max(1, -(-(min(end, start - start % block + block) - start) // window))
+            self._age(start + (run - 1) * window, held, run)
+            start += run * window
+
+    def _age(self, start: int, held: Bools | None, windows: int = 1) -> None:
+        """Let windows of one hour pass, the last of which begins at `start`."""
+        self.statistic *= self._fade**windows
+        self.well *= self._fade**windows
+        # What was never measured does not age.
+        keep = np.where(self.first >= 0, np.float64(self._keep) ** windows, 1.0)
+        hour_keep: Floats | np.float64 = self._hour_keep**windows
         if held is not None:
             keep[held] = 1.0
-            hour_keep = np.where(held, 1.0, self._hour_keep)
+            hour_keep = np.where(held, 1.0, hour_keep)
         for column in (self.total, self.weight, self.deviation, self.deviation_weight):
             column *= keep
         self.total_now *= hour_keep

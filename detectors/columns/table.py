@@ -147,6 +147,12 @@ def grained(values: Floats) -> Floats:
     return np.asarray(np.rint(values * _GRAIN) / _GRAIN)
 
 
+def geometric(keep: Floats | float, many: int) -> Floats:
+    """The sum of the first `many` powers of `keep`, 1 with it: what so many ones come to, of which each fades."""
+    fades = np.maximum(1.0 - np.asarray(keep, dtype=np.float64), 1e-300)
+    return np.where(fades < 1e-15, float(many), (1.0 - (1.0 - fades) ** many) / fades)
+
+
 def clipped(values: Floats, low: Floats | float, high: Floats | float) -> Floats:
     """`np.clip`, at a third of its price for short columns."""
     return np.asarray(np.minimum(np.maximum(values, low), high))
