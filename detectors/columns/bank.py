@@ -39,6 +39,7 @@ from detectors.single.binomial import DAY, HOUR, RATIO_MAX, RATIO_MIN
 from detectors.single.silence import OFTEN
 from detectors.state import VERSIONS, read_stored
 
+SLEEP_WINDOWS: Final = 12  # within so many, what is learned of an hour in which nothing comes changes little
 LENT_RESULTS: Final = 3.0  # of its own, that a network must have had before its country's usual counts for it
 _NOTHING: Final[Mapping[tuple[str, bool], Any]] = MappingProxyType({})
 AGED_DAYS_MAX: Final = 20  # a series is as seldom heard after twenty days of silence as it gets
@@ -133,30 +134,20 @@ class Bank:
                 chosen[series.layout.places[key]] = True
         return Reading(counts.start, counts.end, survey.read(chosen, counts), self._health())
 
-    def waits(self, start: int) -> bool:
-        """Whether a window without any result would say something: that somebody is silent who usually is not."""
-        silence = self.series.silence
-        return bool(silence.dark.any() or silence.alive(start).any())
+    def quiet_windows(self, start: int) -> int:
+        """How many windows without any result, the first at `start`, can pass in which no silence says anything."""
+        series, layout = self.series, self.series.layout
+        each = np.arange(len(layout.places))
+        return min(
+            series.silence.quiet_windows(start, layout.network_place, len(layout.places)),
+            series.country_silence.quiet_windows(start, each, len(layout.places)),
+        )
 
     @property
     def last_heard(self) -> int:
         """Start of the last window with results; -1 before the first."""
         last = self.series.silence.last
         return int(last.max()) if len(last) else -1
-
-    def rest(self, windows: int) -> None:
-        """Let so many windows pass in which nothing came, all at once: what ages by windows ages by as many."""
-        series = self.series
-        keep, most = series.rules.day_keep, AGED_DAYS_MAX * DAY // series.window
-        for presence, cusum in (
-            (series.cells.presence, series.cells.cusum),
-            (series.groups.presence, series.groups.cusum),
-            (series.regions.presence, series.regions.cusum),
-        ):
-            cusum.fade(presence.fade**windows)
-            presence.rest(keep, min(windows, most))
-        series.silence.rest_all(windows)
-        series.country_silence.rest_all(windows)
 
     def _release(self, start: int, held: Bools | None, settling: Settling) -> None:
         """Let go of what was over in the last window: its evidence has been told, and says nothing of what follows."""
@@ -183,28 +174,53 @@ class Bank:
         Costs what a few windows cost, however many there are. All is as if each had been closed, but for the speed of
         learning, which stays as it is at the start, and for alarms, of which nobody is told.
         """
-        series, layout = self.series, self.series.layout
-        held = self._held.cells(layout, holding)
+        series = self.series
+        held, day = self._held.cells(series.layout, holding), DAY // series.window
         slow = series.groups.cusum.deep(series.groups.alarm) | (series.group_score >= 1.0)
-        series.cells.rest(start, windows, slow[layout.cell_group], held)
+        between = max(0, windows - 3 * day)
+        # Of a gap of many days only the ends are gone through by the hour: between them all hours age alike.
+        first = 2 * day if between else windows
+        self._rest_through(start, first, slow[series.layout.cell_group], held)
+        if between:
+            self._rest_for_days(between, held)
+            start += (first + between) * series.window
+            self._rest_through(start, windows - first - between, slow[series.layout.cell_group], held)
+        series.turn(series.start + series.window)
+        series.settle()
+
+    def _rest_through(self, start: int, windows: int, slow: Bools, held: Bools | None) -> None:
+        series = self.series
+        series.cells.rest(start, windows, slow, held)
         series.groups.rest(windows)
         series.regions.rest(windows)
         for table in (series.ttfb, series.throughput):
             table.rest(start, windows, held)
         self._rest_silences(start, windows)
         series.start = start + (windows - 1) * series.window
-        series.turn(series.start + series.window)
-        series.settle()
+
+    def _rest_for_days(self, windows: int, held: Bools | None) -> None:
+        series = self.series
+        series.cells.rest_for_days(windows, held)
+        most = AGED_DAYS_MAX * DAY // series.window
+        series.groups.rest(min(windows, most))
+        series.regions.rest(min(windows, most))
+        for table in (series.ttfb, series.throughput):
+            table.rest_for_days(windows, held)
+        series.silence.rest_all(windows)
+        series.country_silence.rest_all(windows)
 
     def _rest_silences(self, start: int, windows: int) -> None:
+        """Whether a network sleeps changes with what is learned of the hour: a long silence goes by in longer steps."""
         series, layout, window = self.series, self.series.layout, self.series.window
-        nothing, end = np.zeros(len(layout.networks)), start + windows * window
-        while start < end:
-            run = max(1, -(-(min(end, start - start % HOUR + HOUR) - start) // window))
+        nothing, passed = np.zeros(len(layout.networks)), 0
+        while passed < windows:
+            hour_ends = -(-(HOUR - start % HOUR) // window)
+            run = max(1, min(windows - passed, hour_ends, max(4, passed // 2), SLEEP_WINDOWS))
             series.silence.step(
                 start, nothing, layout.network_place, len(layout.places), series.country_silence, run
             )
             start += run * window
+            passed += run
 
     def _count(self, counts: Counts, held: Bools | None) -> tuple[Floats, Floats, Floats]:
         """Take the results in; gives successes and probes of each network on a platform, and all of each network.

@@ -24,9 +24,9 @@ from detectors.columns.table import (
     StoredColumn,
     Table,
     clipped,
-    geometric,
 )
 from detectors.single.binomial import (
+    DAY,
     DISPERSION_MAX,
     DISPERSION_STEP_MIN,
     HOUR_RESULTS,
@@ -48,6 +48,8 @@ from detectors.single.binomial import (
     slot_of,
 )
 
+#: A series is as seldom heard after so many days of silence as it gets.
+AGED_DAYS_MAX: Final = 20
 #: Windows without results are passed over by half hours at most: blocks end there, and hours turn.
 IDLE_SECONDS: Final = 1800
 #: A fall of the log odds smaller than this says nothing against a ratio that was guessed.
@@ -480,6 +482,33 @@ class BinomialColumns:
             column[gone] = 0.0
         base.waiting_usual[gone] = self.expect(start + (windows - 1) * rules.window)
         rest_both(self.presence, self.cusum, windows)
+
+    def rest_for_days(self, windows: int, held: Bools | None = None) -> None:
+        """Let whole days without results pass, of which nothing waits any more."""
+        base, rules = self.base, self.rules
+        learns = self.presence.first >= 0
+        if held is not None:
+            learns &= ~held
+        ages = np.where(learns, 1.0, 0.0)
+        keep = (1.0 - ages * rules.global_decay) ** windows
+        base.good_global *= keep
+        base.bad_global *= keep
+        keep = np.where(learns, rules.level_keep**windows, 1.0)
+        base.level *= keep
+        base.level_probes *= keep
+        for slot in range(SLOTS):
+            share = (5.0 if slot < SLOTS // 2 else 2.0) / 7.0 / (SLOTS // 2)
+            root = (1.0 - ages * rules.slot_decay) ** (windows * share / 2.0)
+            base.good_root[slot] = base.good_root[slot] * root
+            base.bad_root[slot] = base.bad_root[slot] * root
+            if slot == base.now:
+                base.good *= root**2
+                base.bad *= root**2
+        blocks = windows * rules.window / rules.settings.wander_block_seconds
+        keep = np.where(learns, 0.5 ** (windows * rules.window / rules.settings.global_half_seconds), 1.0)
+        base.wander_sum *= keep
+        base.wander_weight[:] = base.wander_weight * keep + WANDER_RESULTS * (1.0 - keep) * (blocks >= 1.0)
+        rest_both(self.presence, self.cusum, min(windows, AGED_DAYS_MAX * DAY // rules.window))
 
     def _idle_run(self, then: int, end: int, passed: int, waits: Bools) -> int:
         """For how many windows nothing waits, within a half hour."""

@@ -119,6 +119,10 @@ class ChosenSilence(SilenceColumns):
         super().load({name: column for name, column in stored.items() if name != _KEY})
         self._objects.load(stored.get(_KEY))
 
+    def quiet_windows(self, start: int, country: Ints, countries: int) -> int:
+        """None: a chosen detector is shown every window."""
+        return 0
+
     def _judge(self, start: int, n: Floats, own: Floats) -> Floats:
         """Scores of the chosen detector: of networks that send less than half of the usual, else 0."""
         usual = self.usual(start)

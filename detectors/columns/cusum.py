@@ -121,16 +121,6 @@ class CusumColumns(Table):
         self.well[rows] = 0.0
         self.open[rows] = False
 
-    def fade(self, left: Floats) -> None:
-        """Let windows without results pass: so much of each series' evidence is left."""
-        self.statistic *= left
-        self.well *= left
-        still = self.statistic < 1e-9
-        self.statistic[still] = 0.0
-        for column in (self.probes, self.short, self.counted):
-            column[still] = 0.0
-        self.onset[still] = -1
-
     def top(self, gate: Floats, shortfall_min: Floats | float) -> Floats:
         """The most evidence of any drop; no more than the gate where the shortfall is too small to matter."""
         high = self.statistic > gate

@@ -5,6 +5,8 @@ Equal to the plain one to 1e-9. Whole-column arithmetic, no loop over networks.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from detectors.columns.binomial import alarm_columns, density_columns
@@ -51,6 +53,17 @@ from detectors.single.silence import (
     TOGETHER_NATS,
     TOGETHER_WINDOWS,
 )
+
+#: At these scores of its own a silence is looked at: when it begins to stir, and when it is about to alarm.
+STEPS: Final = (0.45, 0.9)
+#: Where nobody is waited for, so many days can pass at once.
+FOREVER_DAYS: Final = 100_000
+
+
+def _next_step(value: Floats, alarm: Floats | float) -> Floats:
+    """The next of `STEPS` of the alarm that lies above; the value itself where none does."""
+    first, last = (step * np.asarray(alarm, dtype=np.float64) for step in STEPS)
+    return np.where(value < first - 1.0, first, np.where(value < last, last, value))
 
 
 class SilenceColumns(Table):
@@ -211,6 +224,25 @@ class SilenceColumns(Table):
         """Which countries have results, from whatever network, in less than half of the windows."""
         empty = sums(country, grained(np.log1p(-share)), countries)
         return np.asarray(empty > np.log1p(-OFTEN))
+
+    def quiet_windows(self, start: int, country: Ints, countries: int) -> int:
+        """How many windows without results can pass, the first at `start`, before anybody's silence says anything.
+
+        Where a country has results often, its networks' silences are added up, and say something early.
+        """
+        most = DAY // self.rules.window
+        # Who is dark stays so while nothing comes.
+        alive = (self.alive(start) & ~self.dark).nonzero()[0]
+        if not len(alive):
+            return most * FOREVER_DAYS
+        quiet, hazard = self.quiet[alive], self.hazard()[alive]
+        few = self._few(self.share(), country, countries)[country[alive]]
+        alarm = SPARSE_SHARE * self.rules.settings.alarm_silence
+        alone = np.where(few, _next_step(hazard * quiet, alarm), SILENT_NATS) / hazard
+        rarest = LONGEST_MARGIN * np.maximum(LONGEST_MIN, self.longest[:, alive].max(axis=0))
+        irregular = np.where(self.gaps[alive] >= GAPS_MIN, _next_step(quiet, rarest), np.inf)
+        left = np.minimum(np.maximum(TOGETHER_WINDOWS, alone), irregular) - quiet
+        return int(min(float(most), max(0.0, left.min() - 1.0)))
 
     def rest_all(self, windows: int) -> None:
         """Let windows pass that nobody counts as silence: what was learned is a little older."""

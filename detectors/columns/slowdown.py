@@ -225,6 +225,23 @@ class SlowdownColumns(Seasonal):
             self._age(start + (run - 1) * window, held, run)
             start += run * window
 
+    def rest_for_days(self, windows: int, held: Bools | None = None) -> None:
+        """Let whole days without results pass: all hours of the day age alike."""
+        self._age(0, held, windows - windows * (HOURS - 1) // HOURS)
+        many = windows * (HOURS - 1) // HOURS
+        keep = np.where(self.first >= 0, np.float64(self._keep) ** many, 1.0)
+        if held is not None:
+            keep[held] = 1.0
+        for column in (self.total, self.weight, self.deviation, self.deviation_weight):
+            column *= keep
+        self.statistic *= self._fade**many
+        self.well *= self._fade**many
+        hour_keep = self._hour_keep ** (windows / HOURS)
+        for hour in range(HOURS):
+            self.weight_hour[hour] = self.weight_hour[hour] * (
+                hour_keep if held is None else np.where(held, 1.0, hour_keep)
+            )
+
     def _age(self, start: int, held: Bools | None, windows: int = 1) -> None:
         """Let windows of one hour pass, the last of which begins at `start`."""
         self.statistic *= self._fade**windows

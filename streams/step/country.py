@@ -63,7 +63,6 @@ _DAY_MS: Final = 86_400_000
 _DEAF_TICKS: Final = 3
 _BEFORE_ALL: Final = 0
 _HOUR_MS: Final = 3_600_000
-_FOR_EVER: Final = 1 << 62
 
 
 @dataclass(slots=True)
@@ -513,15 +512,19 @@ class CountryMachine:
             return None
         self._hearing.forget(cursor * window_ms)
         if self._rested:
-            self._bank.rest(self._rested)
+            seconds = self.settings.time.window_seconds
+            self._bank.rest((cursor - self._rested) * seconds, self._rested, self._assembler.holding)
             self._rested = 0
         return cursor
 
     def _rest_of(self, start_ms: int) -> int:
         """From when on there is something to look at though nothing comes; `start_ms` where it is now."""
         start = start_ms // 1000
-        if not self._assembler.watch and not self._bank.waits(start):
-            return _FOR_EVER
+        if not self._assembler.watch:
+            # Those passed over since the last one that was closed count too: the bank does not know of them yet.
+            quiet = self._bank.quiet_windows(start) - self._rested
+            if quiet > 0:
+                return start_ms + quiet * self._window_ms
         if start - self._bank.last_heard >= _DAY_MS // 1000:
             return -(-start_ms // _HOUR_MS) * _HOUR_MS
         return start_ms
