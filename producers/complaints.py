@@ -93,15 +93,15 @@ def spell(path: tuple[int | str, ...]) -> str:
     >>> spell(("kafka", "bootstrap"))
     'kafka.bootstrap'
     """
-    said = ""
+    spelt = ""
     after_number = False
     for part in path:
         if isinstance(part, int):
-            said += f" {part + 1}"
+            spelt += f" {part + 1}"
         else:
-            said += (" " if after_number else "." if said else "") + part
+            spelt += (" " if after_number else "." if spelt else "") + part
         after_number = isinstance(part, int)
-    return said
+    return spelt
 
 
 def _remedy(kind: str, path: tuple[int | str, ...], item: Any, model: type[BaseModel]) -> str:

@@ -179,10 +179,10 @@ def split_server(value: str, port: int = 53) -> tuple[str, int]:
     >>> split_server("127.0.0.1:5353"), split_server("::1"), split_server("[::1]:53")
     (('127.0.0.1', 5353), ('::1', 53), ('::1', 53))
     """
-    found = re.fullmatch(r"\[(?P<six>[^]]+)\](?::(?P<a>\d+))?|(?P<host>[^:]+):(?P<b>\d+)", value)
-    if found is None:
+    parts = re.fullmatch(r"\[(?P<six>[^]]+)\](?::(?P<a>\d+))?|(?P<host>[^:]+):(?P<b>\d+)", value)
+    if parts is None:
         return value, port
-    return found["six"] or found["host"], int(found["a"] or found["b"] or port)
+    return parts["six"] or parts["host"], int(parts["a"] or parts["b"] or port)
 
 
 def _state_folder() -> Path:

@@ -56,12 +56,12 @@ class Resolver:
         answer = await self._ask(host)
         answered(answer.rcode())
         addresses = answer.resolve_chaining().answer
-        found = tuple(item.to_text() for item in addresses or ())
-        if not found:
+        texts = tuple(item.to_text() for item in addresses or ())
+        if not texts:
             raise ObservedFailure(Failure.DNS_NO_ANSWER, host)
-        if not may_be_private and any(is_bogon(address) for address in found):
-            raise ObservedFailure(Failure.DNS_BOGON_ERROR, ", ".join(found))
-        return found
+        if not may_be_private and any(is_bogon(address) for address in texts):
+            raise ObservedFailure(Failure.DNS_BOGON_ERROR, ", ".join(texts))
+        return texts
 
     async def _ask(self, host: str) -> dns.message.QueryMessage:
         server = self.server or self._system_server()

@@ -57,7 +57,7 @@ class Timetable:
     >>> target = Target(platform="x", url="https://x.com/")
     >>> table = Timetable([target], interval_seconds=60, jitter=0.0, seed="a", start_seconds=0)
     >>> first = table.next_due
-    >>> [found.platform for found in table.due(first)], round(table.next_due - first)
+    >>> [due.platform for due in table.due(first)], round(table.next_due - first)
     (['x'], 60)
     """
 
@@ -89,17 +89,17 @@ class Timetable:
 
     def due(self, now_seconds: float) -> list[Target]:
         """The targets that are due by now, in their order. Rounds that were slept through are left out."""
-        found = []
+        due = []
         while self._heap and self._heap[0].due_seconds <= now_seconds:
             entry = heapq.heappop(self._heap)
-            found.append(entry.target)
+            due.append(entry.target)
             beats = (now_seconds - self._start_seconds - entry.phase_seconds) / entry.interval_seconds
             entry.round = max(entry.round, math.floor(beats))
             while entry.due_seconds <= now_seconds:
                 entry.round += 1
                 entry.due_seconds = self._beat(entry)
             heapq.heappush(self._heap, entry)
-        return found
+        return due
 
     def _beat(self, entry: _Entry) -> float:
         away = entry.chance.uniform(-self._jitter, self._jitter) * entry.interval_seconds

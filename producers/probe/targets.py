@@ -100,15 +100,15 @@ def _host_of(parts: SplitResult) -> tuple[str, bool]:
 def _statuses(value: Any) -> frozenset[int]:
     if not isinstance(value, list) or not value:
         raise ValueError(_STATUSES_REMEDY)
-    found: set[int] = set()
+    codes: set[int] = set()
     for item in value:
         if isinstance(item, int) and not isinstance(item, bool) and 100 <= item <= 599:
-            found.add(item)
+            codes.add(item)
         elif isinstance(item, str) and re.fullmatch("[1-5]xx", item):
-            found.update(range(int(item[0]) * 100, int(item[0]) * 100 + 100))
+            codes.update(range(int(item[0]) * 100, int(item[0]) * 100 + 100))
         else:
             raise ValueError(f"{item!r} is no HTTP status; {_STATUSES_REMEDY}")
-    return frozenset(found)
+    return frozenset(codes)
 
 
 def _host(value: str) -> str:

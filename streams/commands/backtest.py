@@ -119,13 +119,13 @@ def _time_of(line: bytes) -> str:
 
 def _read(path: Path, kind: Any) -> list[Any]:
     """Records of a JSONL file; a line that is none is one message with its number."""
-    found = []
+    records = []
     decode = msgspec.json.Decoder(kind).decode
     for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
         try:
-            found.append(decode(line))
+            records.append(decode(line))
         except msgspec.DecodeError as error:
             raise SettingsError(f"{path}, line {number}: {error}") from error
-    return found
+    return records

@@ -51,7 +51,7 @@ def demo(
     Every result is simulated, and so is marked to the last metric. The evenings are 7 and 20 January 2024 in Pakistan,
     when X/Twitter, Facebook, Instagram and YouTube went dark before online rallies.
     """
-    names = [found.name for found in scenario.EVENINGS]
+    names = [one.name for one in scenario.EVENINGS]
     evenings = evening or names
     for name in evenings:
         if name not in names:
@@ -93,12 +93,12 @@ async def _demo(stack: Stack, console: Console, *, hold: bool, **how: Any) -> De
 
 
 def _conclude(seen: DemoResult, evenings: list[str], console: Console) -> None:
-    for found in scenario.EVENINGS:
-        if found.name not in evenings:
+    for one in scenario.EVENINGS:
+        if one.name not in evenings:
             continue
-        rows, conclusions = compare(seen, found)
+        rows, conclusions = compare(seen, one)
         console.print(
-            f"\n[bold]{found.start:%d %B %Y}[/], Pakistan (simulated results; times are UTC)", highlight=False
+            f"\n[bold]{one.start:%d %B %Y}[/], Pakistan (simulated results; times are UTC)", highlight=False
         )
         console.print(timeline(rows))
         for text in conclusions:

@@ -56,19 +56,19 @@ def show(
 ) -> None:
     """Read the alerts topic. Exit code 1 says that an incident is open (or that the one asked for exists)."""
     settings = with_bootstrap(load(config), bootstrap)
-    told = _read(settings, incident_id)
+    shown = _read(settings, incident_id)
     if incident_id is None:
-        told = [i for i in latest(told) if everything or i.status is not Status.RESOLVED]
-    elif not told:
+        shown = [i for i in latest(shown) if everything or i.status is not Status.RESOLVED]
+    elif not shown:
         raise SettingsError(f"{incident_id}: no such incident on {settings.topics.alerts}")
     if as_json:
-        for incident in told:
+        for incident in shown:
             sys.stdout.write(encode(incident).decode() + "\n")
-    elif told:
-        Console(markup=False).print(table_of(told))
+    elif shown:
+        Console(markup=False).print(table_of(shown))
     else:
         Console().print("nothing is open" if not everything else "there was nothing")
-    is_open = any(incident.status is not Status.RESOLVED for incident in told)
+    is_open = any(incident.status is not Status.RESOLVED for incident in shown)
     raise typer.Exit(1 if is_open or incident_id is not None else 0)
 
 
@@ -89,10 +89,10 @@ def close(
     Writes an annotation; the worker that has the incident tells it as resolved when its next window closes.
     """
     settings = with_bootstrap(load(config), bootstrap)
-    told = _read(settings, incident_id)
-    if not told:
+    versions = _read(settings, incident_id)
+    if not versions:
         raise SettingsError(f"{incident_id}: no such incident on {settings.topics.alerts}")
-    last = told[-1]
+    last = versions[-1]
     if last.status is Status.RESOLVED:
         raise SettingsError(f"{incident_id} is resolved already, since {last.resolved:%Y-%m-%d %H:%M} UTC")
     annotation = Annotation(
@@ -131,7 +131,7 @@ def _write(settings: Settings, annotation: Annotation) -> None:
         raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
 
 
-def table_of(told: list[Incident]) -> Table:
+def table_of(versions: list[Incident]) -> Table:
     """A line a snapshot."""
     table = Table(
         Column("incident", no_wrap=True),
@@ -144,7 +144,7 @@ def table_of(told: list[Incident]) -> Table:
         box=None,
         pad_edge=False,
     )
-    for incident in told:
+    for incident in versions:
         status = incident.status.value if incident.confirmed else f"{incident.status}, unconfirmed"
         table.add_row(
             incident.id,

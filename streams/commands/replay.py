@@ -86,5 +86,5 @@ async def _send(settings: Settings, probes: Path, speed: float) -> tuple[int, li
             progress.update(task, description=f"{moment:%Y-%m-%d %H:%M:%S} UTC, {sender.sent} records")
 
         async with BulkSender(settings.kafka, settings.topics.probes) as sender:
-            refused = await put(records, sender, pace, at=show)
+            refused = await put(records, sender, pace, passed=show)
     return sender.sent, refused

@@ -107,9 +107,9 @@ def _from_files(
     for path in (incidents, probes, calendar):
         if path is not None and not path.is_file():
             raise SettingsError(f"{path}: no such file")
-    told = _records(incidents, Incident)
+    listed = _records(incidents, Incident)
     try:
-        snapshots = of_one(told, wanted)
+        snapshots = of_one(listed, wanted)
     except ValueError as error:
         raise SettingsError(f"{incidents}: {error}") from error
     tally = MinuteCounts(snapshots[-1], Span.around(snapshots[-1]))
@@ -121,12 +121,19 @@ def _from_files(
         command += ["--calendar", str(calendar)]
     if config is not None:
         command += ["--config", str(config)]
-    return build(snapshots, tally, settings=settings, events=events, others=told, check=[shlex.join(command)])
+    return build(
+        snapshots,
+        tally,
+        settings=settings,
+        events=events,
+        others=listed,
+        check=[shlex.join(command)],
+    )
 
 
 def _records(path: Path, kind: type[Any]) -> list[Any]:
     """The records of one kind in a JSONL file; others of ours are passed over, and so is a scorecard."""
-    found = []
+    records = []
     for number, line in enumerate(read_lines(path), 1):
         if not line.strip() or line.lstrip().startswith(b'{"scorecard"'):
             continue
@@ -137,15 +144,15 @@ def _records(path: Path, kind: type[Any]) -> list[Any]:
                 f"{path}, line {number}: {error}; it has to be a record of netdusk's"
             ) from error
         if isinstance(record, kind):
-            found.append(record)
-    return found
+            records.append(record)
+    return records
 
 
 async def _from_topics(settings: Settings, wanted: str | None) -> Report:
     """The same from the topics, as far back as these reach."""
-    told = await all_snapshots(settings)
+    listed = await all_snapshots(settings)
     try:
-        snapshots = of_one(told, wanted)
+        snapshots = of_one(listed, wanted)
     except ValueError as error:
         raise SettingsError(f"{settings.topics.alerts}: {error}") from error
     last = snapshots[-1]
@@ -169,7 +176,7 @@ async def _from_topics(settings: Settings, wanted: str | None) -> Report:
         tally,
         settings=settings,
         events=calendar.records.values(),
-        others=told,
+        others=listed,
         health=health,
         check=check,
     )

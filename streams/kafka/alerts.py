@@ -34,15 +34,15 @@ async def snapshots(settings: Settings, incident_id: str | None = None) -> list[
     """Every snapshot that the topic still has (of one incident, or of all), oldest first, none twice."""
     reader = TopicReader(settings.kafka)
     topic = settings.topics.alerts
-    found: dict[tuple[str, int], Incident] = {}
+    by_version: dict[tuple[str, int], Incident] = {}
     for partition, (start, end) in (await reader.bounds(topic, await reader.partitions_of(topic))).items():
         async for record in reader.records(topic, partition, start, end):
             if incident_id is not None and record.key != incident_id.encode():
                 continue
             incident = parse(record.value, f"{topic}-{partition}-{record.offset}")
             if incident is not None:
-                found[incident.id, incident.seq] = incident
-    return sorted(found.values(), key=lambda incident: (incident.onset, incident.id, incident.seq))
+                by_version[incident.id, incident.seq] = incident
+    return sorted(by_version.values(), key=lambda incident: (incident.onset, incident.id, incident.seq))
 
 
 def latest(snapshots: Iterable[Incident]) -> list[Incident]:

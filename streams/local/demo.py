@@ -59,8 +59,8 @@ class DemoResult:
     def first(self, status: Status, evening: scenario.Evening) -> Incident | None:
         """The first such snapshot from around an evening."""
         begin, end = evening.start - timedelta(hours=1), evening.end + timedelta(hours=2)
-        found = [s for s in self.snapshots if s.status is status and begin <= s.updated <= end]
-        return min(found, key=lambda s: s.updated, default=None)
+        matching = [s for s in self.snapshots if s.status is status and begin <= s.updated <= end]
+        return min(matching, key=lambda s: s.updated, default=None)
 
 
 def demo_settings(settings: Settings, prefix: str) -> tuple[Settings, dict[str, str]]:
@@ -192,7 +192,7 @@ async def _play(stack: Stack, lead: _Lead, speed: float, seed: int, evenings: Se
         await lead.shorten(moment, _LEAD_NEAR if near else _LEAD_BETWEEN)
 
     async with BulkSender(settings.kafka, settings.topics.probes) as sender:
-        await replay(records, sender, pace, at=keep_together)
+        await replay(records, sender, pace, passed=keep_together)
     return results
 
 

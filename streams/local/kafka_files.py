@@ -122,14 +122,14 @@ def fetch(folder: Path, *, source: Path | None = None, progress: Progress | None
 
 def _bring(bring: Callable[[Jar], Path], jar: Jar, folder: Path) -> None:
     """Copy a jar beside its place, look whether it is the right one, and only then move it there."""
-    found = bring(jar)
+    brought = bring(jar)
     partial = folder / f".{jar.name}.{os.getpid()}"
     try:
-        shutil.copyfile(found, partial)
+        shutil.copyfile(brought, partial)
         digest = hashlib.sha256(partial.read_bytes()).hexdigest()
         if digest != jar.sha256:
             raise BrokerError(
-                f"{found} has SHA-256 {digest}, not {jar.sha256}: it is not the jar that was locked; delete it"
+                f"{brought} has SHA-256 {digest}, not {jar.sha256}: it is not the jar that was locked; delete it"
             )
         partial.replace(folder / jar.name)
     except OSError as error:

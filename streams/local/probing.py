@@ -250,11 +250,11 @@ def vantage_of(probe: ProbeSettings) -> Vantage:
 
 def _targets_of(probe: ProbeSettings) -> TargetsFile:
     try:
-        found = load_targets(probe.targets)
+        targets = load_targets(probe.targets)
     except TargetsError as error:
         raise SettingsError(str(error)) from error
     try:
-        return found.only(probe.platforms)
+        return targets.only(probe.platforms)
     except ValueError as error:
         raise SettingsError(f"settings: probe.platforms = {list(probe.platforms)!r}: {error}") from error
 

@@ -68,11 +68,11 @@ async def replay(
     sender: BulkSender,
     pace: Pace,
     *,
-    at: Callable[[datetime], Awaitable[None]] | None = None,
+    passed: Callable[[datetime], Awaitable[None]] | None = None,
 ) -> list[Malformed]:
     """Send records in their order as they fall due; gives those that are none.
 
-    `at` is told the event time now and then, and may take its time: what came before it has been sent.
+    `passed` is told the event time now and then, and may take its time: what came before it has been sent.
     """
     refused: list[Malformed] = []
     count = 0
@@ -84,14 +84,14 @@ async def replay(
             seconds = pace.until(record.time)
             if seconds > 0.02:
                 await sender.flush()
-                if at is not None:
-                    await at(record.time)
+                if passed is not None:
+                    await passed(record.time)
                 await pace.wait(seconds)
         await sender.send(outgoing((record,), sender.partitions))
         count += 1
         if count % _CHECK_RECORDS == 0:
             await sender.flush()
-            if at is not None:
-                await at(record.time)
+            if passed is not None:
+                await passed(record.time)
     await sender.flush()
     return refused

@@ -61,8 +61,8 @@ class Child:
 
     def url(self) -> str | None:
         """Where it serves its page, once it has said so."""
-        found = _SERVING.search(self.log.read_bytes())
-        return found[1].decode() if found else None
+        serving = _SERVING.search(self.log.read_bytes())
+        return serving[1].decode() if serving else None
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL where that takes too long."""

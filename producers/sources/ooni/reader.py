@@ -119,8 +119,8 @@ class OoniReader:
         yield self.measurement(bare, str(path), hint=f"{comments[:_HINT_MAX]} {path.name}")
 
     def _read_sql(self, path: Path, lines: Iterator[bytes]) -> Iterator[ProbeResult | Refused]:
-        found = rows(line.decode("utf-8", "replace") for line in lines)
-        for number, row in enumerate(found, 1):
+        outcomes = rows(line.decode("utf-8", "replace") for line in lines)
+        for number, row in enumerate(outcomes, 1):
             place = f"{path}, row {number}"
             if isinstance(row, SqlError):
                 yield Refused(RefusalReason.NOT_SQL, str(row), place)
