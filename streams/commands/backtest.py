@@ -15,7 +15,7 @@ from rich.table import Column, Table
 
 from streams.publish.pictures import SUFFIXES, PictureError, Recorder, choose, draw
 from streams.publish.scorecard import Label, render, scorecard
-from streams.records import CalendarEvent, Incident, encode
+from streams.records import CalendarEvent, Incident, check_note, encode
 from streams.settings import SettingsError, load
 from streams.step.backtest import Backtest, read_lines
 
@@ -125,7 +125,10 @@ def _read(path: Path, kind: Any) -> list[Any]:
         if not line.strip():
             continue
         try:
-            records.append(decode(line))
-        except msgspec.DecodeError as error:
+            record = decode(line)
+            if isinstance(record, CalendarEvent):
+                check_note(record)
+        except (ValueError, RecursionError) as error:  # msgspec's and Unicode's errors are ValueErrors
             raise SettingsError(f"{path}, line {number}: {error}") from error
+        records.append(record)
     return records

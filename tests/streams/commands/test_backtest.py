@@ -56,3 +56,24 @@ def test_a_mistake_is_one_message(arguments: list[str], message: str, files: tup
     done = run.invoke(app, [str(files[0]), *arguments])
     assert isinstance(done.exception, SettingsError)
     assert message in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b'{"schema":"netdusk.calendar/1","id":"e","country":"PK","title":"t","start":"2024-01-20T00:00:00",'
+         b'"end":"2024-01-21T00:00:00Z"}', "name a time zone"),
+        (b'{"schema":"netdusk.calendar/1","id":"e","country":"PK","title":"t","start":"0001-01-01T00:00:00Z",'
+         b'"end":"2024-01-21T00:00:00Z"}', "the year has to be"),
+        (b'{"schema":"netdusk.calendar/1","x":' + b"[" * 20_000, ""),
+        (b"\xff", ""),
+    ],
+)  # fmt: skip
+def test_a_calendar_line_that_no_person_would_write_is_said(tmp_path: Path, line: bytes, says: str) -> None:
+    probes, calendar = tmp_path / "p.jsonl", tmp_path / "c.jsonl"
+    probes.write_bytes(b"")
+    calendar.write_bytes(line + b"\n")
+    outcome = CliRunner().invoke(app, [str(probes), "--calendar", str(calendar)])
+    assert isinstance(outcome.exception, SettingsError)
+    assert str(outcome.exception).startswith(f"{calendar}, line 1: ")
+    assert says in str(outcome.exception)
