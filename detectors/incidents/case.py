@@ -315,6 +315,8 @@ class Case(msgspec.Struct):
                 said = vote(Part(*key), reading)
                 loss.weigh(said, reading.start, reading.end, settings.recovery_windows)
                 spoken.append((loss, said))
+                if not key[0] or key[2]:  # the bank can't have another level be usual of these
+                    loss.partly = None
                 if key[0] and key[1] and not loss.slow:
                     together.setdefault(key[0], []).append((loss, said))
         for platform, parts in together.items():

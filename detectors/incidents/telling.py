@@ -89,7 +89,7 @@ def _platform(case: Case, platform: str, window_seconds: int) -> PlatformLoss:
     losses = [loss for (name, _, _), loss in case.losses.items() if name == platform]
     present = case.present(platform)
     mechanism, share = case.mechanism_of(platform)
-    recovered = [loss.recovered for loss in losses if loss.recovered is not None]
+    recovered = [loss.back for loss in losses if loss.back is not None]
     return PlatformLoss(
         platform=platform,
         onset=max(case.onset, case.first_onset(window_seconds, platform)),

@@ -19,7 +19,7 @@ def ends(told: Told) -> list[Incident]:
     return [snapshot for snapshot in told.snapshots if snapshot.status is Status.RESOLVED]
 
 
-@pytest.mark.parametrize(("days", "left"), [(5, 0.0), (3, 0.3), (3, 0.08)])
+@pytest.mark.parametrize(("days", "left"), [(4, 0.0), (2, 0.3)])
 def test_a_block_of_days_is_one_incident_until_it_ends(days: float, left: float) -> None:
     told = tell(World(days, left, RATE, seed=7), load(time=COARSE))
     assert (told.incidents, told.false_restorations, told.flaps) == (1, 0, 0)
@@ -36,7 +36,7 @@ def test_a_block_of_days_is_one_incident_until_it_ends(days: float, left: float)
 
 def test_what_changes_within_a_block_is_told() -> None:
     changes = [Change(timedelta(hours=12), 0.0), Change(timedelta(hours=30), 0.3)]
-    told = tell(World(2, 0.3, RATE, seed=3, changes=changes), load(time=COARSE))
+    told = tell(World(1.75, 0.3, RATE, seed=3, changes=changes), load(time=COARSE))
     assert (told.incidents, told.false_restorations) == (1, 0)
     levels = [reason for reason in told.changes if "of attempts succeed" in reason]
     assert [re.sub(r"\d+", "n", reason) for reason in levels] == [
@@ -46,7 +46,7 @@ def test_what_changes_within_a_block_is_told() -> None:
 
 
 def test_an_end_at_another_level_is_told_as_that_and_is_usual_from_there_on() -> None:
-    told = tell(World(1.5, 0.0, RATE, seed=4, end=0.8, after=timedelta(days=2)), load(time=COARSE))
+    told = tell(World(1, 0.0, RATE, seed=4, end=0.8, after=timedelta(days=2)), load(time=COARSE))
     assert (told.incidents, told.false_restorations) == (1, 0)
     *_, last = ends(told)
     assert last is told.snapshots[-1]
@@ -56,7 +56,7 @@ def test_an_end_at_another_level_is_told_as_that_and_is_usual_from_there_on() ->
 
 
 def test_fully_is_said_of_enough_results_only_and_only_if_asked_for() -> None:
-    world = World(0.5, 0.0, 6.0, seed=5)
+    world = World(0.25, 0.0, 4.0, seed=5)
     (plain,) = ends(tell(world, load(time=COARSE)))
     assert "fully" not in plain.summary
     settings = load(time=COARSE, incidents={"confirm_restoration": True})
