@@ -96,6 +96,11 @@ class IncidentSettings:
     lean_score: float = 0.4  # of 1.0: from here on a series stirs, and may be waited for
     hold_windows: int = 2  # how long a small loss waits for company that stirs, before it is told
     settle_windows: int = 3  # how long another loss waits beside one that is younger than this
+    unheard_told_seconds: int = (
+        86_400  # of what nothing was heard for so long, that is told; it holds up no end
+    )
+    unheard_close_seconds: int = 604_800  # what nothing was heard of for so long is closed
+    dark_close_seconds: int = 7_776_000  # a loss of connectivity may last: this long
     news_windows: int = 2  # how long a change must stay before it is told
     together_seconds: int = 10_800  # another platform that falls on the same networks within this joins
     alone_score: float = (

@@ -279,6 +279,9 @@ class Assembler:
             case.quieted = worldwide.quiets(case)
             if case.quieted:
                 held.quiet.update(dict.fromkeys(case.platforms, reading.end))
+            if (last := self._given_up(case)) is not None:
+                told.append(last)
+                continue
             ready = case is widest
             told.extend(
                 self._tell(case, reading, said) for said in self._move(case, reading, sure=ready, held=held)
@@ -421,7 +424,7 @@ class Assembler:
         self, case: Case, reading: CountryReading, *, sure: bool, held: _CountryCases
     ) -> Iterable[_News]:
         """Let the window's events move a case; gives what is to be told."""
-        event = case.event(reading)
+        event = case.event(reading, self.settings)
         if case.phase is Phase.CLOSED:
             self._let_go(case, reading, event, held)
             return
@@ -501,6 +504,11 @@ class Assembler:
         if case.phase not in (Phase.OPEN, Phase.EASING):
             return
         self._link(case, reading.end)
+        unheard = reading.end - case.heard
+        if unheard >= self.settings.unheard_told_seconds and not case.unheard_told:
+            case.unheard_told = True
+            yield _News(Announcement.UPDATED, f"nothing has been heard of it for {unheard // 3600} h")
+            return
         now = case.news()
         if now == case.told:
             case.pending, case.pending_windows = [], 0
@@ -554,6 +562,17 @@ class Assembler:
                 over.append(self._close(case, last, closing))
         self._closings = []
         return over
+
+    def _given_up(self, case: Case) -> Snapshot | None:
+        """Close what nothing has been heard of for as long as the settings say."""
+        last = self._open.get(case.id)
+        unheard, close = self._now - case.heard, self.settings.unheard_close_seconds
+        if case.kind is Kind.CONNECTIVITY and not case.present().now:
+            unheard, close = self._now - case.onset, self.settings.dark_close_seconds
+        if last is None or unheard < close:
+            return None
+        reason = f"nothing has been heard of it for {unheard // _DAY} days"
+        return self._close(case, last, Closing(case.id, reason, case.heard))
 
     def _close(self, case: Case, last: Snapshot, closing: Closing) -> Snapshot:
         snapshot = replace(closed(last, closing, self._now), scope=case.widest, severity=case.worst)

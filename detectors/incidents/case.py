@@ -92,6 +92,7 @@ class Case(msgspec.Struct):
     touched: dict[tuple[str, int], Loss] = {}  # (platform, asn): networks that report from its regions
     elsewhere: dict[tuple[str, str], Loss] = {}  # (platform, region): its country's other regions
     ways: dict[str, dict[str, float]] = {}  # platform: recent failures by mechanism, fading
+    unheard_told: bool = False  # that nothing has been heard of it for long
     linked: list[str] = []  # incidents that explain it, or that it explains
     doubt: str | None = None  # why it is not confirmed, beside few networks
     untold: bool = False  # it does not stand as it was told, and is told in the next window: see `adoption`
@@ -337,8 +338,11 @@ class Case(msgspec.Struct):
         self.vantages = max(self.vantages, sum(reading.vantages.values()))
         self._weigh_failures(reading)
         self._weigh_others(reading)
-        if self.silent and not self._went_silent(dark):
+        flows = self.heard > reading.end - _SILENT_WINDOWS * (reading.end - reading.start)
+        if self.silent and flows and not self._went_silent(dark):
             self.silent = False
+        if flows:
+            self.unheard_told = False
         self._rank(reading, settings, networks)
 
     def _count_touched(self, reading: CountryReading) -> None:
@@ -538,7 +542,7 @@ class Case(msgspec.Struct):
 
     # what the window means
 
-    def event(self, reading: CountryReading) -> Trigger | None:
+    def event(self, reading: CountryReading, settings: IncidentSettings) -> Trigger | None:
         """What the window said of its parts: BAD, WELL, RECOVERED, PARTLY, or nothing."""
         losses = self.losses.values()
         unsettled = [loss for loss in losses if loss.back is None]
@@ -550,20 +554,26 @@ class Case(msgspec.Struct):
             # What is over comes back only when a detector says so too: a few failures are no relapse.
             over = self.phase is Phase.RESOLVED and not any(loss.alarmed for loss in lost)
             return Trigger.BAD if lost and not over else None
-        if self._mostly_back() and all(loss.good >= _LAGGARD_WINDOWS for loss in mending):
+        if self._mostly_back(reading.end, settings) and all(
+            loss.good >= _LAGGARD_WINDOWS for loss in mending
+        ):
             for loss in mending:  # well, like most; only its evidence is thinner
                 loss.recovered = loss.good_since
             in_part = any(loss.recovered is None and loss.partly is not None for loss in losses)
             return Trigger.PARTLY if in_part else Trigger.RECOVERED
         return Trigger.WELL if any(loss.heard == reading.end for loss in losses) else None
 
-    def _mostly_back(self) -> bool:
-        """Whether most parts, on most networks, have been back for as long as is asked for."""
+    def _mostly_back(self, end: int, settings: IncidentSettings) -> bool:
+        """Whether most parts, on most networks, have been back for as long as is asked for.
+
+        What has not been heard of for a day has no vote: its target may have left the list, its vantages the country.
+        """
         votes: dict[tuple[int, str], list[bool]] = {}
         for (_, asn, region), loss in self.losses.items():
-            votes.setdefault((asn, region), []).append(loss.back is not None)
+            if loss.back is not None or end - loss.heard < settings.unheard_told_seconds:
+                votes.setdefault((asn, region), []).append(loss.back is not None)
         back = sum(2 * sum(parts) > len(parts) for parts in votes.values())
-        return 2 * back > len(votes) and 2 * sum(map(sum, votes.values())) > len(self.losses)
+        return 2 * back > len(votes) and 2 * sum(map(sum, votes.values())) > sum(map(len, votes.values()))
 
     def back_since(self) -> dict[tuple[int, str], int]:
         """Since when each network or region is back: the middle one of its parts, once all of them are."""
@@ -577,7 +587,7 @@ class Case(msgspec.Struct):
 
     def recovered_at(self) -> int:
         """When the last network or region that came back did."""
-        return max(self.back_since().values())
+        return max(loss.back for loss in self.losses.values() if loss.back is not None)
 
     # how much is back
 

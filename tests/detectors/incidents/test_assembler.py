@@ -625,3 +625,22 @@ def test_each_platform_has_its_own_figures() -> None:
     )
     assert (y.platform, y.onset, y.now) == ("y", T0 + 8 * WINDOW, 0.5)
     assert x.results >= 50
+
+
+SOON = IncidentSettings(unheard_told_seconds=1200, unheard_close_seconds=3600)
+
+
+def test_a_target_that_leaves_the_list_holds_up_no_end() -> None:
+    lines = on("x", ALL, "....xxxxxx" + "." * 40) | on("y", ALL, "....xxxx" + "?" * 42)
+    snapshots = run(story(lines), settings=SOON)
+    assert [s.status.value for s in snapshots][-1] == "resolved"
+    assert snapshots[-1].resolved == T0 + 10 * WINDOW
+    assert snapshots[-1].unheard > 0
+
+
+def test_what_is_silent_for_good_is_told_and_then_closed() -> None:
+    snapshots = run(story(on("x", ALL, "....xxxxxx" + "?" * 70)), settings=SOON)
+    assert [s.status.value for s in snapshots] == ["open", "updated", "resolved"]
+    assert snapshots[1].reason == "nothing has been heard of it for 0 h"
+    assert snapshots[-1].closed
+    assert snapshots[-1].resolved == T0 + 10 * WINDOW
