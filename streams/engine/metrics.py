@@ -207,8 +207,8 @@ class WorldCollector(Collector):
                     _keep_worst(networks, key, gauge)
                 else:
                     _keep_worst(countries, (*place, simulated), gauge)
-        for prefix, found in (("netdusk_", networks), ("netdusk_country_", countries)):
-            fitting = self._fit(found)
+        for prefix, gauges in (("netdusk_", networks), ("netdusk_country_", countries)):
+            fitting = self._fit(gauges)
             for name, field in (
                 ("reachability_ratio", "reachability"),
                 ("reachability_smoothed_ratio", "smoothed"),
@@ -272,10 +272,10 @@ class WorldCollector(Collector):
         yield _family("netdusk_incident_onset_timestamp_seconds", self._fit(onset, INCIDENT_SERIES_MAX))
 
 
-def _keep_worst(found: dict[tuple[str, ...], SeriesGauge], key: tuple[str, ...], gauge: SeriesGauge) -> None:
-    held = found.get(key)
-    if held is None or gauge.score > held.score:
-        found[key] = gauge
+def _keep_worst(gauges: dict[tuple[str, ...], SeriesGauge], key: tuple[str, ...], gauge: SeriesGauge) -> None:
+    worst = gauges.get(key)
+    if worst is None or gauge.score > worst.score:
+        gauges[key] = gauge
 
 
 def _bool(value: bool) -> str:

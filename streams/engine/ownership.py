@@ -233,8 +233,8 @@ class Restoration:
         )
         some: object = machine
         if isinstance(some, Adopting):
-            told = latest(await snapshots_of(self._around.settings))
-            await self._around.machines.compute(partial(some.adopt, told))
+            incidents = latest(await snapshots_of(self._around.settings))
+            await self._around.machines.compute(partial(some.adopt, incidents))
         return True
 
 
