@@ -206,10 +206,11 @@ class Counting(Protocol):
 
 
 class PartitionCount(msgspec.Struct, frozen=True, tag_field="schema", tag="partition_count"):
-    """Records from this offset on were written to a topic of so many partitions."""
+    """Records from this offset on were written to a topic of so many partitions; `partition` is the machine's own."""
 
     partitions: int
     from_offset: int
+    partition: int = -1
 
 
 #: What a machine is told beside its partition's own records.

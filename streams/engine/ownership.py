@@ -158,7 +158,9 @@ class Restoration:
         some: object = machine
         if isinstance(some, TakesNotes):
             count = len(await self._around.reader.partitions_of(self._tp.topic))
-            await self._around.machines.compute(partial(some.note, PartitionCount(count, source_end)))
+            await self._around.machines.compute(
+                partial(some.note, PartitionCount(count, source_end, self._tp.partition))
+            )
 
     async def _read_log(self, producer: AIOKafkaProducer) -> tuple[CheckpointLog, Restored]:
         topic, partition = self._pipeline.checkpoints, self._tp.partition

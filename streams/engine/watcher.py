@@ -100,7 +100,7 @@ class Watcher:
             partition = self._partitions.get(TP(topic, number))
             machine: object = partition.machine if partition is not None else None
             if isinstance(machine, TakesNotes):
-                note = partial(machine.note, PartitionCount(count, end))
+                note = partial(machine.note, PartitionCount(count, end, number))
                 await self._around.machines.compute(note)
 
     async def look_at(self, tp: TP, partition: Partition) -> None:

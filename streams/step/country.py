@@ -7,8 +7,8 @@ they run. It knows no broker and no clock: time arrives with the log, as ticks o
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -59,6 +59,8 @@ from streams.step.windows import counts_of
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _DAY_MS: Final = 86_400_000
+#: Why an incident ends whose country has moved to another partition.
+MOVED: Final = "its results come by another partition of a widened topic now, where it is judged anew"
 #: A stretch without a record is not heard that is longer than so many of the worker's own ticks.
 _DEAF_TICKS: Final = 3
 _BEFORE_ALL: Final = 0
@@ -271,7 +273,7 @@ class CountryMachine:
     def width(self) -> PartitionCount | None:
         """The number of partitions by which records are judged; None while it is not known."""
         kept = self._placement.kept
-        return PartitionCount(kept.partitions, kept.from_offset) if kept.partitions else None
+        return PartitionCount(kept.partitions, kept.from_offset, kept.partition) if kept.partitions else None
 
     def read(self, chunk: Pieces) -> Rows:
         """Decode a chunk into columns. Refuses what is no record, raises on nothing."""
@@ -361,8 +363,20 @@ class CountryMachine:
             self._assembler.schedule(_scheduled(note))
         elif isinstance(note, PartitionCount):
             self._placement.heed(note, self.clock_ms)
+            self._close_elsewhere()
         elif isinstance(note, Annotation):
             self._assembler.close(note.incident, closing_reason(note), int(note.time.timestamp()))
+
+    def _close_elsewhere(self) -> None:
+        """End the incidents of countries that are judged in another partition from now on."""
+        for incident in self._assembler.open:
+            if incident.country is not None and self._placement.elsewhere(incident.country):
+                self._assembler.close(incident.id, MOVED, (self.clock_ms or 0) // 1000)
+
+    def _ours(self, reading: Reading) -> Reading:
+        """A reading without the countries that are judged in another partition."""
+        countries = [one for one in reading.countries if not self._placement.elsewhere(one.country)]
+        return reading if len(countries) == len(reading.countries) else replace(reading, countries=countries)
 
     def _take_rows(
         self,
@@ -475,12 +489,13 @@ class CountryMachine:
             reading = self._bank.close(
                 counts, self._assembler.watch, self._assembler.holding, self._assembler.settling
             )
+            reading = self._ours(reading)
             for snapshot in self._assembler.step(reading):
                 incident = to_record(snapshot, self.settings.incidents)
                 outbox.incidents.append(incident)
                 outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
             if self.publish_health:
-                outbox.after.extend(_health_messages(reading))
+                outbox.after.extend(_health_messages(reading, self._placement.elsewhere))
             closed.append(reading)
             self._cursor += 1
         return closed
@@ -673,7 +688,9 @@ def _gap(word: str, milliseconds: int) -> str:
     return f"{milliseconds / 1000:.1f} s {word} the clock" if milliseconds < 1e12 else "no clock reading yet"
 
 
-def _health_messages(reading: Reading) -> list[Message]:
+def _health_messages(
+    reading: Reading, elsewhere: Callable[[str], bool] = lambda country: False
+) -> list[Message]:
     health = reading.health
     start = datetime.fromtimestamp(reading.start, UTC)
     signs = signs_of(reading)
@@ -692,6 +709,8 @@ def _health_messages(reading: Reading) -> list[Message]:
     for i, *figures in zip(watched.tolist(), *(column.tolist() for column in columns), strict=True):
         n, k, expected, reachability, score, live, bad = figures
         platform, country, simulated = health.platform[i], health.country[i], health.simulated[i]
+        if elsewhere(country):
+            continue
         sign = signs.get((platform, country, simulated), NO_SIGNS)
         record = HealthRecord(
             platform=platform,

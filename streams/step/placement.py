@@ -25,6 +25,7 @@ class PlacementState(msgspec.Struct):
     from_offset: int = 0
     before: int = 0
     until_ms: int = 0
+    partition: int = -1  # the one that is judged; -1: unknown
 
 
 class Placement:
@@ -39,7 +40,16 @@ class Placement:
         if note.partitions != kept.partitions:
             # Without a number before it there is nothing to have grace with.
             until_ms = 0 if clock_ms is None or not kept.partitions else clock_ms + GRACE_MS
-            self.kept = PlacementState(note.partitions, note.from_offset, kept.partitions, until_ms)
+            self.kept = PlacementState(
+                note.partitions, note.from_offset, kept.partitions, until_ms, note.partition
+            )
+        else:
+            kept.partition = note.partition
+
+    def elsewhere(self, country: str) -> bool:
+        """Whether a country's results come by another partition: its silence here is no silence."""
+        kept = self.kept
+        return kept.partition >= 0 and partition_of(country, kept.partitions) != kept.partition
 
     def misplaced(self, piece: Chunk) -> list[int]:
         """The places of the records that stand in another partition than their key's."""

@@ -81,7 +81,7 @@ async def test_machines_are_told_of_another_number_of_partitions_once(
         watched.reader.count = 4
         for _ in range(2):
             await watched.watcher.look_at_topics()
-        assert watched.notes == [PartitionCount(4, 100)]
+        assert watched.notes == [PartitionCount(4, 100, 0)]
 
 
 async def test_what_is_wrong_with_a_topic_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:

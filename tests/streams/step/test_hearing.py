@@ -9,9 +9,10 @@ from itertools import pairwise
 
 import pytest
 
+from producers.partitions import partition_of
 from producers.records import Decoded, ProbeResult, Tick, encode
-from streams.machine import Chunk
-from streams.records import Incident, Kind
+from streams.machine import Chunk, PartitionCount
+from streams.records import Incident, Kind, Status
 from streams.settings import load
 from streams.step.country import CountryMachine
 from streams.step.rows import Rows
@@ -126,3 +127,34 @@ def test_the_same_log_is_heard_alike_however_it_is_cut(seed: int) -> None:
         again.restore(machine.snapshot())
         machine = again
     assert machine.snapshot() == whole.snapshot() == twin.snapshot()
+
+
+#: Of 4 partitions, and of 8, the country's is the second; of 12 another one.
+OURS = partition_of("IR", 4)
+STAYS, MOVES = 8, 12
+
+
+@pytest.mark.parametrize("partitions", [STAYS, MOVES])
+def test_a_country_that_moves_to_another_partition_is_not_told_as_dark(partitions: int) -> None:
+    """The topic is widened, and nothing of it comes from some minute on."""
+    assert (partition_of("IR", STAYS) == OURS, partition_of("IR", MOVES) == OURS) == (True, False)
+    log = world(150, dark=(120, 150))
+    machine = CountryMachine(load(), publish_health=False)
+    told: list[Incident] = []
+    machine.note(PartitionCount(4, 0, OURS))
+    for chunk in chunks(log, range(1000, len(log), 1000)):
+        told += machine.apply(machine.read(chunk)).incidents
+        machine.note(PartitionCount(partitions, len(log), OURS))
+    assert [incident.kind for incident in told] == ([Kind.CONNECTIVITY] if partitions == STAYS else [])
+
+
+def test_an_incident_of_a_country_that_moves_ends_with_the_reason() -> None:
+    log = world(150, dark=(120, 150))
+    machine = CountryMachine(load(), publish_health=False)
+    told: list[Incident] = []
+    for chunk in chunks(log, range(100, len(log), 100)):
+        told += machine.apply(machine.read(chunk)).incidents
+        if told and told[-1].status is Status.OPEN:
+            machine.note(PartitionCount(MOVES, len(log), OURS))
+    assert [incident.status for incident in told] == [Status.OPEN, Status.RESOLVED]
+    assert "another partition" in (told[-1].reason or "")
