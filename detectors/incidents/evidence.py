@@ -22,6 +22,11 @@ from detectors.settings import IncidentSettings
 CARRIER: Final = "a fault of one carrier"
 PLATFORM: Final = "a fault of the platform"
 ORDER: Final = "filtering by order"
+AUTHORITY: Final = "an expired or distrusted certificate authority"
+#: Failures of this form say that a certificate was not accepted.
+CERTIFICATE_ERRORS: Final = ("tls.ssl_", "quic.ssl_", "http.ssl_")
+#: So many recent failures say something about their kind.
+_FAILURES_MIN: Final = 3.0
 
 IODA: Final = (
     "Bischof et al., Destination Unreachable: Characterizing Internet Outages and Shutdowns, ACM SIGCOMM 2023 "
@@ -30,6 +35,9 @@ IODA: Final = (
 HALF_HOUR_SECONDS: Final = 1800
 #: Four minutes to either side of :00 and :30 are 27 % of all minutes: chance, as the labelled outages show it.
 MARK_SECONDS: Final = 240
+#: Where local time is off UTC by a quarter of an hour, so are its half-hour marks. Of whole countries that is Nepal
+#: alone, at UTC+5:45 (IANA time zone database); all others keep whole or half hours.
+_MARK_SHIFT_SECONDS: Final = {"NP": 900}
 _TOGETHER_SECONDS: Final = 180  # three windows: as close as detectors of one window's grain can tell
 _MOST: Final = 0.8
 
@@ -78,6 +86,7 @@ def facts(
         _selectivity(case),
         _control(case),
         _sameness(case),
+        _certificate(case),
         _half_hour(case),
         _recurrence(case, settings),
         _within_month(case, settings),
@@ -167,17 +176,44 @@ def _sameness(case: Case) -> Fact | None:
     )
 
 
+def _certificate(case: Case) -> Fact | None:
+    """One certificate error everywhere: what an expired or distrusted authority looks like, and some interception."""
+    totals = case.mechanism_totals()
+    failures = sum(totals.values())
+    name = case.mechanism or ""
+    if not name.startswith(CERTIFICATE_ERRORS) or failures < _FAILURES_MIN:
+        return None
+    ratio = totals.get(name, 0.0) / failures
+    if ratio < _MOST:
+        return None
+    own = [counts for counts in case.failures.values() if counts]
+    same = sum(counts.get(name, 0.0) >= _MOST * sum(counts.values()) for counts in own)
+    error = name.partition(".")[2]
+    well, total = case.others
+    good = sum(pair[0] for pair in case.controls.values())
+    known = good + sum(pair[1] for pair in case.controls.values())
+    text = f"{ratio:.0%} of the failures are one certificate error, {error}, on {same} of {len(own)} networks"
+    if total:
+        text += (
+            f"; {well} of {total} series of other platforms, with certificates of their own, were well there"
+        )
+    if known >= 1:
+        text += f"; for {good / known:.0%} the same target answered outside the country"
+    return Fact("certificate", round(ratio, 4), "ratio", round(failures), text, None, (AUTHORITY,))
+
+
 def _half_hour(case: Case) -> Fact:
-    past = case.onset % HALF_HOUR_SECONDS
+    past = (case.onset - _MARK_SHIFT_SECONDS.get(case.country, 0)) % HALF_HOUR_SECONDS
     off = past if past <= HALF_HOUR_SECONDS // 2 else past - HALF_HOUR_SECONDS
     on_mark = abs(off) <= MARK_SECONDS
+    side = "after" if off >= 0 else "before"
     clock = datetime.fromtimestamp(case.onset, UTC).strftime("%H:%M")
     return Fact(
         "half_hour_mark",
         float(off),
         "s",
         1,
-        f"began at {clock} UTC, {abs(off) // 60} min {'after' if off >= 0 else 'before'} a half-hour mark; "
+        f"began at {clock} UTC, {abs(off) // 60} min {side} a half-hour mark of local time; "
         "86 % of labelled government and exam shutdowns begin on one, and 27 % of spontaneous outages, which is chance",
         IODA,
         (ORDER,) if on_mark else (),

@@ -644,3 +644,19 @@ def test_what_is_silent_for_good_is_told_and_then_closed() -> None:
     assert snapshots[1].reason == "nothing has been heard of it for 0 h"
     assert snapshots[-1].closed
     assert snapshots[-1].resolved == T0 + 10 * WINDOW
+
+
+def test_one_certificate_error_everywhere_is_said() -> None:
+    lines = on("x", ALL, "....xxxxx") | on("y", ALL, ".........")
+    (snapshot,) = run(story(lines, mechanism="tls.ssl_invalid_certificate"))
+    (fact,) = [fact for fact in snapshot.facts if fact.name == "certificate"]
+    assert fact.value == 1.0
+    assert "one certificate error, ssl_invalid_certificate, on 5 of 5 networks; 5 of 5 series" in fact.text
+    (reset,) = run(story(lines))
+    assert "certificate" not in {fact.name for fact in reset.facts}
+
+
+def test_half_hour_marks_are_those_of_local_time() -> None:
+    nepal = [reading([country(at, on("x", ALL, "." * 15 + "xxxxx"), name="NP")]) for at in range(20)]
+    (mark,) = [fact for fact in run(nepal)[0].facts if fact.name == "half_hour_mark"]
+    assert mark.value == 0.0
