@@ -140,6 +140,8 @@ class LimitSettings(_Section):
     series: int = Field(20_000, ge=1)  # a platform on a network
     targets: int = Field(200, ge=1)  # of a platform; results of further ones count without theirs
     monitors: int = Field(100_000, ge=1)  # a vantage that watches a target
+    #: A monitor without a result for so long is forgotten, at the turn of a day, where no incident is open.
+    forget_days: int = Field(45, ge=2)
     series_in_all: int = Field(300_000, ge=1)
     monitors_in_all: int = Field(5_000_000, ge=1)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from detectors.columns import vantage_weights, warmup
 from detectors.columns.binomial import Lent, Pool, evidence_columns
+from detectors.columns.forgetting import without
 from detectors.columns.holding import Held, Holding, Settling, settled_cells
 from detectors.columns.layout import Layout, StoredLayout
 from detectors.columns.monitors import Reports
@@ -148,6 +149,42 @@ class Bank:
         """Start of the last window with results; -1 before the first."""
         last = self.series.silence.last
         return int(last.max()) if len(last) else -1
+
+    def forget(self, silent_since: int, spared: Collection[tuple[str, bool]]) -> Ints | None:
+        """Let go of monitors without a result since that time (seconds since 1970), but for those of some countries.
+
+        Returns the new number of each monitor, -1 for one that is gone; None where none is.
+        """
+        if self.detection.volume_detector or self.detection.latency_detector:
+            return None  # what these know is not by columns
+        series, layout = self.series, self.series.layout
+        keep = series.monitors.last.astype(np.int64) >= silent_since
+        place = layout.group_place[layout.cell_group[layout.monitor_cell]]
+        sparing = np.array([name in spared for name in layout.places], dtype=np.bool_)
+        keep |= sparing[place] if len(place) else False
+        if keep.all():
+            return None
+        left, numbers = without(layout, keep)
+        fresh = Bank(self.detection, self.time, self.mechanisms)
+        fresh.series.take(left)
+        fresh._name()
+        fresh.series.carry(series, numbers)
+        self._outcomes = self._kept_outcomes(numbers["group"])
+        self.series, self._names, self._held = fresh.series, fresh._names, fresh._held
+        moved = np.full(len(keep), -1, dtype=np.int64)
+        moved[keep] = np.arange(int(keep.sum()))
+        return moved
+
+    def _kept_outcomes(self, groups: Ints) -> list[tuple[Ints, Ints]]:
+        """The outcomes not told yet, by the new numbers of the countries' platforms that stay; `groups` are the old."""
+        if not self._outcomes:
+            return []
+        keys, many = self._merged()
+        group, outcome = np.divmod(keys, len(self.mechanisms))
+        new = np.full(len(self.series.layout.groups), -1, dtype=np.int64)
+        new[groups] = np.arange(len(groups))
+        there = new[group] >= 0
+        return [(new[group[there]] * len(self.mechanisms) + outcome[there], many[there])]
 
     def _release(self, start: int, held: Bools | None, settling: Settling) -> None:
         """Let go of what was over in the last window: its evidence has been told, and says nothing of what follows."""

@@ -5,7 +5,7 @@ What a window does to them is the bank's business; what is told of them, the sur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from detectors.columns import vantage_weights
 from detectors.columns.binomial import BinomialColumns, Pool
 from detectors.columns.chosen import ChosenSilence, ChosenSlowdown
 from detectors.columns.cusum import CusumColumns
+from detectors.columns.forgetting import carry
 from detectors.columns.layout import Layout
 from detectors.columns.monitors import BLOCK_SECONDS, Addresses, MonitorColumns, Newcomers
 from detectors.columns.silence import SilenceColumns
@@ -122,6 +123,24 @@ class Series:
                 f"{name}.recent": pool.recent,
             }
         return tables
+
+    def carry(self, old: Series, numbers: Mapping[str, Ints]) -> None:
+        """Know what another one knows of the series that stay; `numbers` are their old ones, by kind."""
+        kinds = {
+            "monitors": "seat",
+            "vantages": "vantage",
+            "monitors.usual": "monitor",
+            "addresses": "address",
+            "silence": "network",
+            "countries.silence": "place",
+        }
+        before = old.tables()
+        for name, table in self.tables().items():
+            kind = kinds.get(name, name.partition(".")[0].removesuffix("s"))
+            kind = kind if kind in numbers else "cell"
+            carry(table, before[name], numbers[kind])
+        self.start = old.start
+        self.settle()
 
     def turn(self, end: int) -> None:
         """Have what each monitor had some time ago become usual of it, where its network is not in doubt."""

@@ -20,6 +20,7 @@ from detectors.columns.bank import Bank
 from detectors.incidents.assembler import Assembler
 from detectors.incidents.worldwide import NO_SIGNS, signs_of
 from detectors.readings import MonitorKey, Pulse, Reading, Scheduled, SeriesGauge
+from detectors.single.binomial import DAY
 from detectors.state import VERSIONS, read_stored
 from producers.records import Decoded, Malformed, Reason, VantageStatus
 from streams.incidents import DETECTOR_VERSION, from_record, to_record
@@ -330,12 +331,16 @@ class CountryMachine:
         self.closed = []
         refused = list(rows.refusals)
         taken = 0
+        day = watermark[0] // _DAY_MS
         for first_place, decided_ms in self._closings(rows, watermark):
             until = int(np.searchsorted(rows.place, first_place))
             refused += self._take_rows(rows, clock, watermark, slice(taken, until), outbox)
             taken = until
             with closing_windows():
                 self.closed += self._close_windows(decided_ms, outbox)
+            if decided_ms // _DAY_MS > day:
+                day = decided_ms // _DAY_MS
+                rows = self._forget_silent(rows, decided_ms // 1000)
         self._keep(rows, sorted(refused, key=lambda refusal: refusal.place), outbox)
         self.next_offset = rows.next_offset
         totals = self.totals
@@ -357,6 +362,31 @@ class CountryMachine:
             for place in np.flatnonzero(day[1:] > day[:-1]).tolist():
                 yield place, int(watermark[place + 1])
         yield rows.size, int(watermark[-1])
+
+    def _forget_silent(self, rows: Rows, now: int) -> Rows:
+        """Let go of the monitors that have been silent for long, but where an incident is open.
+
+        Returns the rows with the new numbers of their monitors; one that is gone and comes back is a new one.
+        """
+        known, in_bank = self._monitors(), self._in_bank
+        moved = self._bank.forget(now - self.settings.limits.forget_days * DAY, set(self._assembler.watch))
+        if moved is None:
+            return rows
+        self._in_bank = np.where(in_bank >= 0, moved[in_bank], -1).astype(np.int32)
+        stays = (self._in_bank >= 0) | (in_bank < 0)
+        for window in self._open.values():
+            stays[window.columns()[0]] = True
+        number = np.where(stays, np.cumsum(stays) - 1, -1).astype(np.int32)
+        for window in self._open.values():
+            monitor, *others = window.columns()
+            window.parts = [(number[monitor], *others)]
+        self._in_bank = self._in_bank[stays]
+        left = [known[old] for old in np.flatnonzero(stays).tolist()]
+        self._waiting = [left[new] for new in np.flatnonzero(self._in_bank < 0).tolist()]
+        self._columns = self._columns.fresh()
+        self._columns.learn(left)
+        self._admission = Admission(self.settings.limits, left)
+        return _renumbered_rows(rows, number, known)
 
     def _heed(self, note: Note) -> None:
         if isinstance(note, CalendarEvent):
@@ -569,7 +599,9 @@ class CountryMachine:
             return
         begins = [place for place, _ in rows.kept]
         for refused in refusals:
-            begin, piece = rows.kept[bisect_right(begins, refused.place) - 1]
+            begin, piece = rows.kept[max(0, bisect_right(begins, refused.place) - 1)]
+            if not begin <= refused.place < begin + len(piece.values):
+                continue  # of one that came back after it was forgotten: nobody could foresee that it is refused
             outbox.before.append(rejection(piece, refused.place - begin, refused.reason, refused.detail))
 
     def adopt(self, published: Sequence[Incident]) -> None:
@@ -677,6 +709,21 @@ class CountryMachine:
 def _scheduled(event: CalendarEvent) -> Scheduled:
     start, end = int(event.start.timestamp()), int(event.end.timestamp())
     return Scheduled(event.id, event.country, event.title, start, end, event.source)
+
+
+def _renumbered_rows(rows: Rows, number: NDArray[np.int32], known: Sequence[MonitorKey]) -> Rows:
+    """Rows with the new numbers of the monitors known when they were read; those that are gone are new ones."""
+    monitor = rows.monitor.copy()
+    before = np.flatnonzero(monitor >= 0)
+    monitor[before] = number[rows.monitor[before]]
+    gone = before[monitor[before] < 0]
+    if not len(gone):
+        return replace(rows, monitor=monitor)
+    old, which = np.unique(rows.monitor[gone], return_inverse=True)
+    monitor[gone] = -1 - (len(rows.new_monitors) + which)
+    return replace(
+        rows, monitor=monitor, new_monitors=[*rows.new_monitors, *(known[one] for one in old.tolist())]
+    )
 
 
 def _all_known(block: Block) -> bool:

@@ -361,6 +361,10 @@ class RowReader:
             np.array(list(map(of_address, addresses)), dtype=np.int64),
         )
 
+    def fresh(self) -> RowReader:
+        """Another one of its kind, that knows nobody yet."""
+        return RowReader(scan=self._scanner is not None)
+
     def begin(self) -> None:
         """Forget the monitors that were met and not taught: another chunk begins."""
         self._new.clear()

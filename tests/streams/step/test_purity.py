@@ -18,7 +18,9 @@ from streams.step.rows import RowReader
 START = datetime(2025, 6, 2, 23, 40, tzinfo=UTC)
 SETTINGS = Settings(
     worker=WorkerSettings(clock="replay"),
-    limits=LimitSettings(platforms=2, networks=3, vantages=5, regions=2, series=5, monitors=8, targets=2),
+    limits=LimitSettings(
+        platforms=2, networks=3, vantages=5, regions=2, series=5, monitors=8, targets=2, forget_days=2
+    ),
 )
 Told = tuple[bytes, list[bytes], list[bytes]]
 
@@ -65,7 +67,7 @@ def story(seed: int) -> list[bytes]:
     log: list[bytes] = []
     now = 0
     for _ in range(draw.randrange(1, 120)):
-        now += draw.choice([0, 0, 0, 1, 5, 30, 90, 600])
+        now += draw.choice([0, 0, 0, 0, 0, 1, 1, 5, 5, 30, 30, 90, 90, 600, 200_000])
         kind = draw.randrange(10)
         if kind < 3:
             log.append(written({"schema": "netdusk.tick/1", "time": moment(now)}))
