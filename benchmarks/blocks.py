@@ -53,6 +53,10 @@ class World:
     seed: int = 1
     end: float = 1.0
     changes: Sequence[Change] = ()
+    night: float = NIGHT  # points by which the ratio is lower by night
+    wander: float = (
+        0.0  # points by which what is left differs from half hour to half hour (standard deviation)
+    )
     after: timedelta = AFTER
 
     @property
@@ -82,8 +86,10 @@ class World:
         moment, rounds = START, 0
         while moment < self.over + self.after:
             night = moment.hour < 6 or moment.hour >= 22
-            usual = USUAL - NIGHT * night
+            usual = USUAL - self.night * night
             left = self.left_at(moment)
+            if left < 1.0:
+                left = min(1.0, max(0.0, left + self.wander * self._gust(moment)))
             rounds += 1
             if night and rounds % 2:
                 moment += every
@@ -92,6 +98,10 @@ class World:
                 ok = dice.random() < usual * left
                 yield _line(next(number), moment + every * dice.random(), 64500 + network, ok)
             moment += every
+
+    def _gust(self, moment: datetime) -> float:
+        """How the half hour differs from others, in standard deviations."""
+        return random.Random(f"{self.seed} {moment.timestamp() // 1800}").gauss(0.0, 1.0)
 
 
 def _line(number: int, moment: datetime, asn: int, ok: bool) -> bytes:
@@ -171,6 +181,10 @@ def main() -> None:
     parser.add_argument("--rate", type=float, nargs="+", default=[3.0, 12.0])
     parser.add_argument("--networks", type=int, default=3)
     parser.add_argument("--end", type=float, default=1.0, help="share of the usual that is back at the end")
+    parser.add_argument(
+        "--night", type=float, default=NIGHT, help="points by which the ratio is lower by night"
+    )
+    parser.add_argument("--wander", type=float, default=0.0, help="points between half hours of the block")
     parser.add_argument("--seeds", type=int, default=1)
     chosen = parser.parse_args()
     table = Table(
@@ -189,7 +203,17 @@ def main() -> None:
     for days, left, rate, seed in itertools.product(
         chosen.days, chosen.left, chosen.rate, range(chosen.seeds)
     ):
-        told = tell(World(days, left, rate, chosen.networks, seed, chosen.end))
+        world = World(
+            days,
+            left,
+            rate,
+            chosen.networks,
+            seed,
+            chosen.end,
+            night=chosen.night,
+            wander=chosen.wander,
+        )
+        told = tell(world)
         good, total = good + told.good, total + 1
         figures = (told.incidents, told.false_restorations, told.flaps, f"{told.end_minutes:.1f}", told.end)
         between = "; ".join(told.changes)

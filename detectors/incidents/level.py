@@ -19,7 +19,7 @@ from detectors.incidents.votes import Vote
 #: Nats that are a change: a block of 90 days has very many windows in which to change by chance.
 _SURE: Final = 14.0
 #: A change of less than this is not worth telling.
-_TELLING: Final = 0.10
+_TELLING: Final = 0.15
 #: Two levels differ that are so many standard errors apart.
 _ERRORS: Final = 4.0
 #: Restoration is sure only of so long a time, and where no more than so much may be missing still.
@@ -65,12 +65,15 @@ class Level(msgspec.Struct):
         elif self.down >= _SURE and staying:
             _move([(loss, loss.down_k, loss.down_n) for loss in staying], self.down_since)
             self.up = self.down = 0.0
-        self._look([loss for loss, _ in lost])
+        self._look([loss for loss, _ in lost], start)
 
-    def _look(self, lost: Sequence[Loss]) -> None:
+    def _look(self, lost: Sequence[Loss], start: int) -> None:
         """See whether the present level is another than the one that was told."""
         known = [(loss.bad_k, loss.bad_n) for loss in lost if loss.bad_n >= LEVEL_RESULTS_MIN]
         if not known or len(known) < len(lost):
+            return
+        # The half hours of a block differ: what lasts as long is a change.
+        if any(loss.changed is not None and start - loss.changed < SURE_SECONDS for loss in lost):
             return
         now = sum(k / n for k, n in known) / len(known)
         error = sqrt(sum((k + 1.0) * (n - k + 1.0) / (n + 2.0) ** 3 for k, n in known)) / len(known)
