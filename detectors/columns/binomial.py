@@ -5,7 +5,7 @@ Equal to the plain one to 1e-9. Everything is whole-column arithmetic: there is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Final, NamedTuple
 
@@ -19,12 +19,14 @@ from detectors.columns.table import (
     Floats,
     Halves,
     Ints,
-    Seasonal,
     Singles,
     StoredColumn,
     Table,
+    Tiny,
     clipped,
+    load_column,
 )
+from detectors.localtime import slot
 from detectors.single.binomial import (
     DAY,
     DISPERSION_MAX,
@@ -48,6 +50,9 @@ from detectors.single.binomial import (
     slot_of,
 )
 
+#: No zone is ahead by a part of a quarter of an hour.
+_QUARTER: Final = 900
+_QUARTERS_KEPT: Final = 8
 #: A series is as seldom heard after so many days of silence as it gets.
 AGED_DAYS_MAX: Final = 20
 #: Windows without results are passed over by half hours at most: blocks end there, and hours turn.
@@ -171,7 +176,7 @@ def rest_both(presence: Presence, cusum: CusumColumns, windows: int) -> None:
     cusum.rest(windows, presence.alarm / 2.0, np.sqrt(before * presence.fade))
 
 
-class _Baselines(Seasonal):
+class _Baselines(Table):
     """What is usual for each network, and how far it scatters. Slots not in use are put away as roots."""
 
     good_global: Floats
@@ -194,6 +199,7 @@ class _Baselines(Seasonal):
     bad_root: Halves
     good: Singles
     bad: Singles
+    slot: Tiny
     waiting_good: Singles
     waiting_probes: Singles
     waiting_usual: Singles
@@ -222,6 +228,7 @@ class _Baselines(Seasonal):
             "bad_root": Field(np.float16, sqrt(PRIOR_BAD), SLOTS),
             "good": Field(np.float32, put_away(PRIOR_GOOD)),
             "bad": Field(np.float32, put_away(PRIOR_BAD)),
+            "slot": Field(np.int8, -1),
             "waiting_good": Field(np.float32, 0.0, lag),
             "waiting_probes": Field(np.float32, 0.0, lag),
             "waiting_usual": Field(np.float32, 0.0, lag),
@@ -229,11 +236,15 @@ class _Baselines(Seasonal):
         }
         super().__init__()
 
-    def of(self, slot: int) -> tuple[Floats, Floats]:
-        """Successes and failures of a slot."""
-        if slot == self.now:
-            return self.good.astype(np.float64), self.bad.astype(np.float64)
-        return self.good_root[slot].astype(np.float64) ** 2, self.bad_root[slot].astype(np.float64) ** 2
+    def of(self, slots: Tiny) -> tuple[Floats, Floats]:
+        """Successes and failures of the slot of each network."""
+        good, bad = self.good.astype(np.float64), self.bad.astype(np.float64)
+        rows = (slots != self.slot).nonzero()[0]
+        if len(rows):
+            there = slots[rows]
+            good[rows] = self.good_root[there, rows].astype(np.float64) ** 2
+            bad[rows] = self.bad_root[there, rows].astype(np.float64) ** 2
+        return good, bad
 
     def scale(self, rows: Ints, factor: Floats) -> None:
         """Have these succeed `factor` times as often at every hour, and forget what was but for a while."""
@@ -246,14 +257,23 @@ class _Baselines(Seasonal):
         self.bad_root[:, rows] = np.sqrt(bad + good * (1.0 - factor))
         self.level[rows] = 0.0
 
-    def turn(self, slot: int) -> None:
-        """Put the slot that was in use away, and take another up."""
-        good, bad = self.of(slot)
-        if self.now >= 0:
-            self.good_root[self.now] = np.sqrt(self.good.astype(np.float64))
-            self.bad_root[self.now] = np.sqrt(self.bad.astype(np.float64))
-        self.good[:], self.bad[:] = good, bad
-        self.now = slot
+    def turn(self, slots: Tiny) -> None:
+        """Have these slots in use, and put those away that were."""
+        rows = (slots != self.slot).nonzero()[0]
+        if not len(rows):
+            return
+        good, bad = self.of(slots)
+        away = rows[self.slot[rows] >= 0]
+        before = self.slot[away]
+        self.good_root[before, away] = np.sqrt(self.good[away].astype(np.float64))
+        self.bad_root[before, away] = np.sqrt(self.bad[away].astype(np.float64))
+        self.good[rows], self.bad[rows], self.slot[rows] = good[rows], bad[rows], slots[rows]
+
+    def load(self, stored: Mapping[str, StoredColumn]) -> None:
+        """Become what `store` of this or an earlier release gave. Raises ValueError where a column is damaged."""
+        super().load(stored)
+        if "slot" not in stored and "now" in stored:  # written when all networks were in one slot
+            self.slot[:] = load_column(stored["now"], np.int64, [1], "_Baselines.now")[0]
 
 
 class BinomialColumns:
@@ -287,6 +307,9 @@ class BinomialColumns:
         self.usual: Floats = np.empty(0)
         self.own: Floats = np.empty(0)
         self.gain: Floats = np.empty(0)
+        self._countries: Sequence[str] = ()
+        self._place: Ints = np.empty(0, dtype=np.int64)
+        self._slots: dict[int, Tiny] = {}
         self._unguessed: Floats | None = None
         self._guessed: Bools = np.empty(0, dtype=np.bool_)
 
@@ -294,6 +317,25 @@ class BinomialColumns:
     def size(self) -> int:
         """Number of networks."""
         return self.base.size
+
+    def settle_in(self, countries: Sequence[str], place: Ints) -> None:
+        """Learn by the clocks of these countries; `place` is the country of each network. Without, all live by UTC."""
+        self._countries, self._place, self._slots = countries, place, {}
+
+    def slots(self, start: int) -> Tiny:
+        """In which slot of its week each network is."""
+        quarter = start // _QUARTER
+        slots = self._slots.get(quarter)
+        if slots is None or len(slots) != self.size:
+            if len(self._place) == self.size:
+                by_country = [slot(country, quarter * _QUARTER) for country in self._countries]
+                slots = np.array(by_country, dtype=np.int8)[self._place]
+            else:
+                slots = np.full(self.size, slot_of(start), dtype=np.int8)
+            if len(self._slots) > _QUARTERS_KEPT:
+                self._slots = {}
+            self._slots[quarter] = slots
+        return slots
 
     def grow(self, size: int) -> None:
         """Have so many networks."""
@@ -322,7 +364,7 @@ class BinomialColumns:
         """The ratio expected of each network in a window."""
         base, prior = self.base, self.rules.settings.prior_probes
         overall = base.good_global / (base.good_global + base.bad_global)
-        good, bad = base.of(slot_of(start))
+        good, bad = base.of(self.slots(start))
         hourly = (good + prior * overall) / (good + bad + prior)
         return clipped(hourly + self._offset(), RATIO_MIN, RATIO_MAX)
 
@@ -496,14 +538,14 @@ class BinomialColumns:
         keep = np.where(learns, rules.level_keep**windows, 1.0)
         base.level *= keep
         base.level_probes *= keep
-        for slot in range(SLOTS):
-            share = (5.0 if slot < SLOTS // 2 else 2.0) / 7.0 / (SLOTS // 2)
+        for each in range(SLOTS):
+            share = (5.0 if each < SLOTS // 2 else 2.0) / 7.0 / (SLOTS // 2)
             root = (1.0 - ages * rules.slot_decay) ** (windows * share / 2.0)
-            base.good_root[slot] = base.good_root[slot] * root
-            base.bad_root[slot] = base.bad_root[slot] * root
-            if slot == base.now:
-                base.good *= root**2
-                base.bad *= root**2
+            base.good_root[each] = base.good_root[each] * root
+            base.bad_root[each] = base.bad_root[each] * root
+            now = base.slot == each
+            base.good[now] *= (root**2)[now]
+            base.bad[now] *= (root**2)[now]
         blocks = windows * rules.window / rules.settings.wander_block_seconds
         keep = np.where(learns, 0.5 ** (windows * rules.window / rules.settings.global_half_seconds), 1.0)
         base.wander_sum *= keep
@@ -524,9 +566,9 @@ class BinomialColumns:
         """`_learn`, of so many windows of one hour without results."""
         rules, settings, base = self.rules, self.rules.settings, self.base
         gain, seen, frozen = self._gain(start, slow)
-        if (slot := slot_of(start)) != base.now:
-            base.turn(slot)
-        good, bad = base.of(slot)
+        slots = self.slots(start)
+        base.turn(slots)
+        good, bad = base.of(slots)
         mass = good + bad
         hourly = np.where(slow, gain * (mass / (mass + HOUR_RESULTS)), gain)
         keep = (1.0 - hourly * rules.slot_decay) ** windows
@@ -548,7 +590,10 @@ class BinomialColumns:
 
         Their losses are over, at another level.
         """
-        self.base.scale(rows, np.minimum(1.0, ratio / self.expect(start)[rows]))
+        # Who reported last is who reports now.
+        shift = self.base.waiting_shift[(start // self.rules.window - 1) % self.rules.lag, rows]
+        usual = clipped(self.expect(start)[rows] + shift, RATIO_MIN, RATIO_MAX)
+        self.base.scale(rows, np.minimum(1.0, ratio / usual))
 
     def _offset(self) -> Floats:
         return self.base.level / (self.base.level_probes + self.rules.settings.prior_probes)
@@ -578,9 +623,9 @@ class BinomialColumns:
         rules, base = self.rules, self.base
         gain, seen, frozen = self._gain(start, slow)
         some, failed, all_ = gain * k, gain * (n - k), gain * n
-        if (slot := slot_of(start)) != base.now:
-            base.turn(slot)
-        good, bad = base.of(slot)
+        slots = self.slots(start)
+        base.turn(slots)
+        good, bad = base.of(slots)
         mass = good + bad
         hourly = np.where(slow, gain * (mass / (mass + HOUR_RESULTS)), gain)
         keep = 1.0 - hourly * rules.slot_decay

@@ -90,6 +90,7 @@ class Series:
         self.newcomers.grow(cells)
         self.addresses.grow(len(layout.addresses))
         self.cells.grow(cells)
+        self.cells.settle_in([country for country, _ in layout.places], layout.group_place[layout.cell_group])
         self.groups.grow(len(layout.groups))
         self.regions.grow(len(layout.regions))
         self.silence.grow(len(layout.networks))

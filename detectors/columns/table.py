@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Halves = NDArray[np.float16]
 Ints = NDArray[np.int64]
+Tiny = NDArray[np.int8]
 Bools = NDArray[np.bool_]
 Numbers = NDArray[np.signedinteger[Any]]  # of series; of monitors, which are many, in 32 bits
 

@@ -16,6 +16,7 @@ import msgspec
 from detectors.incidents.case import Case
 from detectors.incidents.causes import networks_in
 from detectors.incidents.snapshots import Fact, Kind
+from detectors.localtime import local_seconds
 from detectors.readings import CountryReading, Scheduled
 from detectors.settings import IncidentSettings
 
@@ -35,9 +36,6 @@ IODA: Final = (
 HALF_HOUR_SECONDS: Final = 1800
 #: Four minutes to either side of :00 and :30 are 27 % of all minutes: chance, as the labelled outages show it.
 MARK_SECONDS: Final = 240
-#: Where local time is off UTC by a quarter of an hour, so are its half-hour marks. Of whole countries that is Nepal
-#: alone, at UTC+5:45 (IANA time zone database); all others keep whole or half hours.
-_MARK_SHIFT_SECONDS: Final = {"NP": 900}
 _TOGETHER_SECONDS: Final = 180  # three windows: as close as detectors of one window's grain can tell
 _MOST: Final = 0.8
 
@@ -203,7 +201,7 @@ def _certificate(case: Case) -> Fact | None:
 
 
 def _half_hour(case: Case) -> Fact:
-    past = (case.onset - _MARK_SHIFT_SECONDS.get(case.country, 0)) % HALF_HOUR_SECONDS
+    past = local_seconds(case.country, case.onset) % HALF_HOUR_SECONDS
     off = past if past <= HALF_HOUR_SECONDS // 2 else past - HALF_HOUR_SECONDS
     on_mark = abs(off) <= MARK_SECONDS
     side = "after" if off >= 0 else "before"
