@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import pytest
@@ -13,20 +13,22 @@ import pytest
 from producers import records as read
 from streams import records as written
 from tests.contracts import golden
+from tests.contracts.shapes import published
 from tools.schemas import DOCS, json_schema
 
 RECORDS = sorted(golden.RELEASES.glob("*/records/*.json"))
 OLDEST = {path.name: path for path in reversed(RECORDS)}
 INCIDENT = "incident-1.json"
+FROM_PRODUCERS = {kind.__struct_config__.tag for kind in get_args(read.Decoded) if kind is not read.Malformed}
+#: What says nothing without another field goes with it.
+TOGETHER = {"count": "good"}
 
 
 def reads(value: bytes) -> bool:
     """Whether one of the two readers takes it."""
     record = json.loads(value)
     jsonschema.validate(record, json_schema(record["schema"]))
-    if record["schema"] in {
-        kind.__struct_config__.tag for kind in (read.ProbeResult, read.VantageStatus, read.Tick)
-    }:
+    if record["schema"] in FROM_PRODUCERS:
         return not isinstance(read.decode(value), read.Malformed)
     return written.decode(value) is not None
 
@@ -40,7 +42,7 @@ def without_each(record: Any, oldest: Any) -> Iterator[tuple[str, Any]]:
     """The record with each of the fields missing that its oldest form has not, one at a time."""
     for name, value in record.items():
         if name not in oldest:
-            yield name, {key: other for key, other in record.items() if key != name}
+            yield name, {key: other for key, other in record.items() if key not in (name, TOGETHER.get(name))}
         elif isinstance(value, dict):
             for inner, less in without_each(value, oldest[name] or {}):
                 yield f"{name}.{inner}", {**record, name: less}
@@ -56,6 +58,14 @@ def test_a_field_that_was_added_may_be_absent(path: Path) -> None:
         assert reads(json.dumps(record).encode()), f"{name} was added, and is asked for: give it a default"
 
 
+def test_there_is_one_of_every_kind() -> None:
+    kinds = {
+        str(kind.__struct_config__.tag).removeprefix("netdusk.").replace("/", "-") for kind in published()
+    }
+    now = {path.stem for path in (golden.RELEASES / golden.VERSION / "records").glob("*.json")}
+    assert now == kinds, "run `python -m tests.contracts.golden` and commit what it writes"
+
+
 NEXT = {
     "the schema": (
         lambda: json.loads((DOCS / "schemas" / INCIDENT).read_text())["$defs"]["Incident"]["properties"],
@@ -68,6 +78,10 @@ NEXT = {
     "what is published": (
         (golden.ROOT / "streams" / "incidents.py").read_text,
         "fill it in `to_record`, streams/incidents.py",
+    ),
+    "the contracts": (
+        lambda: json.loads((golden.RELEASES / golden.VERSION / "records" / INCIDENT).read_text()),
+        "run `python -m tests.contracts.golden`",
     ),
 }
 

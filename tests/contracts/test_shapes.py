@@ -1,10 +1,73 @@
-"""What a reader would stumble over between two shapes of what is kept."""
+"""The shape of all that is kept and published is that of its version, and a reader of the releases before."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from tests.contracts.shapes import OPTIONAL, changes
+from detectors.state import UPGRADES, VERSIONS
+from tests.contracts import golden
+from tests.contracts.shapes import OPTIONAL, changes, shapes
+
+NOW = shapes()
+RELEASES = golden.releases()
+
+
+def of_release(directory: Path) -> dict[str, Any]:
+    shapes_then: dict[str, Any] = json.loads((directory / "shapes.json").read_text())
+    return shapes_then
+
+
+@pytest.mark.parametrize("directory", RELEASES, ids=lambda path: path.name)
+def test_what_a_release_has_written_can_be_read(directory: Path) -> None:
+    for kind, then in of_release(directory).items():
+        assert kind in NOW, f"{kind} is gone: what {directory.name} has written of it can't be read any more"
+        version, now = then["version"], NOW[kind]
+        if version == now["version"]:
+            found = changes(then["shape"], now["shape"])
+            assert not found, (
+                f"{kind}, version {version}, as {directory.name} has written it, would be misread: {'; '.join(found)}. "
+                "What is added needs a default (and comes last in an array). For any other change raise "
+                f"VERSIONS[{kind!r}] in detectors/state.py to {version + 1}, and append to UPGRADES the step that "
+                "makes the new form of the old. "
+                + (
+                    ""
+                    if golden.is_released(directory.name)
+                    else f"Or, while {directory.name} is not released, {BLESS}."
+                )
+            )
+            continue
+        steps = {step.version for step in UPGRADES if step.kind == kind}
+        missing = sorted(set(range(version, VERSIONS[kind])) - steps)
+        assert not missing, (
+            f"{directory.name} has written version {version} of {kind}, this is {VERSIONS[kind]}: UPGRADES in "
+            f"detectors/state.py has no step from {missing}"
+        )
+
+
+BLESS = "run `python -m tests.contracts.golden` and commit what it writes"
+
+
+def test_the_shape_is_that_of_this_version() -> None:
+    then = of_release(golden.RELEASES / golden.VERSION)
+    for kind, now in NOW.items():
+        assert now == then.get(kind), (
+            f"{kind} has changed: {_difference(then.get(kind, {'shape': {}})['shape'], now['shape'])}. "
+            + (
+                f"{golden.VERSION} is released: raise the version in pyproject.toml, then {BLESS}"
+                if golden.is_released(golden.VERSION)
+                else f"Where that is meant, {BLESS}"
+            )
+        )
+
+
+def _difference(then: dict[str, str], now: dict[str, str]) -> str:
+    lines = [f"+ {path}: {text}" for path, text in now.items() if then.get(path) != text]
+    lines += [f"- {path}: {text}" for path, text in then.items() if now.get(path) != text]
+    return "; ".join(lines[:8]) or "the order of its fields"
 
 
 @pytest.mark.parametrize(
