@@ -255,6 +255,10 @@ class Assembler:
             cause = found.without(taken | doubtful)
             if cause is not None and case is not None:
                 cause = case.admit(cause)
+            if cause is not None and case is not None and case.phase in (Phase.OPEN, Phase.EASING):
+                fresh = cause.without({Part(*key) for key in case.losses})
+                if fresh is not None and fresh.alone_and_faint(reading, self.settings):
+                    cause = cause.without(fresh.parts)  # growth needs what opening needs
             if cause is None:
                 continue
             if case is None:

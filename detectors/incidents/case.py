@@ -7,6 +7,7 @@ events of the move table that window brings. It knows neither the other cases of
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from math import sqrt
 from statistics import median_low
 from typing import Final
 
@@ -25,6 +26,9 @@ from detectors.settings import IncidentSettings
 #: Failures are forgotten with a half-life of about ten windows, so that a change of mechanism shows.
 _FADE: Final = 0.93
 _LEAD: Final = 1.5
+#: Another mechanism leads beyond doubt: by so many standard deviations of its count, for so many windows with failures.
+_LEAD_DEVIATIONS: Final = 2.0
+_LEAD_WINDOWS: Final = 2
 #: A mechanism is said of a network by itself when this share of at least so many failures has it.
 _OWN_SHARE: Final = 0.5
 _OWN_FAILURES: Final = 3.0
@@ -92,6 +96,7 @@ class Case(msgspec.Struct):
     touched: dict[tuple[str, int], Loss] = {}  # (platform, asn): networks that report from its regions
     elsewhere: dict[tuple[str, str], Loss] = {}  # (platform, region): its country's other regions
     ways: dict[str, dict[str, float]] = {}  # platform: recent failures by mechanism, fading
+    mechanism_waits: int = 0  # windows in a row in which another mechanism led beyond doubt
     unheard_told: bool = False  # that nothing has been heard of it for long
     linked: list[str] = []  # incidents that explain it, or that it explains
     doubt: str | None = None  # why it is not confirmed, beside few networks
@@ -408,11 +413,8 @@ class Case(msgspec.Struct):
         for part in bad:
             if part.region:
                 cells.update((part.platform, asn) for asn in networks_in([part.region], reading))
-        for counts in [*self.failures.values(), *self.ways.values()]:
-            for name in list(counts):
-                counts[name] *= _FADE
-                if counts[name] < 0.05:
-                    del counts[name]
+        if slow or any(reading.mechanisms.get(cell) for cell in cells):
+            self._fade_failures()
         for (platform, asn), failures in sorted(reading.mechanisms.items()):
             if (platform, asn) in cells:
                 self._count_failures(platform, asn, failures)
@@ -425,6 +427,14 @@ class Case(msgspec.Struct):
             more_good, more_failed = reading.control.get(platform, (0, 0))
             self.controls[platform] = (good * _FADE + more_good, failed * _FADE + more_failed)
         self._name_mechanism()
+
+    def _fade_failures(self) -> None:
+        """Forget a little of what failed before, where something fails now: few failures are remembered longer."""
+        for counts in [*self.failures.values(), *self.ways.values()]:
+            for name in list(counts):
+                counts[name] *= _FADE
+                if counts[name] < 0.05:
+                    del counts[name]
 
     def _count_failures(self, platform: str, asn: int, failures: Mapping[str, int]) -> None:
         for counts in (self.failures.setdefault(asn, {}), self.ways.setdefault(platform, {})):
@@ -444,9 +454,17 @@ class Case(msgspec.Struct):
         if not totals:
             return
         best = max(totals, key=lambda name: (totals[name], name))
-        # The one that was said stays until it is clearly not the first any more.
-        if self.mechanism is None or totals[best] >= _LEAD * totals.get(self.mechanism, 0.0):
+        if self.mechanism is None:
             self.mechanism = best
+        # The one that was said stays until it is clearly not the first any more, and that lasts.
+        lead = totals[best] - totals.get(self.mechanism, 0.0)
+        clear = lead >= _LEAD_DEVIATIONS * sqrt(totals[best] + totals.get(self.mechanism, 0.0))
+        if best != self.mechanism and clear and totals[best] >= _LEAD * totals.get(self.mechanism, 0.0):
+            self.mechanism_waits += 1
+            if self.mechanism_waits >= _LEAD_WINDOWS:
+                self.mechanism, self.mechanism_waits = best, 0
+        else:
+            self.mechanism_waits = 0
         self.mechanism_share = totals.get(self.mechanism, 0.0) / sum(totals.values())
 
     def mechanism_totals(self) -> dict[str, float]:

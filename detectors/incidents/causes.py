@@ -224,6 +224,10 @@ def _lost_cells(
         stirring = leaners | _joining(platform, live, reading, lost.get(platform, {}))
         if not stirring or not _others_agree(platform, live, reading, settings):
             continue
+        # Where some are sure, the pooled alarm is theirs: the others must be worth one of their own together.
+        own = sum(reading.networks[platform, asn].score for asn in stirring)
+        if lost.get(platform) and own < 1.0:
+            continue
         if _regions_differ(platform, reading, settings):
             continue
         bad = lost.get(platform, {})

@@ -127,7 +127,8 @@ def _networks(case: Case, reading: CountryReading, settings: IncidentSettings) -
                 max(back[unit] for unit in units) if units <= back.keys() else None,
             )
         )
-    sufferers = tuple(n for n in networks if n.asn in case.networks or n.lost >= SHORTFALL_MIN)
+    slow = {asn for (_, asn, _), loss in case.losses.items() if loss.slow}
+    sufferers = tuple(n for n in networks if n.lost >= SHORTFALL_MIN or n.asn in slow)
     return sufferers or tuple(networks)
 
 

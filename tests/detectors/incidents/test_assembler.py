@@ -660,3 +660,21 @@ def test_half_hour_marks_are_those_of_local_time() -> None:
     nepal = [reading([country(at, on("x", ALL, "." * 15 + "xxxxx"), name="NP")]) for at in range(20)]
     (mark,) = [fact for fact in run(nepal)[0].facts if fact.name == "half_hour_mark"]
     assert mark.value == 0.0
+
+
+def test_two_ways_of_failing_that_take_turns_are_no_news() -> None:
+    ways = ("tls.connection_reset", "dns.dns_nxdomain_error")
+    line = "...." + "x" * 90
+    readings = [
+        reading([country(at, on("x", ALL, line), mechanism=ways[(at // 3) % 2])]) for at in range(len(line))
+    ]
+    assert [s.status.value for s in run(readings)] == ["open"]
+
+
+def test_one_faint_series_joins_no_incident_that_was_told() -> None:
+    length = 60
+    lines = on("x", [1, 2, 3], "...." + "x" * (length - 4)) | on("x", [4], "." * 30 + "f" * 3 + "." * 27)
+    lines |= on("x", [5, 6, 7], "." * length)
+    snapshots = run(story(lines))
+    assert {network.asn for s in snapshots for network in s.networks} == {1, 2, 3}
+    assert len(snapshots) == 1
