@@ -64,6 +64,8 @@ _WRITTEN_CODE: Final = {
     for (stage, failure), code in _CODE.items()
 }
 _NOT_TIMED: Final = Timings()
+#: No number of a monitor.
+_UNKNOWN: Final = np.iinfo(np.int64).min
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _CONTROL: Final = {None: -1, False: 0, True: 1}
@@ -321,13 +323,18 @@ class RowReader:
         self._sources: dict[Any, int] = {}
         self._addresses: dict[Any, int] = {}
         self._monitors = Pairs()  # (source, address)
+        # Of this chunk alone: the monitors met and not taught, and the names that only they have.
         self._new: dict[MonitorKey, int] = {}
+        self._new_pairs = Pairs()
+        self._new_sources: list[Any] = []
+        self._new_addresses: list[Any] = []
         self._scanner = (
             Scanner(_WRITTEN_CODE, self._sources, self._addresses) if scan and compiled() else None
         )
 
     def learn(self, monitors: Sequence[MonitorKey]) -> Ints:
         """Know these monitors from now on; returns their numbers, which go on from those known so far."""
+        self.begin()
         sources, addresses = self._sources, self._addresses
         return self._monitors.numbers(
             *self._parts_of(
@@ -367,7 +374,38 @@ class RowReader:
 
     def begin(self) -> None:
         """Forget the monitors that were met and not taught: another chunk begins."""
-        self._new.clear()
+        # Their names came last, so that the numbers of the others go on as if they had never been there.
+        for name in self._new_sources:
+            del self._sources[name]
+        for name in self._new_addresses:
+            del self._addresses[name]
+        self._new, self._new_pairs, self._new_sources, self._new_addresses = {}, Pairs(), [], []
+
+    def _meet(self, monitors: Sequence[MonitorKey]) -> None:
+        """Know some monitors for the rest of the chunk, so that their next results are read at once."""
+        sources, addresses = self._sources, self._addresses
+
+        def source(name: Any) -> int:
+            if name not in sources:
+                sources[name] = len(sources)
+                self._new_sources.append(name)
+            return sources[name]
+
+        def address(name: Any) -> int:
+            if name not in addresses:
+                addresses[name] = len(addresses)
+                self._new_addresses.append(name)
+            return addresses[name]
+
+        self._new_pairs.numbers(*self._parts_of(monitors, source, address))
+
+    def _find(self, source: Ints, address: Ints) -> Ints:
+        """The number of each monitor; below zero where it is of this chunk alone, _UNKNOWN where nobody knows it."""
+        monitor = self._monitors.find(source, address)
+        if (monitor < 0).any():
+            new = self._new_pairs.find(source, address)
+            monitor = np.where(monitor >= 0, monitor, np.where(new >= 0, -1 - new, _UNKNOWN))
+        return monitor
 
     def _source_names(self, sources: Iterable[_Source]) -> Iterable[Any]:
         return sources if self._scanner is None else map(_written_source, sources)
@@ -384,11 +422,11 @@ class RowReader:
         real = np.empty((len(_SCANNED_REAL), len(values)), dtype=np.float64)
         left: list[int] = self._scanner.scan(values, keys, ids, whole, real)
         whole, real = whole[:, : len(ids)], real[:, : len(ids)]
-        monitor = self._monitors.find(whole[1], whole[2])
-        if (monitor < 0).any():
+        monitor = self._find(whole[1], whole[2])
+        if (monitor == _UNKNOWN).any():
             # Its source and its address are known, and not that the one asks the other.
             place = np.delete(np.arange(len(values)), left)
-            known = monitor >= 0
+            known = monitor != _UNKNOWN
             left = sorted([*left, *place[~known].tolist()])
             ids = [ids[i] for i in np.flatnonzero(known).tolist()]
             whole, real, monitor = whole[:, known], real[:, known], monitor[known]
@@ -431,9 +469,11 @@ class RowReader:
         of = fields(results)
         before = len(self._new)
         monitor = self._look_up(of)
-        for row in np.flatnonzero(monitor < 0).tolist():
+        for row in np.flatnonzero(monitor == _UNKNOWN).tolist():
             key = _monitor_key(results[row])
             monitor[row] = -1 - self._new.setdefault(key, len(self._new))
+        if len(self._new) > before:
+            self._meet(list(self._new)[before:])
         ttfb, throughput = measures(of)
         ok = np.array(of["ok"], dtype=np.bool_)
         count = _counts(of["count"])
@@ -455,11 +495,11 @@ class RowReader:
         )
 
     def _look_up(self, of: Fields) -> Ints:
-        """The number of each result's monitor, -1 where it was never taught."""
+        """The number of each result's monitor, as `_find` has it."""
         unknown = repeat(-1)
         sources = zip(of["country"], of["region"], of["asn"], of["vantage"], of["simulated"], strict=True)
         names = self._address_names(_addresses(of))
-        return self._monitors.find(
+        return self._find(
             np.array(list(map(self._sources.get, self._source_names(sources), unknown)), dtype=np.int64),
             np.array(list(map(self._addresses.get, names, unknown)), dtype=np.int64),
         )
