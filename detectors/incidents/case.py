@@ -620,8 +620,11 @@ class Case(msgspec.Struct):
                 tally.k, tally.n, tally.due = tally.k + k, tally.n + n, tally.due + n * loss.usual
         self.tally = tally if tally.n else None
         self.restoration = Restoration.SOME
-        if self._says(now) is Restoration.PART:
+        said = self._says(now)
+        if said is Restoration.PART:
             self._end_in_part(now)
+        elif said is Restoration.FULL:
+            self.restoration = said
 
     def _end_in_part(self, now: int) -> None:
         """Be over at another level, and count anew from here: the rest may come back later."""

@@ -62,6 +62,9 @@ def test_fully_is_said_of_enough_results_only_and_only_if_asked_for() -> None:
     settings = load(time=COARSE, incidents={"confirm_restoration": True})
     first, second = ends(tell(world, settings))
     assert "fully" not in first.summary
+    slow = load(time={"window_seconds": 900})  # five windows are more than half an hour
+    (at_once,) = ends(tell(World(0.25, 0.0, 6.0, seed=5), slow))
+    assert at_once.reason == "fully restored"
     assert second.seq == first.seq + 1
     assert second.updated - world.over >= timedelta(minutes=30)
     assert second.reason == "fully restored"
