@@ -89,10 +89,13 @@ class Level(msgspec.Struct):
 
 
 def _move(parts: Sequence[tuple[Loss, float, float]], since: int) -> None:
-    """Have these parts be at the level of k of n results each."""
+    """Have these parts be at the level of k of n results each; few of one part count beside as many of all."""
+    total = sum(n for _, _, n in parts)
+    if not total:
+        return
+    ratio = sum(k for _, k, _ in parts) / total
     for loss, k, n in parts:
-        if n:
-            loss.move(k, n, since)
+        loss.move(k + LEVEL_RESULTS_MIN * ratio, n + LEVEL_RESULTS_MIN, since)
 
 
 class Tally(msgspec.Struct):
