@@ -96,6 +96,7 @@ class Volume(msgspec.Struct, frozen=True, gc=False):
     onset: int | None  # start of the first silent window
     live: bool  # was it alive before the silence, or is it now
     first: int | None = None  # start of the first window with results
+    steady: bool = False  # one of its vantages has a rhythm, promised or shown
 
 
 class Slowness(msgspec.Struct, frozen=True, gc=False):

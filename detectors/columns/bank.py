@@ -21,6 +21,7 @@ from detectors.columns.holding import Held, Holding, Settling, settled_cells
 from detectors.columns.layout import Layout, StoredLayout
 from detectors.columns.monitors import Reports
 from detectors.columns.series import Series
+from detectors.columns.silence import Listening
 from detectors.columns.survey import Survey
 from detectors.columns.table import (
     Bools,
@@ -205,6 +206,10 @@ class Bank:
         if len(cells):
             series.cells.settle(start, cells, levels)
 
+    def awaits(self, start: int) -> bool:
+        """Whether results are due soon from anybody: then each window without any says something of the path to us."""
+        return self.series.paths.awaits(start, self.series.window)
+
     def rest(self, start: int, windows: int, holding: Holding = _NOTHING) -> None:
         """Let so many windows without any result pass, the first of which begins at `start`.
 
@@ -250,14 +255,43 @@ class Bank:
         """Whether a network sleeps changes with what is learned of the hour: a long silence goes by in longer steps."""
         series, layout, window = self.series, self.series.layout, self.series.window
         nothing, passed = np.zeros(len(layout.networks)), 0
+        nowhere = np.zeros(len(layout.places), dtype=np.bool_)
+        series.paths.settle(layout, series.start, window)
         while passed < windows:
             hour_ends = -(-(HOUR - start % HOUR) // window)
             run = max(1, min(windows - passed, hour_ends, max(4, passed // 2), SLEEP_WINDOWS))
             series.silence.step(
-                start, nothing, layout.network_place, len(layout.places), series.country_silence, run
+                start,
+                nothing,
+                layout.network_place,
+                len(layout.places),
+                series.country_silence,
+                run,
+                Listening(nowhere, nowhere, series.paths.steady, series.paths.gone),
             )
             start += run * window
             passed += run
+
+    def _listen(self, counts: Counts) -> None:
+        """Note who was heard, and whether the path to them works."""
+        series, layout = self.series, self.series.layout
+        monitor, promised = counts.monitor, counts.every_seconds
+        vantage = layout.seat_vantage[layout.monitor_seat[monitor]]
+        seen = np.unique(vantage).astype(np.int64)
+        says = np.zeros(len(layout.vantages))
+        if promised is not None and len(promised):
+            given = promised > 0
+            says[vantage[given]] = np.inf
+            np.minimum.at(says, vantage[given], promised[given])
+        series.paths.step(
+            layout,
+            counts.start,
+            series.window,
+            seen=seen,
+            heard=series.vantages.last,
+            promised=says[seen],
+            dark=series.silence.dark,
+        )
 
     def _count(self, counts: Counts, held: Bools | None) -> tuple[Floats, Floats, Floats]:
         """Take the results in; gives successes and probes of each network on a platform, and all of each network.
@@ -269,7 +303,16 @@ class Bank:
         reports = Reports.of(layout, counts.monitor, counts.ok, counts.weight)
         seen = sums(layout.cell_network[reports.cell], reports.probes, len(layout.networks))
         place, places = layout.network_place, len(layout.places)
-        series.silence.step(start, seen, place, places, series.country_silence)
+        self._listen(counts)
+        paths = series.paths
+        series.silence.step(
+            start,
+            seen,
+            place,
+            places,
+            series.country_silence,
+            listening=Listening(paths.away, paths.falling, paths.steady, paths.gone),
+        )
         if len(reports.rows):
             seats = np.unique(reports.seat) if len(layout.seats) < len(layout) else reports.seat
             series.seats.see(seats, start, window)

@@ -16,6 +16,7 @@ from detectors.columns.cusum import CusumColumns
 from detectors.columns.forgetting import carry
 from detectors.columns.layout import Layout
 from detectors.columns.monitors import BLOCK_SECONDS, Addresses, MonitorColumns, Newcomers
+from detectors.columns.rhythm import Paths
 from detectors.columns.silence import SilenceColumns
 from detectors.columns.slowdown import SlowdownColumns
 from detectors.columns.table import Bools, Floats, Ints, Numbers, Table, grained, sums
@@ -50,6 +51,7 @@ class Series:
         self.layout = Layout()
         self.seats = vantage_weights.Seats()
         self.vantages = vantage_weights.Seats()
+        self.paths = Paths()
         self.monitors = MonitorColumns(detection.warm_results)
         self.newcomers = Newcomers()
         self.addresses = Addresses()
@@ -86,6 +88,7 @@ class Series:
         layout, cells = self.layout, len(self.layout.cells)
         self.seats.grow(len(layout.seats))
         self.vantages.grow(len(layout.vantages))
+        self.paths.grow(layout)
         self.monitors.grow(len(layout))
         self.newcomers.grow(cells)
         self.addresses.grow(len(layout.addresses))
@@ -106,6 +109,8 @@ class Series:
         tables: dict[str, Table] = {
             "monitors": self.seats,
             "vantages": self.vantages,
+            "vantages.rhythm": self.paths.rhythm,
+            "countries.path": self.paths.path,
             "monitors.usual": self.monitors,
             "newcomers": self.newcomers,
             "addresses": self.addresses,
@@ -134,6 +139,7 @@ class Series:
             "addresses": "address",
             "silence": "network",
             "countries.silence": "place",
+            "countries.path": "place",
         }
         before = old.tables()
         for name, table in self.tables().items():

@@ -5,7 +5,7 @@ Equal to the plain one to 1e-9. Whole-column arithmetic, no loop over networks.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -34,7 +34,9 @@ from detectors.single.silence import (
     GAPS_MIN,
     GAPS_PRIOR,
     HAZARD_MAX,
+    HELD_WINDOWS,
     HOURS,
+    HOURS_KNOWN,
     HOURS_PRIOR,
     HOURS_RESULTS,
     KNOWN_WINDOWS,
@@ -47,8 +49,10 @@ from detectors.single.silence import (
     OFTEN,
     RESULTS_FAINT,
     RESUMED_NATS,
+    SHARE_MAX,
     SILENT_NATS,
     SPARSE_SHARE,
+    STAYED,
     STEADY_SHARE,
     TOGETHER_NATS,
     TOGETHER_WINDOWS,
@@ -64,6 +68,22 @@ def _next_step(value: Floats, alarm: Floats | float) -> Floats:
     """The next of `STEPS` of the alarm that lies above; the value itself where none does."""
     first, last = (step * np.asarray(alarm, dtype=np.float64) for step in STEPS)
     return np.where(value < first - 1.0, first, np.where(value < last, last, value))
+
+
+def surprise_columns(hourly: Floats, share: Floats) -> Floats:
+    """`silence.surprise`, by columns."""
+    now = np.minimum(HAZARD_MAX, -np.log1p(-np.minimum(SHARE_MAX, hourly * share)))
+    usual = np.minimum(HAZARD_MAX, -np.log1p(-np.minimum(SHARE_MAX, share)))
+    return np.asarray(np.minimum(1.0, now / usual))
+
+
+class Listening(NamedTuple):
+    """Whose silence counts: countries `away` and `falling`, networks `steady` and `gone` (`rhythm.Paths`)."""
+
+    away: Bools
+    falling: Bools
+    steady: Bools
+    gone: Bools
 
 
 class SilenceColumns(Table):
@@ -148,7 +168,9 @@ class SilenceColumns(Table):
             like = ((all_seen + HOURS_RESULTS) / (all_due + HOURS_RESULTS))[country]
             like = np.where(few, like, 1.0)
         hourly = (seen + prior * like) / (due + prior)
-        return clipped((hourly - ASLEEP) / (np.maximum(AWAKE, 1.0 - share) - ASLEEP), 0.0, 1.0)
+        woken = clipped((hourly - ASLEEP) / (np.maximum(AWAKE, 1.0 - share) - ASLEEP), 0.0, 1.0)
+        before = (seen + HOURS_KNOWN * share + self.quiet * share) / (due + HOURS_KNOWN * share)
+        return woken * surprise_columns(np.minimum(1.0, before), share)
 
     def hazard(self) -> Floats:
         """Nats of surprise in one more silent window."""
@@ -177,31 +199,53 @@ class SilenceColumns(Table):
         countries: int,
         whole: SilenceColumns | None = None,
         windows: int = 1,
+        listening: Listening | None = None,
     ) -> None:
         """Take one window in: n results of each network; `country` says which networks belong together.
 
-        `whole` has a series a country; those whose results are few take the results of all their networks in.
-        `windows` stands for so many alike within an hour, of which only one without any results may.
+        `whole` has a series a country; those whose results are few, or come without a rhythm, take the results of all
+        their networks in. `windows` stands for so many alike within an hour, of which only one without any results may.
+        Without `listening` every silence counts.
         """
         settings, hour = self.rules.settings, start % DAY // HOUR
         few = np.zeros(countries, dtype=np.bool_)
         share, hazard = self.share(), self.hazard()
-        if whole is not None and (few := self._few(share, country, countries)).any():
+        counts = np.ones(self.size, dtype=np.bool_) if listening is None else ~listening.away[country]
+        holds = np.zeros(self.size, dtype=np.bool_) if listening is None else listening.falling[country]
+        steady_here = np.zeros(self.size, dtype=np.bool_) if listening is None else listening.steady
+        if whole is not None:
+            few = self._few(share, country, countries)
+            if listening is not None:
+                few |= ~_mostly(listening.steady, self.first >= 0, country, countries)
+        if whole is not None and few.any():
             whole.rest(~few)
-            whole.step(start, sums(country, n, countries), np.arange(countries), countries, None, windows)
+            of_all = None
+            if listening is not None:
+                nobody = np.zeros(countries, dtype=np.bool_)
+                of_all = Listening(listening.away, listening.falling, nobody, nobody)
+            all_of = sums(country, n, countries)
+            whole.step(start, all_of, np.arange(countries), countries, None, windows, of_all)
             few &= whole.warm(start)
         usual = self.usual(start)
         there = (n > 0.0) & ~((usual >= RESULTS_FAINT) & (n < FAINT * usual))
+        if listening is not None:
+            there &= ~listening.gone
         known = self.first >= 0
         waits = known & ~there
         ended, gap = there & known, self.quiet + 1.0
         if waits.any() or self.quiet.any():
-            self.quiet[:] = np.where(waits, self.quiet + windows * self.awake(start, country, countries), 0.0)
+            more = np.where(counts, windows * self.awake(start, country, countries), 0.0)
+            self.quiet[:] = np.where(waits, self.quiet + more, 0.0)
             own, bound = self._weigh(hour, share, hazard)
         else:  # nobody is silent, nor was in the window before: no gap grows, and none ends that could be too long
             own = bound = self._nats = self._excess = np.zeros(self.size)
         together = self._together(start, country, countries, few, whole)
+        if few.any():  # of those without a rhythm the country speaks, and no network by itself
+            own = np.where(few[country] & ~steady_here, 0.0, own)
         score = self._judge(start, n, np.maximum(own, together))
+        # Vantages fall silent one after another: a deploy, that will reach them all, or be over.
+        wait = ((holds & (self.quiet < HELD_WINDOWS)) | ~counts) & ~self.dark
+        score = np.where(wait, np.minimum(score, STAYED), score)
         self.score = np.where(self.warm(start) & known, score, 0.0)
         # A slot that was steady is not unlearned by one silence; a slot never seen is learned as it comes. But what
         # never sleeps and goes dark with its whole country is no sleeper: tomorrow's shutdown at this hour counts.
@@ -213,6 +257,9 @@ class SilenceColumns(Table):
                 self.present_hour[hour] > 0.5 * share * self.exposed_hour[hour]
             )
             gain[self.dark & (steady | self.joint)] = settings.learn_slow
+            # Who has a rhythm does not unlearn it in the dark: tomorrow's shutdown is told as soon as today's.
+            gain[self.dark & steady_here] = 0.0
+        gain[~counts & ~there] = 0.0
         self._learn(start, n, there, gain, windows)
         self._learn_gaps(hour, ended, gap, bound, gain, windows)
         self.first[there & ~known] = start
@@ -367,3 +414,9 @@ class SilenceColumns(Table):
             held = self.longest[:, rows]
             self.longest[:, rows] = np.maximum(held, gain[rows] * self.pending[:, rows])
             self.pending[:, rows] = 0.0
+
+
+def _mostly(marked: Bools, among: Bools, country: Ints, countries: int) -> Bools:
+    """Whether at least half of each country's networks among some are marked."""
+    all_ = np.bincount(country[among], minlength=countries)
+    return np.asarray(2 * np.bincount(country[among & marked], minlength=countries) >= np.maximum(1, all_))

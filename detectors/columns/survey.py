@@ -95,6 +95,9 @@ class Survey:
             for place, (country, simulated) in enumerate(layout.places)
             if chosen[place]
         }
+        doubts = self.series.paths.doubts(layout, self.series.silence.first >= 0) if readings else []
+        for place, reading in readings.items():
+            reading.silence_doubt = doubts[place]
         if readings:
             here = chosen[self._place_of_cell]
             cells = here.nonzero()[0]
@@ -250,8 +253,12 @@ class Survey:
         usual = silence.usual(series.start)[rows]
         places, asns, homes = place_of[rows], layout.networks.right(rows), layout.homes(rows)
         first = silence.first[rows]
-        columns = (rows, places, asns, opinion, score, self.seen[rows], usual, onset, alive, first, vantages)
-        for network, place, asn, says_, scored, seen, expected, began, live, since, many in zip(
+        steady = series.paths.steady[rows]
+        columns = (
+            *(rows, places, asns, opinion, score, self.seen[rows], usual, onset, alive, first, steady),
+            vantages,
+        )
+        for network, place, asn, says_, scored, seen, expected, began, live, since, regular, many in zip(
             *(column.tolist() for column in columns), strict=True
         ):
             reading = readings[place]
@@ -263,6 +270,7 @@ class Survey:
                 began if began >= 0 else None,
                 live,
                 since if since >= 0 else None,
+                regular,
             )
             reading.vantages[asn] = many  # type: ignore[index]  # ours
             reading.homes[asn] = homes.get(network, ())  # type: ignore[index]  # ours

@@ -33,6 +33,8 @@ SHORTFALL_MIN: Final = 0.05
 SPARSE_SHARE: Final = 0.25
 #: Who has been heard for less than a day, and seldom, may sleep so long.
 NIGHT_SECONDS: Final = 36_000
+#: So long a silence of the only network of a country is told, unconfirmed.
+ALONE_SECONDS: Final = 3600
 _DAY: Final = 86_400
 
 
@@ -168,11 +170,18 @@ def _darkness(reading: CountryReading, dark: frozenset[int], settings: IncidentS
     dark = frozenset(asn for asn in dark if not _may_sleep(reading.volumes[asn], reading))
     voters = [asn for asn, volume in reading.volumes.items() if volume.live]
     majority = len(dark) >= 2 and 2 * len(dark) > len(voters)
-    if majority or len(dark) >= settings.dark_networks_min:
+    # One network is all that is heard of the country: a lost vantage, or the country. After an hour that is told.
+    alone = len(voters) == 1 and any(_long_silent(reading.volumes[asn], reading) for asn in dark)
+    if majority or alone or len(dark) >= settings.dark_networks_min:
         parts = {Part("", asn, ""): vote(Part("", asn, ""), reading) for asn in sorted(dark)}
         parts = {part: said for part, said in parts.items() if said.onset is not None}
         if parts:
             yield Cause(Kind.CONNECTIVITY, parts, growing=False)
+
+
+def _long_silent(volume: Volume, reading: CountryReading) -> bool:
+    """Whether one who has a rhythm has been silent for an hour."""
+    return volume.steady and volume.onset is not None and reading.end - volume.onset >= ALONE_SECONDS
 
 
 def _may_sleep(volume: Volume, reading: CountryReading) -> bool:

@@ -19,6 +19,9 @@ from detectors.single.binomial import DAY, HOUR, Rules
 
 HOURS: Final = 24  # silences of the night recur on working days and weekends alike
 HOURS_PRIOR: Final = 10.0  # windows of the overall share against an hour's own,
+#: Windows of the overall share against an hour's own, before that hour is taken for one with fewer results; the
+#: silence at hand is no part of what is known of it.
+HOURS_KNOWN: Final = 60.0
 HOURS_RESULTS: Final = 3.0  # and windows with results
 ASLEEP: Final = 0.1  # of the usual share: at such hours it sleeps,
 AWAKE: Final = (
@@ -46,7 +49,26 @@ BACK_WINDOWS: Final = 3  # windows with results that end a darkness: one straggl
 BACK_SPARSE: Final = 1  # but where a few results an hour are usual, who strays is rarer than they
 FORGOTTEN_SECONDS: Final = 3 * 86_400
 STEADY_SHARE: Final = 0.9  # of the windows: it probes day and night
+SHARE_MAX: Final = 0.9999
+#: So long a silence is held back while steady vantages fall silent one after another, here or elsewhere,
+HELD_WINDOWS: Final = 60.0
+#: and no more than this is said of it meanwhile.
+STAYED: Final = 0.9
 SPARSE_SHARE: Final = 0.75  # of the alarm, for series with few results
+
+
+def surprise(hourly: float, share: float) -> float:
+    """How much an empty window says at an hour at which fewer have results than usual, against the usual one: 0 to 1.
+
+    `share` of all windows have results, and at this hour `hourly` times as many. Where results come by chance, an empty
+    window is worth the nats of its chance.
+
+    >>> round(surprise(1.0, 0.9), 2), round(surprise(0.5, 0.9), 2)
+    (1.0, 0.26)
+    """
+    now = min(HAZARD_MAX, -log1p(-min(SHARE_MAX, hourly * share)))
+    usual = min(HAZARD_MAX, -log1p(-min(SHARE_MAX, share)))
+    return min(1.0, now / usual)
 
 
 class Silence(AnomalyDetector):
@@ -124,7 +146,9 @@ class Silence(AnomalyDetector):
         like = (seen + HOURS_RESULTS) / (due + HOURS_RESULTS) if share < OFTEN else 1.0
         prior = max(HOURS_PRIOR * share, HOURS_RESULTS)
         hourly = (seen + prior * like) / (due + prior)
-        return min(1.0, max(0.0, (hourly - ASLEEP) / (max(AWAKE, 1.0 - share) - ASLEEP)))
+        woken = min(1.0, max(0.0, (hourly - ASLEEP) / (max(AWAKE, 1.0 - share) - ASLEEP)))
+        before = (seen + HOURS_KNOWN * share + self.quiet * share) / (due + HOURS_KNOWN * share)
+        return woken * surprise(min(1.0, before), share)
 
     def score_one(self, x: Mapping[Any, Any]) -> float:
         """The score that the network would have after this window. Changes nothing."""

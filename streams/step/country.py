@@ -565,7 +565,7 @@ class CountryMachine:
     def _rest_of(self, start_ms: int) -> int:
         """From when on there is something to look at though nothing comes; `start_ms` where it is now."""
         start = start_ms // 1000
-        if not self._assembler.watch:
+        if not self._assembler.watch and not self._bank.awaits(start):
             # Those passed over since the last one that was closed count too: the bank does not know of them yet.
             quiet = self._bank.quiet_windows(start) - self._rested
             if quiet > 0:

@@ -1,0 +1,252 @@
+"""Who promised to be heard, and whether the observatory's own path to them works.
+
+Silence is evidence only of those who have a rhythm: one that they promise with their results, or one that they have
+shown in a day of steady arrivals. Arrivals at any moment promise nothing, and neither does a crowd.
+
+And a silence is a country's own only while others are heard. Where most of what was due from all other countries is
+missing too, it is the path to us that is away: such windows are no silence. Where nothing is due from elsewhere,
+nothing shows that the path works, and that is said.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.columns.layout import Layout
+from detectors.columns.table import Bools, Field, Floats, Halves, Ints, Singles, Table, grained, sums
+from detectors.single.binomial import DAY
+
+#: The mean gap is that of about so many results.
+GAP_GAIN: Final = 1.0 / 20.0
+#: A rhythm is steady whose longest gap of late is no longer than this many mean ones, and so many windows.
+STEADY_GAPS: Final = 2.0
+STEADY_WINDOWS: Final = 2.0
+#: Who has not been heard for a day must be as regular as this to be missed, and for so long.
+FIRST_GAPS: Final = 1.5
+FIRST_WINDOWS: Final = 1.0
+FIRST_SECONDS: Final = 1800
+#: Half-life of the longest gap.
+LONGEST_HALF_SECONDS: Final = 2.0 * DAY
+#: A promise holds as long as the mean gap is no longer than this many promised ones.
+PROMISE_KEPT: Final = 2.0
+#: Gaps after which a mean one is known.
+GAPS_KNOWN: Final = 5.0
+GAPS_MANY: Final = 2000.0
+#: So many mean gaps without a result, or so many windows, and nothing is due from there any more.
+DUE_GAPS: Final = 6.0
+DUE_WINDOWS: Final = 10.0
+#: What was due and what came are remembered over about two windows.
+PATH_KEEP: Final = 0.6
+#: So much must be due from elsewhere to show anything; half of it must come.
+PATH_DUE: Final = 1.5
+PATH_SHARE: Final = 0.5
+#: Steady vantages that fell silent in these windows before: so many elsewhere, or some of the country itself that did
+#: so minutes apart, are a deploy that goes from one to the next. A shutdown takes all of a country at once.
+FALLING_FROM: Final = 2
+FALLING_TO: Final = 8
+FALLING_VANTAGES: Final = 2
+FALLING_SHARE: Final = 0.05
+FALLING_APART: Final = 3
+#: The same goes for those that are heard again after so many windows, for so many windows.
+RETURN_WINDOWS: Final = 3
+RETURN_TO: Final = 5
+
+
+#: A network with so many vantages that have a rhythm is gone when no more than this share of them is left.
+VANTAGES_MANY: Final = 4
+LEFT_SHARE: Final = 0.2
+#: A vantage that has been silent for longer is not counted among those that were.
+GONE_SECONDS: Final = 7 * DAY
+#: `snapshots.Doubt` has these.
+CROWD: Final = "crowd"
+OWN_PATH: Final = "own_path"
+
+
+class RhythmColumns(Table):
+    """Every vantage's rhythm."""
+
+    last: Ints  # start of the last window with results, moved along by windows in which the path was away
+    returned: NDArray[np.uint32]  # start of the window in which it was heard again after a few, 0: never
+    gaps: Halves
+    gap: Singles
+    longest: Singles
+    promised: Singles
+    fields = {  # noqa: RUF012  a table's columns are declared once
+        "last": Field(np.int64, -1),
+        "returned": Field(np.uint32),
+        "gaps": Field(np.float16),
+        "gap": Field(np.float32, 1.0),
+        "longest": Field(np.float32, 1.0),
+        "promised": Field(np.float32),
+    }
+
+    def see(self, rows: Ints, heard: Ints, promised: Floats, taught: Bools, start: int, window: int) -> None:
+        """Take in which vantages have results in a window, what they promise (0: nothing), and which gaps teach."""
+        last = self.last[rows]
+        known = (last >= 0) & taught
+        gap = np.maximum(1.0, (start - last) / window)
+        mean, longest = self.gap[rows], self.longest[rows]
+        keep = 0.5 ** (gap * window / LONGEST_HALF_SECONDS)
+        gain = np.maximum(GAP_GAIN, 1.0 / (1.0 + self.gaps[rows].astype(np.float64)))
+        self.gap[rows] = np.where(known, mean + gain * (gap - mean), mean)
+        self.gaps[rows] = np.minimum(GAPS_MANY, self.gaps[rows] + known)
+        self.longest[rows] = np.where(known, np.maximum(gap, longest * keep), longest)
+        again = known & (start - heard > RETURN_WINDOWS * window)
+        self.returned[rows] = np.where(again, start, self.returned[rows])
+        self.last[rows] = start
+        self.promised[rows] = np.where(promised > 0, promised, self.promised[rows])
+
+    def steady(self, window: int) -> Bools:
+        """Which vantages have a rhythm, promised or shown."""
+        known = self.gaps.astype(np.float64) * self.gap * window
+        usual = np.where(
+            known >= DAY, STEADY_GAPS * self.gap + STEADY_WINDOWS, FIRST_GAPS * self.gap + FIRST_WINDOWS
+        )
+        shown = (known >= np.maximum(FIRST_SECONDS, window * self.gap / GAP_GAIN)) & (self.longest <= usual)
+        kept = (self.promised > 0) & (self.gap * window <= PROMISE_KEPT * np.maximum(self.promised, window))
+        return np.asarray(shown | kept)
+
+    def due(self, start: int, window: int) -> Bools:
+        """From which vantages a result is still awaited."""
+        waited = (start - self.last) / window
+        return np.asarray(
+            (self.gaps >= GAPS_KNOWN) & (waited <= np.maximum(DUE_WINDOWS, DUE_GAPS * self.gap))
+        )
+
+
+class PathColumns(Table):
+    """What was due of late from each country's vantages, and what came."""
+
+    awaited: Floats
+    came: Floats
+    fields = {  # noqa: RUF012  a table's columns are declared once
+        "awaited": Field(np.float64),
+        "came": Field(np.float64),
+    }
+
+
+class Paths:
+    """Whether silences count, by country: worked out once a window.
+
+    Attributes
+    ----------
+    away
+        Countries in which this window is no silence: the path to us is away.
+    unshown
+        Countries of which nothing shows that the path to them works.
+    falling
+        Countries in or beside which steady vantages have just fallen silent one after another.
+    steady
+        Networks of whose vantages half or more have a rhythm.
+    gone
+        Networks of which hardly any of their vantages is left: what these send is no sign that it is there.
+    """
+
+    def __init__(self) -> None:
+        self.rhythm = RhythmColumns()
+        self.path = PathColumns()
+        self.away: Bools = np.empty(0, dtype=np.bool_)
+        self.unshown: Bools = np.empty(0, dtype=np.bool_)
+        self.falling: Bools = np.empty(0, dtype=np.bool_)
+        self.steady: Bools = np.empty(0, dtype=np.bool_)
+        self.gone: Bools = np.empty(0, dtype=np.bool_)
+
+    def grow(self, layout: Layout) -> None:
+        """Have the vantages and countries of a layout."""
+        self.rhythm.grow(len(layout.vantages))
+        self.path.grow(len(layout.places))
+        for name, size in (
+            ("away", len(layout.places)),
+            ("unshown", len(layout.places)),
+            ("falling", len(layout.places)),
+            ("steady", len(layout.networks)),
+            ("gone", len(layout.networks)),
+        ):
+            column = np.zeros(size, dtype=np.bool_)
+            column[: len(getattr(self, name))] = getattr(self, name)
+            setattr(self, name, column)
+
+    def step(
+        self,
+        layout: Layout,
+        start: int,
+        window: int,
+        *,
+        seen: Ints,
+        heard: Ints,
+        promised: Floats,
+        dark: Bools,
+    ) -> None:
+        """Take one window in: `seen` vantages have results in it; `dark` networks teach no gaps.
+
+        `heard` is when each vantage had its last results before this window; `promised` what each of `seen` promises.
+        A network's darkness is no rhythm of its own.
+        """
+        rhythm, path, places = self.rhythm, self.path, len(layout.places)
+        place_of = layout.network_place[layout.vantage_network]
+        due = rhythm.due(start, window)
+        weight = np.where(due, 1.0 / np.maximum(1.0, rhythm.gap.astype(np.float64)), 0.0)
+        counted = np.zeros(rhythm.size, dtype=np.bool_)
+        counted[seen] = True
+        counted &= due
+        path.awaited[:] = path.awaited * PATH_KEEP + sums(place_of, grained(weight), places)
+        path.came[:] = path.came * PATH_KEEP + np.bincount(place_of[counted], minlength=places)
+        simulated = np.fromiter((key[1] for key in layout.places), dtype=np.bool_, count=places)
+        awaited, came = self._elsewhere(path.awaited, simulated), self._elsewhere(path.came, simulated)
+        self.unshown = awaited < PATH_DUE
+        self.away = ~self.unshown & (came < PATH_SHARE * awaited)
+        steady = rhythm.steady(window)
+        waited = (start - heard) // window
+        fell = steady & (rhythm.gap < STEADY_WINDOWS) & (waited >= FALLING_FROM) & (waited <= FALLING_TO)
+        fell[seen] = False
+        stirs = fell | (steady & (start - rhythm.returned.astype(np.int64) <= RETURN_TO * window))
+        falls = self._elsewhere(np.bincount(place_of[stirs], minlength=places).astype(np.float64), simulated)
+        all_ = self._elsewhere(np.bincount(place_of[due], minlength=places).astype(np.float64), simulated)
+        self.falling = falls >= np.maximum(FALLING_VANTAGES, FALLING_SHARE * all_)
+        if fell.any():
+            earliest, latest = np.full(places, -1), np.full(places, FALLING_TO)
+            np.maximum.at(earliest, place_of[fell], waited[fell])
+            np.minimum.at(latest, place_of[fell], waited[fell])
+            self.falling |= earliest - latest >= FALLING_APART
+        if self.away.any():  # what nobody could hear is nobody's gap
+            late = self.away[place_of] & (rhythm.last >= 0)
+            late[seen] = False
+            rhythm.last[late] += window
+        rhythm.see(seen, heard[seen], promised, ~dark[layout.vantage_network[seen]], start, window)
+        self.settle(layout, start, window)
+
+    def settle(self, layout: Layout, start: int, window: int) -> None:
+        """Work out whose silence counts after the window that begins at `start`."""
+        rhythm = self.rhythm
+        steady = rhythm.steady(window)
+        network, networks = layout.vantage_network, len(layout.networks)
+        recent = (rhythm.last >= 0) & (start - rhythm.last < GONE_SECONDS)
+        counts = steady & recent
+        all_of = np.bincount(network[counts], minlength=networks)
+        self.steady = (all_of > 0) & (2 * all_of >= np.bincount(network[recent], minlength=networks))
+        left = np.bincount(network[counts & rhythm.due(start, window)], minlength=networks)
+        self.gone = (all_of >= VANTAGES_MANY) & (left <= LEFT_SHARE * all_of)
+
+    def awaits(self, start: int, window: int) -> bool:
+        """Whether a result is due from a vantage that is heard every few minutes."""
+        rhythm = self.rhythm
+        return bool((rhythm.due(start, window) & (rhythm.gap <= DUE_WINDOWS)).any())
+
+    def doubts(self, layout: Layout, known: Bools) -> list[str | None]:
+        """Why a silence of each country is not confirmed, a `snapshots.Doubt`; `known` networks have been heard."""
+        place, places = layout.network_place, len(layout.places)
+        regular = np.bincount(place[known & self.steady], minlength=places)
+        crowd = 2 * regular < np.bincount(place[known], minlength=places)
+        return [
+            CROWD if many else OWN_PATH if unshown else None
+            for many, unshown in zip(crowd.tolist(), self.unshown.tolist(), strict=True)
+        ]
+
+    @staticmethod
+    def _elsewhere(values: Floats, simulated: Bools) -> Floats:
+        """The sum over all other countries; real and simulated ones apart."""
+        real, made = values[~simulated].sum(), values[simulated].sum()
+        return np.asarray(np.where(simulated, made, real) - values)

@@ -1,0 +1,125 @@
+"""Who promised to be heard, and whether the path to them works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detectors.columns.bank import Bank
+from detectors.readings import CountryReading, Counts, MonitorKey, Opinion
+from detectors.settings import DetectionSettings, TimeSettings
+
+START = 1_704_067_200
+MECHANISMS = ("ok", "tls.connection_reset")
+DAY_MINUTES = 1440
+
+
+def key(country: str, network: int, vantage: int = 0) -> MonitorKey:
+    return MonitorKey("x", country, "", 64500 + network, f"{country}-{network}-{vantage}", True)
+
+
+class World:
+    """Vantages that send when `sends(minute, place)` says so; `promises` seconds with each result."""
+
+    def __init__(self, keys: Sequence[MonitorKey], *, promises: float = 0.0) -> None:
+        self.bank = Bank(DetectionSettings(), TimeSettings(), MECHANISMS)
+        self.bank.add_monitors(keys)
+        self.size, self.promises = len(keys), promises
+        self.watch = {(one.country, True) for one in keys}
+
+    def run(self, minutes: range, sends: Any) -> list[Mapping[str, CountryReading]]:
+        told = []
+        for minute in minutes:
+            monitor = np.array([i for i in range(self.size) if sends(minute, i)], dtype=np.int32)
+            n, start = len(monitor), START + 60 * minute
+            counts = Counts(
+                start,
+                start + 60,
+                monitor,
+                np.ones(n, np.bool_),
+                np.zeros(n, np.int16),
+                np.full(n, -1, np.int8),
+                np.full(n, np.nan, np.float32),
+                np.full(n, np.nan, np.float32),
+                every_seconds=np.full(n, self.promises, np.float32),
+            )
+            reading = self.bank.close(counts, self.watch)
+            told.append({country.country: country for country in reading.countries})
+        return told
+
+
+def dark(reading: CountryReading) -> int:
+    return sum(volume.opinion is Opinion.BAD for volume in reading.volumes.values())
+
+
+def always(minute: int, place: int) -> bool:
+    del minute, place
+    return True
+
+
+def test_all_countries_silent_at_once_are_us() -> None:
+    world = World([key(country, n) for country in ("PK", "IR", "BR") for n in range(4)], promises=60)
+    world.run(range(120), always)
+    silent = world.run(range(120, 180), lambda minute, place: False)
+    assert sum(dark(country) for reading in silent for country in reading.values()) == 0
+    back = world.run(range(180, 200), lambda minute, place: place >= 4)  # and PK does not come back
+    assert [dark(back[9][country]) for country in ("PK", "IR", "BR")] == [4, 0, 0]
+
+
+def test_one_country_silent_while_others_are_heard_is_dark() -> None:
+    world = World([key(country, n) for country in ("PK", "IR", "BR") for n in range(4)], promises=60)
+    world.run(range(120), always)
+    silent = world.run(range(120, 130), lambda minute, place: place >= 4)
+    assert [dark(silent[6][country]) for country in ("PK", "IR", "BR")] == [4, 0, 0]
+    assert silent[6]["PK"].silence_doubt is None
+
+
+def test_where_nothing_else_is_heard_that_is_said() -> None:
+    world = World([key("PK", n) for n in range(4)], promises=60)
+    world.run(range(120), always)
+    silent = world.run(range(120, 130), lambda minute, place: False)
+    assert dark(silent[6]["PK"]) == 4
+    assert silent[6]["PK"].silence_doubt == "own_path"
+
+
+@pytest.mark.parametrize("apart", [0, 1])
+def test_a_deploy_that_goes_from_vantage_to_vantage_is_no_darkness(apart: int) -> None:
+    keys = [key(country, n, v) for country in ("PK", "IR", "BR") for n in range(4) for v in range(2)]
+    world = World(keys, promises=60)
+    world.run(range(120), always)
+    readings = world.run(range(120, 220), lambda minute, place: not 0 <= minute - 120 - apart * place < 30)
+    assert sum(dark(country) == 4 for reading in readings for country in reading.values()) == 0
+
+
+def test_arrivals_at_any_moment_are_a_crowd() -> None:
+    random = np.random.default_rng(4)
+    world = World([key(country, n, v) for country in ("PK", "IR") for n in range(4) for v in range(9)])
+    (*_, last) = world.run(range(DAY_MINUTES // 2), lambda minute, place: random.random() < 0.05)
+    assert last["PK"].silence_doubt == "crowd"
+
+
+def test_a_network_of_which_a_tenth_of_the_vantages_is_left_is_gone() -> None:
+    keys = [key(country, n, v) for country in ("PS", "IR") for n in range(3) for v in range(10)]
+    world = World(keys, promises=60)
+    world.run(range(120), always)
+    left = world.run(range(120, 150), lambda minute, place: place >= 30 or place % 10 == 0)
+    assert [dark(left[-1][country]) for country in ("PS", "IR")] == [3, 0]
+
+
+def test_a_shutdown_that_returns_is_seen_as_soon_as_the_first() -> None:
+    world = World([key(country, n) for country in ("PK", "IR") for n in range(4)], promises=60)
+    hours = (1, 3, 4, 6)  # off, on, off, on
+
+    def off(minute: int) -> bool:
+        return hours[0] * 60 <= minute < hours[1] * 60 or hours[2] * 60 <= minute < hours[3] * 60
+
+    readings = world.run(range(6 * 60), lambda minute, place: place >= 4 or not off(minute))
+    begins = [
+        next(minute for minute in range(hour * 60, 6 * 60) if dark(readings[minute]["PK"]) == 4)
+        for hour in (hours[0], hours[2])
+    ]
+    assert begins[0] - hours[0] * 60 <= 6
+    assert begins[1] - hours[2] * 60 <= 6
