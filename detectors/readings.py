@@ -174,9 +174,9 @@ class Pulse(NamedTuple):
 
 
 class SeriesGauge(NamedTuple):
-    """How one series stands, for whoever shows it: ratios 0 to 1, a score of 1.0 alarms.
+    """How one series stands, to be shown. Ratios are from 0 to 1; a score of 1.0 alarms.
 
-    `asn` is 0 for the country's networks taken together. `reachability` is the last window's own ratio, None where that
+    `asn` is 0 for the country's networks taken together. `reachability` is the last window's own ratio, None if that
     had no results; `smoothed` that of the last results, in however many windows they came.
     """
 

@@ -138,7 +138,7 @@ def _keys_at(path: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
 
 
 def _field_at(path: tuple[int | str, ...], model: type[BaseModel]) -> FieldInfo | None:
-    """The field at a path; None where the path leaves the tables that are known."""
+    """Return the field at a path, or None if the path leaves the known tables."""
     below: type[BaseModel] | None = model
     field: FieldInfo | None = None
     for part in path:

@@ -201,7 +201,7 @@ def decode(value: bytes | None) -> Decoded:
 
 
 def _fault(record: ProbeRecord) -> Malformed | None:
-    """Why a record that has the right types says nothing usable; None where it does."""
+    """Return why a record of the right types is refused, or None if it is good."""
     if not TIME_MIN <= record.time < TIME_MAX:
         return Malformed(Reason.TIME_OUT_OF_RANGE, f"time {record.time} is no time of this century")
     if isinstance(record, Tick):
@@ -254,7 +254,7 @@ def _forbidden(what: str, name: str) -> Malformed:
 
 
 def key_fault(record: Decoded, key: bytes | None) -> Malformed | None:
-    """Why a record may not stand under its key; None where it may.
+    """Return why a record may not stand under its key, or None if it may.
 
     Records of a country have the country for their key, so that its partition follows from it. A tick is in all
     partitions, and may have any.
@@ -274,7 +274,7 @@ def good_of(record: ProbeResult) -> int:
 
 
 def _repeated(value: bytes) -> str | None:
-    """The name of a member that stands twice in one object; None where there is none.
+    """Return the name of a member that stands twice in one object, or None if there is none.
 
     A parser takes either of the two, and another parser the other one.
     """

@@ -38,7 +38,7 @@ class Chunk:
     """Consecutive records of one partition, as the broker gave them.
 
     `timestamps_ms` is the broker's own append time of each record, or None where the topic keeps the producer's. `keys`
-    is None where nobody knows of keys (records of a file).
+    is None if no keys are known (records of a file).
     """
 
     topic: str
@@ -117,7 +117,7 @@ class WindowError(Exception):
 
 @contextmanager
 def closing_windows() -> Iterator[None]:
-    """Whatever is raised within is a `WindowError`."""
+    """Raise every exception from within as a `WindowError`."""
     try:
         yield
     except Exception as error:

@@ -55,7 +55,7 @@ class KafkaSettings(_Section):
 
     @model_validator(mode="after")
     def _what_is_given_is_used(self) -> Self:
-        """A password that a plain connection would leave out, and a broker that nobody proves, are mistakes."""
+        """Refuse a password that a plain connection would leave out, and a broker whose identity is not checked."""
         protocol, given = self.security_protocol, self.model_fields_set
         if protocol.startswith("SASL"):
             missing = [key for key in ("sasl_username", "sasl_password") if not getattr(self, key)]
@@ -149,7 +149,7 @@ class LimitSettings(_Section):
 class CostSettings(_Section):
     """What a country's economy rests on, as the operator found it, with the source: see docs/report.md.
 
-    There are no defaults: a figure that nobody vouches for is worse than none.
+    There are no defaults: a figure without a source is worse than none.
     """
 
     daily_gdp_usd: float = Field(gt=0)
@@ -376,7 +376,7 @@ def _unwritable(folder: Path) -> str | None:
 
 
 def with_bootstrap(settings: Settings, bootstrap: str | None) -> Settings:
-    """The same settings, with another broker where one is named."""
+    """Return settings with this broker, or the same settings if none is named."""
     if bootstrap is None:
         return settings
     return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap": bootstrap})})

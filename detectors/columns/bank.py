@@ -154,7 +154,7 @@ class Bank:
     def forget(self, silent_since: int, spared: Collection[tuple[str, bool]]) -> Ints | None:
         """Let go of monitors without a result since that time (seconds since 1970), but for those of some countries.
 
-        Returns the new number of each monitor, -1 for one that is gone; None where none is.
+        Returns the new number of each monitor (-1 for one that is gone), or None if none is gone.
         """
         if self.detection.volume_detector or self.detection.latency_detector:
             return None  # what these know is not by columns
@@ -214,7 +214,7 @@ class Bank:
         """Let so many windows without any result pass, the first of which begins at `start`.
 
         Costs what a few windows cost, however many there are. All is as if each had been closed, but for the speed of
-        learning, which stays as it is at the start, and for alarms, of which nobody is told.
+        learning, which stays as it is at the start, and for alarms, which are not reported.
         """
         series = self.series
         held, day = self._held.cells(series.layout, holding), DAY // series.window
@@ -294,7 +294,7 @@ class Bank:
         )
 
     def _count(self, counts: Counts, held: Bools | None) -> tuple[Floats, Floats, Floats]:
-        """Take the results in; gives successes and probes of each network on a platform, and all of each network.
+        """Take the results in. Return successes and probes by network on a platform, and results by network.
 
         What counts of a network on a platform are the votes of its vantages; of a network's volume, every result.
         """

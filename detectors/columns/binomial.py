@@ -1,4 +1,4 @@
-"""`binomial.BinomialCusum` for many networks at once, and the sums of their evidence over regions and countries.
+"""`single.binomial.BinomialCusum` for many networks at once, and the sums of their evidence over regions and countries.
 
 Equal to the plain one to 1e-9. Everything is whole-column arithmetic: there is no loop over series.
 """
@@ -79,10 +79,10 @@ def density_columns(rules: Rules, presence: Floats) -> Floats:
 
 
 class Lent(NamedTuple):
-    """What others know, for networks that are hardly known themselves.
+    """What is usual of others, lent to networks that are hardly known themselves.
 
     `ratio` is the usual one, `results` those on which it rests (0 where nothing is lent). `guessed` marks networks of
-    which nobody knows anything: their ratio is a guess.
+    which nothing is known at all: their ratio is a guess.
     """
 
     ratio: Floats

@@ -1,4 +1,4 @@
-"""The cumulative sums of `binomial.Cusum`, for many series at once: networks, regions, countries.
+"""The cumulative sums of `single.binomial.Cusum`, for many series at once: networks, regions, countries.
 
 One column a series, one row a size of drop. Knows nothing of baselines: evidence comes in, a statistic comes out.
 """

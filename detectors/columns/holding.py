@@ -25,7 +25,7 @@ class Held:
         self._cells: Bools | None = None
 
     def cells(self, layout: Layout, holding: Holding) -> Bools | None:
-        """One truth value a cell; None where no incident holds any."""
+        """Return for each cell whether an incident holds it, or None if none is held."""
         if not holding:
             return None
         asked = (holding, len(layout.cells), len(layout.parts))

@@ -1,4 +1,4 @@
-"""`volume.Silence` for many networks at once, and what their silences say together.
+"""`single.silence.Silence` for many networks at once, and what their silences say together.
 
 Equal to the plain one to 1e-9. Whole-column arithmetic, no loop over networks.
 """
@@ -184,7 +184,7 @@ class SilenceColumns(Table):
         return np.asarray(old & (self.seen >= settings.warm_results))
 
     def alive(self, start: int) -> Bools:
-        """Which networks count: known, and not silent for so long that nobody waits for them."""
+        """Return which networks count: those that are known, and were heard within `FORGOTTEN_SECONDS`."""
         return self.warm(start) & (start - self.last < FORGOTTEN_SECONDS)
 
     def silent(self) -> Bools:
@@ -292,7 +292,7 @@ class SilenceColumns(Table):
         return int(min(float(most), max(0.0, left.min() - 1.0)))
 
     def rest_all(self, windows: int) -> None:
-        """Let windows pass that nobody counts as silence: what was learned is a little older."""
+        """Let windows pass that do not count as silence. What was learned ages by as many windows."""
         self.gap_sum *= self._gap_keep**windows
         self.gap_square *= self._gap_keep**windows
         self.longest *= self._long_keep**windows
@@ -306,7 +306,7 @@ class SilenceColumns(Table):
         self.onset[rows] = -1
 
     def _weigh(self, hour: int, share: Floats, hazard: Floats) -> tuple[Floats, Floats]:
-        """Score each silence by itself; gives with it the longest that is learned as a gap, in windows."""
+        """Score each silence by itself. Return the scores, and the longest gaps that are learned, in windows."""
         alarm = alarm_columns(
             self.rules,
             self.rules.settings.alarm_silence,

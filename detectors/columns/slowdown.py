@@ -1,4 +1,4 @@
-"""`latency.Slowdown` for many series at once. Equal to the plain one to 1e-9."""
+"""`single.slowdown.Slowdown` for many series at once. Equal to the plain one to 1e-9."""
 
 from __future__ import annotations
 

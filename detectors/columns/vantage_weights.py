@@ -65,7 +65,7 @@ def weigh(
     start: int,
     window: int,
 ) -> Floats:
-    """Take one window of vantages in that were seen; gives the weight, 0 to 1, with which each of `rows` counts.
+    """Take in one window of the vantages that were seen. Return the weight of each of `rows`, 0 to 1.
 
     Parameters
     ----------

@@ -427,7 +427,7 @@ class Assembler:
     def _move(
         self, case: Case, reading: CountryReading, *, sure: bool, held: _CountryCases
     ) -> Iterable[_News]:
-        """Let the window's events move a case; gives what is to be told."""
+        """Move a case by the window's event. Yield what is to be told."""
         event = case.event(reading, self.settings)
         if case.phase is Phase.CLOSED:
             self._let_go(case, reading, event, held)
@@ -461,7 +461,7 @@ class Assembler:
             yield from told or self._still(case, reading, event)
 
     def _still(self, case: Case, reading: CountryReading, event: Trigger) -> Iterable[_News]:
-        """Say now and then that an incident goes on of which nothing else is to be told."""
+        """Yield "goes on" now and then, for an incident without other news."""
         settings, age = self.settings, reading.end - case.onset
         early = age < settings.still_early_seconds
         every = settings.still_seconds if early else settings.still_later_seconds
@@ -698,7 +698,7 @@ def _hand_over(cause: Cause, case: Case | None, held: _CountryCases) -> None:
 
 
 def _restored(case: Case) -> str:
-    """Say how much is back, where that is known."""
+    """Return how much is back in words, or "" if that is not known."""
     if case.restoration is Restoration.FULL:
         return "fully restored"
     if case.restoration is Restoration.PART and case.tally is not None:

@@ -174,7 +174,7 @@ class Case(msgspec.Struct):
         return present(losses)
 
     def inside(self) -> Present | None:
-        """How its regions stand now; None where it has none."""
+        """Return how its regions stand now, or None if it has none."""
         losses = [loss for (_, _, region), loss in self.losses.items() if region]
         return present(losses) if losses and self.elsewhere else None
 
@@ -714,7 +714,7 @@ def grows(before: list[str], after: list[str]) -> bool:
 
 
 def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> list[str]:
-    """Say in words what changed between two states of `Case.news`."""
+    """Return what changed between two states of `Case.news`, in words."""
     kind, scope, platforms, units, lasting, restored, severity, mechanism, silent, quieted = range(10)
     coincides, doubt, level = 10, 11, 12
     before = [*before, *[""] * (len(after) - len(before))]  # what an earlier version did not note

@@ -96,7 +96,7 @@ class Falls:
         self._falls = falls
 
     def of(self, platform: str, country: str, simulated: bool) -> Fall | None:
-        """Return the fall of one platform in one country; None where it stands."""
+        """Return the fall of a platform in a country, or None if the country has not lost it."""
         return self._falls.get((platform, country, simulated))
 
     def among(self, platform: str, simulated: bool, countries: Iterable[str]) -> dict[str, Fall]:

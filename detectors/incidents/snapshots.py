@@ -48,7 +48,7 @@ class Severity(StrEnum):
 
 
 class Doubt(StrEnum):
-    """Why an incident is not confirmed: it is shown, and pages nobody."""
+    """Why an incident is not confirmed. Such an incident is shown, and sends no page."""
 
     FEW_NETWORKS = "few_networks"  # fewer live networks than a majority needs to mean something
     OWN_PATH = "own_path"  # a silence, and nothing shows that the observatory's own path works
@@ -180,7 +180,7 @@ def closed(last: Snapshot, closing: Closing, now: int) -> Snapshot:
 
 
 def incident_id(kind: Kind, country: str | None, window: int, *parts: str) -> str:
-    """Name an incident after what opened it, so that a replay gives the same name, also with a later release.
+    """Return an incident's id: a hash of what opened it. A replay makes the same id, also in a later release.
 
     >>> incident_id(Kind.PLATFORM, "PK", 1705758000, "x")
     'pk-e54d25f6617ea5eb'

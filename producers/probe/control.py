@@ -72,7 +72,7 @@ class ControlResults:
             self._failing = False
 
     def ok(self, url: str, at: datetime) -> bool | None:
-        """Whether the target answered outside at about that time; None where that is not known."""
+        """Return whether the target answered outside at about that time, or None if that is not known."""
         seen = self._seen.get(url)
         if seen is None or abs((at - seen.time).total_seconds()) > self._age_seconds_max:
             return None

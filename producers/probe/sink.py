@@ -274,7 +274,7 @@ class Sink:
 
     @property
     def waiting(self) -> int:
-        """Records in memory that nobody has taken yet."""
+        """The number of records in memory that are neither sent nor spooled yet."""
         return len(self._queue)
 
     @property

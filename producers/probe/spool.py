@@ -1,4 +1,4 @@
-"""Keeps lines on disk, in their order, while nobody can take them: bounded, and there again after a crash.
+"""Keeps lines on disk, in their order, while the broker is away: bounded, and there again after a crash.
 
 Segments of JSON lines, each append flushed to the disk (fsync) before it counts. Beyond the bound the oldest segment
 goes, and is counted. What a vantage measured is nobody else's to read: files are the user's alone. Knows nothing of
@@ -187,7 +187,7 @@ class Spool:
         self._taken = 0
 
     def set_aside(self, lines: Sequence[bytes]) -> None:
-        """Keep lines that nobody will ever take where a person finds them; the file is bounded. Raises OSError."""
+        """Append lines that the broker will never take to a file of their own, which is bounded. Raises OSError."""
         with _opened(self._folder / SET_ASIDE, os.O_WRONLY | os.O_APPEND) as file:
             for line in lines:
                 if os.fstat(file.fileno()).st_size + len(line) < _SET_ASIDE_BYTES_MAX:

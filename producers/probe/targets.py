@@ -219,7 +219,7 @@ class Fingerprints:
         self._hosts = [(page.name, page.redirect_host) for page in blockpages if page.redirect_host]
 
     def in_body(self, body: bytes) -> str | None:
-        """The name of the page that this body is; None where none is known."""
+        """Return the name of the block page that this body is, or None if it is not a known one."""
         for name, text in self._texts:
             if text in body:
                 return name
@@ -229,7 +229,7 @@ class Fingerprints:
         return None
 
     def in_redirect(self, host: str) -> str | None:
-        """The name of the page that a redirect to this host leads to; None where none is known."""
+        """Return the name of the block page behind a redirect to this host, or None if it is not a known one."""
         return next((name for name, known in self._hosts if _is_or_below(host, known)), None)
 
 
@@ -260,13 +260,13 @@ class TargetsFile(BaseModel):
         return tuple(dict.fromkeys(target.platform for target in self.target))
 
     def with_blockpages(self, known: tuple[Blockpage, ...]) -> TargetsFile:
-        """The same, with more block pages behind its own; one of the same name is its own."""
+        """Return a copy with more block pages behind its own. Of two with one name, its own stays."""
         own = {page.name for page in self.blockpage}
         more = tuple(page for page in known if page.name not in own)
         return self.model_copy(update={"blockpage": (*self.blockpage, *more)})
 
     def only(self, platforms: tuple[str, ...]) -> TargetsFile:
-        """The same, of these platforms alone. Raises ValueError for one that has no target."""
+        """Return a copy with the targets of these platforms. Raises ValueError for one that has no target."""
         for name in platforms:
             if name not in self.platforms:
                 raise ValueError(f"no target of platform {name!r}; there are {', '.join(self.platforms)}")

@@ -47,7 +47,7 @@ class Channel:
                 )
 
     def send_now(self, data: bytes) -> None:
-        """Send what can be sent at once; the rest is nobody's concern. For last words."""
+        """Send what fits into the socket's buffer, and drop the rest without an error. For last words."""
         try:
             self._socket.send(data)
         except OSError:

@@ -1,4 +1,4 @@
-"""The canary: a made-up platform in a made-up country, dark every hour, so that somebody notices if nobody would.
+"""The canary: a made-up platform in a made-up country, dark every hour. It shows that an outage would be noticed.
 
 An alert on its absence proves the whole path, from a producer through Kafka and the detectors to the metric. Its
 country is QN, a user-assigned code of ISO 3166-1 that no real country can have; its AS numbers are private (RFC 6996);

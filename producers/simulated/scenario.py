@@ -25,7 +25,7 @@ from producers.records import ProbeResult, Timings
 
 
 class PublishedFact(NamedTuple):
-    """Something published: when it was so (None where only the day is known), what, and where it is said."""
+    """Something published: when it was so (None if only the day is known), what, and where it was published."""
 
     time: datetime | None
     text: str
@@ -397,7 +397,7 @@ def _write(
 
 
 def _ended(network: _ScenarioNetwork, way: float, cut: bool, noise: bool) -> tuple[Stage, Failure] | None:
-    """How an attempt ended: None where it went well."""
+    """Return how an attempt failed, or None if it succeeded."""
     if cut:
         if way < network.reset:
             return Stage.TLS, Failure.CONNECTION_RESET

@@ -467,7 +467,7 @@ class Simulation:
         self._grid, self._rounds = BEGIN + grid, rounds
 
     def _troubles(self, random: np.random.Generator) -> None:
-        """Vantages that are away for a while, and minutes that are bad for a network: nobody's event."""
+        """Add vantages that are away for a while, and bad minutes of a network. No label counts them as events."""
         world = self.world
         vantages = world.countries * world.networks * world.vantages
         span = self.days * DAY_SECONDS

@@ -188,7 +188,7 @@ class _Progress:
             self._progress.stop()
 
     def watch(self, path: Path, raw: BinaryIO) -> AbstractContextManager[BinaryIO]:
-        """The same file, its bytes counted in the bar."""
+        """Return the file with a progress bar that counts the bytes read, or as it is if no bar is shown."""
         if self._progress is None:
             return nullcontext(raw)
         self._progress.update(self._all, description=path.name)

@@ -149,7 +149,7 @@ def _records(path: Path, kind: type[Any]) -> list[Any]:
 
 
 async def _from_topics(settings: Settings, wanted: str | None) -> Report:
-    """The same from the topics, as far back as these reach."""
+    """Return the report of an incident, from the topics, as far back as these reach."""
     listed = await all_snapshots(settings)
     try:
         snapshots = of_one(listed, wanted)

@@ -70,15 +70,15 @@ class RecordBatch:
         return cls(records, records[0].offset, follows, stamped, last.timestamp)
 
     def since(self, offset: int) -> RecordBatch:
-        """The same without what is before `offset`."""
+        """Return a batch without the records before `offset`."""
         return replace(self, first=max(offset, self.first))
 
     def made(self) -> RecordBatch:
-        """The same with its records at hand."""
+        """Return a batch whose records are all made."""
         return replace(self, records=list(self))
 
     def parted(self, records_max: int) -> tuple[RecordBatch, RecordBatch | None]:
-        """The first `records_max` records, and the others; None where there are no others."""
+        """Return the first `records_max` records and the others, or None if there are no others."""
         if len(self) <= records_max:
             return self, None
         records = list(self)
@@ -97,7 +97,7 @@ class UnreadChunk:
     """Batches of one partition that follow each other: a chunk whose records are made while it is gone through.
 
     `follows` is the offset after what was handed over before, or where the consumer was told to go on; offsets from
-    there to the first one here do not exist in the log. None where that is not known.
+    there to the first one here do not exist in the log. None if that is not known.
     """
 
     tp: TP

@@ -134,7 +134,7 @@ def decode(value: bytes | None) -> CheckpointRecord:
 
 
 def split(snapshot: bytes, part_bytes: int = PART_BYTES) -> tuple[int, list[bytes]]:
-    """Compress a snapshot and cut it into pieces; gives the CRC of the whole and the pieces, at least one."""
+    """Compress a snapshot and cut it. Return the CRC of the whole, and the pieces (at least one)."""
     packed = pack(snapshot)
     return zlib.crc32(packed), [packed[i : i + part_bytes] for i in range(0, len(packed), part_bytes)]
 
@@ -360,7 +360,7 @@ class CheckpointLog:
         self._order = asyncio.Lock()
 
     async def fence(self) -> int:
-        """Become the owner; gives the fence's offset. Everything before it is read with `restore`."""
+        """Become the owner. Return the fence's offset: `restore` reads everything before it."""
         future = await self._producer.send(
             self.topic, encode(Fence(self.owner, self.settings)), partition=self.partition
         )

@@ -29,7 +29,7 @@ class Gaps:
         self._partition = partition
 
     def meet(self, position: int, source_start: int) -> None:
-        """Say what lies between, where something does. Raises `GapError` where it was set so."""
+        """Log and count the records between, if any. Raises `GapError` if `worker.on_gap` is "stop"."""
         lost = source_start - position
         if lost <= 0:
             return
@@ -49,7 +49,7 @@ class Gaps:
         self.skipped = lost
 
     def meet_anew(self, position: int, end: int) -> None:
-        """Say that the source ends before the place where this partition stands. Raises `GapError` if it was set so."""
+        """Log that the source ends before this partition's place. Raises `GapError` if `worker.on_gap` is "stop"."""
         text = (
             f"{self._partition}: it ends at offset {end}, before {position}, where the checkpoints stand: "
             "the topic was made anew, or it is another cluster's"

@@ -44,7 +44,7 @@ class ChunkGate:
 
 
 class PlainGate:
-    """The same for Faust's own consumer, which has no gate: what comes too early is let go and read again."""
+    """A gate for Faust's own consumer, which has none. What comes too early is dropped and read again."""
 
     def __init__(self, app: faust.App) -> None:
         self._app = app

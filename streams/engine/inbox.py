@@ -30,7 +30,7 @@ class _Entry:
 
 @dataclass(slots=True)
 class Taken:
-    """What comes out: a chunk, None where all of it had been applied before, and what to call when it is in the log."""
+    """A chunk (None if all of it had been applied before), and what to call when it is in the log."""
 
     chunk: UnreadChunk | None
     done: list[Callable[[], None]]

@@ -139,7 +139,7 @@ class WorldCollector(Collector):
     Parameters
     ----------
     machines
-        Gives (partition's name, machine) of the partitions that are owned and restored. Called in the thread in
+        Returns (partition's name, machine) of the partitions that are owned and restored. Called in the thread in
         which the machines are stepped, so that none moves meanwhile.
     now
         Seconds since 1970.
@@ -172,7 +172,7 @@ class WorldCollector(Collector):
         yield _family("netdusk_watermark_lag_seconds", lags)
 
     def _ask(self, name: str, machine: Observable) -> _Figures | None:
-        """What a machine shows; None where it raises: that is its own trouble, and no other partition's."""
+        """Return a machine's figures, or None if it raises: other partitions are shown all the same."""
         try:
             pulses = machine.pulses() if isinstance(machine, Pulsing) else ()
             return _Figures(name, machine.watermark_ms, machine.gauges(), pulses, machine.incidents())

@@ -92,7 +92,7 @@ class Partition:
 
     @property
     def running_at(self) -> int | None:
-        """The same, and None while it is not running."""
+        """The offset of the next record, or None while it is not running."""
         return self.next if self.phase is PartitionState.RUNNING else None
 
     @property
@@ -183,7 +183,7 @@ class Partition:
                 await self._recover(self._note_failure(error))
 
     def _note_failure(self, error: Exception) -> float:
-        """Say it. Returns the seconds to wait before the next try."""
+        """Log the failure. Return the seconds to wait before the next try."""
         pause = _BACKOFF_SECONDS[min(self._failures, len(_BACKOFF_SECONDS) - 1)]
         self._failures += 1
         log.warning(
@@ -198,7 +198,7 @@ class Partition:
         return pause
 
     def _note_step_failure(self, error: StepError) -> float:
-        """Say it, and what is done about it. Returns the seconds to wait before the next try."""
+        """Log the failure and its remedy. Return the seconds to wait before the next try."""
         remedy = self._troubles.note(error)
         if remedy in (Remedy.RETRY, Remedy.TAKE_APART):  # the others count when they are done
             self._around.metrics.step_failures.labels(remedy).inc()

@@ -72,7 +72,10 @@ class Sender:
         )
 
     async def _written_since(self, topic: str, timestamp_ms: int) -> set[tuple[bytes | None, bytes | None]]:
-        """Keys and values; nothing where there are too many: the same bytes twice harm nobody, minutes would."""
+        """Return the keys and values written since, or none if there are too many to read back in time.
+
+        Duplicates of the same bytes do no harm. A delay of minutes would.
+        """
         ranges = await self._around.reader.since(topic, timestamp_ms)
         if sum(end - start for start, end in ranges.values()) > _READ_BACK_RECORDS_MAX:
             return set()

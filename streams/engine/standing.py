@@ -54,7 +54,7 @@ class Standing:
         return f"restoring {', '.join(sorted(names))}" if names else None
 
     def unready(self) -> str | None:
-        """Why this worker is not whole; None where it is."""
+        """Return why this worker is not ready, or None if it is."""
         stopped = [
             f"{partition.name} is stopped: {partition.why_stopped}"
             for partition in self._partitions.values()
@@ -63,7 +63,7 @@ class Standing:
         return self.restoring() or ("\n".join(stopped) or None)
 
     def unhealthy(self) -> str | None:
-        """Which partitions have work at hand and do none; None where none has."""
+        """Return which partitions are stuck with work at hand, or None if none is."""
         stuck = [why for partition in self._partitions.values() if (why := partition.stuck(STUCK_SECONDS))]
         return "\n".join(stuck) or None
 

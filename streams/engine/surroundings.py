@@ -33,7 +33,7 @@ class Pipeline:
     version
         Of what decides: another one is told in the checkpoint log, as other settings are.
     warn
-        What is wrong with so many partitions of the source; None where nothing is.
+        Returns what is wrong with so many partitions of the source, or None if nothing is.
     """
 
     topic: str

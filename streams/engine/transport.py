@@ -36,7 +36,7 @@ FETCH_WAIT_MS: Final = 50
 
 
 def usable() -> str | None:
-    """Why the chunk transport can't be used with what is installed; None where it can."""
+    """Return why the chunk transport can't be used with what is installed, or None if it can."""
     for name, wanted in WRITTEN_FOR.items():
         have = version(name)
         if not (have == wanted or (wanted.endswith(".") and have.startswith(wanted))):
@@ -109,7 +109,10 @@ class _WholeBatches:
 
 
 def _unread(batch: Any, position: int) -> RecordBatch | None:
-    """A batch of aiokafka's; None where it has nothing from the position on, where the fetch may have begun in it."""
+    """Return the records of aiokafka's batch from the position on, or None if it has none.
+
+    A fetch may begin within a batch.
+    """
     first = getattr(batch, "base_offset", None)
     if first is None:  # the formats of before Kafka 0.11 do not say where a batch begins
         records = [record for record in batch if record.offset >= position]
@@ -294,7 +297,7 @@ class ChunkConsumer(driver.Consumer):
         self._read_offset[chunk.tp] = last
 
     def _new_offset(self, tp: TP) -> int | None:
-        """How far everything is done; None where that is no further than before.
+        """Return the offset up to which everything is done, or None if that is no further than before.
 
         Faust's own keeps offsets between messages as gaps and writes each of them into a list, to find out where the
         first run of consecutive numbers ends. Here chunk follows chunk: they are done up to the first that is not.

@@ -39,7 +39,7 @@ class StepError(Exception):
 
 @contextmanager
 def stepping(start: int, end: int) -> Iterator[None]:
-    """Whatever is raised within is a `StepError` at these source offsets."""
+    """Raise every exception from within as a `StepError` at these source offsets."""
     try:
         yield
     except Exception as error:
@@ -73,7 +73,7 @@ class Troubles:
     Attributes
     ----------
     annulled_from
-        A chunk at this source offset can't be applied, if the log has one; None where all can.
+        The source offset of a chunk in the log that can't be applied, or None if all can.
     """
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Troubles:
         return self._remedy if position == self._remedy_at else None
 
     def records_max(self, position: int) -> int | None:
-        """How large the chunk at this offset may be; None where nothing is known of it."""
+        """Return how many records the chunk at this offset may have, or None for no limit."""
         trouble = self._trouble
         if trouble is None or not trouble.start <= position < trouble.end or trouble.tries < 2:
             return None
@@ -141,12 +141,12 @@ class Kept:
         self._pieces = list(chunk.pieces())
 
     def pieces(self) -> Iterator[Chunk]:
-        """The same pieces each time."""
+        """Return an iterator over the pieces. Each call begins anew."""
         return iter(self._pieces)
 
 
 def to_blame(make: Callable[[], Machine[Any]], state: bytes, chunk: Kept) -> list[str] | None:
-    """The countries without whose state a chunk can be applied; None where that can't be told.
+    """Return the countries without whose state a chunk can be applied, or None if that can't be told.
 
     Tried on copies: twice the logarithm of the number of countries, where one is to blame.
     """

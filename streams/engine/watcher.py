@@ -1,4 +1,4 @@
-"""Looks after what nobody tells: records that should have come, and topics that are not what they were.
+"""Looks after what no event tells: records that should have come, and topics that are not what they were.
 
 Says what it finds, with the remedy, and has partitions read again or restored. Knows no Faust.
 """
@@ -28,7 +28,7 @@ _TRANSACTION_SECONDS: Final = 15.0
 
 
 class Ends(NamedTuple):
-    """Where a partition's records end: what may be read of it, and all. None where that is not known."""
+    """The offsets where a partition's records end: what may be read, and all. None if not known."""
 
     stable: int | None
     end: int | None

@@ -152,14 +152,14 @@ class Worker:
             await asyncio.sleep(_TOPICS_SECONDS)
 
     async def _refused_topics(self) -> str | None:
-        """What no worker can go by; None where there is nothing."""
+        """Return why the topics' settings stop a worker, or None if they do not."""
         try:
             return "; ".join(await refusals(self.settings)) or None
         except (KafkaError, OSError) as error:
             return repr(error)
 
     async def _missing_topics(self) -> str | None:
-        """What is missing or wrong; None where nothing is."""
+        """Return which topic is missing or too narrow, or None if none is."""
         try:
             for pipeline in self.pipelines.values():
                 sources = await self.reader.partitions_of(pipeline.topic)
@@ -229,7 +229,7 @@ class Worker:
         return None if partition is None else partition.running_at
 
     def _ends(self, tp: TP) -> Ends:
-        """Where a partition's records end, as far as the consumer knows; None where it does not."""
+        """Return where a partition's records end, as far as the consumer knows."""
         consumer = self.app.consumer
         end = consumer.highwater(tp)
         return Ends(cast(ChunkConsumer, consumer).stable_end(tp) if self.chunks else end, end)

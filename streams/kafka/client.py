@@ -156,7 +156,7 @@ class TopicReader:
             yield record.offset, record.value
 
     async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[Any]:
-        """The records in [start, end), as aiokafka gives them."""
+        """Yield the records in [start, end), as aiokafka has them."""
         if start >= end:
             return
         place = TopicPartition(topic, partition)
@@ -172,7 +172,7 @@ class TopicReader:
                         yield record
 
     async def first_from(self, topic: str, partition: int, offset: int) -> int | None:
-        """The first offset from there on that holds a record; None where none does."""
+        """Return the first offset from `offset` on that holds a record, or None if none does."""
         end = (await self.bounds(topic, [partition]))[partition][1]
         async for first, _ in self.read(topic, partition, offset, end):
             return first

@@ -29,7 +29,7 @@ def client_options(kafka: KafkaSettings, *, client_id: str | None = None) -> dic
 
 
 def producer_options(kafka: KafkaSettings, *, client_id: str | None = None) -> dict[str, Any]:
-    """The same, with what every producer of ours promises: acks=all, idempotent, compressed as the settings say."""
+    """Return a producer's options: a client's, with acks=all, idempotence, and the settings' compression."""
     return client_options(kafka, client_id=client_id) | {
         "acks": "all",
         "enable_idempotence": True,

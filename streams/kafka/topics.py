@@ -109,7 +109,7 @@ def wanted(topics: TopicSettings) -> list[Topic]:
 
 
 def split_world(partitions: int) -> str | None:
-    """What a health topic of more than one partition means, and the remedy; None where it has one."""
+    """Return what a health topic of several partitions means, and the remedy, or None if it has one."""
     if partitions <= 1:
         return None
     return (
@@ -204,7 +204,7 @@ async def _widen(admin: AIOKafkaAdminClient, topic: Topic, partitions: int, need
 
 
 async def _config(admin: AIOKafkaAdminClient, name: str) -> dict[str, str] | None:
-    """The topic's settings as the broker has them; None where it does not tell."""
+    """Return the topic's settings as the broker has them, or None if it does not tell."""
     try:
         answers: list[Any] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
     except KafkaError as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 
 def main(arguments: list[str]) -> int:
-    """Run it; gives its exit code."""
+    """Run the command. Return its exit code."""
     ending = signal.Signals[arguments[0]]
     # A shell that starts something in its background has it ignore SIGINT, and its children too; not so our command.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -97,7 +97,7 @@ class _Lead:
         self._news = asyncio.Event()
 
     def take(self, samples: Iterable[Sample]) -> datetime | None:
-        """Up to when the worker says that all is decided; None where it does not say."""
+        """Return up to when the worker has decided everything, or None if its page does not say."""
         lags = [sample.value for sample in samples if sample.name == "netdusk_watermark_lag_seconds"]
         if lags:
             self._decided = datetime.now(UTC) - timedelta(seconds=max(lags))

@@ -309,7 +309,7 @@ def enough_files(concurrency: int) -> int:
 async def _page_of(
     probing: Probing, sink: Sink
 ) -> tuple[Callable[[Outcome], None], Callable[[], Any] | None]:
-    """What counts an outcome for /metrics, and what closes that page; nothing and None where none is asked for."""
+    """Open /metrics. Return what counts an outcome, and what closes the page (None if no port is set)."""
     port = probing.settings.probe.metrics_port
     if port is None:
         return lambda outcome: None, None

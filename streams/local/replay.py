@@ -22,7 +22,7 @@ Speed = Callable[[datetime], float | None]
 
 
 class Pace:
-    """Says how long to wait before the record of some moment may go out.
+    """Works out how long to wait before the record of some moment may go out.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ async def replay(
     *,
     passed: Callable[[datetime], Awaitable[None]] | None = None,
 ) -> list[Malformed]:
-    """Send records in their order as they fall due; gives those that are none.
+    """Send records in their order as they fall due. Return those that are malformed.
 
     `passed` is told the event time now and then, and may take its time: what came before it has been sent.
     """

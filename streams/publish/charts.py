@@ -58,9 +58,9 @@ class Picture:
 
 
 def strips(report: Report, width: int = WIDE, *, titled: bool = False) -> Picture | None:
-    """One strip a platform: the ratio over time, what is usual, the incident shaded, the calendar above.
+    """Draw one strip a platform: the ratio over time, what is usual, the incident shaded, the calendar above.
 
-    None where nothing was measured. `titled` puts the headline and the numbers on it, for a picture by itself.
+    Returns None if nothing was measured. `titled` puts the headline and the numbers on it, for a picture by itself.
     """
     if not report.lines:
         return None
@@ -77,7 +77,7 @@ def strips(report: Report, width: int = WIDE, *, titled: bool = False) -> Pictur
 
 
 def grid(report: Report, width: int = WIDE) -> Picture | None:
-    """One row a network, dark where it lost; None where there are fewer than two."""
+    """Draw one row a network, dark where it lost. Return None if there are fewer than two."""
     lines = report.grid[:_GRID_ROWS_MAX]
     if len(lines) < 2:
         return None

@@ -43,7 +43,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
 def estimate(
     snapshots: Sequence[Incident], cost: Mapping[str, CostSettings], shares: Mapping[int, float]
 ) -> Estimate | None:
-    """The cost so far; None where the operator gave no figures for it. `snapshots` are of one incident, in order.
+    """Return the cost so far, or None if the settings have no figures for it. `snapshots` are one incident's, in order.
 
     `shares` are the networks' shares of the country's users. A platform incident needs the share of each of its
     platforms: none is taken from thin air.

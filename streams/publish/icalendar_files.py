@@ -149,7 +149,7 @@ def _parsed(text: str) -> list[Component]:
 def _one_by_one(
     lines: Sequence[str], starts: Sequence[int]
 ) -> Iterator[tuple[int, Component | str, tzinfo | None]]:
-    """The same where the file as a whole can't be read: each VEVENT in a calendar of its own, with the file's zones."""
+    """Yield each VEVENT of a file that can't be read as a whole, each parsed by itself with the file's zones."""
     zones = _blocks(lines, "VTIMEZONE")
     names = [line for line in lines if line.upper().startswith("X-WR-TIMEZONE")][:1]
     for start in starts:

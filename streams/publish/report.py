@@ -380,7 +380,7 @@ def _mean(parts: Iterable[Ratios], span: Span, step: int) -> tuple[Point, ...]:
 def _health_lines(
     incident: Incident, span: Span, step: int, health: Iterable[HealthRecord], settings: Settings
 ) -> tuple[Line, ...]:
-    """The same from what the worker wrote down of every window, where the results are gone."""
+    """Return a line a platform from the health records of every window, where the results are gone."""
     cells: dict[str, dict[int, list[float]]] = {}
     for record in health:
         if record.country != incident.country or record.simulated != incident.simulated:

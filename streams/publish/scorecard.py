@@ -52,7 +52,7 @@ class Label(Struct, frozen=True, kw_only=True):
 
 
 class Delays(Struct, frozen=True):
-    """Minutes: the middle one, and what nine of ten stay under. None where there is none."""
+    """Delays in minutes: the median and the 90th percentile, or None if there are none."""
 
     median: float | None
     p90: float | None

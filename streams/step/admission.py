@@ -60,7 +60,7 @@ class Admission:
         return monitor._replace(target="")
 
     def obstacle(self, monitor: MonitorKey) -> str | None:
-        """Why a monitor can't be let in, for a person; None where there is room."""
+        """Return why a monitor can't be let in, in words, or None if there is room."""
         limits = self._limits
         if self._monitors >= limits.monitors_in_all or self._series >= limits.series_in_all:
             return f"{self._monitors} monitors and {self._series} series in all: see [limits]"

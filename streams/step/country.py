@@ -89,7 +89,7 @@ class _OpenWindow:
         self.parts: list[tuple[NDArray[np.generic], ...]] = []
 
     def take(self, ids: Sequence[str]) -> list[int] | None:
-        """Note ids. Gives the places of those that are new, each at its first occurrence; None where all are."""
+        """Note ids. Return the places of the new ones, each at its first occurrence, or None if all are new."""
         seen = self.ids
         if seen.isdisjoint(ids):
             before = len(seen)
@@ -531,11 +531,11 @@ class CountryMachine:
         return closed
 
     def _next_window(self, end: int) -> int | None:
-        """The next window to close before window `end`. What is not worth a look is passed over.
+        """Return the next window to close before window `end`, or None. What is not worth a look is passed over.
 
-        That are windows without results which nobody could hear, and those of which nothing can come: no silence in
-        them would say anything, and no incident is in hand. Where nothing at all has come for a day, one window an
-        hour is looked at. Whether a window is passed over depends on what was before it alone.
+        That are windows without results in which the partition was deaf, and those of which nothing can come: no
+        silence in them would say anything, and no incident is in hand. Where nothing at all has come for a day, one
+        window an hour is looked at. Whether a window is passed over depends on what was before it alone.
         """
         assert self._cursor is not None
         window_ms, cursor = self._window_ms, self._cursor

@@ -290,7 +290,7 @@ class Block:
     every_seconds: NDArray[np.float32]
 
     def refusing(self, places: Sequence[int], reason: Reason, details: Sequence[str]) -> Block:
-        """The same without some records, which are refused; what is refused already stays so for its first reason."""
+        """Return a block in which some more records are refused. A record keeps the first reason for its refusal."""
         others = dict(self.others)
         for place, detail in zip(places, details, strict=True):
             if not isinstance(others.get(place), Malformed | Tick):
@@ -369,7 +369,7 @@ class RowReader:
         )
 
     def fresh(self) -> RowReader:
-        """Another one of its kind, that knows nobody yet."""
+        """Return a reader of the same kind that knows no monitors yet."""
         return RowReader(scan=self._scanner is not None)
 
     def begin(self) -> None:
@@ -400,7 +400,7 @@ class RowReader:
         self._new_pairs.numbers(*self._parts_of(monitors, source, address))
 
     def _find(self, source: Ints, address: Ints) -> Ints:
-        """The number of each monitor; below zero where it is of this chunk alone, _UNKNOWN where nobody knows it."""
+        """Return each monitor's number: below zero if it is of this chunk alone, _UNKNOWN if it is not known."""
         monitor = self._monitors.find(source, address)
         if (monitor < 0).any():
             new = self._new_pairs.find(source, address)

@@ -79,7 +79,7 @@ class Platforms:
             self._by_domain.update({ascii_host(domain) or domain: name for domain in ends})
 
     def of_url(self, url: str) -> str | None:
-        """The platform of a URL; None where it names no host."""
+        """Return the platform of a URL, or None if it names no host."""
         host = host_of(url)
         return None if host is None else self.of_host(host)
 
@@ -94,7 +94,7 @@ class Platforms:
 
 
 def host_of(url: str) -> str | None:
-    """The host that a URL (or `host:port`) names, in ASCII and small letters; None where there is none.
+    """Return the host that a URL (or `host:port`) names, in ASCII and small letters, or None if it names none.
 
     >>> host_of("http://Яндекс.рф/")
     'xn--d1acpjx3f.xn--p1ai'
@@ -111,7 +111,7 @@ def host_of(url: str) -> str | None:
 
 
 def ascii_host(host: str) -> str | None:
-    """A host name in ASCII (IDNA 2003) and small letters; None where it is none."""
+    """Return a host name in ASCII (IDNA 2003) and small letters, or None if it is not one."""
     if len(host) > _HOST_MAX:
         return None
     try:

@@ -69,7 +69,7 @@ class Connect(TimedEvent, frozen=True, kw_only=True):
 
     @property
     def how(self) -> str | None:
-        """Its failure; None where it succeeded."""
+        """Its failure, or None if it succeeded."""
         return self.status.failure or ("unknown_failure" if self.status.success is False else None)
 
 
@@ -360,7 +360,7 @@ def find(keys: TestKeys, url: str) -> Observation:
 
 
 def _end_of(hop: Hop, url: str, keys: TestKeys) -> End | None:
-    """The step at which a hop ended; None where a page came."""
+    """Return the step at which a hop ended, or None if a page came."""
     request = hop.request
     answered = request is not None and request.response is not None and request.response.status > 0
     if request is not None and request.failure is None and answered:
@@ -384,7 +384,7 @@ def _end_of(hop: Hop, url: str, keys: TestKeys) -> End | None:
 
 
 def _without_request(hop: Hop, url: str, keys: TestKeys) -> End:
-    """No request was made: an address that nobody connects to, or test keys that say it in one word."""
+    """Return how a hop without a request ended: at a false address, or as the test keys' own words say."""
     if hop.addresses and all(map(is_bogon, hop.addresses)):
         return Stage.DNS, Failure.DNS_BOGON_ERROR
     if keys.dns_experiment_failure:
@@ -444,7 +444,7 @@ def _trickled(request: Transaction, keys: TestKeys) -> bool:
 
 
 def _judge_page(keys: TestKeys, hops: Sequence[Hop], url: str) -> End | None:
-    """Whether the page that came is the one that was asked for; None where it is."""
+    """Return how the page that came differs from the one asked for, or None if it is that one."""
     request = hops[-1].request
     if request is None or request.response is None:
         return Stage.HTTP, Failure.HTTP_REQUEST_FAILED
@@ -488,7 +488,7 @@ def _led_to_a_block_page(keys: TestKeys, url: str) -> bool:
 
 
 def _vouched(request: Transaction, hops: Sequence[Hop], url: str) -> bool:
-    """Whether a verified certificate says that the page is the site's: nobody on the way could have put it there.
+    """Return whether a verified certificate proves that the page is the site's own.
 
     A plain URL may be led to anybody's well-certified page, so there the name has to be of the same domain.
     """
@@ -612,7 +612,7 @@ def is_bogon(address: str) -> bool:
 
 
 def _control_ok(keys: TestKeys) -> bool | None:
-    """Whether the same page answered the test helper; None where the helper could not be asked."""
+    """Return whether the same page answered the test helper, or None if the helper could not be asked."""
     if keys.control_failure or keys.control is None:
         return None
     http = keys.control.http_request
