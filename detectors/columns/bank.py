@@ -163,9 +163,25 @@ class Bank:
         place = layout.group_place[layout.cell_group[layout.monitor_cell]]
         sparing = np.array([name in spared for name in layout.places], dtype=np.bool_)
         keep |= sparing[place] if len(place) else False
+        return self._keep(keep)
+
+    def forget_countries(self, countries: Collection[str]) -> Ints | None:
+        """Let go of all monitors of these countries, real and simulated. Returns what `forget` returns.
+
+        Raises `NotImplementedError` where a detector of one's own was chosen: what it knows can't be taken apart.
+        """
+        if self.detection.volume_detector or self.detection.latency_detector:
+            raise NotImplementedError("a chosen detector's state can't be dropped by country")
+        layout = self.series.layout
+        stays = np.array([country not in countries for country, _ in layout.places], dtype=np.bool_)
+        return self._keep(stays[layout.group_place[layout.cell_group[layout.monitor_cell]]])
+
+    def _keep(self, keep: Bools) -> Ints | None:
+        """Go on with these monitors alone; `keep` is by monitor."""
         if keep.all():
             return None
-        left, numbers = without(layout, keep)
+        series = self.series
+        left, numbers = without(series.layout, keep)
         fresh = Bank(self.detection, self.time, self.mechanisms)
         fresh.series.take(left)
         fresh._name()

@@ -202,6 +202,28 @@ class Assembler:
         cases = [case for country in self._countries.values() for case in country.cases]
         self._open = still_open(cases, published, self._open)
 
+    @property
+    def countries(self) -> frozenset[str]:
+        """The countries of which something is remembered."""
+        remembered = {country for country, _ in self._countries}
+        return frozenset(remembered | {last.country for last in self._open.values() if last.country})
+
+    def forget(self, countries: Collection[str], reason: str) -> list[Snapshot]:
+        """Drop what is remembered of these countries, but for what is scheduled there.
+
+        Returns the ends of the incidents that were open there, by their ids. They are made of what was told last alone,
+        since what is remembered may be what is wrong.
+        """
+        last = [snapshot for _, snapshot in sorted(self._open.items()) if snapshot.country in countries]
+        ends = [closed(one, Closing(one.id, reason, self._now), self._now) for one in last]
+        keep_open(self._open, ends)
+        self._countries = {
+            place: held for place, held in self._countries.items() if place[0] not in countries
+        }
+        self._closings = [closing for closing in self._closings if closing.id in self._open]
+        self._falls.forget(countries)
+        return ends
+
     def step(self, reading: Reading) -> list[Snapshot]:
         """Weigh one window. Returns what there is to tell, in the order of countries."""
         self._now = reading.end

@@ -7,7 +7,7 @@ say nothing of what is new.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -103,6 +103,10 @@ class Falls:
         """Return the falls of one platform, by country, of these countries."""
         falls = ((country, self._falls.get((platform, country, simulated))) for country in countries)
         return {country: fall for country, fall in falls if fall is not None}
+
+    def forget(self, countries: Collection[str]) -> None:
+        """Drop the falls of these countries, real and simulated."""
+        self._falls = {key: fall for key, fall in self._falls.items() if key[1] not in countries}
 
     def snapshot(self) -> list[StoredFall]:
         """Return what is kept."""

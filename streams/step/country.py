@@ -7,7 +7,7 @@ they run. It knows no broker and no clock: time arrives with the log, as ticks o
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from detectors.columns.bank import Bank
 from detectors.incidents.assembler import Assembler
+from detectors.incidents.snapshots import Snapshot
 from detectors.incidents.worldwide import NO_SIGNS, signs_of
 from detectors.readings import MonitorKey, Pulse, Reading, Scheduled, SeriesGauge
 from detectors.single.binomial import DAY
@@ -64,6 +65,8 @@ _DAY_MS: Final = 86_400_000
 MOVED: Final = "its results come by another partition of a widened topic now, where it is judged anew"
 #: A stretch without a record is not heard that is longer than so many of the worker's own ticks.
 _DEAF_TICKS: Final = 3
+#: Why an incident ends whose country is begun anew.
+BEGUN_ANEW: Final = "what was known of its country had become unusable, and is learned anew"
 _BEFORE_ALL: Final = 0
 _HOUR_MS: Final = 3_600_000
 
@@ -376,17 +379,22 @@ class CountryMachine:
         stays = (self._in_bank >= 0) | (in_bank < 0)
         for window in self._open.values():
             stays[window.columns()[0]] = True
+        return _renumbered_rows(rows, self._keep_monitors(stays, known), known)
+
+    def _keep_monitors(self, stays: NDArray[np.bool_], known: Sequence[MonitorKey]) -> NDArray[np.int32]:
+        """Go on with these monitors alone, and their rows; returns the new number of each, -1 for one that is gone."""
         number = np.where(stays, np.cumsum(stays) - 1, -1).astype(np.int32)
         for window in self._open.values():
             monitor, *others = window.columns()
-            window.parts = [(number[monitor], *others)]
+            kept = stays[monitor]
+            window.parts = [(number[monitor[kept]], *(column[kept] for column in others))]
         self._in_bank = self._in_bank[stays]
         left = [known[old] for old in np.flatnonzero(stays).tolist()]
         self._waiting = [left[new] for new in np.flatnonzero(self._in_bank < 0).tolist()]
         self._columns = self._columns.fresh()
         self._columns.learn(left)
         self._admission = Admission(self.settings.limits, left)
-        return _renumbered_rows(rows, number, known)
+        return number
 
     def _heed(self, note: Note) -> None:
         if isinstance(note, CalendarEvent):
@@ -520,15 +528,18 @@ class CountryMachine:
                 counts, self._assembler.watch, self._assembler.holding, self._assembler.settling
             )
             reading = self._ours(reading)
-            for snapshot in self._assembler.step(reading):
-                incident = to_record(snapshot, self.settings.incidents)
-                outbox.incidents.append(incident)
-                outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
+            self._tell(self._assembler.step(reading), outbox)
             if self.publish_health:
                 outbox.after.extend(_health_messages(reading, self._placement.elsewhere))
             closed.append(reading)
             self._cursor += 1
         return closed
+
+    def _tell(self, snapshots: Iterable[Snapshot], outbox: Outbox) -> None:
+        for snapshot in snapshots:
+            incident = to_record(snapshot, self.settings.incidents)
+            outbox.incidents.append(incident)
+            outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
 
     def _next_window(self, end: int) -> int | None:
         """Return the next window to close before window `end`, or None. What is not worth a look is passed over.
@@ -608,6 +619,29 @@ class CountryMachine:
         """Make the incidents in hand agree with what was told: `machine.Adopting`."""
         countries = {pulse.country for pulse in self._bank.pulses()}
         self._assembler.adopt([from_record(one) for one in published if one.country in countries])
+
+    # what may be begun anew
+
+    def countries(self) -> Sequence[str]:
+        """The countries of which something is kept."""
+        return sorted({monitor.country for monitor in self._monitors()} | self._assembler.countries)
+
+    def forget(self, countries: Collection[str]) -> Outbox:
+        """Drop all that is kept of these countries: `machine.Forgetting`. Incidents that are open there end by it.
+
+        The ids in open windows stay known, so that what comes twice is counted once. Raises `NotImplementedError` where
+        a detector of one's own was chosen.
+        """
+        outbox = Outbox()
+        self._tell(self._assembler.forget(countries, BEGUN_ANEW), outbox)
+        known, in_bank = self._monitors(), self._in_bank
+        moved = self._bank.forget_countries(countries)
+        if moved is not None:
+            self._in_bank = np.where(in_bank >= 0, moved[in_bank], -1).astype(np.int32)
+        stays = np.array([monitor.country not in countries for monitor in known], dtype=np.bool_)
+        if not stays.all():
+            self._keep_monitors(stays, known)
+        return outbox
 
     # what the metrics pull
 
