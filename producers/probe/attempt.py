@@ -20,9 +20,9 @@ from producers.probe import http, tcp, tls
 from producers.probe.classify import NETWORK_ERRORS, classify
 from producers.probe.dns import Resolver
 from producers.probe.http import Exchange
-from producers.probe.steps import STEPS
 from producers.probe.targets import Fingerprints, Target
 from producers.records import Timings
+from producers.steps import STEPS
 
 #: A common browser's: on an unencrypted path a name of our own would point at whoever runs the vantage.
 USER_AGENT: Final = (

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from producers.probe.attempt import Outcome
 from producers.probe.schedule import ScheduleTotals
 from producers.probe.sink import Dropped, Sink
-from producers.probe.steps import STEPS
+from producers.steps import STEPS
 
 _STEP_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _OK: Final = "ok"

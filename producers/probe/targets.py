@@ -1,6 +1,6 @@
 """What to ask, and what a good answer looks like: the targets file, read whole or refused with what is wrong.
 
-Knows no network. A target is a URL of a platform; its scheme says how far an attempt goes (`producers.probe.steps`).
+Knows no network. A target is a URL of a platform; its scheme says how far an attempt goes (`producers.steps`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pydantic import (
 from producers.complaints import complaints
 from producers.failures import Stage
 from producers.names import PLATFORM_REMEDY, is_platform, is_printable
-from producers.probe.steps import SCHEMES
+from producers.steps import SCHEMES
 
 _PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443, "tls": 443}
 _STATUSES_REMEDY: Final = 'write status codes and classes of them, like [200, "3xx"]'

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from producers.failures import Failure, Stage
-from producers.probe.steps import STEPS
 from producers.records import ProbeResult, Timings
+from producers.steps import STEPS
 
 
 class PublishedFact(NamedTuple):

@@ -37,8 +37,8 @@ from numpy.typing import NDArray
 
 from producers.countries import COUNTRIES
 from producers.failures import Failure, Stage
-from producers.probe.steps import STEPS
 from producers.records import ProbeResult, Timings
+from producers.steps import STEPS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -16,8 +16,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from producers.probe.attempt import Outcome
-from producers.probe.steps import STEPS
 from producers.records import ProbeResult, encode
+from producers.steps import STEPS
 from streams.settings import load, with_bootstrap
 
 app = typer.Typer(add_completion=False)

@@ -11,12 +11,12 @@ from producers.failures import Stage
 from producers.probe.attempt import PROBERS
 from producers.probe.metrics import ProbeMetrics
 from producers.probe.schedule import ScheduleTotals
-from producers.probe.steps import SCHEMES, STEPS, Step
 from producers.records import Timings
 from producers.simulated.worlds import MECHANISMS as SIMULATED
+from producers.steps import SCHEMES, STEPS, Step
 from streams.step.rows import MECHANISMS
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "docs/probing.md", "docs/glossary.md")}
 NUMBERS = {4: "four", 5: "five", 6: "six", 7: "seven"}
 EVERY_STEP = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.title)
