@@ -7,21 +7,24 @@ times. Rows may be unordered within the lateness.
 from __future__ import annotations
 
 import gzip
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from detectors.readings import Reading
-from producers.records import Decoded, Malformed, Tick, decode
+from producers.records import Tick, decode
+from streams.machine import Chunk
 from streams.records import CalendarEvent, Incident
 from streams.settings import Settings
 from streams.step.country import CountryMachine
-from streams.step.ticks import take, with_ticks
+from streams.step.ticks import lines_with_ticks, take
 from streams.step.worldwide import WorldStep
 
-CHUNK: Final = 1000
+CHUNK: Final = 1000  # records
+#: Lines in which a log's own ticks are looked for.
+LOOKED_AT: Final = 1000
 
 
 class Backtest:
@@ -62,14 +65,14 @@ class Backtest:
 
         `ticks` says whether the log has ticks of its own; None: look at its first thousand records.
         """
-        decoded = self._decoded(lines)
-        ahead = deque(take(decoded, CHUNK))
+        filled = (line for line in lines if line.strip())
+        ahead = take(filled, LOOKED_AT)
         if ticks is None:
-            ticks = any(isinstance(record, Tick) for record in ahead)
-        source = _chain(ahead, decoded)
-        records = source if ticks else with_ticks(source, self.settings.time)
-        while chunk := take(records, CHUNK):
-            yield from self._feed(chunk)
+            ticks = any(isinstance(decode(line), Tick) for line in ahead)
+        source = chain(ahead, filled)
+        values = source if ticks else lines_with_ticks(source, self.settings.time)
+        while chunk := take(values, CHUNK):
+            yield from self._feed(chunk, derived=not ticks)
 
     @property
     def span_seconds(self) -> int:
@@ -81,15 +84,11 @@ class Backtest:
         """Number of (platform, country) pairs seen."""
         return len(self.pairs)
 
-    def _decoded(self, lines: Iterable[bytes]) -> Iterator[Decoded]:
-        for line in lines:
-            if line.strip():
-                record = decode(line)
-                self.records += not isinstance(record, Malformed)
-                yield record
-
-    def _feed(self, chunk: Sequence[Decoded]) -> Iterator[Incident]:
-        outbox = self.machine.apply(self.machine.read_decoded(chunk))
+    def _feed(self, values: Sequence[bytes], *, derived: bool) -> Iterator[Incident]:
+        first = self.machine.next_offset
+        rows = self.machine.read(Chunk("backtest", 0, range(first, first + len(values)), values))
+        self.records += rows.size - len(rows.refusals) - (len(rows.reading_ms) if derived else 0)
+        outbox = self.machine.apply(rows)
         for reading in self.machine.closed:
             self._note(reading)
             outbox.incidents.extend(self.world.step(reading))
@@ -106,12 +105,6 @@ class Backtest:
 
 def _replaying(settings: Settings) -> Settings:
     return settings.model_copy(update={"worker": settings.worker.model_copy(update={"clock": "replay"})})
-
-
-def _chain(first: deque[Decoded], rest: Iterator[Decoded]) -> Iterator[Decoded]:
-    while first:
-        yield first.popleft()
-    yield from rest
 
 
 def read_lines(path: Path) -> Iterator[bytes]:

@@ -262,9 +262,49 @@ def renumbered(codes: NDArray[Any], names: Mapping[int, str]) -> NDArray[Any]:
     return renamed
 
 
-#: Rows of the scanner's whole numbers and of its others, by the columns that they become.
-_SCANNED_WHOLE: Final = ("time_ms", "source", "address", "mechanism", "control", "ok", "count", "good")
-_SCANNED_REAL: Final = ("ttfb_ms", "total_ms", "bytes", "every_seconds")
+class Scanned(NamedTuple):
+    """Room for what the scanner reads: see `Scanner.scan`."""
+
+    whole: Ints
+    counts: NDArray[np.int32]
+    mechanism: NDArray[np.int16]
+    flags: NDArray[np.int8]
+    measures: NDArray[np.float32]
+
+    @classmethod
+    def room(cls, size: int) -> Scanned:
+        """Room for so many results."""
+        return cls(
+            np.empty((3, size), dtype=np.int64),
+            np.empty((2, size), dtype=np.int32),
+            np.empty(size, dtype=np.int16),
+            np.empty((2, size), dtype=np.int8),
+            np.empty((3, size), dtype=np.float32),
+        )
+
+    def only(self, chosen: slice | NDArray[np.bool_]) -> Scanned:
+        """Some of the results."""
+        columns: list[Any] = [column[..., chosen] for column in self]
+        return Scanned(*columns)
+
+    def block(self, ids: list[str], monitor: Ints) -> Block:
+        """A block of all of them."""
+        return Block(
+            size=len(ids),
+            others=[],
+            new_monitors=[],
+            ids=ids,
+            time_ms=self.whole[0],
+            monitor=monitor.astype(np.int32),
+            ok=self.flags[1].view(np.bool_),
+            mechanism=self.mechanism,
+            control=self.flags[0],
+            ttfb_ms=self.measures[0],
+            throughput=self.measures[1],
+            count=self.counts[0],
+            good=self.counts[1],
+            every_seconds=self.measures[2],
+        )
 
 
 @dataclass(slots=True)
@@ -418,20 +458,19 @@ class RowReader:
         if self._scanner is None:
             return self.block(_judged(values, keys, range(len(values))))
         ids: list[str] = []
-        whole = np.empty((len(_SCANNED_WHOLE), len(values)), dtype=np.int64)
-        real = np.empty((len(_SCANNED_REAL), len(values)), dtype=np.float64)
-        left: list[int] = self._scanner.scan(values, keys, ids, whole, real)
-        whole, real = whole[:, : len(ids)], real[:, : len(ids)]
-        monitor = self._find(whole[1], whole[2])
+        scanned = Scanned.room(len(values))
+        left: list[int] = self._scanner.scan(values, keys, ids, *scanned)
+        scanned = scanned.only(slice(len(ids)))
+        monitor = self._find(scanned.whole[1], scanned.whole[2])
         if (monitor == _UNKNOWN).any():
             # Its source and its address are known, and not that the one asks the other.
             place = np.delete(np.arange(len(values)), left)
             known = monitor != _UNKNOWN
             left = sorted([*left, *place[~known].tolist()])
             ids = [ids[i] for i in np.flatnonzero(known).tolist()]
-            whole, real, monitor = whole[:, known], real[:, known], monitor[known]
-        scanned = _scanned(len(values) - len(left), ids, monitor, whole, real)
-        return self._with_left(scanned, values, keys, left) if left else scanned
+            scanned, monitor = scanned.only(known), monitor[known]
+        block = scanned.block(ids, monitor)
+        return self._with_left(block, values, keys, left) if left else block
 
     def _with_left(
         self,
@@ -513,28 +552,6 @@ def _judged(
     if keys is None:
         return records
     return [key_fault(record, keys[place]) or record for place, record in zip(places, records, strict=True)]
-
-
-def _scanned(size: int, ids: list[str], monitor: Ints, whole: Ints, real: NDArray[np.float64]) -> Block:
-    """A block of what compiled code has read."""
-    time_ms, _, _, mechanism, control, ok, count, good = whole
-    ttfb, throughput = _speeds(*real[:3])
-    return Block(
-        size=size,
-        others=[],
-        new_monitors=[],
-        ids=ids,
-        time_ms=time_ms,
-        monitor=monitor.astype(np.int32),
-        ok=ok.astype(np.bool_),
-        mechanism=mechanism.astype(np.int16),
-        control=control.astype(np.int8),
-        ttfb_ms=ttfb,
-        throughput=throughput,
-        count=count.astype(np.int32),
-        good=good.astype(np.int32),
-        every_seconds=real[3].astype(np.float32),
-    )
 
 
 def fields(results: Sequence[ProbeResult]) -> Fields:

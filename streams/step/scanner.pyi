@@ -13,5 +13,8 @@ class Scanner:
         keys: Sequence[bytes | None] | None,
         ids: list[str],
         whole: NDArray[np.int64],
-        real: NDArray[np.float64],
+        counts: NDArray[np.int32],
+        mechanism: NDArray[np.int16],
+        flags: NDArray[np.int8],
+        measures: NDArray[np.float32],
     ) -> list[int]: ...

@@ -359,57 +359,69 @@ cdef bint parse(Text at, Text end, Result *result) noexcept:
         if at[0] != c':':
             return False
         at = space(at + 1)
-        if same(member, "schema", 6):
-            bit, at = SCHEMA, string(at, &span)
-            if at == NULL or not same(span, "netdusk.probe/1", 15):
-                return False
-        elif same(member, "id", 2):
-            bit, at = ID, name(at, &result.id, IDENTIFIER_MAX)
-        elif same(member, "time", 4):
-            bit, at = TIME, moment(at, &result.time_ms)
-        elif same(member, "platform", 8):
-            bit, at = PLATFORM, name(at, &result.platform, NAME_MAX)
-        elif same(member, "country", 7):
-            bit, at = COUNTRY, name(at, &result.country, NAME_MAX)
-        elif same(member, "asn", 3):
-            bit, at = ASN, asn(at, &result.asn)
-        elif same(member, "vantage", 7):
-            bit, at = VANTAGE, name(at, &result.vantage, IDENTIFIER_MAX)
-        elif same(member, "ok", 2):
-            bit, at = OK, boolean(at, &result.ok)
-        elif same(member, "simulated", 9):
-            bit, at = SIMULATED, boolean(at, &result.simulated)
-        elif same(member, "control_ok", 10):
-            bit, at = CONTROL, null(at) if at[0] == c'n' else boolean(at, &result.control)
-        elif same(member, "timings_ms", 10):
-            bit, at = TIMINGS, timings(at, result)
-        elif same(member, "bytes", 5):
-            bit, at = BYTES, count(at, &result.size)
-        elif same(member, "stage", 5):
-            bit, at = STAGE, name_or_null(at, &result.stage)
-        elif same(member, "failure", 7):
-            bit, at = FAILURE, name_or_null(at, &result.failure)
-        elif same(member, "region", 6):
-            bit, at = REGION, name_or_null(at, &result.region)
-        elif same(member, "target", 6):
-            bit, at = TARGET, null(at) if at[0] == c'n' else string(at, &result.target)
-            if at != NULL and result.target.at != NULL and result.target.size > TARGET_MAX:
-                return False
-        elif same(member, "every_seconds", 13):
-            bit, at = EVERY, decimal(at, &result.every)
-            if result.every <= 0.0 or result.every > SECONDS_MAX:
-                return False
-        elif same(member, "status", 6):
-            bit, at = STATUS, small(at, &status, STATUS_MIN, STATUS_MAX)
-        elif same(member, "source", 6):
-            bit, at = SOURCE, name(at, &span, NAME_MAX)
-        elif same(member, "method", 6):
-            bit, at = METHOD, name_or_null(at, &span)
-        elif same(member, "count", 5):
-            bit, at = ATTEMPTS, small(at, &result.attempts, 1, ATTEMPTS_MAX)
-        elif same(member, "good", 4):
-            bit, at = GOOD, small(at, &result.good, 0, ATTEMPTS_MAX)
-        else:
+        bit = 0
+        # By their lengths first: a member is compared with one or two names, not with all of them.
+        if member.size == 2:
+            if same(member, "id", 2):
+                bit, at = ID, name(at, &result.id, IDENTIFIER_MAX)
+            elif same(member, "ok", 2):
+                bit, at = OK, boolean(at, &result.ok)
+        elif member.size == 3:
+            if same(member, "asn", 3):
+                bit, at = ASN, asn(at, &result.asn)
+        elif member.size == 4:
+            if same(member, "time", 4):
+                bit, at = TIME, moment(at, &result.time_ms)
+            elif same(member, "good", 4):
+                bit, at = GOOD, small(at, &result.good, 0, ATTEMPTS_MAX)
+        elif member.size == 5:
+            if same(member, "bytes", 5):
+                bit, at = BYTES, count(at, &result.size)
+            elif same(member, "stage", 5):
+                bit, at = STAGE, name_or_null(at, &result.stage)
+            elif same(member, "count", 5):
+                bit, at = ATTEMPTS, small(at, &result.attempts, 1, ATTEMPTS_MAX)
+        elif member.size == 6:
+            if same(member, "schema", 6):
+                bit, at = SCHEMA, string(at, &span)
+                if at == NULL or not same(span, "netdusk.probe/1", 15):
+                    return False
+            elif same(member, "region", 6):
+                bit, at = REGION, name_or_null(at, &result.region)
+            elif same(member, "target", 6):
+                bit, at = TARGET, null(at) if at[0] == c'n' else string(at, &result.target)
+                if at != NULL and result.target.at != NULL and result.target.size > TARGET_MAX:
+                    return False
+            elif same(member, "status", 6):
+                bit, at = STATUS, small(at, &status, STATUS_MIN, STATUS_MAX)
+            elif same(member, "source", 6):
+                bit, at = SOURCE, name(at, &span, NAME_MAX)
+            elif same(member, "method", 6):
+                bit, at = METHOD, name_or_null(at, &span)
+        elif member.size == 7:
+            if same(member, "country", 7):
+                bit, at = COUNTRY, name(at, &result.country, NAME_MAX)
+            elif same(member, "vantage", 7):
+                bit, at = VANTAGE, name(at, &result.vantage, IDENTIFIER_MAX)
+            elif same(member, "failure", 7):
+                bit, at = FAILURE, name_or_null(at, &result.failure)
+        elif member.size == 8:
+            if same(member, "platform", 8):
+                bit, at = PLATFORM, name(at, &result.platform, NAME_MAX)
+        elif member.size == 9:
+            if same(member, "simulated", 9):
+                bit, at = SIMULATED, boolean(at, &result.simulated)
+        elif member.size == 10:
+            if same(member, "control_ok", 10):
+                bit, at = CONTROL, null(at) if at[0] == c'n' else boolean(at, &result.control)
+            elif same(member, "timings_ms", 10):
+                bit, at = TIMINGS, timings(at, result)
+        elif member.size == 13:
+            if same(member, "every_seconds", 13):
+                bit, at = EVERY, decimal(at, &result.every)
+                if result.every <= 0.0 or result.every > SECONDS_MAX:
+                    return False
+        if bit == 0:
             return False
         if at == NULL or seen & bit:
             return False
@@ -440,6 +452,30 @@ cdef inline long long looked_up(dict numbers, const char *key, Py_ssize_t size) 
     return -1 if found == NULL else <object>found
 
 
+cdef struct Last:  # the name that was looked up last, and its number
+    char[KEY_MAX] key
+    Py_ssize_t size
+    long long number
+
+
+cdef inline long long as_last(dict numbers, Last *last, const char *key, Py_ssize_t size) except -2:
+    """The same, without looking where it is the name of last time: results of one vantage come together."""
+    if last.size != size or memcmp(last.key, key, size) != 0:
+        last.number = looked_up(numbers, key, size)
+        memcpy(last.key, key, size)
+        last.size = size
+    return last.number
+
+
+cdef inline float speed(Result *result) noexcept nogil:
+    """Body bytes a second, as `streams.step.rows` has it; NaN where not measured."""
+    cdef double transfer = result.total - result.ttfb
+    # What is not a number is neither.
+    if result.size > 0.0 and transfer >= 1.0:
+        return <float>(result.size / transfer * 1000.0)
+    return NAN
+
+
 cdef inline bint is_under(key, Result *result):
     """Whether a key is the result's country."""
     return (
@@ -467,7 +503,7 @@ cdef class Scanner:
     def __init__(self, dict mechanisms, dict sources, dict addresses):
         self.mechanisms, self.sources, self.addresses = mechanisms, sources, addresses
 
-    cdef bint know(self, Result *result) except -1:
+    cdef bint know(self, Result *result, Last *source, Last *address) except -1:
         """Look up how it ended and whose it is; False where one of these has no number."""
         cdef char[KEY_MAX] key
         cdef Py_ssize_t size
@@ -478,36 +514,48 @@ cdef class Scanner:
         size = put(key, put(key, 0, result.country), result.region)
         size = put(key, put(key, size, result.asn), result.vantage)
         key[size] = c'1' if result.simulated else c'0'
-        result.source = looked_up(self.sources, key, size + 1)
+        result.source = as_last(self.sources, source, key, size + 1)
         if result.target.at != NULL and result.target.size > TARGET_LETTERS:
             result.target.size = TARGET_LETTERS
         size = put(key, put(key, 0, result.platform), result.target)
-        result.address = looked_up(self.addresses, key, size - 1)
+        result.address = as_last(self.addresses, address, key, size - 1)
         return result.mechanism >= 0 and result.source >= 0 and result.address >= 0
 
-    def scan(self, values, keys, list ids, long long[:, ::1] whole, double[:, ::1] real):
+    def scan(
+        self,
+        values,
+        keys,
+        list ids,
+        long long[:, ::1] whole,
+        int[:, ::1] counts,
+        short[::1] mechanism,
+        signed char[:, ::1] flags,
+        float[:, ::1] measures,
+    ):
         """Read values up to the end, or leave them.
 
-        Takes the values, the keys that they stand under (None: any will do), and room for as many: a list for ids,
-        eight rows of whole numbers (time in milliseconds since 1970, number of the source, of the address, mechanism,
-        control, ok, attempts, good ones) and four of others (milliseconds to the first byte, milliseconds in all,
-        bytes, promised seconds; NaN where not measured, 0 where not promised). Returns the places of what was not
-        read; the columns hold the rest, in order.
+        Takes the values, the keys that they stand under (None: any will do), and room for as many: a list for ids, and
+        columns. `whole` has three (time in milliseconds since 1970, number of the source, of the address), `counts`
+        two (attempts, good ones), `flags` two (control, ok), `measures` three (milliseconds to the first byte, body
+        bytes a second, promised seconds; NaN where not measured, 0 where not promised). Returns the places of what was
+        not read; the columns hold the rest, in order.
         """
         cdef Py_ssize_t i
         cdef Py_ssize_t row = 0
         cdef Result result
+        cdef Last source, address
         cdef Text at
         cdef list left = []
         cdef list every = values if type(values) is list else list(values)
         cdef list under = None if keys is None else keys if type(keys) is list else list(keys)
+        source.size = address.size = -1
         for i in range(len(every)):
             value = every[i]
             if type(value) is not bytes or PyBytes_GET_SIZE(value) > VALUE_MAX:
                 left.append(i)
                 continue
             at = <Text>PyBytes_AS_STRING(value)
-            if not parse(at, at + PyBytes_GET_SIZE(value), &result) or not self.know(&result):
+            if not parse(at, at + PyBytes_GET_SIZE(value), &result) or not self.know(&result, &source, &address):
                 left.append(i)
                 continue
             if under is not None and not is_under(under[i], &result):
@@ -517,14 +565,13 @@ cdef class Scanner:
             whole[0, row] = result.time_ms
             whole[1, row] = result.source
             whole[2, row] = result.address
-            whole[3, row] = 0 if result.ok else result.mechanism
-            whole[4, row] = result.control
-            whole[5, row] = result.ok
-            whole[6, row] = result.attempts
-            whole[7, row] = result.good
-            real[0, row] = result.ttfb
-            real[1, row] = result.total
-            real[2, row] = result.size
-            real[3, row] = 0.0 if isnan(result.every) else result.every
+            counts[0, row] = <int>result.attempts
+            counts[1, row] = <int>result.good
+            mechanism[row] = 0 if result.ok else <short>result.mechanism
+            flags[0, row] = <signed char>result.control
+            flags[1, row] = <signed char>result.ok
+            measures[0, row] = <float>result.ttfb
+            measures[1, row] = speed(&result)
+            measures[2, row] = 0.0 if isnan(result.every) else <float>result.every
             row += 1
         return left

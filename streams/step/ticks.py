@@ -8,114 +8,222 @@ by it. A result whose clock is wrong is then judged by the others' time, and ref
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from statistics import median_low
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.readings import MonitorKey
 from detectors.settings import TimeSettings
-from producers.records import Decoded, ProbeResult, Tick
+from producers.records import Decoded, ProbeResult, Tick, encode
+from streams.step.rows import RowReader
 
 #: How far the time moves from tick to tick, at least.
 TICK_SECONDS: Final = 5
+TICK_MS: Final = TICK_SECONDS * 1000
 #: Results that are looked at ahead of one that would push the time.
 LOOK: Final = 48
 #: No vantage has more say than so many of them.
 LOOK_VANTAGE: Final = 3
 #: A clock this far from the middle one is wrong: a minute's results may stand in any order.
-APART: Final = timedelta(seconds=120)
+APART_MS: Final = 120_000
 #: A small step is looked at less closely, so many results ahead, if the whole look was taken not long before.
 LOOK_SMALL: Final = 12
-SMALL: Final = timedelta(seconds=30)
-LOOKED: Final = timedelta(seconds=60)
+SMALL_MS: Final = 30_000
+LOOKED_MS: Final = 60_000
 #: Steps of the time that are remembered: nothing follows the last results of a file, and what such a file's steps
 #: usually are is believed of them.
 STEPS: Final = 8
 
+#: Lines that are read in one go.
+PIECE: Final = 1000
+_NEVER: Final = -(2**62)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
 T = TypeVar("T")
+#: When a result's attempt began, milliseconds since 1970, and whose it is; None: a record that is no result.
+Sighting = tuple[int, Hashable] | None
 
 
 def with_ticks(records: Iterator[Decoded], time: TimeSettings) -> Iterator[Decoded]:
     """Put a tick before a result that moves the time by five seconds or more, and close the last window at the end."""
-    clock = _Clock(timedelta(seconds=time.lateness_seconds))
+    clock = _Clock(time.lateness_seconds * 1000)
     queue: deque[Decoded] = deque(take(records, LOOK + 1))
-    step = timedelta(seconds=TICK_SECONDS)
     while queue:
         record = queue.popleft()
         queue.extend(take(records, LOOK + 1 - len(queue)))
-        if isinstance(record, ProbeResult):
-            now = clock.now
-            if now is None or record.time >= now + step:
-                clock.push(record, queue)
-                if clock.now is not None and clock.now != now:
-                    yield Tick(time=clock.now)
-            elif record.time > clock.newest:
-                clock.newest = record.time
+        sighting = _sighting(record)
+        if sighting is not None:
+            if not clock.is_due(sighting[0]):
+                clock.newest = max(clock.newest, sighting[0])
+            elif clock.push(sighting, [_sighting(other) for other in islice(queue, LOOK)]):
+                yield _tick(clock.now)
         yield record
-    if clock.now is not None:
-        window = time.window_seconds
-        end = (int(clock.newest.timestamp()) // window + 1) * window + time.lateness_seconds
-        yield Tick(time=datetime.fromtimestamp(end, UTC))
+    if clock.now > _NEVER:
+        yield _tick(_last_tick(clock.newest, time))
+
+
+def lines_with_ticks(lines: Iterator[bytes], time: TimeSettings) -> Iterator[bytes]:
+    """The same for records as they are written, one a line: results in their plain form are read by compiled code."""
+    clock, ahead = _Clock(time.lateness_seconds * 1000), _Ahead(lines)
+    piece, following = ahead.next(), ahead.next()
+    while piece.lines:
+        times = np.concatenate((piece.times, following.times[:LOOK]))
+        whose = [*piece.whose, *following.whose[:LOOK]]
+        size, begin = len(piece.lines), 0
+        while (place := clock.next_due(times[:size], begin)) < size:
+            yield from piece.lines[begin:place]
+            until = place + 1 + LOOK
+            seen: list[Sighting] = [
+                (moment, who) if moment > _NEVER else None
+                for moment, who in zip(times[place:until].tolist(), whose[place:until], strict=True)
+            ]
+            assert seen[0] is not None
+            if clock.push(seen[0], seen[1:]):
+                yield encode(_tick(clock.now))
+            yield piece.lines[place]
+            begin = place + 1
+        yield from piece.lines[begin:]
+        piece, following = following, ahead.next()
+    if clock.now > _NEVER:
+        yield encode(_tick(_last_tick(clock.newest, time)))
+
+
+class _Piece(NamedTuple):
+    """Some lines, when the attempt of each began (_NEVER: it is no result), and the number of its vantage."""
+
+    lines: Sequence[bytes]
+    times: NDArray[np.int64]
+    whose: Sequence[int]
+
+
+class _Ahead:
+    """Reads lines for the sake of their times, piece by piece."""
+
+    def __init__(self, lines: Iterator[bytes]) -> None:
+        self._lines = lines
+        self._reader = RowReader()
+        self._vantages: dict[tuple[str, int, str], int] = {}
+        self._of_monitor = np.empty(0, dtype=np.int64)
+
+    def next(self) -> _Piece:
+        """The next piece; an empty one at the end."""
+        lines = take(self._lines, PIECE)
+        block = self._reader.read(lines)
+        monitor = block.monitor
+        if block.new_monitors:
+            number = self._reader.learn(block.new_monitors)
+            self._of_monitor = np.concatenate((self._of_monitor, self._number(block.new_monitors)))
+            monitor = np.where(monitor >= 0, monitor, number[np.minimum(-1 - monitor, len(number) - 1)])
+        results = np.ones(len(lines), dtype=np.bool_)
+        results[[place for place, _ in block.others]] = False
+        times = np.full(len(lines), _NEVER, dtype=np.int64)
+        times[results] = block.time_ms
+        whose = np.full(len(lines), -1, dtype=np.int64)
+        whose[results] = self._of_monitor[monitor]
+        return _Piece(lines, times, whose.tolist())
+
+    def _number(self, monitors: Sequence[MonitorKey]) -> list[int]:
+        """The numbers of the vantages of some monitors."""
+        vantages = self._vantages
+        return [vantages.setdefault((one.vantage, one.asn, one.country), len(vantages)) for one in monitors]
+
+
+def _sighting(record: Decoded) -> Sighting:
+    if not isinstance(record, ProbeResult):
+        return None
+    return (record.time - _EPOCH) // _MILLISECOND, (record.vantage, record.asn, record.country)
+
+
+def _tick(now_ms: int) -> Tick:
+    return Tick(time=_EPOCH + now_ms * _MILLISECOND)
+
+
+def _last_tick(newest_ms: int, time: TimeSettings) -> int:
+    """When the window of the newest result that was believed is over."""
+    window_ms = time.window_seconds * 1000
+    return (newest_ms // window_ms + 1) * window_ms + time.lateness_seconds * 1000
 
 
 class _Clock:
-    """The time that the results agree on, None before any did."""
+    """The time that the results agree on, milliseconds since 1970; _NEVER before any did."""
 
-    def __init__(self, lateness: timedelta) -> None:
-        self.now: datetime | None = None
-        self.newest = datetime.min.replace(tzinfo=UTC)  # of the results that were believed
-        self._lateness = lateness
-        self._steps: deque[timedelta] = deque(maxlen=STEPS)
-        self._looked = self.newest  # the time of the last whole look
+    def __init__(self, lateness_ms: int) -> None:
+        self.now = self.newest = _NEVER  # `newest` of the results that were believed
+        self._lateness_ms = lateness_ms
+        self._steps: deque[int] = deque(maxlen=STEPS)
+        self._looked = _NEVER  # the time of the last whole look
 
-    def push(self, record: ProbeResult, following: Iterable[Decoded]) -> None:
-        """Move the time as far towards a result's as leaves none of those behind that follow and agree."""
-        now, moved = self.now, record.time
-        if now is not None and moved <= now + SMALL and moved <= self._looked + LOOKED:
-            times = _times(following, now - APART)
+    def is_due(self, moment: int) -> bool:
+        """Whether a result of that time would push the time."""
+        return moment >= self.now + TICK_MS
+
+    def next_due(self, times: NDArray[np.int64], begin: int) -> int:
+        """The place of the next result that would push the time, the first place looked at being `begin`.
+
+        The number of them where none would. Results before it are believed.
+        """
+        ahead = times[begin:]
+        due = (ahead >= self.now + TICK_MS) & (ahead > _NEVER)
+        place = int(due.argmax()) if due.any() else len(ahead)
+        if place:
+            self.newest = max(self.newest, int(ahead[:place].max()))
+        return begin + place
+
+    def push(self, sighting: tuple[int, Hashable], following: Sequence[Sighting]) -> bool:
+        """Move the time as far towards a result's as leaves none of those behind that follow and agree.
+
+        Says whether that moved it.
+        """
+        now, moved = self.now, sighting[0]
+        if now > _NEVER and moved <= now + SMALL_MS and moved <= self._looked + LOOKED_MS:
+            times = _times(following, now - APART_MS)
         else:
-            times = _times_of_others(record, following)
+            times = _times_of_others(sighting, following)
             if times:
                 middle = median_low(times)
-                if moved > middle + APART:
-                    return
-                times = [time for time in times if time >= middle - APART]
-            elif now is not None and moved - now > max((*self._steps, APART)):
-                return
+                if moved > middle + APART_MS:
+                    return False
+                times = [time for time in times if time >= middle - APART_MS]
+            elif now > _NEVER and moved - now > max((*self._steps, APART_MS)):
+                return False
             self._looked = moved
         if times:
-            moved = min(moved, min(times) + self._lateness)
-        if now is not None:
+            moved = min(moved, min(times) + self._lateness_ms)
+        if now > _NEVER:
             if moved <= now:
-                return
+                return False
             self._steps.append(moved - now)
         self.now = moved
         self.newest = max(self.newest, moved)
+        return True
 
 
-def _times(following: Iterable[Decoded], least: datetime) -> list[datetime]:
+def _times(following: Sequence[Sighting], least: int) -> list[int]:
     """The times of the results that follow next, without those long past."""
-    times = (record.time for record in islice(following, LOOK_SMALL) if isinstance(record, ProbeResult))
-    return [time for time in times if time >= least]
+    return [seen[0] for seen in following[:LOOK_SMALL] if seen is not None and seen[0] >= least]
 
 
-def _times_of_others(record: ProbeResult, following: Iterable[Decoded]) -> list[datetime]:
+def _times_of_others(sighting: tuple[int, Hashable], following: Sequence[Sighting]) -> list[int]:
     """The times of the results that follow: of other vantages where there are any, of the same one where not."""
-    others: list[datetime] = []
-    own: list[datetime] = []
-    says: dict[tuple[str, int, str], int] = {}
-    whose = (record.vantage, record.asn, record.country)
-    for other in islice(following, LOOK):
-        if not isinstance(other, ProbeResult):
+    others: list[int] = []
+    own: list[int] = []
+    says: dict[Hashable, int] = {}
+    for other in following:
+        if other is None:
             continue
-        vantage = (other.vantage, other.asn, other.country)
-        if vantage == whose:
-            own.append(other.time)
+        moment, whose = other
+        if whose == sighting[1]:
+            own.append(moment)
             continue
-        count = says[vantage] = says.get(vantage, 0) + 1
+        count = says[whose] = says.get(whose, 0) + 1
         if count <= LOOK_VANTAGE:
-            others.append(other.time)
+            others.append(moment)
     return others or own
 
 

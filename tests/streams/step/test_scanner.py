@@ -17,7 +17,7 @@ from msgspec import UNSET
 
 from producers.failures import Failure, Stage
 from producers.records import Malformed, ProbeResult, Reason, Tick, Timings, decode, encode
-from streams.step.rows import OF_RESULTS, Block, RowReader, compiled
+from streams.step.rows import OF_RESULTS, Block, RowReader, Scanned, compiled
 
 COUNTRIES = ["PK", "US", "TV"]
 REGIONS = {"PK": ["PK-PB", "PK-SD"], "US": ["US-CA"], "TV": []}
@@ -108,8 +108,7 @@ def left(values: list[bytes]) -> list[int]:
     """The places of what compiled code does not read."""
     scanner = known(values, scan=True)._scanner
     assert scanner is not None
-    room = len(values)
-    return scanner.scan(values, None, [], np.empty((8, room), np.int64), np.empty((4, room)))
+    return scanner.scan(values, None, [], *Scanned.room(len(values)))
 
 
 def test_there_is_compiled_code_here() -> None:

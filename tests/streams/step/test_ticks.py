@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from producers.records import Decoded, ProbeResult, Tick, encode
+from producers.records import Decoded, ProbeResult, Tick, decode, encode
 from streams.records import Incident
 from streams.settings import load
 from streams.step.backtest import Backtest
-from streams.step.ticks import with_ticks
+from streams.step.ticks import lines_with_ticks, with_ticks
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 SETTINGS = load()
@@ -103,3 +103,23 @@ def test_ticks_never_run_back_and_the_last_window_is_closed() -> None:
     ticks = [record.time for record in records if isinstance(record, Tick)]
     assert ticks == sorted(ticks)
     assert ticks[-1] >= START + timedelta(hours=1, seconds=30)
+
+
+@pytest.mark.parametrize("step", [0.05, 1, 40, 900])
+def test_lines_have_the_ticks_of_their_records(step: float) -> None:
+    chance = random.Random(int(step * 20))
+    clocks = [timedelta(0)] * 30 + [timedelta(hours=3), -timedelta(days=2)]
+    rows = [
+        row(i * step + chance.randrange(9), f"v{chance.randrange(6)}", i, chance.choice(clocks))
+        for i in range(2500)
+    ]
+    lines = [encode(one) for one in rows]
+    lines[700:700] = lines[1999:1999] = [b"no record", encode(Tick(time=START))]
+    ticked = list(with_ticks(iter(rows), SETTINGS.time))
+    assert len(ticked) > len(rows)
+    assert list(lines_with_ticks(iter([encode(one) for one in rows]), SETTINGS.time)) == [
+        encode(record)  # type: ignore[arg-type]
+        for record in ticked
+    ]
+    decoded = list(with_ticks(map(decode, lines), SETTINGS.time))
+    assert [decode(line) for line in lines_with_ticks(iter(lines), SETTINGS.time)] == decoded
