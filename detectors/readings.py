@@ -125,6 +125,14 @@ class TargetStanding(msgspec.Struct, frozen=True, gc=False):
     )
 
 
+class TargetResults(NamedTuple):
+    """What one network had of one target in a window, and the successes that were due."""
+
+    n: int
+    k: int
+    due: float
+
+
 @dataclass(slots=True)
 class CountryReading:
     """Everything that a decision about one country needs, after one window."""
@@ -149,6 +157,8 @@ class CountryReading:
     vantages: Mapping[int, int] = field(default_factory=dict)  # asn: vantages that have reported lately
     #: (platform, target), for platforms of which several targets are watched.
     targets: Mapping[tuple[str, str], TargetStanding] = field(default_factory=dict)
+    #: (platform, asn): by target, for such platforms where something stirs; only of monitors whose usual is known.
+    addresses: Mapping[tuple[str, int], Mapping[str, TargetResults]] = field(default_factory=dict)
     #: Platforms that began with their country, and of which most networks have no usual of their own yet.
     warming: frozenset[str] = frozenset()
     homes: Mapping[int, Sequence[str]] = field(default_factory=dict)  # asn: the regions it reports from

@@ -172,6 +172,8 @@ def _platform(loss: PlatformLoss) -> PlatformDetail:
         reachability=Reachability(now=loss.now, usual=loss.usual, results=loss.results),
         mechanism=_mechanism(loss.mechanism, loss.mechanism_share, ()),
         recovered=_time_or_none(loss.recovered),
+        targets=loss.targets[:LIST_MAX],
+        targets_watched=loss.watched,
     )
 
 

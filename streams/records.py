@@ -74,13 +74,18 @@ class Mechanism(Struct, frozen=True, kw_only=True):
 
 
 class PlatformDetail(Struct, frozen=True, kw_only=True):
-    """How one platform of an incident stands; `recovered` is when it came back on every network."""
+    """How one platform of an incident stands; `recovered` is when it came back on every network.
+
+    `targets` are the addresses that are lost while others are well, of `targets_watched`; `reachability` is theirs.
+    """
 
     platform: str
     onset: datetime
     reachability: Reachability
     mechanism: Mechanism | None = None
     recovered: datetime | None = None
+    targets: tuple[str, ...] = ()
+    targets_watched: Annotated[int, Meta(ge=0)] = 0
 
 
 class Evidence(Struct, frozen=True, kw_only=True):

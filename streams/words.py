@@ -106,6 +106,16 @@ def ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
+def counted(number: int) -> str:
+    """Return a number as a sentence has it, in words up to ten.
+
+    >>> counted(1), counted(10), counted(11)
+    ('one', 'ten', '11')
+    """
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    return words[number] if number < len(words) else str(number)
+
+
 def duration(seconds: float) -> str:
     """Return a length of time as people say it; half a minute counts as one.
 
@@ -196,17 +206,17 @@ def _where(extent: _Extent, settings: IncidentSettings, *, brief: bool = False) 
         return f"in {extent.n_countries} countries"
     country = place_name(extent.country, settings)
     count = len(extent.networks)
-    counted = f"on {count} of {max(extent.networks_live, count)} networks"
+    of_networks = f"on {count} of {max(extent.networks_live, count)} networks"
     if extent.scope is Scope.NATION_SCALE:
         across = f"across {country}, in {listed(extent.regions)}" if extent.regions else f"across {country}"
-        return across if brief else f"{across} {counted}"
+        return across if brief else f"{across} {of_networks}"
     if extent.scope is Scope.REGION and extent.regions:
         return f"in {listed(extent.regions)}, {country}"
     if not count:
         return f"in {country}"
     if count <= NAMED_NETWORKS_MAX:
         return f"in {country} on {listed(extent.networks)}"
-    return f"in {country} {counted}"
+    return f"in {country} {of_networks}"
 
 
 def _verb(kind: Kind, mechanism: str | None) -> str:
@@ -215,6 +225,22 @@ def _verb(kind: Kind, mechanism: str | None) -> str:
 
 def _platforms(names: Sequence[str], settings: IncidentSettings) -> str:
     return listed([platform_name(name, settings) for name in names])
+
+
+def _lost_platforms(
+    names: Sequence[str], addresses: Mapping[str, tuple[int, int]], settings: IncidentSettings
+) -> str:
+    """Name what is lost: a platform, or some of its addresses where others of it are well (`addresses`: how many)."""
+    words = []
+    for name in names:
+        lost, watched = addresses.get(name, (0, 0))
+        called = platform_name(name, settings)
+        words.append(f"{counted(lost)} of {counted(watched)} addresses of {called}" if lost else called)
+    return listed(words)
+
+
+def _addresses(snapshot: Snapshot) -> dict[str, tuple[int, int]]:
+    return {one.platform: (len(one.targets), one.watched) for one in snapshot.by_platform if one.targets}
 
 
 def summary(snapshot: Snapshot, settings: IncidentSettings) -> str:
@@ -231,7 +257,7 @@ def _closed(snapshot: Snapshot, settings: IncidentSettings) -> str:
     if snapshot.kind is Kind.CONNECTIVITY:
         what = f"the loss of connectivity {where}"
     else:
-        platforms = _platforms(snapshot.platforms, settings)
+        platforms = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
         what = f"{platforms} {_verb(snapshot.kind, snapshot.mechanism)} {where}"
     head = "Withdrawn" if snapshot.retracted else "Closed"
     return f"{head}: {what} since {clock(snapshot.onset)}; {snapshot.reason}."
@@ -243,7 +269,7 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
     if snapshot.kind is Kind.CONNECTIVITY:
         head = f"Live metrics show a loss of connectivity {where} {since}"
     else:
-        platforms = _platforms(snapshot.platforms, settings)
+        platforms = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
         head = f"Live metrics show {platforms} {_verb(snapshot.kind, snapshot.mechanism)} {where} {since}"
     tail = [_figures(snapshot)]
     if snapshot.mechanism is not None and snapshot.mechanism not in _VERBS:
@@ -262,7 +288,8 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
 def _restored(snapshot: Snapshot, settings: IncidentSettings) -> str:
     lasted = duration(max(0, (snapshot.resolved or snapshot.updated) - snapshot.onset))
     connectivity = snapshot.kind is Kind.CONNECTIVITY
-    what = "connectivity" if connectivity else f"access to {_platforms(snapshot.platforms, settings)}"
+    lost = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
+    what = "connectivity" if connectivity else f"access to {lost}"
     word = _RESTORED.get(snapshot.restoration, "restored")
     where = _where(_extent_of_snapshot(snapshot), settings)
     tail = [_figures(snapshot)]
@@ -293,9 +320,15 @@ def headline(incident: Incident, settings: IncidentSettings) -> str:
     if incident.kind is Kind.CONNECTIVITY:
         what = "that connectivity was lost" if over else "a loss of connectivity"
     else:
-        names = _platforms(incident.platforms, settings)
+        addresses = {
+            one.platform: (len(one.targets), one.targets_watched)
+            for one in incident.platforms_detail
+            if one.targets
+        }
+        names = _lost_platforms(incident.platforms, addresses, settings)
         verb = _verb(incident.kind, incident.mechanism.name if incident.mechanism else None)
-        was = "were" if len(incident.platforms) != 1 else "was"
+        many = len(incident.platforms) != 1 or any(lost > 1 for lost, _ in addresses.values())
+        was = "were" if many else "was"
         what = f"that {names} {was} {verb}" if over else f"{names} {verb}"
     text = f"Live metrics show {what} {where}"
     return f"{text} for {duration(incident.duration_seconds)}" if over else text

@@ -23,6 +23,7 @@ from detectors.readings import (
     Opinion,
     Slowness,
     Standing,
+    TargetResults,
     TargetStanding,
     Volume,
 )
@@ -90,6 +91,7 @@ class Survey:
                 control={},
                 vantages={},
                 targets={},
+                addresses={},
                 homes={},
             )
             for place, (country, simulated) in enumerate(layout.places)
@@ -387,6 +389,36 @@ class Survey:
                 int(bad[at]),
                 bool(dead[at]),
             )
+        stirs = np.bincount(layout.address_group[bad > 0], minlength=len(layout.groups)) > 0
+        stirs |= series.group_score > STIR
+        stirs[layout.cell_group[series.cell_score > STIR]] = True
+        self._addresses(several & stirs, readings, counts)
+
+    def _addresses(self, groups: Bools, readings: dict[int, CountryReading], counts: Counts) -> None:
+        """What each network of some countries' platforms had of each target."""
+        series, layout = self.series, self.series.layout
+        monitors = counts.monitor.astype(np.int64)
+        cells_of = layout.cells_of(monitors).astype(np.int64)
+        asked = (groups[layout.cell_group[cells_of]] & series.monitors.known(monitors)).nonzero()[0]
+        if not len(asked):
+            return
+        monitor, weight = monitors[asked], counts.weighing(asked)
+        cell, many = cells_of[asked], len(layout.addresses)
+        pairs, which = np.unique(cell * many + layout.monitor_address[monitor], return_inverse=True)
+        due = series.monitors.usual(monitor, series.cells.own[cell])
+        if weight is not None:
+            due = due * weight
+        good = counts.ok[asked]
+        n = tally(which, weight, len(pairs))
+        k = tally(which[good], None if weight is None else weight[good], len(pairs))
+        usual = np.bincount(which, weights=grained(due), minlength=len(pairs))
+        cells, addresses = pairs // many, pairs % many
+        keys, places = layout.cell_keys(cells), self._place_of_cell[cells].tolist()
+        names = layout.target_names(addresses)
+        columns = zip(keys, places, names, n.tolist(), k.tolist(), usual.tolist(), strict=True)
+        for key, place, name, results, successes, expected in columns:
+            by_target = readings[place].addresses.setdefault(key, {})  # type: ignore[attr-defined]  # ours
+            by_target[name] = TargetResults(int(results), int(successes), expected)
 
 
 class _History(Mapping[tuple[str, int], NDArray[np.float64]]):

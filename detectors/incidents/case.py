@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from detectors.incidents.addresses import count_by_target, dead_targets, lost_targets
 from detectors.incidents.causes import TOGETHER_SECONDS, Cause, alike, live_networks, networks_in, scope_of
 from detectors.incidents.level import Level, Tally
 from detectors.incidents.loss import LEVEL_RESULTS_MIN, Loss, Present, bounds, present
@@ -107,6 +108,10 @@ class Case(msgspec.Struct):
     restoration: Restoration = Restoration.NONE
     ended: int = 0  # end of the window in which it was told to be over
     settled: int = 0  # the same, where it was over at another level
+    addresses: dict[
+        str, dict[str, Loss]
+    ] = {}  # platform: how each target stands on the networks that lost it
+    targets: dict[str, list[str]] = {}  # platform: the targets that are lost, where others of it are well
 
     # what it is made of
 
@@ -165,13 +170,20 @@ class Case(msgspec.Struct):
         Where it is of regions, that is in the whole country.
         """
         by_region = {p for p, _, region in self.losses if region}
+        by_target = {p for p in self.targets if p not in by_region and not self._is_back(p)}
         losses = [
             loss
             for (p, _, region), loss in self.losses.items()
-            if platform in (None, p) and (region or p not in by_region)
+            if platform in (None, p) and p not in by_target and (region or p not in by_region)
         ]
+        for p in sorted(by_target):
+            if platform in (None, p):
+                losses += [self.addresses[p][target] for target in self.targets[p]]
         losses += [loss for (p, _), loss in self.elsewhere.items() if platform in (None, p)]
         return present(losses)
+
+    def _is_back(self, platform: str) -> bool:
+        return all(loss.back is not None for (p, _, _), loss in self.losses.items() if p == platform)
 
     def inside(self) -> Present | None:
         """Return how its regions stand now, or None if it has none."""
@@ -292,6 +304,8 @@ class Case(msgspec.Struct):
             self.wholes.pop(platform, None)
             self.ways.pop(platform, None)
             self.controls.pop(platform, None)
+            self.addresses.pop(platform, None)
+            self.targets.pop(platform, None)
         self.touched = {key: loss for key, loss in self.touched.items() if key[0] not in platforms}
         self.elsewhere = {key: loss for key, loss in self.elsewhere.items() if key[0] not in platforms}
 
@@ -328,6 +342,7 @@ class Case(msgspec.Struct):
         for platform, parts in together.items():
             self._weigh_whole(platform, parts, reading, settings)
         self._count_touched(reading)
+        self._count_addresses(reading)
         if self.kind is Kind.CONNECTIVITY:
             self.doubt = reading.silence_doubt
         else:
@@ -377,6 +392,32 @@ class Case(msgspec.Struct):
                     loss = Loss(onset, said.expected, said.reachability, said.reachability)
                     self.touched[platform, asn] = loss
                 loss.count(said, lasting=lasting)
+
+    def _count_addresses(self, reading: CountryReading) -> None:
+        """Count results by target where its platforms have several, and say which of them are lost."""
+        watched = {platform for platform, _ in reading.addresses}
+        for platform in self.platforms:
+            if platform not in watched:
+                continue
+            lost = [(asn, region) for p, asn, region in self.losses if p == platform]
+            networks = {asn for asn, region in lost if not region}
+            networks.update(networks_in([region for _, region in lost if region], reading))
+            lasting = any(loss.good == 0 for (p, _, _), loss in self.losses.items() if p == platform)
+            addresses = self.addresses.setdefault(platform, {})
+            count_by_target(addresses, platform, networks, reading, lasting=lasting)
+            if lasting:
+                dead = dead_targets(platform, reading)
+                targets = lost_targets(addresses, dead, self.targets.get(platform, []))
+                if targets:
+                    self.targets[platform] = targets
+                else:
+                    self.targets.pop(platform, None)
+
+    @property
+    def some_addresses(self) -> bool:
+        """Whether of each platform that is lost still, other addresses are well."""
+        lost = {platform for (platform, _, _), loss in self.losses.items() if loss.back is None}
+        return bool(lost) and lost <= self.targets.keys()
 
     def _weigh_whole(
         self,
@@ -517,6 +558,8 @@ class Case(msgspec.Struct):
             if impact >= (bar - _HYSTERESIS if kept else bar):
                 self.severity = severity
                 break
+        if self.severity is Severity.CRITICAL and self.some_addresses:
+            self.severity = Severity.MAJOR  # who uses it by another address goes on
 
     def remember_worst(self) -> None:
         """Keep the widest scope and the worst severity that were told: the last snapshot has them."""
@@ -705,6 +748,7 @@ class Case(msgspec.Struct):
             " ".join(self.coincides),
             self.doubt or "",
             self.level.told,
+            " ".join(f"{platform}={','.join(lost)}" for platform, lost in sorted(self.targets.items())),
         ]
 
 
@@ -716,7 +760,7 @@ def grows(before: list[str], after: list[str]) -> bool:
 def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> list[str]:
     """Return what changed between two states of `Case.news`, in words."""
     kind, scope, platforms, units, lasting, restored, severity, mechanism, silent, quieted = range(10)
-    coincides, doubt, level = 10, 11, 12
+    coincides, doubt, level, targets = 10, 11, 12, 13
     before = [*before, *[""] * (len(after) - len(before))]  # what an earlier version did not note
     said = []
     if after[kind] != before[kind]:
@@ -752,6 +796,8 @@ def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> li
         said.append("not confirmed any more" if after[doubt] else "confirmed")
     if after[level] != before[level] and after[level]:
         said.append(after[level])
+    if after[targets] != before[targets]:
+        said.append("lost on some of the addresses" if after[targets] else "lost on all addresses")
     return said
 
 

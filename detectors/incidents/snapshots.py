@@ -61,7 +61,8 @@ class Doubt(StrEnum):
 class PlatformLoss:
     """One platform of an incident: since when, its ratio now and usually, and how it fails.
 
-    `results` is the number of results on which `now` rests. `recovered` is when it came back everywhere.
+    `results` is the number of results on which `now` rests. `recovered` is when it came back everywhere. `targets` are
+    the addresses that are lost while others are well, of `watched`; none where it is lost as such.
     """
 
     platform: str
@@ -72,6 +73,8 @@ class PlatformLoss:
     mechanism: str | None
     mechanism_share: float
     recovered: int | None
+    targets: tuple[str, ...] = ()
+    watched: int = 0
 
 
 class Restoration(StrEnum):

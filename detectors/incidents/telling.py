@@ -75,6 +75,7 @@ def snapshot_of(
         by_platform=tuple(
             _platform(case, platform, reading.end - reading.start) for platform in case.platforms
         ),
+        targets=tuple(target for _, lost in sorted(case.targets.items()) for target in lost),
         linked=tuple(case.linked),
         doubt=_doubt(case, settings),
         restoration=case.restoration,
@@ -99,6 +100,8 @@ def _platform(case: Case, platform: str, window_seconds: int) -> PlatformLoss:
         mechanism=mechanism,
         mechanism_share=round(share, 4),
         recovered=max(recovered) if len(recovered) == len(losses) else None,
+        targets=tuple(case.targets.get(platform, ())),
+        watched=len(case.addresses.get(platform, ())),
     )
 
 

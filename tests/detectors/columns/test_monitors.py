@@ -118,6 +118,10 @@ def test_what_fails_on_one_target_is_told_of_that_target() -> None:
     assert b.reachability < 0.2
     assert a.reachability > 0.8
     assert not b.dead
+    for asn in {asn for _, asn in last.networks}:
+        of = last.addresses["x", asn]
+        assert (of["a"].k, of["b"].k) == (of["a"].n, 0)
+        assert of["b"].due == pytest.approx(0.98 * of["b"].n, abs=0.1)
 
 
 def test_a_dead_target_is_no_evidence() -> None:
