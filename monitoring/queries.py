@@ -24,8 +24,8 @@ class Asked(NamedTuple):
 
 def parsed(board: Board) -> dict[str, Any]:
     """The dashboard as Grafana reads it."""
-    found: dict[str, Any] = json.loads(board.written())
-    return found
+    dashboard: dict[str, Any] = json.loads(board.written())
+    return dashboard
 
 
 def asked(board: Board, chosen: Mapping[str, str]) -> Iterator[Asked]:
@@ -54,4 +54,4 @@ def fill_in(expr: str, chosen: Mapping[str, str]) -> str:
     >>> fill_in('up{job=~"$job"}[$__rate_interval]', {"job": "a|b", "__rate_interval": "1m"})
     'up{job=~"a|b"}[1m]'
     """
-    return re.sub(r"\$(\w+)", lambda found: chosen[found[1]], expr)
+    return re.sub(r"\$(\w+)", lambda variable: chosen[variable[1]], expr)

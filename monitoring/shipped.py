@@ -43,9 +43,9 @@ def boards(config: Config) -> list[Board]:
 
 def files() -> dict[str, str]:
     """Path and text of every file that `python -m monitoring` writes."""
-    found = {f"{RULES}/{name}": text for name, text in rule_files(ON_CALL).items()}
-    found["monitoring/drill/netdusk-incidents.yaml"] = rule_files(DRILL)["netdusk-incidents.yaml"]
+    texts = {f"{RULES}/{name}": text for name, text in rule_files(ON_CALL).items()}
+    texts["monitoring/drill/netdusk-incidents.yaml"] = rule_files(DRILL)["netdusk-incidents.yaml"]
     groups = {name: [group.written(ON_CALL) for group in made] for name, made in rule_groups(ON_CALL).items()}
-    found["monitoring/mixin-groups.json"] = json.dumps(groups, indent=2) + "\n"
-    found |= {f"{DASHBOARDS}/{board.uid}.json": board.written() for board in boards(ON_CALL)}
-    return found
+    texts["monitoring/mixin-groups.json"] = json.dumps(groups, indent=2) + "\n"
+    texts |= {f"{DASHBOARDS}/{board.uid}.json": board.written() for board in boards(ON_CALL)}
+    return texts

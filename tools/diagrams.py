@@ -20,8 +20,8 @@ def diagram() -> str:
     lines = ["```mermaid", "stateDiagram-v2", f"  [*] --> {Phase.SUSPECTED}: bad"]
     for (phase, event), step in MOVES.items():
         target = "[*]" if step.phase is Phase.GONE else step.phase.value
-        told = f" / {step.told}" if step.told is not None else ""
-        lines.append(f"  {phase} --> {target}: {event}{told}")
+        announcement = f" / {step.told}" if step.told is not None else ""
+        lines.append(f"  {phase} --> {target}: {event}{announcement}")
     lines.append("```")
     return "\n".join(lines)
 

@@ -130,8 +130,8 @@ def asyncapi() -> dict[str, Any]:
 
 def documents() -> dict[str, bytes]:
     """Every generated file, by its path under docs/."""
-    found = {f"schemas/{_key(name)}.json": _text(json_schema(name)) for name in RECORDS}
-    return {**found, "asyncapi.json": _text(asyncapi())}
+    schemas = {f"schemas/{_key(name)}.json": _text(json_schema(name)) for name in RECORDS}
+    return {**schemas, "asyncapi.json": _text(asyncapi())}
 
 
 def _key(name: str) -> str:

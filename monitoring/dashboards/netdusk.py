@@ -197,6 +197,6 @@ def itself(config: Config) -> Board:
 def _quantiles(config: Config, name: str) -> list[Query]:
     bucket = config.metric(f"{name}_bucket")
     return [
-        Query(f"histogram_quantile({share}, sum by (le) (rate({bucket}[$__rate_interval])))", said)
-        for share, said in _QUANTILES
+        Query(f"histogram_quantile({share}, sum by (le) (rate({bucket}[$__rate_interval])))", legend)
+        for share, legend in _QUANTILES
     ]

@@ -422,20 +422,20 @@ def _common(
 
 
 def _properties(column: Column) -> list[DynamicConfigValue]:
-    found = []
+    properties = []
     if column.unit:
-        found.append(DynamicConfigValue("unit", column.unit))
+        properties.append(DynamicConfigValue("unit", column.unit))
     if column.mapped:
-        options = {value: {"text": said, "index": i} for i, (value, said) in enumerate(column.mapped.items())}
-        found.append(DynamicConfigValue("mappings", [{"type": "value", "options": options}]))
+        options = {value: {"text": text, "index": i} for i, (value, text) in enumerate(column.mapped.items())}
+        properties.append(DynamicConfigValue("mappings", [{"type": "value", "options": options}]))
     if column.steps:
         steps = [{"value": value, "color": color} for value, color in column.steps]
-        found.append(DynamicConfigValue("thresholds", {"mode": "absolute", "steps": steps}))
-        found.append(DynamicConfigValue("custom.cellOptions", {"type": "color-text"}))
+        properties.append(DynamicConfigValue("thresholds", {"mode": "absolute", "steps": steps}))
+        properties.append(DynamicConfigValue("custom.cellOptions", {"type": "color-text"}))
     if column.link:
         link = {"title": f"Open ${{__data.fields.{column.name}}}", "url": column.link}
-        found.append(DynamicConfigValue("links", [link]))
-    return found
+        properties.append(DynamicConfigValue("links", [link]))
+    return properties
 
 
 def _thresholds(steps: Steps) -> Any:

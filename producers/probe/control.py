@@ -71,10 +71,10 @@ class ControlResults:
                 log.info("control results are there again", source=self._source)
             self._failing = False
 
-    def ok(self, url: str, at: datetime) -> bool | None:
+    def ok(self, url: str, time: datetime) -> bool | None:
         """Return whether the target answered outside at about that time, or None if that is not known."""
         seen = self._seen.get(url)
-        if seen is None or abs((at - seen.time).total_seconds()) > self._age_seconds_max:
+        if seen is None or abs((time - seen.time).total_seconds()) > self._age_seconds_max:
             return None
         return seen.ok
 

@@ -48,7 +48,8 @@ class Resolver:
     server: str | None = None
     port: int = 53
     family: AddressFamily = "ipv4"
-    _system: str = "127.0.0.1"  # what a libc takes where resolv.conf names none
+    #: A libc takes this one if resolv.conf names none.
+    _system: str = "127.0.0.1"
     _system_read_ns: int = field(default=-1, repr=False)
 
     async def resolve(self, host: str, *, may_be_private: bool = False) -> tuple[str, ...]:

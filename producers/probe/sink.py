@@ -23,8 +23,10 @@ from producers.probe.spool import SET_ASIDE, Spool
 
 log = structlog.get_logger()
 
-_LINGER_SECONDS: Final = 0.05  # how long the first record waits for company
-_LINGER_AWAY_SECONDS: Final = 1.0  # the same on its way to the disk: an fsync a second spares a memory card
+#: Seconds that the first record of a batch waits for others.
+_LINGER_SECONDS: Final = 0.05
+#: Seconds that it waits on its way to the disk: one fsync a second spares a memory card.
+_LINGER_AWAY_SECONDS: Final = 1.0
 _BATCH_RECORDS: Final = 1000
 BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 _CONNECT_SECONDS: Final = 3.0

@@ -295,8 +295,10 @@ def deploys(random: Draw, size: Size) -> Plan:
         start = DAY_SECONDS * day + _hours(random, 0, 22)
         lasting, apart = _hours(random, 2 / 60, 1), float(random.choice([0.0, 60.0]))
         for number, name in enumerate(names):
-            at = start + number * apart
-            plan.troubles.append(Trouble(start=at, end=at + lasting, left=None, vantages=frozenset({name})))
+            stop = start + number * apart
+            plan.troubles.append(
+                Trouble(start=stop, end=stop + lasting, left=None, vantages=frozenset({name}))
+            )
     return plan
 
 
@@ -565,8 +567,8 @@ def decline(random: Draw, size: Size) -> Plan:
     start = DAY_SECONDS * size.days * 0.5
     lost = list(random.permutation(names))[: round(len(names) * 0.9)]
     for number, name in enumerate(lost):
-        at = start + 3 * DAY_SECONDS * (number + 1) / len(lost)
-        plan.troubles.append(Trouble(start=at, end=math.inf, left=None, vantages=frozenset({str(name)})))
+        since = start + 3 * DAY_SECONDS * (number + 1) / len(lost)
+        plan.troubles.append(Trouble(start=since, end=math.inf, left=None, vantages=frozenset({str(name)})))
     asns = tuple(sorted({stream.asn for stream in plan.streams if stream.country == country}))
     plan.truths.append(Truth(start, DAY_SECONDS * size.days, country, (), asns, "decline"))
     return plan

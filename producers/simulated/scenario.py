@@ -36,8 +36,10 @@ class Evening(NamedTuple):
     """One disruption as it is replayed."""
 
     name: str
-    start: datetime  # the first network loses its platforms
-    end: datetime  # the last network has them back
+    #: The first network loses its platforms.
+    start: datetime
+    #: The last network has them back.
+    end: datetime
 
 
 def _utc(text: str) -> datetime:
@@ -153,8 +155,10 @@ TARGETS: Final[dict[str, str]] = {
 class _ScenarioNetwork(NamedTuple):
     asn: int
     name: str
-    vantages: tuple[tuple[str, str], ...]  # (name, ISO 3166-2 region)
-    reset: float  # shares of the ways in which a blocked probe ends; what is left are false DNS answers
+    #: Name and ISO 3166-2 region of each.
+    vantages: tuple[tuple[str, str], ...]
+    #: Shares of the ways in which a blocked probe ends. The rest are false DNS answers.
+    reset: float
     timeout: float
 
 
@@ -266,9 +270,12 @@ def pakistan(
 class _ProbeColumns(NamedTuple):
     """One row a probe, in order of time."""
 
-    time: NDArray[np.float64]  # seconds since 1970
-    vantage: NDArray[np.int64]  # index into _VANTAGES
-    platform: NDArray[np.int64]  # index into _PLATFORMS
+    #: Seconds since 1970.
+    time: NDArray[np.float64]
+    #: Index into _VANTAGES.
+    vantage: NDArray[np.int64]
+    #: Index into _PLATFORMS.
+    platform: NDArray[np.int64]
 
 
 _PLATFORMS: Final = BLOCKED + UNAFFECTED

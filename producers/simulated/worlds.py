@@ -71,14 +71,21 @@ class EventKind:
 
     text: str
     hours: tuple[float, float]
-    label: str = "platform"  # platform, connectivity or global
-    networks: str = "all"  # all, one, mobile
-    onset_spread_seconds: float = 90.0  # over networks
-    staggered_seconds: tuple[float, float] = (0.0, 0.0)  # from one network to the next
-    drop: tuple[float, float] = (0.96, 0.99)  # share of the successes that is lost
+    #: "platform", "connectivity" or "global".
+    label: str = "platform"
+    #: Which networks it strikes: "all", "one" or "mobile".
+    networks: str = "all"
+    #: Within how many seconds the networks begin.
+    onset_spread_seconds: float = 90.0
+    #: Seconds from one network to the next, least and most.
+    staggered_seconds: tuple[float, float] = (0.0, 0.0)
+    #: Share of the successes that is lost, least and most.
+    drop: tuple[float, float] = (0.96, 0.99)
     ramp_seconds: tuple[float, float] = (0.0, 0.0)
-    slower: tuple[float, float] = (1.0, 1.0)  # times, at the top of the ramp
-    nights: tuple[int, int] = (0, 0)  # a series of nights at the same hour
+    #: How many times slower at the top of the ramp, least and most.
+    slower: tuple[float, float] = (1.0, 1.0)
+    #: How many nights in a row at the same hour, least and most.
+    nights: tuple[int, int] = (0, 0)
 
 
 KINDS: Final[Mapping[str, EventKind]] = {
@@ -175,7 +182,8 @@ _EMPTY: Final = (
     "UM",
 )  # nobody lives there whom a made-up event might concern
 _PLACES: Final = (*_EMPTY, *sorted(COUNTRIES - set(_EMPTY)))
-_ASN: Final = 64496  # kept for documentation, RFC 5398
+#: The first AS number that is reserved for documentation (RFC 5398).
+_ASN: Final = 64496
 
 WORLDS: Final[Mapping[str, World]] = {
     "quiet": World(text="nothing happens"),
@@ -243,12 +251,14 @@ class _Disruption:
     name: str
     country: int
     platforms: tuple[int, ...]
-    begin: Floats  # by network; inf where untouched
+    #: By network; inf if untouched.
+    begin: Floats
     end: Floats
     drop: float
     ramp: float
     slower: float
-    mechanism: Ints  # by network
+    #: By network.
+    mechanism: Ints
 
 
 @dataclass(frozen=True)
@@ -324,13 +334,13 @@ class Simulation:
             for vantage in range(world.vantages)
         ]
         platforms, n = len(world.platforms), world.vantages
-        at = np.arange(len(self.monitors))
-        self._cell_of = at // n
+        monitor = np.arange(len(self.monitors))
+        self._cell_of = monitor // n
         self._platform_of = self._cell_of % platforms
         self._line_of = self._cell_of // platforms  # country and network
         self._network_of = self._line_of % world.networks
         self._country_of = self._line_of // world.networks
-        self._vantage_of = self._line_of * n + at % n
+        self._vantage_of = self._line_of * n + monitor % n
         random = self._random(0)
         self._usual(random)
         self._troubles(random)
@@ -693,12 +703,12 @@ class Simulation:
         daily = -self._swing[:, None] * np.cos((hour[None, :] - self._peak_hour[:, None]) * np.pi / 12)
         weekend = (self._weekend if day % 7 >= 5 else 0 * self._weekend)[:, None]
         clumps = world.dispersion * 0.25 * random.standard_normal((len(self._swing), len(minutes) // 30))
-        at = day * 24 + hour
+        hours = day * 24 + hour
         spans = np.arange(self._wander.shape[1])
         line = daily + weekend + np.repeat(clumps, 30, axis=1)
-        line += np.stack([np.interp(at, spans, walk) for walk in self._wander])
+        line += np.stack([np.interp(hours, spans, walk) for walk in self._wander])
         logit = np.repeat(line, platforms, axis=0) + self._logit[:, None]
-        logit += np.stack([np.interp(at, spans, walk) for walk in self._wander_cell])
+        logit += np.stack([np.interp(hours, spans, walk) for walk in self._wander_cell])
         chance = np.clip(1 / (1 + np.exp(-logit)), 0.001, 0.999)
         if world.dispersion > 0:
             trust = 80.0 / world.dispersion

@@ -28,7 +28,8 @@ from streams.settings import Settings, SettingsError, load, with_bootstrap
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-_DETAILS_MAX: Final = 100  # that are counted by themselves, of each reason
+#: How many details are counted by themselves, of each reason.
+_DETAILS_MAX: Final = 100
 _DETAILS_SHOWN: Final = 5
 
 
@@ -137,7 +138,9 @@ class IngestTotals:
             "ok": self.ok,
             "failed": dict(self.outcomes.most_common()),
             "refused": dict(self.refused.most_common()),
-            "refused_because": {reason: dict(found.most_common()) for reason, found in self.details.items()},
+            "refused_because": {
+                reason: dict(details.most_common()) for reason, details in self.details.items()
+            },
         }
 
 

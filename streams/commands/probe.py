@@ -26,10 +26,12 @@ log = structlog.get_logger()
 _WHERE: Final = "Where this vantage stands"
 _WHAT: Final = "What it asks, and how"
 _OUT: Final = "Where results go"
-_PIPE_COLUMNS: Final = 160  # a file or a pipe has no width of its own
+#: Columns of a table in a file or a pipe, which has no width of its own.
+_PIPE_COLUMNS: Final = 160
 
 
-_HELP: Final = "\n\n".join(  # a paragraph has to be one line: typer keeps line breaks
+#: A paragraph has to be one line: typer keeps line breaks.
+_HELP: Final = "\n\n".join(
     (
         "Ask each target over real sockets, step by step (DNS, TCP, TLS, HTTP), and write down what happened.",
         "Without --once and --print, results go to the probes topic until SIGTERM or SIGINT; while no broker answers, "

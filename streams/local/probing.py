@@ -38,8 +38,10 @@ from streams.settings import HttpSettings, ProbeSettings, Settings, SettingsErro
 
 log = structlog.get_logger()
 
-_OWN_FILES: Final = 64  # file descriptors for everything that is no attempt
-_FILES_PER_ATTEMPT: Final = 1  # the name server's socket is closed before the connection is made
+#: File descriptors for all that is not an attempt.
+_OWN_FILES: Final = 64
+#: File descriptors of an attempt: the name server's socket is closed before the connection is made.
+_FILES_PER_ATTEMPT: Final = 1
 _SAY_SECONDS: Final = 60.0
 #: How often a vantage says that it is there, beside its results.
 _PRESENT_SECONDS: Final = 600.0

@@ -15,7 +15,8 @@ from producers.records import Decoded, Malformed, Tick
 from streams.kafka.bulk import BulkSender
 from streams.kafka.probes import outgoing
 
-_CHECK_RECORDS: Final = 2000  # without a pace, how often others get a turn
+#: After so many records others get a turn, if there is no pace.
+_CHECK_RECORDS: Final = 2000
 
 #: Event seconds a second at a moment of event time; None for as fast as it goes.
 Speed = Callable[[datetime], float | None]

@@ -20,15 +20,19 @@ from streams.publish.report import Line, Report
 from streams.records import Kind
 from streams.words import duration
 
-Chart = Any  # of Altair: its types are unions of everything
+#: A chart of Altair's, whose own types are unions of everything.
+Chart = Any
 Store = dict[str, list[dict[str, Any]]]
 
 INK: Final = "#1c2430"
 MUTED: Final = "#5a6472"
 RULE: Final = "#d5dae1"
-LOST: Final = "#a3182c"  # the incident
-WELL: Final = "#2f5d8a"  # what stayed well
-EVENT: Final = "#7a5200"  # the calendar
+#: The colour of the incident.
+LOST: Final = "#a3182c"
+#: The colour of what stayed well.
+WELL: Final = "#2f5d8a"
+#: The colour of the calendar.
+EVENT: Final = "#7a5200"
 FONT: Final = "Helvetica Neue, Helvetica, Arial, Liberation Sans, Nimbus Sans, sans-serif"
 WIDE: Final = 800
 NARROW: Final = 340
@@ -53,8 +57,8 @@ class Picture:
 
     def spec(self) -> dict[str, Any]:
         """Vega-Lite, whole."""
-        found: dict[str, Any] = self.chart.to_dict(format="vega-lite", validate=False)
-        return found | {"datasets": self.store}
+        chart: dict[str, Any] = self.chart.to_dict(format="vega-lite", validate=False)
+        return chart | {"datasets": self.store}
 
 
 def strips(report: Report, width: int = WIDE, *, titled: bool = False) -> Picture | None:
@@ -145,12 +149,12 @@ def describe(report: Report) -> str:
         until = report.resolved or report.updated
         during = [p.ratio for p in line.points if p.ratio is not None and report.onset <= p.time < until]
         after = [p.ratio for p in line.points if p.ratio is not None and p.time >= until]
-        told = [
+        ratios = [
             f"{sum(values) / len(values):.0%} {when}"
             for values, when in ((before, "before"), (during, "during the incident"), (after, "after it"))
             if values
         ]
-        parts.append(f"{line.label}: {', '.join(told)}.")
+        parts.append(f"{line.label}: {', '.join(ratios)}.")
     end = f" to {report.resolved:%H:%M}" if report.resolved else ", not over"
     parts.append(f"The incident is shaded from {report.onset:%H:%M}{end} UTC.")
     parts += [
@@ -168,11 +172,11 @@ def to_svg(picture: Picture, name: str, label: str) -> str:
     process, which no two pages would have alike.
     """
     svg: str = vlc.vegalite_to_svg(picture.spec(), allowed_base_urls=[])
-    for number, found in enumerate(dict.fromkeys(_IDS.findall(svg))):
-        svg = re.sub(rf"\b{re.escape(found)}\b(?=[\")])", f"{name}-{number}", svg)
+    for number, inner_id in enumerate(dict.fromkeys(_IDS.findall(svg))):
+        svg = re.sub(rf"\b{re.escape(inner_id)}\b(?=[\")])", f"{name}-{number}", svg)
     return _OPENING.sub(
-        lambda found: (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {found["w"]} {found["h"]}" role="img" '
+        lambda opening: (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {opening["w"]} {opening["h"]}" role="img" '
             f"aria-label={quoteattr(label)}><title>{escape(label)}</title>"
         ),
         svg,
@@ -370,7 +374,7 @@ def _ticks(report: Report, width: int) -> list[int]:
     steps = (900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
     step = next((step for step in steps if length / step <= most), steps[-1])
     first = -(-int(report.start.timestamp()) // step) * step
-    return [at * 1000 for at in range(first, int(report.end.timestamp()) + 1, step)]
+    return [seconds * 1000 for seconds in range(first, int(report.end.timestamp()) + 1, step)]
 
 
 def _time_axis(report: Report, width: int) -> alt.Axis:

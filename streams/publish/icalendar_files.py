@@ -26,7 +26,8 @@ from streams.errors import SettingsError
 from streams.publish.calendar_events import ID_MAX, Problem, event_of, problem_at
 from streams.records import CalendarEvent
 
-Component = Any  # an icalendar component: its properties are of thirty types
+#: An icalendar component: its properties are of thirty types.
+Component = Any
 
 #: Of one repeating event: nightly for almost three years.
 _OCCURRENCES_MAX: Final = 1000
@@ -446,10 +447,10 @@ def _zone_named(label: str) -> tzinfo | None:
             return ZoneInfo(name)
         except (KeyError, ValueError, OSError):
             continue
-    found = _OFFSET.search(label)
-    if found is None:
+    match = _OFFSET.search(label)
+    if match is None:
         return None
-    sign, hours, minutes = found.groups()
+    sign, hours, minutes = match.groups()
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     if offset > timedelta(hours=14):
         return None

@@ -233,8 +233,8 @@ def spark(line: Line) -> str:
     """A line as a row of blocks; a dot where nothing was measured."""
     per = -(-len(line.points) // _SPARK_WIDTH)
     shown = []
-    for at in range(0, len(line.points), per):
-        ratios = [point.ratio for point in line.points[at : at + per] if point.ratio is not None]
+    for first in range(0, len(line.points), per):
+        ratios = [point.ratio for point in line.points[first : first + per] if point.ratio is not None]
         mean = sum(ratios) / len(ratios) if ratios else None
         shown.append("·" if mean is None else _BLOCKS[max(1, round(mean * 8))])
     return "".join(shown)

@@ -21,8 +21,10 @@ from streams.records import Incident, Kind, Scope
 
 SUFFIXES: Final = (".html", ".svg", ".png")
 MARGIN_MIN: Final = timedelta(hours=1)
-MARGIN_SHARE: Final = 0.5  # of the event's length, before and after it
-POINTS_MAX: Final = 600  # across; more windows than that are put together
+#: How much is drawn before and after the event, as a share of its length.
+MARGIN_SHARE: Final = 0.5
+#: Points across. More windows than that are put together.
+POINTS_MAX: Final = 600
 PLATFORMS_MAX: Final = 8
 NETWORKS_MAX: Final = 4
 BAND_SIGMAS: Final = 2.0
@@ -86,7 +88,8 @@ class Excerpt:
     title: str
     country: str
     platforms: tuple[str, ...]
-    asns: tuple[int, ...]  # networks to draw beside the country's line: those of an incident of few
+    #: Networks to draw beside the country's line: those of an incident of few networks.
+    asns: tuple[int, ...]
     begin: datetime
     end: datetime
     alarm: tuple[datetime, datetime] | None
@@ -176,10 +179,10 @@ def draw(event: Excerpt, recorder: Recorder, path: Path) -> None:
 
 def _page(library: str, title: str, spec: dict[str, Any]) -> str:
     """A whole page. Names come from records, so none of them may end the script that it stands in."""
-    told = json.dumps(spec).replace("<", "\\u003c")
+    data = json.dumps(spec).replace("<", "\\u003c")
     return (
         f'<!doctype html>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n<div id="picture"></div>\n'
-        f'<script>{library}</script>\n<script>vegaEmbed("#picture", {told});</script>\n'
+        f'<script>{library}</script>\n<script>vegaEmbed("#picture", {data});</script>\n'
     )
 
 
@@ -307,8 +310,8 @@ def _rows(track: _Track, begin: datetime, end: datetime) -> list[dict[str, Any]]
     chosen = [i for i, start in enumerate(track.start) if begin.timestamp() <= start <= end.timestamp()]
     step = max(1, math.ceil(len(chosen) / POINTS_MAX))
     rows = []
-    for at in range(0, len(chosen), step):
-        part = chosen[at : at + step]
+    for first in range(0, len(chosen), step):
+        part = chosen[first : first + step]
         n, k = sum(track.n[i] for i in part), sum(track.k[i] for i in part)
         expected = sum(track.expected[i] for i in part) / len(part)
         wide = BAND_SIGMAS * math.sqrt(max(expected * (1 - expected), 0.0) / n) if n else 0.0

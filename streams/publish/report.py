@@ -78,7 +78,8 @@ class RegionRow(Struct, frozen=True, kw_only=True):
     """One region: the ratio of attempts that succeeded before the incident and during it."""
 
     code: str
-    named: bool  # whether the incident names it
+    #: Whether the incident names it.
+    named: bool
     before: float | None
     during: float | None
     n: int
@@ -312,14 +313,14 @@ def _lines(tally: MinuteCounts, step: int, settings: Settings) -> tuple[Line, ..
         parts = _volume(tally, step)
         points = _mean(parts.values(), tally.span, step)
         return (Line(name="", label="Results that arrive", affected=True, points=points),) if parts else ()
-    found = []
+    lines = []
     names = {platform for platform, _ in tally.parts}
     compared = sorted(names - set(incident.platforms), key=lambda name: (-_total(tally, name), name))
     for name in (*incident.platforms, *compared[:_OTHERS_MAX]):
         if name not in names:
             continue
         ratios = [_ratios(cells, step) for (platform, _), cells in tally.parts.items() if platform == name]
-        found.append(
+        lines.append(
             Line(
                 name=name,
                 label=platform_name(name, settings.incidents),
@@ -327,7 +328,7 @@ def _lines(tally: MinuteCounts, step: int, settings: Settings) -> tuple[Line, ..
                 points=_mean(ratios, tally.span, step),
             )
         )
-    return tuple(found)
+    return tuple(lines)
 
 
 def _total(tally: MinuteCounts, platform: str) -> int:
@@ -346,7 +347,7 @@ def _ratios(cells: Mapping[int, Sequence[int]], step: int) -> Ratios:
         pair = sums.setdefault(minute * 60 // step, [0, 0])
         pair[0] += n
         pair[1] += k
-    return {at: (k / n, n) for at, (n, k) in sums.items()}
+    return {number: (k / n, n) for number, (n, k) in sums.items()}
 
 
 def _volume(tally: MinuteCounts, step: int) -> dict[str, Ratios]:
@@ -357,23 +358,25 @@ def _volume(tally: MinuteCounts, step: int) -> dict[str, Ratios]:
         for minute, (n, _) in cells.items():
             own[minute * 60 // step] = own.get(minute * 60 // step, 0) + n
     steps = _steps(tally.span, step)
-    before = [at for at in steps if (at + 1) * step <= tally.incident.onset.timestamp()]
-    found: dict[str, Ratios] = {}
+    before = [number for number in steps if (number + 1) * step <= tally.incident.onset.timestamp()]
+    volumes: dict[str, Ratios] = {}
     for part, own in counts.items():
-        usual = sum(own.get(at, 0) for at in before) / len(before) if before else 0.0
+        usual = sum(own.get(number, 0) for number in before) / len(before) if before else 0.0
         if usual > 0:
-            found[part] = {at: (min(1.0, own.get(at, 0) / usual), own.get(at, 0)) for at in steps}
-    return found
+            volumes[part] = {
+                number: (min(1.0, own.get(number, 0) / usual), own.get(number, 0)) for number in steps
+            }
+    return volumes
 
 
 def _mean(parts: Iterable[Ratios], span: Span, step: int) -> tuple[Point, ...]:
     """Every part's ratio counted alike; None in a step in which nothing was measured."""
     parts = list(parts)
     points = []
-    for at in _steps(span, step):
-        here = [ratios[at] for ratios in parts if at in ratios]
+    for number in _steps(span, step):
+        here = [ratios[number] for ratios in parts if number in ratios]
         ratio = round(sum(ratio for ratio, _ in here) / len(here), 4) if here else None
-        points.append(Point(_time(at * step), ratio, sum(n for _, n in here)))
+        points.append(Point(_time(number * step), ratio, sum(n for _, n in here)))
     return tuple(points)
 
 
@@ -386,8 +389,8 @@ def _health_lines(
         if record.country != incident.country or record.simulated != incident.simulated:
             continue
         if record.platform in incident.platforms and span.start <= record.start < span.end:
-            at = int(record.start.timestamp()) // step
-            pair = cells.setdefault(record.platform, {}).setdefault(at, [0.0, 0.0])
+            number = int(record.start.timestamp()) // step
+            pair = cells.setdefault(record.platform, {}).setdefault(number, [0.0, 0.0])
             pair[0] += record.n
             pair[1] += record.reachability * record.n
     return tuple(
@@ -396,9 +399,9 @@ def _health_lines(
             label=platform_name(name, settings.incidents),
             affected=True,
             points=tuple(
-                Point(_time(at * step), round(k / n, 4) if n else None, round(n))
-                for at in _steps(span, step)
-                for n, k in [cells[name].get(at, (0.0, 0.0))]
+                Point(_time(number * step), round(k / n, 4) if n else None, round(n))
+                for number in _steps(span, step)
+                for n, k in [cells[name].get(number, (0.0, 0.0))]
             ),
         )
         for name in incident.platforms

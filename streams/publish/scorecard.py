@@ -211,7 +211,7 @@ def render(card: Scorecard, console: Console) -> None:
 
 def _stretches(incidents: Iterable[Incident]) -> list[_ActiveSpan]:
     open_now: dict[str, _ActiveSpan] = {}
-    found: list[_ActiveSpan] = []
+    stretches: list[_ActiveSpan] = []
     for incident in incidents:
         stretch = open_now.get(incident.id)
         if incident.status is Status.RESOLVED:
@@ -219,24 +219,24 @@ def _stretches(incidents: Iterable[Incident]) -> list[_ActiveSpan]:
                 stretch.end = incident.updated.timestamp()  # when it was told, not since when it was so
                 del open_now[incident.id]
             continue
-        at = (incident.detected if incident.seq == 1 else incident.updated).timestamp()
+        told_at = (incident.detected if incident.seq == 1 else incident.updated).timestamp()
         if stretch is None:
             stretch = open_now[incident.id] = _ActiveSpan(incident.id, incident.kind, incident.confirmed, [])
-            found.append(stretch)
-        stretch.shots.append((at, incident))
+            stretches.append(stretch)
+        stretch.shots.append((told_at, incident))
         stretch.kind = incident.kind
         stretch.confirmed |= incident.confirmed
-    return found
+    return stretches
 
 
 def _match(outcome: _LabelOutcome, stretch: _ActiveSpan) -> None:
     label = outcome.label
     start, end = _seconds(label.start), _seconds(label.end)
     shared_before = False
-    for at, incident in stretch.shots:
+    for told_at, incident in stretch.shots:
         shares = _shares(label, incident)
-        if shares and not shared_before and start - EARLY_SECONDS <= at <= end + GRACE_SECONDS:
-            delay = max(0.0, at - start)
+        if shares and not shared_before and start - EARLY_SECONDS <= told_at <= end + GRACE_SECONDS:
+            delay = max(0.0, told_at - start)
             outcome.delay = delay if outcome.delay is None else min(outcome.delay, delay)
             outcome.stretches.append(stretch)
             stretch.labels.append(label)
