@@ -58,7 +58,7 @@ class Counts:
     )
 
     def weighing(self, rows: NDArray[Any]) -> NDArray[np.int64] | None:
-        """How many results some rows stand for; None: one each."""
+        """Return how many results each row stands for, or None for one each."""
         return None if self.weight is None else self.weight[rows]
 
 

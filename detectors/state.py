@@ -57,7 +57,7 @@ S = TypeVar("S", bound=Versioned)
 
 
 def read_stored(data: bytes, shape: type[S], kind: str) -> S:
-    """Read what was stored, by whichever release: brought up to this version where it is older.
+    """Read what any release has stored, and bring it up to this version.
 
     Raises ValueError where it is damaged, comes from a later release, or from one before 0.2.0.
 

@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def _say_to_stderr() -> None:
-    """What a command finds goes to stdout; what happens on the way, to stderr (NETDUSK_LOG=json: as JSON)."""
+    """Log to stderr (NETDUSK_LOG=json: as JSON), so that stdout has a command's results alone."""
     import structlog  # noqa: PLC0415
 
     as_json = os.environ.get("NETDUSK_LOG") == "json"

@@ -49,7 +49,7 @@ class Chunk:
     keys: Sequence[bytes | None] | None = None
 
     def pieces(self) -> Iterator[Chunk]:
-        """Its records, in order."""
+        """Yield the chunk's pieces, in order."""
         for start in range(0, len(self.values), PIECE):
             part = slice(start, start + PIECE)
             stamps = None if self.timestamps_ms is None else self.timestamps_ms[part]

@@ -117,7 +117,7 @@ class HttpSettings(_Section):
 
 
 class LabelSettings(_Section):
-    """Which names may become label values; everything else is `other`."""
+    """Which names may become label values. Every other name becomes `other`."""
 
     platforms: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()

@@ -158,7 +158,7 @@ def since_when(onset: int, now: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Extent:
-    """How far an incident reaches, as a sentence needs it; `networks` are the names of those that lost something."""
+    """How far an incident reaches, as a sentence needs it. `networks` are the names of those that lost something."""
 
     kind: Kind
     scope: Scope

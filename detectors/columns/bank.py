@@ -694,5 +694,5 @@ class Bank:
 
 
 def _ratios(k: Floats, n: Floats) -> Floats:
-    """`k` of `n`; NaN where there is none."""
+    """Return `k` / `n`, and NaN where `n` is 0."""
     return np.asarray(np.divide(k, n, out=np.full(len(n), np.nan), where=n > 0.0))

@@ -144,7 +144,7 @@ class Presence(Table):
         return self._held
 
     def waited(self, start: int, window: int) -> Floats:
-        """Windows since the last results (1 where there were none yet)."""
+        """Return the windows since the last results, 1 if there were none yet."""
         return np.asarray(np.where(self.last >= 0, (start - self.last) / window, 1.0))
 
     def see(self, there: Bools, start: int) -> None:

@@ -68,7 +68,7 @@ class Pairs:
         return self._key
 
     def find(self, left: Ints, right: Ints) -> Ints:
-        """The number of each pair, -1 where it has none."""
+        """Return the number of each pair, -1 for an unknown one."""
         return self._find((left << _RIGHT_BITS) | right)
 
     def numbers(self, left: Ints, right: Ints) -> Ints:

@@ -73,7 +73,7 @@ class Reports:
 
     @classmethod
     def of(cls, layout: Layout, monitor: Numbers, ok: Bools, weight: Ints | None = None) -> Reports:
-        """Sum the results of a window by monitor. All count, until somebody says otherwise."""
+        """Sum the results of a window by monitor. Every monitor counts at first."""
         probes = np.bincount(monitor, weight, minlength=len(layout))
         rows = probes.nonzero()[0]
         of_good = None if weight is None else weight[ok]

@@ -65,7 +65,7 @@ FOREVER_DAYS: Final = 100_000
 
 
 def _next_step(value: Floats, alarm: Floats | float) -> Floats:
-    """The next of `STEPS` of the alarm that lies above; the value itself where none does."""
+    """Return the next of `STEPS` of the alarm above each value, or the value itself if none is."""
     first, last = (step * np.asarray(alarm, dtype=np.float64) for step in STEPS)
     return np.where(value < first - 1.0, first, np.where(value < last, last, value))
 
@@ -273,7 +273,7 @@ class SilenceColumns(Table):
         return np.asarray(empty > np.log1p(-OFTEN))
 
     def quiet_windows(self, start: int, country: Ints, countries: int) -> int:
-        """How many windows without results can pass, the first at `start`, before anybody's silence says anything.
+        """Return how many windows without results can pass, from `start` on, before a silence counts.
 
         Where a country has results often, its networks' silences are added up, and say something early.
         """

@@ -28,7 +28,7 @@ _RECENT_KEEP: Final = np.float64(0.5 ** (1.0 / VALUES_PER_RECENT))
 
 
 def _mean(total: Singles, weight: Singles) -> Floats:
-    """Quotients; 0 where there is no weight."""
+    """Return the quotients, 0 where the weight is 0."""
     zero = np.zeros(len(total))
     return np.asarray(np.divide(total, weight, out=zero, where=weight > 0.0, dtype=np.float64))
 

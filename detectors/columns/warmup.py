@@ -52,7 +52,7 @@ def unknown(series: Series, start: int) -> Bools:
 
 
 def answering(series: Series, counts: Counts) -> Bools:
-    """Of which platforms something shows that the path works: their controls, or where none is given, another one."""
+    """Return which platforms have an answering control, or, if they have no controls, another that answers."""
     layout, recent, size = series.layout, series.groups.recent, series.groups.size
     failed = ~counts.ok
     group = layout.cell_group[layout.cells_of(counts.monitor[failed])]

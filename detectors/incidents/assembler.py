@@ -175,7 +175,7 @@ class Assembler:
             del self._calendar[min(mine, key=lambda held: (held.end, held.id)).id]
 
     def close(self, incident_id: str, reason: str, at: int, *, retracted: bool = False) -> None:
-        """End an open incident by somebody's word; one that isn't open is left alone.
+        """End an open incident because a person closed it. One that is not open is left alone.
 
         The next step tells it as resolved since `at` (seconds since 1970), and `retracted` says that it was none. What
         goes on of its loss makes no new incident.

@@ -206,7 +206,7 @@ class Case(msgspec.Struct):
     # what a window brings
 
     def kinship(self, cause: Cause, settings: IncidentSettings) -> float:
-        """How much a cause looks like this one, seen again or grown; 0 for another matter."""
+        """Return how much a cause looks like this one, seen again or grown. 0 means that they are unrelated."""
         if self.kind is Kind.CONNECTIVITY or cause.kind is Kind.CONNECTIVITY:
             return self._kinship_of_dark(cause)
         mine, theirs = set(self.losses), {tuple(part) for part in cause.parts}
@@ -604,7 +604,7 @@ class Case(msgspec.Struct):
     # what the window means
 
     def event(self, reading: CountryReading, settings: IncidentSettings) -> Trigger | None:
-        """What the window said of its parts: BAD, WELL, RECOVERED, PARTLY, or nothing."""
+        """Return what the window says of its parts: BAD, WELL, RECOVERED, PARTLY, or None."""
         losses = self.losses.values()
         unsettled = [loss for loss in losses if loss.back is None]
         mending = [loss for loss in unsettled if loss.good > 0]

@@ -78,7 +78,7 @@ class Cause:
         return standing is not None and standing.score < settings.alone_score
 
     def without(self, taken: Collection[Part]) -> Cause | None:
-        """What is left of it when other incidents keep their parts; None when that is nothing."""
+        """Return what is left when other incidents keep their parts, or None if nothing is."""
         left = {part: said for part, said in self.parts.items() if part not in taken}
         return Cause(self.kind, left, self.growing) if left else None
 

@@ -297,7 +297,7 @@ class Loss(msgspec.Struct):
 
     @property
     def ratio(self) -> float:
-        """Its reachability now: of the results since it fell, or the detector's once it mends."""
+        """Return its present reachability: of the results since it fell, or the detector's once it mends."""
         return self.bad_k / self.bad_n if self.good == 0 and self.bad_n else self.now
 
     def _share_lost(self, said: Vote) -> float:

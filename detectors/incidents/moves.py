@@ -83,7 +83,7 @@ MOVES: Final[Mapping[tuple[Phase, Trigger], Move]] = MappingProxyType(
 
 
 def move(phase: Phase, event: Trigger) -> Move:
-    """Where `event` leads from `phase`; an event that the table doesn't name there changes nothing.
+    """Return where `event` leads from `phase`. An event that the table does not name there changes nothing.
 
     >>> move(Phase.EASING, Trigger.BAD)
     Move(phase=<Phase.OPEN: 'open'>, told=None)

@@ -94,7 +94,7 @@ class Worldwide:
         )
 
     def quiets(self, case: Case) -> bool:
-        """Whether all that a case has lost is down worldwide; or, where results stopped, they stopped everywhere.
+        """Return whether all that a case has lost is down worldwide, or, if results stopped, stopped everywhere.
 
         When nearly every country falls silent in the same minute, it is our own way to them that broke.
         """

@@ -35,7 +35,7 @@ class Scope(StrEnum):
 
     @property
     def width(self) -> int:
-        """Its place in the order from narrow to wide."""
+        """The scope's place in the order from narrow to wide."""
         return list(Scope).index(self)
 
 
@@ -160,7 +160,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """Somebody's word that an incident is over since `at`, and why; `retracted` where it was none."""
+    """A person's word that an incident is over since `at`, and why. `retracted` says that it was none."""
 
     id: str
     reason: str
@@ -169,7 +169,7 @@ class Closing:
 
 
 def closed(last: Snapshot, closing: Closing, now: int) -> Snapshot:
-    """Write down the end of an incident that somebody closes, from what was told of it last."""
+    """Return the last snapshot of an incident that a person closes, made from the one before."""
     return replace(
         last,
         seq=last.seq + 1,

@@ -95,7 +95,7 @@ def pooled(votes: Sequence[Vote]) -> Vote | None:
 
 
 def _speed(slowness: Slowness) -> float:
-    """Its speed as a share of the usual."""
+    """Return its speed as a share of the usual."""
     now, usual = slowness.now, slowness.usual
     if slowness.measure == "ttfb_ms":
         now, usual = usual, now
@@ -103,7 +103,7 @@ def _speed(slowness: Slowness) -> float:
 
 
 def _pace(slowness: Slowness) -> float:
-    """Its speed in this window alone, as a share of the usual; of late, where nothing was measured."""
+    """Return its speed in this window as a share of the usual, or its latest one if nothing was measured."""
     return _speed(slowness) if slowness.pace is None else min(1.0, slowness.pace)
 
 

@@ -173,7 +173,7 @@ class WorldAssembler:
         return list(self._open.values())
 
     def close(self, incident_id: str, reason: str, at: int, *, retracted: bool = False) -> None:
-        """End an open outage by somebody's word, as `Assembler.close` does."""
+        """End an open outage because a person closed it, as `Assembler.close` does."""
         if incident_id in self._open:
             self._closings.append(Closing(incident_id, reason, at, retracted))
 
@@ -209,7 +209,7 @@ class WorldAssembler:
     def _rows(
         self, health: Health, down: np.ndarray, signs: Mapping[Key, Signs]
     ) -> dict[bool, CountryHealths]:
-        """Live rows, real and simulated, of the platforms that somebody has lost."""
+        """Return the live rows, real and simulated, of the platforms that some country has lost."""
         sure = surely_lost(health)
         affected = {health.platform[i] for i in np.flatnonzero(down).tolist()}
         affected.update(platform for outage in self._outages for platform in outage.platforms)

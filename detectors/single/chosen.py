@@ -72,7 +72,7 @@ class ChosenDetector:
         self.drifted = False
 
     def score_one(self, x: Mapping[Any, Any]) -> float:
-        """How unusual a value is; of a drift detector, whether the last value taken in was a drift."""
+        """Return how unusual a value is. For a drift detector: whether the last learned value was a drift."""
         value = _value(x)
         detector = self.detector
         if isinstance(detector, DriftDetector):

@@ -153,7 +153,7 @@ def _firing(names: str) -> str:
 
 
 def _latched(config: Config, name: str, place: Sequence[str], start: str, *active: str) -> str:
-    """It starts as `start` says, and goes on while any incident of its place is open, or nothing is known of it."""
+    """Return an expression that begins as `start` does, and lasts while an incident of its place is open or unknown."""
     names = ", ".join(place)
     firing = f"max by ({names}) ({_firing(name)})"
     still = f"max by ({names}) ({config.metric('netdusk_incident_active', *active, config.real)})"

@@ -84,7 +84,7 @@ RCODES: Final[Mapping[dns.rcode.Rcode, Failure]] = {
 
 
 def classify(error: BaseException) -> Failure:
-    """The failure that an error of `NETWORK_ERRORS` stands for. Raises the error where it is this machine's own.
+    """Return the failure that an error of `NETWORK_ERRORS` stands for. Raises the error if it is this machine's own.
 
     >>> classify(ConnectionResetError(errno.ECONNRESET, "reset")).value
     'connection_reset'
@@ -114,6 +114,6 @@ def classify(error: BaseException) -> Failure:
 
 
 def answered(rcode: dns.rcode.Rcode) -> None:
-    """Raise what a name server's answer says, as an Observed failure, where it isn't NOERROR."""
+    """Raise a name server's answer as an Observed failure, if it is not NOERROR."""
     if rcode != dns.rcode.NOERROR:
         raise ObservedFailure(RCODES.get(rcode, Failure.DNS_SERVER_MISBEHAVING), dns.rcode.to_text(rcode))

@@ -85,7 +85,7 @@ class ControlResults:
 
 
 async def _fetch(url: str) -> bytes:
-    """Its body. Raises OSError (TimeoutError is one), ValueError where it is too large."""
+    """Return the file's body. Raises OSError (TimeoutError is one), and ValueError if it is too large."""
     import aiohttp  # noqa: PLC0415  a third of a second of CPU on a small vantage, which may need none of it
 
     body = b""

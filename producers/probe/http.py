@@ -36,7 +36,7 @@ class Duplex(Protocol):
 
 @dataclass(slots=True)
 class Exchange:
-    """What is known of the answer so far; filled as it comes, so that a failure keeps what came before it."""
+    """What is known of the answer so far. It is filled as the answer comes, so a failure keeps what came before."""
 
     status: int | None = None
     location: str | None = None

@@ -84,7 +84,7 @@ class Timetable:
 
     @property
     def next_due(self) -> float:
-        """When the next target is due; infinite where there is none."""
+        """Return when the next target is due, or infinity if none is."""
         return self._heap[0].due_seconds if self._heap else math.inf
 
     def due(self, now_seconds: float) -> list[Target]:

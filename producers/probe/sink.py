@@ -188,7 +188,7 @@ def _close(producer: Any) -> None:
 
 
 def _look(bootstrap: str) -> None:
-    """Whether anybody listens: quicker than a client's own tries, and it leaves no half-made client behind."""
+    """Connect to a broker's port and close it: quicker than a client's own tries. Raises SendError if none answers."""
     why = ""
     for server in bootstrap.split(","):
         host, _, port = server.strip().rpartition(":")
@@ -319,7 +319,7 @@ class Sink:
                 self._deliver(batch)
 
     def _take(self) -> list[bytes] | None:
-        """The next records; an empty list where it is time to try something else; None at the end."""
+        """Return the next records, an empty list when it is time to try something else, or None at the end."""
         with self._news:
             if not self._queue and not self._stopping:
                 self._news.wait(self._idle_seconds())
@@ -335,7 +335,7 @@ class Sink:
         return 0.0 if self._spool.records else None
 
     def _can_send(self) -> bool:
-        """Whether a sender is at hand; makes one when it is time to try."""
+        """Return whether there is a sender. Makes one when it is time to try."""
         if self._sender is None and (self._tries == 0 or time.monotonic() >= self._try_again):
             try:
                 self._sender = self._connect()

@@ -123,7 +123,7 @@ class Spool:
         return self._reading[self._taken : self._taken + records_max]
 
     def forget(self, records: int) -> None:
-        """Let the oldest so many lines go: somebody has them."""
+        """Drop the oldest lines, as many as were sent."""
         self._taken += records
         if self._segments and self._taken >= self._segments[0].records:
             self._remove_first()
@@ -215,7 +215,7 @@ class Spool:
 
 
 def _opened(path: Path, flags: int) -> FileIO:
-    """Open a file for writing, made where it is missing, for this user alone."""
+    """Open a file for writing, for this user alone. Makes it if it is missing."""
     return FileIO(
         os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, _OWN), "w" if flags == os.O_WRONLY else "a"
     )

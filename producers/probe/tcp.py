@@ -21,7 +21,7 @@ class Channel:
         self._waited = True
 
     async def receive(self, bytes_max: int = 65_536) -> bytes:
-        """What has come; waits until there is something. Nothing: the peer has ended. Raises OSError."""
+        """Wait for bytes and return them. Empty means that the peer has ended. Raises OSError."""
         # A peer that sends faster than is read would keep the loop, and with it every deadline, to itself.
         if not self._waited:
             await asyncio.sleep(0)

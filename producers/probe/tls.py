@@ -73,7 +73,7 @@ class TlsChannel:
                 return
 
     async def receive(self, bytes_max: int = _READ_BYTES) -> bytes:
-        """What has come; waits until there is something. Nothing: the peer has ended. Raises OSError."""
+        """Wait for bytes and return them. Empty means that the peer has ended. Raises OSError."""
         while True:
             try:
                 return self._tls.read(bytes_max)

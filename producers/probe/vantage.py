@@ -17,7 +17,7 @@ _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 @dataclass(frozen=True, slots=True)
 class Vantage:
-    """Where the probe stands. `region` is ISO 3166-2; `asn` 0 where it is not known."""
+    """Where the probe stands. `region` is an ISO 3166-2 code; `asn` is 0 if it is not known."""
 
     name: str
     country: str

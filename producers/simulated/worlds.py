@@ -621,7 +621,7 @@ class Simulation:
             times, monitors = times[~here], monitors[~here]
 
     def _schedule(self, day: int) -> tuple[Floats, Ints]:
-        """When each monitor's probes of this day begin: its own phase, a jitter, and the burst where there is one."""
+        """Return when each monitor's probes of this day begin: its own phase, a jitter, and a burst if it has one."""
         random = self._random(1, day)
         edge = BEGIN + np.array([day, day + 1]) * float(DAY_SECONDS)
         first, last = np.ceil(np.interp(edge, self._grid, self._rounds)[:, None] - self._phase).astype(

@@ -118,7 +118,7 @@ def _time_of(line: bytes) -> str:
 
 
 def _read(path: Path, kind: Any) -> list[Any]:
-    """Records of a JSONL file; a line that is none is one message with its number."""
+    """Return the records of a JSONL file. A line that is not one becomes one message with its number."""
     records = []
     decode = msgspec.json.Decoder(kind).decode
     for number, line in enumerate(read_lines(path), 1):

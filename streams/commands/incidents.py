@@ -23,7 +23,7 @@ from streams.settings import Settings, SettingsError, load, with_bootstrap
 
 
 class _ShowByDefault(TyperGroup):
-    """A group whose first command is meant where none is named: `netdusk incidents ID` shows one."""
+    """A group that runs its first command if none is named: `netdusk incidents ID` shows one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args or args[0] not in {*self.commands, *ctx.help_option_names}:

@@ -160,7 +160,7 @@ def read_all(
 
 
 class _Progress:
-    """A bar on stderr where that is a terminal; nothing where it is not."""
+    """A progress bar on stderr. Shows nothing if stderr is not a terminal."""
 
     def __init__(self, files: list[Path]) -> None:
         console = Console(stderr=True)

@@ -132,7 +132,7 @@ def _from_files(
 
 
 def _records(path: Path, kind: type[Any]) -> list[Any]:
-    """The records of one kind in a JSONL file; others of ours are passed over, and so is a scorecard."""
+    """Return the records of one kind in a JSONL file. Other records, and a scorecard, are passed over."""
     records = []
     for number, line in enumerate(read_lines(path), 1):
         if not line.strip() or line.lstrip().startswith(b'{"scorecard"'):

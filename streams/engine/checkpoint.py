@@ -45,7 +45,7 @@ class LostError(CheckpointError):
 
 
 class SupersededError(Exception):
-    """Another owner has fenced this partition since: what was written here is ignored by all readers."""
+    """Another owner has fenced this partition since. All readers ignore what was written here."""
 
 
 class Fence(msgspec.Struct, array_like=True, tag=0, frozen=True):
@@ -431,7 +431,10 @@ class CheckpointLog:
         return offset, len(value)
 
     async def _look_between(self, offset: int, seq: int) -> None:
-        """Somebody else has written since the fence: a fence ends it, a frozen owner's record is harmless."""
+        """Read what other owners have written since this fence. Raises SupersededError at a fence of theirs.
+
+        A frozen owner's record is harmless. Raises DamagedError if records are missing.
+        """
         strangers = 0
         async for _, value in self._read(self.epoch + 1, offset):
             record = decode(value)

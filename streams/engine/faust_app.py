@@ -38,7 +38,7 @@ class Lifecycle(Protocol):
         ...
 
     async def take(self, stream: Any) -> None:
-        """Take what comes from a topic, for ever."""
+        """Take what comes from a topic. Does not return."""
         ...
 
     async def on_revoked(self, revoked: Sequence[TP]) -> None:

@@ -37,7 +37,7 @@ class MachineThread:
         self._quiet = asyncio.Event()  # set when the last of it is done
 
     async def compute(self, work: Callable[[], T], *, brief: bool = False) -> T:
-        """Do what touches a machine: beside the event loop, or in it where it is `brief`. Raises what that raises.
+        """Run what touches a machine: beside the event loop, or in it if `brief`. Raises what that raises.
 
         Beside it, both threads want the interpreter at every turn of the loop: a third of a step's time goes into
         taking it from each other. What is brief waits for what is not, rather than going there too.

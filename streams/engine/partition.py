@@ -50,7 +50,7 @@ class _BegunAnewError(Exception):
 
 
 class _RenewalError(Exception):
-    """Somebody has found that memory and source don't fit any more."""
+    """Memory and source do not fit any more."""
 
 
 class Partition:

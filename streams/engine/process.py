@@ -39,7 +39,7 @@ def run(worker: Worker, *, loglevel: str = "WARNING") -> None:
 
 
 def _leave_in_time(worker: Worker) -> None:
-    """End the process even where Faust's consumer thread does not: it waits for ever for a broker that has gone.
+    """End the process even if Faust's consumer thread, which waits for a broker that has gone, does not end.
 
     What matters is done by then: the log has all that was acknowledged, and the next owner goes on from it.
     """

@@ -69,7 +69,7 @@ class Snapshots:
             writing.result()
 
     async def take_if_due(self, position: int) -> None:
-        """Take one where it is time; `position` is the source offset that is to be applied next."""
+        """Take a snapshot if it is time. `position` is the source offset that is to be applied next."""
         self.check()
         if self._writing is not None or not self._redo_bytes:
             return
@@ -91,7 +91,7 @@ class Snapshots:
         return self._writing
 
     async def take_last(self, position: int) -> None:
-        """On the way out, where it is cheap: the next owner, perhaps of a newer version, then judges nothing anew."""
+        """Take a last snapshot if it is cheap. The next owner, perhaps of a newer version, judges nothing anew."""
         if self._writing is not None:
             await self._writing
             self._writing = None

@@ -47,7 +47,7 @@ class Standing:
         return await self._machines.compute(self._render)
 
     def restoring(self) -> str | None:
-        """Which partitions are not restored yet; None when all are, or have been stopped."""
+        """Return which partitions are not restored yet, or None if all are or have been stopped."""
         if not self.assigned:
             return "no partitions assigned yet"
         names = [p.name for p in self._partitions.values() if p.phase is PartitionState.RESTORING]

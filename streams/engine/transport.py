@@ -124,7 +124,7 @@ def _unread(batch: Any, position: int) -> RecordBatch | None:
 
 
 class _Buffer(OrderedDict[Any, Any]):
-    """What aiokafka has fetched, by partition; handed out in whole batches, unread.
+    """What aiokafka has fetched, by partition. It is handed out in whole batches, unread.
 
     aiokafka takes each record through two generators and copies it into a `ConsumerRecord` of eleven fields, which is
     more than half of what reading costs. A chunk needs four: offset, value, timestamp and its kind.

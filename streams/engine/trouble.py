@@ -109,7 +109,7 @@ class Troubles:
         return Remedy.SET_ASIDE
 
     def remedy_at(self, position: int) -> Remedy | None:
-        """What is to be done before the chunk at this offset is applied; None: nothing."""
+        """Return what is to be done before the chunk at this offset is applied, or None for nothing."""
         return self._remedy if position == self._remedy_at else None
 
     def records_max(self, position: int) -> int | None:

@@ -163,7 +163,7 @@ class WebServer:
                 return _Answer(HTTPStatus.NOT_FOUND, b"/metrics, /healthz, /readyz\n")
 
     async def _ask(self, question: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        """Ask in the other event loop, for no longer than anybody waits."""
+        """Ask in the other event loop, for no longer than a request may take."""
         silent = time.monotonic() - self._beat_at
         if silent > _HUNG_SECONDS:
             return _unavailable(f"the event loop has not turned for {silent:.0f} s")

@@ -55,7 +55,7 @@ def latest(snapshots: Iterable[Incident]) -> list[Incident]:
 
 
 async def follow(settings: Settings) -> AsyncIterator[Incident]:
-    """Every snapshot from the beginning of the topic, then those that come, for ever; none twice."""
+    """Yield every snapshot from the beginning of the topic, each once, then those that come. Does not end."""
     topic = settings.topics.alerts
     partitions = await TopicReader(settings.kafka).partitions_of(topic)
     seen: set[tuple[str, int]] = set()

@@ -135,7 +135,7 @@ class TopicReader:
         return {place.partition: (starts[place], ends[place]) for place in places}
 
     async def partitions_of(self, topic: str) -> list[int]:
-        """Its partitions; none where the topic does not exist. Raises KafkaError where the broker can't tell.
+        """Return the topic's partitions, none if it does not exist. Raises KafkaError if the broker can't tell.
 
         A broker that has just come back may know of no broker at all, not even of itself: that is no answer.
         """

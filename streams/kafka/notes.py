@@ -53,7 +53,7 @@ class NoteTopic(Generic[N]):
         self._next: dict[int, int] = {}
 
     async def catch_up(self) -> list[N]:
-        """Read what is new. A topic that does not exist has nothing; a record that is none is passed over."""
+        """Read what is new. A topic that does not exist has nothing. A malformed record is passed over."""
         new: list[N] = []
         bounds = await self._reader.bounds(self.topic, await self._reader.partitions_of(self.topic))
         for partition, (start, end) in bounds.items():
@@ -111,7 +111,7 @@ class Notes:
         return [note for topic in self._all for note in await topic.catch_up()]
 
     async def follow(self) -> AsyncIterator[list[Note]]:
-        """What comes in, for ever."""
+        """Yield what comes in. Does not end."""
         while True:
             await asyncio.sleep(_FOLLOW_SECONDS)
             try:

@@ -167,7 +167,7 @@ async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 async def _widths(settings: Settings, admin: AIOKafkaAdminClient) -> dict[str, int]:
-    """How many partitions each topic of ours has, by its name; those that do not exist are left out."""
+    """Return how many partitions each of netdusk's topics has, by name. Missing topics are left out."""
     reader = TopicReader(settings.kafka)
     existing = set(await admin.list_topics())
     return {

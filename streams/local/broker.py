@@ -150,7 +150,7 @@ class KafkaBroker:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Ask it to end, and kill it where it does not: its log is on the disk either way."""
+        """Ask the broker to end, and kill it if it does not: its log is on the disk either way."""
         process, self._process = self._process, None
         if process is not None:
             process.end()

@@ -68,7 +68,7 @@ class ChildProcess:
             )
 
     def poll(self) -> int | None:
-        """Its exit code, or None while it runs."""
+        """Return the process's exit code, or None while it runs."""
         return self._process.poll()
 
     def end(self) -> None:
@@ -77,7 +77,7 @@ class ChildProcess:
             self._process.send_signal(signal.SIGTERM)
 
     def wait(self, seconds: float) -> None:
-        """Wait until it has ended, and kill it where it does not in time."""
+        """Wait until the process has ended, and kill it if it does not end in time."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:

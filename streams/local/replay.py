@@ -47,7 +47,7 @@ class Pace:
         self._due = now()
 
     def until(self, moment: datetime) -> float:
-        """Seconds to wait; 0 or less where it is due."""
+        """Return the seconds to wait, 0 or less if it is due."""
         if self._last is None:
             self._last = moment
         ahead = (moment - self._last).total_seconds()

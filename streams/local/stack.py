@@ -51,7 +51,7 @@ class Child:
         )
 
     def check(self) -> None:
-        """Raise ChildError where it has ended."""
+        """Raise ChildError if the process has ended."""
         if (code := self._process.poll()) is not None:
             raise ChildError(f"{self.name} ended with {code}:\n{self.tail()}")
 
@@ -150,7 +150,7 @@ class Stack:
             await asyncio.sleep(0.05)
 
     async def metrics(self) -> list[Sample]:
-        """What the worker's /metrics has now; nothing while it does not answer."""
+        """Return what the worker's /metrics has now, or nothing while it does not answer."""
         assert self._http is not None
         try:
             async with self._http.get(f"{self.worker_url}/metrics") as answer:

@@ -318,7 +318,7 @@ def _identity(uid: str | None, mark: datetime | None) -> str | None:
 
 
 def _starts(entry: _Entry, zone: tzinfo) -> list[datetime]:
-    """When a repeating event begins, each time, in order; those before this century are left out."""
+    """Return the times at which a repeating event begins, in order. Those before this century are left out."""
     event, begin = entry.event, entry.begin
     rule = event.get("RRULE")
     starts = [begin] if rule is None else _by_rule(rule, begin, entry.problem)
@@ -346,7 +346,7 @@ def _starts(entry: _Entry, zone: tzinfo) -> list[datetime]:
 
 
 def _by_rule(rule: Any, begin: datetime, problem: Problem) -> list[datetime]:
-    """When a rule says; it runs on local time, as RFC 5545 has it."""
+    """Return the times of a rule. It runs on local time, as RFC 5545 has it."""
     if isinstance(rule, list):
         raise problem("more than one RRULE; write one")
     parts = {key.upper(): value for key, value in rule.items()}

@@ -32,7 +32,7 @@ def to_html(report: Report) -> str:
         raise SettingsError(f"--format html needs {error.name}; {_REMEDY}") from error
 
     def source(text: str) -> Markup:
-        """A source, as a link where it is one."""
+        """Return a source as HTML, as a link if it is one."""
         parts = urlsplit(text)
         if parts.scheme in {"http", "https"} and parts.netloc and " " not in text:
             return Markup('<a href="{0}" rel="noopener noreferrer nofollow">{1}</a>').format(

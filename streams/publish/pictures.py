@@ -83,7 +83,7 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """What is drawn: a span, where, and which platforms; the alarm's span where there was one, and the truth's."""
+    """What is drawn: a span, a place and its platforms, the alarm's span if there was one, and the truth's."""
 
     title: str
     country: str
@@ -306,7 +306,7 @@ def _shades(alt: Any, event: Excerpt) -> list[Any]:
 
 
 def _rows(track: _Track, begin: datetime, end: datetime) -> list[dict[str, Any]]:
-    """Windows of the span, put together where there are too many to draw; one without results breaks the line."""
+    """Return the windows of the span, put together if they are too many. One without results breaks the line."""
     chosen = [i for i, start in enumerate(track.start) if begin.timestamp() <= start <= end.timestamp()]
     step = max(1, math.ceil(len(chosen) / POINTS_MAX))
     rows = []

@@ -74,7 +74,7 @@ class ScoreRow(Struct, frozen=True, kw_only=True):
 
 
 class Scorecard(Struct, frozen=True, kw_only=True):
-    """The whole, and by kind of label (`event` where it has one). Intervals are 95 %."""
+    """The score of the whole, and by kind of label (`event` if it has one). Intervals are 95 %."""
 
     all: ScoreRow
     by_kind: dict[str, ScoreRow]

@@ -108,7 +108,7 @@ class _OpenWindow:
         return first
 
     def columns(self) -> tuple[NDArray[np.generic], ...]:
-        """Its rows as `Counts` has them from `monitor` on: arrays of equal length, empty ones where it has none."""
+        """Return its rows as `Counts` has them from `monitor` on: arrays of equal length, empty if it has none."""
         if not self.parts:
             return tuple(np.empty(0, dtype) for dtype in _COUNT_TYPES)
         if len(self.parts) > 1:
@@ -253,7 +253,7 @@ class CountryMachine:
 
     @property
     def clock_ms(self) -> int | None:
-        """What the clock reads, milliseconds since 1970; None before its first reading."""
+        """The clock's reading in milliseconds since 1970, or None before the first one."""
         return self._hearing.clock_ms
 
     def _fresh_hearing(self) -> Hearing:
@@ -574,7 +574,7 @@ class CountryMachine:
         return cursor
 
     def _rest_of(self, start_ms: int) -> int:
-        """From when on there is something to look at though nothing comes; `start_ms` where it is now."""
+        """Return from when on there is something to look at if no results come, or `start_ms` if there is now."""
         start = start_ms // 1000
         if not self._assembler.watch and not self._bank.awaits(start):
             # Those passed over since the last one that was closed count too: the bank does not know of them yet.

@@ -106,7 +106,7 @@ class Hearing:
         return max((end for begin, end in self.kept.deaf if begin <= start_ms < end), default=start_ms)
 
     def next_deaf(self, start_ms: int, end_ms: int) -> int:
-        """Where the next stretch begins between two moments; the second one where none does."""
+        """Return where the next deaf stretch between two moments begins, or the second moment if there is none."""
         return min((begin for begin, _ in self.kept.deaf if start_ms < begin < end_ms), default=end_ms)
 
     def forget(self, before_ms: int) -> None:

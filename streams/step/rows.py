@@ -88,7 +88,7 @@ class Refusal:
 
 
 class StatusRow(msgspec.Struct, frozen=True, array_like=True):
-    """What a vantage said of itself, and at which place of the chunk. `every_seconds` is 0 where it promises none."""
+    """What a vantage said of itself, and at which place of the chunk. `every_seconds` is 0 if it promises none."""
 
     place: int
     time_ms: int
@@ -157,7 +157,7 @@ class Rows:
 
     @classmethod
     def decode(cls, data: bytes) -> Rows:
-        """Read what `encode` wrote. Raises ValueError where it is something else."""
+        """Read what `encode` wrote. Raises ValueError if it is something else."""
         stored = msgspec.msgpack.decode(data, type=StoredRows)
         columns: dict[str, Any] = {
             name: column.read(raw, len(stored.ids))
@@ -636,7 +636,7 @@ def _numbers(values: Sequence[float | None]) -> NDArray[np.float64]:
 
 
 def _counts(counts: Sequence[Any]) -> NDArray[np.int32]:
-    """How many attempts each result stands for: 1 where it does not say."""
+    """Return how many attempts each result stands for, 1 if it does not say."""
     return np.array([count or 1 for count in counts], dtype=np.int32)
 
 

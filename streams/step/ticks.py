@@ -210,7 +210,7 @@ def _times(following: Sequence[Sighting], least: int) -> list[int]:
 
 
 def _times_of_others(sighting: tuple[int, Hashable], following: Sequence[Sighting]) -> list[int]:
-    """The times of the results that follow: of other vantages where there are any, of the same one where not."""
+    """Return the times of the results that follow: of other vantages if there are any, else of the same one."""
     others: list[int] = []
     own: list[int] = []
     says: dict[Hashable, int] = {}

@@ -195,7 +195,7 @@ class Fingerprint(Struct, frozen=True):
 
 
 class Analysis(Struct, frozen=True):
-    """How it failed, as far as it is said."""
+    """How the measurement failed, as far as the row says."""
 
     blocking_type: str = ""
     signal_backend_failure: str | None = None

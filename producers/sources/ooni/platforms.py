@@ -122,7 +122,7 @@ def ascii_host(host: str) -> str | None:
 
 
 def registered_domain(host: str) -> str:
-    """The part of a host that somebody registered, by its shape; an address stays as it is.
+    """Return the registered domain of a host, by its shape. An address stays as it is.
 
     >>> registered_domain("www.bbc.co.uk"), registered_domain("a.b.example.org"), registered_domain("192.0.2.1")
     ('bbc.co.uk', 'example.org', '192.0.2.1')
@@ -137,7 +137,7 @@ def registered_domain(host: str) -> str:
 
 
 def read_platforms(path: Path) -> Platforms:
-    """A TOML file of `platform = ["domain", ...]`. Raises PlatformMapError where it is none."""
+    """Read a TOML file of `platform = ["domain", ...]`. Raises PlatformMapError if it is not one."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

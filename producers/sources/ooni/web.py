@@ -69,7 +69,7 @@ class Connect(TimedEvent, frozen=True, kw_only=True):
 
     @property
     def how(self) -> str | None:
-        """Its failure, or None if it succeeded."""
+        """The transaction's failure, or None if it succeeded."""
         return self.status.failure or ("unknown_failure" if self.status.success is False else None)
 
 
@@ -244,7 +244,7 @@ def failure_of(text: str) -> Failure:
 
 
 def dominant(failures: Iterable[str]) -> Failure:
-    """The commonest of several failures; a missing route only where there is nothing else."""
+    """Return the commonest of several failures. A missing route is returned only if there is nothing else."""
     counts = Counter(failure_of(text) for text in failures)
     telling = {failure: n for failure, n in counts.items() if failure not in _NO_ROUTE} or counts
     return max(telling, key=lambda failure: (telling[failure], failure.value))
