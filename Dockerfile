@@ -31,7 +31,8 @@ RUN /opt/netdusk/bin/python -m pip install --no-cache-dir --quiet --disable-pip-
     && packages="$(/opt/netdusk/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
     && find "$packages"/numpy "$packages"/scipy "$packages"/river -type d -name tests -prune -exec rm -rf {} + \
     && /opt/netdusk/bin/python -m pip uninstall --yes --quiet cython setuptools pip 2>/dev/null \
-    && /opt/netdusk/bin/netdusk broker fetch --no-archive \
+    && if [ -d /kafka-jars ]; then lent=/kafka-jars; fi \
+    && /opt/netdusk/bin/netdusk broker fetch --no-archive ${lent:+--from "$lent"} \
     && /opt/netdusk/bin/netdusk --help >/dev/null
 
 FROM ${BASE}

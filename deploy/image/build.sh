@@ -39,6 +39,9 @@ private=()
 for file in /etc/pip.conf "$(sed -n 's/^cert *= *//p' /etc/pip.conf 2>/dev/null)"; do
   [[ ! -f $file ]] || private+=(--volume "$file:$file:ro")
 done
+# So are Kafka's jars lent where this machine has them already; else the build fetches them.
+jars="${NETDUSK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/netdusk}/kafka-4.4.0"
+[[ ! -d $jars ]] || private+=(--volume "$jars:/kafka-jars:ro")
 
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)

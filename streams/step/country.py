@@ -82,30 +82,64 @@ class Totals:
     ticks: int = 0
 
 
+#: The vantages of monitors, each with its country.
+_VantagesOf = Callable[[NDArray[np.int32]], Sequence[tuple[str, str]]]
+
+
 class _OpenWindow:
-    """The rows of one open window, as they came, and the ids seen in it."""
+    """The rows of one open window, as they came, and which results were seen in it.
 
-    __slots__ = ("ids", "parts")
+    A result is known by its vantage and its id: producers may count their ids from nought in each vantage. Ids that
+    have not been met at all are told apart by themselves, which is what nearly always decides.
 
-    def __init__(self) -> None:
-        self.ids: set[str] = set()
+    Attributes
+    ----------
+    ids
+        Of its rows, in their order.
+    gone
+        Ids of rows that were dropped with their country: what comes twice is still counted once.
+    """
+
+    __slots__ = ("_met", "_pairs", "gone", "ids", "parts")
+
+    def __init__(self, ids: Sequence[str] = (), gone: Iterable[str] = ()) -> None:
+        self.ids = list(ids)
+        self.gone = set(gone)
         self.parts: list[tuple[NDArray[np.generic], ...]] = []
+        self._met = {*self.ids, *self.gone}
+        #: Made when an id is met again: most windows never need it.
+        self._pairs: set[tuple[tuple[str, str], str]] | None = None
 
-    def take(self, ids: Sequence[str]) -> list[int] | None:
-        """Note ids. Return the places of the new ones, each at its first occurrence, or None if all are new."""
-        seen = self.ids
-        if seen.isdisjoint(ids):
-            before = len(seen)
-            seen.update(ids)
-            if len(seen) == before + len(ids):
+    def take(self, ids: Sequence[str], monitor: NDArray[np.int32], vantages: _VantagesOf) -> list[int] | None:
+        """Note results. Return the places of the new ones, each at its first occurrence, or None if all are new."""
+        met = self._met
+        if self._pairs is None and met.isdisjoint(ids):
+            before = len(met)
+            met.update(ids)
+            if len(met) == before + len(ids):
+                self.ids += ids
                 return None
-            seen.difference_update(ids)  # some are twice among themselves
+            met.difference_update(ids)  # some are twice among themselves
+        if self._pairs is None:
+            mine = vantages(self.columns()[0].astype(np.int32))
+            self._pairs = set(zip(mine, self.ids, strict=True))
         first = []
-        for i, name in enumerate(ids):
-            if name not in seen:
-                seen.add(name)
+        for i, pair in enumerate(zip(vantages(monitor), ids, strict=True)):
+            if pair not in self._pairs and pair[1] not in self.gone:
+                self._pairs.add(pair)
                 first.append(i)
+        new = [ids[i] for i in first]
+        self.ids += new
+        met.update(new)
         return first
+
+    def drop(self, kept: NDArray[np.bool_]) -> None:
+        """Drop rows, and keep their ids in mind."""
+        if not kept.all():
+            self.gone.update(self.ids[i] for i in np.flatnonzero(~kept).tolist())
+            self.ids = [self.ids[i] for i in np.flatnonzero(kept).tolist()]
+            self.parts = [tuple(column[kept] for column in self.columns())]
+            self._pairs = None
 
     def columns(self) -> tuple[NDArray[np.generic], ...]:
         """Return its rows as `Counts` has them from `monitor` on: arrays of equal length, empty if it has none."""
@@ -122,7 +156,7 @@ _COUNT_TYPES: Final = tuple(OF_RESULTS[name].dtype for name in _OF_WINDOW)
 
 
 class StoredWindow(msgspec.Struct):
-    """An open window as it is written: columns by name."""
+    """An open window as it is written: columns by name; the ids of its rows, then those of rows that were dropped."""
 
     index: int
     ids: list[str]
@@ -241,6 +275,7 @@ class CountryMachine:
         self._admission = Admission(settings.limits)
         self._placement = Placement()
         self._in_bank = np.empty(0, dtype=np.int32)  # the bank's number of each monitor that was let in
+        self._vantages: list[tuple[str, str]] | None = None  # of each monitor, once they are asked for
         self._waiting: list[
             MonitorKey
         ] = []  # those of whom it is -1: no window with results of theirs has closed
@@ -385,10 +420,11 @@ class CountryMachine:
         """Go on with these monitors alone, and their rows; returns the new number of each, -1 for one that is gone."""
         number = np.where(stays, np.cumsum(stays) - 1, -1).astype(np.int32)
         for window in self._open.values():
+            window.drop(stays[window.columns()[0]])
             monitor, *others = window.columns()
-            kept = stays[monitor]
-            window.parts = [(number[monitor[kept]], *(column[kept] for column in others))]
+            window.parts = [(number[monitor], *others)]
         self._in_bank = self._in_bank[stays]
+        self._vantages = None
         left = [known[old] for old in np.flatnonzero(stays).tolist()]
         self._waiting = [left[new] for new in np.flatnonzero(self._in_bank < 0).tolist()]
         self._columns = self._columns.fresh()
@@ -452,7 +488,7 @@ class CountryMachine:
             chosen = np.flatnonzero(good & (window == index))
             names = [ids[i] for i in chosen.tolist()] if len(chosen) < len(ids) else ids
             opened = self._open.setdefault(index, _OpenWindow())
-            first = opened.take(names)
+            first = opened.take(names, monitor[chosen], self._vantages_of)
             if first is not None:
                 outbox.duplicate += len(chosen) - len(first)
                 chosen = chosen[first]
@@ -685,7 +721,9 @@ class CountryMachine:
             mechanisms |= names_of(columns["mechanism"])
             windows.append(
                 StoredWindow(
-                    index, sorted(window.ids), {name: column.tobytes() for name, column in columns.items()}
+                    index,
+                    [*window.ids, *sorted(window.gone)],
+                    {name: column.tobytes() for name, column in columns.items()},
                 )
             )
         stored = CountryState(
@@ -707,6 +745,12 @@ class CountryMachine:
         )
         return msgspec.msgpack.encode(stored)
 
+    def _vantages_of(self, monitor: NDArray[np.int32]) -> list[tuple[str, str]]:
+        """Country and vantage of monitors that were let in."""
+        if self._vantages is None or len(self._vantages) != len(self._in_bank):
+            self._vantages = [(key.country, key.vantage) for key in self._monitors()]
+        return [self._vantages[number] for number in monitor.tolist()]
+
     def _monitors(self) -> list[MonitorKey]:
         """All monitors that were let in, in the order of their numbers."""
         known, waiting = self._bank.monitors, iter(self._waiting)
@@ -722,9 +766,8 @@ class CountryMachine:
         self.totals = stored.totals
         self._open = {}
         for kept in stored.windows:
-            window = self._open[kept.index] = _OpenWindow()
-            window.ids = set(kept.ids)
             results = len(kept.columns.get("ok", b""))
+            window = self._open[kept.index] = _OpenWindow(kept.ids[:results], kept.ids[results:])
             columns = {name: OF_RESULTS[name].read(kept.columns.get(name), results) for name in _OF_WINDOW}
             columns["mechanism"] = renumbered(columns["mechanism"], stored.mechanisms)
             window.parts = [tuple(columns.values())]
@@ -732,6 +775,7 @@ class CountryMachine:
         self._bank.restore(stored.bank)
         self._columns = RowReader()
         self._in_bank = np.frombuffer(stored.in_bank, dtype=np.int32).copy()
+        self._vantages = None
         self._waiting = stored.waiting
         self._placement = Placement(stored.placement)
         monitors = self._monitors()
