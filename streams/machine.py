@@ -238,7 +238,7 @@ class Forgetting(Protocol):
         ...
 
     def forget(self, countries: Collection[str]) -> Outbox:
-        """Drop all state of these countries, as if they had never been seen; returns what is to be told of it.
+        """Drop all state of these countries, as if they had never been seen. Return what is to be told of it.
 
         Pure: the same state gives the same state and the same outbox.
         """

@@ -279,8 +279,8 @@ class _Baselines(Table):
 class BinomialColumns:
     """Every network's success ratio against its own usual.
 
-    A window is taken in by `weigh`, which judges it and gives its evidence to whoever pools networks, and then
-    `learn`, which makes what is old enough usual, slowly where one says so.
+    Each window goes first to `weigh`, which judges it and returns its evidence, to be pooled over networks. Then it
+    goes to `learn`, which makes what is old enough usual, slowly where it is told to.
 
     Attributes
     ----------

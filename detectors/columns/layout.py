@@ -293,7 +293,7 @@ class Layout:
         return [names[name] for name in self.addresses.right(addresses).tolist()]
 
     def homes(self, networks: Ints) -> Mapping[int, Sequence[str]]:
-        """The regions, sorted by name, from which some networks report; none for a network that gives no region."""
+        """Return the regions, sorted by name, from which each of some networks reports. A network may have none."""
         chosen = np.zeros(len(self.networks), dtype=np.bool_)
         chosen[networks] = True
         network = self.cell_network[self.part_cell]

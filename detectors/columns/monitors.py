@@ -1,8 +1,9 @@
 """What is usual of each monitor: how one vantage's look at one target differs from its network's results.
 
-A network's expected ratio in a window is made of the usual ratios of the monitors that reported in it: whoever comes,
-goes or reports at other hours shifts nothing. A monitor that is hardly known counts for nothing yet, unless its network
-is usually heard through such, or through nobody else now. What is usual is learned late, as the network's own is.
+A network's expected ratio in a window is made of the usual ratios of the monitors that reported in it: a monitor
+that comes, goes or reports at other hours shifts nothing. A monitor that is hardly known counts for nothing yet,
+unless its network is usually heard through such monitors, or through no other now. What is usual is learned late, as
+the network's own is.
 """
 
 from __future__ import annotations

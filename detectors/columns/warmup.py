@@ -1,7 +1,7 @@
 """A country's first hour: nothing is known of it yet, and a platform may be lost in it all the same.
 
-What fails on all networks from the first minutes on, while its controls or another platform answer, is weighed against
-a cautious guess in place of a usual that nobody has learned. Whoever tells of it says that it rests on a guess.
+A platform that fails on all networks from the first minutes on, while its controls or another platform answer, is
+weighed against a cautious guess, because no usual is learned yet. An incident that rests on a guess says so.
 """
 
 from __future__ import annotations

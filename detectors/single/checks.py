@@ -27,7 +27,7 @@ class Estimator(Protocol):
 
 
 def scoring_changes_nothing(detector: Estimator, windows: Sequence[WindowValues]) -> None:
-    """Scoring twice gives one answer, and leaves what is learned as it was."""
+    """Check that scoring twice has one answer, and leaves what is learned as it was."""
     for window in windows:
         before = to_plain(detector)
         first, second = detector.score_one(window), detector.score_one(window)

@@ -1,7 +1,7 @@
 """/metrics, /healthz and /readyz, on a port of our own, in a thread of their own.
 
-In a thread, so that a hung event loop is told rather than shared. Nobody who reaches the port can do harm: a request
-has a size and a deadline, connections are counted, and what is no request gets no more than a refusal.
+The thread answers even if the event loop hangs, and says so. A client that reaches the port can do no harm: a request
+has a size and a deadline, connections are counted, and what is not a request is refused.
 
 Knows nothing but its questions, which it is given: what are the figures, is there progress, is all restored.
 """

@@ -69,7 +69,7 @@ def with_ticks(records: Iterator[Decoded], time: TimeSettings) -> Iterator[Decod
 
 
 def lines_with_ticks(lines: Iterator[bytes], time: TimeSettings) -> Iterator[bytes]:
-    """The same for records as they are written, one a line: results in their plain form are read by compiled code."""
+    """Yield the lines of a file with the ticks that are due between them. Compiled code reads the usual results."""
     clock, ahead = _Clock(time.lateness_seconds * 1000), _Ahead(lines)
     piece, following = ahead.next(), ahead.next()
     while piece.lines:
