@@ -206,7 +206,7 @@ class Counting(Protocol):
 
 
 class PartitionCount(msgspec.Struct, frozen=True, tag_field="schema", tag="partition_count"):
-    """Records from this offset on were written to a topic of so many partitions; `partition` is the machine's own."""
+    """How many partitions a topic has from this offset on. `partition` is the machine's own."""
 
     partitions: int
     from_offset: int

@@ -234,7 +234,7 @@ def encode(record: OutputRecord) -> bytes:
 
 
 def decode(value: bytes) -> OutputRecord:
-    """Read a record that netdusk wrote. Raises `msgspec.ValidationError` where it is none."""
+    """Read a record that netdusk wrote. Raises `msgspec.ValidationError` if it is not one."""
     return _decode(value)
 
 

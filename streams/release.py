@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def release() -> str:
-    """The installed version; `unknown` where it runs from a source tree that was never installed."""
+    """Return the installed version, or `unknown` for a source tree that was never installed."""
     try:
         return version("netdusk")
     except PackageNotFoundError:

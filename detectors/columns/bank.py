@@ -227,7 +227,7 @@ class Bank:
         return self.series.paths.awaits(start, self.series.window)
 
     def rest(self, start: int, windows: int, holding: Holding = _NOTHING) -> None:
-        """Let so many windows without any result pass, the first of which begins at `start`.
+        """Let `windows` windows without any result pass. The first begins at `start`.
 
         Costs what a few windows cost, however many there are. All is as if each had been closed, but for the speed of
         learning, which stays as it is at the start, and for alarms, which are not reported.

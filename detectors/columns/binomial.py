@@ -109,7 +109,7 @@ class Presence(Table):
         super().__init__()
 
     def grow(self, size: int) -> None:
-        """Have `size` series."""
+        """Grow the tables to `size` series."""
         super().grow(size)
         self._held: tuple[Floats, Floats] | None = None
 
@@ -338,7 +338,7 @@ class BinomialColumns:
         return slots
 
     def grow(self, size: int) -> None:
-        """Have so many networks."""
+        """Grow the tables to `size` networks."""
         for table in (self.base, self.presence, self.cusum):
             table.grow(size)
 
@@ -501,7 +501,7 @@ class BinomialColumns:
         self.presence.age(there, rules.day_keep)
 
     def rest(self, start: int, windows: int, slow: Bools, held: Bools | None = None) -> None:
-        """Let so many windows without results pass, the first of which begins at `start`: what waits is learned."""
+        """Let `windows` windows without results pass, from `start` on. What waits is learned."""
         base, rules = self.base, self.rules
         if held is not None:
             base.held[held] = start + (windows - 1) * rules.window
@@ -699,7 +699,7 @@ class Pool:
         return self.presence.size
 
     def grow(self, size: int) -> None:
-        """Have so many pools."""
+        """Grow the tables to `size` pools."""
         for table in (self.presence, self.cusum, self.recent):
             table.grow(size)
 

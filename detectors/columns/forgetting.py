@@ -36,7 +36,7 @@ def carry(table: Table, old: Table, numbers: Ints) -> None:
 
 
 def _series(layout: Layout) -> Mapping[str, Numbers]:
-    """The series of each kind to which each monitor belongs; -1 where it belongs to none."""
+    """Return the series of each kind to which each monitor belongs, -1 for none."""
     seat = layout.monitor_seat
     cell = layout.seat_cell[seat]
     group = layout.cell_group[cell]

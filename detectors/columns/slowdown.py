@@ -212,7 +212,7 @@ class SlowdownColumns(Seasonal):
         self.since[rows], self.since_count[rows], self.open[rows] = since, count, is_open & ~over
 
     def rest(self, start: int, windows: int, held: Bools | None = None) -> None:
-        """Let so many windows without results pass, the first of which begins at `start`."""
+        """Let `windows` windows without results pass. The first begins at `start`."""
         self.latest = np.full(self.size, np.nan)
         if not (self.first >= 0).any():
             return

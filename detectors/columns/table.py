@@ -149,7 +149,7 @@ def grained(values: Floats) -> Floats:
 
 
 def geometric(keep: Floats | float, many: int) -> Floats:
-    """The sum of the first `many` powers of `keep`, 1 with it: what so many ones come to, of which each fades."""
+    """Return the sum of the first `many` powers of `keep`, from power 0 on: what `many` fading ones add up to."""
     fades = np.maximum(1.0 - np.asarray(keep, dtype=np.float64), 1e-300)
     return np.where(fades < 1e-15, float(many), (1.0 - (1.0 - fades) ** many) / fades)
 
@@ -160,7 +160,7 @@ def clipped(values: Floats, low: Floats | float, high: Floats | float) -> Floats
 
 
 def tally(index: Numbers, weight: Ints | None, size: int) -> Ints:
-    """How many results each of `size` things has, of rows that stand for so many each (None: for one)."""
+    """Return how many results each of `size` things has. Each row counts by its weight (None: as one)."""
     return np.asarray(np.bincount(index, weight, minlength=size)).astype(np.int64, copy=False)
 
 

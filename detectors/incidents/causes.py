@@ -375,7 +375,7 @@ def alike(one: Collection[object], other: Collection[object]) -> float:
 
 
 def scope_of(units: Collection[tuple[int, str]], live: int, live_regions: int = 0) -> Scope:
-    """How far a loss on these networks and regions reaches, where so many networks and regions have a vote.
+    """Return how far a loss on these networks and regions reaches, given how many have a vote.
 
     >>> scope_of({(1, ""), (2, "")}, 3).value, scope_of({(1, "")}, 1).value, scope_of({(0, "PK-PB")}, 5, 7).value
     ('nation-scale', 'provider', 'region')

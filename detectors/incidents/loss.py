@@ -287,7 +287,7 @@ class Loss(msgspec.Struct):
         return k * log(usual / little) + (n - k) * log((1 - usual) / (1 - little))
 
     def _level(self) -> float:
-        """The ratio to which it has fallen: by its own results, and by the detector's word where they are few.
+        """Return the ratio to which it has fallen: by its own results, or the detector's ratio if they are few.
 
         The detector's ratio has results from before the loss in it, most of all where few come in an hour.
         """

@@ -106,7 +106,7 @@ class Worldwide:
         return all(self.explains(platform, case.country, case.simulated) for platform in case.platforms)
 
     def stirs(self, case: Case) -> bool:
-        """Whether so many other countries fell with this one that it may yet turn out to be worldwide."""
+        """Return whether enough countries fell with this one that the loss may yet turn out to be worldwide."""
         if case.kind is not Kind.PLATFORM:
             return False
         for platform in case.platforms:

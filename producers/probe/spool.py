@@ -113,7 +113,7 @@ class Spool:
             start += self._append_some(lines[start:])
 
     def head(self, records_max: int) -> list[bytes]:
-        """The oldest lines, at most so many and all of one segment; they stay until `forget`."""
+        """Return the oldest lines, at most `records_max` and all of one segment. They stay until `forget`."""
         if not self._segments:
             return []
         if not self._reading:

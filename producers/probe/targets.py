@@ -234,7 +234,7 @@ class Fingerprints:
 
 
 class TargetsFile(BaseModel):
-    """A targets file: `[[target]]` tables, and `[[blockpage]]` tables where one wants them."""
+    """A targets file: `[[target]]` tables, and optional `[[blockpage]]` tables."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -119,7 +119,7 @@ class UnreadChunk:
         return self.batches[-1].next_offset
 
     def pieces(self, records: int = PIECE) -> Iterator[Chunk]:
-        """Go through the records, so many at a time and all with one kind of timestamp. Once only."""
+        """Yield the records in pieces of at most `records`, each with one kind of timestamp. Works once."""
         for stamped, batches in groupby(self.batches, key=attrgetter("stamped")):
             every = chain.from_iterable(batches)
             while some := list(islice(every, records)):

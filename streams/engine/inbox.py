@@ -78,7 +78,7 @@ class Inbox:
         self._news.set()
 
     def take(self, position: int, records_max: int) -> Taken:
-        """Up to so many records that follow each other, from `position` on. What lies before it is let go."""
+        """Return up to `records_max` records that follow each other from `position` on. Earlier ones are dropped."""
         batches: list[RecordBatch] = []
         done: list[Callable[[], None]] = []
         follows: int | None = None

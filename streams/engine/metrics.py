@@ -99,7 +99,7 @@ class WorkerMetrics:
         self._build.labels(release(), python_version(), transport).set(1)
 
     def allowed(self, name: str, names: Collection[str]) -> str:
-        """The name itself where it may be a label, else `other`."""
+        """Return the name itself if it may be a label, else `other`."""
         return name if not names or name in names else OTHER
 
     def count_probes(self, counts: Mapping[ProbeCount, int]) -> None:

@@ -289,7 +289,7 @@ class Partition:
         await self._inbox.linger(seconds, enough, self.pipeline.urgent, self._closed.is_set)
 
     async def _take(self, owned: Ownership, chunk: UnreadChunk) -> bool:
-        """One chunk's whole way. Every step either succeeds or costs all of memory. False where it does not fit."""
+        """Take one chunk its whole way. Return False if it does not fit. A step that fails costs all of memory."""
         if not await self._joins(owned, chunk):
             return False
         match self._troubles.remedy_at(owned.position):

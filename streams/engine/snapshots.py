@@ -53,12 +53,12 @@ class Snapshots:
         self._writing: asyncio.Task[None] | None = None
 
     def note_delta(self, written: int) -> None:
-        """The log has grown by so many bytes."""
+        """Note that the log has grown by some bytes."""
         self._redo_bytes += written
 
     @property
     def writing(self) -> list[asyncio.Task[None]]:
-        """The one that is being written, where one is."""
+        """Return the tasks that write a snapshot now: one or none."""
         return [] if self._writing is None else [self._writing]
 
     def check(self) -> None:
@@ -79,7 +79,7 @@ class Snapshots:
             await self.take(position)
 
     async def take(self, position: int) -> asyncio.Task[None]:
-        """Write the first piece before anything else is written; the others in between the next chunks."""
+        """Write the first piece before anything else, and the others in between the next chunks."""
         size, crc, pieces = await self._around.machines.compute(partial(_cut, self._machine))
         self._redo_bytes = 0
         self._snapshot_bytes = size

@@ -46,7 +46,7 @@ class Pipeline:
     version: str = ""
 
     def mark(self, settings: Settings) -> str:
-        """What decisions rest upon, beside the log: where it changes, the same log may give other incidents."""
+        """What decisions rest upon, beside the log. If it changes, the same log may lead to other incidents."""
         return f"{self.version}/{fingerprint(settings)}"
 
 

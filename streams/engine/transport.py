@@ -74,7 +74,7 @@ class _WholeBatches:
         self._partition_records = result._partition_records
 
     def __call__(self, max_records: int | None = None) -> _Handful:
-        """Take batches until there are so many records. The position moves as aiokafka would move it.
+        """Take batches until there are enough records. The position moves as aiokafka would move it.
 
         Control batches (a transaction's markers) hold no records; those of aborted transactions count for none.
         """

@@ -140,7 +140,7 @@ class WebServer:
 
     @staticmethod
     async def _head(reader: asyncio.StreamReader) -> bytes:
-        """The request's line and headers; nothing where they are larger than any that is asked here."""
+        """Return the request's line and headers, or nothing if they are larger than any request needs."""
         try:
             return await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:

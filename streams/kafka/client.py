@@ -70,7 +70,7 @@ def consumer(kafka: KafkaSettings) -> AIOKafkaConsumer:
 
 
 async def connect(kafka: KafkaSettings, *, compressed: bool = True) -> AIOKafkaProducer:
-    """A started producer. Raises KafkaError where no broker answers."""
+    """Return a started producer. Raises KafkaError if no broker answers."""
     fresh = producer(kafka, compressed=compressed)
     try:
         await fresh.start()

@@ -119,7 +119,7 @@ def split_world(partitions: int) -> str | None:
 
 
 async def ensure(settings: Settings, *, create: bool = True) -> list[TopicState]:
-    """Make what is missing, and say how each topic stands. Raises KafkaError where no broker answers."""
+    """Make missing topics, and return how each one stands. Raises KafkaError if no broker answers."""
     async with _admin(settings.kafka) as admin:
         existing = await _widths(settings, admin)
         states = []

@@ -122,7 +122,7 @@ class KafkaBroker:
         return self.folder / "broker.log"
 
     def start(self) -> None:
-        """Listen, with what an earlier start has kept. Raises BrokerError where it can't, with what it said."""
+        """Start the broker with what an earlier start has kept. Raises BrokerError, with its words, if it can't."""
         if missing(self._jars):
             fetch(self._jars)
             tidy(self._jars)

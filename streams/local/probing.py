@@ -89,7 +89,7 @@ class Probing:
         self._write_control()
 
     async def run(self, take: Take, *, stop: asyncio.Event, count_max: int | None = None) -> None:
-        """Ask the targets again and again, until `stop` or so many results; then wait for what is under way."""
+        """Ask the targets until `stop`, or until there are enough results. Then wait for what is under way."""
         probe = self.settings.probe
         _stop_on_signals(stop)
         left = count_max

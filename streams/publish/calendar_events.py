@@ -32,7 +32,7 @@ def event_of(
     identity: str | None,
     problem: Problem,
 ) -> CalendarEvent:
-    """An event whose parts are good. Raises what `problem` makes of a sentence where one is not."""
+    """Return an event if its parts are good. Raises what `problem` makes of a sentence if one is not."""
     country = country.strip().upper()
     title = " ".join(title.split())
     if country not in COUNTRIES and country != CANARY:

@@ -230,7 +230,7 @@ def figure(fact: Evidence) -> str:
 
 
 def spark(line: Line) -> str:
-    """A line as a row of blocks; a dot where nothing was measured."""
+    """Return a line as a row of blocks, with a dot where nothing was measured."""
     per = -(-len(line.points) // _SPARK_WIDTH)
     shown = []
     for first in range(0, len(line.points), per):

@@ -188,7 +188,7 @@ class MinuteCounts:
             self.add(result)
 
     def add(self, result: ProbeResult) -> None:
-        """Count one result, where it belongs to the incident's place and time."""
+        """Count one result, if it belongs to the incident's place and time."""
         incident = self.incident
         if not self.span.start <= result.time < self.span.end or result.simulated != incident.simulated:
             return

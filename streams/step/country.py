@@ -547,7 +547,7 @@ class CountryMachine:
         return clock, watermark
 
     def _close_windows(self, decided_ms: int, outbox: Outbox) -> list[Reading]:
-        """Close the windows that are over once everything up to so many milliseconds is decided."""
+        """Close the windows that are over once everything up to this moment (milliseconds since 1970) is decided."""
         closed: list[Reading] = []
         if self._cursor is None:
             return closed

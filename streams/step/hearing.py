@@ -102,7 +102,7 @@ class Hearing:
         return any(begin < end_ms and start_ms < end for begin, end in self.kept.deaf)
 
     def deaf_until(self, start_ms: int) -> int:
-        """The end of the stretch that a moment lies in; the moment itself where it lies in none."""
+        """Return the end of the deaf stretch that a moment lies in, or the moment itself if it lies in none."""
         return max((end for begin, end in self.kept.deaf if begin <= start_ms < end), default=start_ms)
 
     def next_deaf(self, start_ms: int, end_ms: int) -> int:

@@ -25,7 +25,7 @@ class PendingClosings:
         self._by_incident: dict[str, Annotation] = {}
 
     def add(self, annotation: Annotation) -> None:
-        """Keep it, where it closes anything; a later one of the same incident replaces it."""
+        """Keep an annotation that closes an incident. A later one of the same incident replaces it."""
         if annotation.kind is not AnnotationKind.CLOSED:
             return
         self._by_incident[annotation.incident] = annotation

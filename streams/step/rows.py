@@ -190,7 +190,7 @@ class Column(NamedTuple):
         return np.ascontiguousarray(values).tobytes()
 
     def read(self, raw: bytes | None, results: int) -> NDArray[Any]:
-        """What `write` wrote; None, and nothing, is the fill for each of so many results. Raises ValueError."""
+        """Read what `write` wrote. None or no bytes is the fill for every result. Raises ValueError."""
         if self.fill is not None and not raw:
             return np.full(results, self.fill, dtype=self.dtype)
         if raw is None:
@@ -273,7 +273,7 @@ class Scanned(NamedTuple):
 
     @classmethod
     def room(cls, size: int) -> Scanned:
-        """Room for so many results."""
+        """Return empty columns for a number of results."""
         return cls(
             np.empty((3, size), dtype=np.int64),
             np.empty((2, size), dtype=np.int32),

@@ -97,7 +97,7 @@ class Response(Struct, frozen=True):
 
     @property
     def status(self) -> int:
-        """The status code; 0 where no answer began."""
+        """The status code, 0 if no answer began."""
         return max(0, self.code or 0)
 
 
@@ -342,7 +342,7 @@ def _port_of(url: str) -> int:
 
 
 def find(keys: TestKeys, url: str) -> Observation:
-    """Read what happened. Raises NothingToTellError where no event says how it ended."""
+    """Read what happened. Raises NothingToTellError if no event says how it ended."""
     hops = hops_of(keys, url)
     last = hops[-1]
     end = _end_of(last, url, keys)
@@ -569,7 +569,7 @@ def _bytes_of(request: Transaction | None) -> int | None:
 
 
 def _false_answer(keys: TestKeys, hops: Sequence[Hop], url: str) -> End | None:
-    """The resolver's answer, where it can't be true: then DNS is where it went wrong, whatever came of it.
+    """Return the end at DNS if the resolver's answer can't be true, whatever came after, or None.
 
     An address that no host on the Internet has; or any address at all for a name that, seen from outside, does not
     exist. Addresses that merely differ from the control's prove nothing: a large site has many.
