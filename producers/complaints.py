@@ -18,7 +18,7 @@ _SHOWN_MAX: Final = 80
 #: Kinds of error whose value may be anything, a secret too.
 _HIDING: Final = frozenset(("extra_forbidden", "model_type", "model_attributes_type", "dict_type"))
 #: Name and password in a URL.
-_LOGIN: Final = re.compile(r"://[^/@\s]*@")
+_LOGIN: Final = re.compile(r"(://|(?<=['\",]))[^/@\s'\",]*:[^/@\s'\",]*@")
 
 #: pydantic's kinds of error (docs.pydantic.dev/latest/errors/validation_errors) that need a plainer word.
 _REMEDIES: Final[Mapping[str, str]] = {
@@ -81,7 +81,7 @@ def _may_be_shown(kind: str, path: tuple[int | str, ...], value: Any, model: typ
 
 
 def _shown(value: Any) -> str:
-    text = _LOGIN.sub("://…@", repr(value))
+    text = _LOGIN.sub(r"\1…@", repr(value))
     return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"
 
 

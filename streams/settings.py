@@ -6,6 +6,7 @@ Everything has a default that runs. A variable whose name ends in _FILE names a 
 
 from __future__ import annotations
 
+import difflib
 import errno
 import hashlib
 import ipaddress
@@ -17,7 +18,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -33,7 +43,15 @@ from streams.errors import SettingsError as SettingsError  # noqa: PLC0414  most
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+#: HOST:PORT, or [IPv6]:PORT.
+_HOST_PORT = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
+#: What Kafka takes as the name of a topic.
+_TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
+#: Variables that are no settings.
+_OWN_VARIABLES = frozenset({"cache", "config", "effort", "log"})
 
 
 class KafkaSettings(_Section):
@@ -52,6 +70,26 @@ class KafkaSettings(_Section):
     compression: Literal["none", "gzip", "lz4", "zstd"] = "lz4"
     session_timeout_seconds: float = Field(6.0, gt=0)
     heartbeat_seconds: float = Field(2.0, gt=0)
+
+    @field_validator("bootstrap")
+    @classmethod
+    def _names_brokers(cls, bootstrap: str) -> str:
+        for part in bootstrap.split(","):
+            found = _HOST_PORT.fullmatch(part.strip())
+            if found is None or not 0 < int(found[1]) < 65_536:
+                raise ValueError(
+                    "write HOST:PORT, several with commas between; user and password have keys of their own"
+                )
+        return bootstrap
+
+    @model_validator(mode="after")
+    def _lasts_longer_than_a_heartbeat(self) -> Self:
+        if self.session_timeout_seconds <= self.heartbeat_seconds:
+            raise ValueError(
+                f"session_timeout_seconds = {self.session_timeout_seconds:g} has to be longer than "
+                f"heartbeat_seconds = {self.heartbeat_seconds:g}, three times as long is usual"
+            )
+        return self
 
     @model_validator(mode="after")
     def _what_is_given_is_used(self) -> Self:
@@ -95,6 +133,19 @@ class TopicSettings(_Section):
     partitions: int = Field(8, ge=1, le=1000)
     replication: int = Field(1, ge=1, le=7)
     retention_days: float = Field(7, gt=0)
+
+    @model_validator(mode="after")
+    def _names_are_kafkas_and_differ(self) -> Self:
+        roles: dict[str, str] = {}
+        for role, name in self:
+            if not isinstance(name, str):
+                continue
+            if not _TOPIC_NAME.fullmatch(name) or name in {".", ".."}:
+                raise ValueError(f"{role} = {name!r}: letters, digits, '.', '_' and '-', 249 at the most")
+            if name in roles:
+                raise ValueError(f"{roles[name]} and {role} are both {name!r}: each needs a topic of its own")
+            roles[name] = role
+        return self
 
 
 class WorkerSettings(_Section):
@@ -274,6 +325,17 @@ class _Environment(EnvSettingsSource):
     def _load_env_vars(self) -> Mapping[str, str | None]:
         variables = dict(super()._load_env_vars())
         prefix, ending = "netdusk_", "_file"
+        known = {*self.settings_cls.model_fields, *_OWN_VARIABLES}
+        for name in variables:
+            table = name.removeprefix(prefix).split("__")[0]
+            if name.startswith(prefix) and table not in known:
+                close = difflib.get_close_matches(table, known, n=1)
+                hint = (
+                    f"did you mean NETDUSK_{close[0].upper()}?"
+                    if close
+                    else f"tables: {', '.join(sorted(known))}"
+                )
+                raise SettingsError(f"environment {name.upper()}: no such setting; {hint}")
         for name in [name for name in variables if name.startswith(prefix) and name.endswith(ending)]:
             path = variables.pop(name) or ""
             base = name.removesuffix(ending)
@@ -302,7 +364,8 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
     Raises SettingsError with file, key, value and remedy, a line for each mistake.
     """
     global _file  # noqa: PLW0603  pydantic-settings takes its sources from the class, not from the call
-    chosen = path or (Path(os.environ["NETDUSK_CONFIG"]) if "NETDUSK_CONFIG" in os.environ else None)
+    # An empty variable is what Compose makes of one that is not set.
+    chosen = path or (Path(os.environ["NETDUSK_CONFIG"]) if os.environ.get("NETDUSK_CONFIG") else None)
     if chosen is not None and not chosen.is_file():
         raise SettingsError(f"{chosen}: no such file; name an existing one with --config or NETDUSK_CONFIG")
     _file = chosen

@@ -675,7 +675,7 @@ class Bank:
         if stored.window != self.time.window_seconds:
             raise ValueError(
                 f"bank snapshot: its windows are {stored.window} s long, here {self.time.window_seconds} s; "
-                "replay the log instead"
+                "give topics.checkpoints and topics.world_checkpoints new names and let `netdusk topics` make them"
             )
         fresh = Bank(self.detection, self.time, self.mechanisms)
         fresh.series.take(Layout.load(stored.monitors))

@@ -32,6 +32,8 @@ from detectors.state import VERSIONS, read_stored
 
 PAST_MAX: Final = 256  # a country: one a night for the days that are remembered, and room for more
 CALENDAR_MAX: Final = 512  # a country
+#: Of a full calendar so many stay, those that end last: sorting once for many costs what sorting for one does.
+_CALENDAR_KEPT: Final = 384
 DOUBT_WINDOWS: Final = 2
 BEYOND_REGIONS_WINDOWS: Final = 10
 WAVERING_MAX: Final = 4
@@ -121,6 +123,7 @@ class Assembler:
         self._now = 0
         self._countries: dict[CountryKey, _CountryCases] = {}
         self._calendar: dict[str, Scheduled] = {}
+        self._by_country: dict[str, set[str]] | None = {}  # ids in the calendar; None: to be made from it
         self._open: dict[str, Snapshot] = {}
         self._closings: list[Closing] = []
         self._falls = Falls()
@@ -167,12 +170,29 @@ class Assembler:
     def schedule(self, event: Scheduled) -> None:
         """Take a scheduled event in; the same again changes nothing, another under its id replaces it."""
         if event.end < self._now - self.settings.previous_days * _DAY:
-            self._calendar.pop(event.id, None)
+            self._unschedule(event.id)
             return
+        self._unschedule(event.id)
         self._calendar[event.id] = event
-        mine = [held for held in self._calendar.values() if held.country == event.country]
+        mine = self._scheduled_in(event.country)
+        mine.add(event.id)
         if len(mine) > CALENDAR_MAX:
-            del self._calendar[min(mine, key=lambda held: (held.end, held.id)).id]
+            by_end = sorted(mine, key=lambda name: (self._calendar[name].end, name))
+            for name in by_end[:-_CALENDAR_KEPT]:
+                self._unschedule(name)
+
+    def _scheduled_in(self, country: str) -> set[str]:
+        """The ids of a country's events: thousands may come at once, and none may look through all of them."""
+        if self._by_country is None:
+            self._by_country = {}
+            for known in self._calendar.values():
+                self._by_country.setdefault(known.country, set()).add(known.id)
+        return self._by_country.setdefault(country, set())
+
+    def _unschedule(self, name: str) -> None:
+        event = self._calendar.pop(name, None)
+        if event is not None and self._by_country is not None:
+            self._by_country.get(event.country, set()).discard(name)
 
     def close(self, incident_id: str, reason: str, at: int, *, retracted: bool = False) -> None:
         """End an open incident because a person closed it. One that is not open is left alone.
@@ -629,7 +649,7 @@ class Assembler:
             if not (held.cases or held.past or held.quiet or held.recent or held.over):
                 del self._countries[place]
         for name in [name for name, event in self._calendar.items() if event.end < horizon]:
-            del self._calendar[name]
+            self._unschedule(name)
 
     # keeping
 
@@ -652,6 +672,7 @@ class Assembler:
         self._now = stored.now
         self._countries = {(country, simulated): held for country, simulated, held in stored.countries}
         self._calendar = {event.id: event for event in stored.calendar}
+        self._by_country = None
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
         self._closings = stored.closings
         self._falls.restore(stored.falls)

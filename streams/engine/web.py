@@ -77,6 +77,8 @@ class WebServer:
         self._stopped = asyncio.Event()
         self._thread: threading.Thread | None = None
         self._connections = 0
+        #: Connections whose request is not whole yet, oldest first.
+        self._unfinished: dict[asyncio.StreamWriter, None] = {}
 
     async def start(self) -> None:
         """Listen. Raises OSError where the port is taken."""
@@ -122,20 +124,31 @@ class WebServer:
         server.close()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, one request."""
+        """One connection, one request.
+
+        Where there are too many, the oldest that has not asked yet goes: whoever holds half requests open keeps nobody
+        out who asks at once.
+        """
         if self._connections >= _CONNECTIONS_MAX:
-            writer.transport.abort()
-            return
+            oldest = next(iter(self._unfinished), None)
+            if oldest is None:
+                writer.transport.abort()
+                return
+            del self._unfinished[oldest]
+            oldest.transport.abort()
         self._connections += 1
+        self._unfinished[writer] = None
         try:
             with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
                 async with asyncio.timeout(_REQUEST_SECONDS):
                     head = await self._head(reader)
+                self._unfinished.pop(writer, None)
                 answer = await self._answer(head)
                 async with asyncio.timeout(_ANSWER_SECONDS):
                     await _write(writer, answer, head_only=head.startswith(b"HEAD "))
         finally:
             self._connections -= 1
+            self._unfinished.pop(writer, None)
             writer.transport.abort()
 
     @staticmethod

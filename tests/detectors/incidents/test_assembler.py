@@ -678,3 +678,14 @@ def test_one_faint_series_joins_no_incident_that_was_told() -> None:
     snapshots = run(story(lines))
     assert {network.asn for s in snapshots for network in s.networks} == {1, 2, 3}
     assert len(snapshots) == 1
+
+
+def test_a_full_calendar_keeps_what_ends_last_and_a_replaced_event_counts_once() -> None:
+    assembler = Assembler(IncidentSettings(), TimeSettings(), "1", "f")
+    for i in range(CALENDAR_MAX + 1):
+        assembler.schedule(Scheduled(f"e{i:04}", "PK", "t", T0 + i, T0 + i))
+        assembler.schedule(Scheduled(f"e{i:04}", "PK", "again", T0 + i, T0 + i))
+    names = sorted(assembler._calendar)
+    assert names[0] > "e0100"
+    assert names[-1] == f"e{CALENDAR_MAX:04}"
+    assert {event.title for event in assembler._calendar.values()} == {"again"}

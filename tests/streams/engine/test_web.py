@@ -125,3 +125,16 @@ async def test_a_port_that_is_taken_is_told(page: Page) -> None:
     with pytest.raises(OSError, match="in use"):
         await other.start()
     await other.stop()
+
+
+async def test_half_requests_keep_nobody_out_who_asks_at_once(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_CONNECTIONS_MAX", 3)
+    halves = [asyncio.create_task(page.send(b"GET /healthz HT")) for _ in range(3)]
+    while page.server._connections < 3:
+        await asyncio.sleep(0)
+    assert await page.get("/healthz") == (200, b"ok\n")
+    for half in halves:
+        half.cancel()
+    await asyncio.gather(*halves, return_exceptions=True)
