@@ -50,8 +50,8 @@ class _Section(BaseModel):
 _HOST_PORT = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 #: What Kafka takes as the name of a topic.
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
-#: Variables that are no settings.
-_OWN_VARIABLES = frozenset({"cache", "config", "effort", "log"})
+#: Variables that are no settings: of the program, of its tests, and of the Compose file.
+_OWN_VARIABLES = frozenset({"asn", "base", "cache", "config", "country", "effort", "image", "log"})
 
 
 class KafkaSettings(_Section):
