@@ -84,6 +84,9 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     vantages: int  # vantages that have reported lately
     vantages_bad: int  # of these, how many share the shortfall
     live: bool  # it has reported lately, measured against its own usual rate
+    bar: float = (
+        1.0  # the evidence that scores 1.0, as a share of what it takes where its country says nothing
+    )
 
 
 class Volume(msgspec.Struct, frozen=True, gc=False):

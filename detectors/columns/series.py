@@ -181,6 +181,7 @@ class Series:
             # What one network says by itself has made its country sure of no more than that.
             joined = np.where(self._shared()[group], self.detection.alarm_joined, self.detection.alarm_alone)
             alarm = np.where(sure, np.minimum(alarm, joined), alarm)
+        self.cell_bar = alarm / cells.alarm if sure.any() else np.ones(cells.size)
         self.cell_score = cells.cusum.top(gate, least) / alarm
         self._need_company(cells.cusum, self.cell_score, alarm, self._cell_of_seat)
         self.region_score = np.zeros(regions.size)

@@ -135,6 +135,7 @@ class Survey:
             cell_of,
             score=series.cell_score[cells],
             live=series.cell_live[cells],
+            bar=series.cell_bar[cells],
             n=self.n[cells],
             k=self.k[cells],
             expected=usual,
@@ -194,6 +195,7 @@ class Survey:
         k: Floats,
         expected: Floats,
         reached: Floats,
+        bar: Floats | None = None,
     ) -> list[Standing]:
         """Standings of `rows`; `seats` reported lately; `series_of_seat` is where they belong."""
         well = cusum.well[rows]
@@ -217,6 +219,7 @@ class Survey:
             probes,
             *self._vantages(cusum, rows, at, seats, series_of_seat),
             live,
+            np.ones(len(rows)) if bar is None else bar,
         )
         says, scores, all_, some, usual, now, began, *rest = (column.tolist() for column in columns)
         opinions = [_OPINIONS[said] for said in says]

@@ -38,6 +38,7 @@ DOUBT_WINDOWS: Final = 2
 BEYOND_REGIONS_WINDOWS: Final = 10
 WAVERING_MAX: Final = 4
 OVER_MAX: Final = 16  # a country
+GROWN_SECONDS: Final = 1800  # a network that joins later than this joins by what it says itself
 AFTERMATH_SECONDS: Final = 7200
 RELAPSE_WINDOWS: Final = 2  # a relapse is told when it lasts
 _DAY: Final = 86_400
@@ -298,9 +299,7 @@ class Assembler:
             if cause is not None and case is not None:
                 cause = case.admit(cause)
             if cause is not None and case is not None and case.phase in (Phase.OPEN, Phase.EASING):
-                fresh = cause.without({Part(*key) for key in case.losses})
-                if fresh is not None and fresh.alone_and_faint(reading, self.settings):
-                    cause = cause.without(fresh.parts)  # growth needs what opening needs
+                cause = self._without_strays(cause, case, reading)
             if cause is None:
                 continue
             if case is None:
@@ -396,6 +395,19 @@ class Assembler:
                     yield piece, self._match(piece, cases)
             if cause.kind is Kind.CONNECTIVITY:
                 yield cause, self._match(cause, cases)
+
+    def _without_strays(self, cause: Cause, case: Case, reading: CountryReading) -> Cause | None:
+        """Leave out what would not open an incident by itself: growth needs what opening needs.
+
+        While an incident is young its networks show one after the other; later one is judged by what it says itself.
+        """
+        fresh = cause.without({Part(*key) for key in case.losses})
+        if fresh is None:
+            return cause
+        strays = fresh.alone_and_faint(reading, self.settings)
+        if reading.end - case.detected > GROWN_SECONDS and fresh.units.isdisjoint(case.units):
+            strays = strays or fresh.strays(reading, self.settings)
+        return cause.without(fresh.parts) if strays else cause
 
     @staticmethod
     def _leave_to_the_world(case: Case, worldwide: Worldwide) -> None:

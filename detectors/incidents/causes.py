@@ -29,6 +29,8 @@ LIKE_DEPTH: Final = 0.34
 JOIN_SCORE: Final = 0.125
 #: A shortfall below this is no leaning, however sure a detector is of it.
 SHORTFALL_MIN: Final = 0.05
+#: One network that falls short by less drifts: a detector asks as much where its country loses nothing.
+STRAYING_MAX: Final = 0.20
 #: A series is sparse that has fewer results a window than this.
 SPARSE_SHARE: Final = 0.25
 #: Who has been heard for less than a day, and seldom, may sleep so long.
@@ -76,6 +78,19 @@ class Cause:
             if len(live_on(part.platform, reading)) < 2 or _is_sparse(part, reading):
                 return False
         return standing is not None and standing.score < settings.alone_score
+
+    def strays(self, reading: CountryReading, settings: IncidentSettings) -> bool:
+        """Whether it is one network that would not be believed without the losses of others in its country."""
+        if len(self.units) > 1 or any(part.region or said.slow for part, said in self.parts.items()):
+            return False
+        for part in self.parts:
+            standing = reading.networks.get((part.platform, part.asn))
+            if standing is None or _is_sparse(part, reading):
+                return False
+            sure = standing.score * standing.bar >= settings.alone_score
+            if sure and standing.expected - standing.reachability >= STRAYING_MAX:
+                return False
+        return True
 
     def without(self, taken: Collection[Part]) -> Cause | None:
         """Return what is left when other incidents keep their parts, or None if nothing is."""

@@ -689,3 +689,19 @@ def test_a_full_calendar_keeps_what_ends_last_and_a_replaced_event_counts_once()
     assert names[0] > "e0100"
     assert names[-1] == f"e{CALENDAR_MAX:04}"
     assert {event.title for event in assembler._calendar.values()} == {"again"}
+
+
+@pytest.mark.parametrize(("bar", "after", "joins"), [(0.5, 40, False), (1.0, 40, True), (0.5, 5, True)])
+def test_a_network_that_joins_late_needs_what_opening_needs(bar: float, after: int, joins: bool) -> None:
+    """Where a network has long been lost, a lower bar serves for the others of its country: they drift at times."""
+    lines = {("x", 1): "..." + "x" * 60}
+    lines |= {("x", asn): "." * 63 for asn in (2, 3, 4, 5)}
+    lines["x", 2] = "." * (3 + after) + "x" * (60 - after)
+    readings = story(lines)
+    for one in readings:
+        (held,) = one.countries
+        networks = dict(held.networks)
+        networks["x", 2] = structs.replace(networks["x", 2], bar=bar)
+        held.networks = networks
+    told = run(readings)
+    assert (told[-1].scope is not Scope.PROVIDER) == joins
