@@ -234,6 +234,7 @@ class Bank:
         """
         series = self.series
         held, day = self._held.cells(series.layout, holding), DAY // series.window
+        series.paths.rest(series.layout, start, windows, series.window)
         slow = series.groups.cusum.deep(series.groups.alarm) | (series.group_score >= 1.0)
         between = max(0, windows - 3 * day)
         # Of a gap of many days only the ends are gone through by the hour: between them all hours age alike.

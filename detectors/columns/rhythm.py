@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns.layout import Layout
-from detectors.columns.table import Bools, Field, Floats, Halves, Ints, Singles, Table, grained, sums
+from detectors.columns.table import Bools, Field, Floats, Halves, Ints, Singles, Table, geometric, grained, sums
 from detectors.single.binomial import DAY
 
 #: The mean gap is that of about so many results.
@@ -109,12 +109,19 @@ class RhythmColumns(Table):
         kept = (self.promised > 0) & (self.gap * window <= PROMISE_KEPT * np.maximum(self.promised, window))
         return np.asarray(shown | kept)
 
+    def weight(self) -> Floats:
+        """How many results a window are due of each vantage, at most one."""
+        return np.asarray(1.0 / np.maximum(1.0, self.gap.astype(np.float64)))
+
     def due(self, start: int, window: int) -> Bools:
         """From which vantages a result is still awaited."""
+        return self.due_for(start, window) > 0
+
+    def due_for(self, start: int, window: int) -> Ints:
+        """For how many windows from `start` on a result is still awaited from each vantage, if none comes."""
         waited = (start - self.last) / window
-        return np.asarray(
-            (self.gaps >= GAPS_KNOWN) & (waited <= np.maximum(DUE_WINDOWS, DUE_GAPS * self.gap))
-        )
+        left = np.floor(np.maximum(DUE_WINDOWS, DUE_GAPS * self.gap.astype(np.float64)) - waited) + 1.0
+        return np.where(self.gaps >= GAPS_KNOWN, np.maximum(0.0, left), 0.0).astype(np.int64)
 
 
 class PathColumns(Table):
@@ -188,7 +195,7 @@ class Paths:
         rhythm, path, places = self.rhythm, self.path, len(layout.places)
         place_of = layout.network_place[layout.vantage_network]
         due = rhythm.due(start, window)
-        weight = np.where(due, 1.0 / np.maximum(1.0, rhythm.gap.astype(np.float64)), 0.0)
+        weight = np.where(due, rhythm.weight(), 0.0)
         counted = np.zeros(rhythm.size, dtype=np.bool_)
         counted[seen] = True
         counted &= due
@@ -229,6 +236,16 @@ class Paths:
         self.steady = (all_of > 0) & (2 * all_of >= np.bincount(network[recent], minlength=networks))
         left = np.bincount(network[counts & rhythm.due(start, window)], minlength=networks)
         self.gone = (all_of >= VANTAGES_MANY) & (left <= LEFT_SHARE * all_of)
+
+    def rest(self, layout: Layout, start: int, windows: int, window: int) -> None:
+        """Let so many windows pass in which nothing comes, the first of which begins at `start`."""
+        rhythm, path, places = self.rhythm, self.path, len(layout.places)
+        due = np.minimum(windows, rhythm.due_for(start, window))
+        weight = rhythm.weight() * PATH_KEEP ** (windows - due) * geometric(PATH_KEEP, due)
+        place_of = layout.network_place[layout.vantage_network]
+        fades = PATH_KEEP**windows
+        path.awaited[:] = path.awaited * fades + sums(place_of, grained(weight), places)
+        path.came[:] = path.came * fades
 
     def awaits(self, start: int, window: int) -> bool:
         """Whether a result is due from a vantage that is heard every few minutes."""

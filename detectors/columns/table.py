@@ -148,10 +148,10 @@ def grained(values: Floats) -> Floats:
     return np.asarray(np.rint(values * _GRAIN) / _GRAIN)
 
 
-def geometric(keep: Floats | float, many: int) -> Floats:
+def geometric(keep: Floats | float, many: Ints | int) -> Floats:
     """Return the sum of the first `many` powers of `keep`, from power 0 on: what `many` fading ones add up to."""
     fades = np.maximum(1.0 - np.asarray(keep, dtype=np.float64), 1e-300)
-    return np.where(fades < 1e-15, float(many), (1.0 - (1.0 - fades) ** many) / fades)
+    return np.where(fades < 1e-15, np.asarray(many, dtype=np.float64), (1.0 - (1.0 - fades) ** many) / fades)
 
 
 def clipped(values: Floats, low: Floats | float, high: Floats | float) -> Floats:

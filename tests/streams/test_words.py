@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from detectors.incidents.snapshots import Kind, Scope
@@ -35,9 +37,15 @@ def test_more_networks_than_live_ones_are_not_told_as_a_share_above_one() -> Non
 
 
 def test_a_nation_is_counted_in_the_summary_and_not_in_the_headline() -> None:
-    whole = extent(5, scope=Scope.NATION_SCALE)
-    assert _where(whole, SETTINGS) == "across Pakistan, in PK-BA on 5 of 9 networks"
-    assert _where(whole, SETTINGS, brief=True) == "across Pakistan, in PK-BA"
+    whole = replace(extent(5, scope=Scope.NATION_SCALE), regions=())
+    assert _where(whole, SETTINGS) == "across Pakistan on 5 of 9 networks"
+    assert _where(whole, SETTINGS, brief=True) == "across Pakistan"
+
+
+def test_the_regions_of_most_of_a_nation_are_named_in_both() -> None:
+    most = extent(5, scope=Scope.NATION_SCALE)
+    assert _where(most, SETTINGS) == "across Pakistan, in PK-BA on 5 of 9 networks"
+    assert _where(most, SETTINGS, brief=True) == "across Pakistan, in PK-BA"
 
 
 @pytest.mark.parametrize(
