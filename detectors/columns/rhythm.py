@@ -16,7 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns.layout import Layout
-from detectors.columns.table import Bools, Field, Floats, Halves, Ints, Singles, Table, geometric, grained, sums
+from detectors.columns.table import (
+    Bools,
+    Field,
+    Floats,
+    Halves,
+    Ints,
+    Singles,
+    Table,
+    geometric,
+    grained,
+    sums,
+)
 from detectors.single.binomial import DAY
 
 #: The mean gap is that of about so many results.

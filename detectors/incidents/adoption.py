@@ -61,6 +61,7 @@ def adopt(
     published: Sequence[Snapshot],
     known: Collection[str],
     make: Callable[[Snapshot], C],
+    own: Mapping[str, Snapshot],
 ) -> list[C]:
     """Return the incidents in hand once they agree with what was told; they are changed in place.
 
@@ -74,11 +75,13 @@ def adopt(
         Ids of the incidents that were in hand before anything was judged anew: these were told for sure.
     make
         Takes in hand what was told and is not.
+    own
+        The last snapshot that was made of each incident in hand, whoever was told it.
     """
     by_id = {snapshot.id: snapshot for snapshot in published}
     for case in cases:
         if case.id in by_id:
-            _agree(case, by_id[case.id])
+            _agree(case, by_id[case.id], own.get(case.id))
     mine = {case.id for case in cases}
     strange = [case for case in cases if case.id not in by_id and case.id not in known]
     rest = [snapshot for snapshot in published if snapshot.id not in mine]
@@ -189,10 +192,12 @@ def still_open(
     return {name: snapshot for name, snapshot in last.items() if snapshot is not None}
 
 
-def _agree(case: InHand, snapshot: Snapshot) -> None:
+def _agree(case: InHand, snapshot: Snapshot, own: Snapshot | None = None) -> None:
+    """Have a case go on from what was told of it; what it has not made a snapshot of either is told in its time."""
     goes_on = snapshot.status is not Announcement.RESOLVED
     same = case.seq == snapshot.seq and goes_on == (case.phase in _GOES_ON)
-    case.untold = case.untold or not same or not case.reach() <= reach_of(snapshot)
+    reach = case.reach() if own is None else reach_of(own)
+    case.untold = case.untold or not same or not reach <= reach_of(snapshot)
     case.seq = snapshot.seq
 
 

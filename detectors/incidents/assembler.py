@@ -17,9 +17,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from detectors.incidents.adoption import JUDGED_ANEW, adopt, announcement, case_of, past_of, still_open
-from detectors.incidents.case import TURN_SECONDS, Case, grows, reasons
+from detectors.incidents.case import TURN_SECONDS, Case, grows, reasons, same_but_for_units
 from detectors.incidents.causes import Cause, find_causes
-from detectors.incidents.evidence import PastIncident, at_same_time, coincident, like
+from detectors.incidents.evidence import PastIncident, affected_networks, at_same_time, coincident, like
 from detectors.incidents.falls import Falls, StoredFall
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.quiet import Worldwide, lost
@@ -66,7 +66,9 @@ class _CountryCases(msgspec.Struct):
         """Ids of the incidents in hand and over."""
         return {case.id for case in (*self.cases, *self.over) if case.id} | {past.id for past in self.past}
 
-    def adopt(self, published: Sequence[Snapshot], known: Collection[str]) -> None:
+    def adopt(
+        self, published: Sequence[Snapshot], known: Collection[str], own: Mapping[str, Snapshot]
+    ) -> None:
         """Make all of it agree with what was told: `adoption.adopt`."""
         last = {snapshot.id: snapshot for snapshot in published}
         ended = {name for name, snapshot in last.items() if snapshot.status is Announcement.RESOLVED}
@@ -77,7 +79,7 @@ class _CountryCases(msgspec.Struct):
             case.seq = last[case.id].seq if case.id in last else case.seq
         over = {past.id for past in self.past} | {case.id for case in self.over}
         rest = [snapshot for snapshot in published if snapshot.id not in ended & over]
-        self.cases = adopt(self.cases, rest, known, case_of)
+        self.cases = adopt(self.cases, rest, known, case_of, own)
         if missing := [past_of(last[name]) for name in sorted(ended - self.ids())]:
             self.past = sorted([*self.past, *missing], key=lambda past: (past.resolved, past.id))
 
@@ -217,7 +219,7 @@ class Assembler:
         for place in sorted(self._countries.keys() | by_place.keys()):
             country = self._countries.get(place) or _CountryCases(cases=[], past=[])
             of_it = [one for one in by_place.get(place, ()) if one.networks or one.regions]
-            country.adopt(of_it, self._known)
+            country.adopt(of_it, self._known, self._open)
             if country.cases or country.past:
                 self._countries[place] = country
         cases = [case for country in self._countries.values() for case in country.cases]
@@ -578,7 +580,7 @@ class Assembler:
         if case.pending_windows < self.settings.news_windows * patience:
             return
         said = reasons(case.told, now, self.settings.platform_names)
-        if not said:
+        if not said or (same_but_for_units(case.told, now) and self._lists_all(case, reading)):
             case.told = now
             return
         if grows(case.told, now):
@@ -588,6 +590,14 @@ class Assembler:
         step = move(case.phase, Trigger.NEWS)
         if step.told is not None:
             yield _News(step.told, "; ".join(said))
+
+    def _lists_all(self, case: Case, reading: CountryReading) -> bool:
+        """Whether the last snapshot has every network and region already that a new one would have."""
+        last = self._open.get(case.id)
+        return last is not None and (
+            set(affected_networks(case, reading)) <= {network.asn for network in last.networks}
+            and set(case.regions) <= set(last.regions)
+        )
 
     def _link(self, case: Case, now: int) -> None:
         events = [event for event in self._calendar.values() if event.country == case.country]

@@ -757,6 +757,18 @@ def grows(before: list[str], after: list[str]) -> bool:
     return any(set(after[i].split()) - set(before[i].split()) for i in (0, 2, 3))
 
 
+def same_but_for_units(before: list[str], after: list[str]) -> bool:
+    """Whether two states of `Case.news` differ in nothing but that more networks or regions were reached."""
+    units, lasting = 3, 4
+    fresh = set(after[units].split()) - set(before[units].split())
+    rest = [set(after[lasting].split()) - fresh, set(after[units].split()) - fresh]
+    return (
+        rest == [set(before[lasting].split()), set(before[units].split())]
+        and after[:units] == before[:units]
+        and after[lasting + 1 :] == before[lasting + 1 :]
+    )
+
+
 def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> list[str]:
     """Return what changed between two states of `Case.news`, in words."""
     kind, scope, platforms, units, lasting, restored, severity, mechanism, silent, quieted = range(10)

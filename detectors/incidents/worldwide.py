@@ -184,7 +184,7 @@ class WorldAssembler:
             mine = [outage for outage in self._outages if outage.simulated == simulated]
             others = [outage for outage in self._outages if outage.simulated != simulated]
             of_them = [snapshot for snapshot in published if snapshot.simulated == simulated]
-            self._outages = others + adopt(mine, of_them, self._known, _outage_of)
+            self._outages = others + adopt(mine, of_them, self._known, _outage_of, self._open)
         self._open = still_open(self._outages, published, self._open)
 
     def step(self, start: int, health: Health, signs: Mapping[Key, Signs]) -> list[Snapshot]:
