@@ -75,9 +75,9 @@ def test_nothing_of_an_open_incident_becomes_usual() -> None:
     for minute in range(600):
         bank.close(window(minute, set()), [])
     before = bank.series.cells.expect(60 * 600).copy()
-    for minute in range(600, 2400):
+    for minute in range(600, 1500):
         bank.close(window(minute, x), [], held if minute >= 604 else {})
-    for minute in range(2400, 2460):  # what waited when it ended is not learned afterwards
+    for minute in range(1500, 1560):  # what waited when it ended is not learned afterwards
         bank.close(window(minute, set()), [])
     np.testing.assert_allclose(bank.series.cells.expect(60 * 600), before, atol=0.005)
 

@@ -7,13 +7,14 @@ import random
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.machine import Chunk
 from streams.settings import LimitSettings, Settings, WorkerSettings
 from streams.step.country import CountryMachine
 from streams.step.rows import RowReader
+from tests.effort import examples
 
 START = datetime(2025, 6, 2, 23, 40, tzinfo=UTC)
 SETTINGS = Settings(
@@ -66,7 +67,7 @@ def story(seed: int) -> list[bytes]:
     draw = random.Random(seed)
     log: list[bytes] = []
     now = 0
-    for _ in range(draw.randrange(1, 120)):
+    for _ in range(draw.randrange(1, 60)):
         now += draw.choice([0, 0, 0, 0, 0, 1, 1, 5, 5, 30, 30, 90, 90, 600, 200_000])
         kind = draw.randrange(10)
         if kind < 3:
@@ -114,7 +115,7 @@ def redone(log: list[bytes], cuts: list[int]) -> bytes:
     return other.snapshot()
 
 
-@settings(deadline=None, max_examples=25)
+@examples(24)
 @given(st.integers(0, 10**9), st.data())
 def test_cuts_change_nothing(seed: int, data: st.DataObject) -> None:
     log = story(seed)

@@ -85,10 +85,10 @@ def test_a_jump_that_all_make_is_followed() -> None:
     assert not incidents
 
 
-@pytest.mark.parametrize("gap", [600, 3600, 30 * 86_400])
-def test_seldom_results_are_each_taken(gap: int) -> None:
-    test, _ = run([row(i * gap, f"v{i % 3}", i) for i in range(26)])
-    assert test.machine.totals.applied == 26
+@pytest.mark.parametrize(("gap", "many"), [(600, 26), (3600, 26), (30 * 86_400, 7)])
+def test_seldom_results_are_each_taken(gap: int, many: int) -> None:
+    test, _ = run([row(i * gap, f"v{i % 3}", i) for i in range(many)])
+    assert test.machine.totals.applied == many
 
 
 def test_one_vantage_alone_is_its_own_clock() -> None:
