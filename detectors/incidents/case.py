@@ -16,7 +16,7 @@ import msgspec
 from detectors.incidents.addresses import count_by_target, dead_targets, lost_targets
 from detectors.incidents.causes import TOGETHER_SECONDS, Cause, alike, live_networks, networks_in, scope_of
 from detectors.incidents.level import Level, Tally
-from detectors.incidents.loss import LEVEL_RESULTS_MIN, Loss, Present, bounds, present
+from detectors.incidents.loss import LEVEL_RESULTS_MIN, Loss, Present, bounds, present, share_lost
 from detectors.incidents.moves import Phase, Trigger
 from detectors.incidents.onset import agreed_onset, windows_since
 from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Severity
@@ -277,9 +277,10 @@ class Case(msgspec.Struct):
             loss = self.losses.get(key)
             if loss is None:
                 onset = said.onset if said.onset is not None else reading.start
-                self.losses[key] = Loss(
-                    onset, said.expected, said.reachability, said.reachability, slow=said.slow
-                )
+                loss = Loss(onset, said.expected, said.reachability, said.reachability, slow=said.slow)
+                # By its detector's word, until results of its own say how much.
+                loss.lost = share_lost(said.reachability, said.expected)
+                self.losses[key] = loss
                 self.grown = reading.end
 
     def _narrow(self, cause: Cause, reading: CountryReading) -> None:

@@ -301,11 +301,16 @@ class Loss(msgspec.Struct):
         return self.bad_k / self.bad_n if self.good == 0 and self.bad_n else self.now
 
     def _share_lost(self, said: Vote) -> float:
-        """The share of results lost: since it fell, which shows it first, or by the detector's ratio."""
-        if said.expected <= 0:
-            return 0.0
-        reach = min(self.low, self.bad_k / self.bad_n)
-        return round(min(1.0, max(0.0, 1.0 - reach / said.expected)), 6)
+        """The share of results lost: since it fell, which shows it first, or by the detector's ratio.
+
+        One result that fails is no loss of all: few of them count beside the detector's word.
+        """
+        return share_lost(min(self.low, self._level()), said.expected)
+
+
+def share_lost(reachability: float, expected: float) -> float:
+    """Return the share of the usual results that is lost, 0 to 1."""
+    return round(min(1.0, max(0.0, 1.0 - reachability / expected)), 6) if expected > 0 else 0.0
 
 
 def present(losses: Collection[Loss]) -> Present:
