@@ -19,7 +19,7 @@ def ends(told: Told) -> list[Incident]:
     return [snapshot for snapshot in told.snapshots if snapshot.status is Status.RESOLVED]
 
 
-@pytest.mark.parametrize(("days", "left"), [(4, 0.0), (2, 0.3)])
+@pytest.mark.parametrize(("days", "left"), [(2, 0.0), (1.25, 0.3)])
 def test_a_block_of_days_is_one_incident_until_it_ends(days: float, left: float) -> None:
     told = tell(World(days, left, RATE, seed=7), load(time=COARSE))
     assert (told.incidents, told.false_restorations, told.flaps) == (1, 0, 0)
@@ -46,7 +46,7 @@ def test_what_changes_within_a_block_is_told() -> None:
 
 
 def test_an_end_at_another_level_is_told_as_that_and_is_usual_from_there_on() -> None:
-    told = tell(World(1, 0.0, RATE, seed=4, end=0.8, after=timedelta(days=2)), load(time=COARSE))
+    told = tell(World(1, 0.0, RATE, seed=4, end=0.8, after=timedelta(days=1)), load(time=COARSE))
     assert (told.incidents, told.false_restorations) == (1, 0)
     *_, last = ends(told)
     assert last is told.snapshots[-1]

@@ -82,10 +82,10 @@ def run(log: Log, cuts: Sequence[int] = ()) -> tuple[CountryMachine, list[Incide
     return machine, told
 
 
-@pytest.mark.parametrize("minutes", [2, 5, 20, 60])
+@pytest.mark.parametrize("minutes", [2, 20, 60])
 @pytest.mark.parametrize("spooled", [True, False])
 def test_what_was_not_heard_is_not_told(minutes: int, spooled: bool) -> None:
-    log = world(240, deaf=[(120, 120 + minutes)], spooled=spooled)
+    log = world(100 + minutes, deaf=[(80, 80 + minutes)], spooled=spooled)
     machine, told = run(log)
     assert not told
     results = sum(isinstance(record, ProbeResult) for _, record in log)
@@ -100,7 +100,7 @@ def test_a_silence_while_others_write_is_told() -> None:
 
 @pytest.mark.parametrize("begin", [105, 118, 121, 139])
 def test_a_shutdown_beside_a_deaf_stretch_is_told_soon_after_it(begin: int) -> None:
-    _, told = run(world(240, deaf=[(110, 130)], dark=(begin, 200)))
+    _, told = run(world(190, deaf=[(110, 130)], dark=(begin, 175)))
     assert {incident.kind for incident in told} == {Kind.CONNECTIVITY}
     assert told[0].detected <= START + timedelta(minutes=max(begin, 130) + 10)
 
@@ -111,7 +111,7 @@ def test_deaf_days_are_stepped_over() -> None:
     assert len(machine.closed) < 100
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_the_same_log_is_heard_alike_however_it_is_cut(seed: int) -> None:
     chance = random.Random(seed)
     log = world(100, deaf=[(30, 34), (35, 50), (80, 81)])
