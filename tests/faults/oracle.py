@@ -41,9 +41,8 @@ async def run_through(
 
     def step() -> None:
         stamps = [r.timestamp for r in part] if part[0].timestamp_type == 1 else None
-        batch = machine.read(
-            Chunk(topic, partition, [r.offset for r in part], [r.value for r in part], stamps)
-        )
+        offsets, values, keys = ([getattr(r, name) for r in part] for name in ("offset", "value", "key"))
+        batch = machine.read(Chunk(topic, partition, offsets, values, stamps, keys))
         outbox = machine.apply(batch)
         sent.extend([*outbox.before, *outbox.after])
         part.clear()

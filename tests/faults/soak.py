@@ -1,8 +1,10 @@
 """A soak: two real workers on a real broker, and everything that can happen to them, for as long as is asked for.
 
-Evenings follow each other (tests/faults/evening.py) while workers are killed, frozen and replaced, the broker is
-killed and frozen, and the network between them is slow, cut, reset, or loses answers. Seeded. In the end all of it is
-compared with the machine's own run over the same log, and a report says what was done and what came of it.
+Evenings follow each other (tests/faults/evening.py), with stretches in which nothing comes of any country, records
+that nobody should write, and a block of a day and a half. Meanwhile workers are killed, frozen and replaced, the
+broker is killed and frozen, and the network between them is slow, cut, reset, or loses answers. Seeded. In the end all
+of it is compared with the machine's own run over the same log, and what was told with what there was. A report says
+what was done, and what came of it.
 
 Usage: python -m tests.faults.soak [--seconds 3600] [--seed 1] [--report soak.md]
 """
@@ -22,18 +24,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from streams.kafka.alerts import latest, parse
+from streams.kafka.client import TopicReader
+from streams.records import Kind
 from streams.settings import Settings
 from streams.step.country import CountryMachine
 from tests.faults.brokers import OwnBroker, free_port
-from tests.faults.evening import Item, evening, write
+from tests.faults.evening import STRUCK, Item, evening, may_be_told, write
 from tests.faults.fleet import Fleet, Running
-from tests.faults.oracle import Verdict
+from tests.faults.oracle import Verdict, contents
 from tests.faults.proxy import Proxy
 
 PARTITIONS = 3
 RATE = 1000  # records a second, as far as the machine lets it
 PIECE = 500
 CALM_SECONDS = (0.5, 4.0)
+DEAF_MINUTES = (3, 9, 20)  # of event time, one of them each evening
 WORKER = (str(Path(sys.executable).parent / "netdusk"), "worker", "--config", "{config}")
 
 
@@ -50,11 +56,16 @@ class Report:
     ended: list[str] = field(default_factory=list)  # workers that ended by themselves
     catch_up_seconds: float = 0.0
     verdict: Verdict = field(default_factory=Verdict)
+    deaf_minutes: int = 0
+    told_falsely: list[str] = field(default_factory=list)
+    untold: list[str] = field(default_factory=list)  # evenings of a country of which nothing was told
 
     @property
     def wrong(self) -> list[str]:
         """Everything that is not as it should be."""
         found = [*self.verdict.wrong, *self.ended]
+        found += [f"told, and was not: {text}" for text in self.told_falsely]
+        found += [f"was, and not told: {text}" for text in self.untold]
         if self.verdict.records != self.written:
             found.append(f"{self.written} records were written, {self.verdict.records} are on the topic")
         return found
@@ -66,7 +77,7 @@ class Report:
             f"# Soak of {self.seconds:.0f} s, seed {self.seed}: {'WRONG' if self.wrong else 'exact'}",
             "",
             f"{self.written:,} records written ({self.evenings} evenings), two workers, {PARTITIONS} partitions, "
-            f"{self.starts} workers started.",
+            f"{self.starts} workers started. For {self.deaf_minutes} minutes of event time, nothing came of anybody.",
             "",
             "| what was done | times |",
             "|---|---:|",
@@ -84,7 +95,8 @@ class Report:
         ]
         if not self.wrong:
             lines.append(
-                "State equal to the oracle's bit for bit; every snapshot and every reject on its topic, nothing else."
+                "State equal to the oracle's bit for bit; every snapshot and every reject on its topic, nothing else. "
+                "Nothing told that was not, every whole evening told."
             )
         return "\n".join(lines) + "\n"
 
@@ -148,15 +160,37 @@ class Soak:
         report.catch_up_seconds = await fleet.wait_until_done(300)
         self._look_after_workers()
         report.verdict = await fleet.judge(partial(CountryMachine, Settings(worker=fleet.settings.worker)))
+        await self._compare_with_truth()
+
+    async def _compare_with_truth(self) -> None:
+        """Hold what was told against what there was; of the last evening only a part may have come."""
+        report, topic = self.report, self.fleet.settings.topics.alerts
+        values = [value for _, value in await contents(TopicReader(self.fleet.settings.kafka), topic)]
+        told = latest([one for value in values if (one := parse(value, topic)) is not None])
+        report.told_falsely = [f"{one.id}: {one.summary}" for one in told if not may_be_told(one)]
+        struck = Counter(one.country for one in told if one.kind is Kind.PLATFORM)
+        whole = report.evenings - 1
+        report.untold = [
+            f"{name}, of {whole} evenings {struck[name]}" for name in STRUCK if struck[name] < whole
+        ]
 
     async def _feed(self, end: float) -> None:
         report = self.report
         while time.monotonic() < end:
             number = report.evenings
+            deaf = self.dice.choice(DEAF_MINUTES)
             items = await asyncio.to_thread(
-                evening, PARTITIONS, seed=report.seed * 1000 + number * 10, number=number
+                partial(
+                    evening,
+                    PARTITIONS,
+                    seed=report.seed * 1000 + number * 10,
+                    number=number,
+                    deaf_minutes=deaf,
+                    blocks=True,
+                )
             )
             report.evenings += 1
+            report.deaf_minutes += deaf
             began = time.monotonic()
             for at in range(0, len(items), PIECE):
                 if time.monotonic() > end:
