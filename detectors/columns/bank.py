@@ -30,6 +30,7 @@ from detectors.columns.table import (
     StoredColumn,
     clipped,
     grained,
+    marked,
     medians,
     sums,
     tallied,
@@ -294,7 +295,7 @@ class Bank:
         series, layout = self.series, self.series.layout
         monitor, promised = counts.monitor, counts.every_seconds
         vantage = layout.seat_vantage[layout.monitor_seat[monitor]]
-        seen = np.unique(vantage).astype(np.int64)
+        seen = marked(vantage, len(layout.vantages))
         says = np.zeros(len(layout.vantages))
         if promised is not None and len(promised):
             given = promised > 0
@@ -331,11 +332,10 @@ class Bank:
             listening=Listening(paths.away, paths.falling, paths.steady, paths.gone),
         )
         if len(reports.rows):
-            seats = np.unique(reports.seat) if len(layout.seats) < len(layout) else reports.seat
+            apart = len(layout.seats) < len(layout)
+            seats = marked(reports.seat, len(layout.seats)) if apart else reports.seat
             series.seats.see(seats, start, window)
-            seen_from = np.zeros(len(layout.vantages), dtype=np.bool_)
-            seen_from[layout.seat_vantage[seats]] = True
-            series.vantages.see(np.flatnonzero(seen_from), start, window)
+            series.vantages.see(marked(layout.seat_vantage[seats], len(layout.vantages)), start, window)
             self._admit(start, reports, counts)
         present = np.bincount(reports.cell[reports.votes > 0.0], minlength=cells) > 0
         lent = self._lent(counts, present, series.cells.warm(start))

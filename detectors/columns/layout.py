@@ -132,6 +132,7 @@ class Layout:
         self.seat_vantage: NDArray[np.int32] = np.empty(0, dtype=np.int32)
         self.monitor_seat: NDArray[np.int32] = np.empty(0, dtype=np.int32)
         self.monitor_address: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self._cell_of_monitor = self.monitor_seat
         self._target_names: Numbering[str] = Numbering()
         self._target_names.numbers([""])  # none was given
         self._region_names: Numbering[str] = Numbering()
@@ -175,11 +176,13 @@ class Layout:
     @property
     def monitor_cell(self) -> NDArray[np.int32]:
         """The cell of each monitor."""
-        return self.seat_cell[self.monitor_seat]
+        if len(self._cell_of_monitor) < len(self):
+            self._cell_of_monitor = self.seat_cell[self.monitor_seat]
+        return self._cell_of_monitor
 
     def cells_of(self, monitors: Numbers) -> NDArray[np.int32]:
         """The cells of some monitors."""
-        return self.seat_cell[self.monitor_seat[monitors]]
+        return self.monitor_cell[monitors]
 
     @property
     def address_group(self) -> Ints:

@@ -30,6 +30,7 @@ from detectors.columns.table import (
     load_column,
     store_column,
     sums,
+    whole,
 )
 from detectors.single.binomial import DAY, RATIO_MAX
 
@@ -211,20 +212,22 @@ class MonitorColumns(_ByBlocks):
 
     def usual(self, rows: Ints, base: Floats) -> Floats:
         """The ratios expected of some monitors, where `base` is expected of their networks."""
-        odds = self.odds[rows].astype(np.float64)
+        odds = self.odds[whole(rows, self.size)]
         if not (odds != 1.0).any():
             return base
+        odds = odds.astype(np.float64)
         odds *= base / (1.0 - base)
         return np.asarray(np.minimum(odds / (1.0 + odds), RATIO_MAX))
 
     def take(self, start: int, rows: Ints, good: Floats, probes: Floats, usual: Floats, base: Floats) -> None:
-        """Note one window: what each of `rows` had, what was usual of it and of its network."""
+        """Note one window: what each of `rows`, ascending, had, what was usual of it and of its network."""
+        here = whole(rows, self.size)
         share = 1.0 - np.exp2(probes / -RESULTS_PER_EXCESS)
-        self.excess[rows] += share * (good / probes - usual - self.excess[rows])
-        self.last[rows] = start
-        self.fresh_good[rows] += good
-        self.fresh_probes[rows] += probes
-        self.fresh_due[rows] += probes * base
+        self.excess[here] = self.excess[here] + share * (good / probes - usual - self.excess[here])
+        self.last[here] = start
+        self.fresh_good[here] = self.fresh_good[here] + good
+        self.fresh_probes[here] = self.fresh_probes[here] + probes
+        self.fresh_due[here] = self.fresh_due[here] + probes * base
 
     def turn(self, blocks: int, gain: Floats) -> None:
         """Learn what has waited for a block; `gain` is how much of each monitor's: 0 where its network is in doubt."""

@@ -154,12 +154,13 @@ class SilenceColumns(Table):
             / (self.exposed_hour[hour].astype(np.float64) + HOURS_PRIOR)
         )
 
-    def awake(self, start: int, country: Ints, countries: int) -> Floats:
+    def awake(self, start: int, country: Ints, countries: int, share: Floats | None = None) -> Floats:
         """How much of a silent window counts: 0 at hours at which a network usually sleeps, else up to 1.
 
-        An hour of which little is known is like that hour of the country, where results are few.
+        An hour of which little is known is like that hour of the country, where results are few. `share` is what
+        `share` gives, where that was worked out.
         """
-        hour, share = start % DAY // HOUR, self.share()
+        hour, share = start % DAY // HOUR, self.share() if share is None else share
         seen, due = self.present_hour[hour], self.exposed_hour[hour] * share
         prior = np.maximum(HOURS_PRIOR * share, HOURS_RESULTS)
         like: Floats | float = 1.0
@@ -234,7 +235,7 @@ class SilenceColumns(Table):
         waits = known & ~there
         ended, gap = there & known, self.quiet + 1.0
         if waits.any() or self.quiet.any():
-            more = np.where(counts, windows * self.awake(start, country, countries), 0.0)
+            more = np.where(counts, windows * self.awake(start, country, countries, share), 0.0)
             self.quiet[:] = np.where(waits, self.quiet + more, 0.0)
             own, bound = self._weigh(hour, share, hazard)
         else:  # nobody is silent, nor was in the window before: no gap grows, and none ends that could be too long

@@ -154,6 +154,18 @@ def geometric(keep: Floats | float, many: Ints | int) -> Floats:
     return np.where(fades < 1e-15, np.asarray(many, dtype=np.float64), (1.0 - (1.0 - fades) ** many) / fades)
 
 
+def whole(rows: Ints, size: int) -> Ints | slice:
+    """Some ascending rows of so many: as a slice where they are all, for it copies nothing."""
+    return slice(None) if len(rows) == size else rows
+
+
+def marked(index: Numbers, size: int) -> Ints:
+    """The different ones of some numbers below `size`, ascending: `np.unique` without a sort."""
+    there = np.zeros(size, dtype=np.bool_)
+    there[index] = True
+    return there.nonzero()[0]
+
+
 def clipped(values: Floats, low: Floats | float, high: Floats | float) -> Floats:
     """`np.clip`, at a third of its price for short columns."""
     return np.asarray(np.minimum(np.maximum(values, low), high))

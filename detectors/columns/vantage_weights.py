@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.columns.table import Bools, Field, Floats, Ints, Numbers, Singles, Table, medians
+from detectors.columns.table import Bools, Field, Floats, Ints, Numbers, Singles, Table, medians, whole
 
 VANTAGES: Final = 3
 RESULTS_PER_EXCESS: Final = 6.0  # half-life of a vantage's own ratio, in its results
@@ -47,11 +47,12 @@ class Seats(Table):
         return np.asarray((last >= 0) & (start - last <= allowed * window))
 
     def see(self, rows: Ints, start: int, window: int) -> None:
-        """Note that these have results in this window."""
-        last, gap = self.last[rows], self.gap[rows]
+        """Note that these, ascending, have results in this window."""
+        here = whole(rows, self.size)
+        last, gap = self.last[here], self.gap[here]
         longer = (start - last) / window - gap
-        self.gap[rows] = np.where(last >= 0, gap + GAP_GAIN * longer, gap)
-        self.last[rows] = start
+        self.gap[here] = np.where(last >= 0, gap + GAP_GAIN * longer, gap)
+        self.last[here] = start
 
 
 def weigh(
