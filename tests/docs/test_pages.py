@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from producers.records import ProbeResult, decode
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path
@@ -34,6 +36,14 @@ def test_links_lead_to_files(page: Path) -> None:
 def test_files_that_a_page_names_exist(page: Path) -> None:
     missing = [name for name in _FILE.findall(page.read_text()) if not (ROOT / name).exists()]
     assert missing == []
+
+
+def test_the_example_of_a_record_is_one() -> None:
+    page = (ROOT / "docs" / "producing.md").read_text()
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    record = decode(example.encode())
+    assert isinstance(record, ProbeResult)
+    assert record.failure == "connection_reset"
 
 
 def test_the_glossary_says_each_term_once_and_in_order() -> None:
