@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from detectors.incidents.adoption import JUDGED_ANEW, adopt, announcement, case_of, past_of, still_open
-from detectors.incidents.case import TURN_SECONDS, Case, grows, reasons, same_but_for_units
+from detectors.incidents.case import TURN_SECONDS, Case, flaps, grows, reasons, same_but_for_units
 from detectors.incidents.causes import Cause, find_causes
 from detectors.incidents.evidence import PastIncident, affected_networks, at_same_time, coincident, like
 from detectors.incidents.falls import Falls, StoredFall
@@ -37,6 +37,7 @@ _CALENDAR_KEPT: Final = 384
 DOUBT_WINDOWS: Final = 2
 BEYOND_REGIONS_WINDOWS: Final = 10
 WAVERING_MAX: Final = 4
+FLAPPING_MAX: Final = 8  # of a scope or a mechanism alone: eight hours and a half at most
 OVER_MAX: Final = 16  # a country
 GROWN_SECONDS: Final = 1800  # a network that joins later than this joins by what it says itself
 AFTERMATH_SECONDS: Final = 7200
@@ -576,7 +577,8 @@ class Assembler:
         case.pending_windows = case.pending_windows + 1 if now == case.pending else 1
         case.pending = now
         # What goes to and fro must stay ever longer to be told again; what grows need not.
-        patience = 1 if grows(case.told, now) else 2 ** min(case.wavering, WAVERING_MAX)
+        most = FLAPPING_MAX if flaps(case.told, now) else WAVERING_MAX
+        patience = 1 if grows(case.told, now) else 2 ** min(case.wavering, most)
         if case.pending_windows < self.settings.news_windows * patience:
             return
         said = reasons(case.told, now, self.settings.platform_names)

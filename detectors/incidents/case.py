@@ -770,6 +770,11 @@ def same_but_for_units(before: list[str], after: list[str]) -> bool:
     )
 
 
+def flaps(before: list[str], after: list[str]) -> bool:
+    """Whether nothing but the scope or the mechanism differs between two states of `Case.news`."""
+    return {i for i, (was, now) in enumerate(zip(before, after, strict=False)) if was != now} <= {1, 7}
+
+
 def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> list[str]:
     """Return what changed between two states of `Case.news`, in words."""
     kind, scope, platforms, units, lasting, restored, severity, mechanism, silent, quieted = range(10)

@@ -705,3 +705,16 @@ def test_a_network_that_joins_late_needs_what_opening_needs(bar: float, after: i
         held.networks = networks
     told = run(readings)
     assert (told[-1].scope is not Scope.PROVIDER) == joins
+
+
+def test_a_mechanism_that_flips_all_day_is_told_ever_less_often() -> None:
+    """Each way for an hour: six snapshots a day, 24 where its patience ends at half an hour."""
+    half = 60
+    ways = ("tls.connection_reset", "dns.dns_nxdomain_error")
+    line = "..." + "x" * (24 * 60)
+    readings = []
+    for at in range(len(line)):
+        lines = {("x", asn): line for asn in (1, 2, 3)}
+        readings.append(reading([country(at, lines, mechanism=ways[at // half % 2])]))
+    told = run(readings)
+    assert 2 <= len(told) <= 6
