@@ -301,11 +301,8 @@ class Loss(msgspec.Struct):
         return self.bad_k / self.bad_n if self.good == 0 and self.bad_n else self.now
 
     def _share_lost(self, said: Vote) -> float:
-        """The share of results lost: since it fell, which shows it first, or by the detector's ratio.
-
-        One result that fails is no loss of all: few of them count beside the detector's word.
-        """
-        return share_lost(min(self.low, self._level()), said.expected)
+        """The share of results lost: since it fell, which shows it first, or by the detector's ratio."""
+        return share_lost(min(self.low, self.bad_k / self.bad_n), said.expected)
 
 
 def share_lost(reachability: float, expected: float) -> float:

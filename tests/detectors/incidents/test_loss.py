@@ -105,12 +105,3 @@ def test_no_part_outweighs_the_others() -> None:
     assert one is not None
     assert (one.n, one.k) == (12, 6)
     assert pooled([votes[0]._replace(n=0, k=0)]) is None
-
-
-def test_one_failed_result_is_no_loss_of_all() -> None:
-    loss = Loss(0, 0.98, 0.9, 0.9)
-    loss.weigh(Vote(Opinion.BAD, 1, 0, 0.98, 0.9, 0, 1, slow=False), 0, 60, 3)
-    assert loss.lost < 0.5
-    for window in range(1, 10):
-        loss.weigh(Vote(Opinion.BAD, 1, 0, 0.98, 0.9, 0, 1, slow=False), 60 * window, 60 * window + 60, 3)
-    assert loss.lost == 1.0
