@@ -36,6 +36,13 @@ class MonitorKey(NamedTuple):
     target: str = ""
 
 
+class Arrived(NamedTuple):
+    """How many results were due of late from a country's vantages, and how many windows with results came."""
+
+    awaited: float
+    came: float
+
+
 @dataclass(slots=True)
 class Counts:
     """What one window of event time held, rows summed by (monitor, mechanism): parallel columns, no order.
@@ -56,6 +63,8 @@ class Counts:
     every_seconds: NDArray[np.float32] | None = (
         None  # the promised rhythm, 0 where none is; None: none at all
     )
+    #: What was due and what came lately from countries that another process watches, by country and whether simulated.
+    elsewhere: Mapping[tuple[str, bool], Arrived] = field(default_factory=dict)
 
     def weighing(self, rows: NDArray[Any]) -> NDArray[np.int64] | None:
         """Return how many results each row stands for, or None for one each."""
@@ -228,6 +237,8 @@ class Reading:
     end: int
     countries: Sequence[CountryReading]
     health: Health
+    #: By country and whether simulated: what was due lately, and what came.
+    arrivals: Mapping[tuple[str, bool], Arrived] = field(default_factory=dict)
 
 
 @dataclass(slots=True, frozen=True)

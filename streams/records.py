@@ -1,4 +1,4 @@
-"""What the worker writes: Incident, Health, Rejected; and CalendarEvent and Annotation, which people write for it.
+"""What the worker writes: Incident, Health, Arrivals, Rejected; and CalendarEvent and Annotation, which people write.
 
 Every Incident is a whole snapshot, `seq` 1, 2, 3 ...; the last one says how things stand.
 """
@@ -21,6 +21,7 @@ REJECTED_SCHEMA: Final = "netdusk.rejected/1"
 HEALTH_SCHEMA: Final = "netdusk.health/1"
 CALENDAR_SCHEMA: Final = "netdusk.calendar/1"
 ANNOTATION_SCHEMA: Final = "netdusk.annotation/1"
+ARRIVALS_SCHEMA: Final = "netdusk.arrivals/1"
 
 #: Of a name or an id in a note, and of its text, so many characters.
 _NAME_MAX: Final = 200
@@ -168,6 +169,10 @@ Count = Annotated[int, Meta(ge=0, le=2**53)]
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 
 
+#: How much was due or came of late: results, the older ones counting less.
+Arriving = Annotated[float, Meta(ge=0, le=2**53)]
+
+
 class HealthRecord(Struct, frozen=True, kw_only=True, tag_field="schema", tag=HEALTH_SCHEMA):
     """How one platform stood in one country after a closed window.
 
@@ -187,6 +192,19 @@ class HealthRecord(Struct, frozen=True, kw_only=True, tag_field="schema", tag=HE
     controls_good: Count = 0
     controls_bad: Count = 0
     failures: Annotated[dict[str, Count], Meta(max_length=1000)] = {}
+    simulated: bool = False
+    awaited: Arriving = 0.0  # of the country: what was due of late from all of its vantages
+    came: Arriving = 0.0
+
+
+class Arrivals(Struct, frozen=True, kw_only=True, tag_field="schema", tag=ARRIVALS_SCHEMA):
+    """What was due of late from the whole world and what came of it, after the window that begins at `start`.
+
+    By country, so that whoever judges one country's silence can leave its own out.
+    """
+
+    start: datetime
+    countries: Annotated[dict[str, tuple[Arriving, Arriving]], Meta(max_length=300)]
     simulated: bool = False
 
 
@@ -222,7 +240,7 @@ class Annotation(Struct, frozen=True, kw_only=True, tag_field="schema", tag=ANNO
     url: str | None = None
 
 
-OutputRecord = Incident | Rejected | HealthRecord | CalendarEvent | Annotation
+OutputRecord = Incident | Rejected | HealthRecord | Arrivals | CalendarEvent | Annotation
 
 _encode = msgspec.json.Encoder().encode
 _decode: Callable[[bytes], OutputRecord] = msgspec.json.Decoder(OutputRecord).decode

@@ -22,11 +22,13 @@ from producers.records import (
 )
 from streams.records import (
     ANNOTATION_SCHEMA,
+    ARRIVALS_SCHEMA,
     CALENDAR_SCHEMA,
     HEALTH_SCHEMA,
     INCIDENT_SCHEMA,
     REJECTED_SCHEMA,
     Annotation,
+    Arrivals,
     CalendarEvent,
     HealthRecord,
     Incident,
@@ -42,6 +44,7 @@ RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
     TICK_SCHEMA: Tick,
     INCIDENT_SCHEMA: Incident,
     HEALTH_SCHEMA: HealthRecord,
+    ARRIVALS_SCHEMA: Arrivals,
     REJECTED_SCHEMA: Rejected,
     CALENDAR_SCHEMA: CalendarEvent,
     ANNOTATION_SCHEMA: Annotation,
@@ -58,7 +61,13 @@ CHANNELS: Final = (
         "What probes measured, which vantages are up, and the clock.",
     ),
     (_topics.alerts, "incident id", (INCIDENT_SCHEMA,), "send", "Incidents; each record a whole snapshot."),
-    (_topics.health, "platform", (HEALTH_SCHEMA,), "send", "How each platform stands in each country."),
+    (
+        _topics.health,
+        "platform, or `arrivals` and whether simulated",
+        (HEALTH_SCHEMA, ARRIVALS_SCHEMA),
+        "send",
+        "How each platform stands in each country, and what came of what was due from each.",
+    ),
     (_topics.calendar, "event id", (CALENDAR_SCHEMA,), "receive", "Scheduled events, from operators."),
     (
         _topics.annotations,

@@ -135,7 +135,13 @@ class Bank:
         for key in watch:
             if key in series.layout.places:
                 chosen[series.layout.places[key]] = True
-        return Reading(counts.start, counts.end, survey.read(chosen, counts), self._health())
+        return Reading(
+            counts.start,
+            counts.end,
+            survey.read(chosen, counts),
+            self._health(),
+            self.series.paths.arrivals(self.series.layout),
+        )
 
     def quiet_windows(self, start: int) -> int:
         """How many windows without any result, the first at `start`, can pass in which no silence says anything."""
@@ -309,6 +315,7 @@ class Bank:
             heard=series.vantages.last,
             promised=says[seen],
             dark=series.silence.dark,
+            elsewhere=counts.elsewhere,
         )
 
     def _count(self, counts: Counts, held: Bools | None) -> tuple[Floats, Floats, Floats]:

@@ -4,12 +4,15 @@ Silence is evidence only of those who have a rhythm: one that they promise with 
 shown in a day of steady arrivals. Arrivals at any moment promise nothing, and neither does a crowd.
 
 And a silence is a country's own only while others are heard. Where most of what was due from all other countries is
-missing too, it is the path to us that is away: such windows are no silence. Where nothing is due from elsewhere,
-nothing shows that the path works, and that is said.
+missing too, it is the path to us that is away: such windows are no silence. Countries that another process watches
+count too, where it is known what came from them. Where nothing is due from elsewhere, nothing shows that the path
+works, and that is said.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -28,6 +31,7 @@ from detectors.columns.table import (
     grained,
     sums,
 )
+from detectors.readings import Arrived
 from detectors.single.binomial import DAY
 
 #: The mean gap is that of about so many results.
@@ -54,6 +58,9 @@ PATH_KEEP: Final = 0.6
 #: So much must be due from elsewhere to show anything; half of it must come.
 PATH_DUE: Final = 1.5
 PATH_SHARE: Final = 0.5
+#: Less than this is nothing.
+AWAITED_LEAST: Final = 1e-3
+NOWHERE: Final[Mapping[tuple[str, bool], Arrived]] = MappingProxyType({})
 #: Steady vantages that fell silent in these windows before: so many elsewhere, or some of the country itself that did
 #: so minutes apart, are a deploy that goes from one to the next. A shutdown takes all of a country at once.
 FALLING_FROM: Final = 2
@@ -197,10 +204,12 @@ class Paths:
         heard: Ints,
         promised: Floats,
         dark: Bools,
+        elsewhere: Mapping[tuple[str, bool], Arrived] = NOWHERE,
     ) -> None:
         """Take one window in: `seen` vantages have results in it; `dark` networks teach no gaps.
 
-        `heard` is when each vantage had its last results before this window; `promised` what each of `seen` promises.
+        `heard` is when each vantage had its last results before this window; `promised` what each of `seen` promises;
+        `elsewhere` what was due and came lately in countries that another process watches.
         A network's darkness is no rhythm of its own.
         """
         rhythm, path, places = self.rhythm, self.path, len(layout.places)
@@ -214,6 +223,9 @@ class Paths:
         path.came[:] = path.came * PATH_KEEP + np.bincount(place_of[counted], minlength=places)
         simulated = np.fromiter((key[1] for key in layout.places), dtype=np.bool_, count=places)
         awaited, came = self._elsewhere(path.awaited, simulated), self._elsewhere(path.came, simulated)
+        if elsewhere:
+            more_awaited, more_came = self._others(layout, elsewhere)
+            awaited, came = awaited + more_awaited, came + more_came
         self.unshown = awaited < PATH_DUE
         self.away = ~self.unshown & (came < PATH_SHARE * awaited)
         steady = rhythm.steady(window)
@@ -272,6 +284,36 @@ class Paths:
             CROWD if many else OWN_PATH if unshown else None
             for many, unshown in zip(crowd.tolist(), self.unshown.tolist(), strict=True)
         ]
+
+    def arrivals(self, layout: Layout) -> dict[tuple[str, bool], Arrived]:
+        """What was due of late from each country, and what came; those of which nothing is due are left out."""
+        path, places = self.path, list(layout.places)
+        return {
+            places[place]: Arrived(float(path.awaited[place]), float(path.came[place]))
+            for place in np.flatnonzero(path.awaited >= AWAITED_LEAST).tolist()
+        }
+
+    def _others(self, layout: Layout, elsewhere: Mapping[tuple[str, bool], Arrived]) -> tuple[Floats, Floats]:
+        """What was due and what came in countries that are not watched here, as each country here has to count it."""
+        here = {
+            place
+            for place, due in zip(layout.places, self.path.awaited.tolist(), strict=True)
+            if due >= AWAITED_LEAST
+        }
+        awaited, came = np.zeros(len(layout.places)), np.zeros(len(layout.places))
+        others = {place: one for place, one in sorted(elsewhere.items()) if place not in here}
+        total = {
+            simulated: (
+                sum(one.awaited for place, one in others.items() if place[1] == simulated),
+                sum(one.came for place, one in others.items() if place[1] == simulated),
+            )
+            for simulated in (False, True)
+        }
+        for number, place in enumerate(layout.places):
+            own = others.get(place, Arrived(0.0, 0.0))
+            due, arrived = total[place[1]]
+            awaited[number], came[number] = due - own.awaited, arrived - own.came
+        return awaited, came
 
     @staticmethod
     def _elsewhere(values: Floats, simulated: Bools) -> Floats:

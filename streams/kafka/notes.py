@@ -1,4 +1,4 @@
-"""What people write for the worker: scheduled events and annotations, read whole at the start, then followed.
+"""What is written for the worker: scheduled events and annotations, read whole at the start, then followed; arrivals.
 
 A machine gets them with the chunk that it reads next, so that its redo log has them in their place. Knows nothing of
 what a note is for.
@@ -15,13 +15,16 @@ from aiokafka.errors import KafkaError
 
 from streams.kafka.client import TopicReader, connect, disconnect
 from streams.machine import Note, TakesNotes
-from streams.records import Annotation, CalendarEvent, check_note, decode
+from streams.records import ARRIVALS_SCHEMA, Annotation, Arrivals, CalendarEvent, check_note, decode
 from streams.settings import KafkaSettings, SettingsError, TopicSettings
 
 log = structlog.get_logger()
 
 _FOLLOW_SECONDS: Final = 5.0
 _WRITE_SECONDS: Final = 30.0
+#: Of a health topic that has grown while nobody looked, only so many records are read.
+_ARRIVALS_RECORDS: Final = 20_000
+_ARRIVALS_TAG: Final = ARRIVALS_SCHEMA.encode()
 #: Anything longer was written by no person, and would go into every partition's checkpoint.
 _RECORD_BYTES_MAX: Final = 64 * 1024
 
@@ -89,12 +92,53 @@ class NoteTopic(Generic[N]):
         return note
 
 
+class ArrivalsTopic:
+    """What the view over all countries says of arrivals: only what is new counts, so that nothing old is read.
+
+    Health records stand on the same topic, and are passed over.
+    """
+
+    def __init__(self, reader: TopicReader, topic: str) -> None:
+        self.topic = topic
+        self._reader = reader
+        self._next: dict[int, int] = {}
+
+    async def catch_up(self) -> list[Note]:
+        """The newest of what is new, real and simulated."""
+        newest: dict[bool, Arrivals] = {}
+        bounds = await self._reader.bounds(self.topic, await self._reader.partitions_of(self.topic))
+        for partition, (start, end) in bounds.items():
+            begin = max(start, self._next.get(partition, end), end - _ARRIVALS_RECORDS)
+            # Past the end: the topic was made anew.
+            begin = start if begin > end else begin
+            async for record in self._reader.records(self.topic, partition, begin, end):
+                arrivals = _arrivals(record.value)
+                if arrivals is not None and (
+                    arrivals.simulated not in newest or newest[arrivals.simulated].start <= arrivals.start
+                ):
+                    newest[arrivals.simulated] = arrivals
+            self._next[partition] = end
+        return [newest[simulated] for simulated in sorted(newest)]
+
+
+def _arrivals(value: bytes | None) -> Arrivals | None:
+    """A record of arrivals; None where it is another one."""
+    if value is None or _ARRIVALS_TAG not in value[:100] or len(value) > _RECORD_BYTES_MAX:
+        return None
+    try:
+        record = decode(value)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, Arrivals) and record.start.tzinfo is not None else None
+
+
 class Notes:
     """All topics of notes together, as a worker follows them."""
 
     def __init__(self, reader: TopicReader, topics: TopicSettings) -> None:
         self.calendar = calendar_topic(reader, topics)
         self.annotations = annotation_topic(reader, topics)
+        self.arrivals = ArrivalsTopic(reader, topics.health)
         self._all: Sequence[NoteTopic[CalendarEvent] | NoteTopic[Annotation]] = (
             self.calendar,
             self.annotations,
@@ -108,7 +152,8 @@ class Notes:
 
     async def catch_up(self) -> list[Note]:
         """Read what is new on any of them. Raises KafkaError where the broker is away."""
-        return [note for topic in self._all for note in await topic.catch_up()]
+        new: list[Note] = [note for topic in self._all for note in await topic.catch_up()]
+        return new + await self.arrivals.catch_up()
 
     async def follow(self) -> AsyncIterator[list[Note]]:
         """Yield what comes in. Does not end."""

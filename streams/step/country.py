@@ -20,7 +20,7 @@ from detectors.columns.bank import Bank
 from detectors.incidents.assembler import Assembler
 from detectors.incidents.snapshots import Snapshot
 from detectors.incidents.worldwide import NO_SIGNS, signs_of
-from detectors.readings import MonitorKey, Pulse, Reading, Scheduled, SeriesGauge
+from detectors.readings import Arrived, MonitorKey, Pulse, Reading, Scheduled, SeriesGauge
 from detectors.single.binomial import DAY
 from detectors.state import VERSIONS, read_stored
 from producers.records import Decoded, Malformed, Reason, VantageStatus
@@ -36,9 +36,10 @@ from streams.machine import (
     closing_windows,
     rejection,
 )
-from streams.records import Annotation, CalendarEvent, HealthRecord, Incident, encode
+from streams.records import Annotation, Arrivals, CalendarEvent, HealthRecord, Incident, encode
 from streams.settings import Settings, fingerprint
 from streams.step.admission import Admission
+from streams.step.elsewhere import Elsewhere
 from streams.step.hearing import Heard, Hearing
 from streams.step.pending import PendingClosings, closing_reason
 from streams.step.placement import Placement, PlacementState
@@ -68,6 +69,7 @@ _DEAF_TICKS: Final = 3
 #: Why an incident ends whose country is begun anew.
 BEGUN_ANEW: Final = "what was known of its country had become unusable, and is learned anew"
 _BEFORE_ALL: Final = 0
+_NOTHING_DUE: Final = Arrived(0.0, 0.0)
 _HOUR_MS: Final = 3_600_000
 
 
@@ -181,6 +183,7 @@ class CountryState(msgspec.Struct):
     hold: tuple[int, int] | None = None
     rested: int = 0
     placement: PlacementState = msgspec.field(default_factory=PlacementState)
+    arrivals: list[Arrivals] = []
 
 
 class _ChunkReading:
@@ -274,6 +277,7 @@ class CountryMachine:
         self._columns = RowReader()
         self._admission = Admission(settings.limits)
         self._placement = Placement()
+        self._elsewhere = Elsewhere(settings.time.window_seconds)
         self._in_bank = np.empty(0, dtype=np.int32)  # the bank's number of each monitor that was let in
         self._vantages: list[tuple[str, str]] | None = None  # of each monitor, once they are asked for
         self._waiting: list[
@@ -303,7 +307,7 @@ class CountryMachine:
 
     def note(self, note: Note) -> None:
         """Take a note in with the next chunk, so that the redo log has it in its place."""
-        if isinstance(note, CalendarEvent | PartitionCount):
+        if isinstance(note, CalendarEvent | PartitionCount | Arrivals):
             self._notes.append(note)
         elif isinstance(note, Annotation):
             self._asked.add(note)
@@ -438,6 +442,8 @@ class CountryMachine:
         elif isinstance(note, PartitionCount):
             self._placement.heed(note, self.clock_ms)
             self._close_elsewhere()
+        elif isinstance(note, Arrivals):
+            self._elsewhere.heed(note)
         elif isinstance(note, Annotation):
             self._assembler.close(note.incident, closing_reason(note), int(note.time.timestamp()))
 
@@ -560,6 +566,7 @@ class CountryMachine:
             columns["monitor"] = self._to_bank(columns["monitor"])
             start = self._cursor * seconds
             counts = counts_of(start, start + seconds, columns)
+            counts.elsewhere = self._elsewhere.about(start)
             reading = self._bank.close(
                 counts, self._assembler.watch, self._assembler.holding, self._assembler.settling
             )
@@ -742,6 +749,7 @@ class CountryMachine:
             self._hearing.kept.hold,
             self._rested,
             self._placement.kept,
+            self._elsewhere.kept,
         )
         return msgspec.msgpack.encode(stored)
 
@@ -778,6 +786,7 @@ class CountryMachine:
         self._vantages = None
         self._waiting = stored.waiting
         self._placement = Placement(stored.placement)
+        self._elsewhere = Elsewhere(self.settings.time.window_seconds, stored.arrivals)
         monitors = self._monitors()
         self._columns.learn(monitors)
         self._admission = Admission(self.settings.limits, monitors)
@@ -837,6 +846,7 @@ def _health_messages(
         if elsewhere(country):
             continue
         sign = signs.get((platform, country, simulated), NO_SIGNS)
+        arrived = reading.arrivals.get((country, simulated), _NOTHING_DUE)
         record = HealthRecord(
             platform=platform,
             country=country,
@@ -852,6 +862,8 @@ def _health_messages(
             controls_bad=sign.controls_bad,
             failures=dict(sign.failures),
             simulated=simulated,
+            awaited=round(arrived.awaited, 3),
+            came=round(arrived.came, 3),
         )
         messages.append(Message("health", platform.encode(), encode(record)))
     return messages

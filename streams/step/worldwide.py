@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -21,7 +22,7 @@ from producers.names import is_platform
 from producers.records import BYTES_MAX, TIME_MAX, TIME_MIN, UNREADABLE, Malformed, Reason
 from streams.incidents import DETECTOR_VERSION, from_record, to_record
 from streams.machine import Message, Note, Outbox, Pieces, closing_windows, rejection
-from streams.records import Annotation, HealthRecord, Incident, decode, encode
+from streams.records import Annotation, Arrivals, HealthRecord, Incident, decode, encode
 from streams.settings import Settings, fingerprint
 from streams.step.pending import PendingClosings, closing_reason
 
@@ -61,6 +62,8 @@ class _HealthRow(msgspec.Struct, frozen=True, array_like=True):
     controls_good: int
     controls_bad: int
     failures: dict[str, int]
+    awaited: float = 0.0
+    came: float = 0.0
 
 
 @dataclass(slots=True)
@@ -142,6 +145,8 @@ class WorldMachine:
             for place, value in enumerate(piece.values):
                 stamp_ms = None if piece.timestamps_ms is None else piece.timestamps_ms[place]
                 record = _read(value, stamp_ms, self._seconds)
+                if record is None:
+                    continue
                 if isinstance(record, Malformed):
                     rejects.append(rejection(piece, place, record.reason, record.detail))
                 else:
@@ -176,6 +181,7 @@ class WorldMachine:
                 incident = to_record(snapshot, self.settings.incidents)
                 outbox.incidents.append(incident)
                 outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
+            outbox.after += _arrivals(start, ordered)
 
     def _take(self, row: _HealthRow, outbox: Outbox) -> None:
         if self._weighed is not None and row.start <= self._weighed:
@@ -240,8 +246,10 @@ class WorldMachine:
         self._world.restore(stored.world)
 
 
-def _read(value: bytes | None, stamp_ms: int | None, window_seconds: int) -> HealthRecord | Malformed:
-    """A health record, or why it is none. `stamp_ms` is when the broker appended it, where that is known.
+def _read(value: bytes | None, stamp_ms: int | None, window_seconds: int) -> HealthRecord | Malformed | None:
+    """A health record, or why it is none; None for arrivals, which this machine wrote itself.
+
+    `stamp_ms` is when the broker appended it, where that is known.
 
     A window is over before anybody can say how it was: one that lies ahead would make all others late.
     """
@@ -251,6 +259,8 @@ def _read(value: bytes | None, stamp_ms: int | None, window_seconds: int) -> Hea
         record = decode(value or b"")
     except UNREADABLE as error:
         return Malformed(Reason.INVALID, str(error)[:200])
+    if isinstance(record, Arrivals):
+        return None
     if not isinstance(record, HealthRecord):
         return Malformed(Reason.INVALID, "no health record")
     if record.start.tzinfo is None or not TIME_MIN <= record.start < TIME_MAX:
@@ -280,7 +290,33 @@ def _row(record: HealthRecord) -> _HealthRow:
         record.controls_good,
         record.controls_bad,
         record.failures,
+        record.awaited,
+        record.came,
     )
+
+
+def _arrivals(start: int, rows: Sequence[_HealthRow]) -> list[Message]:
+    """What is told of a window's arrivals: real and simulated ones apart; nothing where nothing was due."""
+    due: dict[bool, dict[str, tuple[float, float]]] = {}
+    for row in rows:
+        if row.awaited > 0.0:
+            # Each platform's record says the same of its country; were they to differ, the order would not matter.
+            countries = due.setdefault(row.simulated, {})
+            countries[row.country] = max(countries.get(row.country, (0.0, 0.0)), (row.awaited, row.came))
+    return [
+        Message(
+            "health",
+            f"arrivals/{'simulated' if simulated else 'real'}".encode(),
+            encode(
+                Arrivals(
+                    start=datetime.fromtimestamp(start, UTC),
+                    countries=dict(sorted(countries.items())),
+                    simulated=simulated,
+                )
+            ),
+        )
+        for simulated, countries in sorted(due.items())
+    ]
 
 
 def _health(rows: Sequence[_HealthRow]) -> Health:

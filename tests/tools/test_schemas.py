@@ -23,6 +23,7 @@ WRITTEN = [
         platform="x", country="PK", start=AT, n=12, k=3, expected=0.98, reachability=0.3, score=2.0, networks_live=4,
         networks_bad=4,
     ),
+    written.Arrivals(start=AT, countries={"PK": (9.5, 9.25)}),
     written.CalendarEvent(id="rally", country="PK", title="Online rally", start=AT, end=AT),
     written.Annotation(
         id="n1", incident="5f0c", time=AT, author="desk", kind=written.AnnotationKind.CLOSED, text="It is over.",

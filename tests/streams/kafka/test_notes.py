@@ -11,7 +11,7 @@ import pytest
 
 from streams.kafka.notes import Notes
 from streams.machine import Note
-from streams.records import Annotation, AnnotationKind, CalendarEvent, encode
+from streams.records import Annotation, AnnotationKind, Arrivals, CalendarEvent, encode
 from streams.settings import TopicSettings
 
 AT = datetime(2024, 1, 20, 13, 0, tzinfo=UTC)
@@ -95,6 +95,26 @@ async def test_a_topic_made_anew_is_read_from_its_beginning(topics: Topics, note
     topics.logs.clear()
     topics.write("netdusk.calendar.v1", "rally", encode(RALLY))
     assert await notes.catch_up() == [RALLY]
+
+
+async def test_of_arrivals_only_the_newest_of_what_is_new_is_told(topics: Topics, notes: Notes) -> None:
+    def write(minute: int, *, simulated: bool = False) -> Arrivals:
+        said = Arrivals(start=AT.replace(minute=minute), countries={"BR": (9.0, 8.5)}, simulated=simulated)
+        topics.write("netdusk.health.v1", "arrivals/real", encode(said))
+        return said
+
+    write(0)
+    assert await notes.catch_up() == []  # it was there before anybody asked
+    write(1)
+    topics.write("netdusk.health.v1", "x", b'{"schema":"netdusk.health/1"}')
+    topics.write("netdusk.health.v1", "arrivals/real", b'{"schema":"netdusk.arrivals/1","countries":7}')
+    topics.write("netdusk.health.v1", "arrivals/real", None)
+    newest, made = write(2), write(1, simulated=True)
+    assert await notes.catch_up() == [newest, made]
+    assert await notes.catch_up() == []
+    topics.logs.clear()
+    topics.write("netdusk.health.v1", "x", b"{}")
+    assert await notes.catch_up() == []
 
 
 def changed(note: CalendarEvent | Annotation, **fields: object) -> bytes:

@@ -1,0 +1,52 @@
+"""What came lately from countries that other partitions watch, as the view over all countries says it.
+
+It comes as notes, a window or two behind: one says of the windows about its own only. Without one, nothing is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from detectors.readings import Arrived
+from streams.records import Arrivals
+
+#: So many windows after its own a note still says something: it comes two windows late, and may be held up a little.
+_WINDOWS: Final = 5
+
+
+class Elsewhere:
+    """The notes on arrivals of the last few windows.
+
+    Attributes
+    ----------
+    kept
+        In the order of their windows, real and simulated; of a few windows only.
+    """
+
+    def __init__(self, window_seconds: int, kept: Sequence[Arrivals] = ()) -> None:
+        self.kept = list(kept)
+        self._seconds = window_seconds
+
+    def heed(self, note: Arrivals) -> None:
+        """Take a note in; what is not of about its time is let go."""
+        start = note.start.timestamp()
+        kept = [
+            one
+            for one in self.kept
+            if (one.start, one.simulated) != (note.start, note.simulated)
+            and abs(one.start.timestamp() - start) <= _WINDOWS * self._seconds
+        ]
+        self.kept = sorted([*kept, note], key=lambda one: (one.start, one.simulated))
+
+    def about(self, start: int) -> Mapping[tuple[str, bool], Arrived]:
+        """What is known at the window that begins at `start`, by country and whether simulated."""
+        newest: dict[bool, Arrivals] = {}
+        for note in self.kept:
+            if 0 <= start - note.start.timestamp() <= _WINDOWS * self._seconds:
+                newest[note.simulated] = note
+        return {
+            (country, simulated): Arrived(*figures)
+            for simulated, note in newest.items()
+            for country, figures in note.countries.items()
+        }

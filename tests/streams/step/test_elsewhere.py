@@ -1,0 +1,152 @@
+"""A partition of one country hears of the others from the view over all countries, and believes a silence by that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import pairwise
+
+import msgspec
+import pytest
+
+from producers.records import encode as encode_result
+from streams.machine import Chunk
+from streams.records import Arrivals, HealthRecord, Incident, Kind, decode, encode
+from streams.settings import load
+from streams.step.country import CountryMachine
+from streams.step.elsewhere import Elsewhere
+from streams.step.rows import Rows
+from streams.step.worldwide import WorldMachine
+from tests.streams.step.test_hearing import BEGIN_MS, START, Log, world
+
+SILENT_FROM = 120  # minutes
+
+
+def arrivals(minute: int, came: float, country: str = "BR", *, simulated: bool = True) -> Arrivals:
+    start = START + timedelta(minutes=minute)
+    return Arrivals(start=start, countries={country: (10.0, came)}, simulated=simulated)
+
+
+def run(log: Log, notes: Sequence[Arrivals]) -> tuple[CountryMachine, list[Incident], list[Rows]]:
+    """Feed a log minute by minute; each note comes two minutes after its window, as it does live."""
+    machine = CountryMachine(load(), publish_health=False)
+    told: list[Incident] = []
+    batches = []
+    places = [i for i, ((a, _), (b, _)) in enumerate(pairwise(log), 1) if int(a // 60) != int(b // 60)]
+    for begin, end in pairwise([0, *places, len(log)]):
+        part = log[begin:end]
+        now = START + timedelta(seconds=part[0][0])
+        for note in notes:
+            if timedelta(minutes=2) <= now - note.start < timedelta(minutes=3):
+                machine.note(note)
+        stamps = [BEGIN_MS + int(at * 1000) for at, _ in part]
+        batch = machine.read(
+            Chunk("t", 0, range(begin, end), [encode_result(record) for _, record in part], stamps)
+        )
+        batches.append(Rows.decode(batch.encode()))
+        told += machine.apply(batch).incidents
+    return machine, told, batches
+
+
+def silent() -> Log:
+    return world(160, dark=(SILENT_FROM, 160))
+
+
+def test_a_silence_is_confirmed_while_others_are_heard() -> None:
+    _, told, _ = run(silent(), [arrivals(minute, 10.0) for minute in range(160)])
+    assert told[0].kind is Kind.CONNECTIVITY
+    assert told[0].confirmed
+    assert told[0].detected <= START + timedelta(minutes=SILENT_FROM + 7)
+
+
+def test_a_silence_of_all_the_world_is_ours() -> None:
+    notes = [arrivals(minute, 10.0 if minute < SILENT_FROM else 0.0) for minute in range(160)]
+    assert run(silent(), notes)[1] == []
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        [],
+        [arrivals(minute, 10.0, "IR") for minute in range(160)],  # of the country itself
+        [arrivals(minute, 10.0, simulated=False) for minute in range(160)],
+        [arrivals(minute, 10.0) for minute in range(SILENT_FROM - 8)],  # of too long ago
+    ],
+    ids=["none", "its own", "of the real world", "old"],
+)
+def test_without_a_word_of_others_at_that_time_it_is_not_confirmed(notes: list[Arrivals]) -> None:
+    _, told, _ = run(silent(), notes)
+    assert told
+    assert {incident.unconfirmed_reason for incident in told} == {"own_path"}
+
+
+def test_notes_are_part_of_the_log_and_of_the_state() -> None:
+    machine, told, batches = run(silent(), [arrivals(minute, 10.0) for minute in range(160)])
+    again = CountryMachine(load(), publish_health=False)
+    said = []
+    for place, batch in enumerate(batches):
+        if place % 50 == 49:
+            fresh = CountryMachine(load(), publish_health=False)
+            fresh.restore(again.snapshot())
+            again = fresh
+        said += again.apply(batch).incidents
+    assert said == told
+    assert again.snapshot() == machine.snapshot()
+
+
+def test_few_notes_are_kept_and_a_forged_one_only_until_the_next() -> None:
+    kept = Elsewhere(60)
+    for minute in range(100):
+        kept.heed(arrivals(minute, 10.0))
+        kept.heed(arrivals(minute, 10.0, simulated=False))
+    assert len(kept.kept) <= 12
+    kept.heed(arrivals(40_000_000, 0.0))
+    kept.heed(arrivals(100, 9.0))
+    start = int(START.timestamp())
+    assert kept.about(start + 102 * 60)["BR", True].came == 9.0
+    assert not kept.about(start + 99 * 60)
+    assert not kept.about(start + 106 * 60)
+
+
+def health(minute: int, country: str, platform: str, awaited: float, came: float) -> bytes:
+    return encode(
+        HealthRecord(
+            platform=platform, country=country, start=START + timedelta(minutes=minute), n=9, k=9, expected=0.98,
+            reachability=1.0, score=0.0, networks_live=3, networks_bad=0, awaited=awaited, came=came,
+        )
+    )  # fmt: skip
+
+
+def test_the_view_over_all_countries_says_once_a_window_what_came() -> None:
+    machine = WorldMachine(load())
+    values = [
+        health(minute, country, platform, 8.0, came)
+        for minute in range(3)
+        for country, came in (("PK", 7.5), ("IR", 0.5))
+        for platform in ("x", "youtube")
+    ]
+    sent = machine.apply(machine.read(Chunk("h", 0, range(len(values)), values))).after
+    assert [(message.topic, message.key) for message in sent] == [("health", b"arrivals/real")]
+    said = decode(sent[0].value)
+    assert said == Arrivals(start=START, countries={"IR": (8.0, 0.5), "PK": (8.0, 7.5)})
+    # It reads its own word on the same topic, which is no health record and no refusal.
+    before = machine.snapshot()
+    outbox = machine.apply(machine.read(Chunk("h", 0, [12], [sent[0].value])))
+    assert (outbox.rejected, outbox.applied, outbox.after) == (0, 0, [])
+    kept = msgspec.msgpack.decode(machine.snapshot())
+    assert kept["next_offset"] == 13
+    assert kept | {"next_offset": 12} == msgspec.msgpack.decode(before)
+
+
+def test_a_partition_says_of_its_countries_what_was_due_and_what_came() -> None:
+    machine = CountryMachine(load())
+    log = world(60)
+    stamps = [BEGIN_MS + int(at * 1000) for at, _ in log]
+    values = [encode_result(record) for _, record in log]
+    sent = machine.apply(machine.read(Chunk("t", 0, range(len(log)), values, stamps))).after
+    last = decode(sent[-1].value)
+    assert isinstance(last, HealthRecord)
+    assert last.awaited == pytest.approx(
+        10.0, rel=0.05
+    )  # four a minute, and what is remembered of those before
+    assert last.came == pytest.approx(last.awaited, rel=0.05)
