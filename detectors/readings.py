@@ -43,6 +43,16 @@ class Arrived(NamedTuple):
     came: float
 
 
+class VantageWord(NamedTuple):
+    """What a vantage says of itself: that it is up, with the rhythm that it promises (0: none), or that it leaves."""
+
+    country: str
+    asn: int
+    vantage: str
+    up: bool
+    every_seconds: float = 0.0
+
+
 @dataclass(slots=True)
 class Counts:
     """What one window of event time held, rows summed by (monitor, mechanism): parallel columns, no order.
@@ -65,6 +75,7 @@ class Counts:
     )
     #: What was due and what came lately from countries that another process watches, by country and whether simulated.
     elsewhere: Mapping[tuple[str, bool], Arrived] = field(default_factory=dict)
+    words: Sequence[VantageWord] = ()  # in the order of time
 
     def weighing(self, rows: NDArray[Any]) -> NDArray[np.int64] | None:
         """Return how many results each row stands for, or None for one each."""

@@ -291,7 +291,7 @@ class Bank:
                 len(layout.places),
                 series.country_silence,
                 run,
-                Listening(nowhere, nowhere, series.paths.steady, series.paths.gone),
+                Listening(nowhere, nowhere, series.paths.steady, series.paths.gone, series.paths.excused),
             )
             start += run * window
             passed += run
@@ -316,6 +316,7 @@ class Bank:
             promised=says[seen],
             dark=series.silence.dark,
             elsewhere=counts.elsewhere,
+            words=counts.words,
         )
 
     def _count(self, counts: Counts, held: Bools | None) -> tuple[Floats, Floats, Floats]:
@@ -336,7 +337,7 @@ class Bank:
             place,
             places,
             series.country_silence,
-            listening=Listening(paths.away, paths.falling, paths.steady, paths.gone),
+            listening=Listening(paths.away, paths.falling, paths.steady, paths.gone, paths.excused),
         )
         if len(reports.rows):
             apart = len(layout.seats) < len(layout)

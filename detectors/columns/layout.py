@@ -236,6 +236,21 @@ class Layout:
         self.monitor_seat = np.concatenate((self.monitor_seat, seat.astype(np.int32)))
         self.monitor_address = np.concatenate((self.monitor_address, address.astype(np.int32)))
 
+    def vantages_named(self, country: str, asn: int, vantage: str) -> list[int]:
+        """The numbers of a vantage that is named by country, network and name: real, simulated, both or none."""
+        if vantage not in self._vantage_names:
+            return []
+        name = self._vantage_names[vantage]
+        numbers = []
+        for simulated in (False, True):
+            if (country, simulated) not in self.places:
+                continue
+            place = np.array([self.places[country, simulated]], dtype=np.int64)
+            network = self.networks.find(place, np.array([asn], dtype=np.int64))
+            if network[0] >= 0:
+                numbers.append(int(self.vantages.find(network, np.array([name], dtype=np.int64))[0]))
+        return [number for number in numbers if number >= 0]
+
     # names
 
     @property

@@ -11,7 +11,7 @@ works, and that is said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -31,7 +31,7 @@ from detectors.columns.table import (
     grained,
     sums,
 )
-from detectors.readings import Arrived
+from detectors.readings import Arrived, VantageWord
 from detectors.single.binomial import DAY
 
 #: The mean gap is that of about so many results.
@@ -78,6 +78,8 @@ VANTAGES_MANY: Final = 4
 LEFT_SHARE: Final = 0.2
 #: A vantage that has been silent for longer is not counted among those that were.
 GONE_SECONDS: Final = 7 * DAY
+#: Who left in good order is not awaited for so long, or until it is heard again.
+LEAVE_SECONDS: Final = 2 * 3600
 #: `snapshots.Doubt` has these.
 CROWD: Final = "crowd"
 OWN_PATH: Final = "own_path"
@@ -92,6 +94,7 @@ class RhythmColumns(Table):
     gap: Singles
     longest: Singles
     promised: Singles
+    left: Ints  # until when nothing is awaited, because it said that it leaves
     fields = {  # noqa: RUF012  a table's columns are declared once
         "last": Field(np.int64, -1),
         "returned": Field(np.uint32),
@@ -99,6 +102,7 @@ class RhythmColumns(Table):
         "gap": Field(np.float32, 1.0),
         "longest": Field(np.float32, 1.0),
         "promised": Field(np.float32),
+        "left": Field(np.int64),
     }
 
     def see(self, rows: Ints, heard: Ints, promised: Floats, taught: Bools, start: int, window: int) -> None:
@@ -139,7 +143,8 @@ class RhythmColumns(Table):
         """For how many windows from `start` on a result is still awaited from each vantage, if none comes."""
         waited = (start - self.last) / window
         left = np.floor(np.maximum(DUE_WINDOWS, DUE_GAPS * self.gap.astype(np.float64)) - waited) + 1.0
-        return np.where(self.gaps >= GAPS_KNOWN, np.maximum(0.0, left), 0.0).astype(np.int64)
+        awaited = (self.gaps >= GAPS_KNOWN) & (self.left <= start)
+        return np.where(awaited, np.maximum(0.0, left), 0.0).astype(np.int64)
 
 
 class PathColumns(Table):
@@ -168,6 +173,8 @@ class Paths:
         Networks of whose vantages half or more have a rhythm.
     gone
         Networks of which hardly any of their vantages is left: what these send is no sign that it is there.
+    excused
+        Networks of whose vantages some left in good order, and nothing is due from any other.
     """
 
     def __init__(self) -> None:
@@ -178,6 +185,7 @@ class Paths:
         self.falling: Bools = np.empty(0, dtype=np.bool_)
         self.steady: Bools = np.empty(0, dtype=np.bool_)
         self.gone: Bools = np.empty(0, dtype=np.bool_)
+        self.excused: Bools = np.empty(0, dtype=np.bool_)
 
     def grow(self, layout: Layout) -> None:
         """Have the vantages and countries of a layout."""
@@ -189,6 +197,7 @@ class Paths:
             ("falling", len(layout.places)),
             ("steady", len(layout.networks)),
             ("gone", len(layout.networks)),
+            ("excused", len(layout.networks)),
         ):
             column = np.zeros(size, dtype=np.bool_)
             column[: len(getattr(self, name))] = getattr(self, name)
@@ -205,15 +214,17 @@ class Paths:
         promised: Floats,
         dark: Bools,
         elsewhere: Mapping[tuple[str, bool], Arrived] = NOWHERE,
+        words: Sequence[VantageWord] = (),
     ) -> None:
         """Take one window in: `seen` vantages have results in it; `dark` networks teach no gaps.
 
         `heard` is when each vantage had its last results before this window; `promised` what each of `seen` promises;
-        `elsewhere` what was due and came lately in countries that another process watches.
-        A network's darkness is no rhythm of its own.
+        `elsewhere` what was due and came lately in countries that another process watches; `words` what vantages say of
+        themselves. A network's darkness is no rhythm of its own.
         """
         rhythm, path, places = self.rhythm, self.path, len(layout.places)
         place_of = layout.network_place[layout.vantage_network]
+        self._take_words(layout, start, seen, words)
         due = rhythm.due(start, window)
         weight = np.where(due, rhythm.weight(), 0.0)
         counted = np.zeros(rhythm.size, dtype=np.bool_)
@@ -232,6 +243,7 @@ class Paths:
         waited = (start - heard) // window
         fell = steady & (rhythm.gap < STEADY_WINDOWS) & (waited >= FALLING_FROM) & (waited <= FALLING_TO)
         fell[seen] = False
+        fell &= rhythm.left <= start
         stirs = fell | (steady & (start - rhythm.returned.astype(np.int64) <= RETURN_TO * window))
         falls = self._elsewhere(np.bincount(place_of[stirs], minlength=places).astype(np.float64), simulated)
         all_ = self._elsewhere(np.bincount(place_of[due], minlength=places).astype(np.float64), simulated)
@@ -241,12 +253,23 @@ class Paths:
             np.maximum.at(earliest, place_of[fell], waited[fell])
             np.minimum.at(latest, place_of[fell], waited[fell])
             self.falling |= earliest - latest >= FALLING_APART
-        if self.away.any():  # what nobody could hear is nobody's gap
-            late = self.away[place_of] & (rhythm.last >= 0)
+        left = rhythm.left > start
+        if self.away.any() or left.any():  # what nobody could hear, or is to hear, is nobody's gap
+            late = (self.away[place_of] | left) & (rhythm.last >= 0)
             late[seen] = False
             rhythm.last[late] += window
         rhythm.see(seen, heard[seen], promised, ~dark[layout.vantage_network[seen]], start, window)
         self.settle(layout, start, window)
+
+    def _take_words(self, layout: Layout, start: int, seen: Ints, words: Sequence[VantageWord]) -> None:
+        """Note who leaves, who is back and who promises a rhythm; a vantage without results so far is not known."""
+        rhythm = self.rhythm
+        rhythm.left[seen] = 0
+        for word in words:
+            for vantage in layout.vantages_named(word.country, word.asn, word.vantage):
+                rhythm.left[vantage] = 0 if word.up else start + LEAVE_SECONDS
+                if word.up and word.every_seconds > 0.0:
+                    rhythm.promised[vantage] = word.every_seconds
 
     def settle(self, layout: Layout, start: int, window: int) -> None:
         """Work out whose silence counts after the window that begins at `start`."""
@@ -254,10 +277,16 @@ class Paths:
         steady = rhythm.steady(window)
         network, networks = layout.vantage_network, len(layout.networks)
         recent = (rhythm.last >= 0) & (start - rhythm.last < GONE_SECONDS)
-        counts = steady & recent
+        here = rhythm.left <= start
+        counts = steady & recent & here
         all_of = np.bincount(network[counts], minlength=networks)
         self.steady = (all_of > 0) & (2 * all_of >= np.bincount(network[recent], minlength=networks))
-        left = np.bincount(network[counts & rhythm.due(start, window)], minlength=networks)
+        due = rhythm.due(start, window)
+        self.excused = np.zeros(networks, dtype=np.bool_)
+        if not here.all():
+            self.excused[network[~here]] = True
+            self.excused[network[due]] = False
+        left = np.bincount(network[counts & due], minlength=networks)
         self.gone = (all_of >= VANTAGES_MANY) & (left <= LEFT_SHARE * all_of)
 
     def rest(self, layout: Layout, start: int, windows: int, window: int) -> None:

@@ -78,12 +78,13 @@ def surprise_columns(hourly: Floats, share: Floats) -> Floats:
 
 
 class Listening(NamedTuple):
-    """Whose silence counts: countries `away` and `falling`, networks `steady` and `gone` (`rhythm.Paths`)."""
+    """Whose silence counts, as `rhythm.Paths` has it: two of each country, three of each network."""
 
     away: Bools
     falling: Bools
     steady: Bools
     gone: Bools
+    excused: Bools
 
 
 class SilenceColumns(Table):
@@ -211,7 +212,9 @@ class SilenceColumns(Table):
         settings, hour = self.rules.settings, start % DAY // HOUR
         few = np.zeros(countries, dtype=np.bool_)
         share, hazard = self.share(), self.hazard()
-        counts = np.ones(self.size, dtype=np.bool_) if listening is None else ~listening.away[country]
+        counts = np.ones(self.size, dtype=np.bool_)
+        if listening is not None:
+            counts = ~(listening.away[country] | listening.excused)
         holds = np.zeros(self.size, dtype=np.bool_) if listening is None else listening.falling[country]
         steady_here = np.zeros(self.size, dtype=np.bool_) if listening is None else listening.steady
         if whole is not None:
@@ -223,7 +226,8 @@ class SilenceColumns(Table):
             of_all = None
             if listening is not None:
                 nobody = np.zeros(countries, dtype=np.bool_)
-                of_all = Listening(listening.away, listening.falling, nobody, nobody)
+                excused = _mostly(listening.excused, self.first >= 0, country, countries)
+                of_all = Listening(listening.away, listening.falling, nobody, nobody, excused)
             all_of = sums(country, n, countries)
             whole.step(start, all_of, np.arange(countries), countries, None, windows, of_all)
             few &= whole.warm(start)

@@ -57,7 +57,7 @@ from streams.step.rows import (
     renumbered,
     status_row,
 )
-from streams.step.windows import counts_of
+from streams.step.windows import counts_of, in_order, words_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -69,6 +69,8 @@ _DEAF_TICKS: Final = 3
 #: Why an incident ends whose country is begun anew.
 BEGUN_ANEW: Final = "what was known of its country had become unusable, and is learned anew"
 _BEFORE_ALL: Final = 0
+#: Vantages speak when they come and go; whoever speaks more often is not heard.
+_STATUSES_MAX: Final = 10_000
 _NOTHING_DUE: Final = Arrived(0.0, 0.0)
 _HOUR_MS: Final = 3_600_000
 
@@ -102,12 +104,13 @@ class _OpenWindow:
         Ids of rows that were dropped with their country: what comes twice is still counted once.
     """
 
-    __slots__ = ("_met", "_pairs", "gone", "ids", "parts")
+    __slots__ = ("_met", "_pairs", "gone", "ids", "parts", "statuses")
 
     def __init__(self, ids: Sequence[str] = (), gone: Iterable[str] = ()) -> None:
         self.ids = list(ids)
         self.gone = set(gone)
         self.parts: list[tuple[NDArray[np.generic], ...]] = []
+        self.statuses: list[StatusRow] = []
         self._met = {*self.ids, *self.gone}
         #: Made when an id is met again: most windows never need it.
         self._pairs: set[tuple[tuple[str, str], str]] | None = None
@@ -163,6 +166,7 @@ class StoredWindow(msgspec.Struct):
     index: int
     ids: list[str]
     columns: dict[str, bytes]
+    statuses: list[StatusRow] = []
 
 
 class CountryState(msgspec.Struct):
@@ -372,12 +376,13 @@ class CountryMachine:
         clock, watermark = self._advance_clock(rows)
         self.closed = []
         refused = list(rows.refusals)
-        taken = 0
+        taken = heard = 0
         day = watermark[0] // _DAY_MS
         for first_place, decided_ms in self._closings(rows, watermark):
             until = int(np.searchsorted(rows.place, first_place))
             refused += self._take_rows(rows, clock, watermark, slice(taken, until), outbox)
             taken = until
+            heard = self._take_statuses(rows.statuses, heard, first_place, clock, watermark)
             with closing_windows():
                 self.closed += self._close_windows(decided_ms, outbox)
             if decided_ms // _DAY_MS > day:
@@ -502,6 +507,31 @@ class CountryMachine:
             outbox.applied += len(chosen)
         return refused
 
+    def _take_statuses(
+        self,
+        statuses: Sequence[StatusRow],
+        begin: int,
+        until_place: int,
+        clock: NDArray[np.int64],
+        watermark: NDArray[np.int64],
+    ) -> int:
+        """Put what vantages say of themselves, from the one at `begin` on, into the windows; returns where it ended.
+
+        A late word counts from the next window on that is still open; one from the future, or before the clock has been
+        read, does not count.
+        """
+        while begin < len(statuses) and statuses[begin].place < until_place:
+            status = statuses[begin]
+            begin += 1
+            now, decided = int(clock[status.place + 1]), int(watermark[status.place + 1])
+            if now <= _BEFORE_ALL or status.time_ms > now + self._ahead_ms:
+                continue
+            index = max(status.time_ms, decided) // self._window_ms
+            window = self._open.setdefault(index, _OpenWindow())
+            if len(window.statuses) < _STATUSES_MAX:
+                window.statuses.append(status)
+        return begin
+
     def _admit(
         self, new: Sequence[MonitorKey], monitor: NDArray[np.int32], good: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
@@ -567,6 +597,7 @@ class CountryMachine:
             start = self._cursor * seconds
             counts = counts_of(start, start + seconds, columns)
             counts.elsewhere = self._elsewhere.about(start)
+            counts.words = words_of(opened.statuses)
             reading = self._bank.close(
                 counts, self._assembler.watch, self._assembler.holding, self._assembler.settling
             )
@@ -731,6 +762,7 @@ class CountryMachine:
                     index,
                     [*window.ids, *sorted(window.gone)],
                     {name: column.tobytes() for name, column in columns.items()},
+                    in_order(window.statuses),
                 )
             )
         stored = CountryState(
@@ -776,6 +808,7 @@ class CountryMachine:
         for kept in stored.windows:
             results = len(kept.columns.get("ok", b""))
             window = self._open[kept.index] = _OpenWindow(kept.ids[:results], kept.ids[results:])
+            window.statuses = list(kept.statuses)
             columns = {name: OF_RESULTS[name].read(kept.columns.get(name), results) for name in _OF_WINDOW}
             columns["mechanism"] = renumbered(columns["mechanism"], stored.mechanisms)
             window.parts = [tuple(columns.values())]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.readings import Counts
+from detectors.readings import Counts, VantageWord
+from streams.step.rows import StatusRow
 
 
 def counts_of(start: int, end: int, rows: Mapping[str, NDArray[Any]]) -> Counts:
@@ -32,3 +34,26 @@ def counts_of(start: int, end: int, rows: Mapping[str, NDArray[Any]]) -> Counts:
     for measure in ("ttfb_ms", "throughput"):
         columns[measure][again] = np.nan
     return Counts(start, end, weight=np.concatenate((good[fine], (count - good)[lost])), **columns)
+
+
+def in_order(statuses: Iterable[StatusRow]) -> list[StatusRow]:
+    """What vantages said of themselves in a window, by its time; the order of the log does not matter."""
+    return sorted(
+        (msgspec.structs.replace(status, place=0) for status in statuses),
+        key=lambda status: (
+            status.time_ms,
+            status.country,
+            status.asn,
+            status.vantage,
+            status.up,
+            status.every_seconds,
+        ),
+    )
+
+
+def words_of(statuses: Iterable[StatusRow]) -> list[VantageWord]:
+    """The same as the detectors take it."""
+    return [
+        VantageWord(status.country, status.asn, status.vantage, status.up, status.every_seconds)
+        for status in in_order(statuses)
+    ]

@@ -1,0 +1,91 @@
+"""A vantage that leaves in good order is not missed until it is back, or for two hours."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from producers.records import Presence, VantageStatus
+from streams.settings import load
+from streams.step.country import CountryMachine
+from tests.streams.step.test_hearing import START, Log, chunks, run, world
+
+LEAVE = 120  # minutes
+
+
+def status(minute: float, asn: int, presence: Presence) -> tuple[float, VantageStatus]:
+    at = minute * 60 + 55
+    return at, VantageStatus(
+        vantage=f"v{asn}", country="IR", asn=asn, time=START + timedelta(seconds=at - 1), status=presence
+    )
+
+
+def with_statuses(log: Log, *more: tuple[float, VantageStatus]) -> Log:
+    return sorted([*log, *more], key=lambda entry: entry[0])
+
+
+def leaving(minute: float = LEAVE - 1, networks: Sequence[int] = range(64500, 64504)) -> Log:
+    return [status(minute, asn, Presence.LEAVING) for asn in networks]
+
+
+def test_a_deploy_that_says_so_is_no_silence() -> None:
+    log = world(300, dark=(LEAVE, LEAVE + 100))
+    assert run(log)[1]
+    assert run(with_statuses(log, *leaving()))[1] == []
+
+
+def test_who_does_not_come_back_is_missed_after_two_hours() -> None:
+    _, told = run(with_statuses(world(300, dark=(LEAVE, 300)), *leaving()))
+    assert told
+    assert (
+        timedelta(0) <= told[0].detected - (START + timedelta(minutes=LEAVE + 119)) <= timedelta(minutes=12)
+    )
+
+
+def test_who_is_up_again_is_missed_at_once() -> None:
+    up = [status(LEAVE + 20, asn, Presence.UP) for asn in range(64500, 64504)]
+    _, told = run(with_statuses(world(240, dark=(LEAVE, 240)), *leaving(), *up))
+    assert told
+    assert timedelta(0) < told[0].detected - (START + timedelta(minutes=LEAVE + 20)) <= timedelta(minutes=12)
+
+
+def test_who_is_heard_again_is_missed_at_once() -> None:
+    log = [
+        entry
+        for entry in world(300, dark=(LEAVE, LEAVE + 10))
+        if not (entry[0] >= 200 * 60 and entry[1].__struct_config__.tag == "netdusk.probe/1")
+    ]
+    _, told = run(with_statuses(log, *leaving()))
+    assert told
+    assert timedelta(0) < told[0].detected - (START + timedelta(minutes=200)) <= timedelta(minutes=12)
+
+
+def test_those_that_stay_are_missed_as_ever() -> None:
+    _, told = run(with_statuses(world(200, dark=(LEAVE, 200)), *leaving(networks=[64500])))
+    assert told
+    assert 64500 not in {network.asn for network in told[0].networks}
+
+
+def test_a_word_from_the_future_or_of_long_ago_excuses_nobody() -> None:
+    log = world(200, dark=(LEAVE, 200))
+    early = [(at - 30 * 60, one) for at, one in leaving(LEAVE)]
+    assert run(with_statuses(log, *early))[1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cuts_and_restarts_change_nothing(seed: int) -> None:
+    rng = random.Random(seed)
+    log = with_statuses(world(200, dark=(LEAVE, 160)), *leaving(LEAVE - 1, [64500, 64501, 64502]))
+    whole, told = run(log)
+    machine, said = CountryMachine(load(), publish_health=False), []
+    for chunk in chunks(log, sorted(rng.sample(range(1, len(log)), 20))):
+        fresh = CountryMachine(load(), publish_health=False)
+        fresh.restore(machine.snapshot())
+        machine = fresh
+        batch = machine.read(chunk)
+        said += machine.apply(machine.decode_batch(batch.encode())).incidents
+    assert said == told
+    assert machine.snapshot() == whole.snapshot()
