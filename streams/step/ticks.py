@@ -119,7 +119,8 @@ class _Ahead:
         if block.new_monitors:
             number = self._reader.learn(block.new_monitors)
             self._of_monitor = np.concatenate((self._of_monitor, self._number(block.new_monitors)))
-            monitor = np.where(monitor >= 0, monitor, number[np.minimum(-1 - monitor, len(number) - 1)])
+            monitor, new = monitor.copy(), monitor < 0
+            monitor[new] = number[-1 - monitor[new]]
         results = np.ones(len(lines), dtype=np.bool_)
         results[[place for place, _ in block.others]] = False
         times = np.full(len(lines), _NEVER, dtype=np.int64)

@@ -123,3 +123,18 @@ def test_lines_have_the_ticks_of_their_records(step: float) -> None:
     ]
     decoded = list(with_ticks(map(decode, lines), SETTINGS.time))
     assert [decode(line) for line in lines_with_ticks(iter(lines), SETTINGS.time)] == decoded
+
+
+def test_a_piece_may_have_many_known_vantages_and_a_new_one() -> None:
+    start = datetime(2024, 1, 20, tzinfo=UTC)
+
+    def line(i: int, vantage: int) -> bytes:
+        return encode(
+            ProbeResult(
+                id=str(i), time=start + timedelta(seconds=i), platform="x", country="PK", asn=17557,
+                vantage=f"v{vantage}", ok=True,
+            )
+        )  # fmt: skip
+
+    lines = [line(i, i % 60 if i != 1500 else 60) for i in range(2000)]
+    assert [one for one in lines_with_ticks(iter(lines), load().time) if b"tick" not in one] == lines
