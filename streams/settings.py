@@ -75,8 +75,8 @@ class KafkaSettings(_Section):
     @classmethod
     def _names_brokers(cls, bootstrap: str) -> str:
         for part in bootstrap.split(","):
-            found = _HOST_PORT.fullmatch(part.strip())
-            if found is None or not 0 < int(found[1]) < 65_536:
+            match = _HOST_PORT.fullmatch(part.strip())
+            if match is None or not 0 < int(match[1]) < 65_536:
                 raise ValueError(
                     "write HOST:PORT, several with commas between; user and password have keys of their own"
                 )

@@ -124,10 +124,10 @@ class Bank:
         """
         series = self.series
         start = series.start = counts.start
-        held = self._held.cells(series.layout, holding)
-        self._release(start, held, settling)
-        k, n, seen = self._count(counts, held)
-        self._time(start, counts, held)
+        held_cells = self._held.cells(series.layout, holding)
+        self._release(start, held_cells, settling)
+        k, n, seen = self._count(counts, held_cells)
+        self._time(start, counts, held_cells)
         series.settle()
         self._tally(counts)
         survey = Survey(series, n, k, seen, self.mechanisms)
@@ -240,17 +240,17 @@ class Bank:
         learning, which stays as it is at the start, and for alarms, which are not reported.
         """
         series = self.series
-        held, day = self._held.cells(series.layout, holding), DAY // series.window
+        held_cells, day = self._held.cells(series.layout, holding), DAY // series.window
         series.paths.rest(series.layout, start, windows, series.window)
         slow = series.groups.cusum.deep(series.groups.alarm) | (series.group_score >= 1.0)
         between = max(0, windows - 3 * day)
         # Of a gap of many days only the ends are gone through by the hour: between them all hours age alike.
         first = 2 * day if between else windows
-        self._rest_through(start, first, slow[series.layout.cell_group], held)
+        self._rest_through(start, first, slow[series.layout.cell_group], held_cells)
         if between:
-            self._rest_for_days(between, held)
+            self._rest_for_days(between, held_cells)
             start += (first + between) * series.window
-            self._rest_through(start, windows - first - between, slow[series.layout.cell_group], held)
+            self._rest_through(start, windows - first - between, slow[series.layout.cell_group], held_cells)
         series.turn(series.start + series.window)
         series.settle()
 
@@ -589,10 +589,10 @@ class Bank:
 
     def networks_live(self) -> Mapping[str, int]:
         """Networks that report, by country; simulated ones count too."""
-        found: dict[str, int] = {}
+        live: dict[str, int] = {}
         for pulse in self.pulses():
-            found[pulse.country] = found.get(pulse.country, 0) + pulse.networks
-        return found
+            live[pulse.country] = live.get(pulse.country, 0) + pulse.networks
+        return live
 
     def _warming(self) -> Ints:
         """How many series of each place report and have no usual of their own yet."""
@@ -652,17 +652,17 @@ class Bank:
 
     def take_probes(self) -> Mapping[tuple[str, str, str, bool], int]:
         """Results of the windows closed since the last call, by platform, country, outcome and whether simulated."""
-        found: dict[tuple[str, str, str, bool], int] = {}
+        counts: dict[tuple[str, str, str, bool], int] = {}
         if not self._outcomes:
-            return found
+            return counts
         keys, many = self._merged()
         self._outcomes = []
         for key, count in zip(keys.tolist(), many.tolist(), strict=True):
             group, mechanism = divmod(key, len(self.mechanisms))
             countries, platforms, simulated = self._names
             name = (platforms[group], countries[group], self.mechanisms[mechanism], simulated[group])
-            found[name] = found.get(name, 0) + count
-        return found
+            counts[name] = counts.get(name, 0) + count
+        return counts
 
     # keeping
 

@@ -128,8 +128,8 @@ class ChosenSilence(SilenceColumns):
         usual = self.usual(start)
         score = np.zeros(self.size)
         for network in np.flatnonzero(self.first >= 0).tolist():
-            said = self._objects.judge(network, float(n[network]))
+            judged = self._objects.judge(network, float(n[network]))
             few = n[network] < 0.5 * usual[network]
             lasting = bool(self.dark[network])  # a drift is told once; it lasts until results are back
-            score[network] = (max(said, 1.0) if lasting else said) if few else 0.0
+            score[network] = (max(judged, 1.0) if lasting else judged) if few else 0.0
         return score

@@ -74,18 +74,18 @@ class Pairs:
     def numbers(self, left: Ints, right: Ints) -> Ints:
         """The number of each pair; one never seen gets the next."""
         key = (left << _RIGHT_BITS) | right
-        found = self._find(key)
-        unknown = np.flatnonzero(found < 0)
+        places = self._find(key)
+        unknown = np.flatnonzero(places < 0)
         if len(unknown):
             fresh, first, which = np.unique(key[unknown], return_index=True, return_inverse=True)
             number = np.empty(len(fresh), dtype=np.int64)
             number[np.argsort(first)] = np.arange(len(self), len(self) + len(fresh))
-            found[unknown] = number[which]
+            places[unknown] = number[which]
             place = np.searchsorted(self._ascending, fresh)
             self._order = np.insert(self._order, place, number)
             self._ascending = np.insert(self._ascending, place, fresh)
             self._key = self._left = None
-        return found
+        return places
 
     def _find(self, key: Ints) -> Ints:
         if not len(self):
@@ -318,9 +318,9 @@ class Layout:
         parts = np.flatnonzero(chosen[network])
         homes: dict[int, set[str]] = {}
         names = self.region_names(self.part_region[parts])
-        for at, name in zip(network[parts].tolist(), names, strict=True):
-            homes.setdefault(at, set()).add(name)
-        return {at: tuple(sorted(names)) for at, names in homes.items()}
+        for number, name in zip(network[parts].tolist(), names, strict=True):
+            homes.setdefault(number, set()).add(name)
+        return {number: tuple(sorted(names)) for number, names in homes.items()}
 
     # keeping
 

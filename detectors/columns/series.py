@@ -241,12 +241,12 @@ class Series:
             return
         place = np.full(len(score) + 1, -1)  # the last one is for seats that are of no series
         place[sparse] = np.arange(len(sparse))
-        at = place[series_of_seat()]
-        seats = (at >= 0).nonzero()[0]
+        rows = place[series_of_seat()]
+        seats = (rows >= 0).nonzero()[0]
         seats = seats[self.seats.lately(self.start, self.window, seats)]
         lost = np.minimum(self.share_lost(cusum, sparse), ONE_RESULT)
-        seats = seats[self.seats.excess[seats] < -lost[at[seats]]]
-        alone = sparse[self.layout.vantages_of(seats, at[seats], len(sparse)) < 2]
+        seats = seats[self.seats.excess[seats] < -lost[rows[seats]]]
+        alone = sparse[self.layout.vantages_of(seats, rows[seats], len(sparse)) < 2]
         score[alone] *= alarm[alone] / least
 
     def share_lost(self, cusum: CusumColumns, series: Ints) -> Floats:

@@ -354,8 +354,10 @@ class SilenceColumns(Table):
             return together
         living = np.bincount(country[alive], minlength=countries)
         quiet = np.bincount(country[silent], minlength=countries)
-        told = np.round(np.clip(self._nats - self._excess, 0.0, self.rules.settings.alarm_silence) * 2.0**32)
-        total = sums(country, np.where(silent, told, 0.0), countries) / 2.0**32
+        capped = np.round(
+            np.clip(self._nats - self._excess, 0.0, self.rules.settings.alarm_silence) * 2.0**32
+        )
+        total = sums(country, np.where(silent, capped, 0.0), countries) / 2.0**32
         most = (living >= NETWORKS_TOGETHER) & (2 * quiet > living) & ~few
         score = np.where(most, total / TOGETHER_NATS, 0.0)
         together[silent] = np.maximum(together[silent], score[country[silent]])
@@ -416,8 +418,8 @@ class SilenceColumns(Table):
         self.gaps[rows] += 1.0
         rows = rows[gap[rows] > 1.0]
         if len(rows):
-            held = self.longest[:, rows]
-            self.longest[:, rows] = np.maximum(held, gain[rows] * self.pending[:, rows])
+            longest = self.longest[:, rows]
+            self.longest[:, rows] = np.maximum(longest, gain[rows] * self.pending[:, rows])
             self.pending[:, rows] = 0.0
 
 

@@ -152,12 +152,12 @@ class SlowdownColumns(Seasonal):
         if (hour := start % DAY // HOUR) != self.now:
             self._turn(hour)
         if fresh.any():
-            new, at = rows[fresh], values[fresh]
+            new, measured = rows[fresh], values[fresh]
             rows, values = rows[~fresh], values[~fresh]
             self.first[new] = start
             self.last[new] = start
-            self.total[new] = at
-            self.total_now[new] = at
+            self.total[new] = measured
+            self.total_now[new] = measured
             self.weight[new] = 1.0
             self.weight_now[new] = 1.0
         if len(rows):

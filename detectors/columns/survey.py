@@ -128,7 +128,7 @@ class Survey:
         cell_of = layout.seat_cell[seats]
         recent = series.cells.base.recent_probes[cells]
         usual = series.cells.usual[cells]
-        told = self._told(
+        standings = self._told(
             series.cells.cusum,
             cells,
             seats,
@@ -143,14 +143,14 @@ class Survey:
                 series.cells.base.recent_good[cells], recent, out=usual.copy(), where=recent > 0.0
             ),
         )
-        for place, key, standing in zip(places, keys, told, strict=True):
+        for place, key, standing in zip(places, keys, standings, strict=True):
             readings[place].networks[key] = standing  # type: ignore[index]  # ours
         names = layout.group_names
         groups = chosen[place_of].nonzero()[0]
-        told = self._pooled(
+        standings = self._pooled(
             series.groups, groups, seats, group_of[cell_of], series.group_score, series.group_live > 0
         )
-        for group, standing in zip(groups.tolist(), told, strict=True):
+        for group, standing in zip(groups.tolist(), standings, strict=True):
             _at(readings, place_of[group]).platforms[names[group][0]] = standing  # type: ignore[index]  # ours
         regions = chosen[place_of[layout.region_group]].nonzero()[0]
         if not len(regions):
@@ -160,9 +160,9 @@ class Survey:
         seats, part, cell_of = seats[given], part[given], cell_of[given]
         region_of = layout.part_region[part]
         live = np.bincount(region_of[series.cell_live[cell_of]], minlength=series.regions.size) > 0
-        told = self._pooled(series.regions, regions, seats, region_of, series.region_score, live)
+        standings = self._pooled(series.regions, regions, seats, region_of, series.region_score, live)
         groups_of = layout.region_group[regions].tolist()
-        for group, name, standing in zip(groups_of, layout.region_names(regions), told, strict=True):
+        for group, name, standing in zip(groups_of, layout.region_names(regions), standings, strict=True):
             _at(readings, place_of[group]).regions[names[group][0], name] = standing  # type: ignore[index]  # ours
 
     def _pooled(
@@ -203,11 +203,11 @@ class Survey:
         good = (score < 1.0) & (well >= self.series.detection.close_nats)
         opinion = np.where(live, np.where(bad, 1, np.where(good, 2, 0)), 0)
         onset, probes = np.full(len(rows), -1), np.zeros(len(rows), dtype=np.int64)
-        at = cusum.open[rows].nonzero()[0]
-        if len(at):
-            best = np.argmax(cusum.statistic[:, rows[at]], axis=0)
-            onset[at] = cusum.onset[best, rows[at]]
-            probes[at] = _whole(cusum.counted[best, rows[at]])
+        excursions = cusum.open[rows].nonzero()[0]
+        if len(excursions):
+            best = np.argmax(cusum.statistic[:, rows[excursions]], axis=0)
+            onset[excursions] = cusum.onset[best, rows[excursions]]
+            probes[excursions] = _whole(cusum.counted[best, rows[excursions]])
         columns = (
             opinion,
             score,
@@ -217,12 +217,12 @@ class Survey:
             reached,
             onset,
             probes,
-            *self._vantages(cusum, rows, at, seats, series_of_seat),
+            *self._vantages(cusum, rows, excursions, seats, series_of_seat),
             live,
             np.ones(len(rows)) if bar is None else bar,
         )
         says, scores, all_, some, usual, now, began, *rest = (column.tolist() for column in columns)
-        opinions = [_OPINIONS[said] for said in says]
+        opinions = [_OPINIONS[code] for code in says]
         onsets = [since if since >= 0 else None for since in began]
         # In the order of the fields, which is their price by name halved.
         return list(map(Standing, opinions, scores, all_, some, usual, now, onsets, *rest))
@@ -293,7 +293,7 @@ class Survey:
         rows = cells[measured]
         if not len(rows):
             return
-        scored, told = [], []
+        scored, shown = [], []
         for table, of_table, sign in zip(
             (series.ttfb, series.throughput), self._slow_scores, (1.0, -1.0), strict=True
         ):
@@ -305,13 +305,13 @@ class Survey:
             now, expected = np.exp(sign * (usual + table.slower[rows])), np.exp(sign * usual)
             onset = np.where(table.open[rows], table.onset[rows], -1)
             pace = np.exp(-table.latest[rows]) if len(table.latest) else np.full(len(rows), np.nan)
-            told.append((opinion, score, now, expected, onset, pace))
+            shown.append((opinion, score, now, expected, onset, pace))
         worse = scored[1] > scored[0]  # of equal ones, the time to first byte
-        columns = (worse, *(np.where(worse, b, a) for a, b in zip(*told, strict=True)))
+        columns = (worse, *(np.where(worse, b, a) for a, b in zip(*shown, strict=True)))
         by_speed, says, scores, now, usual, began, paces = (column.tolist() for column in columns)
         standings = map(
             Slowness,
-            [_OPINIONS[said] for said in says],
+            [_OPINIONS[code] for code in says],
             scores,
             ["throughput" if speed else "ttfb_ms" for speed in by_speed],
             now,
@@ -334,25 +334,25 @@ class Survey:
         keys, many = tallied(cell * outcomes + counts.mechanism[failed], counts.weighing(failed))
         names, places = layout.cell_keys(keys // outcomes), place_of[keys // outcomes].tolist()
         for key, name, place, count in zip(keys.tolist(), names, places, many.tolist(), strict=True):
-            found = readings[place].mechanisms
-            held = found.setdefault(name, {})  # type: ignore[attr-defined]  # ours
+            mechanisms = readings[place].mechanisms
+            held = mechanisms.setdefault(name, {})  # type: ignore[attr-defined]  # ours
             held[self.mechanisms[key % outcomes]] = count
         control = counts.control[failed]
         known = control >= 0
         keys, many = tallied(cell[known] * 2 + (control[known] == 1), counts.weighing(failed[known]))
         names, places = layout.cell_keys(keys // 2), place_of[keys // 2].tolist()
         for key, (platform, _), place, count in zip(keys.tolist(), names, places, many.tolist(), strict=True):
-            told = readings[place].control
-            good, bad = told.get(platform, (0, 0))
-            told[platform] = (good + count, bad) if key % 2 else (good, bad + count)  # type: ignore[index]  # ours
+            controls = readings[place].control
+            good, bad = controls.get(platform, (0, 0))
+            controls[platform] = (good + count, bad) if key % 2 else (good, bad + count)  # type: ignore[index]  # ours
 
     def _warming(self, readings: dict[int, CountryReading]) -> None:
         """Which platforms are judged by a guess, if at all."""
         series, layout = self.series, self.series.layout
-        for at in np.flatnonzero(unknown(series, series.start)).tolist():
-            reading = readings.get(int(layout.group_place[at]))
+        for row in np.flatnonzero(unknown(series, series.start)).tolist():
+            reading = readings.get(int(layout.group_place[row]))
             if reading is not None:
-                reading.warming |= {layout.group_names[at][0]}
+                reading.warming |= {layout.group_names[row][0]}
 
     def _targets(self, chosen: Bools, readings: dict[int, CountryReading], counts: Counts) -> None:
         """How each target stands, on platforms that have several."""
@@ -381,16 +381,16 @@ class Survey:
         dead = series.addresses.is_dead(series.start, series.window, layout.address_group, len(layout.groups))
         asked = many.nonzero()[0]
         names, groups = layout.target_names(asked), layout.address_group[asked].tolist()
-        for at, name, group in zip(asked.tolist(), names, groups, strict=True):
+        for row, name, group in zip(asked.tolist(), names, groups, strict=True):
             reading = _at(readings, layout.group_place[group])
             reading.targets[layout.group_names[group][0], name] = TargetStanding(  # type: ignore[index]  # ours
-                int(n[at]),
-                int(k[at]),
-                float(expected[at] / many[at]),
-                float(min(1.0, max(0.0, (expected[at] + away[at]) / many[at]))),
-                int(networks[at]),
-                int(bad[at]),
-                bool(dead[at]),
+                int(n[row]),
+                int(k[row]),
+                float(expected[row] / many[row]),
+                float(min(1.0, max(0.0, (expected[row] + away[row]) / many[row]))),
+                int(networks[row]),
+                int(bad[row]),
+                bool(dead[row]),
             )
         stirs = np.bincount(layout.address_group[bad > 0], minlength=len(layout.groups)) > 0
         stirs |= series.group_score > STIR

@@ -58,8 +58,8 @@ class Table:
         for name, spec in self.fields.items():
             room = self._room.get(name)
             if room is None or room.shape[-1] < size:
-                held = 0 if room is None else room.shape[-1]
-                wide = max(size, int(held * _GROWTH)) if held else size
+                room_now = 0 if room is None else room.shape[-1]
+                wide = max(size, int(room_now * _GROWTH)) if room_now else size
                 # Room that no series has yet is not written to: the system need not find memory for it.
                 larger = np.empty((spec.rows, wide) if spec.rows else wide, dtype=spec.dtype)
                 if room is not None:

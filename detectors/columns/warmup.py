@@ -59,8 +59,8 @@ def answering(series: Series, counts: Counts) -> Bools:
     control = counts.control[failed]
     weight = counts.weighing(failed)
     good, bad = (
-        tally(group[control == said], None if weight is None else weight[control == said], size)
-        for said in (1, 0)
+        tally(group[control == answer], None if weight is None else weight[control == answer], size)
+        for answer in (1, 0)
     )
     answers = (recent.probes >= ANSWERS_RESULTS) & (recent.good >= ANSWERS_SHARE * recent.probes)
     many = np.bincount(layout.group_place[answers], minlength=len(layout.places))[layout.group_place]

@@ -442,16 +442,16 @@ class Assembler:
 
     def _match(self, cause: Cause, cases: Sequence[Case]) -> Case | None:
         """The case that this cause belongs to: one that has been told before a mere suspicion, then the most alike."""
-        told = [case for case in cases if case.phase is not Phase.SUSPECTED]
+        known = [case for case in cases if case.phase is not Phase.SUSPECTED]
         suspected = [case for case in cases if case.phase is Phase.SUSPECTED]
-        for group in (told, suspected):
-            best, found = 0.0, None
+        for group in (known, suspected):
+            best, likest = 0.0, None
             for case in group:
                 kinship = case.kinship(cause, self.settings)
                 if kinship > best:
-                    best, found = kinship, case
-            if found is not None:
-                return found
+                    best, likest = kinship, case
+            if likest is not None:
+                return likest
         return None
 
     def _waits(
@@ -514,8 +514,8 @@ class Assembler:
             case.again()
             yield _News(Announcement.UPDATED, "lost again")
         else:
-            told = list(self._news(case, reading))
-            yield from told or self._still(case, reading, event)
+            news = list(self._news(case, reading))
+            yield from news or self._still(case, reading, event)
 
     def _still(self, case: Case, reading: CountryReading, event: Trigger) -> Iterable[_News]:
         """Yield "goes on" now and then, for an incident without other news."""
@@ -581,8 +581,8 @@ class Assembler:
         patience = 1 if grows(case.told, now) else 2 ** min(case.wavering, most)
         if case.pending_windows < self.settings.news_windows * patience:
             return
-        said = reasons(case.told, now, self.settings.platform_names)
-        if not said or (same_but_for_units(case.told, now) and self._lists_all(case, reading)):
+        changes = reasons(case.told, now, self.settings.platform_names)
+        if not changes or (same_but_for_units(case.told, now) and self._lists_all(case, reading)):
             case.told = now
             return
         if grows(case.told, now):
@@ -591,7 +591,7 @@ class Assembler:
             case.wavering += 1
         step = move(case.phase, Trigger.NEWS)
         if step.told is not None:
-            yield _News(step.told, "; ".join(said))
+            yield _News(step.told, "; ".join(changes))
 
     def _lists_all(self, case: Case, reading: CountryReading) -> bool:
         """Whether the last snapshot has every network and region already that a new one would have."""
@@ -705,11 +705,11 @@ class Assembler:
 
 def _without_absorbed(cases: Sequence[Case]) -> list[Case]:
     """Drop suspicions that have turned out to be part of an incident."""
-    told = [set(case.losses) for case in cases if case.phase is not Phase.SUSPECTED]
+    wider = [set(case.losses) for case in cases if case.phase is not Phase.SUSPECTED]
     return [
         case
         for case in cases
-        if case.phase is not Phase.SUSPECTED or not any(set(case.losses) <= losses for losses in told)
+        if case.phase is not Phase.SUSPECTED or not any(set(case.losses) <= losses for losses in wider)
     ]
 
 
@@ -733,21 +733,21 @@ def _beyond_regions(
     While another region is not lost, that is mostly an alarm of what the regions have lost. What stays so for several
     windows in a row is the truth. Counts go into `now`.
     """
-    told: dict[str, set[str]] = {}
+    regions: dict[str, set[str]] = {}
     for case in cases:
         if case.phase in (Phase.OPEN, Phase.EASING):
             for platform, _, region in case.losses:
                 if region:
-                    told.setdefault(platform, set()).add(region)
+                    regions.setdefault(platform, set()).add(region)
     spared = {
         platform
         for (platform, region), standing in reading.regions.items()
-        if region not in told.get(platform, ()) and standing.live and standing.opinion is not Opinion.BAD
+        if region not in regions.get(platform, ()) and standing.live and standing.opinion is not Opinion.BAD
     }
     doubtful = set()
     for part in cause.parts:
         homes = reading.homes.get(part.asn, ())
-        if part.asn and part.platform in spared and not told.get(part.platform, set()).isdisjoint(homes):
+        if part.asn and part.platform in spared and not regions.get(part.platform, set()).isdisjoint(homes):
             key = (part.platform, str(part.asn))
             now[key] = before.get(key, 0) + 1
             if now[key] <= BEYOND_REGIONS_WINDOWS:
@@ -798,13 +798,13 @@ def _recent(
 ) -> dict[tuple[str, int, str], tuple[float, float]]:
     """Successes and results of the last few windows, by part."""
     recent = {}
-    standings = [((p, a, ""), said) for (p, a), said in reading.networks.items()]
-    standings += [((p, 0, r), said) for (p, r), said in reading.regions.items()]
+    standings = [((p, a, ""), standing) for (p, a), standing in reading.networks.items()]
+    standings += [((p, 0, r), standing) for (p, r), standing in reading.regions.items()]
     standings.sort(key=itemgetter(0))
     nothing = (0.0, 0.0)
-    for key, said in standings:
+    for key, standing in standings:
         k, n = before.get(key, nothing)
-        k, n = k * _RECENT_FADE + said.k, n * _RECENT_FADE + said.n
+        k, n = k * _RECENT_FADE + standing.k, n * _RECENT_FADE + standing.n
         if n >= _RECENT_LEAST:
             recent[key] = (k, n)
     return recent

@@ -272,14 +272,20 @@ class Case(msgspec.Struct):
                 return
             self.kind = Kind.CONNECTIVITY
         self._narrow(cause, reading)
-        for part, said in cause.parts.items():
+        for part, part_vote in cause.parts.items():
             key = (part.platform, part.asn, part.region)
             loss = self.losses.get(key)
             if loss is None:
-                onset = said.onset if said.onset is not None else reading.start
-                loss = Loss(onset, said.expected, said.reachability, said.reachability, slow=said.slow)
+                onset = part_vote.onset if part_vote.onset is not None else reading.start
+                loss = Loss(
+                    onset,
+                    part_vote.expected,
+                    part_vote.reachability,
+                    part_vote.reachability,
+                    slow=part_vote.slow,
+                )
                 # By its detector's word, until results of its own say how much.
-                loss.lost = share_lost(said.reachability, said.expected)
+                loss.lost = share_lost(part_vote.reachability, part_vote.expected)
                 self.losses[key] = loss
                 self.grown = reading.end
 
@@ -333,13 +339,13 @@ class Case(msgspec.Struct):
         spoken: list[tuple[Loss, Vote]] = []
         for key, loss in self.losses.items():
             if not (key[0] and key[1] in dark):  # on a dark network a platform says nothing
-                said = vote(Part(*key), reading)
-                loss.weigh(said, reading.start, reading.end, settings.recovery_windows)
-                spoken.append((loss, said))
+                part_vote = vote(Part(*key), reading)
+                loss.weigh(part_vote, reading.start, reading.end, settings.recovery_windows)
+                spoken.append((loss, part_vote))
                 if not key[0] or key[2]:  # the bank can't have another level be usual of these
                     loss.partly = None
                 if key[0] and key[1] and not loss.slow:
-                    together.setdefault(key[0], []).append((loss, said))
+                    together.setdefault(key[0], []).append((loss, part_vote))
         for platform, parts in together.items():
             self._weigh_whole(platform, parts, reading, settings)
         self._count_touched(reading)
@@ -352,8 +358,8 @@ class Case(msgspec.Struct):
         if self.kind is Kind.PLATFORM and self.phase is not Phase.SUSPECTED:
             self.level.weigh(spoken, reading.start)
         if self.tally is not None:
-            for loss, said in spoken:
-                self.tally.add(said, loss.usual)
+            for loss, part_vote in spoken:
+                self.tally.add(part_vote, loss.usual)
         networks = live_networks(reading) | set(self.networks)
         self.live = max(self.live, len(networks))
         self.vantages = max(self.vantages, sum(reading.vantages.values()))
@@ -374,25 +380,27 @@ class Case(msgspec.Struct):
                 regions.setdefault(platform, []).append(region)
         for (platform, region), standing in reading.regions.items():
             if platform in regions and region not in regions[platform] and standing.live:
-                said = vote(Part(platform, 0, region), reading)
+                part_vote = vote(Part(platform, 0, region), reading)
                 well = self.elsewhere.get((platform, region))
                 if well is None:
-                    well = Loss(self.onset, said.expected, said.reachability, said.reachability)
+                    well = Loss(
+                        self.onset, part_vote.expected, part_vote.reachability, part_vote.reachability
+                    )
                     self.elsewhere[platform, region] = well
-                well.usual = said.expected
-                well.count(said, lasting=False)
+                well.usual = part_vote.expected
+                well.count(part_vote, lasting=False)
         for platform, hit in regions.items():
             for region in hit:
                 self.elsewhere.pop((platform, region), None)
             lasting = any(self.losses[platform, 0, region].good == 0 for region in hit)
             for asn in networks_in(hit, reading):
-                said = vote(Part(platform, asn, ""), reading)
+                part_vote = vote(Part(platform, asn, ""), reading)
                 loss = self.touched.get((platform, asn))
                 if loss is None:
-                    onset = said.onset if said.onset is not None else self.onset
-                    loss = Loss(onset, said.expected, said.reachability, said.reachability)
+                    onset = part_vote.onset if part_vote.onset is not None else self.onset
+                    loss = Loss(onset, part_vote.expected, part_vote.reachability, part_vote.reachability)
                     self.touched[platform, asn] = loss
-                loss.count(said, lasting=lasting)
+                loss.count(part_vote, lasting=lasting)
 
     def _count_addresses(self, reading: CountryReading) -> None:
         """Count results by target where its platforms have several, and say which of them are lost."""
@@ -519,14 +527,14 @@ class Case(msgspec.Struct):
 
     def mechanism_by_network(self) -> dict[int, str]:
         """The dominant mechanism of each network that has failures enough to say."""
-        found = {}
+        by_network = {}
         for asn, counts in sorted(self.failures.items()):
             total = sum(counts.values())
             if counts and total >= _OWN_FAILURES:
                 best = max(counts, key=lambda name: (counts[name], name))
                 if counts[best] >= _OWN_SHARE * total:
-                    found[asn] = best
-        return found
+                    by_network[asn] = best
+        return by_network
 
     def _weigh_others(self, reading: CountryReading) -> None:
         if self.kind is Kind.CONNECTIVITY or all(loss.good for loss in self.losses.values()):
@@ -639,11 +647,13 @@ class Case(msgspec.Struct):
 
     def back_since(self) -> dict[tuple[int, str], int]:
         """Since when each network or region is back: the middle one of its parts, once all of them are."""
-        found: dict[tuple[int, str], list[int | None]] = {}
+        times_of: dict[tuple[int, str], list[int | None]] = {}
         for (_, asn, region), loss in self.losses.items():
-            found.setdefault((asn, region), []).append(loss.back)
+            times_of.setdefault((asn, region), []).append(loss.back)
         whole = {
-            unit: [at for at in times if at is not None] for unit, times in found.items() if None not in times
+            unit: [time for time in times if time is not None]
+            for unit, times in times_of.items()
+            if None not in times
         }
         return {unit: median_low(times) for unit, times in whole.items()}
 
@@ -664,11 +674,11 @@ class Case(msgspec.Struct):
                 tally.k, tally.n, tally.due = tally.k + k, tally.n + n, tally.due + n * loss.usual
         self.tally = tally if tally.n else None
         self.restoration = Restoration.SOME
-        said = self._says(now)
-        if said is Restoration.PART:
+        restoration = self._says(now)
+        if restoration is Restoration.PART:
             self._end_in_part(now)
-        elif said is Restoration.FULL:
-            self.restoration = said
+        elif restoration is Restoration.FULL:
+            self.restoration = restoration
 
     def _end_in_part(self, now: int) -> None:
         """Be over at another level, and count anew from here: the rest may come back later."""
@@ -691,22 +701,26 @@ class Case(msgspec.Struct):
     def _says(self, now: int) -> Restoration:
         if self.tally is None:
             return Restoration.NONE
-        said = self.tally.says(now)
+        restoration = self.tally.says(now)
         # Results that arrive are no attempts that succeed: fewer of them are no loss by themselves.
-        if said is Restoration.PART and self.kind is Kind.CONNECTIVITY:
+        if restoration is Restoration.PART and self.kind is Kind.CONNECTIVITY:
             return Restoration.SOME
-        if said is Restoration.FULL and any(loss.back is None for loss in self.losses.values()):
+        if restoration is Restoration.FULL and any(loss.back is None for loss in self.losses.values()):
             return Restoration.SOME  # of some nothing has been heard
-        return said
+        return restoration
 
     def confirms(self, now: int, *, full: bool) -> bool:
         """Whether there is by now more to say of how much is back; it is noted. `full`: also if nothing is missing."""
-        said = self._says(now)
-        if said is Restoration.PART and self.restoration is Restoration.SOME:
+        restoration = self._says(now)
+        if restoration is Restoration.PART and self.restoration is Restoration.SOME:
             self._end_in_part(now)
             return True
-        if full and said is Restoration.FULL and self.restoration in (Restoration.SOME, Restoration.PART):
-            self.restoration = said
+        if (
+            full
+            and restoration is Restoration.FULL
+            and self.restoration in (Restoration.SOME, Restoration.PART)
+        ):
+            self.restoration = restoration
             return True
         return False
 
@@ -780,43 +794,43 @@ def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> li
     kind, scope, platforms, units, lasting, restored, severity, mechanism, silent, quieted = range(10)
     coincides, doubt, level, targets = 10, 11, 12, 13
     before = [*before, *[""] * (len(after) - len(before))]  # what an earlier version did not note
-    said = []
+    changes = []
     if after[kind] != before[kind]:
-        said.append(f"results stopped: a loss of {after[kind]}")
+        changes.append(f"results stopped: a loss of {after[kind]}")
     if fresh := [p for p in after[platforms].split() if p not in before[platforms].split()]:
-        said.append(f"{_listed(fresh, names)} joined")
+        changes.append(f"{_listed(fresh, names)} joined")
     if fewer := [p for p in before[platforms].split() if p not in after[platforms].split()]:
-        said.append(f"{_listed(fewer, names)} lost worldwide, and told as that")
+        changes.append(f"{_listed(fewer, names)} lost worldwide, and told as that")
     if grown := set(after[units].split()) - set(before[units].split()):
-        said.append(f"reached {_places(grown, 'more ')}")
+        changes.append(f"reached {_places(grown, 'more ')}")
     was, now = set(before[lasting].split()), set(after[lasting].split())
     if narrowed := set(before[units].split()) - set(after[units].split()):
-        said.append(f"{_places(narrowed)} lost only what lies in its regions")
+        changes.append(f"{_places(narrowed)} lost only what lies in its regions")
     if gone := (was - now) & set(after[units].split()):
-        said.append(f"restored on {_places(gone)}, {len(now)} to go")
+        changes.append(f"restored on {_places(gone)}, {len(now)} to go")
     if again := (now - was) & set(before[units].split()):
-        said.append(f"lost again on {_places(again)}")
+        changes.append(f"lost again on {_places(again)}")
     if back := [p for p in after[restored].split() if p not in before[restored].split()]:
-        said.append(f"{_listed(back, names)} restored")
+        changes.append(f"{_listed(back, names)} restored")
     if after[scope] != before[scope]:
-        said.append(f"now {after[scope]}")
+        changes.append(f"now {after[scope]}")
     if after[severity] != before[severity]:
-        said.append(f"severity now {after[severity]}")
+        changes.append(f"severity now {after[severity]}")
     if after[mechanism] != before[mechanism] and after[mechanism]:
-        said.append(f"mechanism now {after[mechanism]}")
+        changes.append(f"mechanism now {after[mechanism]}")
     if after[silent] != before[silent]:
-        said.append("results have stopped" if after[silent] else "results flow again")
+        changes.append("results have stopped" if after[silent] else "results flow again")
     if after[quieted] != before[quieted] and after[quieted]:
-        said.append("lost in most watched countries")
+        changes.append("lost in most watched countries")
     if after[coincides] != before[coincides]:
-        said.append("coincides with a scheduled event")
+        changes.append("coincides with a scheduled event")
     if after[doubt] != before[doubt]:
-        said.append("not confirmed any more" if after[doubt] else "confirmed")
+        changes.append("not confirmed any more" if after[doubt] else "confirmed")
     if after[level] != before[level] and after[level]:
-        said.append(after[level])
+        changes.append(after[level])
     if after[targets] != before[targets]:
-        said.append("lost on some of the addresses" if after[targets] else "lost on all addresses")
-    return said
+        changes.append("lost on some of the addresses" if after[targets] else "lost on all addresses")
+    return changes
 
 
 def _listed(names_of: list[str], names: Mapping[str, str]) -> str:
@@ -828,7 +842,7 @@ def _listed(names_of: list[str], names: Mapping[str, str]) -> str:
 
 def _places(units: Iterable[str], more: str = "") -> str:
     """Count networks, and regions, in words: a network stands as its number, a region as 0 and its code."""
-    found = list(units)
-    regions = sum(not unit.isdigit() for unit in found)
-    counts = [(len(found) - regions, "network"), (regions, "region")]
+    places = list(units)
+    regions = sum(not unit.isdigit() for unit in places)
+    counts = [(len(places) - regions, "network"), (regions, "region")]
     return " and ".join(f"{n} {more}{noun}{'' if n == 1 else 's'}" for n, noun in counts if n)

@@ -67,8 +67,8 @@ class Cause:
         """Whether it is one series, and not surer than the luckiest of very many may be: there are very many."""
         if len(self.parts) > 1:
             return False
-        ((part, said),) = self.parts.items()
-        if said.slow:
+        ((part, part_vote),) = self.parts.items()
+        if part_vote.slow:
             slowness = reading.slowness.get((part.platform, part.asn))
             return slowness is not None and slowness.score < settings.slow_alone_score
         if part.region:
@@ -81,7 +81,9 @@ class Cause:
 
     def strays(self, reading: CountryReading, settings: IncidentSettings) -> bool:
         """Whether it is one network that would not be believed without the losses of others in its country."""
-        if len(self.units) > 1 or any(part.region or said.slow for part, said in self.parts.items()):
+        if len(self.units) > 1 or any(
+            part.region or part_vote.slow for part, part_vote in self.parts.items()
+        ):
             return False
         for part in self.parts:
             standing = reading.networks.get((part.platform, part.asn))
@@ -94,7 +96,7 @@ class Cause:
 
     def without(self, taken: Collection[Part]) -> Cause | None:
         """Return what is left when other incidents keep their parts, or None if nothing is."""
-        left = {part: said for part, said in self.parts.items() if part not in taken}
+        left = {part: part_vote for part, part_vote in self.parts.items() if part not in taken}
         return Cause(self.kind, left, self.growing) if left else None
 
     @property
@@ -189,7 +191,7 @@ def _darkness(reading: CountryReading, dark: frozenset[int], settings: IncidentS
     alone = len(voters) == 1 and any(_long_silent(reading.volumes[asn], reading) for asn in dark)
     if majority or alone or len(dark) >= settings.dark_networks_min:
         parts = {Part("", asn, ""): vote(Part("", asn, ""), reading) for asn in sorted(dark)}
-        parts = {part: said for part, said in parts.items() if said.onset is not None}
+        parts = {part: part_vote for part, part_vote in parts.items() if part_vote.onset is not None}
         if parts:
             yield Cause(Kind.CONNECTIVITY, parts, growing=False)
 
@@ -234,9 +236,9 @@ def _lost_cells(
     leaning: dict[str, set[int]] = {platform: set() for platform in sorted(platforms)}
     for (platform, asn), standing, too_slow in sorted(stirs):  # few of them, mostly none
         if too_slow or standing.opinion is Opinion.BAD:
-            said = vote(Part(platform, asn, ""), reading)
-            if said.onset is not None:
-                lost.setdefault(platform, {})[asn] = said
+            part_vote = vote(Part(platform, asn, ""), reading)
+            if part_vote.onset is not None:
+                lost.setdefault(platform, {})[asn] = part_vote
                 continue
         if leans(standing, settings):
             leaning[platform].add(asn)
@@ -255,14 +257,16 @@ def _lost_cells(
         if _regions_differ(platform, reading, settings):
             continue
         bad = lost.get(platform, {})
-        depth = [said.expected - said.reachability for said in bad.values() if not said.slow]
+        depth = [
+            part_vote.expected - part_vote.reachability for part_vote in bad.values() if not part_vote.slow
+        ]
         floor = LIKE_DEPTH * sum(depth) / len(depth) if depth else 0.0
         joining = {}
         for asn in sorted(stirring):
-            said = vote(Part(platform, asn, ""), reading)
-            onset = said.onset if said.onset is not None else pooled.onset
-            if onset is not None and said.expected - said.reachability >= floor:
-                joining[asn] = said._replace(opinion=Opinion.BAD, onset=onset)
+            part_vote = vote(Part(platform, asn, ""), reading)
+            onset = part_vote.onset if part_vote.onset is not None else pooled.onset
+            if onset is not None and part_vote.expected - part_vote.reachability >= floor:
+                joining[asn] = part_vote._replace(opinion=Opinion.BAD, onset=onset)
         if 2 * (len(bad) + len(joining)) > len(live) and 2 * len(joining) > len(live) - len(bad):
             lost[platform] = {**bad, **joining}
             leaning[platform] = leaners - set(joining)
@@ -376,7 +380,7 @@ def _clusters(lost: Mapping[str, Mapping[Any, Vote]]) -> list[list[str]]:
 
 
 def _middle(votes: Iterable[Vote]) -> int:
-    return median_low([said.onset for said in votes if said.onset is not None])
+    return median_low([part_vote.onset for part_vote in votes if part_vote.onset is not None])
 
 
 def alike(one: Collection[object], other: Collection[object]) -> float:

@@ -79,7 +79,7 @@ def facts(
     case: Case, reading: CountryReading, calendar: Mapping[str, Scheduled], settings: IncidentSettings
 ) -> list[Fact]:
     """Everything measured, in the order in which a report tells it. What can't be measured is left out."""
-    found = [
+    measured = [
         _onset_spread(case),
         _selectivity(case),
         _control(case),
@@ -90,7 +90,7 @@ def facts(
         _within_month(case, settings),
         *_coincidence(case, calendar),
     ]
-    return [fact for fact in found if fact is not None]
+    return [fact for fact in measured if fact is not None]
 
 
 def network_onsets(case: Case) -> dict[int, int]:
@@ -245,14 +245,14 @@ def _within_month(case: Case, settings: IncidentSettings) -> Fact:
 
 
 def _coincidence(case: Case, calendar: Mapping[str, Scheduled]) -> Sequence[Fact]:
-    found = []
+    events = []
     for name in case.coincides:
         event = calendar.get(name)
         if event is None:
             continue
         lead = event.start - case.onset
         when = f"{lead // 60} min before" if lead > 0 else "during"
-        found.append(
+        events.append(
             Fact(
                 "calendar",
                 float(lead),
@@ -263,7 +263,7 @@ def _coincidence(case: Case, calendar: Mapping[str, Scheduled]) -> Sequence[Fact
                 (ORDER,),
             )
         )
-    return found
+    return events
 
 
 def affected_networks(case: Case, reading: CountryReading) -> list[int]:

@@ -42,18 +42,18 @@ class Level(msgspec.Struct):
 
     def weigh(self, parts: Iterable[tuple[Loss, Vote]], start: int) -> None:
         """Take one window of its parts in; where their level has changed, have them be at the new one."""
-        lost = [(loss, said) for loss, said in parts if loss.recovered is None and not loss.slow]
+        lost = [(loss, part_vote) for loss, part_vote in parts if loss.recovered is None and not loss.slow]
         if self.up == 0.0:
             self.up_since = start
         if self.down == 0.0:
             self.down_since = start
         ups = downs = 0.0
-        for loss, said in lost:
+        for loss, part_vote in lost:
             if self.up == 0.0:
                 loss.up_n = loss.up_k = 0.0
             if self.down == 0.0:
                 loss.down_n = loss.down_k = 0.0
-            up, down = loss.shift(said)
+            up, down = loss.shift(part_vote)
             ups, downs = ups + up, downs + down
         self.up = min(2 * _SURE, max(0.0, self.up + ups))
         self.down = min(2 * _SURE, max(0.0, self.down + downs))

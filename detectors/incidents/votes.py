@@ -42,10 +42,10 @@ SILENT: Final = Vote(Opinion.UNSURE, 0, 0, 1.0, 1.0, None, 0, False)
 
 def vote(part: Part, reading: CountryReading) -> Vote:
     """What a part says in this window. It is asked several times a window, and worked out once."""
-    held: Vote | None = reading.votes.get(part)
-    if held is None:
-        held = reading.votes[part] = _vote(part, reading)
-    return held
+    known: Vote | None = reading.votes.get(part)
+    if known is None:
+        known = reading.votes[part] = _vote(part, reading)
+    return known
 
 
 def _vote(part: Part, reading: CountryReading) -> Vote:
@@ -69,10 +69,10 @@ def _vote(part: Part, reading: CountryReading) -> Vote:
         return _of_standing(standing, slow=False, speed=_speed(slowness), pace=_pace(slowness))
     if standing is not None and standing.opinion is Opinion.BAD:
         return _of_standing(standing, slow=False, pace=_pace(slowness))
-    said = _of_standing(standing, slow=True)
+    slow_vote = _of_standing(standing, slow=True)
     onset = slowness.onset if slowness.onset is not None else reading.start
-    probes = max(said.probes, said.n)
-    return said._replace(
+    probes = max(slow_vote.probes, slow_vote.n)
+    return slow_vote._replace(
         opinion=Opinion.BAD, onset=onset, probes=probes, speed=_speed(slowness), pace=_pace(slowness)
     )
 
@@ -82,15 +82,15 @@ def pooled(votes: Sequence[Vote]) -> Vote | None:
 
     None of them counts for more than twice the middle one's results.
     """
-    spoken = [said for said in votes if said.n]
+    spoken = [one for one in votes if one.n]
     if not spoken:
         return None
-    most = 2 * median_high([said.n for said in spoken])
-    weights = [min(said.n, most) for said in spoken]
+    most = 2 * median_high([one.n for one in spoken])
+    weights = [min(one.n, most) for one in spoken]
     n = sum(weights)
-    k = round(sum(weight * said.k / said.n for weight, said in zip(weights, spoken, strict=True)))
-    expected = sum(weight * said.expected for weight, said in zip(weights, spoken, strict=True)) / n
-    now = sum(weight * said.reachability for weight, said in zip(weights, spoken, strict=True)) / n
+    k = round(sum(weight * one.k / one.n for weight, one in zip(weights, spoken, strict=True)))
+    expected = sum(weight * one.expected for weight, one in zip(weights, spoken, strict=True)) / n
+    now = sum(weight * one.reachability for weight, one in zip(weights, spoken, strict=True)) / n
     return Vote(Opinion.UNSURE, n, k, expected, now, None, 0, slow=False)
 
 

@@ -64,9 +64,9 @@ def signs_of(reading: Reading) -> dict[Key, Signs]:
     for country in reading.countries:
         failures: dict[str, dict[str, int]] = {}
         for (platform, _), counts in country.mechanisms.items():
-            found = failures.setdefault(platform, {})
+            by_name = failures.setdefault(platform, {})
             for name, count in counts.items():
-                found[name] = found.get(name, 0) + count
+                by_name[name] = by_name.get(name, 0) + count
         for platform in sorted(failures.keys() | country.control.keys()):
             good, bad = country.control.get(platform, (0, 0))
             named = dict(sorted(failures.get(platform, {}).items()))
@@ -197,14 +197,14 @@ class WorldAssembler:
             return []
         self._falls.step(health, down, controls_of(signs), start, end)
         rows = self._rows(health, down, signs)
-        told = self._close_asked(end)
+        snapshots = self._close_asked(end)
         for simulated in (False, True):
             self._find(rows[simulated], simulated, start, end)
         for outage in self._outages:
-            told.extend(self._move(outage, rows[outage.simulated], start, end))
+            snapshots.extend(self._move(outage, rows[outage.simulated], start, end))
         self._outages = [outage for outage in self._outages if outage.phase not in (Phase.OVER, Phase.GONE)]
-        keep_open(self._open, told)
-        return told
+        keep_open(self._open, snapshots)
+        return snapshots
 
     def _rows(
         self, health: Health, down: np.ndarray, signs: Mapping[Key, Signs]
@@ -327,8 +327,8 @@ class WorldAssembler:
                 outage.failures[name] = outage.failures.get(name, 0.0) + count
                 ways[name] = ways.get(name, 0.0) + count
             opinion = Opinion.BAD if row.sure else Opinion.UNSURE if row.down else Opinion.GOOD
-            said = Vote(opinion, row.n, row.k, row.expected, row.reachability, None, 0, slow=False)
-            loss.weigh(said, start, start + self.window_seconds, self.settings.recovery_windows)
+            country_vote = Vote(opinion, row.n, row.k, row.expected, row.reachability, None, 0, slow=False)
+            loss.weigh(country_vote, start, start + self.window_seconds, self.settings.recovery_windows)
         outage.controls = (good, bad)
         return heard
 
@@ -370,16 +370,16 @@ class WorldAssembler:
         step = move(outage.phase, Trigger.NEWS)
         if outage.pending_windows < self.settings.news_windows or step.told is None:
             return []
-        said = []
+        changes = []
         platforms, countries = (
             sorted(set(after.split()) - set(before.split()))
             for before, after in zip(outage.told, now, strict=True)
         )
         if platforms:
-            said.append(f"{', '.join(platforms)} joined")
+            changes.append(f"{', '.join(platforms)} joined")
         if countries:
-            said.append(f"reached {', '.join(countries)} too")
-        return [self._tell(outage, step.told, "; ".join(said), end)]
+            changes.append(f"reached {', '.join(countries)} too")
+        return [self._tell(outage, step.told, "; ".join(changes), end)]
 
     def _tell(self, outage: _Outage, told: Announcement, reason: str, end: int) -> Snapshot:
         outage.seq += 1
@@ -529,7 +529,7 @@ def _platform(outage: _Outage, platform: str, window_seconds: int) -> PlatformLo
 
 def _facts(outage: _Outage) -> list[Fact]:
     share = len(outage.countries) / max(1, outage.watched)
-    found = [
+    measured = [
         Fact(
             "countries",
             round(share, 4),
@@ -545,11 +545,11 @@ def _facts(outage: _Outage) -> list[Fact]:
         spread = max(onsets) - min(onsets)
         fits = (PLATFORM,) if spread < HALF_HOUR_SECONDS // 6 else ()
         text = f"{len(outage.countries)} countries began to lose within {spread} s of each other"
-        found.append(Fact("onset_spread", float(spread), "s", len(outage.countries), text, None, fits))
+        measured.append(Fact("onset_spread", float(spread), "s", len(outage.countries), text, None, fits))
     good, bad = outage.controls
     if good + bad >= 1:
         ratio = good / (good + bad)
         text = f"for {ratio:.0%} of the recent failures the same target answered outside the country"
         fits = (PLATFORM,) if ratio <= 0.2 else ()
-        found.append(Fact("control", round(ratio, 4), "ratio", round(good + bad), text, None, fits))
-    return found
+        measured.append(Fact("control", round(ratio, 4), "ratio", round(good + bad), text, None, fits))
+    return measured

@@ -317,10 +317,10 @@ class BinomialCusum(AnomalyDetector):
         if self.at < 0:
             return 0.0
         trial = Cusum(self._rules)
-        held = self.cusum
-        trial.statistic, trial.probes = list(held.statistic), list(held.probes)
-        trial.short, trial.counted, trial.onset = list(held.short), list(held.counted), list(held.onset)
-        trial.well, trial.open = held.well, held.open
+        cusum = self.cusum
+        trial.statistic, trial.probes = list(cusum.statistic), list(cusum.probes)
+        trial.short, trial.counted, trial.onset = list(cusum.short), list(cusum.counted), list(cusum.onset)
+        trial.well, trial.open = cusum.well, cusum.open
         # Windows between are empty: they only fade, whatever is usual in them.
         for missed in range(self.at, start, self.time.window_seconds):
             self._weigh(trial, missed, 0.0, 0.0)

@@ -208,20 +208,20 @@ class _ChunkReading:
         """Take the next block in; `stamps` are the broker's append times. Says whether any of it is refused."""
         refused = len(self._refusals)
         ticks: list[tuple[int, int]] = []
-        for at, record in block.others:
-            self._elsewhere.append(self.size + at)
+        for row, record in block.others:
+            self._elsewhere.append(self.size + row)
             if isinstance(record, Malformed):
-                self._refusals.append(refusal(self.size + at, record))
+                self._refusals.append(refusal(self.size + row, record))
             elif isinstance(record, VantageStatus):
-                self._statuses.append(status_row(self.size + at, record))
+                self._statuses.append(status_row(self.size + row, record))
             else:
-                ticks.append((at, (record.time - _EPOCH) // _MILLISECOND))
+                ticks.append((row, (record.time - _EPOCH) // _MILLISECOND))
         if self._live:
             # Whoever may write could push a tick's own time; nobody can push the broker's.
             readings = list(stamps or ())
             place = np.arange(len(readings), dtype=np.int32)
         else:
-            place = np.array([at for at, _ in ticks], dtype=np.int32)
+            place = np.array([row for row, _ in ticks], dtype=np.int32)
             readings = [read for _, read in ticks]
         if readings:
             newest = max(readings)

@@ -187,12 +187,12 @@ class WorldMachine:
         if self._weighed is not None and row.start <= self._weighed:
             outbox.late += 1
             return
-        held = self._windows.setdefault(row.start, {})
+        rows_of_window = self._windows.setdefault(row.start, {})
         key = (row.platform, row.country, row.simulated)
-        if held.get(key) == row:
+        if rows_of_window.get(key) == row:
             outbox.duplicate += 1
             return
-        held[key] = row
+        rows_of_window[key] = row
         outbox.applied += 1
         self._newest = row.start if self._newest is None else max(self._newest, row.start)
 
