@@ -63,19 +63,25 @@ class Counts:
 
     start: int
     end: int
-    monitor: NDArray[np.int32]  # per row
+    # Per row.
+    monitor: NDArray[np.int32]
     ok: NDArray[np.bool_]
     mechanism: NDArray[np.int16]
-    control: NDArray[np.int8]  # -1 not known, 0 the control failed too, 1 the control was fine
-    ttfb_ms: NDArray[np.float32]  # NaN where not measured
-    throughput: NDArray[np.float32]  # body bytes a second, NaN where not measured
-    weight: NDArray[np.int64] | None = None  # how many results each row stands for; None: one each
+    # -1 not known, 0 the control failed too, 1 the control was fine.
+    control: NDArray[np.int8]
+    # NaN where not measured.
+    ttfb_ms: NDArray[np.float32]
+    # Body bytes a second, NaN where not measured.
+    throughput: NDArray[np.float32]
+    # How many results each row stands for; None: one each.
+    weight: NDArray[np.int64] | None = None
     every_seconds: NDArray[np.float32] | None = (
         None  # the promised rhythm, 0 where none is; None: none at all
     )
     #: What was due and what came lately from countries that another process watches, by country and whether simulated.
     elsewhere: Mapping[tuple[str, bool], Arrived] = field(default_factory=dict)
-    words: Sequence[VantageWord] = ()  # in the order of time
+    # In the order of time.
+    words: Sequence[VantageWord] = ()
 
     def weighing(self, rows: NDArray[Any]) -> NDArray[np.int64] | None:
         """Return how many results each row stands for, or None for one each."""
@@ -94,16 +100,26 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     """How one series (a network, a region or the whole country, on one platform) stands after a window."""
 
     opinion: Opinion
-    score: float  # 1.0 alarms
-    n: int  # probes in this window
-    k: int  # successes in this window
-    expected: float  # its usual ratio at this hour
-    reachability: float  # its ratio now, over as many recent windows as it takes to say
-    onset: int | None  # start of the window in which the present excursion began; None when there is none
-    probes: int  # results since the onset on which this rests (0 without one)
-    vantages: int  # vantages that have reported lately
-    vantages_bad: int  # of these, how many share the shortfall
-    live: bool  # it has reported lately, measured against its own usual rate
+    # 1.0 alarms.
+    score: float
+    # Probes in this window.
+    n: int
+    # Successes in this window.
+    k: int
+    # Its usual ratio at this hour.
+    expected: float
+    # Its ratio now, over as many recent windows as it takes to say.
+    reachability: float
+    # Start of the window in which the present excursion began; None when there is none.
+    onset: int | None
+    # Results since the onset on which this rests (0 without one)
+    probes: int
+    # Vantages that have reported lately.
+    vantages: int
+    # Of these, how many share the shortfall.
+    vantages_bad: int
+    # It has reported lately, measured against its own usual rate.
+    live: bool
     bar: float = (
         1.0  # the evidence that scores 1.0, as a share of what it takes where its country says nothing
     )
@@ -112,14 +128,21 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
 class Volume(msgspec.Struct, frozen=True, gc=False):
     """How many results one network sends against its usual number, over all platforms."""
 
-    opinion: Opinion  # BAD: dark
+    # BAD: dark.
+    opinion: Opinion
     score: float
-    seen: float  # results in this window
-    usual: float  # expected results a window
-    onset: int | None  # start of the first silent window
-    live: bool  # was it alive before the silence, or is it now
-    first: int | None = None  # start of the first window with results
-    steady: bool = False  # one of its vantages has a rhythm, promised or shown
+    # Results in this window.
+    seen: float
+    # Expected results a window.
+    usual: float
+    # Start of the first silent window.
+    onset: int | None
+    # Was it alive before the silence, or is it now.
+    live: bool
+    # Start of the first window with results.
+    first: int | None = None
+    # One of its vantages has a rhythm, promised or shown.
+    steady: bool = False
 
 
 class Slowness(msgspec.Struct, frozen=True, gc=False):
@@ -131,18 +154,25 @@ class Slowness(msgspec.Struct, frozen=True, gc=False):
     now: float
     usual: float
     onset: int | None
-    pace: float | None = None  # this window's speed as a share of the usual; None where nothing was measured
+    # This window's speed as a share of the usual; None where nothing was measured.
+    pace: float | None = None
 
 
 class TargetStanding(msgspec.Struct, frozen=True, gc=False):
     """How one target of a platform stands in one country, over all networks."""
 
-    n: int  # results in this window
-    k: int  # successes in this window
-    expected: float  # the usual ratio of the monitors that have watched it lately
-    reachability: float  # their ratio of late
-    networks: int  # from which it has been watched lately
-    networks_bad: int  # of these, how many have lost it
+    # Results in this window.
+    n: int
+    # Successes in this window.
+    k: int
+    # The usual ratio of the monitors that have watched it lately.
+    expected: float
+    # Their ratio of late.
+    reachability: float
+    # From which it has been watched lately.
+    networks: int
+    # Of these, how many have lost it.
+    networks_bad: int
     dead: (
         bool  # its results fail with their controls, and other targets' do not: no evidence of anything else
     )
@@ -164,27 +194,34 @@ class CountryReading:
     simulated: bool
     start: int
     end: int
-    platforms: Mapping[str, Standing] = field(default_factory=dict)  # pooled over the country's networks
-    networks: Mapping[tuple[str, int], Standing] = field(default_factory=dict)  # (platform, asn)
+    # Pooled over the country's networks.
+    platforms: Mapping[str, Standing] = field(default_factory=dict)
+    # (platform, asn)
+    networks: Mapping[tuple[str, int], Standing] = field(default_factory=dict)
     #: (platform, asn): successes, probes and usual ratio of the last windows, (windows, 3), this one last.
     past: Mapping[tuple[str, int], NDArray[np.float64]] = field(default_factory=dict, compare=False)
-    regions: Mapping[tuple[str, str], Standing] = field(default_factory=dict)  # (platform, region)
-    volumes: Mapping[int, Volume] = field(default_factory=dict)  # asn
-    slowness: Mapping[tuple[str, int], Slowness] = field(default_factory=dict)  # (platform, asn)
+    # (platform, region)
+    regions: Mapping[tuple[str, str], Standing] = field(default_factory=dict)
+    # Asn.
+    volumes: Mapping[int, Volume] = field(default_factory=dict)
+    # (platform, asn)
+    slowness: Mapping[tuple[str, int], Slowness] = field(default_factory=dict)
     mechanisms: Mapping[tuple[str, int], Mapping[str, int]] = field(
         default_factory=dict
     )  # failures of this window
     control: Mapping[str, tuple[int, int]] = field(
         default_factory=dict
     )  # platform: failing rows whose control was (good, bad)
-    vantages: Mapping[int, int] = field(default_factory=dict)  # asn: vantages that have reported lately
+    # Asn: vantages that have reported lately.
+    vantages: Mapping[int, int] = field(default_factory=dict)
     #: (platform, target), for platforms of which several targets are watched.
     targets: Mapping[tuple[str, str], TargetStanding] = field(default_factory=dict)
     #: (platform, asn): by target, for such platforms where something stirs; only of monitors whose usual is known.
     addresses: Mapping[tuple[str, int], Mapping[str, TargetResults]] = field(default_factory=dict)
     #: Platforms that began with their country, and of which most networks have no usual of their own yet.
     warming: frozenset[str] = frozenset()
-    homes: Mapping[int, Sequence[str]] = field(default_factory=dict)  # asn: the regions it reports from
+    # Asn: the regions it reports from.
+    homes: Mapping[int, Sequence[str]] = field(default_factory=dict)
     #: Why a silence here may be the observatory's own (`snapshots.Doubt`); None: it is shown to be none.
     silence_doubt: str | None = None
     votes: dict[Any, Any] = field(
@@ -237,7 +274,8 @@ class Health:
     score: NDArray[np.float64]
     networks_live: NDArray[np.int64]
     networks_bad: NDArray[np.int64]
-    presence: NDArray[np.float64] | None = None  # share of windows with results; None: nearly all
+    # Share of windows with results; None: nearly all.
+    presence: NDArray[np.float64] | None = None
 
 
 @dataclass(slots=True)

@@ -39,7 +39,8 @@ class Upgrade(NamedTuple):
     """A step from one version of a kind to the next."""
 
     kind: str
-    version: int  # that it reads
+    # That it reads.
+    version: int
     step: Callable[[Plain], Plain]
 
 

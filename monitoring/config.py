@@ -48,11 +48,13 @@ class Config:
     global_countries: int = (
         10  # so many at once have lost a platform: it is the platform, whatever the world view says
     )
-    watermark_lag_seconds: int = 5 * MINUTE  # the view over the world is three and a half behind by design
+    # The view over the world is three and a half behind by design.
+    watermark_lag_seconds: int = 5 * MINUTE
     watermark_lag_critical_seconds: int = 15 * MINUTE
     rejected_ratio: float = 0.05
     silent_seconds: int = 15 * MINUTE
-    blind_ratio: float = 0.5  # of the vantages that were live within the last day
+    # Of the vantages that were live within the last day.
+    blind_ratio: float = 0.5
     canary_country: str = CANARY
     canary_from_minute: int = DARK_FROM_MINUTE
     canary_minutes: int = DARK_MINUTES

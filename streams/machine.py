@@ -91,7 +91,8 @@ class Outbox:
 
     before: list[Message] = field(default_factory=list)
     after: list[Message] = field(default_factory=list)
-    incidents: list[Incident] = field(default_factory=list)  # those in `after`, as records
+    # Those in `after`, as records.
+    incidents: list[Incident] = field(default_factory=list)
     applied: int = 0
     late: int = 0
     duplicate: int = 0

@@ -193,7 +193,8 @@ class HealthRecord(Struct, frozen=True, kw_only=True, tag_field="schema", tag=HE
     controls_bad: Count = 0
     failures: Annotated[dict[str, Count], Meta(max_length=1000)] = {}
     simulated: bool = False
-    awaited: Arriving = 0.0  # of the country: what was due of late from all of its vantages
+    # Of the country: what was due of late from all of its vantages.
+    awaited: Arriving = 0.0
     came: Arriving = 0.0
 
 

@@ -154,7 +154,8 @@ class WorkerSettings(_Section):
     clock: Literal["live", "replay"] = "live"
     tick_seconds: float = Field(5.0, gt=0)
     chunk_records: int = Field(8000, ge=1, le=100_000)
-    chunk_seconds: float = Field(0.05, ge=0)  # how long the first record waits for company, if none is a tick
+    # How long the first record waits for company, if none is a tick.
+    chunk_seconds: float = Field(0.05, ge=0)
     on_gap: Literal["stop", "continue"] = "continue"
     snapshot_bytes: int = Field(16 * 1024 * 1024, ge=1)
     snapshot_seconds: float = Field(600.0, gt=0)
@@ -188,9 +189,12 @@ class LimitSettings(_Section):
     networks: int = Field(2_000, ge=1)
     regions: int = Field(300, ge=1)
     vantages: int = Field(20_000, ge=1)
-    series: int = Field(20_000, ge=1)  # a platform on a network
-    targets: int = Field(200, ge=1)  # of a platform; results of further ones count without theirs
-    monitors: int = Field(100_000, ge=1)  # a vantage that watches a target
+    # A platform on a network.
+    series: int = Field(20_000, ge=1)
+    # Of a platform; results of further ones count without theirs.
+    targets: int = Field(200, ge=1)
+    # A vantage that watches a target.
+    monitors: int = Field(100_000, ge=1)
     #: A monitor without a result for so long is forgotten, at the turn of a day, where no incident is open.
     forget_days: int = Field(45, ge=2)
     series_in_all: int = Field(300_000, ge=1)
@@ -204,9 +208,11 @@ class CostSettings(_Section):
     """
 
     daily_gdp_usd: float = Field(gt=0)
-    digital_share: float = Field(gt=0, le=1)  # of the GDP: what needs the Internet
+    # Of the GDP: what needs the Internet.
+    digital_share: float = Field(gt=0, le=1)
     source: str = Field(min_length=1, max_length=1000)
-    platform_shares: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}  # of that: what needs the platform
+    # Of that: what needs the platform.
+    platform_shares: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
 
 
 def _country(value: str) -> str:
@@ -250,29 +256,37 @@ def _state_folder() -> Path:
 class ProbeSettings(_Section):
     """A vantage: where it stands, what it asks, how often, and where results wait while the broker is away."""
 
-    country: Annotated[str, AfterValidator(_country)] | None = None  # `netdusk probe` needs one
+    # `netdusk probe` needs one.
+    country: Annotated[str, AfterValidator(_country)] | None = None
     region: str | None = None
-    asn: int = Field(0, ge=0, le=4_294_967_295)  # 0: not known; such vantages count as one network
+    # 0: not known; such vantages count as one network.
+    asn: int = Field(0, ge=0, le=4_294_967_295)
     vantage: str | None = Field(
         None, min_length=1, max_length=128
     )  # none: country and ASN, never the host's name
-    targets: Path | None = None  # none: the list that netdusk brings
-    platforms: tuple[str, ...] = ()  # none: all of the list
+    # None: the list that netdusk brings.
+    targets: Path | None = None
+    # None: all of the list.
+    platforms: tuple[str, ...] = ()
     interval_seconds: float = Field(60.0, ge=1, le=86_400)
     jitter: float = Field(0.1, ge=0, le=0.5)
     timeout_seconds: float = Field(10.0, gt=0, le=300)
     concurrency: int = Field(1000, ge=1, le=100_000)
     concurrency_per_target: int = Field(1, ge=1, le=1000)
-    resolver: Annotated[str, AfterValidator(_server)] | None = None  # none: the first of /etc/resolv.conf
+    # None: the first of /etc/resolv.conf.
+    resolver: Annotated[str, AfterValidator(_server)] | None = None
     family: Literal["ipv4", "ipv6"] = "ipv4"
-    authorities: Path | None = None  # PEM; none: the system's
+    # PEM; none: the system's.
+    authorities: Path | None = None
     user_agent: str | None = Field(None, min_length=1, max_length=512, pattern=r"^[\x20-\x7e]+$")
-    control: str | None = None  # path or URL of a control file
+    # Path or URL of a control file.
+    control: str | None = None
     control_age_seconds: float = Field(180.0, gt=0)
     control_out: Path | None = None
     spool: Path = Field(default_factory=lambda: _state_folder() / "spool")
     spool_bytes: int = Field(256 * 1024 * 1024, ge=65_536)
-    metrics_port: int | None = Field(None, ge=0, le=65535)  # none: no port is opened
+    # None: no port is opened.
+    metrics_port: int | None = Field(None, ge=0, le=65535)
 
     @model_validator(mode="after")
     def _region_lies_in_country(self) -> Self:

@@ -42,11 +42,15 @@ from detectors.single.binomial import DAY, HOUR, RATIO_MAX, RATIO_MIN
 from detectors.single.silence import OFTEN
 from detectors.state import VERSIONS, read_stored
 
-SLEEP_WINDOWS: Final = 12  # within so many, what is learned of an hour in which nothing comes changes little
-LENT_RESULTS: Final = 3.0  # of its own, that a network must have had before its country's usual counts for it
+# Within so many, what is learned of an hour in which nothing comes changes little.
+SLEEP_WINDOWS: Final = 12
+# Of its own, that a network must have had before its country's usual counts for it.
+LENT_RESULTS: Final = 3.0
 _NOTHING: Final[Mapping[tuple[str, bool], Any]] = MappingProxyType({})
-AGED_DAYS_MAX: Final = 20  # a series is as seldom heard after twenty days of silence as it gets
-MERGE_WINDOWS: Final = 16  # how many windows' outcomes are kept apart before they are summed
+# A series is as seldom heard after twenty days of silence as it gets.
+AGED_DAYS_MAX: Final = 20
+# How many windows' outcomes are kept apart before they are summed.
+MERGE_WINDOWS: Final = 16
 
 
 class BankState(msgspec.Struct):

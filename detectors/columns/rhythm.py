@@ -88,13 +88,16 @@ OWN_PATH: Final = "own_path"
 class RhythmColumns(Table):
     """Every vantage's rhythm."""
 
-    last: Ints  # start of the last window with results, moved along by windows in which the path was away
-    returned: NDArray[np.uint32]  # start of the window in which it was heard again after a few, 0: never
+    # Start of the last window with results, moved along by windows in which the path was away.
+    last: Ints
+    # Start of the window in which it was heard again after a few, 0: never.
+    returned: NDArray[np.uint32]
     gaps: Halves
     gap: Singles
     longest: Singles
     promised: Singles
-    left: Ints  # until when nothing is awaited, because it said that it leaves
+    # Until when nothing is awaited, because it said that it leaves.
+    left: Ints
     fields = {  # noqa: RUF012  a table's columns are declared once
         "last": Field(np.int64, -1),
         "returned": Field(np.uint32),

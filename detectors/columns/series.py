@@ -24,11 +24,15 @@ from detectors.readings import MonitorKey
 from detectors.settings import DetectionSettings, TimeSettings
 from detectors.single.binomial import Rules
 
-LIVE_WINDOWS = 5.0  # a series is live that reported within so many windows,
-TWO_RESULTS = 0.15  # what two failures in a row leave of a vantage's excess (`jury.RESULTS_PER_EXCESS`)
-ONE_RESULT = 0.08  # and what one leaves, where nine in ten succeed
-SHARED_NATS = 3.0  # a network of four leans from there on
-LIVE_GAPS = 6.0  # or within so many of its usual gaps
+# A series is live that reported within so many windows, or within so many of its usual gaps (LIVE_GAPS).
+LIVE_WINDOWS = 5.0
+# What two failures in a row leave of a vantage's excess (`vantage_weights.RESULTS_PER_EXCESS`).
+TWO_RESULTS = 0.15
+# What one failure leaves of it, where nine in ten succeed.
+ONE_RESULT = 0.08
+# A network of four leans from there on.
+SHARED_NATS = 3.0
+LIVE_GAPS = 6.0
 
 
 class Series:

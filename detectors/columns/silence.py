@@ -106,7 +106,8 @@ class SilenceColumns(Table):
     longest: Singles
     pending: Singles
     dark: Bools
-    joint: Bools  # dark together with most of its country's networks
+    # Dark together with most of its country's networks.
+    joint: Bools
     back: Ints
     onset: Ints
     fields = {  # noqa: RUF012  a table's columns are declared once

@@ -28,10 +28,14 @@ from detectors.readings import (
     Volume,
 )
 
-STIR = 0.5  # more than this, and a country is looked at: a shortfall too small to matter scores no more
-EASING_NATS = 2.0  # contrary evidence from which on an alarm is no longer sure, though not over
-RESUMED_NATS = 2.0  # a silence worth less is no silence
-STALE_WINDOWS = 10 * LIVE_GAPS  # times older than this say nothing of now
+# More than this, and a country is looked at: a shortfall too small to matter scores no more.
+STIR = 0.5
+# Contrary evidence from which on an alarm is no longer sure, though not over.
+EASING_NATS = 2.0
+# A silence worth less is no silence.
+RESUMED_NATS = 2.0
+# Times older than this say nothing of now.
+STALE_WINDOWS = 10 * LIVE_GAPS
 
 _OPINIONS = (Opinion.UNSURE, Opinion.BAD, Opinion.GOOD)
 

@@ -18,9 +18,11 @@ Halves = NDArray[np.float16]
 Ints = NDArray[np.int64]
 Tiny = NDArray[np.int8]
 Bools = NDArray[np.bool_]
-Numbers = NDArray[np.signedinteger[Any]]  # of series; of monitors, which are many, in 32 bits
+# Of series; of monitors, which are many, in 32 bits.
+Numbers = NDArray[np.signedinteger[Any]]
 
-_GROWTH: Final = 1.0625  # more would lie idle; less would copy often
+# More would lie idle; less would copy often.
+_GROWTH: Final = 1.0625
 _GRAIN: Final = float(2**32)
 
 

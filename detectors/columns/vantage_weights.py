@@ -13,10 +13,14 @@ import numpy as np
 from detectors.columns.table import Bools, Field, Floats, Ints, Numbers, Singles, Table, medians, whole
 
 VANTAGES: Final = 3
-RESULTS_PER_EXCESS: Final = 6.0  # half-life of a vantage's own ratio, in its results
-APART: Final = 0.28  # from the median: three results in a row where the others' were other
-PROBES_MANY: Final = 2.0  # times the median vantage's
-WEIGHT_GRAIN: Final = 16.0  # weights are sixteenths, so that sums are exact in any order
+# Half-life of a vantage's own ratio, in its results.
+RESULTS_PER_EXCESS: Final = 6.0
+# From the median: three results in a row where the others' were other.
+APART: Final = 0.28
+# Times the median vantage's.
+PROBES_MANY: Final = 2.0
+# Weights are sixteenths, so that sums are exact in any order.
+WEIGHT_GRAIN: Final = 16.0
 GAP_GAIN: Final = 1.0 - 0.5 ** (
     1.0 / 20.0
 )  # the half-life of a vantage's usual gap is 20 windows with results

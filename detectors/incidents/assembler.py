@@ -30,18 +30,24 @@ from detectors.readings import CountryReading, Opinion, PartKey, Reading, Schedu
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.state import VERSIONS, read_stored
 
-PAST_MAX: Final = 256  # a country: one a night for the days that are remembered, and room for more
-CALENDAR_MAX: Final = 512  # a country
+# A country: one a night for the days that are remembered, and room for more.
+PAST_MAX: Final = 256
+# A country.
+CALENDAR_MAX: Final = 512
 #: Of a full calendar so many stay, those that end last: sorting once for many costs what sorting for one does.
 _CALENDAR_KEPT: Final = 384
 DOUBT_WINDOWS: Final = 2
 BEYOND_REGIONS_WINDOWS: Final = 10
 WAVERING_MAX: Final = 4
-FLAPPING_MAX: Final = 8  # of a scope or a mechanism alone: eight hours and a half at most
-OVER_MAX: Final = 16  # a country
-GROWN_SECONDS: Final = 1800  # a network that joins later than this joins by what it says itself
+# Of a scope or a mechanism alone: eight hours and a half at most.
+FLAPPING_MAX: Final = 8
+# A country.
+OVER_MAX: Final = 16
+# A network that joins later than this joins by what it says itself.
+GROWN_SECONDS: Final = 1800
 AFTERMATH_SECONDS: Final = 7200
-RELAPSE_WINDOWS: Final = 2  # a relapse is told when it lasts
+# A relapse is told when it lasts.
+RELAPSE_WINDOWS: Final = 2
 _DAY: Final = 86_400
 _RECENT_FADE: Final = 0.7
 _RECENT_LEAST: Final = 0.1
@@ -56,12 +62,15 @@ class _CountryCases(msgspec.Struct):
 
     cases: list[Case] = []
     past: list[PastIncident] = []
-    quiet: dict[str, int] = {}  # platform: end of the last window in which the world had lost it
+    # Platform: end of the last window in which the world had lost it.
+    quiet: dict[str, int] = {}
     recent: dict[
         tuple[str, int, str], tuple[float, float]
     ] = {}  # successes and results of late, while it stirs
-    doubts: dict[tuple[str, str], int] = {}  # (platform, region): windows in a row in which it seemed to lag
-    over: list[Case] = []  # how much is back of these is not known yet
+    # (platform, region): windows in a row in which it seemed to lag.
+    doubts: dict[tuple[str, str], int] = {}
+    # How much is back of these is not known yet.
+    over: list[Case] = []
 
     def ids(self) -> set[str]:
         """Ids of the incidents in hand and over."""

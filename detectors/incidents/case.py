@@ -59,59 +59,80 @@ class Case(msgspec.Struct):
     kind: Kind
     country: str
     simulated: bool
-    first: int  # start of the window in which it was first suspected
+    # Start of the window in which it was first suspected.
+    first: int
     onset: int
     losses: dict[tuple[str, int, str], Loss]
     failures: dict[int, dict[str, float]]
-    controls: dict[str, tuple[float, float]]  # platform: failing rows whose control was (good, bad), fading
+    # Platform: failing rows whose control was (good, bad), fading.
+    controls: dict[str, tuple[float, float]]
     phase: Phase = Phase.SUSPECTED
     seq: int = 0
-    held: int = 0  # windows it has been held back
+    # Windows it has been held back.
+    held: int = 0
     detected: int = 0
     updated: int = 0
     resolved: int | None = None
-    grown: int = 0  # end of the window in which it last reached something new
+    # End of the window in which it last reached something new.
+    grown: int = 0
     scope: Scope = Scope.PROVIDER
     widest: Scope = Scope.PROVIDER
     severity: Severity = Severity.MINOR
     worst: Severity = Severity.MINOR
     live: int = 0
     vantages: int = 0
-    others: tuple[int, int] = (0, 0)  # other platforms on its networks: cells that were well, of how many
+    # Other platforms on its networks: cells that were well, of how many.
+    others: tuple[int, int] = (0, 0)
     quieted: bool = False
     silent: bool = False
     mechanism: str | None = None
     mechanism_share: float = 0.0
-    told: list[str] = []  # what the last snapshot said, see `news`
+    # What the last snapshot said, see `news`.
+    told: list[str] = []
     pending: list[str] = []
     pending_windows: int = 0
-    relapsing: int = 0  # windows in a row in which it seemed to come back
-    wavering: int = 0  # times that something told was taken back
+    # Windows in a row in which it seemed to come back.
+    relapsing: int = 0
+    # Times that something told was taken back.
+    wavering: int = 0
     reason: str = ""
     previous: list[str] = []
     coincides: list[str] = []
-    same_time: int = 0  # of the previous ones, how many began at this time of day within the last days
+    # Of the previous ones, how many began at this time of day within the last days.
+    same_time: int = 0
     wholes: dict[
         str, Loss
     ] = {}  # platform: all its networks as one, which show sooner than each that it is back
-    touched: dict[tuple[str, int], Loss] = {}  # (platform, asn): networks that report from its regions
-    elsewhere: dict[tuple[str, str], Loss] = {}  # (platform, region): its country's other regions
-    ways: dict[str, dict[str, float]] = {}  # platform: recent failures by mechanism, fading
-    mechanism_waits: int = 0  # windows in a row in which another mechanism led beyond doubt
-    unheard_told: bool = False  # that nothing has been heard of it for long
-    linked: list[str] = []  # incidents that explain it, or that it explains
-    doubt: str | None = None  # why it is not confirmed, beside few networks
-    untold: bool = False  # it does not stand as it was told, and is told in the next window: see `adoption`
+    # (platform, asn): networks that report from its regions.
+    touched: dict[tuple[str, int], Loss] = {}
+    # (platform, region): its country's other regions.
+    elsewhere: dict[tuple[str, str], Loss] = {}
+    # Platform: recent failures by mechanism, fading.
+    ways: dict[str, dict[str, float]] = {}
+    # Windows in a row in which another mechanism led beyond doubt.
+    mechanism_waits: int = 0
+    # That nothing has been heard of it for long.
+    unheard_told: bool = False
+    # Incidents that explain it, or that it explains.
+    linked: list[str] = []
+    # Why it is not confirmed, beside few networks.
+    doubt: str | None = None
+    # It does not stand as it was told, and is told in the next window: see `adoption`.
+    untold: bool = False
 
     level: Level = msgspec.field(default_factory=Level)
-    tally: Tally | None = None  # results since it was restored
+    # Results since it was restored.
+    tally: Tally | None = None
     restoration: Restoration = Restoration.NONE
-    ended: int = 0  # end of the window in which it was told to be over
-    settled: int = 0  # the same, where it was over at another level
+    # End of the window in which it was told to be over.
+    ended: int = 0
+    # The same, where it was over at another level.
+    settled: int = 0
     addresses: dict[
         str, dict[str, Loss]
     ] = {}  # platform: how each target stands on the networks that lost it
-    targets: dict[str, list[str]] = {}  # platform: the targets that are lost, where others of it are well
+    # Platform: the targets that are lost, where others of it are well.
+    targets: dict[str, list[str]] = {}
 
     # what it is made of
 

@@ -36,7 +36,8 @@ IODA: Final = (
 HALF_HOUR_SECONDS: Final = 1800
 #: Four minutes to either side of :00 and :30 are 27 % of all minutes: chance, as the labelled outages show it.
 MARK_SECONDS: Final = 240
-_TOGETHER_SECONDS: Final = 180  # three windows: as close as detectors of one window's grain can tell
+# Three windows: as close as detectors of one window's grain can tell.
+_TOGETHER_SECONDS: Final = 180
 _MOST: Final = 0.8
 
 

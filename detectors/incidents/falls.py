@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from detectors.readings import Health
 
-Key = tuple[str, str, bool]  # platform, country, simulated
+# Platform, country, simulated.
+Key = tuple[str, str, bool]
 
 #: Countries that fell within this many seconds fell together: detectors of thin series date a fall so far apart.
 TOGETHER_SECONDS: Final = 360

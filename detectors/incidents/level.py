@@ -32,10 +32,14 @@ class Level(msgspec.Struct):
 
     now: float = 0.0
     told: str = ""
-    eased: bool = False  # whether it was higher once than it is now
-    error: float = 0.0  # standard error of `now`
-    parts: int = 0  # of how many parts `now` is the mean
-    up: float = 0.0  # nats for a change
+    # Whether it was higher once than it is now.
+    eased: bool = False
+    # Standard error of `now`.
+    error: float = 0.0
+    # Of how many parts `now` is the mean.
+    parts: int = 0
+    # Nats for a change.
+    up: float = 0.0
     down: float = 0.0
     up_since: int = 0
     down_since: int = 0
@@ -105,7 +109,8 @@ class Tally(msgspec.Struct):
     n: float = 0.0
     k: float = 0.0
     due: float = 0.0
-    recent_n: float = 0.0  # of late, by results
+    # Of late, by results.
+    recent_n: float = 0.0
     recent_k: float = 0.0
 
     def add(self, said: Vote, usual: float) -> None:

@@ -47,9 +47,11 @@ _NEAR: Final = 0.03
 #: the few results that get through a block are no recovery.
 _HALFWAY: Final = 0.35
 _NATS_SLOW: Final = 1.5
-_BACK_SPEED: Final = 0.5  # as a share of the usual
+# As a share of the usual.
+_BACK_SPEED: Final = 0.5
 _RATIO_MIN: Final = 0.02
-_RATIO_MAX: Final = 0.95  # what is back may still fail now and then: one failure of many is no relapse
+# What is back may still fail now and then: one failure of many is no relapse.
+_RATIO_MAX: Final = 0.95
 _FALL_MIN: Final = 0.05
 #: A figure of the present rests on the last window or two; on more of them until it has so many results.
 _PRESENT_RESULTS: Final = 20
@@ -104,12 +106,16 @@ class Loss(msgspec.Struct):
     usual: float
     now: float
     low: float
-    lost: float = 0.0  # share of its results
+    # Share of its results.
+    lost: float = 0.0
     slow: bool = False
-    speed: float = 1.0  # its worst, as a share of the usual
+    # Its worst, as a share of the usual.
+    speed: float = 1.0
     probes: int = 0
-    heard: int = 0  # end of the last window with evidence
-    alarmed: bool = True  # whether its detector alarmed then
+    # End of the last window with evidence.
+    heard: int = 0
+    # Whether its detector alarmed then.
+    alarmed: bool = True
     #: Results, and successes, at the present level: since it was lost or changed, up to where it began to mend.
     bad_n: float = 0.0
     bad_k: float = 0.0
@@ -117,20 +123,28 @@ class Loss(msgspec.Struct):
     good: int = 0
     good_since: int | None = None
     recovered: int | None = None
-    mend_n: int = 0  # the same since it began to mend: they are of the loss too, should it not last
+    # The same since it began to mend: they are of the loss too, should it not last.
+    mend_n: int = 0
     mend_k: int = 0
-    lostness: float = 0.0  # the evidence, since it began to mend, that a little is lost still
-    dated: bool = False  # whether its onset was looked for in the windows themselves
-    recent_n: float = 0.0  # results of its present windows, and successes among them
+    # The evidence, since it began to mend, that a little is lost still.
+    lostness: float = 0.0
+    # Whether its onset was looked for in the windows themselves.
+    dated: bool = False
+    # Results of its present windows, and successes among them.
+    recent_n: float = 0.0
     recent_k: float = 0.0
-    fallen: float = 1.0  # the lowest level that it stayed at
+    # The lowest level that it stayed at.
+    fallen: float = 1.0
     changed: int | None = (
         None  # start of the window since which it is at its present level, where that changed
     )
-    partly: int | None = None  # since when it is back in part, and stays there
-    up_n: float = 0.0  # results, and successes, since its incident seemed to ease
+    # Since when it is back in part, and stays there.
+    partly: int | None = None
+    # Results, and successes, since its incident seemed to ease.
+    up_n: float = 0.0
     up_k: float = 0.0
-    down_n: float = 0.0  # and since it seemed to get worse
+    # The same since it seemed to get worse.
+    down_n: float = 0.0
     down_k: float = 0.0
 
     @property

@@ -15,28 +15,43 @@ from typing import Final, NamedTuple
 class Phase(StrEnum):
     """Where an incident is in its life."""
 
-    SUSPECTED = "suspected"  # not told to anybody yet
+    # Not told to anybody yet.
+    SUSPECTED = "suspected"
     OPEN = "open"
-    EASING = "easing"  # nothing that reports is lost any more, but not for long enough
-    RESOLVED = "resolved"  # kept for a while: a relapse is the same incident
-    CLOSED = "closed"  # ended by somebody's word: what goes on of its loss is not told again
-    OVER = "over"  # a relapse is another incident; how much is back may not be known yet
+    # Nothing that reports is lost any more, but not for long enough.
+    EASING = "easing"
+    # Kept for a while: a relapse is the same incident.
+    RESOLVED = "resolved"
+    # Ended by somebody's word: what goes on of its loss is not told again.
+    CLOSED = "closed"
+    # A relapse is another incident; how much is back may not be known yet.
+    OVER = "over"
     GONE = "gone"
 
 
 class Trigger(StrEnum):
     """What one window brings."""
 
-    SURE = "sure"  # the loss has lasted, or reaches far, enough to say so
-    BAD = "bad"  # positive evidence of loss
-    WELL = "well"  # positive evidence of health, and none of loss
-    NEWS = "news"  # something that a reader would note has changed, and stays so
-    RECOVERED = "recovered"  # well for as long as the settings ask
-    CLOSE = "close"  # somebody closes it, withdraws it, or it was silent for too long
-    PARTLY = "partly"  # most of what was lost is back for as long, and a part of it stays away
-    LASTS = "lasts"  # nothing has been told of it for long, and it goes on
-    CONFIRMED = "confirmed"  # enough results to say how much is back
-    EXPIRED = "expired"  # too long ago for a relapse; or for a word on how much is back
+    # The loss has lasted, or reaches far, enough to say so.
+    SURE = "sure"
+    # Positive evidence of loss.
+    BAD = "bad"
+    # Positive evidence of health, and none of loss.
+    WELL = "well"
+    # Something that a reader would note has changed, and stays so.
+    NEWS = "news"
+    # Well for as long as the settings ask.
+    RECOVERED = "recovered"
+    # Somebody closes it, withdraws it, or it was silent for too long.
+    CLOSE = "close"
+    # Most of what was lost is back for as long, and a part of it stays away.
+    PARTLY = "partly"
+    # Nothing has been told of it for long, and it goes on.
+    LASTS = "lasts"
+    # Enough results to say how much is back.
+    CONFIRMED = "confirmed"
+    # Too long ago for a relapse; or for a word on how much is back.
+    EXPIRED = "expired"
 
 
 class Announcement(StrEnum):

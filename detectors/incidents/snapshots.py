@@ -50,11 +50,16 @@ class Severity(StrEnum):
 class Doubt(StrEnum):
     """Why an incident is not confirmed. Such an incident is shown, and sends no page."""
 
-    FEW_NETWORKS = "few_networks"  # fewer live networks than a majority needs to mean something
-    OWN_PATH = "own_path"  # a silence, and nothing shows that the observatory's own path works
-    CROWD = "crowd"  # a silence of those who promised no rhythm
-    FIRST_MINUTES = "first_minutes"  # no usual level has been learned yet
-    STRANGERS = "strangers"  # only vantages speak of it that nobody has registered
+    # Fewer live networks than a majority needs to mean something.
+    FEW_NETWORKS = "few_networks"
+    # A silence, and nothing shows that the observatory's own path works.
+    OWN_PATH = "own_path"
+    # A silence of those who promised no rhythm.
+    CROWD = "crowd"
+    # No usual level has been learned yet.
+    FIRST_MINUTES = "first_minutes"
+    # Only vantages speak of it that nobody has registered.
+    STRANGERS = "strangers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +85,14 @@ class PlatformLoss:
 class Restoration(StrEnum):
     """How much of what was lost is back when an incident is over."""
 
-    NONE = ""  # it is not over
-    PART = "part"  # it is over at another level than the usual one
-    SOME = "some"  # it is over; whether nothing is missing is not known yet
-    FULL = "full"  # the lower 95 % bound of half an hour or more is within three points of the usual
+    # It is not over.
+    NONE = ""
+    # It is over at another level than the usual one.
+    PART = "part"
+    # It is over; whether nothing is missing is not known yet.
+    SOME = "some"
+    # The lower 95 % bound of half an hour or more is within three points of the usual.
+    FULL = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +151,28 @@ class Snapshot:
     networks_live: int
     measurements: int
     reason: str
-    back: tuple[str, ...]  # of the platforms, those that are restored while others are not
-    unheard: int  # affected networks (countries, when global) of which nothing was heard when it was resolved
+    # Of the platforms, those that are restored while others are not.
+    back: tuple[str, ...]
+    # Affected networks (countries, when global) of which nothing was heard when it was resolved.
+    unheard: int
     simulated: bool
     version: str
     fingerprint: str
-    results: int = 0  # the number of results on which `reachability` rests
-    in_regions: float | None = None  # the ratio in its regions alone, where it has any
+    # The number of results on which `reachability` rests.
+    results: int = 0
+    # The ratio in its regions alone, where it has any.
+    in_regions: float | None = None
     by_platform: tuple[PlatformLoss, ...] = ()
-    targets: tuple[str, ...] = ()  # where single targets of a platform are lost, and others of it are well
-    linked: tuple[str, ...] = ()  # incidents that explain this one, or that it explains
-    doubt: str | None = None  # why it is not confirmed, a `Doubt`
-    retracted: bool = False  # it turned out to be nothing
-    closed: bool = False  # it ended by somebody's word, or by silence, not by what was measured
+    # Where single targets of a platform are lost, and others of it are well.
+    targets: tuple[str, ...] = ()
+    # Incidents that explain this one, or that it explains.
+    linked: tuple[str, ...] = ()
+    # Why it is not confirmed, a `Doubt`.
+    doubt: str | None = None
+    # It turned out to be nothing.
+    retracted: bool = False
+    # It ended by somebody's word, or by silence, not by what was measured.
+    closed: bool = False
     restoration: Restoration = Restoration.NONE
 
 

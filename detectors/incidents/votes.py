@@ -26,15 +26,20 @@ class Vote(NamedTuple):
     """What a part says in one window."""
 
     opinion: Opinion
-    n: int  # results of this window
+    # Results of this window.
+    n: int
     k: int
     expected: float
     reachability: float
     onset: int | None
-    probes: int  # results since the onset
-    slow: bool  # lost by slowness, not by failure
-    speed: float = 1.0  # of late, as a share of the usual
-    pace: float = 1.0  # of this window alone
+    # Results since the onset.
+    probes: int
+    # Lost by slowness, not by failure.
+    slow: bool
+    # Of late, as a share of the usual.
+    speed: float = 1.0
+    # Of this window alone.
+    pace: float = 1.0
 
 
 SILENT: Final = Vote(Opinion.UNSURE, 0, 0, 1.0, 1.0, None, 0, False)

@@ -47,7 +47,8 @@ class Signs(NamedTuple):
 
     controls_good: int
     controls_bad: int
-    failures: Mapping[str, int]  # by `stage.failure`
+    # By `stage.failure`.
+    failures: Mapping[str, int]
 
 
 NO_SIGNS: Final = Signs(0, 0, MappingProxyType({}))
@@ -78,7 +79,8 @@ class _Outage(msgspec.Struct):
     id: str
     simulated: bool
     onset: int
-    losses: dict[tuple[str, str], Loss]  # (platform, country)
+    # (platform, country)
+    losses: dict[tuple[str, str], Loss]
     failures: dict[str, float]
     phase: Phase = Phase.SUSPECTED
     seq: int = 0
@@ -91,10 +93,14 @@ class _Outage(msgspec.Struct):
     pending: list[str] = []
     pending_windows: int = 0
     previous: list[str] = []
-    ways: dict[str, dict[str, float]] = {}  # platform: recent failures by mechanism, fading
-    updated: int = 0  # end of the window in which it last failed, once it is closed
-    linked: list[str] = []  # incidents of countries that it explains in part
-    untold: bool = False  # it does not stand as it was told, and is told in the next window: see `adoption`
+    # Platform: recent failures by mechanism, fading.
+    ways: dict[str, dict[str, float]] = {}
+    # End of the window in which it last failed, once it is closed.
+    updated: int = 0
+    # Incidents of countries that it explains in part.
+    linked: list[str] = []
+    # It does not stand as it was told, and is told in the next window: see `adoption`.
+    untold: bool = False
 
     @property
     def platforms(self) -> list[str]:

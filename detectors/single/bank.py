@@ -17,7 +17,8 @@ from typing import Any, Final
 import numpy as np
 
 _ROOTS: Final = ("river.", "detectors.")
-_COMPILED: Final = "river._river_rust."  # its objects give and take their state as bytes
+# Its objects give and take their state as bytes.
+_COMPILED: Final = "river._river_rust."
 _SCALARS: Final = (type(None), bool, int, float, str, bytes)
 
 

@@ -18,28 +18,35 @@ from river.base import AnomalyDetector
 
 from detectors.settings import DetectionSettings, TimeSettings
 
-SLOTS: Final = 48  # hour of the day, working day or weekend (UTC)
+# Hour of the day, working day or weekend (UTC)
+SLOTS: Final = 48
 DAY: Final = 86_400
 HOUR: Final = 3600
 MINUTE: Final = 60.0
-SUSPECT: Final = 0.25  # of the alarm, and share of results lost: from there on an onset may be under way
+# Of the alarm, and share of results lost: from there on an onset may be under way.
+SUSPECT: Final = 0.25
 
 # Beta prior of a series never seen: most platforms answer most of the time. Three results outweigh it.
 PRIOR_GOOD: Final = 2.91
 PRIOR_BAD: Final = 0.09
-RATIO_MIN: Final = 0.05  # a ratio of 0 or 1 would make one result infinitely surprising
+# A ratio of 0 or 1 would make one result infinitely surprising.
+RATIO_MIN: Final = 0.05
 RATIO_MAX: Final = 0.995
 RESULTS_PER_RECENT: Final = 10.0  # half-life of "now", in results
-PRESENCE_SPARSE: Final = (
-    0.05  # windows with results in a minute: under this (three an hour) a series is sparse,
-)
-PRESENCE_DENSE: Final = 0.5  # and over which it is dense; in between the alarm rises with its logarithm
+# Windows with results in a minute: under this (three an hour) a series is sparse,
+PRESENCE_SPARSE: Final = 0.05
+# over this it is dense. In between the alarm rises with its logarithm.
+PRESENCE_DENSE: Final = 0.5
 DISPERSION_STEP_MIN: Final = 0.01
 DISPERSION_MAX: Final = 25.0
-VARIANCE_MIN: Final = 0.3  # a block with less expected scatter than this says nothing of over-dispersion
-HOUR_RESULTS: Final = 300.0  # an hour of the day that rests on fewer hardly learns in an excursion
-WANDER_FIRST: Final = 0.06  # a series never seen may wander: in its first hours only a large loss alarms
-WANDER_RESULTS: Final = 900.0  # (30 results)^2: under this, blocks too thin to tell scatter from chance
+# A block with less expected scatter than this says nothing of over-dispersion.
+VARIANCE_MIN: Final = 0.3
+# An hour of the day that rests on fewer hardly learns in an excursion.
+HOUR_RESULTS: Final = 300.0
+# A series never seen may wander: in its first hours only a large loss alarms.
+WANDER_FIRST: Final = 0.06
+# (30 results)^2: under this, blocks too thin to tell scatter from chance.
+WANDER_RESULTS: Final = 900.0
 
 
 def slot_of(start: int) -> int:
@@ -67,12 +74,15 @@ class Rules:
 
     settings: DetectionSettings
     window: int
-    lag: int  # windows
-    slot_decay: float  # a window
+    # Windows.
+    lag: int
+    # A window.
+    slot_decay: float
     global_decay: float
     level_keep: float
     level_keep_slow: float
-    fade: float  # of sparse series, and of times
+    # Of sparse series, and of times.
+    fade: float
     ebb: float
     day_keep: float
 

@@ -17,44 +17,61 @@ from river.base import AnomalyDetector
 from detectors.settings import DetectionSettings, TimeSettings
 from detectors.single.binomial import DAY, HOUR, Rules
 
-HOURS: Final = 24  # silences of the night recur on working days and weekends alike
-HOURS_PRIOR: Final = 10.0  # windows of the overall share against an hour's own,
+# Silences of the night recur on working days and weekends alike.
+HOURS: Final = 24
+# The overall share counts as so many windows against an hour's own.
+HOURS_PRIOR: Final = 10.0
 #: Windows of the overall share against an hour's own, before that hour is taken for one with fewer results; the
 #: silence at hand is no part of what is known of it.
 HOURS_KNOWN: Final = 60.0
-HOURS_RESULTS: Final = 3.0  # and windows with results
-ASLEEP: Final = 0.1  # of the usual share: at such hours it sleeps,
-AWAKE: Final = (
-    0.5  # and at such it is awake; where results are few, an hour counts for what usually comes in it
-)
-OFTEN: Final = 0.5  # share of the windows: who has results in more of them has not few
+# So many windows with results are needed too.
+HOURS_RESULTS: Final = 3.0
+# At an hour with less than this share of the usual windows a network sleeps.
+ASLEEP: Final = 0.1
+# At an hour with more than this share it is awake. Where results are few, an hour counts for what usually comes in it.
+AWAKE: Final = 0.5
+# Share of the windows: who has results in more of them has not few.
+OFTEN: Final = 0.5
 GAP_HALF_SECONDS: Final = 172_800.0
 GAPS_MIN: Final = 20.0
-GAPS_PRIOR: Final = 5.0  # a network just seen: gaps of about one window
-HAZARD_MAX: Final = 4.0  # nats: the most that one silent window may say
-RESULTS_FAINT: Final = 20.0  # from so many results a window on,
-FAINT: Final = 0.1  # less than this share of them is silence too
-KNOWN_WINDOWS: Final = 100.0  # an hour seen for this long (two days) is not unlearned by one silence
-LONGEST_FACTOR: Final = 1.3  # a silence as long as the longest usual one of this hour is usual
+# A network just seen: gaps of about one window.
+GAPS_PRIOR: Final = 5.0
+# Nats: the most that one silent window may say.
+HAZARD_MAX: Final = 4.0
+# Who usually sends so many results a window is silent with a few, too:
+RESULTS_FAINT: Final = 20.0
+# with less than this share of them.
+FAINT: Final = 0.1
+# An hour seen for this long (two days) is not unlearned by one silence.
+KNOWN_WINDOWS: Final = 100.0
+# A silence as long as the longest usual one of this hour is usual.
+LONGEST_FACTOR: Final = 1.3
 LONGEST_NATS: Final = 12.0
 LONGEST_MIN: Final = 2.0
-LONGEST_MARGIN: Final = 4.0  # four times the longest gap ever is dark, however irregular
+# Four times the longest gap ever is dark, however irregular.
+LONGEST_MARGIN: Final = 4.0
 SILENT_NATS: Final = 2.0
 TOGETHER_NATS: Final = 16.0
-TOGETHER_WINDOWS: Final = 4.0  # a collector that stumbles for three minutes is no shutdown
+# A collector that stumbles for three minutes is no shutdown.
+TOGETHER_WINDOWS: Final = 4.0
 NETWORKS_TOGETHER: Final = 3
-NETWORKS_SPARSE: Final = 2  # of a country whose results, all in all, are few: it is weighed as a whole
+# Of a country whose results, all in all, are few: it is weighed as a whole.
+NETWORKS_SPARSE: Final = 2
 RESUMED_NATS: Final = 4.0
-BACK_WINDOWS: Final = 3  # windows with results that end a darkness: one straggler does not,
-BACK_SPARSE: Final = 1  # but where a few results an hour are usual, who strays is rarer than they
+# So many windows with results end a darkness: one straggler does not.
+BACK_WINDOWS: Final = 3
+# Where a few results an hour are usual, one is enough: stragglers are rarer than those.
+BACK_SPARSE: Final = 1
 FORGOTTEN_SECONDS: Final = 3 * 86_400
-STEADY_SHARE: Final = 0.9  # of the windows: it probes day and night
+# Of the windows: it probes day and night.
+STEADY_SHARE: Final = 0.9
 SHARE_MAX: Final = 0.9999
 #: So long a silence is held back while steady vantages fall silent one after another, here or elsewhere,
 HELD_WINDOWS: Final = 60.0
 #: and no more than this is said of it meanwhile.
 STAYED: Final = 0.9
-SPARSE_SHARE: Final = 0.75  # of the alarm, for series with few results
+# Of the alarm, for series with few results.
+SPARSE_SHARE: Final = 0.75
 
 
 def surprise(hourly: float, share: float) -> float:

@@ -18,17 +18,23 @@ from detectors.settings import DetectionSettings, TimeSettings
 from detectors.single.binomial import DAY, HOUR, Rules, block_ends
 
 HOURS: Final = 24
-HOUR_PRIOR: Final = 20.0  # values of the day against an hour's own
-LOOKED_FOR: Final = 0.47  # log of 1.6: the slowing that is looked for, under the least that alarms
-SPREAD_FIRST: Final = 0.4  # a series never seen: a factor of 1.5 either way
+# Values of the day against an hour's own.
+HOUR_PRIOR: Final = 20.0
+# Log of 1.6: the slowing that is looked for, under the least that alarms.
+LOOKED_FOR: Final = 0.47
+# A series never seen: a factor of 1.5 either way.
+SPREAD_FIRST: Final = 0.4
 SPREAD_MIN: Final = 0.1
 SPREAD_WEIGHT: Final = 10.0
-OUTLIER: Final = 3.0  # standard deviations to which a value is pulled in before it is learned
+# Standard deviations to which a value is pulled in before it is learned.
+OUTLIER: Final = 3.0
 VALUES_PER_RECENT: Final = 5.0  # half-life of "now", in windows with values
-MEAN_OF_ABS: Final = 1.2533  # standard deviation over mean absolute deviation, of a Gaussian
+# Standard deviation over mean absolute deviation, of a Gaussian.
+MEAN_OF_ABS: Final = 1.2533
 AUTOCORRELATION_BLOCK_SECONDS: Final = 1800.0
 HALF_SECONDS: Final = 172_800.0
-WEIGHT_MAX: Final = 65_504.0  # the largest number in half precision
+# The largest number in half precision.
+WEIGHT_MAX: Final = 65_504.0
 _KEPT: Final = (
     *("total", "weight", "deviation", "deviation_weight", "likeness", "block_sum"),
     *("statistic", "well", "recent", "recent_weight", "since"),

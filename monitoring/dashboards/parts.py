@@ -50,7 +50,8 @@ SCORE_STEPS: Final = ((None, GREEN), (0.5, YELLOW), (1.0, RED))
 PLAIN: Final = ((None, BLUE),)
 _OF_INTERVALS: Final = ("auto", "auto_count", "auto_min")
 Steps = Sequence[tuple[float | None, str]]
-Panel = Any  # a builder of any of the SDK's panels: they share no type
+# A builder of any of the SDK's panels: they share no type.
+Panel = Any
 
 
 @dataclass(frozen=True)

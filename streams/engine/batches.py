@@ -27,7 +27,8 @@ class KafkaRecord(NamedTuple):
 
     offset: int
     value: bytes | None
-    timestamp: int  # milliseconds since 1970
+    # Milliseconds since 1970.
+    timestamp: int
     timestamp_type: int
     key: bytes | None = None
 

@@ -27,7 +27,8 @@ import msgspec
 from detectors.state import VERSIONS
 
 VERSION: Final = VERSIONS["checkpoint"]
-PART_BYTES: Final = 900 * 1024  # below the broker's default of 1 MiB a record, with room for its frame
+# Below the broker's default of 1 MiB a record, with room for its frame.
+PART_BYTES: Final = 900 * 1024
 _MAGIC: Final = b"NDK"
 _HEADER: Final = len(_MAGIC) + 1 + 4
 
@@ -165,7 +166,8 @@ class Restored:
     next: int | None = None
     snapshot: bytes | None = None
     steps: list[Delta | Void] = field(default_factory=list)
-    ignored: int = 0  # records of owners that had been fenced off
+    # Records of owners that had been fenced off.
+    ignored: int = 0
     duplicates: int = 0
     marks: frozenset[str] = frozenset()
 

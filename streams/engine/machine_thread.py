@@ -13,7 +13,8 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-_TURNS: Final = 6  # of the event loop, from a checkpoint's being written to its being sent
+# Of the event loop, from a checkpoint's being written to its being sent.
+_TURNS: Final = 6
 
 
 class MachineThread:

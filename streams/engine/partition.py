@@ -32,7 +32,8 @@ from streams.records import Status
 log = structlog.get_logger()
 
 _BACKOFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-_STALE_SECONDS: Final = 1.0  # records from before a seek have passed after this
+# Records from before a seek have passed after this.
+_STALE_SECONDS: Final = 1.0
 #: A step that may keep the event loop waiting: for the web page, and for acknowledgements.
 _BRIEF_SECONDS: Final = 0.1
 

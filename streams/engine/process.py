@@ -18,8 +18,10 @@ from streams.engine.worker import Worker
 log = structlog.get_logger()
 
 _LEAVE_SECONDS: Final = 9.0
-_COLLECT: Final = (100_000, 20, 20)  # Python's own: 700, 10, 10
-_SWITCH_SECONDS: Final = 0.02  # Python's own: 0.005
+# Python's own: 700, 10, 10.
+_COLLECT: Final = (100_000, 20, 20)
+# Python's own: 0.005.
+_SWITCH_SECONDS: Final = 0.02
 
 
 def run(worker: Worker, *, loglevel: str = "WARNING") -> None:

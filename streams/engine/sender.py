@@ -16,8 +16,10 @@ from streams.machine import Message
 
 log = structlog.get_logger()
 
-_FEW: Final = 4  # records to a topic that are not worth a batch of their own
-_READ_BACK_MS: Final = 60_000  # clocks of two workers differ by less
+# Records to a topic that are not worth a batch of their own.
+_FEW: Final = 4
+# Clocks of two workers differ by less.
+_READ_BACK_MS: Final = 60_000
 _READ_BACK_RECORDS_MAX: Final = 200_000
 
 

@@ -22,7 +22,8 @@ from streams.step.country import CountryMachine
 from streams.step.ticks import lines_with_ticks, take
 from streams.step.worldwide import WorldStep
 
-CHUNK: Final = 1000  # records
+# Records.
+CHUNK: Final = 1000
 #: Lines in which a log's own ticks are looked for.
 LOOKED_AT: Final = 1000
 

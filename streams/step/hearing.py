@@ -22,7 +22,8 @@ class Heard(msgspec.Struct):
 
     clock_ms: int | None = None
     deaf: list[tuple[int, int]] = []
-    hold: tuple[int, int] | None = None  # the watermark stands at the first until the clock reads the second
+    # The watermark stands at the first until the clock reads the second.
+    hold: tuple[int, int] | None = None
 
 
 class Hearing:

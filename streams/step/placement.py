@@ -25,7 +25,8 @@ class PlacementState(msgspec.Struct):
     from_offset: int = 0
     before: int = 0
     until_ms: int = 0
-    partition: int = -1  # the one that is judged; -1: unknown
+    # The one that is judged; -1: unknown.
+    partition: int = -1
 
 
 class Placement:

@@ -71,7 +71,8 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _CONTROL: Final = {None: -1, False: 0, True: 1}
 
 Ints = NDArray[np.int64]
-Fields = Mapping[str, tuple[Any, ...]]  # of probe results: see `fields`
+# Of probe results: see `fields`.
+Fields = Mapping[str, tuple[Any, ...]]
 _Source = tuple[str, str | None, int, str, bool]
 _Address = tuple[str, str]  # a platform, and the target of it that was asked ("" where that is not said)
 #: Letters of a target that tell monitors apart: what follows is a query, as a rule.
@@ -122,9 +123,11 @@ class Rows:
     control: NDArray[np.int8]
     ttfb_ms: NDArray[np.float32]
     throughput: NDArray[np.float32]
-    count: NDArray[np.int32]  # attempts that the row stands for, and how many succeeded
+    # Attempts that the row stands for, and how many succeeded.
+    count: NDArray[np.int32]
     good: NDArray[np.int32]
-    every_seconds: NDArray[np.float32]  # the promised rhythm; 0: none
+    # The promised rhythm; 0: none.
+    every_seconds: NDArray[np.float32]
     ids: list[str]
     new_monitors: list[MonitorKey]
     reading_place: NDArray[np.int32]

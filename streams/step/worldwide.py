@@ -75,7 +75,8 @@ class Records:
     size: int = 0
     refused: int = 0
     notes: Sequence[Annotation] = ()
-    rejects: Sequence[Message] = ()  # never in the redo log
+    # Never in the redo log.
+    rejects: Sequence[Message] = ()
 
     @property
     def clean(self) -> bool:
