@@ -181,6 +181,9 @@ async def test_a_damaged_checkpoint_stops_its_partition_alone_and_loudly(fleet: 
     await fleet.wait_for_log(running, "partition stopped")
     await fleet.wait_for_log(running, "partition restored")
     code, text = status(running.port, "/readyz")
+    while "restoring" in text:  # the other partition is about to run
+        await asyncio.sleep(0.05)
+        code, text = status(running.port, "/readyz")
     assert code == 503
     assert f"{fleet.name}.probes-0 is stopped: checkpoint at offset" in text
     assert status(running.port, "/metrics")[0] == 200
