@@ -169,24 +169,9 @@ class _Extent:
     networks_live: int
 
 
-def _extent_of_snapshot(snapshot: Snapshot) -> _Extent:
-    lost = [n for n in snapshot.networks if n.recovered is None or snapshot.resolved is not None]
-    if snapshot.scope is Scope.NATION_SCALE or not lost:
-        lost = list(snapshot.networks)
-    return _Extent(
-        kind=snapshot.kind,
-        scope=snapshot.scope,
-        country=snapshot.country,
-        n_countries=len(snapshot.countries),
-        regions=tuple(snapshot.regions),
-        networks=tuple(network.name or f"AS{network.asn}" for network in lost),
-        networks_live=snapshot.networks_live,
-    )
-
-
-def _extent_of_record(incident: Incident) -> _Extent:
-    over = incident.status is Status.RESOLVED
-    lost = [n for n in incident.networks if n.recovered is None or over]
+def _extent(incident: Snapshot | Incident, *, over: bool) -> _Extent:
+    """Return how far an incident reaches; once it is `over`, networks that are back belong to it still."""
+    lost = [network for network in incident.networks if network.recovered is None or over]
     if incident.scope is Scope.NATION_SCALE or not lost:
         lost = list(incident.networks)
     return _Extent(
@@ -253,7 +238,7 @@ def summary(snapshot: Snapshot, settings: IncidentSettings) -> str:
 
 
 def _closed(snapshot: Snapshot, settings: IncidentSettings) -> str:
-    where = _where(_extent_of_snapshot(snapshot), settings)
+    where = _where(_extent(snapshot, over=snapshot.resolved is not None), settings)
     if snapshot.kind is Kind.CONNECTIVITY:
         what = f"the loss of connectivity {where}"
     else:
@@ -264,7 +249,7 @@ def _closed(snapshot: Snapshot, settings: IncidentSettings) -> str:
 
 
 def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
-    where = _where(_extent_of_snapshot(snapshot), settings)
+    where = _where(_extent(snapshot, over=snapshot.resolved is not None), settings)
     since = since_when(snapshot.onset, snapshot.updated)
     if snapshot.kind is Kind.CONNECTIVITY:
         head = f"Live metrics show a loss of connectivity {where} {since}"
@@ -291,7 +276,7 @@ def _restored(snapshot: Snapshot, settings: IncidentSettings) -> str:
     lost = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
     what = "connectivity" if connectivity else f"access to {lost}"
     word = _RESTORED.get(snapshot.restoration, "restored")
-    where = _where(_extent_of_snapshot(snapshot), settings)
+    where = _where(_extent(snapshot, over=snapshot.resolved is not None), settings)
     tail = [_figures(snapshot)]
     if snapshot.unheard:
         tail.append(f"nothing has been heard from {snapshot.unheard} of those affected")
@@ -316,7 +301,7 @@ def _figures(snapshot: Snapshot) -> str:
 def headline(incident: Incident, settings: IncidentSettings) -> str:
     """Return what happened in one plain line, in the present while it lasts and in the past once it is over."""
     over = incident.status is Status.RESOLVED
-    where = _where(_extent_of_record(incident), settings, brief=True)
+    where = _where(_extent(incident, over=incident.status is Status.RESOLVED), settings, brief=True)
     if incident.kind is Kind.CONNECTIVITY:
         what = "that connectivity was lost" if over else "a loss of connectivity"
     else:
