@@ -72,22 +72,22 @@ def test_nothing_of_an_open_incident_becomes_usual() -> None:
     bank.add_monitors(MONITORS)
     held: Holding = {PAKISTAN: frozenset({("x", 1, ""), ("x", 2, "")})}
     x = {at for at, monitor in enumerate(MONITORS) if monitor.platform == "x"}
-    for minute in range(600):
+    for minute in range(300):
         bank.close(window(minute, set()), [])
-    before = bank.series.cells.expect(60 * 600).copy()
-    for minute in range(600, 1500):
-        bank.close(window(minute, x), [], held if minute >= 604 else {})
-    for minute in range(1500, 1560):  # what waited when it ended is not learned afterwards
+    before = bank.series.cells.expect(60 * 300).copy()
+    for minute in range(300, 750):
+        bank.close(window(minute, x), [], held if minute >= 304 else {})
+    for minute in range(750, 780):  # what waited when it ended is not learned afterwards
         bank.close(window(minute, set()), [])
-    np.testing.assert_allclose(bank.series.cells.expect(60 * 600), before, atol=0.005)
+    np.testing.assert_allclose(bank.series.cells.expect(60 * 300), before, atol=0.005)
 
 
 def test_what_is_over_at_another_level_is_usual_at_that_level_at_every_hour() -> None:
     bank = Bank(DetectionSettings(), TimeSettings(), WAYS)
     bank.add_monitors(MONITORS)
-    for minute in range(1500):
+    for minute in range(300):
         bank.close(window(minute, set()), [])
-    bank.close(window(1500, set()), [], {}, {PAKISTAN: {("x", 1, ""): 0.6, ("x", 0, "PK-PB"): 0.1}})
+    bank.close(window(300, set()), [], {}, {PAKISTAN: {("x", 1, ""): 0.6, ("x", 0, "PK-PB"): 0.1}})
     cells = bank.series.layout.cell_keys(np.arange(4))
     for hour in (0, 7, 20):
         usual = dict(zip(cells, bank.series.cells.expect(3600 * hour).tolist(), strict=True))

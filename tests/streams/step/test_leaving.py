@@ -75,7 +75,7 @@ def test_a_word_from_the_future_or_of_long_ago_excuses_nobody() -> None:
     assert run(with_statuses(log, *early))[1]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_cuts_and_restarts_change_nothing(seed: int) -> None:
     rng = random.Random(seed)
     log = with_statuses(world(200, dark=(LEAVE, 160)), *leaving(LEAVE - 1, [64500, 64501, 64502]))

@@ -55,7 +55,7 @@ def run(rows: Sequence[ProbeResult]) -> tuple[Backtest, list[Incident]]:
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("span", SPANS.values(), ids=SPANS)
-@pytest.mark.parametrize("place", [0, 150, 299])
+@pytest.mark.parametrize("place", [0, 150])
 def test_one_wrong_clock_is_refused_and_moves_nothing(span: timedelta, sign: int, place: int) -> None:
     test, incidents = run(hours(1, wrong={place: sign * span}))
     assert not incidents
@@ -85,16 +85,16 @@ def test_a_jump_that_all_make_is_followed() -> None:
     assert not incidents
 
 
-@pytest.mark.parametrize(("gap", "many"), [(600, 26), (3600, 26), (30 * 86_400, 7)])
+@pytest.mark.parametrize(("gap", "many"), [(600, 26), (3600, 26), (30 * 86_400, 4)])
 def test_seldom_results_are_each_taken(gap: int, many: int) -> None:
     test, _ = run([row(i * gap, f"v{i % 3}", i) for i in range(many)])
     assert test.machine.totals.applied == many
 
 
 def test_one_vantage_alone_is_its_own_clock() -> None:
-    rows = [row(i * 60, "v1", i, timedelta(hours=1) if i == 300 else timedelta(0)) for i in range(600)]
+    rows = [row(i * 60, "v1", i, timedelta(hours=1) if i == 300 else timedelta(0)) for i in range(400)]
     test, incidents = run(rows)
-    assert (test.machine.totals.applied, test.machine.totals.rejected) == (599, 1)
+    assert (test.machine.totals.applied, test.machine.totals.rejected) == (399, 1)
     assert not incidents
 
 
