@@ -43,6 +43,18 @@ class Arrived(NamedTuple):
     came: float
 
 
+class LateResults(NamedTuple):
+    """Results of one vantage in one past window (its start) that came too late to be counted in it."""
+
+    country: str
+    simulated: bool
+    asn: int
+    vantage: str
+    start: int
+    good: int
+    n: int
+
+
 class VantageWord(NamedTuple):
     """What a vantage says of itself: that it is up, with the rhythm that it promises (0: none), or that it leaves."""
 
@@ -82,6 +94,8 @@ class Counts:
     elsewhere: Mapping[tuple[str, bool], Arrived] = field(default_factory=dict)
     # In the order of time.
     words: Sequence[VantageWord] = ()
+    # What came since the window before, and is of windows that are closed.
+    late: Sequence[LateResults] = ()
 
     def weighing(self, rows: NDArray[Any]) -> NDArray[np.int64] | None:
         """Return how many results each row stands for, or None for one each."""
@@ -224,6 +238,8 @@ class CountryReading:
     homes: Mapping[int, Sequence[str]] = field(default_factory=dict)
     #: Why a silence here may be the observatory's own (`snapshots.Doubt`); None: it is shown to be none.
     silence_doubt: str | None = None
+    #: Asn, start of a past window: results (good, all) of it that came too late, from vantages that are known for long.
+    late: Mapping[int, Mapping[int, tuple[int, int]]] = field(default_factory=dict)
     votes: dict[Any, Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )  # kept by `votes.vote`

@@ -236,13 +236,18 @@ class Layout:
         self.monitor_seat = np.concatenate((self.monitor_seat, seat.astype(np.int32)))
         self.monitor_address = np.concatenate((self.monitor_address, address.astype(np.int32)))
 
-    def vantages_named(self, country: str, asn: int, vantage: str) -> list[int]:
-        """The numbers of a vantage that is named by country, network and name: real, simulated, both or none."""
+    def vantages_named(
+        self, country: str, asn: int, vantage: str, kinds: Iterable[bool] = (False, True)
+    ) -> list[int]:
+        """The numbers of a vantage that is named by country, network and name: real, simulated, both or none.
+
+        `kinds` says which of them are meant: whether simulated.
+        """
         if vantage not in self._vantage_names:
             return []
         name = self._vantage_names[vantage]
         numbers = []
-        for simulated in (False, True):
+        for simulated in kinds:
             if (country, simulated) not in self.places:
                 continue
             place = np.array([self.places[country, simulated]], dtype=np.int64)

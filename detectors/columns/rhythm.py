@@ -134,6 +134,10 @@ class RhythmColumns(Table):
         kept = (self.promised > 0) & (self.gap * window <= PROMISE_KEPT * np.maximum(self.promised, window))
         return np.asarray(shown | kept)
 
+    def known(self, window: int) -> Bools:
+        """Which vantages were heard for half an hour or longer, silences apart."""
+        return np.asarray(self.gaps.astype(np.float64) * self.gap * window >= FIRST_SECONDS)
+
     def weight(self) -> Floats:
         """How many results a window are due of each vantage, at most one."""
         return np.asarray(1.0 / np.maximum(1.0, self.gap.astype(np.float64)))

@@ -114,6 +114,7 @@ class Survey:
             self._failures(here, readings, counts)
             self._targets(chosen, readings, counts)
             self._warming(readings)
+            self._late(readings, counts)
         return list(readings.values())
 
     def _standings(
@@ -357,6 +358,25 @@ class Survey:
             reading = readings.get(int(layout.group_place[row]))
             if reading is not None:
                 reading.warming |= {layout.group_names[row][0]}
+
+    def _late(self, readings: dict[int, CountryReading], counts: Counts) -> None:
+        """What came too late, of vantages that are known for long: whoever is new can't say how it was."""
+        if not counts.late:
+            return
+        series, layout = self.series, self.series.layout
+        known = series.paths.rhythm.known(series.window)
+        late: dict[int, dict[int, dict[int, tuple[int, int]]]] = {}
+        for one in counts.late:
+            place = layout.places.get((one.country, one.simulated))
+            if place not in readings:
+                continue
+            for vantage in layout.vantages_named(one.country, one.asn, one.vantage, (one.simulated,)):
+                if known[vantage]:
+                    of_network = late.setdefault(place, {}).setdefault(one.asn, {})
+                    good, n = of_network.get(one.start, (0, 0))
+                    of_network[one.start] = (good + one.good, n + one.n)
+        for place, of_place in late.items():
+            readings[place].late = of_place
 
     def _targets(self, chosen: Bools, readings: dict[int, CountryReading], counts: Counts) -> None:
         """How each target stands, on platforms that have several."""

@@ -26,6 +26,7 @@ from detectors.incidents.quiet import Worldwide, lost
 from detectors.incidents.snapshots import Closing, Kind, Restoration, Snapshot, closed, incident_id
 from detectors.incidents.telling import keep_open, snapshot_of
 from detectors.incidents.votes import Part, Vote, vote
+from detectors.incidents.withdrawal import REASON as ONLINE
 from detectors.readings import CountryReading, Opinion, PartKey, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.state import VERSIONS, read_stored
@@ -76,6 +77,11 @@ class _CountryCases(msgspec.Struct):
         """Ids of the incidents in hand and over."""
         return {case.id for case in (*self.cases, *self.over) if case.id} | {past.id for past in self.past}
 
+    def remember(self, case: Case) -> None:
+        """Keep what is over for those to come; what turned out to be nothing is like none of them."""
+        if not case.retracted:
+            self.past.append(_past(case))
+
     def adopt(
         self, published: Sequence[Snapshot], known: Collection[str], own: Mapping[str, Snapshot]
     ) -> None:
@@ -90,7 +96,8 @@ class _CountryCases(msgspec.Struct):
         over = {past.id for past in self.past} | {case.id for case in self.over}
         rest = [snapshot for snapshot in published if snapshot.id not in ended & over]
         self.cases = adopt(self.cases, rest, known, case_of, own)
-        if missing := [past_of(last[name]) for name in sorted(ended - self.ids())]:
+        gone = sorted(ended - self.ids())
+        if missing := [past_of(last[name]) for name in gone if not last[name].retracted]:
             self.past = sorted([*self.past, *missing], key=lambda past: (past.resolved, past.id))
 
 
@@ -149,7 +156,13 @@ class Assembler:
             place
             for place, held in self._countries.items()
             if held.over
-            or any(case.phase is not Phase.RESOLVED or case.untold or case.waits for case in held.cases)
+            or any(
+                case.phase is not Phase.RESOLVED
+                or case.untold
+                or case.waits
+                or case.kind is Kind.CONNECTIVITY  # its results may come yet
+                for case in held.cases
+            )
         }
 
     @property
@@ -332,6 +345,9 @@ class Assembler:
             case.weigh(reading, self.settings)
             if case.untold:
                 told.append(self._tell(case, reading, _News(announcement(case), JUDGED_ANEW)))
+                continue
+            if case.was_none(reading) and (withdrawn := self._withdraw(case, reading)) is not None:
+                told.append(withdrawn)
                 continue
             case.quieted = worldwide.quiets(case)
             if case.quieted:
@@ -546,7 +562,7 @@ class Assembler:
             case.updated = reading.end
         if event is Trigger.RECOVERED or reading.end - case.updated > self.settings.merge_seconds:
             case.phase = move(case.phase, Trigger.EXPIRED).phase
-            held.past.append(_past(case))
+            held.remember(case)
 
     def _open_case(self, case: Case, reading: CountryReading, held: _CountryCases) -> None:
         case.detected = reading.end
@@ -653,12 +669,28 @@ class Assembler:
         reason = f"nothing has been heard of it for {unheard // _DAY} days"
         return self._close(case, last, Closing(case.id, reason, case.heard))
 
-    def _close(self, case: Case, last: Snapshot, closing: Closing) -> Snapshot:
+    def _close(
+        self, case: Case, last: Snapshot, closing: Closing, trigger: Trigger = Trigger.CLOSE
+    ) -> Snapshot:
         snapshot = replace(closed(last, closing, self._now), scope=case.widest, severity=case.worst)
-        case.phase = move(case.phase, Trigger.CLOSE).phase
+        case.phase = move(case.phase, trigger).phase
         case.seq, case.updated, case.resolved = snapshot.seq, snapshot.updated, snapshot.resolved
-        keep_open(self._open, [snapshot])
+        self._open.pop(case.id, None)
         return snapshot
+
+    def _withdraw(self, case: Case, reading: CountryReading) -> Snapshot | None:
+        """Take back what turns out to have been no loss; None where that can't be told any more."""
+        step = move(case.phase, Trigger.WITHDRAWN)
+        if step.told is None:
+            return None
+        last = self._open.get(case.id)
+        if last is None:  # it was told as over
+            last = snapshot_of(
+                case, reading, step.told, self._calendar, self.settings, self.version, self.fingerprint
+            )
+        over = case.resolved if case.resolved is not None else reading.end
+        case.retracted = True
+        return self._close(case, last, Closing(case.id, ONLINE, over, retracted=True), Trigger.WITHDRAWN)
 
     def _forget(self, stirring: Collection[CountryKey]) -> None:
         """Let go of what is too old: relapses that can't come any more, past incidents, events."""
@@ -671,7 +703,7 @@ class Assembler:
                     and self._now - told_over > self.settings.merge_seconds
                 ):
                     case.phase = move(case.phase, Trigger.EXPIRED).phase
-                    held.past.append(_past(case))
+                    held.remember(case)
                     if case.phase is Phase.OVER and case.waits and self.settings.confirm_restoration:
                         held.over.append(case)
             held.over = held.over[-OVER_MAX:]

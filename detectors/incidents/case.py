@@ -21,6 +21,7 @@ from detectors.incidents.moves import Phase, Trigger
 from detectors.incidents.onset import agreed_onset, windows_since
 from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Severity
 from detectors.incidents.votes import Part, Vote, pooled, vote
+from detectors.incidents.withdrawal import Spooled, take_late, was_online
 from detectors.readings import CountryReading, Opinion
 from detectors.settings import IncidentSettings
 
@@ -133,6 +134,9 @@ class Case(msgspec.Struct):
     ] = {}  # platform: how each target stands on the networks that lost it
     # Platform: the targets that are lost, where others of it are well.
     targets: dict[str, list[str]] = {}
+    # Asn: what came too late of a network that was taken for dark.
+    spooled: dict[int, Spooled] = {}
+    retracted: bool = False
 
     # what it is made of
 
@@ -653,6 +657,14 @@ class Case(msgspec.Struct):
             in_part = any(loss.recovered is None and loss.partly is not None for loss in losses)
             return Trigger.PARTLY if in_part else Trigger.RECOVERED
         return Trigger.WELL if any(loss.heard == reading.end for loss in losses) else None
+
+    def was_none(self, reading: CountryReading) -> bool:
+        """Whether what has come too late by now shows that this loss of connectivity was none."""
+        if self.kind is not Kind.CONNECTIVITY or self.phase is Phase.SUSPECTED or not reading.late:
+            return False
+        return take_late(self.spooled, self.losses, reading) and was_online(
+            self.spooled, self.losses, reading
+        )
 
     def _mostly_back(self, end: int, settings: IncidentSettings) -> bool:
         """Whether most parts, on most networks, have been back for as long as is asked for.

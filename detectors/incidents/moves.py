@@ -42,8 +42,10 @@ class Trigger(StrEnum):
     NEWS = "news"
     # Well for as long as the settings ask.
     RECOVERED = "recovered"
-    # Somebody closes it, withdraws it, or it was silent for too long.
+    # Somebody closes it, or it was silent for too long.
     CLOSE = "close"
+    # What was taken for lost has come since.
+    WITHDRAWN = "withdrawn"
     # Most of what was lost is back for as long, and a part of it stays away.
     PARTLY = "partly"
     # Nothing has been told of it for long, and it goes on.
@@ -86,6 +88,10 @@ MOVES: Final[Mapping[tuple[Phase, Trigger], Move]] = MappingProxyType(
         (Phase.EASING, Trigger.RECOVERED): Move(Phase.RESOLVED, Announcement.RESOLVED),
         (Phase.OPEN, Trigger.CLOSE): Move(Phase.CLOSED, Announcement.RESOLVED),
         (Phase.EASING, Trigger.CLOSE): Move(Phase.CLOSED, Announcement.RESOLVED),
+        (Phase.OPEN, Trigger.WITHDRAWN): Move(Phase.CLOSED, Announcement.RESOLVED),
+        (Phase.EASING, Trigger.WITHDRAWN): Move(Phase.CLOSED, Announcement.RESOLVED),
+        # It was told as over, and was none at all.
+        (Phase.RESOLVED, Trigger.WITHDRAWN): Move(Phase.CLOSED, Announcement.RESOLVED),
         (Phase.CLOSED, Trigger.EXPIRED): Move(Phase.GONE, None),
         (Phase.RESOLVED, Trigger.BAD): Move(Phase.OPEN, Announcement.UPDATED),
         # The same end once more, with what is known of it by now.

@@ -57,7 +57,7 @@ from streams.step.rows import (
     renumbered,
     status_row,
 )
-from streams.step.windows import counts_of, in_order, words_of
+from streams.step.windows import counts_of, in_order, late_results, words_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -86,6 +86,10 @@ class Totals:
     ticks: int = 0
 
 
+#: Country, whether simulated, network, vantage, and the window of results that came too late.
+_LateKey = tuple[str, bool, int, str, int]
+#: So many of these are told apart in one window: a spool of an hour has sixty of each vantage.
+_LATE_MAX: Final = 50_000
 #: The vantages of monitors, each with its country.
 _VantagesOf = Callable[[NDArray[np.int32]], Sequence[tuple[str, str]]]
 
@@ -104,13 +108,15 @@ class _OpenWindow:
         Ids of rows that were dropped with their country: what comes twice is still counted once.
     """
 
-    __slots__ = ("_met", "_pairs", "gone", "ids", "parts", "statuses")
+    __slots__ = ("_met", "_pairs", "gone", "ids", "late", "parts", "statuses")
 
     def __init__(self, ids: Sequence[str] = (), gone: Iterable[str] = ()) -> None:
         self.ids = list(ids)
         self.gone = set(gone)
         self.parts: list[tuple[NDArray[np.generic], ...]] = []
         self.statuses: list[StatusRow] = []
+        #: Successes and results that came too late while this was the next window to close.
+        self.late: dict[_LateKey, tuple[int, int]] = {}
         self._met = {*self.ids, *self.gone}
         #: Made when an id is met again: most windows never need it.
         self._pairs: set[tuple[tuple[str, str], str]] | None = None
@@ -137,6 +143,14 @@ class _OpenWindow:
         self.ids += new
         met.update(new)
         return first
+
+    def note_late(self, key: _LateKey, good: int, n: int) -> None:
+        """Count results that came too late."""
+        before = self.late.get(key)
+        if before is not None:
+            self.late[key] = (before[0] + good, before[1] + n)
+        elif len(self.late) < _LATE_MAX:
+            self.late[key] = (good, n)
 
     def drop(self, kept: NDArray[np.bool_]) -> None:
         """Drop rows, and keep their ids in mind."""
@@ -167,6 +181,7 @@ class StoredWindow(msgspec.Struct):
     ids: list[str]
     columns: dict[str, bytes]
     statuses: list[StatusRow] = []
+    late: list[tuple[str, bool, int, str, int, int, int]] = []
 
 
 class CountryState(msgspec.Struct):
@@ -283,7 +298,7 @@ class CountryMachine:
         self._placement = Placement()
         self._elsewhere = Elsewhere(settings.time.window_seconds)
         self._in_bank = np.empty(0, dtype=np.int32)  # the bank's number of each monitor that was let in
-        self._vantages: list[tuple[str, str]] | None = None  # of each monitor, once they are asked for
+        self._keys: list[MonitorKey] | None = None  # of each monitor, once they are asked for
         self._waiting: list[
             MonitorKey
         ] = []  # those of whom it is -1: no window with results of theirs has closed
@@ -436,7 +451,7 @@ class CountryMachine:
             monitor, *others = window.columns()
             window.parts = [(number[monitor], *others)]
         self._in_bank = self._in_bank[stays]
-        self._vantages = None
+        self._keys = None
         left = [known[old] for old in np.flatnonzero(stays).tolist()]
         self._waiting = [left[new] for new in np.flatnonzero(self._in_bank < 0).tolist()]
         self._columns = self._columns.fresh()
@@ -490,6 +505,7 @@ class CountryMachine:
                 refused.append(Refusal(int(place[i]), Reason.FUTURE, detail))
             outbox.late += int(late.sum())
             outbox.rejected += int(future.sum())
+            self._note_late(rows, part, np.flatnonzero(late), watermark)
         if rows.new_monitors:
             monitor, strangers = self._admit(rows.new_monitors, monitor, good)
             refused += [Refusal(int(place[i]), Reason.TOO_MANY_NAMES, why) for i, why in strangers]
@@ -509,6 +525,30 @@ class CountryMachine:
             opened.parts.append(tuple(column[chosen] for column in columns))
             outbox.applied += len(chosen)
         return refused
+
+    def _note_late(
+        self, rows: Rows, part: slice, late: NDArray[np.int64], watermark: NDArray[np.int64]
+    ) -> None:
+        """Remember what came too late until the next window closes: it may show that a silence was none."""
+        if not len(late):
+            return
+        window_ms = self._window_ms
+        monitor, of_window, next_window = (
+            rows.monitor[part][late].astype(np.int64),
+            rows.time_ms[part][late] // window_ms,
+            watermark[late] // window_ms,
+        )
+        count, good = rows.count[part][late].astype(np.int64), rows.good[part][late].astype(np.int64)
+        keys, first, which = np.unique(
+            np.stack((next_window, of_window, monitor)), axis=1, return_index=True, return_inverse=True
+        )
+        n, k = (np.bincount(which.ravel(), weights=column).astype(np.int64) for column in (count, good))
+        for i in np.argsort(first).tolist():  # in the order of the log, wherever it was cut
+            closing, index, number = (int(one) for one in keys[:, i])
+            key = self._all_keys()[number] if number >= 0 else rows.new_monitors[-1 - number]
+            opened = self._open.setdefault(closing, _OpenWindow())
+            late_key = (key.country, key.simulated, key.asn, key.vantage, index)
+            opened.note_late(late_key, int(k[i]), int(n[i]))
 
     def _take_statuses(
         self,
@@ -601,6 +641,7 @@ class CountryMachine:
             counts = counts_of(start, start + seconds, columns)
             counts.elsewhere = self._elsewhere.about(start)
             counts.words = words_of(opened.statuses)
+            counts.late = late_results(opened.late, seconds)
             reading = self._bank.close(
                 counts, self._assembler.watch, self._assembler.holding, self._assembler.settling
             )
@@ -766,6 +807,7 @@ class CountryMachine:
                     [*window.ids, *sorted(window.gone)],
                     {name: column.tobytes() for name, column in columns.items()},
                     in_order(window.statuses),
+                    [(*key, *counts) for key, counts in window.late.items()],
                 )
             )
         stored = CountryState(
@@ -790,9 +832,15 @@ class CountryMachine:
 
     def _vantages_of(self, monitor: NDArray[np.int32]) -> list[tuple[str, str]]:
         """Country and vantage of monitors that were let in."""
-        if self._vantages is None or len(self._vantages) != len(self._in_bank):
-            self._vantages = [(key.country, key.vantage) for key in self._monitors()]
-        return [self._vantages[number] for number in monitor.tolist()]
+        if not len(monitor):
+            return []
+        keys = self._all_keys()
+        return [(keys[number].country, keys[number].vantage) for number in monitor.tolist()]
+
+    def _all_keys(self) -> list[MonitorKey]:
+        if self._keys is None or len(self._keys) != len(self._in_bank):
+            self._keys = self._monitors()
+        return self._keys
 
     def _monitors(self) -> list[MonitorKey]:
         """All monitors that were let in, in the order of their numbers."""
@@ -812,6 +860,7 @@ class CountryMachine:
             results = len(kept.columns.get("ok", b""))
             window = self._open[kept.index] = _OpenWindow(kept.ids[:results], kept.ids[results:])
             window.statuses = list(kept.statuses)
+            window.late = {(c, s, a, v, i): (good, n) for c, s, a, v, i, good, n in kept.late}
             columns = {name: OF_RESULTS[name].read(kept.columns.get(name), results) for name in _OF_WINDOW}
             columns["mechanism"] = renumbered(columns["mechanism"], stored.mechanisms)
             window.parts = [tuple(columns.values())]
@@ -819,7 +868,7 @@ class CountryMachine:
         self._bank.restore(stored.bank)
         self._columns = RowReader()
         self._in_bank = np.frombuffer(stored.in_bank, dtype=np.int32).copy()
-        self._vantages = None
+        self._keys = None
         self._waiting = stored.waiting
         self._placement = Placement(stored.placement)
         self._elsewhere = Elsewhere(self.settings.time.window_seconds, stored.arrivals)

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.readings import Counts, VantageWord
+from detectors.readings import Counts, LateResults, VantageWord
 from streams.step.rows import StatusRow
 
 
@@ -57,3 +57,10 @@ def words_of(statuses: Iterable[StatusRow]) -> list[VantageWord]:
         VantageWord(status.country, status.asn, status.vantage, status.up, status.every_seconds)
         for status in in_order(statuses)
     ]
+
+
+def late_results(
+    late: Mapping[tuple[str, bool, int, str, int], tuple[int, int]], seconds: int
+) -> list[LateResults]:
+    """What came too late, by vantage and window, in an order that does not depend on that of the log."""
+    return [LateResults(*key[:4], key[4] * seconds, *counts) for key, counts in sorted(late.items())]

@@ -33,6 +33,7 @@ def test_each_thing_told_has_its_own_way() -> None:
         (Phase.OPEN, Phase.RESOLVED),
         (Phase.EASING, Phase.CLOSED),
         (Phase.OPEN, Phase.CLOSED),
+        (Phase.RESOLVED, Phase.CLOSED),
         (Phase.RESOLVED, Phase.RESOLVED),
         (Phase.OVER, Phase.OVER),
     }
