@@ -6,17 +6,21 @@ Bounded: it shuts the partition's gate while it has enough, and opens it when th
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from faust.types import TP
 
 from streams.engine.batches import RecordBatch, UnreadChunk
 from streams.engine.gates import Gate
+
+# Records from before a seek have passed after this.
+_STALE_SECONDS: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -46,16 +50,19 @@ class Inbox:
 
     Attributes
     ----------
+    tp
+        The partition.
     waiting
         Records in it, at most (some may have been compacted away).
     """
 
     def __init__(self, tp: TP, gate: Gate, records_max: int) -> None:
+        self.tp = tp
         self.waiting = 0
-        self._tp = tp
         self._gate = gate
         self._records_max = records_max
         self._entries: deque[_Entry] = deque()
+        self._stale_until: float | None = None
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -73,7 +80,7 @@ class Inbox:
         self._entries[-1].done = done
         self.waiting += len(chunk)
         if self.waiting >= 2 * self._records_max:
-            self._gate.shut(self._tp)
+            self._gate.shut(self.tp)
             self._room.clear()
         self._news.set()
 
@@ -104,9 +111,9 @@ class Inbox:
                 done.append(entry.done)
         self.waiting -= records
         if self.waiting <= self._records_max // 2:
-            self._gate.open(self._tp)
+            self._gate.open(self.tp)
             self._room.set()
-        return Taken(UnreadChunk(self._tp, follows, batches) if batches else None, done)
+        return Taken(UnreadChunk(self.tp, follows, batches) if batches else None, done)
 
     def _drop_before(self, position: int, entry: _Entry) -> None:
         batch = entry.batch
@@ -124,6 +131,23 @@ class Inbox:
         self._entries.clear()
         self.waiting = 0
         self._room.set()
+
+    # reading again
+
+    async def read_again(self, offset: int) -> None:
+        """Let go of everything, and have what is there from `offset` on brought again."""
+        self._stale_until = time.monotonic() + _STALE_SECONDS
+        self.clear()
+        await self._gate.go_on_from(self.tp, offset)
+        self._gate.open(self.tp)
+
+    def stale(self) -> bool:
+        """Whether what comes may still be from before it was asked to read again."""
+        return self._stale_until is not None and time.monotonic() < self._stale_until
+
+    def caught_up(self) -> None:
+        """What was asked for has come."""
+        self._stale_until = None
 
     # waiting
 
