@@ -1,0 +1,326 @@
+"""What a worker costs where it lives: at a steady pace, at several numbers of partitions, and with nothing to do.
+
+Each row is a whole `netdusk worker` of its own on topics of its own, with the clock live: the broker's append time, and
+the worker's own ticks. CPU is the process's, all threads, as /proc has it. A row counts only if the worker kept up: all
+that was written is applied, nothing late, refused or twice.
+
+Usage: python -m benchmarks.engine.live [--seconds 60] [--only 240] [--idle] [--busy]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from benchmarks.engine.feed import VANTAGES
+from benchmarks.engine.throughput import ROOT
+from tests.faults.brokers import OwnBroker
+
+NETDUSK = Path(sys.executable).parent / "netdusk"
+ROLES = (
+    "probes",
+    "alerts",
+    "health",
+    "calendar",
+    "annotations",
+    "checkpoints",
+    "world_checkpoints",
+    "rejected",
+)
+_READY_SECONDS = 120.0
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """So many results a second on so many partitions; 0: nothing but the clock. `bar`: per cent of a core asked for."""
+
+    rate: int
+    partitions: int
+    bar: float
+
+    @property
+    def cells(self) -> int:
+        """Each monitor tells once a minute, and ten look at a cell."""
+        return self.rate * 60 // VANTAGES
+
+
+BUSY = (
+    Pace(1_000, 8, 5),
+    Pace(10_000, 8, 8),
+    Pace(5_200, 30, 12),
+    Pace(5_000, 240, 25),
+    Pace(41_700, 240, 45),
+)
+IDLE = (Pace(0, 4, 0.8), Pace(0, 30, 1.2), Pace(0, 240, 3))
+#: At so many partitions, so many seconds to be ready, and to end after SIGTERM.
+START_PARTITIONS, START_BAR, END_BAR = 240, 6.0, 5.0
+
+
+@dataclass
+class Cost:
+    """What was measured. `cpu` in per cent of a core; `microseconds` of CPU a result; `start` and `end` in seconds."""
+
+    rate: int
+    partitions: int
+    cells: int
+    bar: float
+    cpu: float
+    microseconds: float
+    chunks_a_second: float
+    applied_a_second: float
+    resident_bytes: int
+    start: float
+    end: float
+    exit_code: int
+
+
+class LiveWorker:
+    """A `netdusk worker` on topics of its own."""
+
+    def __init__(self, bootstrap: str, folder: Path, partitions: int, more: str = "") -> None:
+        name = uuid4().hex[:8]
+        self.topic = f"{name}.probes"
+        self.config = folder / f"{name}.toml"
+        self.log = folder / f"{name}.log"
+        names = "\n".join(f'{role} = "{name}.{role}"' for role in ROLES)
+        self.config.write_text(
+            f'[kafka]\nbootstrap = "{bootstrap}"\ngroup = "{name}"\n'
+            f"[topics]\n{names}\npartitions = {partitions}\n[http]\nport = 0\n{more}"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def make_topics(self) -> None:
+        """`netdusk topics`."""
+        subprocess.run(
+            [NETDUSK, "topics", "--config", self.config], check=True, cwd=ROOT, capture_output=True
+        )
+
+    def start(self) -> float:
+        """Start it; returns the seconds until it is ready."""
+        began = time.monotonic()
+        with self.log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [NETDUSK, "worker", "--config", self.config], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT
+            )
+        while not self._ready():
+            if self._process.poll() is not None or time.monotonic() - began > _READY_SECONDS:
+                raise RuntimeError(f"the worker does not come up:\n{self.log.read_text()[-3000:]}")
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def _ready(self) -> bool:
+        try:
+            return self._get("/readyz") == "ok\n"
+        except OSError:
+            return False
+
+    def _get(self, path: str) -> str:
+        port = re.search(r"http://[^:]+:(\d+)", self.log.read_text())
+        if port is None:
+            raise OSError("no port yet")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port[1]}{path}", timeout=10) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def figures(self) -> Mapping[str, float]:
+        """Its metrics, by name and labels."""
+        lines = [line for line in self._get("/metrics").splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU that the process has used, all threads."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
+
+    @property
+    def resident_bytes(self) -> int:
+        """Resident memory."""
+        assert self._process is not None
+        return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * os.sysconf(
+            "SC_PAGE_SIZE"
+        )
+
+    def stop(self) -> tuple[float, int]:
+        """SIGTERM; returns the seconds that it took, and the exit code."""
+        process, self._process = self._process, None
+        assert process is not None
+        began = time.monotonic()
+        process.terminate()
+        try:
+            code = process.wait(60)
+        finally:
+            if process.poll() is None:
+                process.kill()
+        return time.monotonic() - began, code
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def live_worker(bootstrap: str, folder: Path, partitions: int, more: str = "") -> Iterator[LiveWorker]:
+    """Topics and a worker that has not started yet."""
+    worker = LiveWorker(bootstrap, folder, partitions, more)
+    worker.make_topics()
+    try:
+        yield worker
+    finally:
+        worker.close()
+
+
+@contextmanager
+def feeding(bootstrap: str, topic: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """A process that writes results (`benchmarks.engine.feed`)."""
+    command = [sys.executable, "-m", "benchmarks.engine.feed", bootstrap, topic, *map(str, arguments)]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def said(process: subprocess.Popen[str], key: str) -> int:
+    """Wait for what the feeding process prints."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"the feeding process ended with {process.wait()}")
+    return int(json.loads(line)[key])
+
+
+def measure(bootstrap: str, folder: Path, pace: Pace, *, seconds: float) -> Cost:
+    """One row."""
+    with live_worker(bootstrap, folder, pace.partitions) as worker:
+        start = worker.start()
+        if pace.rate:
+            row = _busy(bootstrap, worker, pace, seconds)
+        else:
+            time.sleep(10.0)
+            row = _span(worker, seconds)
+        end, code = worker.stop()
+    cpu, chunks, applied, span, resident = row
+    return Cost(
+        pace.rate,
+        pace.partitions,
+        pace.cells,
+        pace.bar,
+        100 * cpu / span,
+        1e6 * cpu / applied if applied else 0.0,
+        chunks / span,
+        applied / span,
+        resident,
+        start,
+        end,
+        code,
+    )
+
+
+def _busy(
+    bootstrap: str, worker: LiveWorker, pace: Pace, seconds: float
+) -> tuple[float, float, float, float, int]:
+    with feeding(bootstrap, worker.topic, pace.partitions, pace.cells, pace.rate, seconds + 15.0) as process:
+        warm = said(process, "warm")
+        _applied(worker, warm)
+        time.sleep(5.0)
+        row = _span(worker, seconds)
+        assert process.stdin is not None
+        process.stdin.close()
+        sent = said(process, "sent")
+    figures = _applied(worker, sent)
+    for result in ("late", "rejected", "duplicate"):
+        if count := figures[f'netdusk_records_total{{result="{result}"}}']:
+            raise RuntimeError(f"{count:.0f} results are {result}")
+    return row
+
+
+def _applied(worker: LiveWorker, count: int) -> Mapping[str, float]:
+    """Wait until so many results are applied. Raises where they are not within a minute."""
+    end = time.monotonic() + 60
+    while True:
+        figures = worker.figures()
+        applied = figures['netdusk_records_total{result="applied"}']
+        if applied >= count:
+            return figures
+        if time.monotonic() > end:
+            raise RuntimeError(f"{applied:.0f} of {count} results are applied")
+        time.sleep(0.5)
+
+
+def _span(worker: LiveWorker, seconds: float) -> tuple[float, float, float, float, int]:
+    """CPU seconds, chunks, results and seconds of a span, and the memory at its end."""
+    before, cpu, began = worker.figures(), worker.cpu_seconds, time.monotonic()
+    time.sleep(seconds)
+    spent, span = worker.cpu_seconds - cpu, time.monotonic() - began
+    after = worker.figures()
+    chunks, applied = (
+        after[name] - before[name]
+        for name in ("netdusk_step_seconds_count", 'netdusk_records_total{result="applied"}')
+    )
+    return spent, chunks, applied, span, worker.resident_bytes
+
+
+def run(
+    bootstrap: str, folder: Path, *, seconds: float = 60.0, paces: tuple[Pace, ...] = (*BUSY, *IDLE)
+) -> list[Cost]:
+    """All rows, one after the other."""
+    costs = []
+    for pace in paces:
+        cost = measure(bootstrap, folder, pace, seconds=seconds)
+        costs.append(cost)
+        print(
+            f"live {cost.rate:>6,}/s {cost.partitions:>4} partitions {cost.cpu:6.2f} % (bar {cost.bar:g})"
+            f" {cost.microseconds:7.1f} µs {cost.chunks_a_second:7.1f} chunks/s {cost.applied_a_second:9,.0f}/s"
+            f" {cost.resident_bytes / 2**20:6.0f} MB  start {cost.start:.1f} s end {cost.end:.1f} s"
+            f" exit {cost.exit_code}",
+            file=sys.stderr,
+            flush=True,
+        )
+    return costs
+
+
+def main() -> None:
+    """Measure on a Kafka of its own; print."""
+    parser = argparse.ArgumentParser(description="What a live worker costs; see the module's text.")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--only", type=int, help="rows with so many partitions")
+    parser.add_argument("--rate", type=int, help="rows with this rate")
+    chosen = parser.parse_args()
+    paces = tuple(
+        pace
+        for pace in (*BUSY, *IDLE)
+        if chosen.only in (None, pace.partitions) and chosen.rate in (None, pace.rate)
+    )
+    with tempfile.TemporaryDirectory(prefix="netdusk-live-") as name:
+        broker = OwnBroker(Path(name), heap="1g")
+        broker.format()
+        broker.start()
+        try:
+            asyncio.run(broker.wait())
+            run(broker.bootstrap, Path(name), seconds=chosen.seconds, paces=paces)
+        finally:
+            broker.close()
+
+
+if __name__ == "__main__":
+    main()
