@@ -306,6 +306,31 @@ class Reading:
     arrivals: Mapping[tuple[str, bool], Arrived] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class CountryTally:
+    """What one country had in a window: parallel columns over its cells with results, split by region.
+
+    `region` is "" where none was given; `expected` is None where no usual is known yet; `ttfb_ms` is the median, None
+    where nothing was timed; `failure` is the most frequent mechanism, "" where nothing failed. `awaited` and `came` are
+    results due and arrived of late.
+    """
+
+    country: str
+    simulated: bool
+    networks_live: int
+    vantages: int
+    awaited: float
+    came: float
+    platform: list[str]
+    region: list[str]
+    asn: list[int]
+    n: list[int]
+    k: list[int]
+    expected: list[float | None]
+    ttfb_ms: list[int | None]
+    failure: list[str]
+
+
 @dataclass(slots=True, frozen=True)
 class Scheduled:
     """Something planned in a country (a rally, an election, an exam) that an incident may coincide with."""

@@ -64,6 +64,7 @@ def pipelines_of(settings: Settings, notes: Notes) -> list[Pipeline]:
             lambda: taught(CountryMachine(settings)),
             urgent=lambda value: tick in value,
             version=decided_by,
+            sends=("windows",) if settings.worker.windows else (),
         ),
         Pipeline(
             topics.health,

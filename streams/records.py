@@ -1,4 +1,4 @@
-"""What the worker writes: Incident, Health, Arrivals, Rejected; and CalendarEvent and Annotation, which people write.
+"""What the worker writes: Incident, Window, Health, Arrivals, Rejected; what people write: CalendarEvent, Annotation.
 
 Every Incident is a whole snapshot, `seq` 1, 2, 3 ...; the last one says how things stand.
 """
@@ -22,6 +22,7 @@ HEALTH_SCHEMA: Final = "netdusk.health/1"
 CALENDAR_SCHEMA: Final = "netdusk.calendar/1"
 ANNOTATION_SCHEMA: Final = "netdusk.annotation/1"
 ARRIVALS_SCHEMA: Final = "netdusk.arrivals/1"
+WINDOW_SCHEMA: Final = "netdusk.window/1"
 
 #: Of a name or an id in a note, and of its text, so many characters.
 _NAME_MAX: Final = 200
@@ -209,6 +210,44 @@ class Arrivals(Struct, frozen=True, kw_only=True, tag_field="schema", tag=ARRIVA
     simulated: bool = False
 
 
+#: A country has no more cells: `limits.series` by its regions.
+_Cells: Final = Meta(max_length=1_000_000)
+
+
+class Window(Struct, frozen=True, kw_only=True, tag_field="schema", tag=WINDOW_SCHEMA):
+    """A country's closed window: parallel columns over its cells that had results, split by region.
+
+    `region` is "" where none was given; `n` results, of which `k` succeeded; `expected` is the usual ratio, null where
+    none is known yet; `ttfb_ms` the median time to first byte, null where nothing was timed; `failure` the most
+    frequent `stage.failure`, "" where nothing failed. A country that is watched and from which nothing came has empty
+    columns. Country, start and `simulated` are its name: the same one twice is the same bytes.
+    """
+
+    country: str
+    start: datetime
+    end: datetime
+    simulated: bool = False
+    networks_live: Count = 0
+    vantages: Count = 0
+    # What was due of late from all of its vantages, and what came.
+    awaited: Arriving = 0.0
+    came: Arriving = 0.0
+    platform: Annotated[list[str], _Cells] = []
+    region: Annotated[list[str], _Cells] = []
+    asn: Annotated[list[Annotated[int, Meta(ge=0, le=4_294_967_295)]], _Cells] = []
+    n: Annotated[list[Count], _Cells] = []
+    k: Annotated[list[Count], _Cells] = []
+    expected: Annotated[list[Ratio | None], _Cells] = []
+    ttfb_ms: Annotated[list[Count | None], _Cells] = []
+    failure: Annotated[list[str], _Cells] = []
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where the columns are not of one length."""
+        columns = (self.region, self.asn, self.n, self.k, self.expected, self.ttfb_ms, self.failure)
+        if any(len(column) != len(self.platform) for column in columns):
+            raise ValueError("a window's columns have to be of one length")
+
+
 class CalendarEvent(Struct, frozen=True, kw_only=True, tag_field="schema", tag=CALENDAR_SCHEMA):
     """A scheduled event (rally, election, exam) that an incident may coincide with."""
 
@@ -241,7 +280,7 @@ class Annotation(Struct, frozen=True, kw_only=True, tag_field="schema", tag=ANNO
     url: str | None = None
 
 
-OutputRecord = Incident | Rejected | HealthRecord | Arrivals | CalendarEvent | Annotation
+OutputRecord = Incident | Rejected | HealthRecord | Arrivals | Window | CalendarEvent | Annotation
 
 _encode = msgspec.json.Encoder().encode
 _decode: Callable[[bytes], OutputRecord] = msgspec.json.Decoder(OutputRecord).decode

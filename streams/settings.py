@@ -127,6 +127,7 @@ class TopicSettings(_Section):
     health: str = "netdusk.health.v1"
     calendar: str = "netdusk.calendar.v1"
     annotations: str = "netdusk.annotations.v1"
+    windows: str = "netdusk.windows.v1"
     checkpoints: str = "netdusk.checkpoints.v1"
     world_checkpoints: str = "netdusk.world-checkpoints.v1"
     rejected: str = "netdusk.rejected.v1"
@@ -159,6 +160,8 @@ class WorkerSettings(_Section):
     on_gap: Literal["stop", "continue"] = "continue"
     snapshot_bytes: int = Field(16 * 1024 * 1024, ge=1)
     snapshot_seconds: float = Field(600.0, gt=0)
+    # Whether closed windows are sent, for the page and the archive.
+    windows: bool = True
 
 
 class HttpSettings(_Section):

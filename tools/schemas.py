@@ -27,12 +27,14 @@ from streams.records import (
     HEALTH_SCHEMA,
     INCIDENT_SCHEMA,
     REJECTED_SCHEMA,
+    WINDOW_SCHEMA,
     Annotation,
     Arrivals,
     CalendarEvent,
     HealthRecord,
     Incident,
     Rejected,
+    Window,
 )
 from streams.settings import TopicSettings
 
@@ -48,6 +50,7 @@ RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
     REJECTED_SCHEMA: Rejected,
     CALENDAR_SCHEMA: CalendarEvent,
     ANNOTATION_SCHEMA: Annotation,
+    WINDOW_SCHEMA: Window,
 }
 
 _topics = TopicSettings()
@@ -75,6 +78,13 @@ CHANNELS: Final = (
         (ANNOTATION_SCHEMA,),
         "receive",
         "What people say of an incident; `closed` ends it.",
+    ),
+    (
+        _topics.windows,
+        "country",
+        (WINDOW_SCHEMA,),
+        "send",
+        "What was counted in each closed window of each country.",
     ),
     (_topics.rejected, "topic-partition-offset", (REJECTED_SCHEMA,), "send", "Records not applied, and why."),
 )

@@ -36,7 +36,8 @@ from detectors.columns.table import (
     tallied,
     tally,
 )
-from detectors.readings import Counts, Health, MonitorKey, Pulse, Reading, SeriesGauge
+from detectors.columns.tallies import Tallies
+from detectors.readings import Arrived, CountryTally, Counts, Health, MonitorKey, Pulse, Reading, SeriesGauge
 from detectors.settings import DetectionSettings, TimeSettings
 from detectors.single.binomial import DAY, HOUR, RATIO_MAX, RATIO_MIN
 from detectors.single.silence import OFTEN
@@ -83,6 +84,7 @@ class Bank:
         self.series = Series(detection, time)
         self._held = Held()
         self._outcomes: list[tuple[Ints, Ints]] = []
+        self._tallies = Tallies()
         self._names: tuple[list[str], list[str], list[bool]] = ([], [], [])  # of countries' platforms
 
     def add_monitors(self, monitors: Sequence[MonitorKey]) -> None:
@@ -625,6 +627,10 @@ class Bank:
             )
             for i, (country, simulated) in enumerate(layout.places)
         ]
+
+    def tallies(self, counts: Counts, arrivals: Mapping[tuple[str, bool], Arrived]) -> list[CountryTally]:
+        """What was counted in the window closed last, country by country; `arrivals` as its reading has them."""
+        return self._tallies.count(self.series, counts, self.mechanisms, arrivals)
 
     # outcomes for the counters
 

@@ -32,6 +32,8 @@ class Pipeline:
         Whether a record is not to wait for company: it may decide something.
     version
         Of what decides: another one is told in the checkpoint log, as other settings are.
+    sends
+        Roles of the topics that it sends to and that have to be there before it begins.
     warn
         Returns what is wrong with so many partitions of the source, or None if nothing is.
     """
@@ -44,6 +46,7 @@ class Pipeline:
     urgent: Callable[[bytes], bool] | None = None
     warn: Callable[[int], str | None] | None = None
     version: str = ""
+    sends: tuple[str, ...] = ()
 
     def mark(self, settings: Settings) -> str:
         """What decisions rest upon, beside the log. If it changes, the same log may lead to other incidents."""

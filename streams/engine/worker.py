@@ -172,6 +172,9 @@ class Worker:
                         f"topic {pipeline.checkpoints} has {len(checkpoints)} partitions, and needs {len(sources)}, "
                         f"as many as {pipeline.topic}: `netdusk topics` widens it"
                     )
+                for topic in map(self._around.topic_of, pipeline.sends):
+                    if not await self.reader.partitions_of(topic):
+                        return f"topic {topic} does not exist: `netdusk topics` makes it"
         except (KafkaError, OSError) as error:
             return repr(error)
         return None

@@ -95,6 +95,7 @@ def wanted(topics: TopicSettings) -> list[Topic]:
         "checkpoints": forever,
         "world_checkpoints": forever,
         "rejected": kept,
+        "windows": kept,
     }
     return [
         Topic(

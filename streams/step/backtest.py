@@ -29,7 +29,7 @@ LOOKED_AT: Final = 1000
 
 
 class Backtest:
-    """One run over one log. `observe` is shown the reading of every window that closes.
+    """One run over one log. `observe` is shown the reading of every window that closes, `keep` is given its records.
 
     Attributes
     ----------
@@ -49,10 +49,14 @@ class Backtest:
         *,
         calendar: Iterable[CalendarEvent] = (),
         observe: Callable[[Reading], None] | None = None,
+        keep: Callable[[bytes], None] | None = None,
     ) -> None:
         self.settings = settings
         self._observe = observe
-        self.machine = CountryMachine(_replaying(settings), publish_health=False)
+        self._keep = keep
+        self.machine = CountryMachine(
+            _replaying(settings), publish_health=False, publish_windows=keep is not None
+        )
         self.world = WorldStep(settings)
         for event in calendar:
             self.machine.note(event)
@@ -90,6 +94,10 @@ class Backtest:
         rows = self.machine.read(Chunk("backtest", 0, range(first, first + len(values)), values))
         self.records += rows.size - len(rows.refusals) - (len(rows.reading_ms) if derived else 0)
         outbox = self.machine.apply(rows)
+        if self._keep is not None:
+            for message in outbox.after:
+                if message.topic == "windows":
+                    self._keep(message.value)
         for reading in self.machine.closed:
             self._note(reading)
             outbox.incidents.extend(self.world.step(reading))

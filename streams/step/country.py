@@ -57,6 +57,7 @@ from streams.step.rows import (
     renumbered,
     status_row,
 )
+from streams.step.window_records import window_messages
 from streams.step.windows import counts_of, in_order, late_results, words_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -277,11 +278,16 @@ class CountryMachine:
         `time`, `detection` and `incidents` decide; `worker.clock` says whether broker timestamps count.
     publish_health
         Whether closed windows become records for the health topic. A backtest reads `closed` instead.
+    publish_windows
+        Whether they become records for the windows topic; None: as `worker.windows` says.
     """
 
-    def __init__(self, settings: Settings, *, publish_health: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, *, publish_health: bool = True, publish_windows: bool | None = None
+    ) -> None:
         self.settings = settings
         self.publish_health = publish_health
+        self.publish_windows = settings.worker.windows if publish_windows is None else publish_windows
         self.next_offset = 0
         self.totals = Totals()
         self.closed: list[Reading] = []  # of the last apply
@@ -649,6 +655,11 @@ class CountryMachine:
             self._tell(self._assembler.step(reading), outbox)
             if self.publish_health:
                 outbox.after.extend(_health_messages(reading, self._placement.elsewhere))
+            if self.publish_windows:
+                tallies = self._bank.tallies(counts, reading.arrivals)
+                outbox.after.extend(
+                    window_messages(tallies, start, start + seconds, self._placement.elsewhere)
+                )
             closed.append(reading)
             self._cursor += 1
         return closed

@@ -100,6 +100,7 @@ class Fleet:
                     "checkpoints",
                     "world_checkpoints",
                     "rejected",
+                    "windows",
                 )
             }
             topics["probes"] = self.probes or topics["probes"]

@@ -138,7 +138,16 @@ class Soak:
 
     async def _run(self) -> None:
         fleet, report = self.fleet, self.report
-        roles = ("probes", "alerts", "health", "calendar", "checkpoints", "world_checkpoints", "rejected")
+        roles = (
+            "probes",
+            "alerts",
+            "health",
+            "calendar",
+            "checkpoints",
+            "world_checkpoints",
+            "rejected",
+            "windows",
+        )
         await fleet.make_topics(roles)
         self.workers = [self._start(), self._start()]
         await fleet.wait_for_log(self.workers[0], "partition restored")

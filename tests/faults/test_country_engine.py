@@ -33,7 +33,7 @@ NETDUSK = str(Path(sys.executable).parent / "netdusk")
 WORKER = (NETDUSK, "worker", "--config", "{config}")
 PARTITIONS = 3
 FAST = {"session_timeout_seconds": 1.5, "heartbeat_seconds": 0.4}
-OWN = ("alerts", "health", "calendar", "checkpoints", "world_checkpoints", "rejected")
+OWN = ("alerts", "health", "calendar", "checkpoints", "world_checkpoints", "rejected", "windows")
 
 
 def make_fleet(bootstrap: str, folder: Path, *, probes: str | None = None, **worker: object) -> Fleet:

@@ -85,6 +85,7 @@ annotations:
   "checkpoints" "netdusk.checkpoints.v1"
   "world_checkpoints" "netdusk.world-checkpoints.v1"
   "rejected" "netdusk.rejected.v1"
+  "windows" "netdusk.windows.v1"
   "partitions" 8
   "replication" 1
   "retention_days" 7 -}}

@@ -21,6 +21,7 @@ ROLES = (
     "checkpoints",
     "world_checkpoints",
     "rejected",
+    "windows",
 )
 
 

@@ -1,0 +1,155 @@
+"""What was counted in a closed window, cell by cell: for whoever shows it or keeps it. Decides nothing.
+
+A cell is split by region where its monitors name one. Counts are of results as they came: every result counts, where
+the detectors weigh a network's vantages against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.columns.layout import Layout
+from detectors.columns.series import Series
+from detectors.columns.table import Ints, Numbers, medians, tallied, tally
+from detectors.readings import Arrived, CountryTally, Counts
+
+
+class Tallies:
+    """Counts windows by country. It keeps names in their order, made anew when there are new ones."""
+
+    def __init__(self) -> None:
+        self._known = (-1, -1)
+        self._layout: Layout | None = None
+        self._places: list[tuple[tuple[str, bool], int]] = []
+        # Of each part, then of each cell itself.
+        self._cell: Ints = np.empty(0, dtype=np.int64)
+        self._place: Ints = self._cell
+        self._platform: NDArray[np.object_] = np.empty(0, dtype=object)
+        self._region: NDArray[np.object_] = self._platform
+        self._asn: Ints = self._cell
+        self._order: Ints = self._cell
+
+    def count(
+        self,
+        series: Series,
+        counts: Counts,
+        mechanisms: Sequence[str],
+        arrivals: Mapping[tuple[str, bool], Arrived],
+    ) -> list[CountryTally]:
+        """Return what each country had that has results in the window or networks that report.
+
+        In the order of countries (real before simulated), platforms, regions, networks.
+        """
+        layout = series.layout
+        self._learn(layout)
+        monitor, size = counts.monitor, len(self._cell)
+        row = self._row_of(layout, monitor)
+        n = tally(row, counts.weight, size)
+        there = self._order[n[self._order] > 0]
+        good = tally(row[counts.ok], counts.weighing(counts.ok), size)[there].tolist()
+        timed = counts.ttfb_ms > 0.0  # NaN is not
+        _, low, high = medians(row[timed], counts.ttfb_ms[timed], size)
+        ttfb = np.rint((low[there] + high[there]) / 2.0).astype(np.int64).tolist()
+        failure = self._leading(row, counts, mechanisms, size)[there].tolist()
+        cell = self._cell[there]
+        usual = np.round(series.cells.usual[cell], 3)
+        usual[~series.cells.warm(series.start)[cell]] = -1.0
+        expected = [None if ratio < 0.0 else ratio for ratio in usual.tolist()]
+        columns: tuple[list[Any], ...] = (
+            self._platform[there].tolist(),
+            self._region[there].tolist(),
+            self._asn[there].tolist(),
+            n[there].tolist(),
+            good,
+            expected,
+            [value or None for value in ttfb],
+            failure,
+        )
+        place = self._place[there]
+        begins = np.flatnonzero(np.diff(place, prepend=-1)).tolist()
+        ends = [*begins[1:], len(place)]
+        span = {
+            number: (begin, end)
+            for number, begin, end in zip(place[begins].tolist(), begins, ends[: len(begins)], strict=True)
+        }
+        networks, vantages = self._reporting(series)
+        made = []
+        for key, number in self._places:
+            if number not in span and not networks[number]:
+                continue
+            begin, end = span.get(number, (0, 0))
+            awaited, came = arrivals.get(key, (0.0, 0.0))
+            made.append(
+                CountryTally(
+                    *key,
+                    networks[number],
+                    vantages[number],
+                    awaited,
+                    came,
+                    *(column[begin:end] for column in columns),
+                )
+            )
+        return made
+
+    @staticmethod
+    def _reporting(series: Series) -> tuple[list[int], list[int]]:
+        """Networks and vantages of each place that have reported lately."""
+        layout = series.layout
+        place, size = layout.network_place, len(layout.places)
+        networks = np.bincount(place[series.networks_live()], minlength=size)
+        lately = series.vantages.lately(series.start, series.window)
+        vantages = np.bincount(place[layout.vantage_network[lately]], minlength=size)
+        return networks.tolist(), vantages.tolist()
+
+    @staticmethod
+    def _row_of(layout: Layout, monitor: Numbers) -> Numbers:
+        """The part of each monitor, or its cell where it has no region, in one numbering."""
+        cell = layout.cells_of(monitor)
+        if not len(layout.parts):
+            return cell
+        part = layout.seat_part[layout.monitor_seat[monitor]]
+        return np.where(part >= 0, part, len(layout.parts) + cell)
+
+    @staticmethod
+    def _leading(row: Numbers, counts: Counts, mechanisms: Sequence[str], size: int) -> NDArray[np.object_]:
+        """The most frequent way to fail of each row; of several the first in the list; "" where none failed."""
+        leading = np.full(size, "", dtype=object)
+        failed = np.flatnonzero(counts.mechanism)
+        if len(failed):
+            many = len(mechanisms)
+            keys, count = tallied(
+                row[failed].astype(np.int64) * many + counts.mechanism[failed], counts.weighing(failed)
+            )
+            where, code = np.divmod(keys, many)
+            order = np.lexsort((-code, count))
+            leading[where[order]] = np.array(mechanisms, dtype=object)[code[order]]
+        return leading
+
+    def _learn(self, layout: Layout) -> None:
+        known = (len(layout.parts), len(layout.cells))
+        if layout is self._layout and known == self._known:
+            return
+        self._layout, self._known = layout, known
+        cells = np.arange(len(layout.cells), dtype=np.int64)
+        self._cell = np.concatenate((layout.part_cell, cells))
+        self._place = layout.group_place[layout.cell_group[self._cell]]
+        self._places = sorted(layout.places.items())
+        keys = layout.cell_keys(self._cell)
+        self._platform = _objects([platform for platform, _ in keys])
+        self._region = _objects([*layout.region_names(layout.part_region), *[""] * len(cells)])
+        self._asn = np.array([asn for _, asn in keys], dtype=np.int64)
+        rank = np.empty(len(self._places), dtype=np.int64)
+        rank[[number for _, number in self._places]] = np.arange(len(self._places))
+        of_place = rank[self._place].tolist()
+        names = list(zip(of_place, self._platform, self._region, self._asn.tolist(), strict=True))
+        self._order = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
+
+
+def _objects(names: Sequence[str]) -> NDArray[np.object_]:
+    made = np.empty(len(names), dtype=object)
+    made[:] = names
+    return made
