@@ -23,7 +23,7 @@ CHUNK = 8000  # as a worker has it
 T = TypeVar("T")
 
 
-class _Clock:
+class CpuClock:
     """Sums up the CPU seconds of what is called through it."""
 
     def __init__(self) -> None:
@@ -60,9 +60,9 @@ def chunks(shape: Shape) -> list[Chunk]:
 def measure(shape: Shape) -> dict[str, float]:
     """The figures of one run; the first two windows, in which everybody is new, are not counted."""
     under = machine()
-    reader, close = RowReader(), _Clock()
+    reader, close = RowReader(), CpuClock()
     under._close_windows = close(under._close_windows)  # type: ignore[method-assign]  # nothing else is timed inside
-    decode, read, apply = _Clock(), _Clock(), _Clock()
+    decode, read, apply = CpuClock(), CpuClock(), CpuClock()
     results = windows = 0
     all_chunks = chunks(shape)
     warm = 1 + 2 * shape.a_window // CHUNK

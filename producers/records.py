@@ -266,6 +266,24 @@ def key_fault(record: Decoded, key: bytes | None) -> Malformed | None:
     return Malformed(Reason.WRONG_KEY, f"key {key[:64]!r}; write {record.country}, the record's country")
 
 
+def may_measure(country: str, region: str | None, vantage: str) -> bool:
+    """Whether results may come from there: whether `decode` takes these three.
+
+    >>> may_measure("PK", "PK-PB", "lahore-3"), may_measure("PK", "IN-DL", "lahore-3"), may_measure("XX", None, "v")
+    (True, False, False)
+    """
+    return country in _PLACES and (region is None or is_region(region, country)) and is_printable(vantage)
+
+
+def may_be_asked(platform: str, target: str) -> bool:
+    """Whether results may be of that target of that platform: whether `decode` takes both.
+
+    >>> may_be_asked("x", "https://x.com/"), may_be_asked("X", "")
+    (True, False)
+    """
+    return is_platform(platform) and is_printable(target)
+
+
 def good_of(record: ProbeResult) -> int:
     """How many of the attempts that a record stands for succeeded."""
     if isinstance(record.good, int):

@@ -43,7 +43,11 @@ def random_records(draw: random.Random, size: int) -> list[bytes | None]:
         kind = draw.random()
         if kind < 0.3:
             values.append(hostile.written(record))
-        elif kind < 0.8:
+        elif kind < 0.5:
+            values.append(hostile.foreign(draw, record))
+        elif kind < 0.6:
+            values.append(hostile.mangled(draw, hostile.foreign(draw, record)))
+        elif kind < 0.85:
             values.append(hostile.mutant(draw, record))
         elif kind < 0.97:
             values.append(hostile.hostile(draw, draw.randrange(1000), moment))
@@ -64,6 +68,8 @@ EXTRAS: Sequence[dict[str, object]] = (
     {"source": "ooni", "method": "web_connectivity", "every_seconds": 0.5},
     {"simulated": True, "control_ok": None, "timings_ms": None},
     {"country": "TV", "region": None, "bytes": None, "asn": 4_294_967_295},
+    {"vantage": "lahôre-\U0001f600", "target": "https://пример.example/" + "я" * 199},
+    {"target": "й" * 150 + "\u202e" * 51, "source": "zdroj\u010d", "method": "m\u200b"},
 )
 
 

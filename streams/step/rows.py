@@ -7,7 +7,7 @@ knows the time: lateness is judged by the step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import repeat, zip_longest
@@ -33,6 +33,8 @@ from producers.records import (
     VantageStatus,
     decode,
     key_fault,
+    may_be_asked,
+    may_measure,
 )
 from streams.machine import Chunk, Note
 
@@ -64,8 +66,6 @@ _WRITTEN_CODE: Final = {
     for (stage, failure), code in _CODE.items()
 }
 _NOT_TIMED: Final = Timings()
-#: No number of a monitor.
-_UNKNOWN: Final = np.iinfo(np.int64).min
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _CONTROL: Final = {None: -1, False: 0, True: 1}
@@ -73,7 +73,6 @@ _CONTROL: Final = {None: -1, False: 0, True: 1}
 Ints = NDArray[np.int64]
 # Of probe results: see `fields`.
 Fields = Mapping[str, tuple[Any, ...]]
-_Source = tuple[str, str | None, int, str, bool]
 _Address = tuple[str, str]  # a platform, and the target of it that was asked ("" where that is not said)
 #: Letters of a target that tell monitors apart: what follows is a query, as a rule.
 TARGET_LETTERS: Final = 200
@@ -290,24 +289,13 @@ class Scanned(NamedTuple):
         columns: list[Any] = [column[..., chosen] for column in self]
         return Scanned(*columns)
 
-    def block(self, ids: list[str], monitor: Ints) -> Block:
-        """A block of all of them."""
-        return Block(
-            size=len(ids),
-            others=[],
-            new_monitors=[],
-            ids=ids,
-            time_ms=self.whole[0],
-            monitor=monitor.astype(np.int32),
-            ok=self.flags[1].view(np.bool_),
-            mechanism=self.mechanism,
-            control=self.flags[0],
-            ttfb_ms=self.measures[0],
-            throughput=self.measures[1],
-            count=self.counts[0],
-            good=self.counts[1],
-            every_seconds=self.measures[2],
-        )
+    def merged(self, rest: Scanned, order: Ints) -> Scanned:
+        """These results and others, in an order of all of them."""
+        columns: list[Any] = [
+            np.concatenate([mine, others], axis=-1)[..., order]
+            for mine, others in zip(tuple(self), tuple(rest), strict=True)
+        ]
+        return Scanned(*columns)
 
 
 @dataclass(slots=True)
@@ -348,8 +336,42 @@ class Block:
 
 
 def compiled() -> bool:
-    """Whether results in their plain form can be read by `streams.step.scanner`, five times as fast."""
+    """Whether results can be read by `streams.step.scanner`, five times as fast."""
     return Scanner is not None
+
+
+class _Names:
+    """Numbers for names, from 0. Those that nobody learned are taken back (`drop`)."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[bytes, int] = {}
+        self._names: list[bytes] = []
+        self._learned = 0
+
+    def __getitem__(self, number: int) -> bytes:
+        return self._names[number]
+
+    def number(self, name: bytes) -> int:
+        """The number of a name; one never seen gets the next."""
+        number = self.numbers.setdefault(name, len(self._names))
+        if number == len(self._names):
+            self._names.append(name)
+        return number
+
+    def find(self, name: bytes) -> int:
+        """The number of a name, -1 for an unknown one."""
+        return self.numbers.get(name, -1)
+
+    def learn(self) -> None:
+        """Keep the names met so far."""
+        self._learned = len(self._names)
+
+    def drop(self) -> None:
+        """Forget those that were met since."""
+        # They came last, so that the numbers of the others go on as if they had never been there.
+        for name in self._names[self._learned :]:
+            del self.numbers[name]
+        del self._names[self._learned :]
 
 
 class RowReader:
@@ -358,58 +380,46 @@ class RowReader:
     It knows the numbers of the monitors that it was taught (`learn`). Those that it meets beside them get numbers of
     their own, below zero, until the chunk is over (`begin`): who is let in is for the step to say.
 
-    With `scan` what is plain is read by compiled code, where there is any; without, all is. The columns are the same.
+    With `scan` results are read by compiled code, where there is any; what is refused, and oddities, by
+    `producers.records.decode`. Without, all is. The columns are the same.
     """
 
     def __init__(self, *, scan: bool = True) -> None:
-        # A source is known by its fields, or by their bytes where it is looked up by what stands in a record.
-        self._sources: dict[Any, int] = {}
-        self._addresses: dict[Any, int] = {}
-        self._monitors = Pairs()  # (source, address)
-        # Of this chunk alone: the monitors met and not taught, and the names that only they have.
-        self._new: dict[MonitorKey, int] = {}
-        self._new_pairs = Pairs()
-        self._new_sources: list[Any] = []
-        self._new_addresses: list[Any] = []
+        # A source is where results come from, an address whom they ask; a monitor is a pair of these.
+        self._sources, self._addresses = _Names(), _Names()
+        self._monitors = Pairs()
+        self._new_pairs = Pairs()  # of this chunk alone, met and not taught
         self._scanner = (
-            Scanner(_WRITTEN_CODE, self._sources, self._addresses) if scan and compiled() else None
+            Scanner(
+                _WRITTEN_CODE,
+                self._sources.numbers,
+                self._addresses.numbers,
+                self._meet_source,
+                self._meet_address,
+            )
+            if scan and compiled()
+            else None
         )
+
+    def _meet_source(self, name: bytes) -> int:
+        country, region, _, vantage, _ = name.decode().split("\0")
+        return self._sources.number(name) if may_measure(country, region or None, vantage) else -1
+
+    def _meet_address(self, name: bytes) -> int:
+        platform, _, target = name.decode().partition("\0")
+        return self._addresses.number(name) if may_be_asked(platform, target) else -1
 
     def learn(self, monitors: Sequence[MonitorKey]) -> Ints:
         """Know these monitors from now on; returns their numbers, which go on from those known so far."""
         self.begin()
-        sources, addresses = self._sources, self._addresses
-        return self._monitors.numbers(
-            *self._parts_of(
-                monitors,
-                lambda name: sources.setdefault(name, len(sources)),
-                lambda name: addresses.setdefault(name, len(addresses)),
-            )
-        )
+        numbers = self._monitors.numbers(*_parts_of(monitors, self._sources.number, self._addresses.number))
+        self._sources.learn()
+        self._addresses.learn()
+        return numbers
 
     def numbers_of(self, monitors: Sequence[MonitorKey]) -> Ints:
         """The numbers of some monitors; -1 for one that is not known."""
-        return self._monitors.find(
-            *self._parts_of(
-                monitors, lambda name: self._sources.get(name, -1), lambda name: self._addresses.get(name, -1)
-            )
-        )
-
-    def _parts_of(
-        self,
-        monitors: Sequence[MonitorKey],
-        of_source: Callable[[Any], int],
-        of_address: Callable[[Any], int],
-    ) -> tuple[Ints, Ints]:
-        """The numbers of their sources, and of their addresses."""
-        sources = self._source_names(
-            (monitor.country, monitor.region or None, *monitor[3:6]) for monitor in monitors
-        )
-        addresses = self._address_names((monitor.platform, monitor.target) for monitor in monitors)
-        return (
-            np.array(list(map(of_source, sources)), dtype=np.int64),
-            np.array(list(map(of_address, addresses)), dtype=np.int64),
-        )
+        return self._monitors.find(*_parts_of(monitors, self._sources.find, self._addresses.find))
 
     def fresh(self) -> RowReader:
         """Return a reader of the same kind that knows no monitors yet."""
@@ -417,44 +427,10 @@ class RowReader:
 
     def begin(self) -> None:
         """Forget the monitors that were met and not taught: another chunk begins."""
-        # Their names came last, so that the numbers of the others go on as if they had never been there.
-        for name in self._new_sources:
-            del self._sources[name]
-        for name in self._new_addresses:
-            del self._addresses[name]
-        self._new, self._new_pairs, self._new_sources, self._new_addresses = {}, Pairs(), [], []
-
-    def _meet(self, monitors: Sequence[MonitorKey]) -> None:
-        """Know some monitors for the rest of the chunk, so that their next results are read at once."""
-        sources, addresses = self._sources, self._addresses
-
-        def source(name: Any) -> int:
-            if name not in sources:
-                sources[name] = len(sources)
-                self._new_sources.append(name)
-            return sources[name]
-
-        def address(name: Any) -> int:
-            if name not in addresses:
-                addresses[name] = len(addresses)
-                self._new_addresses.append(name)
-            return addresses[name]
-
-        self._new_pairs.numbers(*self._parts_of(monitors, source, address))
-
-    def _find(self, source: Ints, address: Ints) -> Ints:
-        """Return each monitor's number: below zero if it is of this chunk alone, _UNKNOWN if it is not known."""
-        monitor = self._monitors.find(source, address)
-        if (monitor < 0).any():
-            new = self._new_pairs.find(source, address)
-            monitor = np.where(monitor >= 0, monitor, np.where(new >= 0, -1 - new, _UNKNOWN))
-        return monitor
-
-    def _source_names(self, sources: Iterable[_Source]) -> Iterable[Any]:
-        return sources if self._scanner is None else map(_written_source, sources)
-
-    def _address_names(self, addresses: Iterable[_Address]) -> Iterable[Any]:
-        return addresses if self._scanner is None else map(_written_address, addresses)
+        self._sources.drop()
+        self._addresses.drop()
+        if len(self._new_pairs):
+            self._new_pairs = Pairs()
 
     def read(self, values: Sequence[bytes | None], keys: Sequence[bytes | None] | None = None) -> Block:
         """Decode records, and put them into columns. With `keys` each has to stand under its country's."""
@@ -464,87 +440,96 @@ class RowReader:
         scanned = Scanned.room(len(values))
         left: list[int] = self._scanner.scan(values, keys, ids, *scanned)
         scanned = scanned.only(slice(len(ids)))
-        monitor = self._find(scanned.whole[1], scanned.whole[2])
-        if (monitor == _UNKNOWN).any():
-            # Its source and its address are known, and not that the one asks the other.
-            place = np.delete(np.arange(len(values)), left)
-            known = monitor != _UNKNOWN
-            left = sorted([*left, *place[~known].tolist()])
-            ids = [ids[i] for i in np.flatnonzero(known).tolist()]
-            scanned, monitor = scanned.only(known), monitor[known]
-        block = scanned.block(ids, monitor)
-        return self._with_left(block, values, keys, left) if left else block
-
-    def _with_left(
-        self,
-        scanned: Block,
-        values: Sequence[bytes | None],
-        keys: Sequence[bytes | None] | None,
-        left: Sequence[int],
-    ) -> Block:
-        """What compiled code has read, and what it has left, read one by one, in their order."""
-        rest = self.block(_judged(values, keys, left))
-        elsewhere = [left[place] for place, _ in rest.others]
-        others = [(place, record) for place, (_, record) in zip(elsewhere, rest.others, strict=True)]
-        if not rest.ids:
-            scanned.size, scanned.others = len(values), others
-            return scanned
-        places = np.concatenate(
-            (np.delete(np.arange(len(values)), left), np.setdiff1d(left, elsewhere, assume_unique=True))
-        )
-        order = np.argsort(places, kind="stable")
-        ids = [*scanned.ids, *rest.ids]
-        columns: dict[str, Any] = {
-            name: np.concatenate((getattr(scanned, name), getattr(rest, name)))[order] for name in OF_RESULTS
-        }
-        return Block(
-            size=len(values),
-            others=others,
-            new_monitors=rest.new_monitors,
-            ids=[ids[i] for i in order.tolist()],
-            **columns,
-        )
+        if not left:
+            return self._block(len(values), [], ids, scanned)
+        results, others = _apart(_judged(values, keys, left))
+        others = [(left[place], record) for place, record in others]
+        if results:
+            elsewhere = [place for place, _ in others]
+            read_there = np.delete(np.arange(len(values)), left)
+            order = np.argsort(
+                np.concatenate((read_there, np.setdiff1d(left, elsewhere, assume_unique=True))), kind="stable"
+            )
+            of = fields(results)
+            every_id = [*ids, *of["id"]]
+            ids = [every_id[i] for i in order.tolist()]
+            scanned = scanned.merged(self._columns(of), order)
+        return self._block(len(values), others, ids, scanned)
 
     def block(self, decoded: Sequence[Decoded]) -> Block:
         """Put decoded records into columns."""
         results, others = _apart(decoded)
         of = fields(results)
-        before = len(self._new)
-        monitor = self._look_up(of)
-        for row in np.flatnonzero(monitor == _UNKNOWN).tolist():
-            key = _monitor_key(results[row])
-            monitor[row] = -1 - self._new.setdefault(key, len(self._new))
-        if len(self._new) > before:
-            self._meet(list(self._new)[before:])
-        ttfb, throughput = measures(of)
+        return self._block(len(decoded), others, of["id"], self._columns(of))
+
+    def _columns(self, of: Fields) -> Scanned:
+        """Put results into the columns that compiled code fills."""
+        sources = zip(of["country"], of["region"], of["asn"], of["vantage"], of["simulated"], strict=True)
+        names = [self._sources.number(_source_name(*source)) for source in sources]
+        asked = [self._addresses.number(_address_name(*address)) for address in _addresses(of)]
         ok = np.array(of["ok"], dtype=np.bool_)
         count = _counts(of["count"])
-        return Block(
-            size=len(decoded),
-            others=others,
-            new_monitors=list(self._new)[before:],
-            ids=of["id"],
-            time_ms=times(of["time"]),
-            monitor=monitor.astype(np.int32),
-            ok=ok,
-            mechanism=mechanism_codes(of, ok),
-            control=control_codes(of),
-            ttfb_ms=ttfb,
-            throughput=throughput,
-            count=count,
-            good=_goods(of["good"], ok, count),
-            every_seconds=np.array([seconds or 0.0 for seconds in of["every_seconds"]], dtype=np.float32),
+        every = np.array([seconds or 0.0 for seconds in of["every_seconds"]], dtype=np.float32)
+        return Scanned(
+            np.array((times(of["time"]), names, asked), dtype=np.int64),
+            np.array((count, _goods(of["good"], ok, count))),
+            mechanism_codes(of, ok),
+            np.array((control_codes(of), ok), dtype=np.int8),
+            np.array((*measures(of), every)),
         )
 
-    def _look_up(self, of: Fields) -> Ints:
-        """The number of each result's monitor, as `_find` has it."""
-        unknown = repeat(-1)
-        sources = zip(of["country"], of["region"], of["asn"], of["vantage"], of["simulated"], strict=True)
-        names = self._address_names(_addresses(of))
-        return self._find(
-            np.array(list(map(self._sources.get, self._source_names(sources), unknown)), dtype=np.int64),
-            np.array(list(map(self._addresses.get, names, unknown)), dtype=np.int64),
+    def _block(
+        self,
+        size: int,
+        others: list[tuple[int, Malformed | Tick | VantageStatus]],
+        ids: Sequence[str],
+        columns: Scanned,
+    ) -> Block:
+        before = len(self._new_pairs)
+        monitor = self._number(columns.whole[1], columns.whole[2])
+        return Block(
+            size=size,
+            others=others,
+            new_monitors=self._named(slice(before, None)) if len(self._new_pairs) > before else [],
+            ids=ids,
+            time_ms=columns.whole[0],
+            monitor=monitor.astype(np.int32),
+            ok=columns.flags[1].view(np.bool_),
+            mechanism=columns.mechanism,
+            control=columns.flags[0],
+            ttfb_ms=columns.measures[0],
+            throughput=columns.measures[1],
+            count=columns.counts[0],
+            good=columns.counts[1],
+            every_seconds=columns.measures[2],
         )
+
+    def _number(self, source: Ints, address: Ints) -> Ints:
+        """Return each monitor's number, which is below zero if it is of this chunk alone."""
+        monitor = self._monitors.find(source, address)
+        new = np.flatnonzero(monitor < 0)
+        if len(new):
+            monitor[new] = -1 - self._new_pairs.numbers(source[new], address[new])
+        return monitor
+
+    def _named(self, chosen: slice) -> list[MonitorKey]:
+        """Some of the monitors of this chunk alone, in the order in which they were met."""
+        pairs = zip(
+            self._new_pairs.left[chosen].tolist(), self._new_pairs.right(chosen).tolist(), strict=True
+        )
+        return [_monitor_key(self._sources[source], self._addresses[address]) for source, address in pairs]
+
+
+def _parts_of(
+    monitors: Sequence[MonitorKey], of_source: Callable[[bytes], int], of_address: Callable[[bytes], int]
+) -> tuple[Ints, Ints]:
+    """The numbers of the sources of some monitors, and of their addresses."""
+    sources = [
+        of_source(_source_name(one.country, one.region, one.asn, one.vantage, one.simulated))
+        for one in monitors
+    ]
+    addresses = [of_address(_address_name(one.platform, one.target)) for one in monitors]
+    return np.array(sources, dtype=np.int64), np.array(addresses, dtype=np.int64)
 
 
 def _judged(
@@ -564,15 +549,12 @@ def fields(results: Sequence[ProbeResult]) -> Fields:
     return dict(zip(ProbeResult.__struct_fields__, zip(*map(astuple, results), strict=True), strict=True))
 
 
-def _monitor_key(result: ProbeResult) -> MonitorKey:
+def _monitor_key(source: bytes, address: bytes) -> MonitorKey:
+    """The monitor whose results have this source and this address."""
+    country, region, asn, vantage, simulated = source.decode().split("\0")
+    platform, _, target = address.decode().partition("\0")
     return MonitorKey(
-        intern(result.platform),
-        intern(result.country),
-        result.region or "",
-        result.asn,
-        intern(result.vantage),
-        result.simulated,
-        intern((result.target or "")[:TARGET_LETTERS]),
+        intern(platform), intern(country), region, int(asn), intern(vantage), simulated == "1", intern(target)
     )
 
 
@@ -583,14 +565,13 @@ def _addresses(of: Fields) -> Iterator[_Address]:
     return zip(of["platform"], [(target or "")[:TARGET_LETTERS] for target in targets], strict=True)
 
 
-def _written_address(address: _Address) -> bytes:
-    """The name of an address for `streams.step.scanner`."""
-    return "\0".join(address).encode()
+def _address_name(platform: str, target: str) -> bytes:
+    """The name of an address, as `streams.step.scanner` has it."""
+    return f"{platform}\0{target}".encode()
 
 
-def _written_source(source: _Source) -> bytes:
-    """The name of a source for `streams.step.scanner`."""
-    country, region, asn, vantage, simulated = source
+def _source_name(country: str, region: str | None, asn: int, vantage: str, simulated: bool) -> bytes:
+    """The name of a source, as `streams.step.scanner` has it."""
     return f"{country}\0{region or ''}\0{asn}\0{vantage}\0{simulated:d}".encode()
 
 

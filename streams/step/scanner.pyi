@@ -1,11 +1,16 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 class Scanner:
     def __init__(
-        self, mechanisms: dict[bytes, int], sources: dict[bytes, int], addresses: dict[bytes, int]
+        self,
+        mechanisms: dict[bytes, int],
+        sources: dict[bytes, int],
+        addresses: dict[bytes, int],
+        meet_source: Callable[[bytes], int],
+        meet_address: Callable[[bytes], int],
     ) -> None: ...
     def scan(
         self,

@@ -1,17 +1,18 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""Probe results in their plain form, read from bytes into columns in one go. Compiled; `streams.step.rows` does without it.
+"""Probe results, read from JSON into columns in one go. Compiled; `streams.step.rows` does without it.
 
-Plain is what encoders write: JSON without escapes, letters beyond ASCII, control characters, exponents, unknown or
-repeated members, its time in UTC with at most six digits of a second. Whatever is not plain is left to
-`producers.records.decode`, right or wrong, so that this file only has to be right about what it takes: for such a
+It reads a valid result in any form: members in any order, white space, escapes, letters beyond ASCII, exponents, times
+with an offset, members that nobody knows. Whatever is refused, and whatever is too odd to be worth the code, is left
+to `producers.records.decode`, record by record; so this file only has to be right about what it takes. For such a
 record `decode` must give the same values. `tests/streams/step/test_scanner.py` and `make fuzz` hold them against each
 other.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
-from cpython.unicode cimport PyUnicode_DecodeASCII
+from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8
 from libc.math cimport NAN, isnan
 from libc.string cimport memcmp, memcpy
 
@@ -21,12 +22,31 @@ cdef extern from "Python.h":
 
 ctypedef const unsigned char *Text
 
+cdef enum:  # what a string holds
+    ASCII = 0  # letters, digits, signs and spaces of ASCII
+    LETTERS = 1  # others too, of which none is known to be printable
+    CONTROLS = 2  # a control character of ASCII, and whatever else
+
 cdef struct Span:
     Text at
-    Py_ssize_t size
+    Py_ssize_t size  # in bytes
+    Py_ssize_t letters
+    int holds
+
+cdef enum:
+    VALUE_MAX = 65536  # as `producers.records` has it
+    DEPTH_MAX = 32
+    NAMES_MAX = 256  # of members that nobody knows; a record with more is left
+
+cdef struct Work:  # for one record
+    unsigned char *scratch  # room for all its strings without their escapes
+    Py_ssize_t used
+    Span *names  # of the members that nobody knows, object by object
+    Py_ssize_t many
 
 cdef struct Result:
-    Span id, platform, target, country, region, asn, vantage, stage, failure  # `at` is NULL where there is none
+    # `at` is NULL where there is none
+    Span id, platform, target, country, region, asn, vantage, stage, failure, measured_by, method
     long long time_ms, source, address, mechanism, control, ok, simulated
     long long attempts, good  # below zero where not given
     double ttfb, total, size, every
@@ -59,7 +79,6 @@ cdef enum:  # the members, as bits
 cdef enum:  # as `producers.records` has them
     IDENTIFIER_MAX = 128
     NAME_MAX = 64
-    VALUE_MAX = 65536
     TARGET_MAX = 2048
     MILLISECONDS_MAX = 86400000
     SECONDS_MAX = 604800
@@ -68,25 +87,33 @@ cdef enum:  # as `producers.records` has them
     STATUS_MAX = 599
 
 cdef long long ASN_MAX = 4294967295
+cdef long long TIME_MIN_MS = 946684800000  # 2000 to 2100
+cdef long long TIME_MAX_MS = 4102444800000
 cdef long long BYTES_MAX = 9007199254740992
 
 cdef enum:
     TARGET_LETTERS = 200  # as `streams.step.rows` has it
-    KEY_MAX = 320  # more than all that one is made of
+    KEY_MAX = 1200  # more than all that one is made of
     DIGITS_MAX = 18  # a number of so many fits
     EXACT_DIGITS = 15  # and is exact as a double
     LONGEST_NUMBER = 40
 
-cdef double[16] TENTHS = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15]
+    POWER_MAX = 22  # of ten, that is exact as a double
+    EXPONENT_MAX = 200  # of a number that nobody asks for: larger ones may be out of range
+
+cdef double[23] TENS = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+]
 cdef int[13] DAYS_BEFORE = [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334]
 cdef int[13] DAYS_IN = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-cdef unsigned char[256] IN_STRING  # 1 for what a plain string may hold
+cdef unsigned char[256] IN_STRING  # 1 for what most strings hold, and nothing else
 
 for _code in range(256):
     IN_STRING[_code] = 0x20 <= _code < 0x7F and _code not in b'"\\'
 
 # Each of these takes what it is named for from the front of a text that ends in a NUL, and gives what follows; NULL
-# where it is not plain. Nothing reads past the NUL: no plain thing holds one.
+# where it is not there. Nothing reads past the NUL: none of these things holds one.
 
 
 cdef inline Text space(Text at) noexcept nogil:
@@ -97,15 +124,150 @@ cdef inline Text space(Text at) noexcept nogil:
     return at
 
 
-cdef inline Text string(Text at, Span *span) noexcept nogil:
+cdef inline Text string(Text at, Span *span, Work *work) noexcept nogil:
     if at[0] != c'"':
         return NULL
     at += 1
     span.at = at
     while IN_STRING[at[0]]:
         at += 1
-    span.size = at - span.at
-    return at + 1 if at[0] == c'"' else NULL
+    span.size = span.letters = at - span.at
+    span.holds = ASCII
+    return at + 1 if at[0] == c'"' else odd_string(at, span, work)
+
+
+cdef Text odd_string(Text at, Span *span, Work *work) noexcept nogil:
+    """The rest of a string, from the first thing in it that most strings do not hold."""
+    cdef unsigned char *into = NULL  # the end of what was copied, once something was escaped
+    cdef Text next
+    cdef unsigned int code
+    cdef Py_ssize_t size
+    while at[0] != c'"':
+        if at[0] == c'\\':
+            if into == NULL:
+                size = at - span.at
+                into = work.scratch + work.used
+                memcpy(into, span.at, size)
+                span.at = into
+                into += size
+            at = escaped(at + 1, &code)
+            if at == NULL:
+                return NULL
+            into = written(into, code)
+        else:
+            next = letter(at, &code)
+            if next == NULL or code < 0x20:
+                return NULL
+            if into != NULL:
+                size = next - at
+                memcpy(into, at, size)
+                into += size
+            at = next
+        span.letters += 1
+        if code < 0x20 or code == 0x7F:
+            span.holds = CONTROLS
+        elif code > 0x7F and span.holds == ASCII:
+            span.holds = LETTERS
+    if into != NULL:
+        span.size = into - span.at
+        work.used += span.size
+    else:
+        span.size = at - span.at
+    return at + 1
+
+
+cdef inline Text letter(Text at, unsigned int *code) noexcept nogil:
+    """One letter in UTF-8, of the shortest form, and no half of a pair."""
+    cdef int more = 0
+    cdef unsigned int least = 0
+    code[0] = at[0]
+    if code[0] < 0x80:
+        return at + 1
+    if 0xC2 <= code[0] < 0xE0:
+        more, least, code[0] = 1, 0x80, code[0] & 0x1F
+    elif 0xE0 <= code[0] < 0xF0:
+        more, least, code[0] = 2, 0x800, code[0] & 0x0F
+    elif 0xF0 <= code[0] < 0xF5:
+        more, least, code[0] = 3, 0x10000, code[0] & 0x07
+    else:
+        return NULL
+    while more:
+        at += 1
+        if at[0] & 0xC0 != 0x80:
+            return NULL
+        code[0] = code[0] << 6 | (at[0] & 0x3F)
+        more -= 1
+    if code[0] < least or code[0] > 0x10FFFF or 0xD800 <= code[0] < 0xE000:
+        return NULL
+    return at + 1
+
+
+cdef inline unsigned char *written(unsigned char *into, unsigned int code) noexcept nogil:
+    """Write a letter in UTF-8; returns what follows it."""
+    if code < 0x80:
+        into[0] = <unsigned char>code
+        return into + 1
+    if code < 0x800:
+        into[0] = <unsigned char>(0xC0 | code >> 6)
+        into[1] = <unsigned char>(0x80 | (code & 0x3F))
+        return into + 2
+    if code < 0x10000:
+        into[0] = <unsigned char>(0xE0 | code >> 12)
+        into[1] = <unsigned char>(0x80 | (code >> 6 & 0x3F))
+        into[2] = <unsigned char>(0x80 | (code & 0x3F))
+        return into + 3
+    into[0] = <unsigned char>(0xF0 | code >> 18)
+    into[1] = <unsigned char>(0x80 | (code >> 12 & 0x3F))
+    into[2] = <unsigned char>(0x80 | (code >> 6 & 0x3F))
+    into[3] = <unsigned char>(0x80 | (code & 0x3F))
+    return into + 4
+
+
+cdef inline Text hexadecimal(Text at, unsigned int *code) noexcept nogil:
+    """Four digits."""
+    cdef int i
+    code[0] = 0
+    for i in range(4):
+        if c'0' <= at[i] <= c'9':
+            code[0] = code[0] << 4 | (at[i] - c'0')
+        elif c'a' <= at[i] <= c'f':
+            code[0] = code[0] << 4 | (at[i] - c'a' + 10)
+        elif c'A' <= at[i] <= c'F':
+            code[0] = code[0] << 4 | (at[i] - c'A' + 10)
+        else:
+            return NULL
+    return at + 4
+
+
+cdef Text escaped(Text at, unsigned int *code) noexcept nogil:
+    """What follows a backslash; of a letter that is written as a pair, both halves."""
+    cdef unsigned int low
+    if at[0] == c'u':
+        at = hexadecimal(at + 1, code)
+        if at == NULL or code[0] < 0xD800 or code[0] > 0xDFFF:
+            return at
+        if code[0] > 0xDBFF or at[0] != c'\\' or at[1] != c'u':
+            return NULL
+        at = hexadecimal(at + 2, &low)
+        if at == NULL or low < 0xDC00 or low > 0xDFFF:
+            return NULL
+        code[0] = 0x10000 + ((code[0] - 0xD800) << 10) + (low - 0xDC00)
+        return at
+    if at[0] == c'"' or at[0] == c'\\' or at[0] == c'/':
+        code[0] = at[0]
+    elif at[0] == c'b':
+        code[0] = 8
+    elif at[0] == c't':
+        code[0] = 9
+    elif at[0] == c'n':
+        code[0] = 10
+    elif at[0] == c'f':
+        code[0] = 12
+    elif at[0] == c'r':
+        code[0] = 13
+    else:
+        return NULL
+    return at + 1
 
 
 cdef inline Text word(Text at, const char *expected, Py_ssize_t size) noexcept nogil:
@@ -120,14 +282,14 @@ cdef inline Text null(Text at) noexcept nogil:
     return word(at, "null", 4)
 
 
-cdef inline Text name(Text at, Span *span, Py_ssize_t most) noexcept nogil:
-    """A string of one letter up to `most`."""
-    at = string(at, span)
-    return at if at != NULL and 1 <= span.size <= most else NULL
+cdef inline Text name(Text at, Span *span, Py_ssize_t most, Work *work) noexcept nogil:
+    """A string of one letter up to `most`, none of which is a control character."""
+    at = string(at, span, work)
+    return at if at != NULL and 1 <= span.letters <= most and span.holds != CONTROLS else NULL
 
 
-cdef inline Text name_or_null(Text at, Span *span) noexcept nogil:
-    return null(at) if at[0] == c'n' else name(at, span, NAME_MAX)
+cdef inline Text name_or_null(Text at, Span *span, Work *work) noexcept nogil:
+    return null(at) if at[0] == c'n' else name(at, span, NAME_MAX, work)
 
 
 cdef inline Text boolean(Text at, long long *found) noexcept nogil:
@@ -185,10 +347,47 @@ cdef inline Text count(Text at, double *found) noexcept nogil:
     return at if value <= BYTES_MAX else NULL
 
 
+cdef inline Text exponent(Text at, long long *found) noexcept nogil:
+    """An exponent, if there is any; 0 where there is none, and beyond all measure where it has many digits."""
+    cdef Span span
+    cdef bint below
+    found[0] = 0
+    if at[0] != c'e' and at[0] != c'E':
+        return at
+    at += 1
+    below = at[0] == c'-'
+    if below or at[0] == c'+':
+        at += 1
+    span.at = at
+    while c'0' <= at[0] <= c'9':
+        at += 1
+    span.size = at - span.at
+    if span.size == 0:
+        return NULL
+    found[0] = number(span.at, span.size) if span.size < 4 else 10000
+    if below:
+        found[0] = -found[0]
+    return at
+
+
+cdef inline Text fraction(Text at, Span *span) noexcept nogil:
+    """A point and digits, if there is a point."""
+    span.at, span.size = at, 0
+    if at[0] != c'.':
+        return at
+    at += 1
+    span.at = at
+    while c'0' <= at[0] <= c'9':
+        at += 1
+    span.size = at - span.at
+    return at if span.size else NULL
+
+
 cdef inline Text decimal(Text at, double *found) noexcept:
     """A number that is not negative, or null; rounded once, as every good reader does."""
     cdef Span whole
     cdef Span part
+    cdef long long power
     cdef Text start = at
     cdef char *end
     if at[0] == c'n':
@@ -197,21 +396,24 @@ cdef inline Text decimal(Text at, double *found) noexcept:
     at = digits(at, &whole)
     if at == NULL:
         return NULL
-    part.at, part.size = at, 0
-    if at[0] == c'.':
-        at += 1
-        part.at = at
-        while c'0' <= at[0] <= c'9':
-            at += 1
-        part.size = at - part.at
-        if part.size == 0:
-            return NULL
+    at = fraction(at, &part)
+    if at == NULL:
+        return NULL
+    at = exponent(at, &power)
+    if at == NULL:
+        return NULL
     if whole.size + part.size <= EXACT_DIGITS:
-        found[0] = number(whole.at, whole.size)
-        if part.size:
-            found[0] = (found[0] * TENTHS[part.size] + number(part.at, part.size)) / TENTHS[part.size]
-        return at
-    if at - start > LONGEST_NUMBER or at[0] == c'e' or at[0] == c'E':
+        power -= part.size
+        if -POWER_MAX <= power <= POWER_MAX:
+            found[0] = number(whole.at, whole.size)
+            if part.size:
+                found[0] = found[0] * TENS[part.size] + number(part.at, part.size)
+            if power < 0:
+                found[0] /= TENS[-power]
+            elif power > 0:
+                found[0] *= TENS[power]
+            return at
+    if at - start > LONGEST_NUMBER:
         return NULL
     found[0] = PyOS_string_to_double(<const char *>start, &end, NULL)
     if <Text>end != at:  # it had no memory
@@ -227,17 +429,34 @@ cdef inline int pair(Text at) noexcept nogil:
     return -1
 
 
+cdef inline long long offset_minutes(Text at, Py_ssize_t size) noexcept nogil:
+    """How far a time is ahead of UTC: `Z`, `+05:30` or `+0530`; far beyond a day where it is none of these."""
+    cdef int hours, minutes
+    if size == 1 and (at[0] == c'Z' or at[0] == c'z'):
+        return 0
+    if (size != 6 or at[3] != c':') and size != 5:
+        return 100000
+    if at[0] != c'+' and at[0] != c'-':
+        return 100000
+    hours, minutes = pair(at + 1), pair(at + size - 2)
+    if hours < 0 or hours > 23 or minutes < 0 or minutes > 59:
+        return 100000
+    minutes += 60 * hours
+    return -minutes if at[0] == c'-' else minutes
+
+
 cdef inline long long milliseconds(Span text) noexcept nogil:
-    """RFC 3339 in UTC, of this century, in milliseconds since 1970; below zero where it is not plain."""
+    """RFC 3339, of this century here and in UTC, in milliseconds since 1970; below zero where it is not."""
     cdef Text at = text.at
     cdef int year, month, day, hour, minute, second, days
     cdef int thousandths = 0
-    cdef Py_ssize_t i
-    if text.size < 20 or text.size == 21 or text.size > 27:
+    cdef long long offset, read
+    cdef Py_ssize_t i = 19
+    if text.size < 20:
         return -1
     if (
-        at[0] != c'2' or at[1] != c'0' or at[4] != c'-' or at[7] != c'-' or at[10] != c'T'
-        or at[13] != c':' or at[16] != c':' or at[text.size - 1] != c'Z'
+        at[0] != c'2' or at[1] != c'0' or at[4] != c'-' or at[7] != c'-'
+        or (at[10] != c'T' and at[10] != c't' and at[10] != c' ') or at[13] != c':' or at[16] != c':'
     ):
         return -1
     year, month, day = pair(at + 2), pair(at + 5), pair(at + 8)
@@ -248,25 +467,32 @@ cdef inline long long milliseconds(Span text) noexcept nogil:
         return -1
     if day > DAYS_IN[month] + (month == 2 and year % 4 == 0):
         return -1
-    if text.size > 20:
-        if at[19] != c'.':
+    if at[19] == c'.':
+        i = 20
+        while i < text.size and c'0' <= at[i] <= c'9':
+            i += 1
+        if i == 20 or i > 29:
             return -1
-        for i in range(20, text.size - 1):
-            if not c'0' <= at[i] <= c'9':
-                return -1
         thousandths = (at[20] - c'0') * 100
-        if text.size > 22:
+        if i > 21:
             thousandths += (at[21] - c'0') * 10
-        if text.size > 23:
+        if i > 22:
             thousandths += at[22] - c'0'
+        # Beyond microseconds it is rounded, which may change the millisecond.
+        if i > 26 and at[23] == c'9' and at[24] == c'9' and at[25] == c'9':
+            return -1
+    offset = offset_minutes(at + i, text.size - i)
+    if offset > 1440:
+        return -1
     # From 2000 to 2099 every fourth year is a leap year. 10,957 days had passed when 2000 began.
     days = 10957 + year * 365 + (year + 3) // 4 + DAYS_BEFORE[month] + day - 1 + (month > 2 and year % 4 == 0)
-    return (((days * <long long>24 + hour) * 60 + minute) * 60 + second) * 1000 + thousandths
+    read = (((days * <long long>24 + hour) * 60 + minute - offset) * 60 + second) * 1000 + thousandths
+    return read if TIME_MIN_MS <= read < TIME_MAX_MS else -1
 
 
-cdef inline Text moment(Text at, long long *found) noexcept nogil:
+cdef inline Text moment(Text at, long long *found, Work *work) noexcept nogil:
     cdef Span span
-    at = string(at, &span)
+    at = string(at, &span, work)
     if at == NULL:
         return NULL
     found[0] = milliseconds(span)
@@ -277,12 +503,77 @@ cdef inline bint same(Span span, const char *expected, Py_ssize_t size) noexcept
     return span.size == size and memcmp(span.at, expected, size) == 0
 
 
-cdef Text timings(Text at, Result *result) noexcept:
+cdef bint met(Span name, Py_ssize_t first, Work *work) noexcept nogil:
+    """Take down the name of a member that nobody knows. True: it stands there twice, or it is one too many."""
+    cdef Py_ssize_t i
+    if work.many == NAMES_MAX:
+        return True
+    for i in range(first, work.many):
+        if work.names[i].size == name.size and memcmp(work.names[i].at, name.at, name.size) == 0:
+            return True
+    work.names[work.many] = name
+    work.many += 1
+    return False
+
+
+cdef Text anything(Text at, int depth, Work *work) noexcept nogil:
+    """A value that nobody asks for, as strictly read as any; `depth` objects and lists stand around it."""
+    cdef Span span
+    cdef long long power
+    cdef Py_ssize_t first
+    cdef bint named
+    if at[0] == c'"':
+        return string(at, &span, work)
+    if at[0] == c't':
+        return word(at, "true", 4)
+    if at[0] == c'f':
+        return word(at, "false", 5)
+    if at[0] == c'n':
+        return null(at)
+    if at[0] != c'{' and at[0] != c'[':
+        at = digits(at + (at[0] == c'-'), &span)
+        if at == NULL or span.size > LONGEST_NUMBER:
+            return NULL
+        at = fraction(at, &span)
+        if at == NULL:
+            return NULL
+        at = exponent(at, &power)
+        return at if -EXPONENT_MAX <= power <= EXPONENT_MAX else NULL
+    if depth == DEPTH_MAX:
+        return NULL
+    named = at[0] == c'{'
+    first = work.many
+    at = space(at + 1)
+    if at[0] == (c'}' if named else c']'):
+        return at + 1
+    while True:
+        if named:
+            at = string(at, &span, work)
+            if at == NULL or met(span, first, work):
+                return NULL
+            at = space(at)
+            if at[0] != c':':
+                return NULL
+            at = space(at + 1)
+        at = anything(at, depth + 1, work)
+        if at == NULL:
+            return NULL
+        at = space(at)
+        if at[0] == (c'}' if named else c']'):
+            work.many = first
+            return at + 1
+        if at[0] != c',':
+            return NULL
+        at = space(at + 1)
+
+
+cdef Text timings(Text at, Result *result, Work *work) noexcept:
     cdef Span name
     cdef double ignored
     cdef double *into
     cdef int bit
     cdef int seen = 0
+    cdef Py_ssize_t first = work.many
     if at[0] == c'n':
         return null(at)
     if at[0] != c'{':
@@ -291,7 +582,7 @@ cdef Text timings(Text at, Result *result) noexcept:
     if at[0] == c'}':
         return at + 1
     while True:
-        at = string(at, &name)
+        at = string(at, &name, work)
         if at == NULL:
             return NULL
         at = space(at)
@@ -299,6 +590,7 @@ cdef Text timings(Text at, Result *result) noexcept:
             return NULL
         at = space(at + 1)
         into = &ignored
+        bit = 0
         if same(name, "ttfb", 4):
             bit, into = 1, &result.ttfb
         elif same(name, "total", 5):
@@ -309,16 +601,22 @@ cdef Text timings(Text at, Result *result) noexcept:
             bit = 8
         elif same(name, "tls", 3):
             bit = 16
+        if bit:
+            if seen & bit:
+                return NULL
+            seen |= bit
+            at = decimal(at, into)
+            if at == NULL or into[0] > MILLISECONDS_MAX:
+                return NULL
         else:
-            return NULL
-        if seen & bit:
-            return NULL
-        seen |= bit
-        at = decimal(at, into)
-        if at == NULL or into[0] > MILLISECONDS_MAX:
-            return NULL
+            if met(name, first, work):
+                return NULL
+            at = anything(at, 2, work)
+            if at == NULL:
+                return NULL
         at = space(at)
         if at[0] == c'}':
+            work.many = first
             return at + 1
         if at[0] != c',':
             return NULL
@@ -337,14 +635,16 @@ cdef inline bint sums_up(Result *result) noexcept nogil:
     return result.good <= result.attempts and result.ok == (result.good == result.attempts)
 
 
-cdef bint parse(Text at, Text end, Result *result) noexcept:
-    """Read one result; False where it is not plain. What the record's type refuses is not plain either."""
+cdef bint parse(Text at, Text end, Result *result, Work *work) noexcept:
+    """Read one result; False where it is left. What the record's type refuses is left."""
     cdef Span member
     cdef Span span
     cdef int bit
     cdef int seen = 0
     cdef long long status
+    work.used = work.many = 0
     result.target.at = result.region.at = result.stage.at = result.failure.at = NULL
+    result.measured_by.at = result.method.at = NULL
     result.control = result.attempts = result.good = -1
     result.simulated = 0
     result.ttfb = result.total = result.size = result.every = NAN
@@ -352,7 +652,7 @@ cdef bint parse(Text at, Text end, Result *result) noexcept:
     if at[0] != c'{':
         return False
     while True:
-        at = string(space(at + 1), &member)
+        at = string(space(at + 1), &member, work)
         if at == NULL:
             return False
         at = space(at)
@@ -363,7 +663,7 @@ cdef bint parse(Text at, Text end, Result *result) noexcept:
         # By their lengths first: a member is compared with one or two names, not with all of them.
         if member.size == 2:
             if same(member, "id", 2):
-                bit, at = ID, name(at, &result.id, IDENTIFIER_MAX)
+                bit, at = ID, name(at, &result.id, IDENTIFIER_MAX, work)
             elif same(member, "ok", 2):
                 bit, at = OK, boolean(at, &result.ok)
         elif member.size == 3:
@@ -371,43 +671,45 @@ cdef bint parse(Text at, Text end, Result *result) noexcept:
                 bit, at = ASN, asn(at, &result.asn)
         elif member.size == 4:
             if same(member, "time", 4):
-                bit, at = TIME, moment(at, &result.time_ms)
+                bit, at = TIME, moment(at, &result.time_ms, work)
             elif same(member, "good", 4):
                 bit, at = GOOD, small(at, &result.good, 0, ATTEMPTS_MAX)
         elif member.size == 5:
             if same(member, "bytes", 5):
                 bit, at = BYTES, count(at, &result.size)
             elif same(member, "stage", 5):
-                bit, at = STAGE, name_or_null(at, &result.stage)
+                bit, at = STAGE, name_or_null(at, &result.stage, work)
             elif same(member, "count", 5):
                 bit, at = ATTEMPTS, small(at, &result.attempts, 1, ATTEMPTS_MAX)
         elif member.size == 6:
             if same(member, "schema", 6):
-                bit, at = SCHEMA, string(at, &span)
+                bit, at = SCHEMA, string(at, &span, work)
                 if at == NULL or not same(span, "netdusk.probe/1", 15):
                     return False
             elif same(member, "region", 6):
-                bit, at = REGION, name_or_null(at, &result.region)
+                bit, at = REGION, name_or_null(at, &result.region, work)
             elif same(member, "target", 6):
-                bit, at = TARGET, null(at) if at[0] == c'n' else string(at, &result.target)
-                if at != NULL and result.target.at != NULL and result.target.size > TARGET_MAX:
+                bit, at = TARGET, null(at) if at[0] == c'n' else string(at, &result.target, work)
+                if at != NULL and result.target.at != NULL and (
+                    result.target.letters > TARGET_MAX or result.target.holds == CONTROLS
+                ):
                     return False
             elif same(member, "status", 6):
                 bit, at = STATUS, small(at, &status, STATUS_MIN, STATUS_MAX)
             elif same(member, "source", 6):
-                bit, at = SOURCE, name(at, &span, NAME_MAX)
+                bit, at = SOURCE, name(at, &result.measured_by, NAME_MAX, work)
             elif same(member, "method", 6):
-                bit, at = METHOD, name_or_null(at, &span)
+                bit, at = METHOD, name_or_null(at, &result.method, work)
         elif member.size == 7:
             if same(member, "country", 7):
-                bit, at = COUNTRY, name(at, &result.country, NAME_MAX)
+                bit, at = COUNTRY, name(at, &result.country, NAME_MAX, work)
             elif same(member, "vantage", 7):
-                bit, at = VANTAGE, name(at, &result.vantage, IDENTIFIER_MAX)
+                bit, at = VANTAGE, name(at, &result.vantage, IDENTIFIER_MAX, work)
             elif same(member, "failure", 7):
-                bit, at = FAILURE, name_or_null(at, &result.failure)
+                bit, at = FAILURE, name_or_null(at, &result.failure, work)
         elif member.size == 8:
             if same(member, "platform", 8):
-                bit, at = PLATFORM, name(at, &result.platform, NAME_MAX)
+                bit, at = PLATFORM, name(at, &result.platform, NAME_MAX, work)
         elif member.size == 9:
             if same(member, "simulated", 9):
                 bit, at = SIMULATED, boolean(at, &result.simulated)
@@ -415,14 +717,16 @@ cdef bint parse(Text at, Text end, Result *result) noexcept:
             if same(member, "control_ok", 10):
                 bit, at = CONTROL, null(at) if at[0] == c'n' else boolean(at, &result.control)
             elif same(member, "timings_ms", 10):
-                bit, at = TIMINGS, timings(at, result)
+                bit, at = TIMINGS, timings(at, result, work)
         elif member.size == 13:
             if same(member, "every_seconds", 13):
                 bit, at = EVERY, decimal(at, &result.every)
                 if result.every <= 0.0 or result.every > SECONDS_MAX:
                     return False
         if bit == 0:
-            return False
+            if met(member, 0, work):
+                return False
+            at = anything(at, 1, work)
         if at == NULL or seen & bit:
             return False
         seen |= bit
@@ -485,8 +789,39 @@ cdef inline bint is_under(key, Result *result):
     )
 
 
+cdef inline str text_of(Span span):
+    """A string; None where there is none."""
+    if span.at == NULL:
+        return None
+    if span.holds == ASCII:
+        return PyUnicode_DecodeASCII(<const char *>span.at, span.size, NULL)
+    return PyUnicode_DecodeUTF8(<const char *>span.at, span.size, NULL)
+
+
+cdef inline bint printable(Span span) except -1:
+    """Whether a string that is no name of a monitor may stand there."""
+    return span.at == NULL or span.holds == ASCII or text_of(span).isprintable()
+
+
+cdef inline void cut(Span *span, Py_ssize_t most) noexcept nogil:
+    """Leave so many letters of a string."""
+    cdef Py_ssize_t size = 0
+    if span.letters <= most:
+        return
+    if span.letters == span.size:
+        span.size = span.letters = most
+        return
+    span.letters = most
+    while most:
+        size += 1
+        while span.at[size] & 0xC0 == 0x80:
+            size += 1
+        most -= 1
+    span.size = size
+
+
 cdef class Scanner:
-    """Reads plain results of known monitors.
+    """Reads results.
 
     Parameters
     ----------
@@ -496,30 +831,58 @@ cdef class Scanner:
         Numbers, looked up as they are when something is read: of sources by `country NUL region NUL asn NUL vantage
         NUL`, then `1` where it is simulated, else `0`; of addresses by `platform NUL target`, the target
         cut at so many letters, with nothing for one that is not given. All in UTF-8.
+    meet_source, meet_address
+        Called with the name of one that has no number: what gives it one, or says -1 where its record is to be left.
     """
 
     cdef dict mechanisms, sources, addresses
+    cdef object meet_source, meet_address
+    cdef Work work
 
-    def __init__(self, dict mechanisms, dict sources, dict addresses):
+    def __cinit__(self):
+        self.work.scratch = <unsigned char *>PyMem_Malloc(VALUE_MAX)
+        self.work.names = <Span *>PyMem_Malloc(NAMES_MAX * sizeof(Span))
+        if self.work.scratch == NULL or self.work.names == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        PyMem_Free(self.work.scratch)
+        PyMem_Free(self.work.names)
+
+    def __init__(self, dict mechanisms, dict sources, dict addresses, meet_source, meet_address):
         self.mechanisms, self.sources, self.addresses = mechanisms, sources, addresses
+        self.meet_source, self.meet_address = meet_source, meet_address
 
     cdef bint know(self, Result *result, Last *source, Last *address) except -1:
-        """Look up how it ended and whose it is; False where one of these has no number."""
+        """Look up how it ended and whose it is; False where it is to be left."""
         cdef char[KEY_MAX] key
         cdef Py_ssize_t size
         result.mechanism = 0
         if not result.ok or result.stage.at != NULL or result.failure.at != NULL:
             size = put(key, put(key, 0, result.stage), result.failure)
             result.mechanism = looked_up(self.mechanisms, key, size)
+            if result.mechanism < 0:
+                return False
+        if not printable(result.measured_by) or not printable(result.method):
+            return False
+        if result.target.at != NULL and result.target.letters > TARGET_LETTERS:
+            # No more of it than its beginning is among the names.
+            if not printable(result.target):
+                return False
+            cut(&result.target, TARGET_LETTERS)
         size = put(key, put(key, 0, result.country), result.region)
         size = put(key, put(key, size, result.asn), result.vantage)
         key[size] = c'1' if result.simulated else c'0'
         result.source = as_last(self.sources, source, key, size + 1)
-        if result.target.at != NULL and result.target.size > TARGET_LETTERS:
-            result.target.size = TARGET_LETTERS
+        if result.source < 0:
+            result.source = source.number = self.meet_source(PyBytes_FromStringAndSize(key, size + 1))
+            if result.source < 0:
+                return False
         size = put(key, put(key, 0, result.platform), result.target)
         result.address = as_last(self.addresses, address, key, size - 1)
-        return result.mechanism >= 0 and result.source >= 0 and result.address >= 0
+        if result.address < 0:
+            result.address = address.number = self.meet_address(PyBytes_FromStringAndSize(key, size - 1))
+        return result.address >= 0
 
     def scan(
         self,
@@ -555,13 +918,14 @@ cdef class Scanner:
                 left.append(i)
                 continue
             at = <Text>PyBytes_AS_STRING(value)
-            if not parse(at, at + PyBytes_GET_SIZE(value), &result) or not self.know(&result, &source, &address):
+            if (
+                not parse(at, at + PyBytes_GET_SIZE(value), &result, &self.work)
+                or (under is not None and not is_under(under[i], &result))
+                or not self.know(&result, &source, &address)
+            ):
                 left.append(i)
                 continue
-            if under is not None and not is_under(under[i], &result):
-                left.append(i)
-                continue
-            ids.append(PyUnicode_DecodeASCII(<const char *>result.id.at, result.id.size, NULL))
+            ids.append(text_of(result.id))
             whole[0, row] = result.time_ms
             whole[1, row] = result.source
             whole[2, row] = result.address

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 START: Final = datetime(2025, 6, 2, tzinfo=UTC)
@@ -141,7 +141,84 @@ SPLICES: Final = [
 def mutant(draw: random.Random, record: Record) -> bytes:
     """A record with some bytes changed: right or wrong, nobody knows."""
     value = json.dumps(record, separators=draw.choice([(",", ":"), (", ", ": ")])).encode()
-    for _ in range(draw.randrange(4)):
+    return mangled(draw, value) if draw.random() < 0.75 else value
+
+
+_STRANGE: Final = [
+    "note",
+    "naïve",
+    "проба",
+    "\U0001f600",
+    "a b",
+    "",
+    "id ",
+    "OK",
+    "Zeit",
+    'quo"ted',
+    "line\nbreak",
+    "\x7f",
+]
+
+
+def foreign(draw: random.Random, record: Record) -> bytes:
+    """The same record as somebody else may write it: all that JSON leaves free, and members that nobody knows."""
+    record = dict(record)
+    if isinstance(record.get("time"), str) and draw.random() < 0.5:
+        offset = timezone(timedelta(minutes=draw.choice([-720, -210, -1, 0, 60, 300, 345, 840])))
+        record["time"] = (
+            datetime.fromisoformat(record["time"])
+            .astimezone(offset)
+            .isoformat(draw.choice("T "), draw.choice(["auto", "milliseconds", "microseconds"]))
+        )
+    if isinstance(record.get("timings_ms"), dict) and draw.random() < 0.5:
+        record["timings_ms"] = record["timings_ms"] | {draw.choice(_STRANGE): _unknown(draw, 0)}
+    for _ in range(draw.choice([0, 0, 1, 3])):
+        record[draw.choice(_STRANGE)] = _unknown(draw, 0)
+    return _json(draw, dict(draw.sample(list(record.items()), len(record)))).encode()
+
+
+def _unknown(draw: random.Random, depth: int) -> object:
+    kind = draw.randrange(9)
+    if kind == 0 and depth < 12:
+        return {name: _unknown(draw, depth + 1) for name in draw.sample(_STRANGE, draw.randrange(3))}
+    if kind == 1 and depth < 12:
+        return [_unknown(draw, depth + 1) for _ in range(draw.randrange(3))]
+    if kind == 2:
+        return draw.choice([0, -1, 12345678901234567890123, 0.5, -2.5e-9, 1e100])
+    return draw.choice([None, True, False, *_STRANGE])
+
+
+def _json(draw: random.Random, value: object) -> str:
+    """A value as JSON, with white space and escapes wherever they may stand."""
+    space = draw.choice(["", "", "", " ", "\n\t", "\r\n"])
+    if isinstance(value, dict):
+        inside = ",".join(f"{space}{_json(draw, k)}{space}:{_json(draw, v)}" for k, v in value.items())
+        return f"{space}{{{inside}{space}}}{space}"
+    if isinstance(value, list):
+        inside = ",".join(_json(draw, one) for one in value)
+        return f"{space}[{inside}]{space}"
+    if isinstance(value, str):
+        rate = draw.choice([0.0, 0.0, 0.1, 1.0])
+        return f'{space}"{"".join(_letter(draw, letter, rate) for letter in value)}"{space}'
+    if isinstance(value, float) and draw.random() < 0.3:
+        return space + draw.choice([f"{value:.16e}", f"{value!r}".replace("e", "E"), f"{value:.1f}"]) + space
+    return space + json.dumps(value) + space
+
+
+def _letter(draw: random.Random, letter: str, rate: float) -> str:
+    if letter in '"\\' or letter < " ":
+        return json.dumps(letter)[1:-1]
+    if draw.random() >= rate:
+        return letter
+    if letter == "/" and draw.random() < 0.5:
+        return "\\/"
+    units = letter.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+
+
+def mangled(draw: random.Random, value: bytes) -> bytes:
+    """Some bytes changed."""
+    for _ in range(draw.randrange(1, 4)):
         place, over = draw.randrange(len(value) + 1), draw.choice([0, 0, 1, 2, 4, 8])
         value = value[:place] + draw.choice(SPLICES) + value[place + over :]
     return value

@@ -7,17 +7,19 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from random import Random
 from string import ascii_letters, digits
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
 from producers.failures import Failure, Stage
 from producers.records import Malformed, ProbeResult, Reason, Tick, Timings, decode, encode
 from streams.step.rows import OF_RESULTS, Block, RowReader, Scanned, compiled
+from tests.streams.step.hostile import foreign
 
 COUNTRIES = ["PK", "US", "TV"]
 REGIONS = {"PK": ["PK-PB", "PK-SD"], "US": ["US-CA"], "TV": []}
@@ -106,7 +108,7 @@ def told(block: Block) -> tuple[object, ...]:
 
 def left(values: list[bytes]) -> list[int]:
     """The places of what compiled code does not read."""
-    scanner = known(values, scan=True)._scanner
+    scanner = RowReader(scan=True)._scanner
     assert scanner is not None
     return scanner.scan(values, None, [], *Scanned.room(len(values)))
 
@@ -204,26 +206,72 @@ def test_the_limits_are_those_of_the_record(limit: bytes, beyond: bytes) -> None
     assert left([most, more]) == [1]
 
 
+@given(st.lists(results(), min_size=1, max_size=4), st.randoms(use_true_random=False))
+def test_what_others_write_is_read_by_it_and_as_without_it(some: list[ProbeResult], draw: Random) -> None:
+    # Of the first and the last day of the century it leaves those that an offset takes out of it.
+    assume(all(2000 < result.time.year < 2099 for result in some))
+    values = [foreign(draw, json.loads(encode(result))) for result in some]
+    assert left(values) == []
+    assert told(known(values, scan=True).read(values)) == told(known(values, scan=False).read(values))
+
+
 @pytest.mark.parametrize(
     "value",
     [
         PLAIN.replace(b"https:/", b"https:\\/"),
-        PLAIN.replace(b"pk-lhe-1", "pk-lhé-1".encode()),
+        PLAIN.replace(b"x.com", b"\\u043F\\ud83d\\uDE00.com"),
+        PLAIN.replace(b"x.com", "пример.com".encode()),
+        PLAIN.replace(b'"id"', b'"i\\u0064"'),
         PLAIN.replace(b"140.5", b"1405e-1"),
-        PLAIN.replace(b"07.250Z", b"07.250+00:00"),
+        PLAIN.replace(b"140.5", b"1.4050000000000000000001E+2"),
+        PLAIN.replace(b"07.250Z", b"07.250+05:45"),
+        PLAIN.replace(b"07.250Z", b"07.250912345-0330"),
         PLAIN[:-1] + b',"new":1}',
+        PLAIN[:-1] + b',"new":' + b"[" * 31 + b"-1e-200" + b"]" * 31 + b"}",
+        PLAIN.replace(b'"dns"', b'"quic":{"a":[{"a":{}},[]]},"dns"'),
+    ],
+)
+def test_every_form_is_read(value: bytes) -> None:
+    assert isinstance(decode(value), ProbeResult)
+    assert left([PLAIN, value, PLAIN]) == []
+    assert told(known([value], scan=True).read([value])) == told(known([value], scan=False).read([value]))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
         PLAIN[:-1] + b',"ok":false}',
+        PLAIN[:-1] + b',"o\\u006b":false}',
+        PLAIN[:-1] + b',"new":1,"n\\u0065w":1}',
+        PLAIN[:-1] + b',"new":[{"a":1,"a":1}]}',
+        PLAIN[:-1] + b',"new":' + b"[" * 32 + b"]" * 32 + b"}",
+        PLAIN[:-1] + b',"new":01}',
+        PLAIN[:-1] + b',"new":"\\ud800"}',
+        PLAIN[:-1] + b',"new":"\xed\xa0\x80"}',
+        PLAIN[:-1] + b',"new":1e999}',
+        PLAIN.replace(b"pk-lhe-1", "pk-lhe-\u202e1".encode()),
+        PLAIN.replace(b"ooni", b"\\u200b"),
+        PLAIN.replace(b"07.250Z", b"07.250+24:00"),
         PLAIN.replace(b'"ok":false', b'"ok":true'),
         PLAIN.replace(b'"good":17', b'"good":20'),
         PLAIN.replace(b'"count":20,', b""),
         PLAIN.replace(b"https://x.com/", b"h" * 70_000),
+        PLAIN.replace(b"https://x.com/", ("h" * 200 + "\u202e").encode()),
     ],
 )
-def test_what_is_no_plain_form_is_left(value: bytes) -> None:
+def test_what_is_refused_is_left(value: bytes) -> None:
+    assert isinstance(decode(value), Malformed)
     assert left([PLAIN, value, PLAIN]) == [1]
 
 
-def test_a_monitor_that_is_not_known_is_left_to_be_numbered() -> None:
+def test_a_record_with_very_many_names_is_left_and_read() -> None:
+    names = ",".join(f'"n{i}":{i}' for i in range(300))
+    value = PLAIN[:-1] + f",{names}}}".encode()
+    assert left([value]) == [0]
+    assert len(known([], scan=True).read([value]).ids) == 1
+
+
+def test_a_monitor_that_is_not_known_is_numbered_within_its_piece() -> None:
     reader = RowReader()
     first = reader.read([PLAIN, PLAIN])
     assert (first.monitor.tolist(), len(first.new_monitors)) == ([-1, -1], 1)
@@ -232,6 +280,7 @@ def test_a_monitor_that_is_not_known_is_left_to_be_numbered() -> None:
     reader.begin()
     there = PLAIN.replace(b"pk-lhe-1", b"pk-lhe-2")
     block = reader.read([PLAIN, there, PLAIN, there])
+    assert left([PLAIN, there, PLAIN, there]) == []
     assert (block.monitor.tolist(), [monitor.vantage for monitor in block.new_monitors]) == (
         [0, -1, 0, -1],
         ["pk-lhe-2"],
