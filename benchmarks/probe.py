@@ -94,11 +94,13 @@ async def serve(certificate: Path, authority: Path) -> None:
 async def netdusk(plan: Plan) -> Took:
     """`netdusk probe --print`, its output read by us."""
     targets = plan.folder / "targets.toml"
-    targets.write_text("".join(f'[[target]]\nplatform = "test"\nurl = "{url}"\n' for url in plan.urls))
+    targets.write_text(
+        "".join(f'[[target]]\nplatform = "test"\nurl = "{url}"\nprivate = true\n' for url in plan.urls)
+    )
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "streams", "probe", "--print", "--country", "QN", "--asn", "64512"),
         *("--targets", str(targets), "--authorities", str(plan.folder / "authority.pem")),
-        *("--interval", "1", "--count", str(plan.results)),
+        *("--allow-private", "--interval", "1", "--count", str(plan.results)),
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None

@@ -1,8 +1,8 @@
 """The closed vocabulary of what can go wrong, in the field's own words.
 
 Failure strings are OONI's (data format df-007, https://github.com/ooni/spec/blob/master/data-formats/df-007-errors.md,
-and ooni/probe-cli `internal/netxlite/errorx.go`), plus two that a probe measures and OONI's engine has no
-string for: ``throttled`` and ``blockpage``. Facts only: no word here says why a thing failed.
+and ooni/probe-cli `internal/netxlite/errorx.go`), plus three that a probe measures and OONI's engine has no
+string for: ``throttled``, ``blockpage`` and ``http_unexpected_body``. Facts only: no word here says why a thing failed.
 """
 
 from __future__ import annotations
@@ -78,3 +78,4 @@ class Failure(StrEnum):
     # measured by us
     BLOCKPAGE = "blockpage"
     THROTTLED = "throttled"
+    HTTP_UNEXPECTED_BODY = "http_unexpected_body"

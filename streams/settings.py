@@ -282,6 +282,8 @@ class ProbeSettings(_Section):
     # PEM; none: the system's.
     authorities: Path | None = None
     user_agent: str | None = Field(None, min_length=1, max_length=512, pattern=r"^[\x20-\x7e]+$")
+    # Whether targets with `private = true` are asked: services of one's own, or a lab.
+    allow_private: bool = False
     # Path or URL of a control file.
     control: str | None = None
     control_age_seconds: float = Field(180.0, gt=0)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final
 
+from producers.addresses import is_bogon
 from producers.failures import Failure, Stage
 from producers.probe import http, tcp, tls
 from producers.probe.classify import NETWORK_ERRORS, classify
@@ -29,6 +30,9 @@ USER_AGENT: Final = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36"
 )
 
+#: So many addresses of a name are tried, with `every_address`.
+ADDRESSES_MAX: Final = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -39,6 +43,8 @@ class Tools:
     fingerprints: Fingerprints
     user_agent: str = USER_AGENT
     timeout_seconds: float = 10.0
+    #: False: a private address is never contacted, whatever the targets file says.
+    allow_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +59,18 @@ class Outcome:
     timings_ms: Timings
     body_bytes: int
     status: int | None
+    #: So many attempts this stands for (one an address), and so many of them went well.
+    count: int = 1
+    good: int = 0
 
     @property
     def ok(self) -> bool:
         """Whether the target answered as it does."""
         return self.failure is None
+
+
+class ForbiddenAddressError(Exception):
+    """A private address would have been contacted: the vantage's operator doesn't allow it. No result comes of it."""
 
 
 class _Steps:
@@ -85,35 +98,51 @@ class _Steps:
 
 
 async def attempt(target: Target, tools: Tools) -> Outcome:
-    """Try once. The network's failing is in the outcome; an exception is a bug, or this machine's own trouble."""
-    steps = _Steps()
-    exchange = Exchange()
-    failure: Failure | None = None
-    detail = ""
+    """Try once. The network's failing is in the outcome; an exception is a bug, or this machine's own trouble.
+
+    With `every_address`, each address of the name is tried once, all side by side.
+    """
+    loop = asyncio.get_running_loop()
     began = datetime.now(UTC)
     started = time.perf_counter()
-    try:
-        async with asyncio.timeout(target.timeout_seconds or tools.timeout_seconds):
-            await _take(steps, exchange, target, tools)
-    except NETWORK_ERRORS as error:
-        failure = classify(error)
-        detail = str(error)
+    deadline = loop.time() + (target.timeout_seconds or tools.timeout_seconds)
+    walk = _Walk(target, tools)
+    if target.every_address and not target.place.is_address:
+        walks = await _over_all_addresses(walk, deadline)
+    else:
+        walks = [await walk.take(target.steps, deadline)]
     total_ms = (time.perf_counter() - started) * 1000
+    failed = next((one for one in walks if one.failure), None)
+    # What it took is told of one that went well, where there is one.
+    shown = next((one for one in walks if not one.failure), walks[0])
+    exchange = shown.exchange if failed is None or len(walks) > 1 else failed.exchange
     # An answer's time is that of its first byte, also where the rest never came.
-    taken: dict[Stage, float | None] = {**steps.taken_ms, Stage.HTTP: exchange.ttfb_ms}
+    taken: dict[Stage, float | None] = {**shown.steps.taken_ms, Stage.HTTP: exchange.ttfb_ms}
     return Outcome(
         target=target,
         began=began,
-        stage=steps.stage if failure else None,
-        failure=failure,
-        detail=detail,
+        stage=failed.steps.stage if failed else None,
+        failure=failed.failure if failed else None,
+        detail=failed.detail if failed else "",
         timings_ms=Timings(
             **{step.timing: _rounded(taken.get(step.stage)) for step in STEPS},
             total=_rounded(total_ms),
         ),
         body_bytes=exchange.body_bytes,
         status=exchange.status,
+        count=len(walks),
+        good=sum(not one.failure for one in walks),
     )
+
+
+async def _over_all_addresses(first: _Walk, deadline: float) -> list[_Walk]:
+    """Look the name up once, then walk on to each of its addresses."""
+    dns, *rest = first.target.steps
+    await first.take((dns,), deadline)
+    if first.failure:
+        return [first]
+    others = [first.towards(address) for address in first.way.addresses[1:ADDRESSES_MAX]]
+    return list(await asyncio.gather(*(one.take(rest, deadline) for one in (first, *others))))
 
 
 @dataclass(slots=True)
@@ -123,25 +152,80 @@ class _Way:
     target: Target
     tools: Tools
     exchange: Exchange
-    address: str = ""
+    addresses: tuple[str, ...] = ()
     plain: tcp.Channel | None = None
     channel: http.Duplex | None = None
 
+    @property
+    def may_be_private(self) -> bool:
+        """Whether both say so: the targets file, which may come from others, and who runs the vantage."""
+        return self.target.private and self.tools.allow_private
+
+
+class _Walk:
+    """One way through the steps, and how it ended."""
+
+    def __init__(self, target: Target, tools: Tools) -> None:
+        self.target = target
+        self.steps = _Steps()
+        self.exchange = Exchange()
+        self.way = _Way(target, tools, self.exchange)
+        if target.place.is_address:
+            self.way.addresses = (target.place.host,)
+        self.failure: Failure | None = None
+        self.detail = ""
+
+    def towards(self, address: str) -> _Walk:
+        """Another one, of the same look-up, to another address."""
+        other = _Walk(self.target, self.way.tools)
+        other.way.addresses = (address,)
+        other.steps.taken_ms.update(self.steps.taken_ms)
+        return other
+
+    async def take(self, stages: Sequence[Stage], deadline: float) -> _Walk:
+        """Take these steps until one fails or the deadline, on the loop's clock, strikes."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._take(stages)
+        except NETWORK_ERRORS as error:
+            self.failure = classify(error)
+            self.detail = str(error)
+        return self
+
+    async def _take(self, stages: Sequence[Stage]) -> None:
+        try:
+            for stage in stages:
+                if stage is Stage.DNS and self.target.place.is_address:  # there is nothing to look up
+                    continue
+                with self.steps.at(stage):
+                    await PROBERS[stage](self.way)
+        finally:
+            if self.way.plain is not None:
+                self.way.plain.close()
+
 
 async def _look_up(way: _Way) -> None:
-    answers = await way.tools.resolver.resolve(way.target.place.host, may_be_private=way.target.private)
-    way.address = answers[0]
+    host = way.target.place.host
+    way.addresses = await way.tools.resolver.resolve(host, may_be_private=way.may_be_private)
 
 
 async def _connect(way: _Way) -> None:
-    way.channel = way.plain = await tcp.connect(way.address, way.target.place.port)
+    """Connect to the address that was found and judged: nobody looks the name up again."""
+    address = way.addresses[0]
+    if not way.may_be_private and is_bogon(address):
+        # A name that leads there has failed at DNS; what is left is a URL that no start lets pass.
+        raise ForbiddenAddressError(f"{address}: no vantage asks that without probe.allow_private")
+    way.channel = way.plain = await tcp.connect(address, way.target.place.port)
 
 
 async def _shake_hands(way: _Way) -> None:
     assert way.plain is not None
     context = _context(way.target, way.tools)
     more_follows = Stage.HTTP in way.target.steps
-    way.channel = await tls.handshake(way.plain, context, way.target.place.host, more_follows=more_follows)
+    channel = await tls.handshake(way.plain, context, way.target.place.host, more_follows=more_follows)
+    if way.target.certificates:
+        channel.check_certificate(way.target.certificates)
+    way.channel = channel
 
 
 async def _ask(way: _Way) -> None:
@@ -163,22 +247,6 @@ PROBERS: Final[Mapping[Stage, Callable[[_Way], Awaitable[None]]]] = {
     Stage.TLS: _shake_hands,
     Stage.HTTP: _ask,
 }
-
-
-async def _take(steps: _Steps, exchange: Exchange, target: Target, tools: Tools) -> None:
-    """Take the target's steps, one after the other."""
-    way = _Way(target, tools, exchange)
-    if target.place.is_address:
-        way.address = target.place.host
-    try:
-        for stage in target.steps:
-            if stage is Stage.DNS and target.place.is_address:  # there is nothing to look up
-                continue
-            with steps.at(stage):
-                await PROBERS[stage](way)
-    finally:
-        if way.plain is not None:
-            way.plain.close()
 
 
 def _context(target: Target, tools: Tools) -> ssl.SSLContext:

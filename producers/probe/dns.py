@@ -7,7 +7,6 @@ hosts file. A truncated answer is asked for over TCP, as the protocol has it (RF
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import secrets
 import socket
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ import dns.message
 import dns.rdatatype
 import dns.resolver
 
+from producers.addresses import is_bogon
 from producers.failures import Failure
 from producers.probe.classify import ObservedFailure, answered
 from producers.probe.tcp import Channel
@@ -100,16 +100,6 @@ class Resolver:
                 servers = []
             self._system = str(servers[0]) if servers else "127.0.0.1"
         return self._system
-
-
-def is_bogon(address: str) -> bool:
-    """Whether no public service can have this address (IANA's special-purpose registries, as Python has them).
-
-    >>> [is_bogon(address) for address in ("10.10.34.34", "0.0.0.0", "127.0.0.1", "224.0.0.1", "8.8.8.8")]
-    [True, True, True, True, False]
-    """
-    ip = ipaddress.ip_address(address)
-    return not ip.is_global or ip.is_multicast or ip.is_reserved
 
 
 @lru_cache(maxsize=4096)

@@ -110,6 +110,7 @@ async def get(
         raise ObservedFailure(Failure.BLOCKPAGE, page)
     if exchange.status not in target.statuses:
         raise ObservedFailure(Failure.HTTP_UNEXPECTED_STATUS_CODE, str(exchange.status))
+    _check_body(exchange, bytes(body.kept), target)
 
 
 def _request(connection: h11.Connection, target: Target, user_agent: str) -> bytes:
@@ -158,6 +159,16 @@ def _check_redirect(exchange: Exchange, target: Target, fingerprints: Fingerprin
         raise ObservedFailure(Failure.BLOCKPAGE, page)
     if not target.may_redirect_to(host):
         raise ObservedFailure(Failure.HTTP_UNEXPECTED_REDIRECT_URL, exchange.location)
+
+
+def _check_body(exchange: Exchange, body: bytes, target: Target) -> None:
+    if target.text is not None and target.text.encode() not in body:
+        raise ObservedFailure(Failure.HTTP_UNEXPECTED_BODY, f"without {target.text!r}")
+    if (
+        target.size_bytes is not None
+        and not target.size_bytes[0] <= exchange.body_bytes <= target.size_bytes[1]
+    ):
+        raise ObservedFailure(Failure.HTTP_UNEXPECTED_BODY, f"{exchange.body_bytes} bytes")
 
 
 async def _in_time(body: _Body, target: Target, exchange: Exchange) -> None:

@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from producers.addresses import is_bogon
 from producers.complaints import complaints
 from producers.failures import Stage
 from producers.names import PLATFORM_REMEDY, is_platform, is_printable
@@ -33,6 +34,12 @@ from producers.steps import SCHEMES
 
 _PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443, "tls": 443}
 _STATUSES_REMEDY: Final = 'write status codes and classes of them, like [200, "3xx"]'
+
+
+_FINGERPRINT_REMEDY: Final = (
+    "write the SHA-256 of a certificate in hexadecimal, as `openssl x509 -noout -fingerprint -sha256` "
+    "prints it"
+)
 
 
 class TargetsError(Exception):
@@ -130,6 +137,22 @@ def _url(value: str) -> str:
     return value
 
 
+def _range(value: Any) -> Any:
+    match value:
+        case None:
+            return None
+        case [int() as least, int() as most] if 0 <= least <= most:
+            return least, most
+    raise ValueError("write the least and the most bytes of a good body, like [100, 5000]")
+
+
+def _fingerprint(value: str) -> str:
+    plain = value.replace(":", "").lower()
+    if not re.fullmatch("[0-9a-f]{64}", plain):
+        raise ValueError(_FINGERPRINT_REMEDY)
+    return plain
+
+
 Host = Annotated[str, AfterValidator(_host)]
 
 
@@ -146,8 +169,17 @@ class Target(BaseModel):
     redirects: Annotated[tuple[Host, ...], Field(strict=False)] = ()
     #: False: complete the handshake, but take any certificate (services with an authority of their own).
     verify: bool = True
-    #: True: the name rightly leads to a private address (a service in your own network).
+    #: True: the name rightly leads to a private address (a service in your own network). The vantage has to allow it.
     private: bool = False
+    #: True: each address of the name is tried, and the result stands for as many attempts.
+    every_address: bool = False
+    #: Certificates that the server may show (SHA-256 of the DER, in hexadecimal); empty: any that is trusted.
+    certificates: Annotated[
+        tuple[Annotated[str, AfterValidator(_fingerprint)], ...], Field(strict=False)
+    ] = ()
+    #: A text that is in every good answer's body, and how many bytes such a body has. None: anything.
+    text: str | None = Field(None, min_length=1, max_length=1024)
+    size_bytes: Annotated[tuple[int, int] | None, BeforeValidator(_range)] = None
     #: How often, and how long one attempt may take; None takes the settings' own.
     interval_seconds: float | None = Field(None, ge=1, le=86_400)
     timeout_seconds: float | None = Field(None, gt=0, le=300)
@@ -156,6 +188,20 @@ class Target(BaseModel):
     #: A body that comes, but slower than this over so long, is `throttled`. 0: never.
     bytes_per_second_min: float = Field(1_000.0, ge=0)
     slow_seconds: float = Field(3.0, gt=0, le=300)
+
+    @model_validator(mode="after")
+    def _asks_as_far_as_it_judges(self) -> Self:
+        if self.certificates and Stage.TLS not in self.steps:
+            raise ValueError(f"certificates: a {self.place.scheme} target shows none; ask over https or tls")
+        if (self.text or self.size_bytes) and Stage.HTTP not in self.steps:
+            raise ValueError(
+                f"text, size_bytes: a {self.place.scheme} target has no body; ask over https or http"
+            )
+        if self.size_bytes and self.size_bytes[1] >= self.body_bytes_max:
+            raise ValueError(
+                "size_bytes reaches up to body_bytes_max, beyond which nothing is read: raise that too"
+            )
+        return self
 
     @cached_property
     def place(self) -> Endpoint:
@@ -166,6 +212,11 @@ class Target(BaseModel):
     def steps(self) -> tuple[Stage, ...]:
         """The steps that an attempt takes, in their order."""
         return SCHEMES[self.place.scheme]
+
+    @cached_property
+    def is_at_a_private_address(self) -> bool:
+        """Whether its URL holds an address that no public service can have."""
+        return self.place.is_address and is_bogon(self.place.host)
 
     def may_redirect_to(self, host: str) -> bool:
         """Whether a redirect to that host is one of the platform's own.
@@ -184,6 +235,8 @@ class Blockpage(BaseModel):
 
     name: str = Field(min_length=1, max_length=128)
     source: str = Field(min_length=1)
+    #: Under which licence the source gives it; None: a fact that nobody owns.
+    licence: str | None = Field(None, min_length=1, max_length=64)
     body: str | None = Field(None, min_length=4)
     body_regex: str | None = Field(None, min_length=4)
     redirect_host: Host | None = None

@@ -5,7 +5,9 @@ OpenSSL works on memory here, not on the socket: what the network says (reset, e
 
 from __future__ import annotations
 
+import hashlib
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -71,6 +73,12 @@ class TlsChannel:
                 if not more_follows:
                     await self._flush()
                 return
+
+    def check_certificate(self, good: Sequence[str]) -> None:
+        """Hold the server's certificate against those that it may show. Raises Observed."""
+        shown = hashlib.sha256(self._tls.getpeercert(binary_form=True) or b"").hexdigest()
+        if shown not in good:
+            raise ObservedFailure(Failure.SSL_INVALID_CERTIFICATE, f"SHA-256 {shown}")
 
     async def receive(self, bytes_max: int = _READ_BYTES) -> bytes:
         """Wait for bytes and return them. Empty means that the peer has ended. Raises OSError."""

@@ -45,6 +45,8 @@ class Vantage:
             bytes=outcome.body_bytes,
             every_seconds=every_seconds or UNSET,
             status=outcome.status or UNSET,
+            count=outcome.count if outcome.count > 1 else UNSET,
+            good=outcome.good if outcome.count > 1 else UNSET,
         )
 
     def status(

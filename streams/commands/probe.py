@@ -80,6 +80,14 @@ def probe(
         Path | None,
         typer.Option(help="Certificate authorities (PEM); the system's if not given.", rich_help_panel=_WHAT),
     ] = None,
+    allow_private: Annotated[
+        bool,
+        typer.Option(
+            "--allow-private",
+            help="Ask targets with private = true: services of your own.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = False,
     control: Annotated[
         str | None,
         typer.Option(help="File or URL that a probe outside the country writes.", rich_help_panel=_WHAT),
@@ -128,6 +136,7 @@ def probe(
         "concurrency": concurrency,
         "resolver": resolver,
         "authorities": authorities,
+        "allow_private": allow_private or None,
         "control": control,
         "control_out": control_out,
         "spool": spool,

@@ -256,9 +256,27 @@ def _targets_of(probe: ProbeSettings) -> TargetsFile:
     except TargetsError as error:
         raise SettingsError(str(error)) from error
     try:
-        return targets.only(probe.platforms)
+        chosen = targets.only(probe.platforms)
     except ValueError as error:
         raise SettingsError(f"settings: probe.platforms = {list(probe.platforms)!r}: {error}") from error
+    for target in chosen.target:
+        _check_private(target, probe)
+    return chosen
+
+
+def _check_private(target: Target, probe: ProbeSettings) -> None:
+    """Refuse to start where a target would lead into a private network that nobody has allowed."""
+    if target.private and not probe.allow_private:
+        raise SettingsError(
+            f"targets: {target.url} has private = true, and probe.allow_private is false: a vantage contacts no "
+            "private address. If it is a service of your own, start with --allow-private, or set "
+            "allow_private = true under [probe]"
+        )
+    if target.is_at_a_private_address and not target.private:
+        raise SettingsError(
+            f"targets: {target.url} is at an address that no public service can have; if it is a service of your own, "
+            "give the target private = true, and the vantage --allow-private"
+        )
 
 
 def _tools_of(probe: ProbeSettings, targets: TargetsFile) -> Tools:
@@ -276,6 +294,7 @@ def _tools_of(probe: ProbeSettings, targets: TargetsFile) -> Tools:
         fingerprints=Fingerprints(targets.blockpage),
         user_agent=probe.user_agent or USER_AGENT,
         timeout_seconds=probe.timeout_seconds,
+        allow_private=probe.allow_private,
     )
 
 

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from producers.addresses import is_bogon
 from producers.failures import Failure, Stage
 from producers.probe.targets import Fingerprints, load_targets
 from producers.records import Timings
@@ -596,19 +597,6 @@ def _is_address(host: str | None) -> bool:
     except ValueError:
         return False
     return True
-
-
-def is_bogon(address: str) -> bool:
-    """Whether no host on the public Internet can have this address (private, loopback, reserved ...).
-
-    >>> is_bogon("10.10.34.35"), is_bogon("127.0.0.1"), is_bogon("93.184.216.34")
-    (True, True, False)
-    """
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return True
-    return not ip.is_global or ip.is_multicast
 
 
 def _control_ok(keys: TestKeys) -> bool | None:

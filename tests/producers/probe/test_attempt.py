@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import dns.rcode
 import pytest
+from msgspec import UNSET
 
 from producers.failures import Failure, Stage
 from producers.probe import attempt as attempts
-from producers.probe.attempt import Outcome, Tools, attempt
+from producers.probe.attempt import ForbiddenAddressError, Outcome, Tools, attempt
 from producers.probe.classify import ERRNOS, ObservedFailure, classify
 from producers.probe.dns import Resolver
 from producers.probe.targets import Blockpage, Fingerprints, Target
 from producers.probe.tls import Contexts
+from producers.probe.vantage import Vantage
 from streams.local.probing import enough_files
 from tests.producers.probe import servers
 from tests.producers.probe.servers import HOST, answer, certified, serving
@@ -41,6 +46,7 @@ async def names() -> AsyncIterator[servers.NameServer]:
             HOST: ["127.0.0.1"],
             "bogon.test": ["203.0.113.7", "10.10.34.34"],
             "big.test": ["8.8.8.8"],
+            "metadata.test": ["169.254.169.254"],
         },
         aliases={"www.site.test": HOST},
         rcodes={
@@ -65,6 +71,7 @@ def tools(names: servers.NameServer, tmp_path: Path) -> Tools:
         contexts=Contexts(servers.write_authority(tmp_path)),
         fingerprints=FINGERPRINTS,
         timeout_seconds=20.0,
+        allow_private=True,
     )
 
 
@@ -271,6 +278,48 @@ CASES: dict[str, tuple[Server, str, dict[str, Any], str]] = {
         {"redirects": ["new.test"]},
         "ok",
     ),
+    "a page of other words": (
+        lambda: serving(servers.says(answer(body=b"By order of the court"))),
+        "http://HOST:PORT/",
+        {"text": "Welcome"},
+        "http.http_unexpected_body",
+    ),
+    "a page of its own words": (
+        lambda: serving(servers.says(answer(body=b"<h1>Welcome</h1>")), certified()),
+        "https://HOST:PORT/",
+        {"text": "Welcome", "size_bytes": [10, 20]},
+        "ok",
+    ),
+    "a page too short": (
+        lambda: serving(servers.says(answer(body=b"x" * 9))),
+        "http://HOST:PORT/",
+        {"size_bytes": [10, 20]},
+        "http.http_unexpected_body",
+    ),
+    "a page too long": (
+        lambda: serving(servers.says(answer(body=b"x" * 21))),
+        "http://HOST:PORT/",
+        {"size_bytes": [10, 20]},
+        "http.http_unexpected_body",
+    ),
+    "another certificate of a trusted authority": (
+        lambda: serving(servers.says(answer()), certified()),
+        "https://HOST:PORT/",
+        {"certificates": ["00" * 32]},
+        "tls.ssl_invalid_certificate",
+    ),
+    "a redirect without a host": (
+        lambda: serving(servers.says(answer(302, body=b"", Location="http:///x"))),
+        "http://HOST:PORT/",
+        {},
+        "http.http_invalid_redirect_location_host",
+    ),
+    "a redirect to a port that is none": (
+        lambda: serving(servers.says(answer(302, body=b"", Location="http://site.test:99999/"))),
+        "http://HOST:PORT/",
+        {},
+        "http.http_invalid_redirect_location_host",
+    ),
     "a redirect to a path": (
         lambda: serving(servers.says(answer(307, body=b"", Location="/en/"))),
         "http://HOST:PORT/",
@@ -319,6 +368,7 @@ NAMES = {
     "wrong.test": "dns.dns_reply_with_wrong_query_id",
     "bogon.test": "dns.dns_bogon_error",
     "silent.test": "dns.generic_timeout_error",
+    "metadata.test": "dns.dns_bogon_error",
 }
 
 
@@ -337,7 +387,7 @@ async def test_no_name_server_there(tools: Tools) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
-    lost = Tools(Resolver("127.0.0.1", port), tools.contexts, tools.fingerprints)
+    lost = replace(tools, resolver=Resolver("127.0.0.1", port))
     outcome = await attempt(target("https://site.test/"), lost)
     assert said(outcome) == "dns.connection_refused"
 
@@ -363,6 +413,63 @@ async def test_an_address_needs_no_name_server(tools: Tools, names: servers.Name
     assert outcome.timings_ms.dns is None
     assert outcome.body_bytes == 300
     assert names.questions == []
+
+
+async def test_a_private_address_is_contacted_only_where_both_allow_it(tools: Tools) -> None:
+    connected: list[object] = []
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.append(writer.get_extra_info("peername"))
+        await servers.says(answer())(reader, writer)
+
+    careful = replace(tools, allow_private=False)
+    async with serving(note) as port:
+        by_name, by_address = f"http://{HOST}:{port}/", f"http://127.0.0.1:{port}/"
+        assert said(await attempt(target(by_name), careful)) == "dns.dns_bogon_error"
+        public = Target(platform="test", url=by_name)
+        assert said(await attempt(public, tools)) == "dns.dns_bogon_error"
+        for asked, how in ((target(by_address), careful), (Target(platform="test", url=by_address), tools)):
+            with pytest.raises(ForbiddenAddressError):
+                await attempt(asked, how)
+        assert not connected
+        assert (await attempt(target(by_name), tools)).ok
+        assert len(connected) == 1
+
+
+async def test_a_name_is_looked_up_once_and_its_address_kept(tools: Tools, names: servers.NameServer) -> None:
+    """A second look-up could lead elsewhere, after the first was judged (DNS rebinding)."""
+    async with serving(servers.says(answer()), certified()) as port:
+        assert (await attempt(target(f"https://{HOST}:{port}/"), tools)).ok
+    assert names.questions == [HOST]
+
+
+async def test_each_address_of_a_name_is_tried(tools: Tools, names: servers.NameServer) -> None:
+    names.addresses["many.test"] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]  # the server is on the first alone
+    vantage = Vantage("v", "PK", 1)
+    async with serving(servers.says(answer())) as port:
+        asked = target(f"http://many.test:{port}/", every_address=True)
+        outcome = await attempt(asked, tools)
+        assert (said(outcome), outcome.good, outcome.count) == ("tcp.connection_refused", 1, 3)
+        assert outcome.status == 200
+        record = vantage.record(outcome)
+        assert (record.ok, record.good, record.count) == (False, 1, 3)
+        names.addresses["many.test"] = ["127.0.0.1"]
+        alone = await attempt(asked, tools)
+    assert alone.ok
+    assert vantage.record(alone).count is UNSET
+    assert names.questions == ["many.test"] * 2
+
+
+async def test_a_certificate_that_is_named_is_good_whoever_signed_it(tools: Tools) -> None:
+    context = certified(by="unknown")
+    shown = servers.authority("unknown").issue_cert(HOST)
+    shown.configure_cert(context)
+    der = ssl.PEM_cert_to_DER_cert(shown.cert_chain_pems[0].bytes().decode())
+    async with serving(servers.says(answer()), context) as port:
+        asked = target(
+            f"https://{HOST}:{port}/", verify=False, certificates=[hashlib.sha256(der).hexdigest().upper()]
+        )
+        assert said(await attempt(asked, tools)) == "ok"
 
 
 async def test_the_body_is_read_to_its_bound(tools: Tools) -> None:

@@ -75,6 +75,17 @@ def test_each_message_has_its_mistake() -> None:
             "name a readable PEM file of certificates\n",
         ),
         (
+            ["--once", "--country", "PK", "--targets", "FOLDER/private.toml"],
+            "targets: https://127.0.0.1/ has private = true, and probe.allow_private is false: a vantage contacts no "
+            "private address. If it is a service of your own, start with --allow-private, or set allow_private = true "
+            "under [probe]\n",
+        ),
+        (
+            ["--once", "--country", "PK", "--targets", "FOLDER/metadata.toml", "--allow-private"],
+            "targets: http://[64:ff9b::a9fe:a9fe]/ is at an address that no public service can have; if it is a "
+            "service of your own, give the target private = true, and the vantage --allow-private\n",
+        ),
+        (
             ["--country", "PK", "--asn", "17557", "--spool", "FOLDER/file/spool"],
             "settings: probe.spool = FOLDER/file/spool: Not a directory; name a folder that can be written\n",
         ),
@@ -88,6 +99,9 @@ def test_the_command_says_it_and_ends_with_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "file").write_text("")
+    table = '[[target]]\nplatform = "x"\n'
+    (tmp_path / "private.toml").write_text(f'{table}url = "https://127.0.0.1/"\nprivate = true\n')
+    (tmp_path / "metadata.toml").write_text(f'{table}url = "http://[64:ff9b::a9fe:a9fe]/"\n')
     monkeypatch.setattr(
         sys, "argv", ["netdusk", "probe", *(item.replace("FOLDER", str(tmp_path)) for item in arguments)]
     )

@@ -70,6 +70,7 @@ def tools(tmp_path: Path) -> Tools:
         contexts=Contexts(servers.write_authority(tmp_path)),
         fingerprints=Fingerprints(),
         timeout_seconds=DEADLINE_SECONDS,
+        allow_private=True,
     )
 
 

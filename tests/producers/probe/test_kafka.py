@@ -156,12 +156,20 @@ async def test_the_command_writes_what_it_measures(bootstrap: str, tmp_path: Pat
     async with serving(servers.says(answer())) as good, serving(servers.resets) as bad:
         targets = tmp_path / "targets.toml"
         targets.write_text(
-            f'[[target]]\nplatform = "youtube"\nurl = "http://127.0.0.1:{good}/"\n'
-            f'[[target]]\nplatform = "x"\nurl = "https://127.0.0.1:{bad}/"\n'
+            f'[[target]]\nplatform = "youtube"\nurl = "http://127.0.0.1:{good}/"\nprivate = true\n'
+            f'[[target]]\nplatform = "x"\nurl = "https://127.0.0.1:{bad}/"\nprivate = true\n'
         )
         code, _, err = await ended(
             await probe(
-                *("--config", str(config), "--bootstrap", bootstrap, "--targets", str(targets)),
+                *(
+                    "--allow-private",
+                    "--config",
+                    str(config),
+                    "--bootstrap",
+                    bootstrap,
+                    "--targets",
+                    str(targets),
+                ),
                 *("--spool", str(tmp_path / "spool"), "--interval", "1", "--count", "6"),
             )
         )

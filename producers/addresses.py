@@ -1,0 +1,59 @@
+"""Which addresses no public service can have. A vantage never contacts one, unless its operator allows it.
+
+The table is IANA's special-purpose registries, as Python's `ipaddress` has them, and what these don't say: addresses
+that hold an IPv4 address are judged by it, and some clouds keep their metadata at addresses that look public. Knows
+no network.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+from typing import Final
+
+#: Where clouds answer their own machines, though the registries call it public. Azure's (learn.microsoft.com, "What is
+#: IP address 168.63.129.16?"), Oracle's (docs.oracle.com, "Getting Instance Metadata"; 192.0.0.192 was IBM's too). The
+#: others stand in ranges that are no public ones anyway: 169.254.169.254, fd00:ec2::254, 100.100.100.200.
+_METADATA: Final = frozenset(
+    ipaddress.ip_address(address) for address in ("168.63.129.16", "192.0.0.192", "169.254.169.254")
+)
+
+#: The prefix under which a translator (NAT64) stands in for IPv4 (RFC 6052), and the one for 6to4 (RFC 3056). Each is
+#: beside how many bits lie below the IPv4 address.
+_CARRIERS: Final = (
+    (ipaddress.IPv6Network("64:ff9b::/96"), 0),
+    (ipaddress.IPv6Network("2002::/16"), 80),
+)
+_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
+
+
+@lru_cache(maxsize=8192)
+def is_bogon(address: str) -> bool:
+    """Whether no public service can have this address: private, loopback, link-local, reserved, a cloud's metadata.
+
+    What is no address at all is one too: nothing can be contacted there.
+
+    >>> [is_bogon(address) for address in ("10.10.34.34", "0.0.0.0", "127.0.0.1", "224.0.0.1", "8.8.8.8")]
+    [True, True, True, True, False]
+
+    An IPv4 address within an IPv6 one is what is judged, where a translator would unpack it:
+
+    >>> is_bogon("64:ff9b::808:808"), is_bogon("64:ff9b::a00:1"), is_bogon("2002:7f00:1::1")
+    (False, True, True)
+
+    A mapped address is never met on a wire: a system would connect to the IPv4 address in it, under our eyes.
+
+    >>> is_bogon("::ffff:8.8.8.8")
+    True
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return True
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip in _MAPPED or ip.scope_id is not None:
+            return True
+        for network, shift in _CARRIERS:
+            if ip in network:
+                return is_bogon(str(ipaddress.IPv4Address(int(ip) >> shift & 0xFFFF_FFFF)))
+    return not ip.is_global or ip.is_multicast or ip.is_reserved or ip in _METADATA
