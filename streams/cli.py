@@ -32,6 +32,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "broker": ("streams.commands.broker", "Apache Kafka on one machine: fetch it, run it."),
     "topics": ("streams.commands.topics", "Make and check the topics."),
     "incidents": ("streams.commands.incidents", "What is open, and what was; close one by hand."),
+    "archive": ("streams.commands.archive", "Keep windows and incidents as Parquet files, for ever."),
+    "history": ("streams.commands.history", "A country's reachability on any day of the archive."),
     "report": ("streams.commands.report", "One incident as a page: headline, chart, timeline, evidence."),
     "calendar": ("streams.commands.calendar", "Scheduled events that an incident may coincide with."),
     "backtest": ("streams.commands.backtest", "What the worker would have said of a file, and how well."),

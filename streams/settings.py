@@ -204,6 +204,18 @@ class LimitSettings(_Section):
     monitors_in_all: int = Field(5_000_000, ge=1)
 
 
+class ArchiveSettings(_Section):
+    """Where closed windows and incidents are kept for ever, and how."""
+
+    #: A folder, or an object store by its URL.
+    url: str = Field(default_factory=lambda: str(_state_folder() / "archive"), min_length=1)
+    group: str = Field("netdusk-archive", min_length=1)
+    # At least so often a file is written of every country that has results.
+    flush_seconds: float = Field(900.0, gt=0)
+    # Windows of earlier days are deleted; None: never. Incidents never are.
+    keep_days: float | None = Field(None, gt=0)
+
+
 class CostSettings(_Section):
     """What a country's economy rests on, as the operator found it, with the source: see docs/report.md.
 
@@ -321,6 +333,7 @@ class Settings(BaseSettings):
     time: TimeSettings = TimeSettings()
     detection: DetectionSettings = DetectionSettings()
     incidents: IncidentSettings = IncidentSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     cost: dict[Annotated[str, Field(pattern="^[A-Z]{2}$")], CostSettings] = {}
 
     @classmethod

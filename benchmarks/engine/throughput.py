@@ -158,7 +158,7 @@ def _run(command: Sequence[str]) -> dict[str, float]:
 def worker_config(bootstrap: str, topic: Topic, folder: Path) -> Path:
     """Settings of a worker that starts from nothing, with topics of its own to write to."""
     name = uuid4().hex[:8]
-    roles = ("alerts", "health", "calendar", "checkpoints", "world_checkpoints", "rejected")
+    roles = ("alerts", "health", "calendar", "checkpoints", "world_checkpoints", "rejected", "windows")
     world = ("health", "world_checkpoints")  # one partition, as `netdusk topics` makes them
     partitions = {f"{name}.{role}": 1 if role in world else topic.shape.partitions for role in roles}
     asyncio.run(make_topics(bootstrap, partitions))

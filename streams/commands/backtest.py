@@ -22,6 +22,8 @@ from streams.step.backtest import Backtest, read_lines
 app = typer.Typer(add_completion=False)
 
 _MONTH_SECONDS = 30 * 86_400
+#: Rows that wait for their file.
+_ROWS_MAX = 500_000
 
 
 @app.command()
@@ -43,6 +45,10 @@ def backtest(
     event: Annotated[
         str | None, typer.Option(help="Which one: an incident's id, or label:N. Without: the first incident.")
     ] = None,
+    archive: Annotated[
+        Path | None,
+        typer.Option(help="Keep windows and incidents in this folder, as `netdusk archive` would."),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one incident snapshot a line.")] = False,
 ) -> None:
@@ -60,13 +66,16 @@ def backtest(
     if picture is not None and picture.suffix not in SUFFIXES:
         raise SettingsError(f"{picture}: a picture's name must end in {', '.join(SUFFIXES)}")
     recorder = Recorder() if picture is not None else None
-    run = Backtest(settings, calendar=events, observe=recorder)
+    shelf = _shelf(archive) if archive is not None else None
+    run = Backtest(settings, calendar=events, observe=recorder, keep=None if shelf is None else shelf.window)
     lines: Iterator[bytes] = read_lines(probes)
     if weigh_late:
         lines = iter(sorted(lines, key=_time_of))
     incidents: list[Incident] = []
     for incident in run.run(lines):
         incidents.append(incident)
+        if shelf is not None:
+            shelf.incident(encode(incident))
         if as_json:
             sys.stdout.write(encode(incident).decode() + "\n")
     if not run.records:
@@ -74,6 +83,8 @@ def backtest(
             f"{probes}: holds no record of this project; `netdusk ingest` reads other forms, and docs/producing.md"
             " has an example of a ProbeResult"
         )
+    if shelf is not None:
+        shelf.close()
     months = run.series * run.span_seconds / _MONTH_SECONDS
     card = scorecard(incidents, truth, months) if truth is not None else None
     if as_json:
@@ -90,6 +101,48 @@ def backtest(
         except PictureError as error:
             raise SettingsError(str(error)) from error
     raise typer.Exit(1 if incidents else 0)
+
+
+class _Shelf:
+    """An archive that is filled from a file: its records are numbered in the order in which they come."""
+
+    def __init__(self, archiver: Any) -> None:
+        self._archiver = archiver
+        self._next = {"windows": 0, "alerts": 0}
+        for role in self._next:
+            archiver.begin(role, 0, 0, 0)
+
+    def window(self, value: bytes) -> None:
+        """Keep a closed window."""
+        self._take("windows", value)
+        if self._archiver.buffered > _ROWS_MAX:
+            self._archiver.flush()
+            self._archiver.tidy()
+
+    def incident(self, value: bytes) -> None:
+        """Keep a snapshot of an incident."""
+        self._take("alerts", value)
+
+    def _take(self, role: str, value: bytes) -> None:
+        self._archiver.take(role, 0, self._next[role], value)
+        self._next[role] += 1
+
+    def close(self) -> None:
+        """Put everything."""
+        self._archiver.flush()
+        self._archiver.tidy()
+
+
+def _shelf(folder: Path) -> _Shelf:
+    from streams.archive.store import FolderStore  # noqa: PLC0415
+
+    try:
+        from streams.archive.writer import Archiver  # noqa: PLC0415  an extra
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"--archive needs {error.name}; pip install 'netdusk[archive]'") from error
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SettingsError(f"--archive {folder}: is not empty; name a new folder")
+    return _Shelf(Archiver(FolderStore(folder)))
 
 
 def _show(incidents: list[Incident], run: Backtest) -> None:

@@ -69,6 +69,19 @@ def consumer(kafka: KafkaSettings) -> AIOKafkaConsumer:
     return client
 
 
+def group_consumer(kafka: KafkaSettings, group: str) -> AIOKafkaConsumer:
+    """A consumer that shares partitions with its group, and knows by itself where to read on. Not started yet."""
+    return AIOKafkaConsumer(
+        **client_options(kafka),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        max_partition_fetch_bytes=_FETCH_BYTES_MAX,
+        fetch_max_wait_ms=200,
+    )
+
+
 async def connect(kafka: KafkaSettings, *, compressed: bool = True) -> AIOKafkaProducer:
     """Return a started producer. Raises KafkaError if no broker answers."""
     fresh = producer(kafka, compressed=compressed)

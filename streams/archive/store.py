@@ -1,0 +1,181 @@
+"""Where files stand: a folder, or an object store by its URL. A file is put whole, or it is not there.
+
+Folders, S3, Google Cloud Storage, Azure and HDFS go by pyarrow's own file systems; every other URL by fsspec's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, Final
+from uuid import uuid4
+
+from streams.errors import SettingsError
+
+_REMEDY: Final = "pip install 'netdusk[archive]'"
+_BY_PYARROW: Final = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs")
+
+
+def store_at(url: str) -> Store:
+    """The store at a path or URL. Raises SettingsError where it can't be used."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme == "file":
+        return FolderStore(Path(rest if separator else url))
+    try:
+        from pyarrow import fs  # noqa: PLC0415  an extra
+
+        if scheme in _BY_PYARROW:
+            system, root = fs.FileSystem.from_uri(url)
+            return ArrowStore(system, root)
+        import fsspec  # noqa: PLC0415  an extra
+
+        other, root = fsspec.core.url_to_fs(url)
+        return ArrowStore(fs.PyFileSystem(fs.FSSpecHandler(other)), root)
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"archive.url = {url!r} needs {error.name}; {_REMEDY}") from error
+    except (ImportError, ValueError, OSError) as error:
+        raise SettingsError(
+            f"archive.url = {url!r}: {error}; name a folder or a URL like s3://bucket/path"
+        ) from error
+
+
+class Store:
+    """Files by their paths from the root, with slashes."""
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file whole, in the place of one that is there."""
+        raise NotImplementedError
+
+    def get(self, path: str) -> bytes | None:
+        """Return a file, or None where there is none."""
+        raise NotImplementedError
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of what is in a folder, sorted: files and folders; none where it does not exist."""
+        raise NotImplementedError
+
+    def delete(self, path: str) -> None:
+        """Delete a file; one that is gone is no error."""
+        raise NotImplementedError
+
+    def open(self, path: str) -> Any:
+        """A file as pyarrow reads it. Raises FileNotFoundError."""
+        raise NotImplementedError
+
+    def local(self, path: str) -> str | None:
+        """Its path on this machine, or None for one elsewhere."""
+        raise NotImplementedError
+
+
+class FolderStore(Store):
+    """A folder of this machine: a file is written beside its place, flushed to the disk, and renamed into it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file whole. Raises OSError."""
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A name of its own: another process may be writing the same file.
+        beside = target.with_name(f".{target.name}.{uuid4().hex}")
+        try:
+            with beside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(target)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def get(self, path: str) -> bytes | None:
+        """Return a file, or None."""
+        try:
+            return (self.root / path).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def names(self, folder: str) -> list[str]:
+        """Return what is in a folder, but for what is being written."""
+        try:
+            entries = [entry.name for entry in (self.root / folder).iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(name for name in entries if not name.startswith("."))
+
+    def delete(self, path: str) -> None:
+        """Delete a file, and its folder if that is empty then."""
+        target = self.root / path
+        target.unlink(missing_ok=True)
+        try:
+            target.parent.rmdir()
+        except OSError:
+            return
+
+    def open(self, path: str) -> IO[bytes] | str:
+        """Return the path: pyarrow maps it."""
+        target = self.root / path
+        if not target.exists():
+            raise FileNotFoundError(target)
+        return str(target)
+
+    def local(self, path: str) -> str | None:
+        """Return its path."""
+        return str(self.root / path)
+
+
+class ArrowStore(Store):
+    """An object store, by one of pyarrow's file systems: an upload is there once it is closed."""
+
+    def __init__(self, system: Any, root: str) -> None:
+        self._system = system
+        self._root = root.rstrip("/")
+
+    def _path(self, path: str) -> str:
+        return f"{self._root}/{path}" if self._root else path
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file whole. Raises OSError."""
+        full = self._path(path)
+        self._system.create_dir(full.rpartition("/")[0], recursive=True)
+        with self._system.open_output_stream(full) as stream:
+            stream.write(data)
+
+    def get(self, path: str) -> bytes | None:
+        """Return a file, or None."""
+        try:
+            with self._system.open_input_file(self._path(path)) as stream:
+                return bytes(stream.readall())
+        except FileNotFoundError:
+            return None
+
+    def names(self, folder: str) -> list[str]:
+        """Return what is in a folder."""
+        from pyarrow import fs  # noqa: PLC0415  an extra
+
+        infos: Sequence[Any] = self._system.get_file_info(
+            fs.FileSelector(self._path(folder), allow_not_found=True)
+        )
+        return sorted(info.base_name for info in infos if info.base_name)
+
+    def delete(self, path: str) -> None:
+        """Delete a file."""
+        try:
+            self._system.delete_file(self._path(path))
+        except FileNotFoundError:
+            return
+
+    def open(self, path: str) -> Any:
+        """Return the file, opened. Raises FileNotFoundError."""
+        return self._system.open_input_file(self._path(path))
+
+    def local(self, path: str) -> str | None:
+        """Return None."""
+        return None

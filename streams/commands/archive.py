@@ -1,0 +1,139 @@
+"""`netdusk archive`: what was counted and what was told, as Parquet files for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import structlog
+import typer
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.archive.store import store_at
+from streams.kafka.client import group_consumer, wait_for_broker
+from streams.settings import Settings, SettingsError, load, with_bootstrap
+
+app = typer.Typer(add_completion=False)
+log = structlog.get_logger()
+
+_POLL_MS: Final = 500
+#: More rows than these wait for no clock.
+_ROWS_MAX: Final = 1_000_000
+_RETRY_SECONDS: Final = 5.0
+
+
+@app.command()
+def archive(
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Broker, host:port[,host:port]; over the settings.")
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="A folder, or an object store like s3://bucket/path; over the settings."),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Put what is on the topics now, and end.")] = False,
+) -> None:
+    """Keep closed windows, incidents and annotations as Parquet files, each exactly once, through any kill.
+
+    Any number of archivers share the partitions. Read the files with `netdusk history`, the page, or anything that
+    reads Parquet.
+    """
+    settings = with_bootstrap(load(config), bootstrap)
+    store = store_at(url or settings.archive.url)
+    try:
+        from streams.archive.writer import Archiver  # noqa: PLC0415  an extra
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"netdusk archive needs {error.name}; pip install 'netdusk[archive]'") from error
+    try:
+        asyncio.run(_run(settings, Archiver(store, keep_days=settings.archive.keep_days), once=once))
+    except (KafkaError, OSError) as error:
+        raise SettingsError(f"archive: {error}") from error
+
+
+class _Rebalance(ConsumerRebalanceListener):
+    """Takes partitions on, and lets them go once what was read of them is put."""
+
+    def __init__(self, consumer: Any, archiver: Any, roles: dict[str, str]) -> None:
+        self._consumer = consumer
+        self._archiver = archiver
+        self._roles = roles
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        """Put what was read, and let go."""
+        if revoked:
+            await asyncio.to_thread(self._archiver.flush)
+        for place in revoked:
+            self._archiver.end(self._roles[place.topic], place.partition)
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        """Go on from where the archive's own positions say, whatever was committed."""
+        places = list(assigned)
+        starts = await self._consumer.beginning_offsets(places)
+        ends = await self._consumer.end_offsets(places)
+        for place in places:
+            role = self._roles[place.topic]
+            offset = await asyncio.to_thread(
+                self._archiver.begin, role, place.partition, starts[place], ends[place]
+            )
+            self._consumer.seek(place, offset)
+
+
+async def _run(settings: Settings, archiver: Any, *, once: bool) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await wait_for_broker(settings.kafka)
+    topics = settings.topics
+    roles = {topics.windows: "windows", topics.alerts: "alerts", topics.annotations: "annotations"}
+    consumer = group_consumer(settings.kafka, settings.archive.group)
+    async with consumer:
+        consumer.subscribe(list(roles), listener=_Rebalance(consumer, archiver, roles))
+        log.info("archiving", topics=list(roles), to=settings.archive.url)
+        flushed = time.monotonic()
+        while not stopped.is_set():
+            some = await consumer.getmany(timeout_ms=_POLL_MS, max_records=5000)
+            for place, records in some.items():
+                await asyncio.to_thread(_take, archiver, roles[place.topic], place.partition, records)
+            due = time.monotonic() - flushed >= settings.archive.flush_seconds
+            caught_up = once and not some and await _at_end(consumer)
+            if due or caught_up or archiver.buffered > _ROWS_MAX:
+                await _flush(consumer, archiver, roles)
+                flushed = time.monotonic()
+            if caught_up:
+                break
+        await _flush(consumer, archiver, roles)
+    log.info("archived", parts=archiver.parts, rows=archiver.rows, forgotten_offsets=archiver.gaps)
+
+
+def _take(archiver: Any, role: str, partition: int, records: list[Any]) -> None:
+    for record in records:
+        archiver.take(role, partition, record.offset, record.value)
+
+
+async def _at_end(consumer: AIOKafkaConsumer) -> bool:
+    places = list(consumer.assignment())
+    if not places:
+        return False
+    ends = await consumer.end_offsets(places)
+    return all([await consumer.position(place) >= ends[place] for place in places])
+
+
+async def _flush(consumer: AIOKafkaConsumer, archiver: Any, roles: dict[str, str]) -> None:
+    """Put what was read; then commit, for whoever looks at the group's lag."""
+    names = {role: topic for topic, role in roles.items()}
+    for place in consumer.assignment():
+        archiver.reached(roles[place.topic], place.partition, await consumer.position(place))
+    done = await asyncio.to_thread(archiver.flush)
+    await asyncio.to_thread(archiver.tidy)
+    offsets = {TopicPartition(names[role], partition): offset for (role, partition), offset in done.items()}
+    if offsets:
+        try:
+            await consumer.commit(offsets)
+        except KafkaError as error:
+            # The archive's own positions are what counts.
+            log.warning("offsets were not committed", why=repr(error))

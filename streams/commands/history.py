@@ -1,0 +1,231 @@
+"""`netdusk history`: how a country's platforms could be reached, on any day since the archive began."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from producers.countries import COUNTRIES
+from streams.archive.store import store_at
+from streams.settings import SettingsError, load
+
+app = typer.Typer(add_completion=False)
+
+_MOMENT: Final = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d))?Z?)?)?)?")
+#: Of a line, so many steps at least; the other columns but for the name take so many characters.
+_STEPS_LEAST: Final = 10
+_COLUMNS_WIDE: Final = 58
+
+
+class Split(StrEnum):
+    """What the lines are."""
+
+    PLATFORM = "platform"
+    NETWORK = "network"
+    REGION = "region"
+
+
+class Format(StrEnum):
+    """How a history is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+    PNG = "png"
+
+
+@app.command()
+def history(
+    country: Annotated[str, typer.Argument(metavar="COUNTRY", help="ISO 3166-1 alpha-2, like PK.")],
+    begin: Annotated[
+        str | None,
+        typer.Argument(metavar="[FROM]", help="2024, 2024-01, 2024-01-20 or 2024-01-20T13:00; UTC."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Argument(metavar="[TO]", help="Likewise, and in it; without: the end of FROM.")
+    ] = None,
+    by: Annotated[Split, typer.Option(help="What the lines are.")] = Split.PLATFORM,
+    platform: Annotated[str | None, typer.Option(help="Of this platform alone.")] = None,
+    asn: Annotated[int | None, typer.Option(help="Of this network alone.")] = None,
+    step: Annotated[
+        int | None, typer.Option(min=60, help="Seconds a step; without: as fine as makes sense.")
+    ] = None,
+    simulated: Annotated[
+        bool | None,
+        typer.Option("--simulated/--real", help="Without: the real results, where there are any."),
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.TABLE,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where it goes; else stdout.")] = None,
+    url: Annotated[str | None, typer.Option("--archive", help="A folder or URL; over the settings.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Print a country's reachability over any days of the archive.
+
+    Every network counts alike. A step without results has no line: nothing was measured then. `parquet` writes the
+    windows' own cells instead of sums.
+    """
+    settings = load(config)
+    if country not in COUNTRIES:
+        raise SettingsError(f"{country}: write a country code of ISO 3166-1 alpha-2 in capitals, like PK")
+    form = Format.JSON if as_json else form
+    if form in (Format.PNG, Format.PARQUET) and output is None and sys.stdout.isatty():
+        raise SettingsError(f"--format {form} is no text; name a file with --output")
+    store = store_at(url or settings.archive.url)
+    try:
+        from streams.archive.reader import Archive, By  # noqa: PLC0415  an extra
+        from streams.archive.tables import write  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"netdusk history needs {error.name}; pip install 'netdusk[archive]'") from error
+    archive = Archive(store)
+    days = archive.days(country)
+    if not days:
+        held = ", ".join(archive.countries()) or "no country"
+        raise SettingsError(f"{url or settings.archive.url}: has nothing of {country}; it has {held}")
+    start, end = _span(begin, until, datetime(*days[-1].timetuple()[:3], tzinfo=UTC))
+    if form is Format.PARQUET:
+        _write(write(archive.table(country, start, end)), output)
+        return
+    rows = archive.series(
+        country, start, end, by=By(by.value), step=step, platform=platform, asn=asn, simulated=simulated
+    )
+    if not rows:
+        raise SettingsError(
+            f"{country}: nothing was measured from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC; "
+            f"the archive has {days[0]} to {days[-1]}"
+        )
+    if form is Format.TABLE and output is None:
+        _show(rows, by)
+    elif form is Format.PNG:
+        from streams.page.pictures import series_png  # noqa: PLC0415  an extra
+
+        _write(series_png(f"{country}, {start:%Y-%m-%d} to {end:%Y-%m-%d}", rows), output)
+    elif form is Format.JSON:
+        _write(b"".join(msgspec.json.encode(row) + b"\n" for row in rows), output)
+    else:
+        _write(_csv(rows).encode(), output)
+
+
+def _span(begin: str | None, until: str | None, last: datetime) -> tuple[datetime, datetime]:
+    """The span that is meant; without any, the last day that the archive has."""
+    if begin is None:
+        return last, last + timedelta(days=1)
+    start, end = _moment(begin)
+    if until is not None:
+        end = _moment(until)[1]
+    if end <= start:
+        raise SettingsError(f"{begin} {until}: the second has to be later than the first")
+    return start, end
+
+
+def _moment(text: str) -> tuple[datetime, datetime]:
+    """The first moment that a text means, and the first one after it.
+
+    >>> [f"{moment:%Y-%m-%d %H:%M}" for moment in _moment("2024-01")]
+    ['2024-01-01 00:00', '2024-02-01 00:00']
+    """
+    parts = _MOMENT.fullmatch(text)
+    try:
+        if parts is None:
+            raise ValueError("it is no date")
+        year, month, day, hour, minute, second = (None if one is None else int(one) for one in parts.groups())
+        start = datetime(year or 1, month or 1, day or 1, hour or 0, minute or 0, second or 0, tzinfo=UTC)
+        if hour is not None:
+            return start, start + timedelta(minutes=1)
+        if day is not None:
+            return start, start + timedelta(days=1)
+        if month is not None:
+            return start, datetime(start.year + start.month // 12, start.month % 12 + 1, 1, tzinfo=UTC)
+        return start, datetime(start.year + 1, 1, 1, tzinfo=UTC)
+    except ValueError as error:
+        raise SettingsError(
+            f"{text}: {error}; write it like 2024, 2024-01, 2024-01-20 or 2024-01-20T13:00"
+        ) from error
+
+
+def _csv(rows: list[Any]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = rows[0].__struct_fields__
+    writer.writerow(names)
+    for row in rows:
+        values = [getattr(row, name) for name in names]
+        writer.writerow(
+            [
+                value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else value
+                for value in values
+            ]
+        )
+    return out.getvalue()
+
+
+def _write(data: bytes, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise SettingsError(f"{output}: {error.strerror}; name a file that can be written") from error
+
+
+def _show(rows: list[Any], by: Split) -> None:
+    """A line a name: its mean, its worst step, and a spark line."""
+    times = sorted({row.time for row in rows})
+    names = sorted({row.name for row in rows})
+    by_place = {(row.name, row.time): row for row in rows}
+    console = Console(markup=False)
+    group = -(-len(times) // max(_STEPS_LEAST, console.width - _COLUMNS_WIDE - max(map(len, names))))
+    table = Table(
+        Column(by.value, no_wrap=True),
+        Column("results", justify="right"),
+        Column("reachable", justify="right"),
+        Column("usual", justify="right"),
+        Column("lowest", justify="right"),
+        Column("at (UTC)", no_wrap=True),
+        Column(f"from {times[0]:%Y-%m-%d %H:%M} on", no_wrap=True),
+        box=None,
+        pad_edge=False,
+    )
+    for name in names:
+        own = [row for row in rows if row.name == name]
+        worst = min(own, key=lambda row: (row.reachability, row.time))
+        usual = [row.expected for row in own if row.expected is not None]
+        table.add_row(
+            name,
+            f"{sum(row.n for row in own):,}",
+            f"{sum(row.reachability for row in own) / len(own):.1%}",
+            f"{sum(usual) / len(usual):.1%}" if usual else "not known",
+            f"{worst.reachability:.1%}",
+            f"{worst.time:%m-%d %H:%M}",
+            "".join(
+                _block(
+                    [
+                        by_place[name, one].reachability
+                        for one in times[at : at + group]
+                        if (name, one) in by_place
+                    ]
+                )
+                for at in range(0, len(times), group)
+            ),
+        )
+    console.print(table)
+
+
+def _block(ratios: list[float]) -> str:
+    if not ratios:
+        return "·"
+    return "▁▂▃▄▅▆▇█"[round(7 * min(ratios))]

@@ -1,0 +1,1 @@
+"""The live page and the API. Knows no Kafka client: what it reads is handed in."""

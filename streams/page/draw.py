@@ -1,0 +1,233 @@
+"""Draws lines over time as SVG: what is usual, what was measured, and the gap between them. Knows no record.
+
+Colours and fonts come from the page's style sheet, by class, so that a chart follows light, dark and print. Where a
+chart stands alone (a picture), `STANDALONE` goes into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from html import escape
+from typing import Final
+
+WIDE: Final = 920
+NARROW: Final = 400
+_ROW: Final = 74
+_PLOT: Final = 44
+_TOP: Final = 8
+_AXIS: Final = 26
+#: Distances of ticks, in seconds; the first is taken of which there are few enough.
+_TICKS: Final = (
+    300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 2 * 86_400, 7 * 86_400, 14 * 86_400, 30 * 86_400,
+    91 * 86_400, 365 * 86_400,
+)  # fmt: skip
+
+STANDALONE: Final = """
+svg{background:#fbfaf7;font-family:'Libre Franklin','Helvetica Neue',Arial,'Liberation Sans',sans-serif}
+.c-name{font-weight:600;fill:#14171c}.c-note,.c-tick{fill:#5a626d}.c-tick,.c-note{font-size:11px}
+.c-name{font-size:13px}.c-grid{stroke:#dcd8cf;stroke-width:1}.c-now{stroke:#1d3f66;stroke-width:1.6;fill:none}
+.c-area{fill:#9db7d3;fill-opacity:.42}.c-loss{fill:#c33b1b;fill-opacity:.82}
+.c-usual{stroke:#5a626d;stroke-dasharray:3 3;fill:none}
+.c-shade{fill:#c33b1b;fill-opacity:.07}.c-edge{stroke:#c33b1b;stroke-width:1}.c-mark{fill:#8a5a00}
+.c-title{font-size:22px;font-weight:700;fill:#14171c}.c-bad{fill:#a82c0f;font-weight:600}.c-sim{fill:#7a5200;font-weight:700}
+"""
+
+
+@dataclass(slots=True)
+class Line:
+    """One row of a chart. Ratios are from 0 to 1; None: nothing was measured, or no usual was known."""
+
+    name: str
+    ratios: Sequence[float | None]
+    usual: Sequence[float | None] = ()
+    note: str = ""
+    bad: bool = False
+    href: str | None = None
+
+
+@dataclass(slots=True)
+class Shade:
+    """A stretch of time that is marked: an incident, or something planned."""
+
+    start: datetime
+    end: datetime
+    label: str = ""
+    kind: str = "incident"
+
+
+@dataclass(slots=True)
+class Chart:
+    """Lines over one span, in steps of `step` seconds from `start` on."""
+
+    start: datetime
+    step: int
+    lines: Sequence[Line]
+    title: str
+    shades: Sequence[Shade] = field(default_factory=list)
+    # Where a day begins on the axis; the hours are of this zone.
+    offset: timedelta = timedelta(0)
+    zone: str = "UTC"
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are."""
+        return max((len(line.ratios) for line in self.lines), default=0)
+
+
+def svg(
+    chart: Chart, width: int, *, ident: str = "chart", standalone: bool = False, head: Sequence[str] = ()
+) -> str:
+    """The chart as an SVG element; `head` are lines of text over it."""
+    left, right = 0, width
+    top = _TOP + (30 * len(head) + 10 if head else 0)
+    height = top + _ROW * len(chart.lines) + _AXIS
+    steps = max(1, chart.steps)
+    scale = (right - left) / steps
+
+    def x(moment: datetime) -> float:
+        position = (moment - chart.start).total_seconds() / chart.step * scale
+        return min(right, max(left, left + position))
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {width} {height}" width="{width}" '
+        f'height="{height}" role="img" aria-labelledby="{ident}-t {ident}-d">',
+        f'<title id="{ident}-t">{escape(chart.title)}</title><desc id="{ident}-d">{escape(describe(chart))}</desc>',
+    ]
+    if standalone:
+        parts[0] = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-24 -12 {width + 48} {height + 24}" '
+            f'width="{width + 48}" height="{height + 24}">'
+        )
+        parts.append(
+            f'<style>{STANDALONE}</style><rect x="-24" y="-12" width="{width + 48}" height="{height + 24}" '
+            'fill="#fbfaf7"/>'
+        )
+    for number, text in enumerate(head):
+        kind = "c-title" if number == 0 else "c-note"
+        parts.append(f'<text class="{kind}" x="{left}" y="{30 + 26 * number}">{escape(text)}</text>')
+    bottom = top + _ROW * len(chart.lines)
+    for shade in chart.shades:
+        begin, end = x(shade.start), x(shade.end)
+        if shade.kind == "incident":
+            parts.append(
+                f'<rect class="c-shade" x="{begin:.1f}" y="{top}" width="{max(1.0, end - begin):.1f}" '
+                f'height="{bottom - top}"/><line class="c-edge" x1="{begin:.1f}" x2="{begin:.1f}" y1="{top}" '
+                f'y2="{bottom}"/>'
+            )
+        else:
+            parts.append(
+                f'<rect class="c-mark" x="{begin:.1f}" y="{bottom - 3}" width="{max(3.0, end - begin):.1f}" height="3">'
+                f"<title>{escape(shade.label)}</title></rect>"
+            )
+    for number, line in enumerate(chart.lines):
+        parts.append(_row(line, top + number * _ROW, width, scale))
+    parts.append(_axis(chart, bottom, width, x))
+    parts.append("</svg>")
+    return "".join(parts)
+
+
+def _row(line: Line, y: int, width: int, scale: float) -> str:
+    base = y + _ROW - 8
+    top = base - _PLOT
+    name = f'<text class="c-name" x="0" y="{y + 14}">{escape(line.name)}</text>'
+    if line.href:
+        name = f'<a href="{escape(line.href)}">{name}</a>'
+    note = (
+        f'<text class="c-note{" c-bad" if line.bad else ""}" x="{width}" y="{y + 14}" text-anchor="end">'
+        f"{escape(line.note)}</text>"
+    )
+    grid = f'<path class="c-grid" d="M0 {base}H{width}M0 {top}H{width}"/>'
+
+    def at(ratio: float) -> float:
+        return base - _PLOT * min(1.0, max(0.0, ratio))
+
+    area, now, loss, usual = [], [], [], []
+    for begin, end in _runs(line.ratios):
+        points = []
+        for place in range(begin, end):
+            height = f"{at(line.ratios[place] or 0.0):.1f}"
+            points.append(f"{place * scale:.1f} {height}L{(place + 1) * scale:.1f} {height}")
+        path = "L".join(points)
+        now.append(f"M{path}")
+        area.append(f"M{begin * scale:.1f} {base}L{path}L{end * scale:.1f} {base}Z")
+    for place, (ratio, expected) in enumerate(zip(line.ratios, line.usual, strict=False)):
+        if ratio is not None and expected is not None and expected - ratio > 0.05:
+            loss.append(
+                f"M{place * scale:.1f} {at(expected):.1f}H{(place + 1) * scale:.1f}V{at(ratio):.1f}"
+                f"H{place * scale:.1f}Z"
+            )
+    for begin, end in _runs(line.usual):
+        path = "L".join(
+            f"{(place + 0.5) * scale:.1f} {at(line.usual[place] or 0.0):.1f}" for place in range(begin, end)
+        )
+        if end - begin > 1:
+            usual.append(f"M{path}")
+    return (
+        f'{name}{note}{grid}<path class="c-area" d="{"".join(area)}"/><path class="c-loss" d="{"".join(loss)}"/>'
+        f'<path class="c-now" d="{"".join(now)}"/><path class="c-usual" d="{"".join(usual)}"/>'
+    )
+
+
+def _runs(values: Sequence[float | None]) -> list[tuple[int, int]]:
+    """The stretches of values without a gap."""
+    runs: list[tuple[int, int]] = []
+    begin: int | None = None
+    for place, value in enumerate(values):
+        if value is not None and begin is None:
+            begin = place
+        elif value is None and begin is not None:
+            runs.append((begin, place))
+            begin = None
+    if begin is not None:
+        runs.append((begin, len(values)))
+    return runs
+
+
+def _axis(chart: Chart, y: int, width: int, x: object) -> str:
+    span = chart.steps * chart.step
+    most = max(2, width // 90)
+    distance = next((tick for tick in _TICKS if span / tick <= most), _TICKS[-1])
+    local = chart.start + chart.offset
+    first = -(-int(local.timestamp()) // distance) * distance
+    parts = []
+    for number in range(int(span // distance) + 1):
+        moment = datetime.fromtimestamp(first + number * distance, UTC)
+        place = (moment - local).total_seconds() / chart.step * width / max(1, chart.steps)
+        if not 0 <= place <= width:
+            continue
+        anchor = "start" if place < 18 else "end" if place > width - 24 else "middle"
+        parts.append(
+            f'<path class="c-grid" d="M{place:.1f} {y - 4}v5"/>'
+            f'<text class="c-tick" x="{place:.1f}" y="{y + 14}" text-anchor="{anchor}">{_tick(moment, distance)}</text>'
+        )
+    return "".join(parts)
+
+
+def _tick(moment: datetime, distance: int) -> str:
+    if distance >= 28 * 86_400:
+        return f"{moment:%b %Y}"
+    if distance >= 86_400 or (moment.hour == 0 and moment.minute == 0):
+        return f"{moment.day} {moment:%b}"
+    return f"{moment:%H:%M}"
+
+
+def describe(chart: Chart) -> str:
+    """The chart in words, for whoever can't see it.
+
+    >>> describe(Chart(datetime(2024, 1, 20, tzinfo=UTC), 60, [Line("X", [1.0, None, 0.05])], "t"))
+    'X: from 5 % to 100 %, last 5 %.'
+    """
+    said = []
+    for line in chart.lines:
+        ratios = [ratio for ratio in line.ratios if ratio is not None]
+        if ratios:
+            said.append(
+                f"{line.name}: from {min(ratios):.0%} to {max(ratios):.0%}, last {ratios[-1]:.0%}".replace(
+                    "%", " %"
+                )
+            )
+        else:
+            said.append(f"{line.name}: nothing was measured")
+    return "; ".join(said) + "." if said else "Nothing was measured."

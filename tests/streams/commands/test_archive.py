@@ -1,0 +1,142 @@
+"""`netdusk archive` on a real broker, killed again and again: every window once. And `netdusk history` of a file."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from producers.partitions import partition_of
+from producers.records import encode as encode_result
+from producers.simulated import scenario
+from streams.archive.reader import Archive
+from streams.archive.store import FolderStore
+from streams.commands import backtest, history
+from streams.kafka.bulk import BulkSender
+from streams.kafka.topics import ensure
+from streams.records import Window, encode
+from streams.settings import Settings, SettingsError
+from tests.streams.archive.test_archive import window
+from tests.streams.kafka.test_topics import settings_for
+from tests.streams.publish.stories import incident
+
+
+async def fill(settings: Settings, windows: list[Window]) -> None:
+    async with BulkSender(settings.kafka, settings.topics.windows) as sender:
+        await sender.send(
+            (key, encode(one), partition_of(key, sender.partitions))
+            for one in windows
+            for key in (one.country.encode(),)
+        )
+
+
+def archiver(settings: Settings, tmp_path: Path, *more: str) -> subprocess.Popen[bytes]:
+    config = tmp_path / "netdusk.toml"
+    names = "\n".join(f'{role} = "{name}"' for role, name in settings.topics if isinstance(name, str))
+    config.write_text(
+        f'[kafka]\nbootstrap = "{settings.kafka.bootstrap}"\nsession_timeout_seconds = 6.0\n'
+        f'[topics]\n{names}\n[archive]\nurl = "{tmp_path / "kept"}"\ngroup = "{settings.topics.windows}"\n'
+        "flush_seconds = 0.05\n"
+    )
+    with (tmp_path / "archive.log").open("ab") as out:
+        command = [sys.executable, "-m", "streams", "archive", "--config", str(config), *more]
+        return subprocess.Popen(command, stdout=out, stderr=out)
+
+
+@pytest.mark.integration
+def test_killed_at_any_moment_it_keeps_every_window_once(bootstrap: str, tmp_path: Path) -> None:
+    settings = settings_for(bootstrap)
+    asyncio.run(ensure(settings))
+    windows = [
+        window(minute, country, cells=minute % 4)
+        for minute in range(600)
+        for country in ("IR", "PK", "UG", "MM")
+    ]
+    rng = random.Random(7)
+    for part in range(4):
+        asyncio.run(fill(settings, windows[part * 600 : (part + 1) * 600 + 3]))
+        running = archiver(settings, tmp_path)
+        # It takes two seconds to come up; then it writes for a while.
+        time.sleep(3.0 + rng.random() * 1.5)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    last = archiver(settings, tmp_path, "--once")
+    assert last.wait(60) == 0, (tmp_path / "archive.log").read_text()[-3000:]
+    archive = Archive(FolderStore(tmp_path / "kept"))
+    for country in ("IR", "PK", "UG", "MM"):
+        told = [one for one in windows if one.country == country]
+        assert list(archive.windows(country)) == told
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half an hour of an evening, by `backtest --archive`."""
+    folder = tmp_path_factory.mktemp("history")
+    results = scenario.pakistan(0, evenings=["2024-01-20"])
+    first = next(results)
+    with (folder / "results.jsonl").open("wb") as file:
+        file.write(encode_result(first) + b"\n")
+        for one in results:
+            if one.time > first.time + timedelta(minutes=30):
+                break
+            file.write(encode_result(one) + b"\n")
+    run = CliRunner().invoke(backtest.app, [str(folder / "results.jsonl"), "--archive", str(folder / "kept")])
+    assert run.exit_code == 0, run.output
+    return folder / "kept"
+
+
+def test_history_needs_no_kafka(kept: Path) -> None:
+    run = CliRunner().invoke(history.app, ["PK", "2024-01-20", "--archive", str(kept), "--format", "csv"])
+    assert run.exit_code == 0, run.output
+    rows = list(csv.DictReader(io.StringIO(run.stdout)))
+    assert {row["name"] for row in rows} >= {"x", "youtube", "facebook"}
+    results = len((kept.parent / "results.jsonl").read_bytes().splitlines())
+    # The last windows of a file do not close.
+    assert 0.8 * results < sum(int(row["n"]) for row in rows) <= results
+    shown = CliRunner().invoke(history.app, ["PK", "--by", "network", "--archive", str(kept)])
+    assert "AS17557" in shown.stdout and "█" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["pk"], "in capitals"),
+        (["UG"], "has nothing of UG; it has PK"),
+        (["PK", "2024-13"], "2024-13: month must be in"),
+        (["PK", "yesterday"], "it is no date; write it like 2024"),
+        (["PK", "2024-01-20", "2024-01-18"], "has to be later"),
+        (["PK", "2023"], "the archive has 2024-01-20 to 2024-01-20"),
+    ],
+)
+def test_what_history_can_not_show_it_says(kept: Path, arguments: list[str], why: str) -> None:
+    run = CliRunner().invoke(history.app, [*arguments, "--archive", str(kept)])
+    assert isinstance(run.exception, SettingsError)
+    assert why in str(run.exception)
+
+
+def test_backtest_writes_into_an_empty_folder_alone(kept: Path) -> None:
+    run = CliRunner().invoke(backtest.app, [str(kept.parent / "results.jsonl"), "--archive", str(kept)])
+    assert "is not empty" in str(run.exception)
+
+
+def test_incidents_are_kept_as_they_were_told(tmp_path: Path) -> None:
+    from streams.archive.writer import Archiver
+
+    store = FolderStore(tmp_path)
+    writer = Archiver(store)
+    writer.begin("alerts", 0, 0, 2)
+    told = [incident(), incident(seq=2)]
+    for offset, one in enumerate(told):
+        writer.take("alerts", 0, offset, encode(one))
+    writer.flush()
+    assert Archive(store).incidents() == told
