@@ -85,6 +85,8 @@ class Bank:
         self._held = Held()
         self._outcomes: list[tuple[Ints, Ints]] = []
         self._tallies = Tallies()
+        # The two times to first byte in the middle of each network's, in the window closed last.
+        self._middle: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
         self._names: tuple[list[str], list[str], list[bool]] = ([], [], [])  # of countries' platforms
 
     def add_monitors(self, monitors: Sequence[MonitorKey]) -> None:
@@ -535,6 +537,7 @@ class Bank:
             np.concatenate((counts.ttfb_ms[timed], counts.throughput[moved])),
             2 * ttfb.size,
         )
+        self._middle = (low[: ttfb.size], high[: ttfb.size])
         rows = count.nonzero()[0]
         middle = (np.log(low[rows]) + np.log(high[rows])) / 2.0
         split = int(np.searchsorted(rows, ttfb.size))
@@ -630,7 +633,7 @@ class Bank:
 
     def tallies(self, counts: Counts, arrivals: Mapping[tuple[str, bool], Arrived]) -> list[CountryTally]:
         """What was counted in the window closed last, country by country; `arrivals` as its reading has them."""
-        return self._tallies.count(self.series, counts, self.mechanisms, arrivals)
+        return self._tallies.count(self.series, counts, self.mechanisms, arrivals, self._middle)
 
     # outcomes for the counters
 

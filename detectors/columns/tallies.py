@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from detectors.columns.layout import Layout
 from detectors.columns.series import Series
-from detectors.columns.table import Ints, Numbers, medians, tallied, tally
+from detectors.columns.table import Floats, Ints, Numbers, medians, tallied, tally
 from detectors.readings import Arrived, CountryTally, Counts
 
 
@@ -39,10 +39,12 @@ class Tallies:
         counts: Counts,
         mechanisms: Sequence[str],
         arrivals: Mapping[tuple[str, bool], Arrived],
+        middle: tuple[Floats, Floats],
     ) -> list[CountryTally]:
         """Return what each country had that has results in the window or networks that report.
 
-        In the order of countries (real before simulated), platforms, regions, networks.
+        In the order of countries (real before simulated), platforms, regions, networks. `middle` are the two times to
+        first byte in the middle of each cell's.
         """
         layout = series.layout
         self._learn(layout)
@@ -51,8 +53,10 @@ class Tallies:
         n = tally(row, counts.weight, size)
         there = self._order[n[self._order] > 0]
         good = tally(row[counts.ok], counts.weighing(counts.ok), size)[there].tolist()
-        timed = counts.ttfb_ms > 0.0  # NaN is not
-        _, low, high = medians(row[timed], counts.ttfb_ms[timed], size)
+        low, high = middle
+        if len(layout.parts):
+            timed = counts.ttfb_ms > 0.0  # NaN is not
+            _, low, high = medians(row[timed], counts.ttfb_ms[timed], size)
         ttfb = np.rint((low[there] + high[there]) / 2.0).astype(np.int64).tolist()
         failure = self._leading(row, counts, mechanisms, size)[there].tolist()
         cell = self._cell[there]

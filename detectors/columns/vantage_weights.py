@@ -102,15 +102,16 @@ def weigh(
     members = members[seats.lately(start, window, members)]
     excess, theirs = seats.excess[members], cell[members]
     many = n[sits]
-    # One look for both medians: of the members' excess, and of the jurors' probes.
-    count, low, high = medians(
-        np.concatenate((theirs, mine + size)), np.concatenate((excess, many.astype(np.float32))), 2 * size
-    )
-    (members_of, present), (middle, probes) = count.reshape(2, -1), ((low + high) / 2.0).reshape(2, -1)
+    members_of, low, high = medians(theirs, excess, size)
+    middle = (low + high) / 2.0
     strangers = np.bincount(theirs[np.abs(excess - middle[theirs]) > APART], minlength=size)
     minority = (members_of >= VANTAGES) & (2 * strangers < members_of)
     out = minority[mine] & (np.abs(seats.excess[jurors] - middle[mine]) > APART)
-    bound = np.minimum(1.0, PROBES_MANY * probes[mine] / many)
+    if many.max() <= PROBES_MANY * many.min():  # nobody has many more than anybody
+        weight[sits[out]] = 0.0
+        return weight
+    present, low, high = medians(mine, many.astype(np.float32), size)
+    bound = np.minimum(1.0, PROBES_MANY * ((low + high) / 2.0)[mine] / many)
     bound = np.where(present[mine] >= VANTAGES, np.ceil(bound * WEIGHT_GRAIN) / WEIGHT_GRAIN, 1.0)
     weight[sits] = np.where(out, 0.0, bound)
     return weight

@@ -25,6 +25,17 @@ class _Known:
         self.targets: dict[str, set[str]] = {}  # by platform
         self.names: dict[str, set[object]] = {kind: set() for kind in _KINDS}
 
+    def knows(self, monitor: MonitorKey) -> bool:
+        """Whether none of a monitor's names is new."""
+        platform, _, region, asn, vantage, _, target = monitor
+        names = self.names
+        return (
+            (platform, asn) in names["series"]
+            and (vantage, asn) in names["vantages"]
+            and (not region or region in names["regions"])
+            and (not target or target in self.targets.get(platform, ()))
+        )
+
 
 class Admission:
     """Counts the names of each country, and says which monitor would be one too many."""
@@ -51,13 +62,30 @@ class Admission:
 
     def fitted(self, monitor: MonitorKey) -> MonitorKey:
         """The monitor itself; without its target where its platform has as many of them as it may in that country."""
+        if not monitor.target:
+            return monitor
         known = self._known.get((monitor.country, monitor.simulated))
-        if known is None or not monitor.target:
+        if known is None:
             return monitor
         targets = known.targets.get(monitor.platform, ())
         if len(targets) < self._limits.targets or monitor.target in targets:
             return monitor
         return monitor._replace(target="")
+
+    def let_in(self, monitor: MonitorKey) -> str | None:
+        """Count a monitor in where there is room; else return why it can't be let in, in words."""
+        limits = self._limits
+        known = self._known.get((monitor.country, monitor.simulated))
+        room = self._monitors < limits.monitors_in_all and self._series < limits.series_in_all
+        # Nearly every monitor is one more of names that are there already.
+        if room and known is not None and known.monitors < limits.monitors and known.knows(monitor):
+            self._monitors += 1
+            known.monitors += 1
+            return None
+        obstacle = self.obstacle(monitor)
+        if obstacle is None:
+            self.admit(monitor)
+        return obstacle
 
     def obstacle(self, monitor: MonitorKey) -> str | None:
         """Return why a monitor can't be let in, in words, or None if there is room."""

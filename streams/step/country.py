@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -125,13 +126,13 @@ class _OpenWindow:
     def take(self, ids: Sequence[str], monitor: NDArray[np.int32], vantages: _VantagesOf) -> list[int] | None:
         """Note results. Return the places of the new ones, each at its first occurrence, or None if all are new."""
         met = self._met
-        if self._pairs is None and met.isdisjoint(ids):
+        if self._pairs is None:
             before = len(met)
             met.update(ids)
             if len(met) == before + len(ids):
                 self.ids += ids
                 return None
-            met.difference_update(ids)  # some are twice among themselves
+            met = self._met = {*self.ids, *self.gone}
         if self._pairs is None:
             mine = vantages(self.columns()[0].astype(np.int32))
             self._pairs = set(zip(mine, self.ids, strict=True))
@@ -520,15 +521,19 @@ class CountryMachine:
         window = time_ms // self._window_ms
         columns = (monitor, *(getattr(rows, name)[part] for name in _OF_WINDOW if name != "monitor"))
         ids = rows.ids[part]
-        for index in np.unique(window[good]).tolist():
+        for index in _different(window[good]):
             chosen = np.flatnonzero(good & (window == index))
-            names = [ids[i] for i in chosen.tolist()] if len(chosen) < len(ids) else ids
+            begin, end = int(chosen[0]), int(chosen[-1]) + 1
+            # The rows of a window mostly stand together: then nothing is copied.
+            together = end - begin == len(chosen)
+            names = ids[begin:end] if together else list(itemgetter(*chosen.tolist())(ids))
             opened = self._open.setdefault(index, _OpenWindow())
             first = opened.take(names, monitor[chosen], self._vantages_of)
             if first is not None:
                 outbox.duplicate += len(chosen) - len(first)
-                chosen = chosen[first]
-            opened.parts.append(tuple(column[chosen] for column in columns))
+                chosen, together = chosen[first], False
+            rows_of = slice(begin, end) if together else chosen
+            opened.parts.append(tuple(column[rows_of] for column in columns))
             outbox.applied += len(chosen)
         return refused
 
@@ -605,10 +610,9 @@ class CountryMachine:
                 let_in[key].append(j)
             elif key != new[j] and (known := int(self._columns.numbers_of([key])[0])) >= 0:
                 number[j] = known
-            elif obstacle := self._admission.obstacle(key):
+            elif obstacle := self._admission.let_in(key):
                 obstacles[j] = obstacle
             else:
-                self._admission.admit(key)
                 let_in[key] = [j]
         for places, given in zip(let_in.values(), self._columns.learn(list(let_in)).tolist(), strict=True):
             number[places] = given
@@ -907,6 +911,16 @@ def _renumbered_rows(rows: Rows, number: NDArray[np.int32], known: Sequence[Moni
     return replace(
         rows, monitor=monitor, new_monitors=[*rows.new_monitors, *(known[one] for one in old.tolist())]
     )
+
+
+def _different(windows: NDArray[np.int64]) -> list[int]:
+    """The different ones of some windows, ascending."""
+    if not len(windows):
+        return []
+    first, last = int(windows.min()), int(windows.max())
+    if last - first >= len(windows):
+        return [int(index) for index in np.unique(windows)]
+    return [first + int(index) for index in np.flatnonzero(np.bincount(windows - first))]
 
 
 def _all_known(block: Block) -> bool:
