@@ -321,7 +321,10 @@ def _starts(entry: _Entry, zone: tzinfo) -> list[datetime]:
     """Return the times at which a repeating event begins, in order. Those before this century are left out."""
     event, begin = entry.event, entry.begin
     rule = event.get("RRULE")
-    starts = [begin] if rule is None else _by_rule(rule, begin, entry.problem)
+    starts = [begin]
+    if rule is not None:
+        # The rule may leave out the day that it begins on; calendars show that day all the same.
+        starts += _by_rule(rule, begin, entry.problem)
     starts += [
         _aware(_beginning(moment.dt), moment, zone, entry.problem)
         for dates in _listed(event.get("RDATE"))

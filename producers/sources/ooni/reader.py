@@ -6,18 +6,22 @@ measurement at a time, and given a place, a time and a platform. Whatever is not
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import io
+import lzma
 import re
+import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
+import lz4.frame
 import msgspec
 from msgspec import Raw, Struct
 
@@ -75,12 +79,35 @@ class OoniReader:
     simulated: bool = False
 
     def read(self, path: Path, source: IO[bytes]) -> Iterator[ProbeResult | Refused]:
-        """Every measurement in `source`; `path` names it in messages, and its .gz says that it is packed."""
-        stream = io.BufferedReader(gzip.GzipFile(fileobj=source)) if path.suffix == ".gz" else source
+        """Every measurement in `source`; `path` names it in messages.
+
+        What is packed (gzip, bzip2, xz, LZ4) and what is a tar is known by its first bytes, whatever it is called.
+        """
         try:
-            yield from self._read(path, stream)
-        except (EOFError, zlib.error, OSError) as error:  # gzip's own error is an OSError
-            yield Refused(RefusalReason.DAMAGED_FILE, str(error), str(path))
+            stream = _unpacked(source)
+            if _is_tar(stream):
+                yield from self._read_tar(path, stream)
+                return
+        except _DAMAGED as error:
+            yield Refused(RefusalReason.DAMAGED_FILE, _detail(error), str(path))
+            return
+        yield from self._read_packed(path, stream)
+
+    def _read_packed(self, path: Path, source: IO[bytes]) -> Iterator[ProbeResult | Refused]:
+        try:
+            yield from self._read(path, _unpacked(source))
+        except _DAMAGED as error:
+            yield Refused(RefusalReason.DAMAGED_FILE, _detail(error), str(path))
+
+    def _read_tar(self, path: Path, stream: IO[bytes]) -> Iterator[ProbeResult | Refused]:
+        """Every file in a tar, one after the other as they stand there; nothing is written to a disk."""
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.isfile() else None
+                if content is None:
+                    continue
+                with content:
+                    yield from self._read_packed(path / member.name, content)
 
     def _read(self, path: Path, stream: IO[bytes]) -> Iterator[ProbeResult | Refused]:
         first = stream.readline(MEASUREMENT_BYTES_MAX)
@@ -88,7 +115,7 @@ class OoniReader:
             first = stream.readline(MEASUREMENT_BYTES_MAX)
         if _is_sql(first):
             yield from self._read_sql(path, _lines(first, stream))
-        elif path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson")) or _is_whole(first):
+        elif {".jsonl", ".ndjson"} & set(path.suffixes) or _is_whole(first):
             yield from self._read_lines(path, _lines(first, stream))
         else:
             yield from self._read_document(path, first, stream)
@@ -243,6 +270,33 @@ class OoniReader:
         if isinstance(checked, Malformed):
             return Refused(RefusalReason.INVALID, f"{checked.reason}: {checked.detail}", place)
         return result
+
+
+#: gzip's and LZ4's own errors are an OSError and a RuntimeError.
+_DAMAGED: Final = (EOFError, zlib.error, OSError, lzma.LZMAError, tarfile.TarError, RuntimeError)
+#: What the first bytes of a packed file are.
+_PACKED: Final = (
+    (b"\x1f\x8b", gzip.open),
+    (b"BZh", bz2.open),
+    (b"\xfd7zXZ\x00", lzma.open),
+    (b"\x04\x22\x4d\x18", lz4.frame.open),
+)
+_TAR_MARK: Final = slice(257, 262)
+_TAR_BLOCK: Final = 512
+
+
+def _unpacked(source: IO[bytes]) -> io.BufferedReader[Any]:
+    """A file as it was before it was packed, once; it may be looked into."""
+    stream = io.BufferedReader(source, buffer_size=64 * 1024)  # type: ignore[type-var]  # it reads, and that is all
+    first = stream.peek(16)
+    for mark, kind in _PACKED:
+        if first.startswith(mark):
+            return io.BufferedReader(kind(stream))
+    return stream
+
+
+def _is_tar(stream: io.BufferedReader[Any]) -> bool:
+    return stream.peek(_TAR_BLOCK)[_TAR_MARK] == b"ustar"
 
 
 _ABSENT: Final = Raw(b"null")

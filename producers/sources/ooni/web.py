@@ -221,6 +221,13 @@ _OLDER: Final = {
     "timeout_error": Failure.GENERIC_TIMEOUT_ERROR,
 }
 _NAME_MISSING: Final = frozenset({"dns_name_error", "dns_nxdomain_error", "dns_no_answer"})
+#: What a measuring program says of itself: an exception of its language, a URL that it can't ask for, a machine that is
+#: out of something, a person who stopped it. No network says any of it.
+_CLIENTS_OWN: Final = re.compile(
+    r"unknown_failure [^:]|codec can't|\b\w+(?:Error|Exception)\b|Traceback|panic|nil pointer"
+    r"|invalid URL escape|unsupported protocol scheme|no Host in request|context canceled|operation was canceled"
+    r"|too many open files|no space left|cannot allocate|out of memory"
+)
 #: Failures of a network that has no route of that kind (IPv6, mostly): they say little beside any other.
 _NO_ROUTE: Final = frozenset({Failure.NETWORK_UNREACHABLE, Failure.HOST_UNREACHABLE})
 _CONNECT_FAILURES: Final = frozenset(
@@ -379,6 +386,10 @@ def _end_of(hop: Hop, url: str, keys: TestKeys) -> End | None:
     if request.failure is None:
         return Stage.HTTP, Failure.HTTP_REQUEST_FAILED
     failure = failure_of(request.failure)
+    if failure is Failure.INTERRUPTED or (
+        failure is Failure.UNKNOWN_FAILURE and _CLIENTS_OWN.search(request.failure)
+    ):
+        raise NothingToTellError(f"the client's own: {request.failure[:100]}")
     if failure in _TIMEOUTS and _trickled(request, keys):
         return Stage.HTTP, Failure.THROTTLED
     return _stage_of_request(request, failure, hop), failure
@@ -392,7 +403,7 @@ def _without_request(hop: Hop, url: str, keys: TestKeys) -> End:
         return Stage.DNS, failure_of(keys.dns_experiment_failure)
     if keys.http_experiment_failure:
         failure = failure_of(keys.http_experiment_failure)
-        if failure is Failure.UNKNOWN_FAILURE:
+        if failure in (Failure.UNKNOWN_FAILURE, Failure.INTERRUPTED):
             # Nothing was asked for, and no word for a network's failure: the client's own trouble.
             raise NothingToTellError(f"the client's own: {keys.http_experiment_failure[:100]}")
         return _stage_of_request(Transaction(request=Request(url)), failure, hop), failure

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
 import json
+import lzma
+import tarfile
 from pathlib import Path
 
+import lz4.frame
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -103,6 +108,51 @@ def test_a_damaged_archive_is_said_after_what_could_be_read(tmp_path: Path, cut:
     found = read(written(tmp_path / "m.jsonl.gz", packed[:cut]))
     assert isinstance(found[-1], Refused)
     assert found[-1].reason is RefusalReason.DAMAGED_FILE
+
+
+PACKERS = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "lz4": lz4.frame.compress,
+    "": bytes,
+}
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_what_is_packed_is_known_by_its_bytes(tmp_path: Path, kind: str) -> None:
+    one = reached("https://x.com/").json()
+    [result] = read(written(tmp_path / "misnamed.json", PACKERS[kind](one)))
+    assert isinstance(result, ProbeResult)
+    tar = tarred(
+        {"a/m.json": one, "cut.json.gz": gzip.compress(one)[:-20], f"b.jsonl.{kind}": PACKERS[kind](one)}
+    )
+    results = read(written(tmp_path / "m.tar", PACKERS[kind](tar)))
+    assert [getattr(item, "ok", item) for item in results if isinstance(item, ProbeResult)] == [True, True]
+    [refused] = [item for item in results if isinstance(item, Refused)]
+    assert (refused.reason, refused.place) == (
+        RefusalReason.DAMAGED_FILE,
+        f"{tmp_path / 'm.tar'}/cut.json.gz",
+    )
+
+
+def test_a_tar_that_is_cut_gives_what_came_before(tmp_path: Path) -> None:
+    one = reached("https://x.com/").json()
+    tar = tarred({"a.json": one, "b.json": b" " * 4000})
+    results = read(written(tmp_path / "m.tar", tar[: len(one) + 3 * 512 + 1000]))
+    assert isinstance(results[0], ProbeResult)
+    assert isinstance(results[-1], Refused)
+    assert results[-1].reason is RefusalReason.DAMAGED_FILE
+
+
+def tarred(files: dict[str, bytes]) -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return sink.getvalue()
 
 
 def test_a_line_too_long_is_refused_and_the_next_one_read(tmp_path: Path) -> None:

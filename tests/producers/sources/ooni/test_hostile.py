@@ -171,6 +171,30 @@ def test_the_clients_own_trouble_is_no_loss() -> None:
     assert result.failure == "connection_reset"
 
 
+@pytest.mark.parametrize(
+    ("text", "failure"),
+    [
+        ("unknown_failure 'ascii' codec can't decode byte 0xd9 in position 101", None),
+        ('unknown_failure: Get "x://y": unsupported protocol scheme "x"', None),
+        ("unknown_failure: socket: too many open files", None),
+        ("interrupted", None),
+        ("unknown_failure: tls: first record does not look like a TLS handshake", "unknown_failure"),
+        ("unknown_failure: stopped after 10 redirects", "unknown_failure"),
+        ("connection_reset", "connection_reset"),
+    ],
+)
+def test_a_request_that_the_client_broke_is_no_loss(text: str, failure: str | None) -> None:
+    measurement = Measurement("https://www.example.com/", tagged=False).lookup(SITE).connect(SITE).handshake()
+    measurement.keys["requests"] = [{"request": {"url": measurement.url}, "response": None, "failure": text}]
+    result = READER.measurement(json.dumps(measurement.document()).encode(), "m")
+    if failure is None:
+        assert isinstance(result, Refused)
+        assert result.reason is RefusalReason.MEASUREMENT_FAILED
+    else:
+        assert isinstance(result, ProbeResult)
+        assert result.failure == failure
+
+
 def test_the_apis_document_holds_the_measurement(tmp_path: Path) -> None:
     inner = reached("https://x.com/").document()
     meta = {"test_name": "web_connectivity", "input": "https://x.com/", "probe_cc": inner["probe_cc"]}
