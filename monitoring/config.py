@@ -53,6 +53,8 @@ class Config:
     watermark_lag_critical_seconds: int = 15 * MINUTE
     rejected_ratio: float = 0.05
     silent_seconds: int = 15 * MINUTE
+    # A country that has sent fewer results in a week is not missed.
+    silent_results_min: int = 20
     # Of the vantages that were live within the last day.
     blind_ratio: float = 0.5
     canary_country: str = CANARY

@@ -184,7 +184,7 @@ def itself(config: Config) -> Board:
         ),
         curve(
             "Alerts",
-            "Alerts that fire or are about to; Watchdog always does, or nobody would be told of anything.",
+            "Alerts that fire or are about to; NetduskWatchdog always does, or nobody would be told of anything.",
             "short",
             Query("count by (alertname, alertstate) (ALERTS)", "{{alertname}} ({{alertstate}})"),
             stacked=True,

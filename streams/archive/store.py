@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from streams.errors import SettingsError
 
-_REMEDY: Final = "pip install 'netdusk[archive]'"
+_REMEDY: Final = "`pip install '.[archive]'` where netdusk's source is"
 _BY_PYARROW: Final = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs")
 
 

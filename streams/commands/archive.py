@@ -48,7 +48,9 @@ def archive(
     try:
         from streams.archive.writer import Archiver  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
-        raise SettingsError(f"netdusk archive needs {error.name}; pip install 'netdusk[archive]'") from error
+        raise SettingsError(
+            f"netdusk archive needs {error.name}; `pip install '.[archive]'` where netdusk's source is"
+        ) from error
     try:
         asyncio.run(_run(settings, Archiver(store, keep_days=settings.archive.keep_days), once=once))
     except (KafkaError, OSError) as error:

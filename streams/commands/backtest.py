@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from streams.commands.incidents import show_table
 from streams.publish.pictures import SUFFIXES, PictureError, Recorder, choose, draw
 from streams.publish.scorecard import Label, render, scorecard
 from streams.records import CalendarEvent, Incident, check_note, encode
@@ -139,7 +140,9 @@ def _shelf(folder: Path) -> _Shelf:
     try:
         from streams.archive.writer import Archiver  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
-        raise SettingsError(f"--archive needs {error.name}; pip install 'netdusk[archive]'") from error
+        raise SettingsError(
+            f"--archive needs {error.name}; `pip install '.[archive]'` where netdusk's source is"
+        ) from error
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"--archive {folder}: is not empty; name a new folder")
     return _Shelf(Archiver(FolderStore(folder)))
@@ -148,12 +151,15 @@ def _shelf(folder: Path) -> _Shelf:
 def _show(incidents: list[Incident], run: Backtest) -> None:
     console = Console(markup=False)  # names come from records
     table = Table(
-        Column("incident", no_wrap=True), "seq", "status", "severity", "summary", box=None, pad_edge=False
+        *(Column(name, no_wrap=True) for name in ("incident", "seq", "status", "severity")),
+        Column("summary", min_width=40, overflow="fold"),
+        box=None,
+        pad_edge=False,
     )
     for incident in incidents:
         table.add_row(incident.id, str(incident.seq), incident.status, incident.severity, incident.summary)
     if incidents:
-        console.print(table)
+        show_table(table)
     totals = run.machine.totals
     console.print(
         f"{len({incident.id for incident in incidents})} incidents in {len(incidents)} snapshots; "

@@ -41,7 +41,7 @@ def fetch(
                 prepare(place, Path(scratch))
     except BrokerError as error:
         raise SettingsError(str(error)) from error
-    Console(stderr=True).print(
+    Console(stderr=True, markup=False).print(
         f"Apache Kafka {kafka_files.VERSION} is in {place}"
         + (f", {come / 1e6:.0f} MB fetched" if come else ""),
         highlight=False,
@@ -66,7 +66,7 @@ def run(
         broker.start()
     except BrokerError as error:
         raise SettingsError(str(error)) from error
-    Console(stderr=True).print(f"broker {broker.bootstrap}", highlight=False)
+    Console(stderr=True, markup=False).print(f"broker {broker.bootstrap}", highlight=False)
     try:
         while broker.alive() and not stopping:
             time.sleep(0.2)
@@ -82,7 +82,7 @@ def bring(place: Path, source: Path | None) -> int:
     wanted = kafka_files.missing(place)
     if not wanted:
         return 0
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     console.print(
         f"fetching Apache Kafka {kafka_files.VERSION}, {kafka_files.megabytes(wanted)}, once, into {place}",
         highlight=False,

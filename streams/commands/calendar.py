@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Column, Table
 
+from streams.commands.output import put, to_stdout
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import calendar_topic, write_all
 from streams.publish.calendar_files import event_of, moment, read_file, zone_of
@@ -140,14 +141,9 @@ def _put(
         typer.echo(f"{len(events)} events on {settings.topics.calendar}")
         return
     lines = b"".join(encode(event) + b"\n" for event in events)
-    if output == "-":
-        sys.stdout.buffer.write(lines)
-        sys.stdout.buffer.flush()
+    put(lines, output)
+    if to_stdout(output):
         return
-    try:
-        Path(output).write_bytes(lines)
-    except OSError as error:
-        raise SettingsError(f"{output}: {error.strerror}; name a file that can be written") from error
     typer.echo(f"{len(events)} events in {output}")
 
 

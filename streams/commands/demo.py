@@ -14,6 +14,7 @@ import orjson
 import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
+from rich.markup import escape
 
 from producers.simulated import scenario
 from streams.commands.broker import bring
@@ -67,7 +68,9 @@ def demo(
                 bring(cache_folder(), None)
             seen = asyncio.run(_demo(stack, console, speed=speed, seed=seed, evenings=evenings, hold=hold))
         except (BrokerError, ChildError, KafkaError, OSError) as error:
-            console.print(f"[bold red]the demonstration could not go on:[/] {error}", highlight=False)
+            console.print(
+                f"[bold red]the demonstration could not go on:[/] {escape(str(error))}", highlight=False
+            )
             raise typer.Exit(2) from error
         except KeyboardInterrupt:
             raise typer.Exit(130) from None

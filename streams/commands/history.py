@@ -18,6 +18,7 @@ from rich.table import Column, Table
 
 from producers.countries import COUNTRIES
 from streams.archive.store import store_at
+from streams.commands.output import put, to_stdout
 from streams.settings import SettingsError, load
 
 app = typer.Typer(add_completion=False)
@@ -67,7 +68,9 @@ def history(
         typer.Option("--simulated/--real", help="Without: the real results, where there are any."),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where it goes; else stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where it goes; - or none: stdout.")
+    ] = None,
     url: Annotated[str | None, typer.Option("--archive", help="A folder or URL; over the settings.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
@@ -81,14 +84,16 @@ def history(
     if country not in COUNTRIES:
         raise SettingsError(f"{country}: write a country code of ISO 3166-1 alpha-2 in capitals, like PK")
     form = Format.JSON if as_json else form
-    if form in (Format.PNG, Format.PARQUET) and output is None and sys.stdout.isatty():
+    if form in (Format.PNG, Format.PARQUET) and to_stdout(output) and sys.stdout.isatty():
         raise SettingsError(f"--format {form} is no text; name a file with --output")
     store = store_at(url or settings.archive.url)
     try:
         from streams.archive.reader import Archive, By  # noqa: PLC0415  an extra
         from streams.archive.tables import write  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise SettingsError(f"netdusk history needs {error.name}; pip install 'netdusk[archive]'") from error
+        raise SettingsError(
+            f"netdusk history needs {error.name}; `pip install '.[archive]'` where netdusk's source is"
+        ) from error
     archive = Archive(store)
     days = archive.days(country)
     if not days:
@@ -96,7 +101,7 @@ def history(
         raise SettingsError(f"{url or settings.archive.url}: has nothing of {country}; it has {held}")
     start, end = _span(begin, until, datetime(*days[-1].timetuple()[:3], tzinfo=UTC))
     if form is Format.PARQUET:
-        _write(write(archive.table(country, start, end)), output)
+        put(write(archive.table(country, start, end)), output)
         return
     rows = archive.series(
         country, start, end, by=By(by.value), step=step, platform=platform, asn=asn, simulated=simulated
@@ -106,16 +111,16 @@ def history(
             f"{country}: nothing was measured from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC; "
             f"the archive has {days[0]} to {days[-1]}"
         )
-    if form is Format.TABLE and output is None:
+    if form is Format.TABLE and to_stdout(output):
         _show(rows, by)
     elif form is Format.PNG:
         from streams.page.pictures import series_png  # noqa: PLC0415  an extra
 
-        _write(series_png(f"{country}, {start:%Y-%m-%d} to {end:%Y-%m-%d}", rows), output)
+        put(series_png(f"{country}, {start:%Y-%m-%d} to {end:%Y-%m-%d}", rows), output)
     elif form is Format.JSON:
-        _write(b"".join(msgspec.json.encode(row) + b"\n" for row in rows), output)
+        put(b"".join(msgspec.json.encode(row) + b"\n" for row in rows), output)
     else:
-        _write(_csv(rows).encode(), output)
+        put(_csv(rows).encode(), output)
 
 
 def _span(begin: str | None, until: str | None, last: datetime) -> tuple[datetime, datetime]:
@@ -169,17 +174,6 @@ def _csv(rows: list[Any]) -> str:
             ]
         )
     return out.getvalue()
-
-
-def _write(data: bytes, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        output.write_bytes(data)
-    except OSError as error:
-        raise SettingsError(f"{output}: {error.strerror}; name a file that can be written") from error
 
 
 def _show(rows: list[Any], by: Split) -> None:

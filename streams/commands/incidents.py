@@ -16,8 +16,10 @@ from rich.console import Console
 from rich.table import Column, Table
 from typer.core import TyperGroup
 
+from producers.countries import CANARY
 from streams.kafka.alerts import latest, snapshots
 from streams.kafka.notes import write_all
+from streams.publish.report import of_one
 from streams.records import Annotation, AnnotationKind, Incident, Status, check_note, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 
@@ -45,30 +47,40 @@ def incidents() -> None:
 @app.command()
 def show(
     incident_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="Every snapshot of this one; else the last of each.")
+        str | None,
+        typer.Argument(
+            metavar="[ID]", help="Every snapshot of this one, or of what begins so; else the last of each."
+        ),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
     bootstrap: Annotated[
         str | None, typer.Option(help="Broker, host:port[,host:port]; over the settings.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Resolved ones too, and the canary's.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One incident record a line.")] = False,
 ) -> None:
-    """Read the alerts topic. Exit code 1 says that an incident is open (or that the one asked for exists)."""
+    """Read the alerts topic. Exit code 1 says that an incident is open (or that the one asked for exists).
+
+    The canary's incidents are its work, and no news: they are shown by --all, or by their ID.
+    """
     settings = with_bootstrap(load(config), bootstrap)
-    shown = _read(settings, incident_id)
+    shown = _read(settings)
     if incident_id is None:
-        shown = [i for i in latest(shown) if everything or i.status is not Status.RESOLVED]
-    elif not shown:
-        raise SettingsError(f"{incident_id}: no such incident on {settings.topics.alerts}")
+        shown = [
+            i
+            for i in latest(shown)
+            if everything or (i.status is not Status.RESOLVED and i.country != CANARY)
+        ]
+    else:
+        shown = _one(settings, shown, incident_id)
     if as_json:
         for incident in shown:
             sys.stdout.write(encode(incident).decode() + "\n")
     elif shown:
-        Console(markup=False).print(table_of(shown))
+        show_table(table_of(shown))
     else:
-        Console().print("nothing is open" if not everything else "there was nothing")
-    is_open = any(incident.status is not Status.RESOLVED for incident in shown)
+        typer.echo("nothing is open" if not everything else "there was nothing")
+    is_open = any(i.status is not Status.RESOLVED and i.country != CANARY for i in shown)
     raise typer.Exit(1 if is_open or incident_id is not None else 0)
 
 
@@ -89,10 +101,8 @@ def close(
     Writes an annotation; the worker that has the incident tells it as resolved when its next window closes.
     """
     settings = with_bootstrap(load(config), bootstrap)
-    versions = _read(settings, incident_id)
-    if not versions:
-        raise SettingsError(f"{incident_id}: no such incident on {settings.topics.alerts}")
-    last = versions[-1]
+    last = _one(settings, _read(settings), incident_id)[-1]
+    incident_id = last.id
     if last.status is Status.RESOLVED:
         raise SettingsError(f"{incident_id} is resolved already, since {last.resolved:%Y-%m-%d %H:%M} UTC")
     annotation = Annotation(
@@ -116,9 +126,17 @@ def close(
         typer.echo(f"{incident_id} is told as resolved when the next window closes")
 
 
-def _read(settings: Settings, incident_id: str | None) -> list[Incident]:
+def _one(settings: Settings, listed: list[Incident], wanted: str) -> list[Incident]:
+    """The snapshots of the incident that `wanted` names, or begins."""
     try:
-        return asyncio.run(snapshots(settings, incident_id))
+        return of_one(listed, wanted)
+    except ValueError as error:
+        raise SettingsError(f"{settings.topics.alerts}: {error}") from error
+
+
+def _read(settings: Settings) -> list[Incident]:
+    try:
+        return asyncio.run(snapshots(settings))
     except (KafkaError, OSError) as error:
         raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
 
@@ -131,19 +149,21 @@ def _write(settings: Settings, annotation: Annotation) -> None:
         raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
 
 
+def show_table(table: Table) -> None:
+    """Print a table as wide as the terminal; in a pipe or a file, which has no width, every line whole."""
+    console = Console(markup=False)
+    if not console.is_terminal:
+        console.width = max(
+            console.width, console.measure(table, options=console.options.update(max_width=10_000)).maximum
+        )
+    console.print(table)
+
+
 def table_of(versions: list[Incident]) -> Table:
     """A line a snapshot."""
-    table = Table(
-        Column("incident", no_wrap=True),
-        "seq",
-        "status",
-        "severity",
-        "onset (UTC)",
-        "detected",
-        "summary",
-        box=None,
-        pad_edge=False,
-    )
+    fixed = ("incident", "seq", "status", "severity", "onset (UTC)", "detected")
+    columns = [Column(name, no_wrap=True) for name in fixed]
+    table = Table(*columns, Column("summary", min_width=40, overflow="fold"), box=None, pad_edge=False)
     for incident in versions:
         status = incident.status.value if incident.confirmed else f"{incident.status}, unconfirmed"
         table.add_row(

@@ -31,6 +31,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 #: How many details are counted by themselves, of each reason.
 _DETAILS_MAX: Final = 100
 _DETAILS_SHOWN: Final = 5
+#: A broker that is being started is there by then; whoever has none is told so.
+_PATIENCE_SECONDS: Final = 15.0
 
 
 @app.callback()
@@ -214,16 +216,16 @@ def _write(output: str, results: Iterator[ProbeResult]) -> None:
 def _send(settings: Settings, results: Iterator[ProbeResult]) -> None:
     try:
         asyncio.run(_send_all(settings, results))
-    except KafkaError as error:
+    except (KafkaError, OSError) as error:
         raise SettingsError(
-            f"{settings.kafka.bootstrap}, topic {settings.topics.probes}: {error}; make the topics with "
-            "`netdusk topics`, or write a file with --output"
+            f"{settings.kafka.bootstrap}, topic {settings.topics.probes}: {error}; name a broker with --bootstrap and "
+            "make the topics with `netdusk topics`, or write a file with --output"
         ) from error
 
 
 async def _send_all(settings: Settings, results: Iterator[ProbeResult]) -> None:
     kafka = settings.kafka
-    await wait_for_broker(kafka)
+    await wait_for_broker(kafka, patience_seconds=_PATIENCE_SECONDS)
     async with BulkSender(kafka, settings.topics.probes) as sender:
         await sender.send(outgoing(results, sender.partitions))
 

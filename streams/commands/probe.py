@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 import structlog
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
@@ -195,8 +196,8 @@ def _print(outcomes: list[Outcome]) -> None:
         answered[outcome.target.platform].append(outcome.ok)
         taken = outcome.timings_ms
         table.add_row(
-            outcome.target.platform,
-            outcome.target.url,
+            escape(outcome.target.platform),
+            escape(outcome.target.url),
             "[green]ok[/]" if outcome.ok else f"[red]{outcome.stage} {outcome.failure}[/]",
             *(_shown(getattr(taken, step.timing)) for step in STEPS),
             _shown(taken.total),
@@ -205,7 +206,7 @@ def _print(outcomes: list[Outcome]) -> None:
     console.print(table)
     console.print()
     for name, oks in answered.items():
-        console.print(f"{name}: {sum(oks)} of {len(oks)} targets answered", highlight=False)
+        console.print(f"{escape(name)}: {sum(oks)} of {len(oks)} targets answered", highlight=False)
 
 
 def _shown(milliseconds: float | None) -> str:

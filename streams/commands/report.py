@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from producers.partitions import partition_of
 from producers.records import decode as decode_probe
+from streams.commands.output import put, to_stdout
 from streams.kafka.alerts import snapshots as all_snapshots
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import calendar_topic
@@ -52,7 +53,9 @@ def report(
         typer.Argument(metavar="[ID]", help="The incident, or how its id begins; none where there is one."),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.HTML,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where it goes; else stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where it goes; - or none: stdout.")
+    ] = None,
     incidents: Annotated[
         Path | None,
         typer.Option(help="Incident snapshots instead of the alerts topic: what `backtest --json` printed."),
@@ -75,7 +78,7 @@ def report(
     settings = with_bootstrap(load(config), bootstrap)
     if incidents is None and (probes is not None or calendar is not None):
         raise SettingsError("--probes and --calendar go with --incidents; without it the topics are read")
-    if form is Format.PNG and output is None and sys.stdout.isatty():
+    if form is Format.PNG and to_stdout(output) and sys.stdout.isatty():
         raise SettingsError("--format png is no text; name a file with --output")
     if incidents is not None:
         made = _from_files(settings, incident_id, incidents, probes, calendar, config)
@@ -86,14 +89,7 @@ def report(
             raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
     written = _WRITERS[form](made)
     data = written.encode() if isinstance(written, str) else written
-    if output is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        output.write_bytes(data)
-    except OSError as error:
-        raise SettingsError(f"{output}: {error.strerror}; name a file that can be written") from error
+    put(data, output)
 
 
 def _from_files(
@@ -166,9 +162,9 @@ async def _from_topics(settings: Settings, wanted: str | None) -> Report:
             health += _health(value)
     calendar = calendar_topic(reader, settings.topics)
     await calendar.catch_up()
-    broker = settings.kafka.bootstrap
+    # The broker's own address is nobody's business outside.
     check = [
-        f"kcat -C -e -b {shlex.quote(broker)} -t {settings.topics.probes} -o s@{_millis(tally.span)} > results.jsonl",
+        f"kcat -C -e -b HOST:PORT -t {settings.topics.probes} -o s@{_millis(tally.span)} > results.jsonl",
         "netdusk backtest results.jsonl --json",
     ]
     return build(

@@ -18,6 +18,7 @@ from rich.table import Table
 from producers.records import ProbeResult, encode
 from producers.simulated.lifelike import BUILDERS, Lifelike, Size, text_of
 from producers.simulated.worlds import KINDS, WORLDS, Simulation, world
+from streams.commands.output import to_stdout
 from streams.settings import SettingsError
 
 app = typer.Typer(add_completion=False)
@@ -39,7 +40,7 @@ def simulate(
     countries: Annotated[int | None, typer.Option(min=1, help="How many countries.")] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where the results go; .gz packs them. Else: stdout."),
+        typer.Option("--output", "-o", help="Where the results go; .gz packs them. - or none: stdout."),
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="Where the truth goes, one JSON a line.")] = None,
     list_worlds: Annotated[
@@ -54,7 +55,7 @@ def simulate(
     if list_worlds:
         _list(as_json)
         return
-    if output is None and as_json:
+    if to_stdout(output) and as_json:
         raise SettingsError("--json and the results would share stdout; name a file with --output")
     if name in BUILDERS:
         if drift is not None or events is not None:
@@ -76,7 +77,7 @@ def simulate(
         raise SettingsError(str(error)) from error
     simulation = Simulation(chosen, seed=seed, days=days)
     if chosen.events and not simulation.labels:
-        Console(stderr=True).print(
+        Console(stderr=True, markup=False).print(
             f"no event fits: the first {chosen.warmup_days:g} days are calm, and the events take their time; "
             "give it more --days"
         )
@@ -109,7 +110,7 @@ def _write(
             file.writelines(msgspec.json.encode(label) + b"\n" for label in truth)
     written = 0
     with ExitStack() as stack:
-        out = sys.stdout.buffer if output is None else stack.enter_context(_writing(output))
+        out = stack.enter_context(_writing(output)) if output and not to_stdout(output) else sys.stdout.buffer
         for record in results:
             out.write(encode(record) + b"\n")
             written += 1
@@ -117,8 +118,8 @@ def _write(
     if as_json:
         sys.stdout.write(msgspec.json.encode({**made, "simulated": True}).decode() + "\n")
     else:
-        where = "stdout" if output is None else str(output)
-        Console(stderr=True).print(
+        where = "stdout" if to_stdout(output) else str(output)
+        Console(stderr=True, markup=False).print(
             f"{written} simulated results, {days * 24} h, events: {len(truth)}, in {where}"
         )
 

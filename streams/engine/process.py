@@ -37,7 +37,10 @@ def run(worker: Worker, *, loglevel: str = "WARNING") -> None:
     # A step is a few milliseconds, after which its thread waits: to take turns in the middle of it only costs.
     sys.setswitchinterval(_SWITCH_SECONDS)
     worker.app.stopping = partial(_leave_in_time, worker)
-    faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True).execute_from_commandline()
+    process = faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True)
+    # It hides the cursor and turns a wheel, in a log file too.
+    process.spinner = None
+    process.execute_from_commandline()
 
 
 def _leave_in_time(worker: Worker) -> None:

@@ -6,6 +6,8 @@ Knows no topic and no record.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, Final
@@ -102,15 +104,21 @@ async def disconnect(old: AIOKafkaProducer) -> None:
             await old.client.close()
 
 
-async def wait_for_broker(kafka: KafkaSettings) -> None:
-    """Return once a broker answers; say at once, and at every try, that none does."""
+async def wait_for_broker(kafka: KafkaSettings, *, patience_seconds: float = math.inf) -> None:
+    """Return once a broker answers; say at once, and at every try, that none does.
+
+    Raises what the last try raised (KafkaError, OSError) where patience is at an end: a person waits for an answer.
+    """
     tries = 0
+    end = time.monotonic() + patience_seconds
     while True:
         client = AIOKafkaClient(**client_options(kafka), request_timeout_ms=REQUEST_TIMEOUT_MS)
         try:
             await client.bootstrap()
         except (KafkaError, OSError) as error:
             seconds = _BACKOFF_SECONDS[min(tries, len(_BACKOFF_SECONDS) - 1)]
+            if time.monotonic() + seconds > end:
+                raise
             log.warning(
                 "no broker answers; trying again",
                 bootstrap=kafka.bootstrap,

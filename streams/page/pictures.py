@@ -16,7 +16,9 @@ def png(picture: str, *, scale: float = 2.0) -> bytes:
     try:
         import vl_convert  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
-        raise SettingsError(f"a picture needs {error.name}; pip install 'netdusk[charts]'") from error
+        raise SettingsError(
+            f"a picture needs {error.name}; `pip install '.[charts]'` where netdusk's source is"
+        ) from error
     return bytes(vl_convert.svg_to_png(picture, scale=scale))
 
 

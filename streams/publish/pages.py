@@ -16,7 +16,9 @@ from streams.records import Evidence
 from streams.settings import SettingsError
 from streams.words import duration
 
-_REMEDY: Final = "pip install 'netdusk[charts]', or take --format md or json"
+_REMEDY: Final = (
+    "install the extra (`pip install '.[charts]'` where netdusk's source is), or take --format md or json"
+)
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _SPARK_WIDTH: Final = 60
 

@@ -142,7 +142,9 @@ def draw(event: Excerpt, recorder: Recorder, path: Path) -> None:
         import altair as alt  # noqa: PLC0415  an extra, and slow to load
         import vl_convert as vlc  # noqa: PLC0415
     except ImportError as error:
-        raise PictureError("a picture needs the extra charts: pip install 'netdusk[charts]'") from error
+        raise PictureError(
+            "a picture needs the extra charts; `pip install '.[charts]'` where netdusk's source is"
+        ) from error
     tracks = [
         (f"{platform} on AS{asn}" if asn else platform, track)
         for platform in event.platforms[:PLATFORMS_MAX]

@@ -71,7 +71,7 @@ ROUTES: Final = [
     ({"alertname": "CanarySilent", "severity": "critical", "reason": "late"}, "pager"),
     ({"alertname": "ObservatoryBlind", "severity": "warning", "country": "PK", "simulated": "false"}, "chat"),
     ({"alertname": "WatermarkLag", "severity": "warning", "partition": "p"}, "chat"),
-    ({"alertname": "Watchdog", "severity": "none"}, "dead-mans-switch"),
+    ({"alertname": "NetduskWatchdog", "severity": "none"}, "dead-mans-switch"),
 ]
 
 
@@ -184,7 +184,7 @@ def test_one_incident_is_one_page_and_one_end_through_restart_and_handover(tmp_p
     assert page.alerts[0]["annotations"]["summary"].endswith("nation-scale disruption in PK")
     told = {name for call in phone.calls for name in call.names()}
     # Six minutes without a worker are its own page, and nobody else's.
-    assert told - {"WorkerStalled"} == {"NationScaleDisruption", "Watchdog"}
+    assert told - {"WorkerStalled"} == {"NationScaleDisruption", "NetduskWatchdog"}
 
 
 def test_what_is_wider_mutes_what_is_narrower(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ STORIES: Final = sorted((HERE / "rules").glob("*.yaml"))
 EVERY_ALERT: Final = {
     "NationScaleDisruption", "ProviderDisruption", "ConnectivityDark", "GlobalPlatformOutage", "ThrottlingSuspected",
     "ObservatoryBlind", "WorkerStalled", "WatermarkLag", "RejectedRecords", "CheckpointFailing", "ProducerSilent",
-    "StepFailed", "Watchdog", "CanarySilent",
+    "StepFailed", "NetduskWatchdog", "CanarySilent",
 }  # fmt: skip
 #: Which labels an alert may carry: none of them tells one worker, one vantage or one incident from another.
 LABELS: Final = {
@@ -183,7 +183,7 @@ def test_every_alert_is_told_of_firing_and_of_its_end() -> None:
     for case in told():
         (fires if case["exp_alerts"] else silent).add(case["alertname"])
     assert fires == EVERY_ALERT
-    assert silent == EVERY_ALERT - {"Watchdog"}
+    assert silent == EVERY_ALERT - {"NetduskWatchdog"}
 
 
 def told() -> Iterator[dict[str, Any]]:

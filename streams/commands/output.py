@@ -1,0 +1,28 @@
+"""Where a command puts what it has made: a file, or standard output for `-` and where nothing is named."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from streams.errors import SettingsError
+
+STDOUT: Final = "-"
+
+
+def to_stdout(output: str | Path | None) -> bool:
+    """Whether an --output means standard output: `-`, as in every command, or nothing given."""
+    return output is None or str(output) == STDOUT
+
+
+def put(data: bytes, output: str | Path | None) -> None:
+    """Write everything. Raises SettingsError where the file can't be written."""
+    if to_stdout(output):
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        Path(str(output)).write_bytes(data)
+    except OSError as error:
+        raise SettingsError(f"{output}: {error.strerror}; name a file that can be written") from error
