@@ -19,6 +19,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "up": ("streams.commands.up", "The whole thing on one machine, on an embedded broker by default."),
     "demo": ("streams.commands.demo", "The same with a scenario: Pakistan, January 2024, faster than life."),
     "probe": ("streams.commands.probe", "Measure real targets and write down what happened."),
+    "control": ("streams.commands.control", "Outside of the country: does this target work from here?"),
     "canary": (
         "streams.commands.canary",
         "A made-up platform that goes dark every hour: proof of the whole path.",

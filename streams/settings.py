@@ -21,6 +21,7 @@ import orjson
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -268,6 +269,10 @@ def _state_folder() -> Path:
     return Path(base) / "netdusk"
 
 
+def _one_or_more(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
 class ProbeSettings(_Section):
     """A vantage: where it stands, what it asks, how often, and where results wait while the broker is away."""
 
@@ -296,14 +301,24 @@ class ProbeSettings(_Section):
     user_agent: str | None = Field(None, min_length=1, max_length=512, pattern=r"^[\x20-\x7e]+$")
     # Whether targets with `private = true` are asked: services of one's own, or a lab.
     allow_private: bool = False
-    # Path or URL of a control file.
-    control: str | None = None
+    # Paths or URLs of control files, or control services (URLs that end in /v1/check).
+    control: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
+    # So many of them have to agree.
+    control_quorum: int = Field(1, ge=1, le=100)
     control_age_seconds: float = Field(180.0, gt=0)
     control_out: Path | None = None
     spool: Path = Field(default_factory=lambda: _state_folder() / "spool")
     spool_bytes: int = Field(256 * 1024 * 1024, ge=65_536)
     # None: no port is opened.
     metrics_port: int | None = Field(None, ge=0, le=65535)
+
+    @model_validator(mode="after")
+    def _quorum_can_be_had(self) -> Self:
+        if self.control and self.control_quorum > len(self.control):
+            raise ValueError(
+                f"control_quorum = {self.control_quorum} of {len(self.control)} in control: name more controls"
+            )
+        return self
 
     @model_validator(mode="after")
     def _region_lies_in_country(self) -> Self:

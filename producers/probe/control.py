@@ -1,13 +1,15 @@
 """Whether the same targets answered, at about this time, from outside of the country.
 
 A netdusk probe outside (`--control-out FILE`) writes a small JSON file; one inside reads it, from a path or over HTTP
-from wherever that file is served. Where it can't be had, or is old, the answer is "not known": never a guess.
+from wherever that file is served. Or a control service (`netdusk control`) is asked for the targets in question. Where
+an answer can't be had, or is old, or the controls do not agree, it is "not known": never a guess.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -21,7 +23,11 @@ from producers.probe.attempt import Outcome
 log = structlog.get_logger()
 
 BYTES_MAX: Final = 4 * 1024 * 1024
-_FETCH_SECONDS: Final = 15.0
+#: What the URL of a control service ends in.
+CHECK_PATH: Final = "/v1/check"
+_BATCH: Final = 200
+#: A service makes the attempts while one waits.
+_FETCH_SECONDS: Final = 25.0
 _WRITE_SECONDS: Final = 1.0
 
 
@@ -46,46 +52,79 @@ class ControlResults:
 
     Parameters
     ----------
-    source
-        A path, or an http(s) URL.
+    sources
+        Paths or http(s) URLs of control files, or of control services: these end in `/v1/check` and are told what is
+        asked.
+    urls
+        The targets that a control service is asked for.
+    quorum
+        So many sources have to say the same, and fewer the opposite.
     age_seconds_max
         An answer further than this from the attempt's time says nothing about it.
     """
 
-    def __init__(self, source: str, *, age_seconds_max: float = 180.0) -> None:
-        self._source = source
+    def __init__(
+        self,
+        sources: Sequence[str],
+        urls: Sequence[str] = (),
+        *,
+        quorum: int = 1,
+        age_seconds_max: float = 180.0,
+    ) -> None:
+        self._sources = tuple(sources)
+        self._urls = tuple(urls)
+        self._quorum = quorum
         self._age_seconds_max = age_seconds_max
-        self._seen: dict[str, ControlResult] = {}
-        self._failing = False
+        self._seen: dict[str, dict[str, ControlResult]] = {}
+        self._failing: set[str] = set()
 
     async def refresh(self) -> None:
-        """Read it again. A failure is logged, once, and leaves what is known to grow old."""
-        try:
-            self._seen = _decoder.decode(await self._read()).targets
-        except (OSError, msgspec.MsgspecError, ValueError) as error:
-            if not self._failing:
-                log.warning("no control results", source=self._source, why=str(error) or type(error).__name__)
-            self._failing = True
-        else:
-            if self._failing:
-                log.info("control results are there again", source=self._source)
-            self._failing = False
+        """Ask all of them again. A failure is logged, once, and leaves what is known to grow old."""
+        await asyncio.gather(*map(self._refresh, self._sources))
 
     def ok(self, url: str, time: datetime) -> bool | None:
-        """Return whether the target answered outside at about that time, or None if that is not known."""
-        seen = self._seen.get(url)
-        if seen is None or abs((time - seen.time).total_seconds()) > self._age_seconds_max:
-            return None
-        return seen.ok
+        """Return whether the target answered outside at about that time, or None if that is not known.
 
-    async def _read(self) -> bytes:
-        if not self._source.startswith(("http://", "https://")):
-            return await asyncio.to_thread(Path(self._source).read_bytes)
-        return await _fetch(self._source)
+        It is not known either where the controls do not agree.
+        """
+        said = [
+            seen.ok
+            for results in self._seen.values()
+            if (seen := results.get(url)) is not None
+            and abs((time - seen.time).total_seconds()) <= self._age_seconds_max
+        ]
+        well, ill = said.count(True) >= self._quorum, said.count(False) >= self._quorum
+        return None if well == ill else well
+
+    async def _refresh(self, source: str) -> None:
+        try:
+            self._seen[source] = await self._read(source)
+        except (OSError, msgspec.MsgspecError, ValueError) as error:
+            if source not in self._failing:
+                log.warning("no control results", source=source, why=str(error) or type(error).__name__)
+            self._failing.add(source)
+        else:
+            if source in self._failing:
+                log.info("control results are there again", source=source)
+            self._failing.discard(source)
+
+    async def _read(self, source: str) -> dict[str, ControlResult]:
+        if not source.startswith(("http://", "https://")):
+            return _decoder.decode(await asyncio.to_thread(Path(source).read_bytes)).targets
+        if not source.endswith(CHECK_PATH):
+            return _decoder.decode(await _fetch(source)).targets
+        results: dict[str, ControlResult] = {}
+        for start in range(0, len(self._urls), _BATCH):
+            question = msgspec.json.encode({"targets": self._urls[start : start + _BATCH]})
+            results |= _decoder.decode(await _fetch(source, question)).targets
+        return results
 
 
-async def _fetch(url: str) -> bytes:
-    """Return the file's body. Raises OSError (TimeoutError is one), and ValueError if it is too large."""
+async def _fetch(url: str, question: bytes | None = None) -> bytes:
+    """Return the answer's body; a question is posted.
+
+    Raises OSError (TimeoutError is one), and ValueError if it is too large.
+    """
     import aiohttp  # noqa: PLC0415  a third of a second of CPU on a small vantage, which may need none of it
 
     body = b""
@@ -94,7 +133,12 @@ async def _fetch(url: str) -> bytes:
         # Nothing is unpacked: a megabyte of gzip can hold a gigabyte.
         async with (
             aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session,
-            session.get(url, headers={"Accept-Encoding": "identity"}) as answer,
+            session.request(
+                "GET" if question is None else "POST",
+                url,
+                data=question,
+                headers={"Accept-Encoding": "identity", "Content-Type": "application/json"},
+            ) as answer,
         ):
             answer.raise_for_status()
             while more := await answer.content.read(BYTES_MAX):

@@ -90,8 +90,15 @@ def probe(
         ),
     ] = False,
     control: Annotated[
-        str | None,
-        typer.Option(help="File or URL that a probe outside the country writes.", rich_help_panel=_WHAT),
+        list[str] | None,
+        typer.Option(
+            help="Control outside of the country: its /v1/check, or a file or URL that a probe there writes; may be "
+            "repeated.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    control_quorum: Annotated[
+        int | None, typer.Option(help="So many controls have to agree.", rich_help_panel=_WHAT)
     ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="One round, printed; nothing is sent.", rich_help_panel=_OUT)
@@ -138,7 +145,8 @@ def probe(
         "resolver": resolver,
         "authorities": authorities,
         "allow_private": allow_private or None,
-        "control": control,
+        "control": tuple(control) if control else None,
+        "control_quorum": control_quorum,
         "control_out": control_out,
         "spool": spool,
         "metrics_port": metrics_port,

@@ -68,10 +68,15 @@ class Probing:
     def __post_init__(self) -> None:
         probe = self.settings.probe
         self.vantage = vantage_of(probe)
-        self.targets = _targets_of(probe)
-        self.tools = _tools_of(probe, self.targets)
+        self.targets = targets_of(probe)
+        self.tools = tools_of(probe, self.targets)
         self.control = (
-            ControlResults(probe.control, age_seconds_max=probe.control_age_seconds)
+            ControlResults(
+                probe.control,
+                [target.url for target in self.targets.target],
+                quorum=probe.control_quorum,
+                age_seconds_max=probe.control_age_seconds,
+            )
             if probe.control
             else None
         )
@@ -250,7 +255,8 @@ def vantage_of(probe: ProbeSettings) -> Vantage:
     return Vantage(name=name, country=probe.country, asn=probe.asn, region=probe.region)
 
 
-def _targets_of(probe: ProbeSettings) -> TargetsFile:
+def targets_of(probe: ProbeSettings) -> TargetsFile:
+    """What is asked. Raises SettingsError where the list can't be used, or leads where nobody allowed."""
     try:
         targets = load_targets(probe.targets)
     except TargetsError as error:
@@ -279,7 +285,8 @@ def _check_private(target: Target, probe: ProbeSettings) -> None:
         )
 
 
-def _tools_of(probe: ProbeSettings, targets: TargetsFile) -> Tools:
+def tools_of(probe: ProbeSettings, targets: TargetsFile) -> Tools:
+    """What every attempt needs. Raises SettingsError where the authorities can't be read."""
     server, port = split_server(probe.resolver) if probe.resolver else (None, 53)
     try:
         contexts = Contexts(probe.authorities)

@@ -6,13 +6,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
 from producers.failures import Failure, Stage
 from producers.probe import control as controls
 from producers.probe.attempt import Outcome
 from producers.probe.control import ControlResults, ControlWriter
+from producers.probe.control_service import Allowance, ControlService
 from producers.probe.targets import Target
 from producers.records import Timings
+from streams.local.controlling import application
 from tests.producers.probe import servers
 
 NOW = datetime(2024, 1, 20, 13, 41, tzinfo=UTC)
@@ -25,7 +28,7 @@ def outcome(ok: bool, at: datetime = NOW, url: str = URL) -> Outcome:
 
 
 async def told(source: str, *, age_seconds_max: float = 180.0) -> ControlResults:
-    control = ControlResults(source, age_seconds_max=age_seconds_max)
+    control = ControlResults([source], age_seconds_max=age_seconds_max)
     await control.refresh()
     return control
 
@@ -95,3 +98,79 @@ async def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
         writer.write()
         assert len(json.loads(await asyncio.to_thread(path.read_bytes))["targets"]) == number + 1
     assert [file.name for file in tmp_path.iterdir()] == ["control.json"]
+
+
+async def test_several_controls_have_to_agree(tmp_path: Path) -> None:
+    sources = []
+    for number, ok in enumerate((True, True, False)):
+        path = tmp_path / f"{number}.json"
+        ControlWriter(path).note(outcome(ok))
+        sources.append(str(path))
+    for quorum, expected in ((1, None), (2, True), (3, None)):
+        control = ControlResults(sources, quorum=quorum)
+        await control.refresh()
+        assert control.ok(URL, NOW) is expected, quorum
+    alone = ControlResults([sources[2], str(tmp_path / "none.json")])
+    await alone.refresh()
+    assert alone.ok(URL, NOW) is False, "one that says nothing is no vote"
+
+
+async def test_a_service_is_asked_for_what_is_asked_here() -> None:
+    measured: list[str] = []
+
+    async def measure(target: Target) -> Outcome:
+        measured.append(target.url)
+        await asyncio.sleep(0)
+        return outcome("good" in target.url, url=target.url)
+
+    listed = [f"https://{name}.test/" for name in ("good", "bad", "unasked")]
+    service = ControlService([Target(platform="x", url=url) for url in listed], measure)
+    app = application(service, Allowance(1000))
+    async with TestClient(TestServer(app)) as client:
+        urls = [*listed[:2], "https://not-listed.test/"]
+        source = str(client.make_url("/v1/check"))
+        controls = [ControlResults([source], urls) for _ in range(3)]
+        await asyncio.gather(*(control.refresh() for control in controls))
+        for control in controls:
+            assert [control.ok(url, NOW) for url in urls] == [True, False, None]
+        assert sorted(measured) == sorted(listed[:2]), "one attempt each, whoever asks; none beyond the list"
+        everything = await (await client.get("/control.json")).json()
+        assert set(everything["targets"]) == set(listed)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b'{"targets":[]}', 400),
+        (b'{"targets":"https://good.test/"}', 400),
+        (json.dumps({"targets": ["https://good.test/"] * 501}).encode(), 400),
+        (json.dumps({"targets": ["https://good.test/"] * 11}).encode(), 429),
+        (b"x" * 600_000, 413),
+    ],
+)
+async def test_a_service_refuses(body: bytes, status: int) -> None:
+    async def measure(target: Target) -> Outcome:
+        raise AssertionError("nothing is asked")
+
+    service = ControlService([Target(platform="x", url="https://good.test/")], measure)
+    async with TestClient(TestServer(application(service, Allowance(10)))) as client:
+        answer = await client.post("/v1/check", data=body)
+        assert answer.status == status
+
+
+async def test_an_answer_is_given_again_for_a_while_and_a_bug_is_no_answer() -> None:
+    clock = [0.0]
+    broken = [False]
+
+    async def measure(target: Target) -> Outcome:
+        if broken[0]:
+            raise ZeroDivisionError
+        return outcome(True, url=target.url)
+
+    service = ControlService([Target(platform="x", url=URL)], measure, keep_seconds=30, now=lambda: clock[0])
+    for clock[0], attempts in ((0.0, 1), (29.0, 1), (30.0, 2)):
+        assert (await service.check([URL, URL]))[URL].ok
+        assert service.attempts == attempts
+    clock[0], broken[0] = 61.0, True
+    assert await service.check([URL]) == {}

@@ -1,0 +1,83 @@
+"""The control service over HTTP: a vantage posts the URLs of its targets, and is told how each answers from here.
+
+`POST /v1/check` takes `{"targets": [URL, ...]}` and answers a control file (`netdusk.control/1`).
+`GET /control.json` has all targets of the list. Nobody is asked who he is; what an address may ask for is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Annotated, Final
+
+import msgspec
+import structlog
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from producers.probe.control import ControlFile
+from producers.probe.control_service import BATCH_MAX, Allowance, ControlService
+
+log = structlog.get_logger()
+
+_BODY_BYTES_MAX: Final = 512 * 1024
+#: Those who ask by GET take the whole list; it counts as so many.
+_GET_COUNTS: Final = 1
+
+
+class Question(Struct, frozen=True):
+    """What a vantage asks for."""
+
+    targets: Annotated[list[Annotated[str, Meta(max_length=2048)]], Meta(min_length=1, max_length=BATCH_MAX)]
+
+
+_question = msgspec.json.Decoder(Question)
+
+
+def application(service: ControlService, allowance: Allowance) -> web.Application:
+    """The service as an application of aiohttp's."""
+
+    async def check(request: web.Request) -> web.Response:
+        try:
+            asked = _question.decode(await request.read()).targets
+        except msgspec.MsgspecError as error:
+            return _refused(400, f'{error}; post {{"targets": [URL, ...]}}, {BATCH_MAX} at the most')
+        return await _answer(request, asked, len(asked))
+
+    async def everything(request: web.Request) -> web.Response:
+        return await _answer(request, list(service.targets), _GET_COUNTS)
+
+    async def healthy(_: web.Request) -> web.Response:
+        return web.Response(text="good\n")
+
+    async def _answer(request: web.Request, asked: list[str], counts: int) -> web.Response:
+        if not allowance.takes(request.remote or "", counts):
+            return _refused(429, f"at most {allowance.per_minute} targets a minute", **{"Retry-After": "60"})
+        body = msgspec.json.encode(ControlFile(await service.check(asked)))
+        return web.Response(body=body, content_type="application/json")
+
+    app = web.Application(client_max_size=_BODY_BYTES_MAX)
+    app.router.add_post("/v1/check", check)
+    app.router.add_get("/control.json", everything)
+    app.router.add_get("/healthz", healthy)
+    return app
+
+
+def _refused(status: int, why: str, **headers: str) -> web.Response:
+    return web.json_response({"error": why}, status=status, headers=headers)
+
+
+async def serve(app: web.Application, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT. Raises OSError where the port can't be had."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        bound = runner.addresses[0]
+        log.info("control answers", url=f"http://{bound[0]}:{bound[1]}/v1/check")
+        await stop.wait()
+    finally:
+        await runner.cleanup()
