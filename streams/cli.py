@@ -24,7 +24,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "streams.commands.canary",
         "A made-up platform that goes dark every hour: proof of the whole path.",
     ),
-    "ingest": ("streams.commands.ingest", "Put other people's measurements on the topic (OONI)."),
+    "ingest": (
+        "streams.commands.ingest",
+        "Other people's measurements, onto the topics (OONI, Prometheus, IODA ...).",
+    ),
     "replay": ("streams.commands.replay", "Put a file of results on the topic, at its own pace or faster."),
     "worker": (
         "streams.commands.worker",

@@ -129,6 +129,7 @@ class TopicSettings(_Section):
     calendar: str = "netdusk.calendar.v1"
     annotations: str = "netdusk.annotations.v1"
     windows: str = "netdusk.windows.v1"
+    signals: str = "netdusk.signals.v1"
     checkpoints: str = "netdusk.checkpoints.v1"
     world_checkpoints: str = "netdusk.world-checkpoints.v1"
     rejected: str = "netdusk.rejected.v1"

@@ -20,6 +20,7 @@ from producers.records import (
     Tick,
     VantageStatus,
 )
+from producers.signals import SIGNAL_SCHEMA, Signal
 from streams.records import (
     ANNOTATION_SCHEMA,
     ARRIVALS_SCHEMA,
@@ -51,6 +52,7 @@ RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
     CALENDAR_SCHEMA: CalendarEvent,
     ANNOTATION_SCHEMA: Annotation,
     WINDOW_SCHEMA: Window,
+    SIGNAL_SCHEMA: Signal,
 }
 
 _topics = TopicSettings()
@@ -85,6 +87,13 @@ CHANNELS: Final = (
         (WINDOW_SCHEMA,),
         "send",
         "What was counted in each closed window of each country.",
+    ),
+    (
+        _topics.signals,
+        "country",
+        (SIGNAL_SCHEMA,),
+        "receive",
+        "Numbers from elsewhere: what other observatories see of a country.",
     ),
     (_topics.rejected, "topic-partition-offset", (REJECTED_SCHEMA,), "send", "Records not applied, and why."),
 )

@@ -1,13 +1,10 @@
-"""`netdusk ingest`: other people's measurements, onto the topic or into a file."""
+"""`netdusk ingest`: other people's measurements, onto the topics or into a file."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
@@ -19,40 +16,45 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from producers.records import ProbeResult, encode
+from producers.signals import Signal, encode_signal
+from producers.sources.contract import Read
 from producers.sources.ooni.platforms import PlatformMapError, Platforms, read_platforms
-from producers.sources.ooni.reader import OoniReader, Refused
-from streams.kafka.bulk import BulkSender
 from streams.kafka.client import wait_for_broker
-from streams.kafka.probes import outgoing
+from streams.kafka.sources import SourceSender
+from streams.local import ingesting
+from streams.local.ingesting import FORMATS, IngestTotals, Input, Options, inputs, pieces, reader_of
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-#: How many details are counted by themselves, of each reason.
-_DETAILS_MAX: Final = 100
 _DETAILS_SHOWN: Final = 5
-#: A broker that is being started is there by then; whoever has none is told so.
+#: How long to wait for a broker that does not answer.
 _PATIENCE_SECONDS: Final = 15.0
 
 
-@app.callback()
-def ingest() -> None:
-    """Put other people's measurements on the topic."""
-
-
 @app.command()
-def ooni(
-    files: Annotated[
-        list[Path],
+def ingest(
+    format_: Annotated[str, typer.Argument(help=f"One of {', '.join(FORMATS)}.", metavar="FORMAT")],
+    sources: Annotated[
+        list[str],
         typer.Argument(
-            help="Web Connectivity JSON or JSONL, fast path SQL inserts; .gz is unpacked.", metavar="FILE..."
+            help="Files, folders, URLs, or - for standard input; gzip, bzip2, xz, zstd, LZ4 and tar are unpacked.",
+            metavar="FILE|FOLDER|URL|-...",
         ),
     ],
     output: Annotated[
         str | None,
+        typer.Option(help="Write records (JSONL) there instead of to Kafka; - is stdout.", metavar="FILE"),
+    ] = None,
+    map_: Annotated[
+        Path | None,
         typer.Option(
-            help="Write ProbeResults (JSONL) there instead of to Kafka; - is stdout.", metavar="FILE"
+            "--map",
+            help="What the format needs besides: a table's columns, Prometheus' labels, RIPE's probes.",
         ),
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Note there how far it has come, and go on from there.")
     ] = None,
     platform_map: Annotated[
         Path | None, typer.Option(help='TOML: platform = ["domain", ...]; put over the built-in names.')
@@ -73,98 +75,33 @@ def ooni(
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Turn OONI's measurements into ProbeResults.
+    """Turn other people's measurements into results and signals.
 
     Says what was written, and what was not and why. Exit code 1: nothing could be written.
     """
     settings = with_bootstrap(load(config), bootstrap)
-    for path in files:
-        if not path.is_file():
-            raise SettingsError(f"{path}: no such file; name files of OONI measurements")
     try:
         platforms = read_platforms(platform_map) if platform_map else Platforms()
     except (PlatformMapError, OSError) as error:
         raise SettingsError(str(error)) from error
-    reader = OoniReader(
-        platforms, country, asn, time.replace(tzinfo=time.tzinfo or UTC) if time else None, simulated
-    )
-    counts = IngestTotals(files=len(files))
-    with _Progress(files) as progress:
-        results = counts.written(read_all(reader, files, progress.watch))
+    when = time.replace(tzinfo=time.tzinfo or UTC) if time else None
+    read = reader_of(format_, Options(platforms, map_, country, asn, when, simulated))
+    chosen = inputs(sources, lambda: sys.stdin.buffer)
+    progress = ingesting.Progress.read(state)
+    totals = IngestTotals()
+    with _Bar(chosen) as bar:
         if output is None:
-            _send(settings, results)
+            _send(settings, read, chosen, progress, totals, bar)
         else:
-            _write(output, results)
-    _show(counts, as_json, to_stderr=output == "-")
-    raise typer.Exit(0 if counts.results else 1)
+            _write(output, read, chosen, progress, totals, bar)
+    _show(totals, as_json, to_stderr=output == "-")
+    raise typer.Exit(0 if totals.written or totals.skipped_files else 1)
 
 
-@dataclass
-class IngestTotals:
-    """What came of the measurements."""
-
-    files: int = 0
-    results: int = 0
-    ok: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
-    details: dict[str, Counter[str]] = field(default_factory=dict)
-    first: dict[str, str] = field(default_factory=dict)
-
-    def written(self, read: Iterable[ProbeResult | Refused]) -> Iterator[ProbeResult]:
-        """Pass results on, and count everything."""
-        for item in read:
-            if isinstance(item, Refused):
-                self._refuse(item)
-                continue
-            self.results += 1
-            self.ok += item.ok
-            if not item.ok:
-                self.outcomes[f"{item.stage or 'unknown'}.{item.failure or 'unknown'}"] += 1
-            yield item
-
-    def _refuse(self, item: Refused) -> None:
-        reason = item.reason.value
-        self.refused[reason] += 1
-        details = self.details.setdefault(reason, Counter())
-        if item.detail in details or len(details) < _DETAILS_MAX:
-            details[item.detail] += 1
-        self.first.setdefault(reason, item.place)
-
-    def facts(self) -> dict[str, object]:
-        """For a program."""
-        return {
-            "files": self.files,
-            "read": self.results + self.refused.total(),
-            "written": self.results,
-            "ok": self.ok,
-            "failed": dict(self.outcomes.most_common()),
-            "refused": dict(self.refused.most_common()),
-            "refused_because": {
-                reason: dict(details.most_common()) for reason, details in self.details.items()
-            },
-        }
-
-
-def read_all(
-    reader: OoniReader,
-    files: Iterable[Path],
-    watch: Callable[[Path, BinaryIO], AbstractContextManager[BinaryIO]],
-) -> Iterator[ProbeResult | Refused]:
-    """Every measurement of every file, in order; `watch` sees the bytes go by."""
-    for path in files:
-        try:
-            raw = path.open("rb")
-        except OSError as error:
-            raise SettingsError(f"{path}: {error.strerror}; make it readable") from error
-        with raw, watch(path, raw) as watched:
-            yield from reader.read(path, watched)
-
-
-class _Progress:
+class _Bar:
     """A progress bar on stderr. Shows nothing if stderr is not a terminal."""
 
-    def __init__(self, files: list[Path]) -> None:
+    def __init__(self, sources: list[Input]) -> None:
         console = Console(stderr=True)
         self._progress = (
             Progress(
@@ -178,44 +115,74 @@ class _Progress:
             if console.is_terminal
             else None
         )
-        self._files = files
+        self._sources = sources
 
-    def __enter__(self) -> _Progress:
+    def __enter__(self) -> _Bar:
         if self._progress is not None:
             self._progress.start()
-            self._all = self._progress.add_task(
-                "measurements", total=sum(p.stat().st_size for p in self._files)
-            )
+            sizes = [source.size for source in self._sources]
+            total = sum(filter(None, sizes)) if None not in sizes else None
+            self._all = self._progress.add_task("measurements", total=total)
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._progress is not None:
             self._progress.stop()
 
-    def watch(self, path: Path, raw: BinaryIO) -> AbstractContextManager[BinaryIO]:
+    def watch(self, source: Input, raw: BinaryIO) -> AbstractContextManager[BinaryIO]:
         """Return the file with a progress bar that counts the bytes read, or as it is if no bar is shown."""
         if self._progress is None:
             return nullcontext(raw)
-        self._progress.update(self._all, description=path.name)
+        self._progress.update(self._all, description=Path(source.name).name)
         return self._progress.wrap_file(raw, task_id=self._all)
 
 
-def _write(output: str, results: Iterator[ProbeResult]) -> None:
+def _write(
+    output: str,
+    read: Read,
+    chosen: list[Input],
+    progress: ingesting.Progress,
+    totals: IngestTotals,
+    bar: _Bar,
+) -> None:
+    def put(sink: BinaryIO) -> None:
+        for piece, acknowledged in pieces(read, chosen, progress, totals, bar.watch):
+            sink.writelines(_line(item) + b"\n" for item in piece)
+            sink.flush()
+            acknowledged()
+
     if output == "-":
-        for result in results:
-            sys.stdout.buffer.write(encode(result) + b"\n")
-        sys.stdout.buffer.flush()
+        put(sys.stdout.buffer)
         return
     try:
-        with Path(output).open("wb") as sink:
-            sink.writelines(encode(result) + b"\n" for result in results)
+        # What an earlier run has written stays, where this one goes on from it.
+        with Path(output).open("ab" if progress.path and progress.path.exists() else "wb") as sink:
+            put(sink)
     except OSError as error:
         raise SettingsError(f"{output}: {error.strerror}; name a file that can be written") from error
 
 
-def _send(settings: Settings, results: Iterator[ProbeResult]) -> None:
+def _line(item: ProbeResult | Signal) -> bytes:
+    return encode_signal(item) if isinstance(item, Signal) else encode(item)
+
+
+def _send(
+    settings: Settings,
+    read: Read,
+    chosen: list[Input],
+    progress: ingesting.Progress,
+    totals: IngestTotals,
+    bar: _Bar,
+) -> None:
+    async def send() -> None:
+        await wait_for_broker(settings.kafka, patience_seconds=_PATIENCE_SECONDS)
+        async with SourceSender(settings) as sender:
+            for piece, acknowledged in pieces(read, chosen, progress, totals, bar.watch):
+                await sender.send(piece)
+                acknowledged()
+
     try:
-        asyncio.run(_send_all(settings, results))
+        asyncio.run(send())
     except (KafkaError, OSError) as error:
         raise SettingsError(
             f"{settings.kafka.bootstrap}, topic {settings.topics.probes}: {error}; name a broker with --bootstrap and "
@@ -223,25 +190,23 @@ def _send(settings: Settings, results: Iterator[ProbeResult]) -> None:
         ) from error
 
 
-async def _send_all(settings: Settings, results: Iterator[ProbeResult]) -> None:
-    kafka = settings.kafka
-    await wait_for_broker(kafka, patience_seconds=_PATIENCE_SECONDS)
-    async with BulkSender(kafka, settings.topics.probes) as sender:
-        await sender.send(outgoing(results, sender.partitions))
-
-
-def _show(counts: IngestTotals, as_json: bool, *, to_stderr: bool) -> None:
+def _show(totals: IngestTotals, as_json: bool, *, to_stderr: bool) -> None:
     """The counts; on stderr where the results themselves are on stdout."""
     if as_json:
-        typer.echo(orjson.dumps(counts.facts(), option=orjson.OPT_INDENT_2).decode(), err=to_stderr)
+        typer.echo(orjson.dumps(totals.facts(), option=orjson.OPT_INDENT_2).decode(), err=to_stderr)
         return
-    lines = [f"{counts.results} results written of {counts.files} files: {counts.ok} ok"]
-    lines += [f"  {n} {outcome}" for outcome, n in counts.outcomes.most_common()]
-    if counts.refused:
-        lines.append(f"{counts.refused.total()} measurements not written:")
-    for reason, n in counts.refused.most_common():
+    lines = []
+    if totals.skipped_files:
+        lines.append(f"{totals.skipped_files} files had been written before")
+    if totals.results or not totals.signals:
+        lines.append(f"{totals.results} results written of {totals.files} files: {totals.ok} ok")
+    if totals.signals:
+        lines.append(f"{totals.signals} signals written of {totals.files} files:")
+    lines += [f"  {n} {outcome}" for outcome, n in totals.outcomes.most_common()]
+    if totals.refused:
+        lines.append(f"{totals.refused.total()} measurements not written:")
+    for reason, n in totals.refused.most_common():
         lines.append(f"  {n} {reason}")
-        details = counts.details[reason].most_common(_DETAILS_SHOWN)
+        details = totals.details[reason].most_common(_DETAILS_SHOWN)
         lines.append(f"      {'; '.join(f'{n} {detail}' for detail, n in details)}")
-        lines.append(f"      the first: {counts.first[reason]}")
     typer.echo("\n".join(lines), err=to_stderr)

@@ -26,6 +26,8 @@ log = structlog.get_logger()
 _DAY_MS: Final = 86_400_000
 #: Incidents are kept for more than a year: recurrence, and the observatory's own memory.
 _INCIDENTS_DAYS: Final = 400
+#: A figure from elsewhere is judged by the weeks before it.
+_SIGNALS_DAYS: Final = 30
 #: The view over the world has to see every country and platform, so what it reads and remembers is one partition.
 #: The topic whose checkpoints each keeps, partition by partition.
 SOURCES: Final = {"checkpoints": "probes", "world_checkpoints": "health"}
@@ -96,6 +98,7 @@ def wanted(topics: TopicSettings) -> list[Topic]:
         "world_checkpoints": forever,
         "rejected": kept,
         "windows": kept,
+        "signals": {_POLICY: "delete", "retention.ms": str(_SIGNALS_DAYS * _DAY_MS)},
     }
     return [
         Topic(

@@ -6,56 +6,27 @@ measurement at a time, and given a place, a time and a platform. Whatever is not
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import hashlib
-import io
-import lzma
 import re
-import tarfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final, cast
 
-import lz4.frame
 import msgspec
 from msgspec import Raw, Struct
 
 from producers.records import Malformed, ProbeResult, decode, encode
+from producers.sources.contract import RefusalReason, Refused
+from producers.sources.files import read_all
+from producers.sources.ooni.apps import APPS, AppKeys, find_app
 from producers.sources.ooni.fastpath import PLATFORM_TESTS, SqlError, SqlRow, find_row, is_true, rows
 from producers.sources.ooni.platforms import Platforms
 from producers.sources.ooni.web import NothingToTellError, Observation, TestKeys, find
 
 MEASUREMENT_BYTES_MAX: Final = 64 * 1024 * 1024
 _TARGET_MAX: Final = 2048
-
-
-class RefusalReason(StrEnum):
-    """Why a measurement was not written."""
-
-    NOT_JSON = "not_json"
-    NOT_SQL = "not_sql"
-    DAMAGED_FILE = "damaged_file"
-    TOO_LARGE = "too_large"
-    NOT_A_MEASUREMENT = "not_a_measurement"
-    OTHER_TEST = "other_test"
-    MEASUREMENT_FAILED = "measurement_failed"
-    NO_PLACE_OR_TIME = "no_place_or_time"
-    NO_HOST = "no_host"
-    INVALID = "invalid"
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A measurement that was not written: why, and where it stands."""
-
-    reason: RefusalReason
-    detail: str
-    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,35 +50,12 @@ class OoniReader:
     simulated: bool = False
 
     def read(self, path: Path, source: IO[bytes]) -> Iterator[ProbeResult | Refused]:
-        """Every measurement in `source`; `path` names it in messages.
+        """Every measurement in `source`; `path` names it in messages. It may be packed, and a tar."""
+        yield from cast(Iterator[ProbeResult | Refused], read_all(str(path), source, self.read_stream))
 
-        What is packed (gzip, bzip2, xz, LZ4) and what is a tar is known by its first bytes, whatever it is called.
-        """
-        try:
-            stream = _unpacked(source)
-            if _is_tar(stream):
-                yield from self._read_tar(path, stream)
-                return
-        except _DAMAGED as error:
-            yield Refused(RefusalReason.DAMAGED_FILE, _detail(error), str(path))
-            return
-        yield from self._read_packed(path, stream)
-
-    def _read_packed(self, path: Path, source: IO[bytes]) -> Iterator[ProbeResult | Refused]:
-        try:
-            yield from self._read(path, _unpacked(source))
-        except _DAMAGED as error:
-            yield Refused(RefusalReason.DAMAGED_FILE, _detail(error), str(path))
-
-    def _read_tar(self, path: Path, stream: IO[bytes]) -> Iterator[ProbeResult | Refused]:
-        """Every file in a tar, one after the other as they stand there; nothing is written to a disk."""
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                content = archive.extractfile(member) if member.isfile() else None
-                if content is None:
-                    continue
-                with content:
-                    yield from self._read_packed(path / member.name, content)
+    def read_stream(self, name: str, stream: IO[bytes]) -> Iterator[ProbeResult | Refused]:
+        """Every measurement of one file that is unpacked."""
+        yield from self._read(Path(name), stream)
 
     def _read(self, path: Path, stream: IO[bytes]) -> Iterator[ProbeResult | Refused]:
         first = stream.readline(MEASUREMENT_BYTES_MAX)
@@ -157,7 +105,7 @@ class OoniReader:
     # ---- one measurement
 
     def measurement(self, value: bytes, place: str, *, hint: str = "") -> ProbeResult | Refused:
-        """One Web Connectivity measurement, whole or its test keys alone; `hint` may hold its OONI id."""
+        """One measurement, whole, or the test keys of Web Connectivity alone; `hint` may hold its OONI id."""
         try:
             head = msgspec.json.decode(value, type=Head)
             if head.raw_measurement and bytes(head.test_keys) == b"null":
@@ -166,6 +114,8 @@ class OoniReader:
                     head.raw_measurement.encode(errors="replace"), place, hint=head.measurement_uid or hint
                 )
             whole = bytes(head.test_keys) != b"null"
+            if head.test_name in APPS:
+                return self._app(head, place, hint=hint, value=value)
             if head.test_name not in {"web_connectivity", None}:
                 return Refused(RefusalReason.OTHER_TEST, head.test_name or "", place)
             if not whole and head.test_name is not None:
@@ -181,6 +131,33 @@ class OoniReader:
         platform = self.platforms.of_url(url)
         if platform is None:
             return Refused(RefusalReason.NO_HOST, f"input {url[:200]!r} names no host", place)
+        return self._told(
+            head, lambda: find(keys, url), place, hint=hint, value=value, platform=platform, target=url
+        )
+
+    def _app(self, head: Head, place: str, *, hint: str, value: bytes) -> ProbeResult | Refused:
+        """One measurement of a messaging app."""
+        test = head.test_name or ""
+        if bytes(head.test_keys) == b"null":
+            return Refused(RefusalReason.MEASUREMENT_FAILED, "no test keys", place)
+        keys = msgspec.json.decode(head.test_keys, type=AppKeys)
+        platform, _ = APPS[test]
+        return self._told(
+            head, lambda: find_app(test, keys), place, hint=hint, value=value, platform=platform, target=None
+        )
+
+    def _told(
+        self,
+        head: Head,
+        find_out: Callable[[], Observation],
+        place: str,
+        *,
+        hint: str,
+        value: bytes,
+        platform: str,
+        target: str | None,
+    ) -> ProbeResult | Refused:
+        """A measurement whose test keys are read, with its place and time."""
         uid = _UID.search(head.measurement_uid or head.id or hint)
         country = _known(head.probe_cc) or (uid["cc"] if uid else None) or self.country
         time = _time(head.measurement_start_time) or _time_of_uid(uid) or self.time
@@ -189,7 +166,7 @@ class OoniReader:
             return Refused(RefusalReason.NO_PLACE_OR_TIME, f"no {missing}", place)
         asn = _asn(head.probe_asn)
         try:
-            finding = find(keys, url)
+            finding = find_out()
         except NothingToTellError as error:
             return Refused(RefusalReason.MEASUREMENT_FAILED, str(error), place)
         return self._result(
@@ -200,7 +177,8 @@ class OoniReader:
             platform=platform,
             country=country,
             asn=asn if asn is not None else (self.asn or 0),
-            target=url,
+            target=target,
+            test=head.test_name or "web_connectivity",
         )
 
     def row(self, row: SqlRow, place: str) -> ProbeResult | Refused:
@@ -234,6 +212,7 @@ class OoniReader:
             country=row["probe_cc"] or self.country or "",
             asn=_asn(row["probe_asn"]) or self.asn or 0,
             target=url or None,
+            test=test,
         )
 
     def _result(
@@ -247,6 +226,7 @@ class OoniReader:
         country: str,
         asn: int,
         target: str | None,
+        test: str,
     ) -> ProbeResult | Refused:
         raw = identity.encode("utf-8", "replace") if isinstance(identity, str) else identity
         result = ProbeResult(
@@ -265,38 +245,13 @@ class OoniReader:
             timings_ms=finding.timings_ms,
             bytes=finding.bytes,
             simulated=self.simulated,
+            source="ooni",
+            method=test,
         )
         checked = decode(encode(result))
         if isinstance(checked, Malformed):
             return Refused(RefusalReason.INVALID, f"{checked.reason}: {checked.detail}", place)
         return result
-
-
-#: gzip's and LZ4's own errors are an OSError and a RuntimeError.
-_DAMAGED: Final = (EOFError, zlib.error, OSError, lzma.LZMAError, tarfile.TarError, RuntimeError)
-#: What the first bytes of a packed file are.
-_PACKED: Final = (
-    (b"\x1f\x8b", gzip.open),
-    (b"BZh", bz2.open),
-    (b"\xfd7zXZ\x00", lzma.open),
-    (b"\x04\x22\x4d\x18", lz4.frame.open),
-)
-_TAR_MARK: Final = slice(257, 262)
-_TAR_BLOCK: Final = 512
-
-
-def _unpacked(source: IO[bytes]) -> io.BufferedReader[Any]:
-    """A file as it was before it was packed, once; it may be looked into."""
-    stream = io.BufferedReader(source, buffer_size=64 * 1024)  # type: ignore[type-var]  # it reads, and that is all
-    first = stream.peek(16)
-    for mark, kind in _PACKED:
-        if first.startswith(mark):
-            return io.BufferedReader(kind(stream))
-    return stream
-
-
-def _is_tar(stream: io.BufferedReader[Any]) -> bool:
-    return stream.peek(_TAR_BLOCK)[_TAR_MARK] == b"ustar"
 
 
 _ABSENT: Final = Raw(b"null")
@@ -333,9 +288,7 @@ def _has_events(value: bytes) -> bool:
 
 
 #: An OONI measurement id: when the collector had it (UTC), where it was made, which test.
-_UID: Final = re.compile(
-    r"(?P<time>20\d{6}(?:\d{6}\.\d+)?)?_?(?P<cc>[A-Z]{2})_webconnectivity_(?P<tail>[0-9a-f]{8,})"
-)
+_UID: Final = re.compile(r"(?P<time>20\d{6}(?:\d{6}\.\d+)?)?_?(?P<cc>[A-Z]{2})_[a-z]+_(?P<tail>[0-9a-f]{8,})")
 
 
 def _time_of_uid(uid: re.Match[str] | None) -> datetime | None:

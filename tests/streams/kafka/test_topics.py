@@ -22,6 +22,7 @@ ROLES = (
     "world_checkpoints",
     "rejected",
     "windows",
+    "signals",
 )
 
 

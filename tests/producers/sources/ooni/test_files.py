@@ -399,8 +399,10 @@ def test_the_command_writes_a_file_and_says_what_was_not_written(tmp_path: Path)
     facts = json.loads(outcome.stdout)
     assert facts == {
         "files": 1,
+        "skipped_files": 0,
         "read": 4,
         "written": 2,
+        "signals": 0,
         "ok": 1,
         "failed": {"dns.dns_nxdomain_error": 1},
         "refused": {"other_test": 1, "not_json": 1},

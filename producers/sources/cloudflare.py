@@ -1,0 +1,73 @@
+"""Cloudflare Radar's outage annotations and traffic anomalies, as Signals: 1 where one begins, 0 where it is over.
+
+The shapes are those of its API's reference (https://developers.cloudflare.com/api/resources/radar/): `annotations` or
+`annotations/outages` with `result.annotations[]`, `traffic_anomalies` with `result.trafficAnomalies[]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, Any, Final
+from urllib.parse import quote
+
+from producers.signals import Signal
+from producers.sources.contract import Item, RefusalReason, RowError, document, each, epoch, moment
+
+SOURCE: Final = "cloudflare_radar"
+API: Final = "https://api.cloudflare.com/client/v4/radar"
+_PAGE: Final = "https://radar.cloudflare.com/outage-center"
+
+
+def read(name: str, stream: IO[bytes]) -> Iterator[Item]:
+    """Signals of one answer of the API."""
+    return each(document(name, stream, lambda answer: _rows(name, answer)), _signals)
+
+
+def requests(country: str, since: float, until: float) -> Iterator[str]:
+    """The URLs that a pull asks for; they need a token, as `Authorization: Bearer`."""
+    span = "&".join(
+        f"{key}={quote(epoch(at).isoformat())}" for key, at in (("dateStart", since), ("dateEnd", until))
+    )
+    yield f"{API}/annotations/outages?location={country}&{span}&format=json"
+    yield f"{API}/traffic_anomalies?location={country}&{span}&format=json"
+
+
+def _rows(name: str, answer: Any) -> Iterator[tuple[str, Any]]:
+    if answer.get("success") is False:
+        raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"the API's own error: {answer.get('errors')}")
+    result = answer.get("result", answer)
+    for key in ("annotations", "trafficAnomalies"):
+        for number, row in enumerate(result.get(key) or ()):
+            yield f"{name}#{key}[{number}]", (key, row)
+
+
+def _signals(content: tuple[str, Any]) -> Iterator[Signal]:
+    key, row = content
+    if key == "annotations":
+        if row.get("eventType", "OUTAGE") != "OUTAGE":
+            raise RowError(RefusalReason.OTHER_TEST, str(row["eventType"]))
+        name, places, url = "outage", _outage_places(row), row.get("linkedUrl") or _PAGE
+    else:
+        if row.get("status") == "FALSE_POSITIVE":
+            raise RowError(RefusalReason.MEASUREMENT_FAILED, "withdrawn by the source")
+        name, places, url = "traffic_anomaly", [_anomaly_place(row)], _PAGE
+    if not places:
+        raise RowError(RefusalReason.NO_PLACE_OR_TIME, "no location")
+    for place in places:
+        yield Signal(source=SOURCE, time=moment(row["startDate"]), name=name, value=1.0, url=url, **place)
+        if row.get("endDate"):
+            yield Signal(source=SOURCE, time=moment(row["endDate"]), name=name, value=0.0, url=url, **place)
+
+
+def _outage_places(row: Any) -> list[dict[str, Any]]:
+    """Countries; where one network alone is named, that one."""
+    asns = row.get("asns") or []
+    one = {"asn": int(asns[0])} if len(asns) == 1 else {}
+    return [{"country": code, **one} for code in row.get("locations") or []]
+
+
+def _anomaly_place(row: Any) -> dict[str, Any]:
+    if row.get("type") == "AS":
+        network = row["asnDetails"]
+        return {"country": network["location"]["code"], "asn": int(network["asn"])}
+    return {"country": row["locationDetails"]["code"]}

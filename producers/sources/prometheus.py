@@ -1,0 +1,196 @@
+"""Prometheus: what blackbox_exporter or cloudprober has measured, as ProbeResults.
+
+Read from the answer of its HTTP API (https://prometheus.io/docs/prometheus/latest/querying/api/): an instant vector
+or a range. `probe_success` decides; `probe_http_status_code`, `probe_duration_seconds` and the phases say how far it
+came. Which label is what says a settings file, for every installation has labels of its own.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Annotated, Any, Final
+from urllib.parse import urlencode
+
+from msgspec import UNSET
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from producers.complaints import complaints
+from producers.failures import Failure, Stage
+from producers.records import ProbeResult, Timings
+from producers.sources.contract import Item, RefusalReason, RowError, document, each, epoch, identity
+from producers.sources.ooni.platforms import Platforms
+
+SOURCE: Final = "prometheus"
+#: What is asked for: blackbox_exporter's metrics.
+METRICS: Final = (
+    "probe_success",
+    "probe_duration_seconds",
+    "probe_http_status_code",
+    "probe_http_duration_seconds",
+    "probe_dns_lookup_time_seconds",
+    "probe_failed_due_to_regex",
+)
+#: The phases of blackbox_exporter's HTTP module, and the step that each is.
+_PHASES: Final = {
+    "resolve": (Stage.DNS, "dns"),
+    "connect": (Stage.TCP, "tcp"),
+    "tls": (Stage.TLS, "tls"),
+    "processing": (Stage.HTTP, "ttfb"),
+}
+_NO_IDENTITY: Final = frozenset(("__name__", "phase"))
+
+
+class LabelError(ValueError):
+    """A settings file for labels that can't be used; the message names file, key, value and remedy."""
+
+
+class Labels(BaseModel):
+    """Which label holds what; and what holds for all, where no label says it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    #: The labels' names.
+    target: str = "instance"
+    platform: str | None = None
+    country: str | None = "country"
+    asn: str | None = "asn"
+    region: str | None = "region"
+    vantage: str | None = "vantage"
+    #: What holds where the label is missing.
+    constants: Mapping[str, str] = {}
+    #: How often a target is asked, if that is promised.
+    every_seconds: Annotated[float | None, Field(gt=0, le=604_800)] = None
+    #: Only series with these labels.
+    only: Mapping[str, str] = {}
+
+
+def read_labels(path: Path) -> Labels:
+    """Read a settings file for labels. Raises LabelError."""
+    try:
+        return Labels.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LabelError(f"{path}: {error}; name a TOML file of labels") from error
+    except ValidationError as error:
+        raise LabelError("\n".join(complaints(error, Labels, lambda _: str(path)))) from error
+
+
+class PrometheusReader:
+    """How an answer is read.
+
+    Parameters
+    ----------
+    labels
+        Which label is what.
+    platforms
+        Hosts to platform names, where no label names the platform.
+    """
+
+    def __init__(self, labels: Labels | None = None, platforms: Platforms | None = None) -> None:
+        self.labels = labels or Labels()
+        self._platforms = platforms or Platforms()
+
+    def read(self, name: str, stream: IO[bytes]) -> Iterator[Item]:
+        """Results of one answer."""
+        return each(document(name, stream, lambda answer: self._rows(name, answer)), self._results)
+
+    def requests(self, url: str, since: float, until: float, step: float) -> Iterator[str]:
+        """The URL that a pull asks for: all the metrics over a stretch of time."""
+        only = "".join(f",{name}={value!r}".replace("'", '"') for name, value in self.labels.only.items())
+        query = {
+            "query": f'{{__name__=~"{"|".join(METRICS)}"{only}}}',
+            "start": since,
+            "end": until,
+            "step": step,
+        }
+        yield f"{url.rstrip('/')}/api/v1/query_range?{urlencode(query)}"
+
+    def _rows(self, name: str, answer: Any) -> Iterator[tuple[str, Any]]:
+        """One row a target and moment, with all that is known of it."""
+        if answer["status"] != "success":
+            raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"Prometheus' own error: {answer.get('error')}")
+        facts: dict[tuple[Any, float], dict[str, float]] = {}
+        labels_of: dict[Any, Mapping[str, str]] = {}
+        for series in answer["data"]["result"]:
+            labels = series["metric"]
+            key = tuple(sorted(item for item in labels.items() if item[0] not in _NO_IDENTITY))
+            labels_of[key] = labels
+            metric = labels.get("__name__", "")
+            fact = f"{metric}.{labels['phase']}" if "phase" in labels else metric
+            for time, value in series.get("values") or [series["value"]]:
+                facts.setdefault((key, float(time)), {})[fact] = float(value)
+        for (key, time), known in sorted(facts.items(), key=lambda item: item[0][1]):
+            if "probe_success" in known:
+                yield f"{name}@{time:.0f}", (labels_of[key], time, known)
+
+    def _results(self, content: Any) -> Iterator[ProbeResult]:
+        labels, time, known = content
+        target = self._of("target", labels)
+        country = self._of("country", labels)
+        if target is None or country is None:
+            missing = "target" if target is None else "country"
+            raise RowError(
+                RefusalReason.NO_PLACE_OR_TIME,
+                f"no label says the {missing}: see `{missing}` and `constants` (--labels)",
+            )
+        platform = self._of("platform", labels) or self._platforms.of_url(target)
+        if platform is None:
+            raise RowError(RefusalReason.NO_HOST, f"target {target!r} names no host")
+        asn = int((self._of("asn", labels) or "0").upper().removeprefix("AS"))
+        ok = known["probe_success"] == 1
+        status = int(known.get("probe_http_status_code", 0))
+        stage, failure = (None, None) if ok else self._end(target, known, status)
+        yield ProbeResult(
+            id=identity(SOURCE, target, country, asn, time, self._of("vantage", labels)),
+            time=epoch(time),
+            platform=platform,
+            target=target,
+            country=country,
+            region=self._of("region", labels),
+            asn=asn,
+            vantage=self._of("vantage", labels) or f"prometheus-{country}-AS{asn}",
+            ok=ok,
+            stage=stage,
+            failure=failure,
+            timings_ms=_timings(known),
+            every_seconds=self.labels.every_seconds or UNSET,
+            source=SOURCE,
+            method="blackbox",
+            status=status or UNSET,
+        )
+
+    def _of(self, what: str, labels: Mapping[str, str]) -> str | None:
+        label = getattr(self.labels, what)
+        return (labels.get(label) if label else None) or self.labels.constants.get(what)
+
+    def _end(
+        self, target: str, known: Mapping[str, float], status: int
+    ) -> tuple[Stage | None, Failure | None]:
+        """How far it came: the first phase that took no time. blackbox_exporter does not say why."""
+        if known.get("probe_failed_due_to_regex") == 1:
+            return Stage.HTTP, Failure.HTTP_UNEXPECTED_BODY
+        if status:
+            return Stage.HTTP, Failure.HTTP_UNEXPECTED_STATUS_CODE
+        phases = {name: known.get(f"probe_http_duration_seconds.{name}") for name in _PHASES}
+        if all(value is None for value in phases.values()):
+            return None, None
+        if known.get("probe_dns_lookup_time_seconds") == 0 and not phases["resolve"]:
+            return Stage.DNS, None
+        for name, (stage, _) in _PHASES.items():
+            if name == "resolve" or (name == "tls" and target.startswith("http://")):
+                continue
+            if not phases[name]:
+                return stage, None
+        return Stage.HTTP, None
+
+
+def _timings(known: Mapping[str, float]) -> Timings | None:
+    taken = {
+        field: round(value * 1000, 3)
+        for name, (_, field) in _PHASES.items()
+        if (value := known.get(f"probe_http_duration_seconds.{name}"))
+    }
+    if "probe_duration_seconds" in known:
+        taken["total"] = round(known["probe_duration_seconds"] * 1000, 3)
+    return Timings(**taken) if taken else None

@@ -1,0 +1,273 @@
+"""RIPE Atlas: results of DNS, TLS, HTTP and ping measurements as ProbeResults, and how many probes are connected.
+
+Read as the documents describe them (https://atlas.ripe.net/docs/apis/result-format/): one JSON a line, or a list.
+Results name a probe and no country: the list of probes that RIPE publishes
+(https://ftp.ripe.net/ripe/atlas/probes/archive/) says where each one is. Measurement 7000 has one entry whenever a
+probe connects or disconnects.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any, Final
+
+import msgspec
+
+from producers.failures import Failure, Stage
+from producers.records import ProbeResult, Timings
+from producers.signals import Signal
+from producers.sources.contract import (
+    NO_JSON,
+    Item,
+    RefusalReason,
+    Refused,
+    RowError,
+    detail,
+    each,
+    epoch,
+    identity,
+    lines,
+)
+from producers.sources.ooni.platforms import Platforms, host_of
+
+SOURCE: Final = "ripe_atlas"
+API: Final = "https://atlas.ripe.net/api/v2"
+CONNECTIONS: Final = 7000
+#: RFC 1035's codes of answers.
+_RCODES: Final = {
+    2: Failure.DNS_SERVFAIL_ERROR,
+    3: Failure.DNS_NXDOMAIN_ERROR,
+    5: Failure.DNS_REFUSED_ERROR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a probe is."""
+
+    country: str
+    asn: int | None
+    connected: bool
+
+
+def read_probes(text: bytes) -> dict[int, Place]:
+    """Take RIPE's list of probes. Raises ValueError for what is none."""
+    try:
+        objects = msgspec.json.decode(text)["objects"]
+        return {
+            int(one["id"]): Place(
+                one["country_code"],
+                one.get("asn_v4") or one.get("asn_v6"),
+                one.get("status_name") == "Connected",
+            )
+            for one in objects
+            if one.get("country_code")
+        }
+    except (*NO_JSON, KeyError, TypeError) as error:
+        raise ValueError(
+            f'{detail(error)}; give RIPE\'s list of probes: {{"objects": [{{"id", "country_code", ...}}]}}'
+        ) from error
+
+
+@dataclass
+class AtlasReader:
+    """How results are read.
+
+    Parameters
+    ----------
+    probes
+        Where each probe is.
+    platforms
+        Hosts to platform names.
+    """
+
+    probes: Mapping[int, Place]
+    platforms: Platforms = field(default_factory=Platforms)
+
+    def __post_init__(self) -> None:
+        self._connected = Counter(
+            (place.country, asn)
+            for place in self.probes.values()
+            if place.connected
+            for asn in (place.asn, None)
+        )
+
+    def read(self, name: str, stream: IO[bytes]) -> Iterator[Item]:
+        """Results of one file."""
+        return each(_rows(name, stream), self._items)
+
+    def _items(self, row: Any) -> Iterator[ProbeResult | Signal]:
+        place = self.probes.get(int(row["prb_id"]))
+        if place is None:
+            raise RowError(
+                RefusalReason.NO_PLACE_OR_TIME, f"probe {row['prb_id']} is not in the list of probes"
+            )
+        if row["type"] == "connection":
+            yield from self._connection(row, place)
+        else:
+            yield self._result(row, place)
+
+    def _connection(self, row: Any, place: Place) -> Iterator[Signal]:
+        """The number that is connected after it, of the country and of the network."""
+        change = {"connect": 1, "disconnect": -1}.get(row["event"])
+        if change is None:
+            raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"event {row['event']!r}")
+        for asn in dict.fromkeys((None, place.asn)):
+            key = (place.country, asn)
+            self._connected[key] = max(0, self._connected[key] + change)
+            yield Signal(
+                source=SOURCE,
+                country=place.country,
+                asn=asn,
+                time=epoch(row["timestamp"]),
+                name="connected_probes",
+                value=float(self._connected[key]),
+                url=f"https://atlas.ripe.net/probes/public?search=country:{place.country}",
+            )
+
+    def _result(self, row: Any, place: Place) -> ProbeResult:
+        target, stage, failure, milliseconds, status = _READERS_OF[row["type"]](row)
+        host = host_of(target)
+        if host is None:
+            raise RowError(RefusalReason.NO_HOST, f"target {target!r}")
+        asn = place.asn or 0
+        return ProbeResult(
+            id=identity("atlas", row["msm_id"], row["prb_id"], row["timestamp"], target),
+            time=epoch(row["timestamp"]),
+            platform=self.platforms.of_host(host),
+            target=target,
+            country=place.country,
+            asn=asn,
+            vantage=f"atlas-{row['prb_id']}",
+            ok=stage is None,
+            stage=stage,
+            failure=failure,
+            timings_ms=None if milliseconds is None else Timings(total=milliseconds),
+            source=SOURCE,
+            method=row["type"],
+            status=status if status is not None else msgspec.UNSET,
+        )
+
+
+#: Target, stage and failure (none where it is well), milliseconds, HTTP status.
+_Found = tuple[str, Stage | None, Failure | None, float | None, int | None]
+
+
+def _dns(row: Any) -> _Found:
+    """The probe's own resolvers give a `resultset`; one of them that answers is enough, as for a system."""
+    parts = row.get("resultset") or [row]
+    failures: list[Failure | None] = []
+    target = ""
+    for part in parts:
+        answer = part.get("result")
+        target = target or _question(row, answer)
+        if answer is None:
+            error = part.get("error") or {}
+            failures.append(
+                Failure.GENERIC_TIMEOUT_ERROR if "timeout" in error else Failure.DNS_TEMPORARY_FAILURE
+            )
+            continue
+        code = _rcode(answer)
+        if code == 0 and answer.get("ANCOUNT", 0) > 0:
+            return target, None, None, answer.get("rt"), None
+        failures.append(
+            Failure.DNS_NO_ANSWER if code == 0 else _RCODES.get(code, Failure.DNS_SERVER_MISBEHAVING)
+        )
+    return target, Stage.DNS, failures[0], None, None
+
+
+def _question(row: Any, answer: Any) -> str:
+    """The name that was asked for: in the answer's own question, or in what RIPE says of the measurement."""
+    import dns.exception  # noqa: PLC0415
+    import dns.message  # noqa: PLC0415
+
+    if answer and answer.get("abuf"):
+        import base64  # noqa: PLC0415
+
+        try:
+            message = dns.message.from_wire(base64.b64decode(answer["abuf"]), ignore_trailing=True)
+            return message.question[0].name.to_text(omit_final_dot=True)
+        except (dns.exception.DNSException, ValueError, IndexError):
+            pass
+    return str(row.get("query_argument") or row.get("dst_name") or "")
+
+
+def _rcode(answer: Any) -> int:
+    import base64  # noqa: PLC0415
+
+    if answer.get("abuf"):
+        return base64.b64decode(answer["abuf"])[3] & 15
+    return 0 if answer.get("ANCOUNT", 0) > 0 else 2
+
+
+def _tls(row: Any) -> _Found:
+    target = f"https://{row.get('dst_name') or row['dst_addr']}:{row.get('dst_port', 443)}/"
+    if row.get("cert"):
+        return target, None, None, row.get("rt"), None
+    if row.get("alert"):
+        return target, Stage.TLS, Failure.SSL_FAILED_HANDSHAKE, None, None
+    return target, *_told(str(row.get("err") or row.get("dnserr") or ""), Stage.TLS, row), None, None
+
+
+def _http(row: Any) -> _Found:
+    target = row["uri"]
+    answer = row["result"][0]
+    if "res" in answer:
+        well = 200 <= answer["res"] < 400
+        stage = None if well else Stage.HTTP
+        failure = None if well else Failure.HTTP_UNEXPECTED_STATUS_CODE
+        return target, stage, failure, answer.get("rt"), answer["res"]
+    return (
+        target,
+        *_told(str(answer.get("err") or answer.get("dnserr") or ""), Stage.HTTP, answer),
+        None,
+        None,
+    )
+
+
+def _ping(row: Any) -> _Found:
+    target = str(row.get("dst_name") or row["dst_addr"])
+    if int(row.get("rcvd", 0)) > 0:
+        return target, None, None, row.get("avg"), None
+    if row.get("dnserr") or not row.get("dst_addr"):
+        return target, Stage.DNS, Failure.DNS_TEMPORARY_FAILURE, None, None
+    return target, Stage.TCP, Failure.GENERIC_TIMEOUT_ERROR, None, None
+
+
+def _told(error: str, stage: Stage, row: Any) -> tuple[Stage, Failure]:
+    """A probe's own words for what went wrong, as stage and failure."""
+    words = error.lower()
+    if row.get("dnserr") or "resolution" in words or "nodename" in words:
+        return Stage.DNS, Failure.DNS_TEMPORARY_FAILURE
+    for part, failure in (
+        ("refused", Failure.CONNECTION_REFUSED),
+        ("reset", Failure.CONNECTION_RESET),
+        ("unreachable", Failure.NETWORK_UNREACHABLE),
+        ("timeout", Failure.GENERIC_TIMEOUT_ERROR),
+        ("timed out", Failure.GENERIC_TIMEOUT_ERROR),
+    ):
+        if part in words:
+            return (Stage.TCP if words.startswith("connect") else stage), failure
+    return stage, Failure.UNKNOWN_FAILURE
+
+
+_READERS_OF: Final = {"dns": _dns, "sslcert": _tls, "http": _http, "ping": _ping}
+
+
+def _rows(name: str, stream: IO[bytes]) -> Iterator[Any]:
+    """One result a line, or lists of them."""
+    for number, line in lines(stream):
+        place = f"{name}:{number}"
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield Refused(RefusalReason.NOT_JSON, detail(error), place)
+            continue
+        for row in found if isinstance(found, list) else [found]:
+            if isinstance(row, dict) and row.get("type") not in {*_READERS_OF, "connection"}:
+                yield Refused(RefusalReason.OTHER_TEST, str(row.get("type")), place)
+            else:
+                yield place, row

@@ -1,0 +1,240 @@
+"""Tables that people have: CSV, JSON lines or Parquet, with a mapping file that says which column is what.
+
+A row is one result (`ok`), a number of them (`good` of `count`), or a number from elsewhere (`value`, with `name`).
+What no column says, a constant may.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, Final, Self
+
+import msgspec
+from msgspec import UNSET
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from producers.complaints import complaints
+from producers.failures import Failure, Stage
+from producers.records import COUNT_MAX, ProbeResult, Timings
+from producers.signals import Signal
+from producers.sources.contract import (
+    NO_JSON,
+    Item,
+    RefusalReason,
+    Refused,
+    RowError,
+    detail,
+    each,
+    identity,
+    lines,
+    moment,
+    whole,
+)
+from producers.sources.ooni.platforms import Platforms
+
+SOURCE: Final = "table"
+_PARQUET: Final = b"PAR1"
+#: What a mapping may speak of.
+FIELDS: Final = (
+    "time platform target country region asn vantage ok good count stage failure control_ok status total_ms "
+    "value usual name url"
+).split()
+_TRUE: Final = frozenset("1 true yes ok up success t y 1.0".split())
+_FALSE: Final = frozenset("0 false no fail failed down error f n 0.0".split())
+
+
+class MappingError(ValueError):
+    """A mapping file that can't be used; the message names file, key, value and remedy."""
+
+
+class Mapping_(BaseModel):  # noqa: N801  `Mapping` is Python's
+    """Which column is what."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    #: Field to column.
+    columns: Mapping[str, str]
+    #: Field to a value that holds for every row.
+    constants: Mapping[str, str | int | float | bool] = {}
+    #: Of a signal's or result's source.
+    source: str = SOURCE
+    simulated: bool = False
+    #: How often each target is asked, if that is promised.
+    every_seconds: float | None = None
+    delimiter: str = ","
+
+    @model_validator(mode="after")
+    def _says_enough(self) -> Self:
+        said = {*self.columns, *self.constants}
+        if unknown := sorted(said - set(FIELDS)):
+            raise ValueError(f"{', '.join(unknown)}: no such field; there are {', '.join(FIELDS)}")
+        if missing := sorted({"time", "country"} - said):
+            raise ValueError(f"say which column (or constant) is {' and '.join(missing)}")
+        if "value" in said:
+            if "name" not in said:
+                raise ValueError("a number needs a name: say which column (or constant) is name")
+        elif not ("ok" in said or {"good", "count"} <= said):
+            raise ValueError("say which column is ok, or which are good and count, or which is value")
+        elif not {"platform", "target"} & said:
+            raise ValueError("say which column (or constant) is platform or target")
+        return self
+
+
+def read_mapping(path: Path) -> Mapping_:
+    """Read a mapping file. Raises MappingError."""
+    try:
+        return Mapping_.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MappingError(f"{path}: {error}; name a TOML file with [columns]") from error
+    except ValidationError as error:
+        raise MappingError("\n".join(complaints(error, Mapping_, lambda _: str(path)))) from error
+
+
+class TableReader:
+    """How a table is read.
+
+    Parameters
+    ----------
+    mapping
+        Which column is what.
+    platforms
+        Hosts to platform names, where the mapping has targets alone.
+    """
+
+    def __init__(self, mapping: Mapping_, platforms: Platforms | None = None) -> None:
+        self._mapping = mapping
+        self._platforms = platforms or Platforms()
+
+    def read(self, name: str, stream: IO[bytes]) -> Iterator[Item]:
+        """Rows of one table; what kind it is, its first bytes say."""
+        first = stream.peek(4)[:4] if hasattr(stream, "peek") else b""
+        if first == _PARQUET:
+            rows = _parquet(name, stream)
+        elif first[:1] in b"{[" and first:
+            rows = _json_lines(name, stream)
+        else:
+            rows = _csv(name, stream, self._mapping.delimiter)
+        return each(rows, self._items)
+
+    def _items(self, row: Mapping[str, Any]) -> Iterator[ProbeResult | Signal]:
+        facts = {field: str(value) for field, value in self._mapping.constants.items()}
+        for field, column in self._mapping.columns.items():
+            if column not in row:
+                raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"no column {column!r}")
+            value = row[column]
+            if value is not None and str(value).strip() != "":
+                facts[field] = str(value).strip()
+        if missing := [field for field in ("time", "country") if field not in facts]:
+            raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"no {' and no '.join(missing)}")
+        yield self._signal(facts) if "value" in facts else self._result(facts)
+
+    def _signal(self, facts: Mapping[str, str]) -> Signal:
+        return Signal(
+            source=self._mapping.source,
+            country=facts["country"].upper(),
+            region=facts.get("region"),
+            asn=_asn(facts.get("asn")),
+            time=moment(facts["time"]),
+            name=facts["name"],
+            value=float(facts["value"]),
+            usual=float(facts["usual"]) if "usual" in facts else None,
+            url=facts.get("url"),
+            simulated=self._mapping.simulated,
+        )
+
+    def _result(self, facts: Mapping[str, str]) -> ProbeResult:
+        target = facts.get("target")
+        platform = facts.get("platform") or self._platforms.of_url(target or "")
+        if platform is None:
+            raise RowError(RefusalReason.NO_HOST, f"target {target!r} names no host")
+        country, asn, time = facts["country"].upper(), _asn(facts.get("asn")) or 0, moment(facts["time"])
+        count, good = (int(float(facts[name])) if name in facts else None for name in ("count", "good"))
+        if count is not None and not 1 <= count <= COUNT_MAX:
+            raise RowError(
+                RefusalReason.INVALID, f"count {count}: a row stands for 1 to {COUNT_MAX} attempts"
+            )
+        if count is None and "ok" not in facts:
+            raise RowError(RefusalReason.NOT_A_MEASUREMENT, "neither ok nor a count")
+        ok = good == count if count is not None else _yes(facts["ok"])
+        vantage = facts.get("vantage") or f"{self._mapping.source}-{country}-AS{asn}"
+        return ProbeResult(
+            id=identity(self._mapping.source, vantage, platform, target, time, facts.get("region")),
+            time=time,
+            platform=platform.lower(),
+            target=target,
+            country=country,
+            region=facts.get("region"),
+            asn=asn,
+            vantage=vantage,
+            ok=ok,
+            stage=None if ok or "stage" not in facts else Stage(facts["stage"]),
+            failure=None if ok or "failure" not in facts else Failure(facts["failure"]),
+            control_ok=_yes(facts["control_ok"]) if "control_ok" in facts else None,
+            timings_ms=Timings(total=float(facts["total_ms"])) if "total_ms" in facts else None,
+            simulated=self._mapping.simulated,
+            every_seconds=self._mapping.every_seconds or UNSET,
+            count=count if count is not None else UNSET,
+            good=good if count is not None and good is not None else UNSET,
+            source=self._mapping.source,
+            status=int(facts["status"]) if "status" in facts else UNSET,
+        )
+
+
+def _yes(text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise RowError(RefusalReason.INVALID, f"{text!r} is neither yes nor no")
+
+
+def _asn(text: str | None) -> int | None:
+    return None if text is None else int(float(text.upper().removeprefix("AS")))
+
+
+def _csv(name: str, stream: IO[bytes], delimiter: str) -> Iterator[Any]:
+    header: list[str] | None = None
+    text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
+    for number, cells in enumerate(csv.reader(text, delimiter=delimiter), 1):
+        if not any(cell.strip() for cell in cells):
+            continue
+        if header is None:
+            header = [cell.strip() for cell in cells]
+        elif len(cells) != len(header):
+            why = f"{len(cells)} cells, and {len(header)} columns"
+            yield Refused(RefusalReason.NOT_A_MEASUREMENT, why, f"{name}:{number}")
+        else:
+            yield f"{name}:{number}", dict(zip(header, cells, strict=True))
+
+
+def _json_lines(name: str, stream: IO[bytes]) -> Iterator[Any]:
+    for number, line in lines(stream):
+        place = f"{name}:{number}"
+        try:
+            found = msgspec.json.decode(line)
+        except NO_JSON as error:
+            yield Refused(RefusalReason.NOT_JSON, detail(error), place)
+            continue
+        yield from ((place, row) for row in (found if isinstance(found, list) else [found]))
+
+
+def _parquet(name: str, stream: IO[bytes]) -> Iterator[Any]:
+    try:
+        from pyarrow import ArrowException, parquet  # noqa: PLC0415  70 MB, for those who have Parquet
+    except ImportError as error:
+        raise MappingError("Parquet needs pyarrow: install netdusk[archive]") from error
+    try:
+        batches: Iterable[Any] = parquet.ParquetFile(io.BytesIO(whole(stream))).iter_batches(4096)
+        number = 0
+        for batch in batches:
+            for row in batch.to_pylist():
+                number += 1
+                yield f"{name}, row {number}", row
+    except RowError as error:
+        yield Refused(error.reason, str(error), name)
+    except ArrowException as error:
+        yield Refused(RefusalReason.DAMAGED_FILE, detail(error), name)

@@ -1,0 +1,63 @@
+"""Tor Metrics' table of users by country (`userstats-relay-country.csv`, and the one of bridges), as Signals.
+
+One row a day and country: `date,country,users,lower,upper,frac`, comments with `#`
+(https://metrics.torproject.org/stats.html). `lower` and `upper` are what its own detector of censorship expects;
+their middle is the signal's `usual`. It comes with a delay of days: it tells what was, not what is.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+from producers.signals import Signal
+from producers.sources.contract import Item, RefusalReason, RowError, each, epoch, lines, moment
+
+SOURCE: Final = "tor_metrics"
+API: Final = "https://metrics.torproject.org"
+_NEEDED: Final = {"date", "country", "users"}
+
+
+def read(name: str, stream: IO[bytes]) -> Iterator[Item]:
+    """Signals of one table."""
+    return each(_rows(name, stream), _signals)
+
+
+def requests(country: str, since: float, until: float) -> Iterator[str]:
+    """The URL that a pull asks for."""
+    span = f"start={epoch(since):%Y-%m-%d}&end={epoch(until):%Y-%m-%d}"
+    yield f"{API}/userstats-relay-country.csv?{span}&country={country.lower()}"
+
+
+def _rows(name: str, stream: IO[bytes]) -> Iterator[tuple[str, Any]]:
+    header: list[str] | None = None
+    for number, line in lines(stream):
+        if line.startswith(b"#"):
+            continue
+        cells = next(csv.reader(io.StringIO(line.decode("utf-8", "replace"))))
+        if header is None:
+            header = cells
+            continue
+        yield f"{name}:{number}", dict(zip(header, cells, strict=False))
+
+
+def _signals(row: dict[str, str]) -> Iterator[Signal]:
+    if not row.keys() >= _NEEDED:
+        raise RowError(
+            RefusalReason.NOT_A_MEASUREMENT, f"no column {', '.join(sorted(_NEEDED - row.keys()))}"
+        )
+    country = row["country"].upper()
+    if not country or country == "??":
+        raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"country {row['country']!r}")
+    lower, upper = row.get("lower"), row.get("upper")
+    yield Signal(
+        source=SOURCE,
+        country=country,
+        time=moment(row["date"]),
+        name="users",
+        value=float(row["users"]),
+        usual=(float(lower) + float(upper)) / 2 if lower and upper else None,
+        url=f"{API}/userstats-relay-country.html?country={country.lower()}",
+    )

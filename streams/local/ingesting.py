@@ -1,0 +1,296 @@
+"""Reads what others have measured, from files, folders, URLs or standard input, and brings it on; and counts.
+
+A run that was cut goes on where it was: what has been acknowledged is noted in a state file. Which formats there are is
+a table; what a format means its source knows.
+"""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Final
+
+import orjson
+
+from producers.records import ProbeResult
+from producers.signals import Signal
+from producers.sources import cloudflare, ioda, prometheus, ripe_atlas, tables, tor
+from producers.sources.contract import Item, Read, Refused
+from producers.sources.files import read_all
+from producers.sources.ooni.platforms import Platforms
+from producers.sources.ooni.reader import OoniReader
+from streams.settings import SettingsError
+
+#: How many details are counted by themselves, of each reason.
+_DETAILS_MAX: Final = 100
+_URL_SECONDS: Final = 60.0
+#: Items between two looks at the state file.
+PIECE: Final = 5_000
+STDIN: Final = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a format may be told besides."""
+
+    platforms: Platforms = field(default_factory=Platforms)
+    mapping: Path | None = None
+    country: str | None = None
+    asn: int | None = None
+    time: datetime | None = None
+    simulated: bool = False
+
+
+def _ooni(options: Options) -> Read:
+    return OoniReader(
+        options.platforms, options.country, options.asn, options.time, options.simulated
+    ).read_stream
+
+
+def _prometheus(options: Options) -> Read:
+    labels = prometheus.read_labels(options.mapping) if options.mapping else prometheus.Labels()
+    return prometheus.PrometheusReader(labels, options.platforms).read
+
+
+def _table(options: Options) -> Read:
+    if options.mapping is None:
+        raise SettingsError(
+            'a table needs --map FILE, which says which column is what (docs/ingest.md, "Tables")'
+        )
+    return tables.TableReader(tables.read_mapping(options.mapping), options.platforms).read
+
+
+def _atlas(options: Options) -> Read:
+    if options.mapping is None:
+        raise SettingsError("RIPE Atlas' results name no country: give RIPE's list of probes with --map FILE")
+    try:
+        probes = ripe_atlas.read_probes(options.mapping.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"{options.mapping}: {error.strerror}; name a readable file") from error
+    except ValueError as error:
+        raise SettingsError(f"{options.mapping}: {error}") from error
+    return ripe_atlas.AtlasReader(probes, options.platforms).read
+
+
+#: Format to who reads it. Each has a file in `producers/sources/`, and a paragraph in docs/ingest.md.
+FORMATS: Final[dict[str, Callable[[Options], Read]]] = {
+    "ooni": _ooni,
+    "prometheus": _prometheus,
+    "table": _table,
+    "ioda": lambda _: ioda.read,
+    "cloudflare": lambda _: cloudflare.read,
+    "ripe-atlas": _atlas,
+    "tor": lambda _: tor.read,
+}
+
+
+def reader_of(name: str, options: Options) -> Read:
+    """Who reads a format. Raises SettingsError for one that is unknown, or lacks what it needs."""
+    if name not in FORMATS:
+        raise SettingsError(f"format {name!r}: there are {', '.join(FORMATS)}")
+    try:
+        return FORMATS[name](options)
+    except (prometheus.LabelError, tables.MappingError) as error:
+        raise SettingsError(str(error)) from error
+
+
+# ---- where it comes from
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file, URL or standard input: how it is called, how large it is if that is known, and how to open it.
+
+    `mark` tells whether it is still the same one; empty where nothing does.
+    """
+
+    name: str
+    size: int | None
+    mark: str
+    open: Callable[[], IO[bytes]]
+
+
+def inputs(sources: Iterable[str], stdin: Callable[[], IO[bytes]]) -> list[Input]:
+    """What is to be read, in order; a folder's files by their paths. Raises SettingsError for what is not there."""
+    found: list[Input] = []
+    for source in sources:
+        if source == STDIN:
+            found.append(Input(source, None, "", stdin))
+        elif source.startswith(("http://", "https://")):
+            found.append(Input(source, None, "", partial(_open_url, source)))
+        elif Path(source).is_dir():
+            files = sorted(path for path in Path(source).rglob("*") if path.is_file() and path.name[0] != ".")
+            if not files:
+                raise SettingsError(f"{source}: an empty folder; name one with files")
+            found += map(_file, files)
+        elif Path(source).is_file():
+            found.append(_file(Path(source)))
+        else:
+            raise SettingsError(f"{source}: no such file; name files, folders, URLs, or - for standard input")
+    return found
+
+
+def _file(path: Path) -> Input:
+    facts = path.stat()
+    return Input(str(path), facts.st_size, f"{facts.st_size}-{facts.st_mtime_ns}", lambda: _open(path))
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}; make it readable") from error
+
+
+def _open_url(url: str) -> IO[bytes]:
+    try:
+        answer: IO[bytes] = urllib.request.urlopen(url, timeout=_URL_SECONDS)  # noqa: S310  http(s) alone, see above
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        raise SettingsError(f"{url}: {error}; name a URL that can be read") from error
+    return answer
+
+
+# ---- how far a run has come
+
+
+@dataclass
+class Progress:
+    """How many items of each input have been acknowledged: the state file of a run that may be cut.
+
+    An input that has changed meanwhile is read from its beginning: ids are made of the facts, so nothing counts twice.
+    """
+
+    path: Path | None
+    _done: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path | None) -> Progress:
+        """Take up an earlier run. Raises SettingsError for a file that is none of ours."""
+        if path is None or not path.exists():
+            return cls(path)
+        try:
+            known = orjson.loads(path.read_bytes())["inputs"]
+            return cls(
+                path,
+                {
+                    name: {"mark": str(one["mark"]), "items": int(one["items"]), "whole": bool(one["whole"])}
+                    for name, one in known.items()
+                },
+            )
+        except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            raise SettingsError(
+                f"{path}: {error}; it is no state file of ingest: name another, or delete it"
+            ) from error
+
+    def is_done(self, source: Input) -> bool:
+        """Whether all of it has been acknowledged."""
+        known = self._done.get(source.name)
+        return bool(source.mark and known and known["mark"] == source.mark and known["whole"])
+
+    def items(self, source: Input) -> int:
+        """So many items of it have been acknowledged."""
+        known = self._done.get(source.name)
+        return known["items"] if source.mark and known and known["mark"] == source.mark else 0
+
+    def note(self, source: Input, items: int, *, whole: bool) -> None:
+        """Write down how far it has come."""
+        if self.path is None or not source.mark:
+            return
+        self._done[source.name] = {"mark": source.mark, "items": items, "whole": whole}
+        fresh = self.path.with_name(f"{self.path.name}.new")
+        fresh.write_bytes(orjson.dumps({"inputs": self._done}, option=orjson.OPT_INDENT_2))
+        fresh.replace(self.path)
+
+
+# ---- what came of it
+
+
+@dataclass
+class IngestTotals:
+    """What came of the measurements."""
+
+    files: int = 0
+    results: int = 0
+    signals: int = 0
+    ok: int = 0
+    skipped_files: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    details: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def note(self, item: Item) -> None:
+        """Count one."""
+        if isinstance(item, Refused):
+            reason = item.reason.value
+            self.refused[reason] += 1
+            details = self.details.setdefault(reason, Counter())
+            if item.detail in details or len(details) < _DETAILS_MAX:
+                details[item.detail] += 1
+        elif isinstance(item, Signal):
+            self.signals += 1
+            self.outcomes[f"{item.source}.{item.name}"] += 1
+        else:
+            self.results += 1
+            self.ok += item.ok
+            if not item.ok:
+                self.outcomes[f"{item.stage or 'unknown'}.{item.failure or 'unknown'}"] += 1
+
+    @property
+    def written(self) -> int:
+        """Results and signals."""
+        return self.results + self.signals
+
+    def facts(self) -> dict[str, object]:
+        """For a program."""
+        return {
+            "files": self.files,
+            "skipped_files": self.skipped_files,
+            "read": self.written + self.refused.total(),
+            "written": self.written,
+            "signals": self.signals,
+            "ok": self.ok,
+            "failed": dict(self.outcomes.most_common()),
+            "refused": dict(self.refused.most_common()),
+            "refused_because": {
+                reason: dict(details.most_common()) for reason, details in self.details.items()
+            },
+        }
+
+
+Watch = Callable[[Input, BinaryIO], AbstractContextManager[BinaryIO]]
+
+
+def pieces(
+    read: Read,
+    sources: Iterable[Input],
+    progress: Progress,
+    totals: IngestTotals,
+    watch: Watch = lambda _, raw: nullcontext(raw),
+) -> Iterator[tuple[list[ProbeResult | Signal], Callable[[], None]]]:
+    """What is to be written, piece by piece, each with what to call once it is acknowledged."""
+    for source in sources:
+        if progress.is_done(source):
+            totals.skipped_files += 1
+            continue
+        totals.files += 1
+        before, number = progress.items(source), 0
+        piece: list[ProbeResult | Signal] = []
+        with closing(source.open()) as raw, watch(source, raw) as stream:  # type: ignore[arg-type]
+            for item in read_all(source.name, stream, read):
+                number += 1
+                if number <= before:
+                    continue
+                totals.note(item)
+                if not isinstance(item, Refused):
+                    piece.append(item)
+                if len(piece) >= PIECE:
+                    yield piece, partial(progress.note, source, number, whole=False)
+                    piece = []
+        yield piece, partial(progress.note, source, number, whole=True)

@@ -1,0 +1,102 @@
+"""OONI's tests of messaging apps, in the shapes that ooni/spec shows (ts-018, ts-019, ts-020, ts-029)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from producers.records import ProbeResult
+from producers.sources.contract import Refused
+from producers.sources.ooni.platforms import Platforms
+from producers.sources.ooni.reader import OoniReader
+
+
+def connect(failure: str | None, ip: str = "149.154.167.51", port: int = 443) -> dict[str, Any]:
+    return {"ip": ip, "port": port, "status": {"failure": failure, "success": failure is None}}
+
+
+def handshake(failure: str | None, name: str) -> dict[str, Any]:
+    return {"failure": failure, "server_name": name}
+
+
+def lookup(failure: str | None, *addresses: str) -> dict[str, Any]:
+    return {"failure": failure, "engine": "system", "answers": [{"ipv4": address} for address in addresses]}
+
+
+TIMEOUT, RESET = "generic_timeout_error", "connection_reset"
+WELL, ILL = [connect(None), connect(TIMEOUT)], [connect(TIMEOUT), connect(TIMEOUT)]
+CASES: list[tuple[str, dict[str, Any], str]] = [
+    ("telegram", {"tcp_connect": WELL, "telegram_web_failure": None}, "telegram ok"),
+    ("telegram", {"tcp_connect": ILL, "telegram_tcp_blocking": True}, "telegram tcp.generic_timeout_error"),
+    (
+        "telegram",
+        {
+            "tcp_connect": WELL,
+            "telegram_web_failure": RESET,
+            "tls_handshakes": [handshake(RESET, "web.telegram.org")],
+        },
+        "telegram tls.connection_reset",
+    ),
+    (
+        "telegram",
+        {"tcp_connect": WELL, "telegram_web_failure": "dns_nxdomain_error"},
+        "telegram dns.dns_nxdomain_error",
+    ),
+    ("whatsapp", {"tcp_connect": [connect(None, port=5222)], "whatsapp_web_failure": None}, "whatsapp ok"),
+    (
+        "whatsapp",
+        {"tcp_connect": [connect(None, port=5222)], "registration_server_failure": "ssl_invalid_hostname"},
+        "whatsapp tls.ssl_invalid_hostname",
+    ),
+    (
+        "whatsapp",
+        {
+            "tcp_connect": [connect(None)],
+            "whatsapp_web_failure": "eof_error",
+            "requests": [{"failure": "eof_error"}],
+        },
+        "whatsapp http.eof_error",
+    ),
+    ("facebook_messenger", {"queries": [lookup(None, "157.240.1.1")], "tcp_connect": WELL}, "facebook ok"),
+    (
+        "facebook_messenger",
+        {"queries": [lookup(None, "10.10.34.35")], "facebook_dns_blocking": True},
+        "facebook dns.dns_bogon_error",
+    ),
+    (
+        "facebook_messenger",
+        {"queries": [lookup("dns_nxdomain_error")] * 2},
+        "facebook dns.dns_nxdomain_error",
+    ),
+    (
+        "signal",
+        {
+            "tls_handshakes": [handshake("ssl_unknown_authority", "textsecure-service.whispersystems.org")],
+            "signal_backend_failure": "ssl_unknown_authority",
+        },
+        "signal tls.ssl_unknown_authority",
+    ),
+    ("signal", {"requests": [{"failure": None}], "signal_backend_failure": None}, "signal ok"),
+    ("signal", {}, "measurement_failed"),
+    ("signal", {"requests": "x"}, "not_a_measurement"),
+]
+
+
+@pytest.mark.parametrize(("test", "keys", "expected"), CASES)
+def test_an_app(test: str, keys: dict[str, Any], expected: str) -> None:
+    measurement = {
+        "test_name": test,
+        "probe_cc": "IR",
+        "probe_asn": "AS44244",
+        "measurement_start_time": "2024-01-20 13:41:07",
+        "test_keys": keys,
+    }
+    found = OoniReader(Platforms()).measurement(json.dumps(measurement).encode(), "here")
+    if isinstance(found, Refused):
+        assert found.reason == expected
+        return
+    assert isinstance(found, ProbeResult)
+    assert f"{found.platform} {'ok' if found.ok else f'{found.stage}.{found.failure}'}" == expected
+    assert (found.source, found.method, found.vantage) == ("ooni", test, "ooni-IR-AS44244")

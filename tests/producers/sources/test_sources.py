@@ -1,0 +1,506 @@
+"""Each source on an answer as its own documents show it; the docstring of each says which."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import dns.message
+import dns.rcode
+import dns.rrset
+import lz4.frame
+import pytest
+import zstandard
+from typer.testing import CliRunner
+
+from producers.records import ProbeResult
+from producers.signals import Signal, decode_signal, encode_signal
+from producers.sources import cloudflare, ioda, ripe_atlas, tor
+from producers.sources.contract import Item, RefusalReason, Refused
+from producers.sources.files import read_all
+from producers.sources.prometheus import LabelError, Labels, PrometheusReader, read_labels
+from producers.sources.tables import MappingError, TableReader, read_mapping
+from streams.commands.ingest import app
+
+Read = Callable[[str, IO[bytes]], Iterator[Item]]
+
+
+def read(reader: Read, document: Any) -> list[Item]:
+    text = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return list(read_all("answer", io.BytesIO(text), reader))
+
+
+def signals(items: list[Item]) -> list[tuple[str, str, int | None, float, str]]:
+    found = []
+    for item in items:
+        assert isinstance(item, Signal), item
+        assert decode_signal(encode_signal(item)) == item
+        found.append((item.name, item.country, item.asn, item.value, f"{item.time:%m-%dT%H:%M}"))
+    return found
+
+
+def ends(items: list[Item]) -> list[str]:
+    return [
+        f"{item.reason}"
+        if isinstance(item, Refused)
+        else f"{item.platform} {item.country} AS{item.asn} {'ok' if item.ok else f'{item.stage}.{item.failure}'}"
+        for item in items
+        if not isinstance(item, Signal)
+    ]
+
+
+# ---- IODA: https://api.ioda.inetintel.cc.gatech.edu/v2/, signals/raw, outages/alerts, outages/events
+def test_iodas_signals() -> None:
+    series = {
+        "entityType": "country",
+        "entityCode": "PK",
+        "entityName": "Pakistan",
+        "datasource": "ping-slash24",
+        "from": 1705758000,
+        "until": 1705759800,
+        "step": 600,
+        "nativeStep": 600,
+        "values": [7310, None, 2100],
+    }
+    network = {
+        **series,
+        "entityType": "geoasn",
+        "entityCode": "17557-PK",
+        "datasource": "bgp",
+        "values": [55],
+    }
+    items = read(ioda.read, {"type": "signals.raw", "error": None, "data": [[series, network]]})
+    assert signals(items) == [
+        ("ping-slash24", "PK", None, 7310, "01-20T13:40"),
+        ("ping-slash24", "PK", None, 2100, "01-20T14:00"),
+        ("bgp", "PK", 17557, 55, "01-20T13:40"),
+    ]
+
+
+def test_iodas_alerts_and_events() -> None:
+    alert = {
+        "datasource": "bgp",
+        "entity": {"code": "PK", "name": "Pakistan", "type": "country", "attrs": {}},
+        "time": 1705758000,
+        "level": "critical",
+        "condition": "< 0.99",
+        "value": 4100,
+        "historyCondition": "median",
+        "historyValue": 5100,
+    }
+    event = {
+        "location": "country/PK",
+        "start": 1705758000,
+        "duration": 3600,
+        "score": 812.5,
+        "datasource": "bgp",
+    }
+    lost = {**alert, "entity": {"code": "4416", "type": "region", "attrs": {}}}
+    assert signals(
+        read(ioda.read, {"type": "outages.alerts", "data": [alert, {**alert, "level": "normal"}]})
+    ) == [
+        ("alert", "PK", None, 1, "01-20T13:40"),
+        ("alert", "PK", None, 0, "01-20T13:40"),
+    ]
+    assert signals(read(ioda.read, {"type": "outages.events", "data": [event]})) == [
+        ("outage", "PK", None, 1, "01-20T13:40"),
+        ("outage", "PK", None, 0, "01-20T14:40"),
+    ]
+    good, bad = read(ioda.read, {"data": [alert, lost]})
+    assert isinstance(good, Signal)
+    assert isinstance(bad, Refused)
+    assert bad.reason is RefusalReason.NO_PLACE_OR_TIME
+
+
+# ---- Cloudflare Radar: developers.cloudflare.com/api/resources/radar, annotations/outages and traffic_anomalies
+def test_cloudflares_annotations_and_anomalies() -> None:
+    outage = {
+        "id": "550",
+        "asns": [],
+        "asnsDetails": [],
+        "dataSource": "ALL",
+        "eventType": "OUTAGE",
+        "locations": ["PK", "AF"],
+        "outage": {"outageCause": "GOVERNMENT_DIRECTED", "outageType": "NATIONWIDE"},
+        "startDate": "2024-01-20T13:45:00Z",
+        "endDate": None,
+        "linkedUrl": "https://example.org/post",
+    }
+    anomaly = {
+        "uuid": "55a57f33",
+        "type": "AS",
+        "status": "VERIFIED",
+        "startDate": "2024-01-20T13:40:00Z",
+        "endDate": "2024-01-20T15:00:00Z",
+        "asnDetails": {"asn": "17557", "name": "PKTELECOM", "location": {"code": "PK", "name": "Pakistan"}},
+        "visibleInDataSources": ["BGP"],
+    }
+    answer = {
+        "success": True,
+        "errors": [],
+        "result": {"annotations": [outage], "trafficAnomalies": [anomaly]},
+    }
+    assert signals(read(cloudflare.read, answer)) == [
+        ("outage", "PK", None, 1, "01-20T13:45"),
+        ("outage", "AF", None, 1, "01-20T13:45"),
+        ("traffic_anomaly", "PK", 17557, 1, "01-20T13:40"),
+        ("traffic_anomaly", "PK", 17557, 0, "01-20T15:00"),
+    ]
+    [refused] = read(cloudflare.read, {"success": False, "errors": [{"code": 10000}]})
+    assert isinstance(refused, Refused)
+
+
+# ---- Tor Metrics: metrics.torproject.org/stats.html, userstats-relay-country.csv
+def test_tors_table() -> None:
+    text = b"""#
+# The Tor Project
+date,country,users,lower,upper,frac
+2024-01-20,pk,9321,4000,6000,88
+2024-01-20,??,412,,,88
+2024-01-21,pk,many,,,88
+2024-01-21,ir,80000,,,88
+"""
+    items = read(tor.read, text)
+    assert signals([item for item in items if isinstance(item, Signal)]) == [
+        ("users", "PK", None, 9321, "01-20T00:00"),
+        ("users", "IR", None, 80000, "01-21T00:00"),
+    ]
+    first = items[0]
+    assert isinstance(first, Signal)
+    assert first.usual == 5000
+    assert [item.reason for item in items if isinstance(item, Refused)] == [
+        RefusalReason.NO_PLACE_OR_TIME,
+        RefusalReason.NOT_A_MEASUREMENT,
+    ]
+
+
+# ---- RIPE Atlas: atlas.ripe.net/docs/apis/result-format, firmware 5000 and later
+def abuf(rcode: int, *addresses: str) -> str:
+    reply = dns.message.make_response(dns.message.make_query("x.com", "A"))
+    reply.set_rcode(dns.rcode.Rcode(rcode))
+    if addresses:
+        reply.answer.append(dns.rrset.from_text("x.com.", 60, "IN", "A", *addresses))
+    return base64.b64encode(reply.to_wire()).decode()
+
+
+def atlas(*rows: dict[str, Any]) -> list[Item]:
+    probes = ripe_atlas.read_probes(
+        json.dumps(
+            {
+                "objects": [
+                    {"id": 1, "country_code": "PK", "asn_v4": 17557, "status_name": "Connected"},
+                    {"id": 2, "country_code": "PK", "asn_v4": 9541, "status_name": "Connected"},
+                    {"id": 3, "country_code": None},
+                ]
+            }
+        ).encode()
+    )
+    base = {"fw": 5080, "prb_id": 1, "msm_id": 1001, "timestamp": 1705758000}
+    return read(ripe_atlas.AtlasReader(probes).read, [base | row for row in rows])
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (
+            {"type": "dns", "result": {"ANCOUNT": 1, "rt": 12.5, "abuf": abuf(0, "192.0.2.1")}},
+            "x PK AS17557 ok",
+        ),
+        ({"type": "dns", "result": {"ANCOUNT": 0, "abuf": abuf(3)}}, "x PK AS17557 dns.dns_nxdomain_error"),
+        (
+            {"type": "dns", "resultset": [{"error": {"timeout": 5000}}], "query_argument": "x.com"},
+            "x PK AS17557 dns.generic_timeout_error",
+        ),
+        (
+            {"type": "sslcert", "dst_name": "x.com", "dst_port": "443", "cert": ["-----BEGIN"], "rt": 80},
+            "x PK AS17557 ok",
+        ),
+        (
+            {"type": "sslcert", "dst_name": "x.com", "err": "connect: timeout"},
+            "x PK AS17557 tcp.generic_timeout_error",
+        ),
+        (
+            {"type": "sslcert", "dst_name": "x.com", "err": "read: Connection reset by peer"},
+            "x PK AS17557 tls.connection_reset",
+        ),
+        ({"type": "http", "uri": "http://x.com/", "result": [{"res": 200, "rt": 90.1}]}, "x PK AS17557 ok"),
+        (
+            {"type": "http", "uri": "http://x.com/", "result": [{"err": "connect: Connection refused"}]},
+            "x PK AS17557 tcp.connection_refused",
+        ),
+        (
+            {"type": "ping", "dst_name": "x.com", "dst_addr": "192.0.2.1", "sent": 3, "rcvd": 3, "avg": 20},
+            "x PK AS17557 ok",
+        ),
+        (
+            {"type": "ping", "dst_name": "x.com", "dst_addr": "192.0.2.1", "sent": 3, "rcvd": 0, "avg": -1},
+            "x PK AS17557 tcp.generic_timeout_error",
+        ),
+        ({"type": "traceroute", "dst_name": "x.com"}, "other_test"),
+        ({"type": "ping", "prb_id": 3}, "no_place_or_time"),
+        ({"type": "ping"}, "not_a_measurement"),
+    ],
+)
+def test_atlas_results(row: dict[str, Any], expected: str) -> None:
+    assert ends(atlas(row)) == [expected]
+
+
+def test_atlas_probes_that_disconnect() -> None:
+    gone = {"type": "connection", "msm_id": 7000, "event": "disconnect", "controller": "ctr-ams01"}
+    found = signals(atlas(gone, {**gone, "prb_id": 2}, {**gone, "event": "connect"}))
+    assert [(asn, value) for _, _, asn, value, _ in found] == [
+        (None, 1),
+        (17557, 0),
+        (None, 0),
+        (9541, 0),
+        (None, 1),
+        (17557, 1),
+    ]
+
+
+# ---- Prometheus: prometheus.io/docs/prometheus/latest/querying/api, "Range queries"; metrics of blackbox_exporter 0.23
+def blackbox(**facts: float) -> dict[str, Any]:
+    labels = {"instance": "https://x.com/robots.txt", "job": "blackbox", "cc": "PK", "isp": "AS17557"}
+    result = []
+    for name, value in facts.items():
+        metric, _, phase = name.partition("__")
+        more = {"phase": phase} if phase else {}
+        series = {"__name__": f"probe_{metric}", **labels, **more}
+        result.append({"metric": series, "values": [[1705758000.781, str(value)]]})
+    return {"status": "success", "data": {"resultType": "matrix", "result": result}}
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (
+            {
+                "success": 1,
+                "http_status_code": 200,
+                "duration_seconds": 0.21,
+                "http_duration_seconds__resolve": 0.01,
+            },
+            "ok",
+        ),
+        ({"success": 0}, "None.None"),
+        ({"success": 0, "http_status_code": 451}, "http.http_unexpected_status_code"),
+        ({"success": 0, "http_status_code": 200, "failed_due_to_regex": 1}, "http.http_unexpected_body"),
+        ({"success": 0, "dns_lookup_time_seconds": 0, "http_duration_seconds__resolve": 0}, "dns.None"),
+        (
+            {
+                "success": 0,
+                "dns_lookup_time_seconds": 0.01,
+                "http_duration_seconds__resolve": 0.01,
+                "http_duration_seconds__connect": 0,
+            },
+            "tcp.None",
+        ),
+        (
+            {
+                "success": 0,
+                "http_duration_seconds__resolve": 0.01,
+                "http_duration_seconds__connect": 0.02,
+                "http_duration_seconds__tls": 0,
+            },
+            "tls.None",
+        ),
+    ],
+)
+def test_a_running_blackbox_exporter(facts: dict[str, float], expected: str) -> None:
+    reader = PrometheusReader(Labels(country="cc", asn="isp", every_seconds=15.0))
+    [result] = read(reader.read, blackbox(**facts))
+    assert ends([result]) == [f"x PK AS17557 {expected}"]
+    assert isinstance(result, ProbeResult)
+    assert (result.source, result.every_seconds, result.vantage) == (
+        "prometheus",
+        15.0,
+        "prometheus-PK-AS17557",
+    )
+
+
+def test_a_prometheus_without_a_country_is_told_what_to_do() -> None:
+    [refused] = read(PrometheusReader().read, blackbox(success=1))
+    assert isinstance(refused, Refused)
+    assert "constants" in refused.detail
+    reader = PrometheusReader(Labels(constants={"country": "PK", "asn": "17557"}))
+    assert ends(read(reader.read, blackbox(success=1))) == ["x PK AS17557 ok"]
+
+
+def test_a_mistake_in_the_labels_is_told(tmp_path: Path) -> None:
+    (tmp_path / "labels.toml").write_text("county = 'cc'\n")
+    with pytest.raises(LabelError, match="do you mean 'country'"):
+        read_labels(tmp_path / "labels.toml")
+
+
+# ---- tables
+RESULTS = """
+[columns]
+time = "when"
+target = "url"
+country = "cc"
+asn = "as"
+ok = "up"
+[constants]
+stage = "tls"
+"""
+SUMS = """
+every_seconds = 60
+[columns]
+time = "ts"
+good = "ok"
+count = "n"
+[constants]
+platform = "x"
+country = "PK"
+"""
+NUMBERS = """
+source = "speedtest"
+[columns]
+time = "ts"
+country = "cc"
+value = "mbit"
+usual = "usual"
+[constants]
+name = "download_mbit"
+"""
+
+
+def table(tmp_path: Path, mapping: str, text: bytes) -> list[Item]:
+    path = tmp_path / "mapping.toml"
+    path.write_text(mapping)
+    return read(TableReader(read_mapping(path)).read, text)
+
+
+def test_a_row_is_one_result(tmp_path: Path) -> None:
+    text = b"""when,url,cc,as,up
+2024-01-20 13:40,https://x.com/,pk,17557,1
+2024-01-20T13:41:00+05:00,https://x.com/,PK,AS9541,down
+2024-01-20 13:42,https://x.com/,PK,9541,perhaps
+2024-01-20 13:43,https://x.com/,PK
+2024-01-20 13:44,https://x.com/,,9541,1
+2024-01-20 13:45,https://x.com/,XX,9541,1
+"""
+    items = table(tmp_path, RESULTS, text)
+    assert ends(items) == [
+        "x PK AS17557 ok",
+        "x PK AS9541 tls.None",
+        "invalid",
+        "not_a_measurement",
+        "no_place_or_time",
+        "invalid",
+    ]
+    assert isinstance(items[1], ProbeResult)
+    assert items[1].time == datetime(2024, 1, 20, 8, 41, tzinfo=UTC)
+
+
+def test_a_row_is_k_of_n(tmp_path: Path) -> None:
+    items = table(tmp_path, SUMS, b'{"ts":1705758000,"ok":3,"n":10}\n{"ts":1705758060,"ok":11,"n":10}\n{')
+    assert ends(items) == ["x PK AS0 None.None", "invalid", "not_json"]
+    assert isinstance(items[0], ProbeResult)
+    assert (items[0].good, items[0].count, items[0].every_seconds) == (3, 10, 60)
+
+
+def test_a_row_is_a_number_and_may_be_parquet(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip(
+        "pyarrow", reason="the extra `archive` is part of the development environment"
+    )
+    from pyarrow import parquet
+
+    sink = io.BytesIO()
+    columns = {"ts": [1705758000, 1705758300], "cc": ["PK", "PK"], "mbit": [21.5, 0.2], "usual": [20.0, None]}
+    parquet.write_table(pyarrow.table(columns), sink)
+    items = table(tmp_path, NUMBERS, sink.getvalue())
+    assert signals(items) == [
+        ("download_mbit", "PK", None, 21.5, "01-20T13:40"),
+        ("download_mbit", "PK", None, 0.2, "01-20T13:45"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "said"),
+    [
+        ('[columns]\ntime = "t"\n', "say which column (or constant) is country"),
+        ('[columns]\ntime = "t"\ncountry = "c"\n', "say which column is ok"),
+        ('[columns]\ntime = "t"\ncountry = "c"\nvalue = "v"\n', "a number needs a name"),
+        ('[columns]\ntime = "t"\ncountry = "c"\nok = "o"\n', "is platform or target"),
+        (
+            '[columns]\ntime = "t"\ncountry = "c"\nok = "o"\ntarget = "u"\nlatency = "l"\n',
+            "latency: no such field",
+        ),
+    ],
+)
+def test_a_mapping_that_says_too_little(tmp_path: Path, mapping: str, said: str) -> None:
+    path = tmp_path / "mapping.toml"
+    path.write_text(mapping)
+    with pytest.raises(MappingError) as caught:
+        read_mapping(path)
+    assert said in str(caught.value)
+
+
+# ---- files
+def packed(text: bytes) -> dict[str, bytes]:
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        info = tarfile.TarInfo("2024/01.csv")
+        info.size = len(text)
+        archive.addfile(info, io.BytesIO(text))
+    return {
+        "plain": text,
+        "gzip": gzip.compress(text),
+        "zstd": zstandard.compress(text),
+        "lz4": lz4.frame.compress(text),
+        "tar.zst": zstandard.compress(tar.getvalue()),
+    }
+
+
+TABLE = b"date,country,users,lower,upper,frac\n2024-01-20,pk,9321,,,88\n"
+
+
+@pytest.mark.parametrize("kind", packed(TABLE))
+def test_packed_files_and_half_ones(kind: str) -> None:
+    data = packed(TABLE)[kind]
+    assert len(signals(read(tor.read, data))) == 1
+    if kind in {"gzip", "tar.zst"}:
+        assert isinstance(read(tor.read, data[:-10])[-1], Refused), "the rest is missing"
+
+
+@pytest.mark.parametrize(
+    "reader", [ioda.read, cloudflare.read, PrometheusReader().read, ripe_atlas.AtlasReader({}).read]
+)
+@pytest.mark.parametrize(
+    "text", [b"", b"null", b"[]", b"{}", b"[[[", b'{"data":[1]}', b'"x"', b"\xff\xfe", b"[" * 9000]
+)
+def test_any_bytes_are_answered(reader: Read, text: bytes) -> None:
+    assert not [item for item in read(reader, text) if not isinstance(item, Refused)]
+
+
+def test_a_run_that_was_cut_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.csv").write_bytes(TABLE)
+    (folder / "b.csv.gz").write_bytes(gzip.compress(TABLE.replace(b"pk", b"ir")))
+    state, sink = tmp_path / "state.json", tmp_path / "out.jsonl"
+    command = ["tor", str(folder), "--output", str(sink), "--state", str(state), "--json"]
+
+    def run() -> dict[str, Any]:
+        outcome = CliRunner().invoke(app, command)
+        assert outcome.exit_code == 0, outcome.output
+        found: dict[str, Any] = json.loads(outcome.stdout)
+        return found
+
+    assert (run()["signals"], len(sink.read_bytes().splitlines())) == (2, 2)
+    assert (run()["skipped_files"], len(sink.read_bytes().splitlines())) == (2, 2)
+    known = json.loads(state.read_bytes())
+    known["inputs"][str(folder / "b.csv.gz")] |= {
+        "items": 0,
+        "whole": False,
+    }  # cut before it was acknowledged
+    state.write_text(json.dumps(known))
+    assert (run()["signals"], len(sink.read_bytes().splitlines())) == (1, 3)
