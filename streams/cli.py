@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "incidents": ("streams.commands.incidents", "What is open, and what was; close one by hand."),
     "archive": ("streams.commands.archive", "Keep windows and incidents as Parquet files, for ever."),
     "history": ("streams.commands.history", "A country's reachability on any day of the archive."),
+    "page": ("streams.commands.page", "The live page and its API: the world, countries, incidents."),
     "report": ("streams.commands.report", "One incident as a page: headline, chart, timeline, evidence."),
     "calendar": ("streams.commands.calendar", "Scheduled events that an incident may coincide with."),
     "backtest": ("streams.commands.backtest", "What the worker would have said of a file, and how well."),

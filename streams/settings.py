@@ -218,6 +218,28 @@ class ArchiveSettings(_Section):
     keep_days: float | None = Field(None, gt=0)
 
 
+class PageSettings(_Section):
+    """The live page and the API."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    title: str = Field("netdusk", min_length=1, max_length=100)
+    # How readers reach it, for citations, feeds and pictures; None: its own address.
+    public_url: str | None = Field(None, pattern=r"^https?://[^\s/]+[^\s]*$")
+    # Whoever has it may annotate; None: nobody.
+    token: SecretStr | None = Field(None, min_length=16)
+    # Of one client; readers behind one address share it.
+    requests_per_second: float = Field(50.0, gt=0)
+    streams_max: int = Field(5_000, ge=1)
+    # Whether X-Forwarded-For names the client: only behind a proxy of your own that sets it.
+    behind_proxy: bool = False
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, value: str | None) -> str | None:
+        return value and value.rstrip("/")
+
+
 class CostSettings(_Section):
     """What a country's economy rests on, as the operator found it, with the source: see docs/report.md.
 
@@ -350,6 +372,7 @@ class Settings(BaseSettings):
     detection: DetectionSettings = DetectionSettings()
     incidents: IncidentSettings = IncidentSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    page: PageSettings = PageSettings()
     cost: dict[Annotated[str, Field(pattern="^[A-Z]{2}$")], CostSettings] = {}
 
     @classmethod

@@ -18,6 +18,7 @@ from rich.markup import escape
 
 from producers.simulated import scenario
 from streams.commands.broker import bring
+from streams.commands.up import show_page
 from streams.local.broker import BrokerError
 from streams.local.demo import DemoResult, board, compare, demo_settings, run
 from streams.local.kafka_files import cache_folder
@@ -43,7 +44,10 @@ def demo(
     ] = None,
     port: Annotated[int, typer.Option(help="Port of the worker's /metrics; 0 takes any free one.")] = 0,
     hold: Annotated[
-        bool, typer.Option("--hold", help="Keep broker and worker until Ctrl-C, to look around.")
+        bool,
+        typer.Option(
+            "--hold", help="Show the live page from the first second on, and keep all until Ctrl-C."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what came out as JSON lines.")] = False,
 ) -> None:
@@ -82,6 +86,8 @@ def demo(
 
 async def _demo(stack: Stack, console: Console, *, hold: bool, **how: Any) -> DemoResult:
     async with stack:
+        if hold:
+            show_page(console, await stack.start_page(stack.settings.page.port))
         with Show(board(), console) as show:
             seen = await run(stack, show, **how)
         _conclude(seen, how["evenings"], console)

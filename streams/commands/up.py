@@ -39,8 +39,11 @@ def up(
     canary: Annotated[
         bool, typer.Option(help="Run the canary, which proves the whole path every hour.")
     ] = True,
+    page: Annotated[
+        bool, typer.Option(help="Show the live page, with an archive that remembers (settings: page.*).")
+    ] = True,
 ) -> None:
-    """Broker, topics, worker, probe and canary, until Ctrl-C, on this one machine.
+    """Broker, topics, worker, probe, canary and the live page, until Ctrl-C, on this one machine.
 
     The embedded broker is Apache Kafka: what it has acknowledged it keeps, whatever is killed. It is one node on one
     disk; an installation that must not stop has a Kafka of its own (--bootstrap).
@@ -51,16 +54,18 @@ def up(
     try:
         if bootstrap is None:
             bring(cache_folder(), None)
-        asyncio.run(_up(stack, console, probe=probe, canary=canary))
+        asyncio.run(_up(stack, console, probe=probe, canary=canary, page=page))
     except (BrokerError, ChildError, KafkaError, OSError) as error:
         raise SettingsError(str(error)) from error
 
 
-async def _up(stack: Stack, console: Console, *, probe: bool, canary: bool) -> None:
+async def _up(stack: Stack, console: Console, *, probe: bool, canary: bool, page: bool) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with stack:
+        if page:
+            show_page(console, await stack.start_page(stack.settings.page.port))
         await stack.ready(stack.start_worker())
         if probe:
             stack.run("probe", "probe")
@@ -82,6 +87,11 @@ async def _up(stack: Stack, console: Console, *, probe: bool, canary: bool) -> N
             await asyncio.gather(*pending, return_exceptions=True)
             for task in done:
                 task.result()
+
+
+def show_page(console: Console, url: str | None) -> None:
+    """Say where the page is, or what it lacks."""
+    console.print(f"page     {url or 'needs what netdusk[page] brings: pip install jinja2'}", highlight=False)
 
 
 def _names(settings: Settings) -> dict[str, str]:

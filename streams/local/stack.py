@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import re
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -32,6 +34,16 @@ log = structlog.get_logger()
 _READY_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 12.0
 _SERVING: Final = re.compile(rb"url=(http://[^\s\x1b]+)")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 class ChildError(Exception):
@@ -135,6 +147,26 @@ class Stack:
     def start_worker(self) -> Child:
         """Start the worker; `ready` waits for it."""
         return self.run("worker", "worker")
+
+    async def start_page(self, port: int) -> str | None:
+        """Start the page, and the archiver that gives it a past. Returns its address; None where it can't run.
+
+        Where the port is taken another one is. Raises ChildError.
+        """
+        if importlib.util.find_spec("jinja2") is None:
+            return None
+        kept = {"NETDUSK_ARCHIVE__URL": str(self.folder.absolute() / "archive")}
+        if importlib.util.find_spec("pyarrow") is not None and importlib.util.find_spec("duckdb") is not None:
+            self.run("archive", "archive", NETDUSK_ARCHIVE__FLUSH_SECONDS="20", **kept)
+        free = port if _is_free(port) else 0
+        child = self.run("page", "page", NETDUSK_PAGE__PORT=str(free), **kept)
+        end = time.monotonic() + _READY_SECONDS
+        while (url := child.url()) is None:
+            child.check()
+            if time.monotonic() > end:
+                raise ChildError(f"the page does not serve after {_READY_SECONDS:.0f} s:\n{child.tail()}")
+            await asyncio.sleep(0.05)
+        return url
 
     async def ready(self, worker: Child) -> None:
         """Wait until the worker has joined, restored and serves its page. Raises ChildError."""

@@ -1,0 +1,113 @@
+"""`netdusk page`: the live page and its API."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import structlog
+import typer
+from aiokafka.errors import KafkaError
+
+from streams.archive.store import store_at
+from streams.kafka.client import wait_for_broker
+from streams.kafka.follow import follow_topics
+from streams.kafka.notes import write_all
+from streams.page.server import PageServer
+from streams.records import Annotation, encode
+from streams.settings import Settings, SettingsError, load, with_bootstrap
+
+app = typer.Typer(add_completion=False)
+log = structlog.get_logger()
+
+#: Windows of so long are read back at the start.
+_BACK_SECONDS: Final = 25 * 3600
+
+
+@app.command()
+def page(
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Broker, host:port[,host:port]; over the settings.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Where to listen; over the settings.")] = None,
+    port: Annotated[int | None, typer.Option(help="0 takes any free one; over the settings.")] = None,
+    archive: Annotated[
+        str | None, typer.Option(help="A folder or URL of `netdusk archive`; over the settings.")
+    ] = None,
+) -> None:
+    """Show what is going on: the world, countries, incidents, networks, platforms; and the same as an API.
+
+    Reads the topics and the archive, and writes nothing but annotations of whoever has the token. Any number of these
+    processes answer alike.
+    """
+    settings = with_bootstrap(load(config), bootstrap)
+    changed: dict[str, Any] = {}
+    if host is not None:
+        changed["host"] = host
+    if port is not None:
+        changed["port"] = port
+    if changed:
+        settings = settings.model_copy(update={"page": settings.page.model_copy(update=changed)})
+    try:
+        asyncio.run(_run(settings, archive or settings.archive.url))
+    except (KafkaError, OSError) as error:
+        raise SettingsError(f"page: {error}") from error
+
+
+async def _run(settings: Settings, url: str) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    shelf = _shelf(url)
+    topic = settings.topics.annotations
+
+    async def write_note(annotation: Annotation) -> None:
+        await write_all(settings.kafka, topic, [(annotation.incident.encode(), encode(annotation))])
+
+    server = PageServer(settings, shelf=shelf, write_note=write_note)
+    await server.start()
+    log.info("serving the page", url=server.url)
+    feeding = asyncio.create_task(_feed(settings, server, shelf))
+    waiting = asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait([feeding, waiting], return_when=asyncio.FIRST_COMPLETED)
+        if feeding.done():
+            feeding.result()
+    finally:
+        for task in (feeding, waiting):
+            task.cancel()
+        await asyncio.gather(feeding, waiting, return_exceptions=True)
+        await server.stop()
+
+
+async def _feed(settings: Settings, server: PageServer, shelf: Any) -> None:
+    if shelf is not None:
+        kept = await asyncio.to_thread(lambda: [*shelf.incidents(), *shelf.annotations()])
+        await server.take(kept)
+    await wait_for_broker(settings.kafka)
+    topics = settings.topics
+    since = int((time.time() - _BACK_SECONDS) * 1000)
+    await server.feed(
+        follow_topics(
+            settings.kafka,
+            {topics.alerts: None, topics.annotations: None, topics.calendar: None, topics.windows: since},
+        )
+    )
+
+
+def _shelf(url: str) -> Any:
+    """The archive, or None where there is none, or nothing to read it with."""
+    try:
+        from streams.page.shelf import ArchiveShelf  # noqa: PLC0415  an extra
+    except ModuleNotFoundError as error:
+        log.warning(
+            "no history: the archive can't be read",
+            missing=error.name,
+            remedy="pip install 'netdusk[archive]'",
+        )
+        return None
+    return ArchiveShelf(store_at(url))

@@ -1,0 +1,134 @@
+"""Languages of the page: words by gettext, names, numbers and dates by the CLDR, through Babel.
+
+English is whole. Of the others, headlines and labels are translated, and marked as not reviewed until a speaker has
+looked at them (`REVIEWED`); what is not translated is shown in English. The words stand in `locale/LANGUAGE.po`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib.resources import files
+from typing import Final
+
+from babel import Locale
+from babel.dates import format_datetime
+from babel.lists import format_list
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, format_percent
+from babel.support import NullTranslations, Translations
+
+from detectors.localtime import local_seconds
+from detectors.settings import IncidentSettings
+from streams.records import Incident, Kind, Scope, Status
+from streams.words import country_name, duration, headline, platform_name
+
+LANGUAGES: Final = ("en", "fr", "es", "ru", "ar", "fa", "ur")
+#: Those at which a speaker has looked.
+REVIEWED: Final = frozenset({"en"})
+_LISTED_MAX: Final = 6
+
+
+class Language:
+    """One language of the page.
+
+    Attributes
+    ----------
+    direction
+        `ltr` or `rtl`.
+    """
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self.locale = Locale.parse(code)
+        self.direction = self.locale.text_direction
+        self.name = (self.locale.get_display_name() or code).capitalize()
+        self.reviewed = code in REVIEWED
+        self.words = _words(code)
+
+    def gettext(self, text: str) -> str:
+        """A text in this language, or in English."""
+        return str(self.words.gettext(text))
+
+    def country(self, code: str, settings: IncidentSettings) -> str:
+        """A country's name."""
+        if self.code == "en" or code in settings.country_names:
+            return country_name(code, settings.country_names)
+        return self.locale.territories.get(code) or country_name(code, settings.country_names)
+
+    def listed(self, words: Sequence[str]) -> str:
+        """Words as a sentence lists them."""
+        if len(words) > _LISTED_MAX + 1:
+            words = [*words[:_LISTED_MAX], f"+{len(words) - _LISTED_MAX}"]
+        return str(format_list(list(words), locale=self.locale))
+
+    def percent(self, ratio: float | None) -> str:
+        """A ratio as whole per cents; a dash for none."""
+        if ratio is None:
+            return "–"
+        if self.code == "en":
+            return f"{100 * ratio:.0f}\u00a0%"
+        return format_percent(ratio, format="0 %", locale=self.locale)
+
+    def number(self, number: float) -> str:
+        """A number with the language's own separators."""
+        return format_decimal(number, locale=self.locale)
+
+    def moment(self, time: datetime, form: str = "d MMMM y, HH:mm") -> str:
+        """A time, in UTC."""
+        return format_datetime(time.astimezone(UTC), form, tzinfo=UTC, locale=self.locale)
+
+    def local(self, country: str, time: datetime) -> str:
+        """The time of day on a country's own clocks."""
+        seconds = local_seconds(country, int(time.timestamp()))
+        return format_datetime(datetime.fromtimestamp(seconds, UTC), "HH:mm", tzinfo=UTC, locale=self.locale)
+
+    def headline(self, incident: Incident, settings: IncidentSettings) -> str:
+        """What happened in one line: in English the report's own, else made from translated pieces."""
+        if self.code == "en":
+            text = headline(incident, settings).removeprefix("Live metrics show ").removeprefix("that ")
+            return text[:1].upper() + text[1:]
+        over = incident.status is Status.RESOLVED
+        place = self.listed(
+            [
+                self.country(code, settings)
+                for code in ((incident.country,) if incident.country else incident.countries)
+            ]
+        )
+        platforms = self.listed([platform_name(name, settings) for name in incident.platforms])
+        gettext = self.gettext
+        if incident.kind is Kind.CONNECTIVITY:
+            text = gettext("%(place)s: loss of connectivity")
+        elif incident.kind is Kind.GLOBAL:
+            text = gettext("%(platforms)s unreachable in several countries")
+        elif incident.mechanism is not None and incident.mechanism.name == "http.throttled":
+            text = gettext("%(place)s: %(platforms)s slowed down")
+        elif incident.scope is Scope.NATION_SCALE:
+            text = gettext("%(place)s: %(platforms)s restricted across the country")
+        else:
+            text = gettext("%(place)s: %(platforms)s restricted in part of the country")
+        text %= {"platforms": platforms, "place": place}
+        if over:
+            length = duration(incident.duration_seconds)
+            text = gettext("%(what)s (over after %(duration)s)") % {"what": text, "duration": length}
+        return text
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def language(code: str) -> Language:
+    """A language by its code; English for one that there is not."""
+    return Language(code if code in LANGUAGES else "en")
+
+
+def _words(code: str) -> NullTranslations:
+    source = files("streams.page") / "locale" / f"{code}.po"
+    if not source.is_file():
+        return NullTranslations()
+    catalog = read_po(io.BytesIO(source.read_bytes()), locale=code)
+    packed = io.BytesIO()
+    write_mo(packed, catalog)
+    packed.seek(0)
+    return Translations(packed)

@@ -1,0 +1,808 @@
+"""The page as a server: routes, headers, what is cached, who may ask how often, and who is told when something changes.
+
+Records come in by `feed`; all that is known is touched in one thread, in which pages are made too. What was made is
+answered from memory until something changes. Knows no Kafka: what it reads and how notes are written is handed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Final
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+import msgspec
+import structlog
+from aiohttp import web
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+
+from producers.countries import COUNTRIES
+from streams.page import badges, draw, feeds
+from streams.page.api import (
+    ADDRESSES,
+    AbsentError,
+    Address,
+    Api,
+    QueryError,
+    moment,
+    openapi,
+    to_csv,
+    to_parquet,
+)
+from streams.page.history import History, Shelf, chart_of, step_for
+from streams.page.languages import LANGUAGES, language
+from streams.page.observatory import Observatory, State
+from streams.page.pictures import png
+from streams.page.render import Renderer, asset_version
+from streams.page.site import LABELS, NotFoundError, Site
+from streams.records import Annotation, AnnotationKind, Kind, Severity, check_note, decode
+from streams.release import release
+from streams.settings import Settings, SettingsError
+
+log = structlog.get_logger()
+
+#: Values as they stand on topics; None: everything that was there has come.
+Batches = AsyncIterator[Sequence[bytes] | None]
+WriteNote = Callable[[Annotation], Awaitable[None]]
+
+_QUERY_MAX: Final = 2_000
+_BODY_MAX: Final = 32 * 1024
+_CACHED_MAX: Final = 2_000
+_CACHED_BYTES_MAX: Final = 256 * 1024 * 1024
+#: A page is made anew no sooner than this after a change, and no later than that without one.
+_ANEW_SECONDS: Final = 1.0
+_AGED_SECONDS: Final = 30.0
+_ANSWER_SECONDS: Final = 20.0
+_WAITING_MAX: Final = 64
+_CLIENTS_MAX: Final = 20_000
+_KEEP_ALIVE_SECONDS: Final = 20.0
+_TELL_SECONDS: Final = 0.5
+_RETRY_SECONDS: Final = "5"
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
+)
+_TYPES: Final = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+    "woff2": "font/woff2",
+    "txt": "text/plain; charset=utf-8",
+    "md": "text/markdown; charset=utf-8",
+    "json": "application/json",
+}
+_HTML: Final = "text/html; charset=utf-8"
+_SVG: Final = "image/svg+xml"
+
+
+@dataclass(slots=True)
+class Made:
+    """An answer, ready to be sent."""
+
+    body: bytes
+    type: str
+    etag: str
+    status: int = 200
+    packed: bytes | None = None
+    version: int = 0
+    at: float = 0.0
+    whole: bool = True  # whether all of the answer may be kept
+
+    @classmethod
+    def of(cls, body: bytes, kind: str, status: int = 200) -> Made:
+        """An answer with its tag, and packed where that is worth it."""
+        etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+        text = kind.startswith(("text/", "application/json", "application/atom", "application/feed", _SVG))
+        packed = gzip.compress(body, 6, mtime=0) if text and len(body) > 800 else None
+        return cls(body, kind, etag, status, packed)
+
+
+@lru_cache(maxsize=1)
+def _assets() -> Mapping[str, Made]:
+    """Everything static, by its name."""
+    return {
+        file.name: Made.of(
+            file.read_bytes(), _TYPES.get(file.name.rpartition(".")[2], "application/octet-stream")
+        )
+        for file in (files("streams.page") / "static").iterdir()
+        if file.is_file()
+    }
+
+
+class _Buckets:
+    """How often each client may ask: as many at once as in two seconds."""
+
+    def __init__(self, per_second: float) -> None:
+        self._rate = per_second
+        self._burst = 2 * per_second + 20
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, client: str, now: float, price: float = 1.0) -> bool:
+        """Whether one more is granted."""
+        left, since = self._left.pop(client, (self._burst, now))
+        left = min(self._burst, left + (now - since) * self._rate)
+        granted = left >= price
+        self._left[client] = (left - price if granted else left, now)
+        while len(self._left) > _CLIENTS_MAX:
+            self._left.popitem(last=False)
+        return granted
+
+
+class Streams:
+    """Who is told of changes: browsers that wait, by what they look at."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, set[asyncio.Event]] = {}
+        self.count = 0
+        self._changed: set[str] = set()
+
+    def changed(self, names: Sequence[str]) -> None:
+        """Note what has changed; it is told with the next turn."""
+        self._changed.update(name for name in names if name in self.waiting)
+
+    def tell(self) -> None:
+        """Wake those who look at what has changed."""
+        changed, self._changed = self._changed, set()
+        for name in changed:
+            for event in self.waiting.get(name, ()):
+                event.set()
+
+    def join(self, name: str) -> asyncio.Event:
+        """Wait for changes of a country, an incident or `now`."""
+        event = asyncio.Event()
+        self.waiting.setdefault(name, set()).add(event)
+        self.count += 1
+        return event
+
+    def leave(self, name: str, event: asyncio.Event) -> None:
+        """Wait no longer."""
+        self.count -= 1
+        others = self.waiting.get(name, set())
+        others.discard(event)
+        if not others:
+            self.waiting.pop(name, None)
+
+
+class PageServer:
+    """The server.
+
+    Parameters
+    ----------
+    shelf
+        The archive, or None.
+    write_note
+        Puts an annotation on its topic, or None where nobody may.
+    clock
+        What time it is.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        shelf: Shelf | None = None,
+        write_note: WriteNote | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.settings = settings
+        self.observatory = Observatory(replay=settings.worker.clock == "replay")
+        self.site = Site(self.observatory, History(self.observatory.recent, shelf), settings)
+        self.api = Api(self.site)
+        self.streams = Streams()
+        self.ready = False
+        self.url = ""
+        self._clock = clock
+        self._write_note = write_note
+        self._render = Renderer(settings.incidents)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="page")
+        self._waiting = 0
+        self._making: dict[str, asyncio.Task[Made]] = {}
+        self._cache: OrderedDict[str, Made] = OrderedDict()
+        self._cached_bytes = 0
+        self._buckets = _Buckets(settings.page.requests_per_second)
+        self._assets = _assets()
+        self._runner: web.AppRunner | None = None
+        self._teller: asyncio.Task[None] | None = None
+        self.registry = CollectorRegistry()
+        self._answers = Counter(
+            "netdusk_page_answers_total",
+            "Answers, by kind and status.",
+            ["kind", "status"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "netdusk_page_making_seconds", "Time to make a page or an answer anew.", registry=self.registry
+        )
+        Gauge("netdusk_page_streams", "Browsers that wait for changes.", registry=self.registry).set_function(
+            lambda: self.streams.count
+        )
+        Gauge(
+            "netdusk_page_newest_timestamp_seconds", "End of the newest window read.", registry=self.registry
+        ).set_function(lambda: self.observatory.newest.timestamp() if self.observatory.newest else 0.0)
+
+    # records
+
+    async def feed(self, batches: Batches) -> None:
+        """Take records in as they come. Ends with them."""
+        async for batch in batches:
+            if batch is None:
+                self.ready = True
+                self.streams.changed(["now"])
+                continue
+            names = await asyncio.get_running_loop().run_in_executor(self._thread, self._take, batch)
+            self.streams.changed(names)
+
+    def _take(self, batch: Sequence[bytes]) -> list[str]:
+        names: set[str] = set()
+        for value in batch:
+            try:
+                record = decode(value)
+            except (ValueError, RecursionError) as error:  # msgspec's and Unicode's errors are ValueErrors
+                log.warning("a record was passed over", why=str(error))
+                continue
+            names.update(self.observatory.take(record))
+        return list(names)
+
+    async def take(self, records: Sequence[object]) -> None:
+        """Take decoded records in: what the archive has."""
+
+        def work() -> None:
+            for record in records:
+                self.observatory.take(record)
+
+        await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    # life
+
+    def app(self) -> web.Application:
+        """The routes."""
+        app = web.Application(middlewares=[self._middle], client_max_size=_BODY_MAX)
+        add = app.router.add_get
+        add("/", self._page("now", lambda request, lang, clock: self.site.now(lang, clock)), name="page")
+        add("/country/{code:[A-Z]{2}}", self._page("country", self._country_page))
+        add("/country/{code:[A-Z]{2}}.png", self._country_png)
+        add("/embed/country/{code:[A-Z]{2}}", self._embed)
+        add("/incident/{id:[\\w.-]{1,128}}.png", self._incident_png)
+        add("/incident/{id:[\\w.-]{1,128}}", self._page("incident", self._incident_page))
+        app.router.add_post("/incident/{id:[\\w.-]{1,128}}/annotations", self._annotate)
+        add("/network/AS{asn:\\d{1,10}}", self._page("network", self._network_page))
+        add("/platform/{name:[\\w.-]{1,128}}", self._page("platform", self._platform_page))
+        add("/incidents", self._page("incidents", self._incidents_page))
+        add("/about", self._page("about", lambda request, lang, clock: self.site.about(lang, clock)))
+        add("/events", self._events)
+        add("/feed.atom", self._feed(feeds.atom, "application/atom+xml; charset=utf-8"))
+        add("/feed.json", self._feed(feeds.json_feed, "application/feed+json"))
+        add("/badge/country/{code:[A-Z]{2}}.svg", self._country_badge)
+        add("/badge/incident/{id:[\\w.-]{1,128}}.svg", self._incident_badge)
+        add("/static/{name:[\\w.-]+}", self._static)
+        add("/favicon.ico", self._icon)
+        add("/robots.txt", self._robots)
+        for address in ADDRESSES:
+            add(address.path, self._answer(address))
+        add("/api/v1/openapi.json", self._openapi)
+        add("/healthz", self._health)
+        add("/readyz", self._readiness)
+        add("/metrics", self._metrics)
+        return app
+
+    async def start(self) -> None:
+        """Open the port."""
+        page = self.settings.page
+        self._runner = web.AppRunner(self.app(), access_log=None, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, page.host, page.port, backlog=4096)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise SettingsError(
+                f"page.port = {page.port}: {error.strerror or error}; choose another one, or 0 for any free one"
+            ) from error
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self.site.public_url = self.site.public_url or self.url
+        self._teller = asyncio.create_task(self._tell())
+
+    async def stop(self) -> None:
+        """Close it."""
+        if self._teller is not None:
+            self._teller.cancel()
+            await asyncio.gather(self._teller, return_exceptions=True)
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _tell(self) -> None:
+        while True:
+            await asyncio.sleep(_TELL_SECONDS)
+            self.streams.tell()
+
+    # every answer
+
+    @web.middleware
+    async def _middle(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        kind = request.path.split("/")[1] or "now"
+        kind = kind if kind in _KINDS else "other"
+        try:
+            if len(request.query_string) > _QUERY_MAX or len(request.path) > _QUERY_MAX:
+                response: web.StreamResponse = self._problem(
+                    request, 414, "Too long", "The address is too long."
+                )
+            elif kind not in ("static", "healthz", "readyz", "metrics") and not self._buckets.take(
+                self._client(request), time.monotonic()
+            ):
+                response = self._problem(
+                    request, 429, "Too many requests", "Too many requests from here; wait a few seconds."
+                )
+            else:
+                response = await handler(request)
+        except NotFoundError as error:
+            response = self._problem(request, 404, "Not here", str(error))
+        except AbsentError as error:
+            response = self._problem(request, 404, "Not here", str(error))
+        except (QueryError, ValueError) as error:
+            response = self._problem(request, 400, "That can't be answered", str(error))
+        except (TimeoutError, BlockingIOError):
+            response = self._problem(
+                request, 503, "Not now", "Too much is being asked; try again in a few seconds."
+            )
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            allowed = error.headers.get("Allow")
+            response = self._problem(request, error.status, error.reason, f"{error.status}: {error.reason}")
+            if allowed:
+                response.headers["Allow"] = allowed
+        except Exception:
+            log.exception("a page could not be made", path=request.path)
+            response = self._problem(
+                request, 500, "That went wrong", "The page could not be made; it is in the log."
+            )
+        if not response.prepared:
+            self._headers(request, response)
+        self._answers.labels(kind, str(response.status)).inc()
+        return response
+
+    def _headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        headers = response.headers
+        embedded = request.path.startswith("/embed/")
+        headers["Content-Security-Policy"] = _POLICY.format(ancestors="*" if embedded else "'none'")
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Referrer-Policy"] = "no-referrer"
+        headers["Permissions-Policy"] = "interest-cohort=(), geolocation=(), camera=(), microphone=()"
+        headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin")
+        if request.path.startswith(("/api/", "/feed.", "/badge/")):
+            headers["Access-Control-Allow-Origin"] = "*"
+            headers["Access-Control-Expose-Headers"] = "ETag, Retry-After"
+
+    def _client(self, request: web.Request) -> str:
+        if self.settings.page.behind_proxy:
+            forwarded = request.headers.get("X-Forwarded-For", "")
+            if forwarded:
+                return forwarded.rsplit(",", 1)[-1].strip()[:64]
+        return request.remote or ""
+
+    def _problem(self, request: web.Request, status: int, heading: str, why: str) -> web.Response:
+        headers = {"Cache-Control": "no-store"}
+        if status in (429, 503):
+            headers["Retry-After"] = _RETRY_SECONDS
+        if request.path.startswith("/api/"):
+            body = msgspec.json.encode({"error": why})
+            return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+        title = self.settings.page.title
+        body = self._render.problem(heading, why, title=title)
+        return web.Response(
+            status=status, body=body, content_type="text/html", charset="utf-8", headers=headers
+        )
+
+    def _respond(self, request: web.Request, made: Made, cache: str = "no-cache") -> web.Response:
+        headers = {
+            "ETag": made.etag,
+            "Cache-Control": cache,
+            "Vary": "Accept-Encoding",
+            "Content-Type": made.type,
+        }
+        given = request.headers.get("If-None-Match", "")
+        if made.status == 200 and any(
+            tag.strip().removeprefix("W/") == made.etag for tag in given.split(",")
+        ):
+            return web.Response(
+                status=304, headers={name: headers[name] for name in ("ETag", "Cache-Control", "Vary")}
+            )
+        body = made.body
+        if made.packed is not None and "gzip" in request.headers.get("Accept-Encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            body = made.packed
+        return web.Response(status=made.status, body=body, headers=headers)
+
+    async def _cached(self, key: str, watch: str, make: Callable[[], Made]) -> Made:
+        """An answer from memory, or made anew where what it shows has changed. Made once, however many ask."""
+        now = time.monotonic()
+        made = self._cache.get(key)
+        version = self.observatory.changed.get(watch, 0)
+        if made is not None:
+            age = now - made.at
+            if age < _ANEW_SECONDS or (made.version == version and age < _AGED_SECONDS):
+                self._cache.move_to_end(key)
+                return made
+        task = self._making.get(key)
+        if task is None:
+            if self._waiting >= _WAITING_MAX:
+                if made is not None:
+                    return made
+                raise BlockingIOError
+            task = asyncio.create_task(self._make(key, version, make))
+            self._making[key] = task
+            task.add_done_callback(lambda _: self._making.pop(key, None))
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return await asyncio.shield(task)
+
+    async def _make(self, key: str, version: int, make: Callable[[], Made]) -> Made:
+        self._waiting += 1
+        try:
+            with self._seconds.time():
+                made = await asyncio.get_running_loop().run_in_executor(self._thread, make)
+        finally:
+            self._waiting -= 1
+        made.version, made.at = version, time.monotonic()
+        old = self._cache.pop(key, None)
+        self._cached_bytes -= _size(old)
+        self._cache[key] = made
+        self._cached_bytes += _size(made)
+        while len(self._cache) > _CACHED_MAX or self._cached_bytes > _CACHED_BYTES_MAX:
+            _, gone = self._cache.popitem(last=False)
+            self._cached_bytes -= _size(gone)
+        return made
+
+    # pages
+
+    def _page(self, template: str, values: Callable[..., Mapping[str, Any]]) -> Any:
+        async def handler(request: web.Request) -> web.Response:
+            lang = language(request.query.get("lang", "en"))
+            if request.query.get("lang", "en") not in LANGUAGES:
+                raise QueryError(f"lang = {request.query['lang'][:20]!r}: choose from {', '.join(LANGUAGES)}")
+            clock = self._clock()
+
+            def make() -> Made:
+                return Made.of(self._render.page(template, values(request, lang, clock)), _HTML)
+
+            watch = request.match_info.get("code") or request.match_info.get("id") or "now"
+            return self._respond(request, await self._cached(f"page {request.path_qs}", watch, make))
+
+        return handler
+
+    def _country_page(self, request: web.Request, lang: Any, clock: datetime) -> Mapping[str, Any]:
+        start, end, by = _span(request)
+        return self.site.country(request.match_info["code"], lang, clock, start, end, by)
+
+    def _incident_page(self, request: web.Request, lang: Any, clock: datetime) -> Mapping[str, Any]:
+        values = self.site.incident(request.match_info["id"], lang, clock)
+        return {**values, "may_annotate": self._may_annotate}
+
+    @property
+    def _may_annotate(self) -> bool:
+        return self.settings.page.token is not None and self._write_note is not None
+
+    def _network_page(self, request: web.Request, lang: Any, clock: datetime) -> Mapping[str, Any]:
+        return self.site.network_page(int(request.match_info["asn"]), lang, clock)
+
+    def _platform_page(self, request: web.Request, lang: Any, clock: datetime) -> Mapping[str, Any]:
+        return self.site.platform_page(request.match_info["name"], lang, clock)
+
+    def _incidents_page(self, request: web.Request, lang: Any, clock: datetime) -> Mapping[str, Any]:
+        filters = _filters(request)
+        page = request.query.get("page", "0")
+        if not page.isascii() or not page.isdigit() or len(page) > 6:
+            raise QueryError(f"page = {page[:20]!r}: a whole number from 0")
+        return self.site.incidents(lang, clock, filters, int(page))
+
+    async def _embed(self, request: web.Request) -> web.Response:
+        clock, code = self._clock(), request.match_info["code"]
+
+        def make() -> Made:
+            values = self.site.country(code, language("en"), clock)
+            return Made.of(self._render.page("embed", values), _HTML)
+
+        return self._respond(request, await self._cached(f"embed {code}", code, make), "max-age=60")
+
+    # pictures, badges, feeds
+
+    async def _country_png(self, request: web.Request) -> web.Response:
+        code = request.match_info["code"]
+        if code not in COUNTRIES:
+            raise NotFoundError(f"{code}: no country has this code")
+        start, end, by = _span(request)
+        clock = self._clock()
+
+        def make() -> Made:
+            lang = language("en")
+            values = self.site.country(code, lang, clock, start, end, by)
+            begin, until = values["start"], values["end"]
+            rows = self.site.history.rows(code, begin, until, by=by)
+            if not rows:
+                raise NotFoundError(f"{code}: nothing was measured in this time")
+            simulated = "SIMULATED: " if values["standing"].simulated else ""
+            title = f"{simulated}{values['name']}, {begin:%d %B %Y %H:%M} to {until:%d %B %Y %H:%M} UTC"
+            chart = chart_of(
+                rows,
+                begin,
+                until,
+                step_for(begin, until),
+                title=title,
+                names=self.site._naming(by),
+                note=lambda own: self.site._note(own, lang),
+            )
+            return Made.of(_picture(chart, title, self.settings.page.title), "image/png")
+
+        made = await self._cached(f"png {request.path_qs}", code, make)
+        return self._respond(request, made, "max-age=60")
+
+    async def _incident_png(self, request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+
+        def make() -> Made:
+            picture = self.site.share(name)
+            return Made.of(png(picture), "image/png")
+
+        return self._respond(request, await self._cached(f"png {name}", name, make), "max-age=60")
+
+    async def _country_badge(self, request: web.Request) -> web.Response:
+        code, clock = request.match_info["code"], self._clock()
+        if code not in COUNTRIES:
+            raise NotFoundError(f"{code}: no country has this code")
+
+        def make() -> Made:
+            standing = self.observatory.standing(code, clock)
+            name = language("en").country(code, self.settings.incidents)
+            words = LABELS[standing.state]
+            return Made.of(
+                badges.badge(name, standing.state, words, simulated=standing.simulated).encode(), _SVG
+            )
+
+        return self._respond(request, await self._cached(f"badge {code}", code, make), "max-age=60")
+
+    async def _incident_badge(self, request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+
+        def make() -> Made:
+            case = self.site.case(name)
+            item = self.site.item(case, language("en"))
+            over = item.status == "resolved"
+            words = "false alarm" if item.false_alarm else "over" if over else item.label
+            state = State.WELL if over or item.false_alarm else State(item.state)
+            return Made.of(badges.badge(item.place, state, words, simulated=item.simulated).encode(), _SVG)
+
+        return self._respond(request, await self._cached(f"badge {name}", name, make), "max-age=60")
+
+    def _feed(self, write: Callable[..., bytes], kind: str) -> Any:
+        async def handler(request: web.Request) -> web.Response:
+            filters = _filters(request)
+
+            def make() -> Made:
+                cases = []
+                for case in self.observatory.incidents(**filters):
+                    cases.append(case)
+                    if len(cases) == feeds.ENTRIES_MAX:
+                        break
+                return Made.of(write(cases, self.settings, self.site.public_url, request.query_string), kind)
+
+            made = await self._cached(f"feed {request.path_qs}", "now", make)
+            return self._respond(request, made, "max-age=30")
+
+        return handler
+
+    # the API
+
+    def _answer(self, address: Address) -> Any:
+        async def handler(request: web.Request) -> web.Response:
+            query = dict(request.query)
+            if len(query) != len(parse_qsl(request.query_string, keep_blank_values=True)):
+                raise QueryError("a parameter is there twice")
+            form = query.get("format", "json")
+            of_path = request.match_info.get(address.of_path or "", "")
+            clock = self._clock()
+
+            def make() -> Made:
+                answer = self.api.ask(address, query, of_path, clock)
+                if form == "csv":
+                    return Made.of(to_csv(answer), "text/csv; charset=utf-8")
+                if form == "parquet":
+                    return Made.of(to_parquet(answer), "application/vnd.apache.parquet")
+                return Made.of(msgspec.json.encode(answer), "application/json")
+
+            watch = of_path or query.get("country") or "now"
+            return self._respond(request, await self._cached(f"api {request.path_qs}", watch, make))
+
+        return handler
+
+    async def _openapi(self, request: web.Request) -> web.Response:
+        def make() -> Made:
+            page = self.settings.page
+            return Made.of(
+                msgspec.json.encode(openapi(page.title, self.site.public_url, release())), "application/json"
+            )
+
+        return self._respond(request, await self._cached("openapi", "", make))
+
+    # a person's word
+
+    async def _annotate(self, request: web.Request) -> web.Response:
+        if not self._buckets.take(self._client(request), time.monotonic(), 10.0):
+            return self._problem(request, 429, "Too many requests", "Wait a few seconds.")
+        token = self.settings.page.token
+        form = await request.post()
+        given = form.get("token")
+        if token is None or self._write_note is None:
+            raise web.HTTPForbidden
+        if not isinstance(given, str) or not hmac.compare_digest(
+            given.encode(), token.get_secret_value().encode()
+        ):
+            return self._problem(request, 403, "Not allowed", "The token is not the right one.")
+        name = request.match_info["id"]
+        if name not in self.observatory.cases:
+            raise NotFoundError(f"{name}: no such incident")
+        kind = str(form.get("kind", ""))
+        if kind not in {one.value for one in AnnotationKind} - {AnnotationKind.CLOSED.value}:
+            raise QueryError(f"kind = {kind[:40]!r}: choose cause, link or false_alarm")
+        url = str(form.get("url", "")).strip() or None
+        if url is not None and not url.startswith(("https://", "http://")):
+            raise QueryError("url: has to begin with https:// or http://")
+        annotation = Annotation(
+            id=uuid4().hex,
+            incident=name,
+            time=self.observatory.now(self._clock()),
+            author=str(form.get("author", "")).strip(),
+            kind=AnnotationKind(kind),
+            text=str(form.get("text", "")).replace("\r\n", "\n").strip(),
+            url=url,
+        )
+        if not annotation.author:
+            raise QueryError("author: say who writes")
+        check_note(annotation)
+        await self._write_note(annotation)
+        await self.take([annotation])
+        self.streams.changed(["now", name])
+        log.info("annotated", incident=name, kind=kind, author=annotation.author)
+        raise web.HTTPSeeOther(f"/incident/{name}#h-notes")
+
+    # changes
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        watch = request.query.get("watch", "now")[:128]
+        if self.streams.count >= self.settings.page.streams_max:
+            return self._problem(
+                request, 503, "Not now", "Too many readers wait for changes; the page itself works."
+            )
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream",
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",
+            }
+        )
+        self._headers(request, response)
+        event = self.streams.join(watch)
+        try:
+            await response.prepare(request)
+            await response.write(b"retry: 5000\n\n")
+            while True:
+                try:
+                    await asyncio.wait_for(event.wait(), _KEEP_ALIVE_SECONDS)
+                except TimeoutError:
+                    text = b": still here\n\n"
+                else:
+                    event.clear()
+                    version = self.observatory.changed.get(watch, 0)
+                    text = f"id: {version}\nevent: change\ndata: {version}\n\n".encode()
+                await asyncio.wait_for(response.write(text), _KEEP_ALIVE_SECONDS)
+        except (ConnectionError, TimeoutError):
+            pass
+        finally:
+            self.streams.leave(watch, event)
+        return response
+
+    # small things
+
+    async def _static(self, request: web.Request) -> web.Response:
+        made = self._assets.get(request.match_info["name"])
+        if made is None:
+            raise web.HTTPNotFound
+        own = request.query.get("v") == asset_version() or request.match_info["name"].endswith("woff2")
+        return self._respond(request, made, "public, max-age=31536000, immutable" if own else "max-age=3600")
+
+    async def _icon(self, request: web.Request) -> web.Response:
+        return self._respond(request, self._assets["icon.svg"], "max-age=86400")
+
+    async def _robots(self, request: web.Request) -> web.Response:
+        body = b"User-agent: *\nDisallow: /api/\nDisallow: /events\n"
+        return self._respond(request, Made.of(body, "text/plain; charset=utf-8"), "max-age=86400")
+
+    async def _health(self, request: web.Request) -> web.Response:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                await asyncio.get_running_loop().run_in_executor(self._thread, int)
+                return web.Response(text="good\n")
+        return web.Response(status=503, text="the page's thread has not answered for 5 s\n")
+
+    async def _readiness(self, request: web.Request) -> web.Response:
+        if self.ready:
+            return web.Response(text="ready\n")
+        return web.Response(status=503, text="reading what is on the topics\n")
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+
+_KINDS: Final = frozenset(
+    "now country embed incident network platform incidents about events feed.atom feed.json badge static api healthz "
+    "readyz metrics".split()
+)
+
+
+def _size(made: Made | None) -> int:
+    return 0 if made is None else len(made.body) + len(made.packed or b"")
+
+
+def _span(request: web.Request) -> tuple[datetime | None, datetime | None, str]:
+    """From when to when a page is asked for, and what its lines are. Raises QueryError."""
+    moments: list[datetime | None] = []
+    for name in ("from", "to"):
+        text = request.query.get(name)
+        try:
+            moments.append(moment(text) if text else None)
+        except ValueError as error:
+            raise QueryError(f"{name} = {(text or '')[:40]!r}: {error}") from error
+    start, end = moments
+    if start is not None and end is not None and not timedelta(0) < end - start <= timedelta(days=400):
+        raise QueryError("from, to: the first has to be before the second, by 400 days at most")
+    by = request.query.get("by", "platform")
+    if by not in ("platform", "network", "region"):
+        raise QueryError(f"by = {by[:40]!r}: choose platform, network or region")
+    return start, end, by
+
+
+def _filters(request: web.Request) -> dict[str, Any]:
+    """What incidents are chosen by. An empty filter is none. Raises QueryError."""
+    filters: dict[str, Any] = {}
+    for name, make in (
+        ("country", str),
+        ("platform", str),
+        ("status", str),
+        ("severity", Severity),
+        ("kind", Kind),
+    ):
+        text = request.query.get(name, "")
+        if text:
+            try:
+                filters[name] = make(text[:128])
+            except ValueError as error:
+                raise QueryError(f"{name} = {text[:40]!r}: there is none") from error
+    if filters.get("status", "open") not in ("open", "resolved"):
+        raise QueryError("status: choose open or resolved")
+    return filters
+
+
+def _picture(chart: draw.Chart, title: str, source: str) -> bytes:
+    head = (title, f"Share of attempts that succeed. Dashed: usual. Red: what is missing. {source}")
+    return png(draw.svg(chart, draw.WIDE, standalone=True, head=head))

@@ -1,0 +1,777 @@
+"""What each page shows, put together from what is known: names, figures, charts. How it looks is in the templates.
+
+No network and no clock: the moment is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from html import escape
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from detectors.localtime import local_seconds
+from producers.countries import CANARY, COUNTRIES
+from streams.page import draw, world_map
+from streams.page.history import History, chart_of, step_for
+from streams.page.languages import LANGUAGES, Language, language
+from streams.page.observatory import ORDER, Case, Observatory, Standing, State
+from streams.page.recent import STEP, Row
+from streams.publish.report import MinuteCounts, Report, Span, build
+from streams.records import Incident, Kind, Severity, Status
+from streams.settings import Settings
+from streams.words import platform_name
+
+#: Incidents that a list shows.
+LISTED_MAX: Final = 50
+_DAY: Final = timedelta(days=1)
+#: What the first page tells of the past.
+_LATELY: Final = timedelta(days=7)
+_LINES_MAX: Final = 14
+
+LABELS: Final = {
+    State.DARK: "Connectivity lost",
+    State.CRITICAL: "Critical disruption",
+    State.MAJOR: "Major disruption",
+    State.MINOR: "Minor disruption",
+    State.UNCONFIRMED: "Unconfirmed",
+    State.WELL: "As usual",
+    State.UNKNOWN: "Not known",
+}
+
+
+@dataclass(slots=True)
+class Item:
+    """An incident as a list shows it."""
+
+    id: str
+    headline: str
+    state: str
+    label: str
+    status: str
+    place: str
+    country: str | None
+    onset: datetime
+    until: datetime | None
+    seconds: int
+    now: float
+    usual: float
+    networks: int
+    networks_live: int
+    simulated: bool
+    confirmed: bool
+    false_alarm: bool
+    mechanism: str | None
+    kind: str
+
+
+class NotFoundError(Exception):
+    """There is no such page; the message says what there is."""
+
+
+class Site:
+    """All pages of one observatory."""
+
+    def __init__(self, observatory: Observatory, history: History, settings: Settings) -> None:
+        self.observatory = observatory
+        self.history = history
+        self.settings = settings
+        # How readers reach it: set once the port is open, where no setting says it.
+        self.public_url = settings.page.public_url or ""
+        self._own = settings.incidents
+
+    # shared
+
+    def frame(self, lang: Language, now: datetime, path: str) -> dict[str, Any]:
+        """What every page has: lang, time, where it stands, and whether anything on it is made up."""
+        observatory = self.observatory
+        newest = observatory.newest
+        return {
+            "lang": lang,
+            "_": lang.gettext,
+            "languages": [(code, language(code)) for code in LANGUAGES],
+            "now": now,
+            "newest": newest,
+            "stale": newest is None or now - newest > timedelta(minutes=15),
+            "path": path,
+            "replay": observatory.replay,
+            "simulated": self._anything_simulated(),
+            "labels": LABELS,
+            "title": self.settings.page.title,
+            "version": observatory.version,
+        }
+
+    def _anything_simulated(self) -> bool:
+        coverage = self.observatory.recent.coverage
+        return any(simulated and country != CANARY for country, simulated in coverage) or any(
+            case.last.simulated for case in self.observatory.cases.values() if case.last.country != CANARY
+        )
+
+    def item(self, case: Case, lang: Language) -> Item:
+        """One incident for a list."""
+        last = case.last
+        state = _state(last)
+        return Item(
+            id=last.id,
+            headline=lang.headline(last, self._own),
+            state=state.value,
+            label=lang.gettext(LABELS[state]),
+            status=last.status.value,
+            place=self.place(last, lang),
+            country=last.country,
+            onset=last.onset,
+            until=last.resolved,
+            seconds=self.lasting(last),
+            now=last.reachability.now,
+            usual=last.reachability.usual,
+            networks=sum(network.recovered is None for network in last.networks),
+            networks_live=last.networks_live,
+            simulated=last.simulated,
+            confirmed=last.confirmed,
+            false_alarm=case.false_alarm is not None,
+            mechanism=None if last.mechanism is None else last.mechanism.name,
+            kind=last.kind.value,
+        )
+
+    def lasting(self, incident: Incident) -> int:
+        """Seconds from an incident's onset to its end; while it lasts, to the newest that is known."""
+        newest = self.observatory.newest
+        if incident.status is Status.RESOLVED or newest is None:
+            return incident.duration_seconds
+        return max(incident.duration_seconds, int((newest - incident.onset).total_seconds()))
+
+    def place(self, incident: Incident, lang: Language) -> str:
+        """Where an incident is."""
+        if incident.country is None:
+            return f"{len(incident.countries)} {lang.gettext('countries')}"
+        return lang.country(incident.country, self._own)
+
+    def network(self, asn: int) -> str:
+        """A network's name with its number, as far as it is known."""
+        name = self._own.network_names.get(asn)
+        if name is None:
+            for case in self.observatory.cases.values():
+                name = next((one.name for one in case.last.networks if one.asn == asn and one.name), None)
+                if name is not None:
+                    break
+        return f"{name} (AS{asn})" if name else f"AS{asn}"
+
+    def platform(self, name: str) -> str:
+        """A platform's name."""
+        return platform_name(name, self._own)
+
+    # pages
+
+    def now(self, lang: Language, clock: datetime) -> dict[str, Any]:
+        """The first page: the map, what is open, what was of late, on how much all of it rests."""
+        observatory = self.observatory
+        now = observatory.now(clock)
+        standings = observatory.standings(clock)
+        known = [one for one in standings.values() if one.coverage is not None or one.open]
+        opened = observatory.open()
+        lately = [
+            case
+            for case in observatory.incidents(since=now - _LATELY)
+            if case.last.country != CANARY and (case.last.status is Status.RESOLVED or case.false_alarm)
+        ][:LISTED_MAX]
+        counts = {state: sum(one.state is state for one in standings.values()) for state in State}
+        watched = [one for one in known if one.state is not State.UNKNOWN]
+        return self.frame(lang, now, "/") | {
+            "map": world_map.svg(
+                known,
+                lang.gettext("The world by country"),
+                lambda one: self._standing_words(one, lang),
+                lambda code: address(f"/country/{code}", lang),
+            ),
+            "lead": self._lead(opened[0], lang) if opened else None,
+            "open": [self.item(case, lang) for case in opened],
+            "lately": [self.item(case, lang) for case in lately],
+            "counts": counts,
+            "known": sorted(
+                (self._country_row(one, lang, now) for one in known),
+                key=lambda row: (ORDER[row["state"]], row["name"]),
+            ),
+            "watched": len(watched),
+            "unwatched": len(COUNTRIES) - len(watched),
+            "networks": sum(one.coverage.networks_live for one in watched if one.coverage),
+            "vantages": sum(one.coverage.vantages for one in watched if one.coverage),
+        }
+
+    def _standing_words(self, one: Standing, lang: Language) -> str:
+        name = lang.country(one.country, self._own)
+        words = lang.gettext(LABELS[one.state])
+        simulated = f" ({lang.gettext('simulated')})" if one.simulated else ""
+        return f"{name}: {words}{simulated}"
+
+    def _country_row(self, one: Standing, lang: Language, now: datetime) -> dict[str, Any]:
+        coverage = one.coverage
+        lines = self.history.recent.series(
+            one.country,
+            bool(coverage and coverage.simulated),
+            now - _DAY,
+            now + timedelta(minutes=5),
+            by="all",
+            step=1800,
+        )
+        return {
+            "code": one.country,
+            "name": lang.country(one.country, self._own),
+            "state": one.state,
+            "label": lang.gettext(LABELS[one.state]),
+            "heard": one.heard,
+            "networks": coverage.networks_live if coverage else 0,
+            "vantages": coverage.vantages if coverage else 0,
+            "arrived": coverage.came / coverage.awaited if coverage and coverage.awaited > 0 else None,
+            "simulated": one.simulated,
+            "open": len(one.open),
+            "spark": spark(lines, now),
+            "reachability": lines[-1].reachability if lines else None,
+        }
+
+    def _lead(self, case: Case, lang: Language) -> dict[str, Any]:
+        last = case.last
+        return {
+            "item": self.item(case, lang),
+            "summary": last.summary,
+            "chart": self.incident_chart(case, lang, head=4),
+        }
+
+    def country(
+        self,
+        code: str,
+        lang: Language,
+        clock: datetime,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        by: str = "platform",
+    ) -> dict[str, Any]:
+        """One country: its platforms over time, networks, regions, incidents, what is planned."""
+        if code not in COUNTRIES:
+            raise NotFoundError(f"{code}: no country has this code")
+        observatory = self.observatory
+        now = observatory.now(clock)
+        standing = observatory.standing(code, clock)
+        name = lang.country(code, self._own)
+        bounds = self.history.bounds(code)
+        if end is None:
+            end = (start + _DAY) if start else min(now, bounds[1]) if bounds else now
+        if start is None:
+            start = end - _DAY
+        start, end = floor(start), floor(end + timedelta(seconds=STEP - 1))
+        cases = list(observatory.incidents(country=code))[:LISTED_MAX]
+        shades = [
+            draw.Shade(case.last.onset, case.last.resolved or now)
+            for case in cases
+            if case.false_alarm is None
+        ]
+        events = [one for one in observatory.calendar.values() if one.country == code]
+        shades += [draw.Shade(one.start, one.end, one.title, "planned") for one in events]
+        rows = self.history.rows(code, start, end, by=by)
+        step = step_for(start, end)
+        lost = {
+            name for case in cases if case.last.status is not Status.RESOLVED for name in case.last.platforms
+        }
+        offset = timedelta(seconds=local_seconds(code, int(end.timestamp())) - int(end.timestamp()))
+        chart = chart_of(
+            rows,
+            start,
+            end,
+            step,
+            title=f"{name}: {lang.gettext('Reachability')}",
+            names=self._naming(by),
+            note=lambda own: self._note(own, lang),
+            shades=[one for one in shades if one.end > start and one.start < end],
+            bad=frozenset(lost) if by == "platform" else frozenset(),
+            links=self._linking(by, lang),
+        )
+        networks = self._table(code, start, end, "network")
+        regions = self._table(code, start, end, "region")
+        return self.frame(lang, now, f"/country/{code}") | {
+            "code": code,
+            "name": name,
+            "standing": standing,
+            "label": lang.gettext(LABELS[standing.state]),
+            "coverage": standing.coverage,
+            "fresh": standing.state is not State.UNKNOWN,
+            "chart": charts(chart, f"c-{by}"),
+            "chart_lines": len(chart.lines),
+            "start": start,
+            "end": end,
+            "offset": offset,
+            "step": step,
+            "by": by,
+            "bounds": bounds,
+            "networks": networks,
+            "regions": [row for row in regions if row["name"] != "not told"],
+            "open": [self.item(case, lang) for case in cases if case.last.status is not Status.RESOLVED],
+            "past": [self.item(case, lang) for case in cases if case.last.status is Status.RESOLVED],
+            "events": sorted(
+                (one for one in events if one.end > now - _LATELY), key=lambda one: (one.start, one.id)
+            )[:20],
+            "spans": self._spans(end, bounds),
+        }
+
+    def _naming(self, by: str) -> Any:
+        return {
+            "platform": self.platform,
+            "network": lambda name: self.network(int(name[2:])),
+        }.get(by, lambda name: name)
+
+    def _linking(self, by: str, lang: Language) -> Any:
+        if by == "platform":
+            return lambda name: address(f"/platform/{name}", lang)
+        if by == "network":
+            return lambda name: address(f"/network/{name}", lang)
+        return None
+
+    def _spans(self, end: datetime, bounds: tuple[datetime, datetime] | None) -> list[tuple[str, str]]:
+        spans = []
+        for name, length in (("24 h", _DAY), ("7 d", 7 * _DAY), ("31 d", 31 * _DAY), ("1 y", 365 * _DAY)):
+            if bounds is None or (length > _DAY and bounds[1] - bounds[0] <= length / 7):
+                continue
+            spans.append((name, urlencode({"from": iso(end - length), "to": iso(end)})))
+        return spans
+
+    def _note(self, rows: Sequence[Row], lang: Language) -> str:
+        """The last figure of a line, and what is usual."""
+        if not rows:
+            return lang.gettext("nothing was measured")
+        last = rows[-1]
+        text = lang.percent(last.reachability)
+        if last.expected is not None:
+            text += f" · {lang.gettext('usual')} {lang.percent(last.expected)}"
+        if last.failure and last.reachability < 0.8:
+            text += f" · {last.failure}"
+        return text
+
+    def _table(self, code: str, start: datetime, end: datetime, by: str) -> list[dict[str, Any]]:
+        """A row a network or region: results, worst step, present."""
+        rows = self.history.rows(code, start, end, by=by)
+        table: dict[str, list[Row]] = {}
+        for row in rows:
+            table.setdefault(row.name, []).append(row)
+        return [
+            {
+                "name": name,
+                "label": self.network(int(name[2:])) if by == "network" else name,
+                "n": sum(row.n for row in own),
+                "now": own[-1].reachability,
+                "usual": own[-1].expected,
+                "lowest": min(own, key=lambda row: row.reachability).reachability,
+                "failure": own[-1].failure,
+                "ttfb_ms": own[-1].ttfb_ms,
+            }
+            for name, own in sorted(table.items(), key=lambda pair: -sum(row.n for row in pair[1]))
+        ]
+
+    # an incident
+
+    def case(self, name: str) -> Case:
+        """The incident of an id. Raises NotFoundError."""
+        case = self.observatory.cases.get(name)
+        if case is None:
+            raise NotFoundError(f"{name}: no such incident")
+        return case
+
+    def report(self, case: Case) -> Report:
+        """An incident's report, its results counted from the windows."""
+        last = case.last
+        span = Span.around(last)
+        if last.status is not Status.RESOLVED and self.observatory.newest is not None:
+            span.end = max(span.end, self.observatory.newest)
+        tally = MinuteCounts(last, span)
+        self._count(tally, last)
+        observatory = self.observatory
+        others = [observatory.cases[name].last for name in last.previous if name in observatory.cases]
+        return build(
+            case.snapshots,
+            tally,
+            settings=self.settings,
+            events=[one for one in observatory.calendar.values() if one.id in last.coincides],
+            others=others,
+            check=(),
+        )
+
+    def _count(self, tally: MinuteCounts, incident: Incident) -> None:
+        if incident.country is None:
+            return
+        span = tally.span
+        for platform in self.platforms_of(incident):
+            rows = self.history.rows(
+                incident.country,
+                floor(span.start),
+                span.end,
+                by="network",
+                platform=platform,
+                simulated=incident.simulated,
+                step=STEP,
+            )
+            for row in rows:
+                cell = tally.parts.setdefault((platform, row.name), {})
+                cell[int(row.time.timestamp()) // 60] = [row.n, row.k]
+
+    def platforms_of(self, incident: Incident) -> list[str]:
+        """The platforms that an incident is drawn by: its own, or for a loss of connectivity all of the country."""
+        if incident.platforms or incident.country is None:
+            return list(incident.platforms)
+        return list(self.history.recent.names(incident.country, incident.simulated, 0))[:_LINES_MAX]
+
+    def incident_chart(self, case: Case, lang: Language, head: int | None = None) -> dict[str, Any] | None:
+        """The same as `incident_lines`, drawn for wide and for narrow pages."""
+        chart = self.incident_lines(case, lang, head)
+        return None if chart is None else charts(chart, f"i-{case.last.id}")
+
+    def incident_lines(self, case: Case, lang: Language, head: int | None = None) -> draw.Chart | None:
+        """The platforms of an incident over its time, and the two others of its country with most results."""
+        last = case.last
+        if last.country is None:
+            return None
+        span = Span.around(last)
+        newest = self.observatory.newest or last.updated
+        until = newest if last.status is not Status.RESOLVED else min(span.end, newest)
+        start = floor(span.start)
+        end = floor(max(until, last.updated) + timedelta(seconds=STEP - 1))
+        rows = self.history.rows(last.country, start, end, simulated=last.simulated)
+        own = list(last.platforms)
+        if last.kind is Kind.CONNECTIVITY:
+            rows = self._arrivals(case, rows, start, end)
+            own = ["results"]
+        many: dict[str, int] = {}
+        for row in rows:
+            many[row.name] = many.get(row.name, 0) + row.n
+        others = sorted((name for name in many if name not in own), key=lambda name: (-many[name], name))[:2]
+        chosen = [*own[: head or _LINES_MAX], *(others if head is None or len(own) < head else [])]
+        rows = [row for row in rows if row.name in chosen]
+        if not rows:
+            return None
+        naming = {"results": lang.gettext("Results that arrive")}
+        chart = chart_of(
+            rows,
+            start,
+            end,
+            step_for(start, end),
+            title=lang.headline(last, self._own),
+            names=lambda name: naming.get(name) or self.platform(name),
+            note=lambda points: self._note(points, lang),
+            order=chosen,
+            shades=[draw.Shade(last.onset, last.resolved or end)],
+            bad=frozenset(own) if last.status is not Status.RESOLVED else frozenset(),
+        )
+        return chart
+
+    def _arrivals(self, case: Case, rows: Sequence[Row], start: datetime, end: datetime) -> list[Row]:
+        """How many results came in each step, of those usual before the onset: how a loss of connectivity is seen."""
+        step = step_for(start, end)
+        counts: dict[int, int] = {}
+        for row in rows:
+            number = int(row.time.timestamp()) // step
+            counts[number] = counts.get(number, 0) + row.n
+        numbers = range(int(start.timestamp()) // step, -(-int(end.timestamp()) // step))
+        before = [counts.get(one, 0) for one in numbers if (one + 1) * step <= case.last.onset.timestamp()]
+        usual = sum(before) / len(before) if before else 0.0
+        if usual <= 0:
+            return list(rows)
+        return [
+            Row(
+                time=datetime.fromtimestamp(number * step, UTC),
+                name="results",
+                n=counts.get(number, 0),
+                k=counts.get(number, 0),
+                reachability=min(1.0, counts.get(number, 0) / usual),
+                expected=1.0,
+                ttfb_ms=None,
+                failure=None,
+            )
+            for number in numbers
+        ]
+
+    def incident(self, name: str, lang: Language, clock: datetime) -> dict[str, Any]:
+        """One incident: its report."""
+        case = self.case(name)
+        last = case.last
+        now = self.observatory.now(clock)
+        report = self.report(case)
+        url = f"{self.public_url}/incident/{last.id}"
+        return self.frame(lang, now, f"/incident/{name}") | {
+            "case": case,
+            "item": self.item(case, lang),
+            "r": report,
+            "last": last,
+            "chart": self.incident_chart(case, lang),
+            "url": url,
+            "local": None
+            if last.country is None
+            else (lambda moment: lang.local(last.country or "", moment)),
+            "share": f"{self.public_url}/incident/{last.id}.png",
+            "cite": self.citation(case, url, lang),
+            "bibtex": self.bibtex(case, url),
+            "linked": [
+                self.item(self.observatory.cases[one], lang)
+                for one in last.linked
+                if one in self.observatory.cases
+            ],
+            "may_annotate": self.settings.page.token is not None,
+        }
+
+    def citation(self, case: Case, url: str, lang: Language) -> str:
+        """How an incident is cited: who, what, which snapshot, when."""
+        last = case.last
+        simulated = "[SIMULATED] " if last.simulated else ""
+        return (
+            f"{self.settings.page.title}. {simulated}{language('en').headline(last, self._own)}. "
+            f"Incident {last.id}, "
+            f"snapshot {last.seq} of {last.updated:%Y-%m-%d %H:%M} UTC. {url}"
+        )
+
+    def bibtex(self, case: Case, url: str) -> str:
+        """The same for LaTeX."""
+        last = case.last
+        simulated = "[SIMULATED] " if last.simulated else ""
+        title = f"{simulated}{language('en').headline(last, self._own)}"
+        for sign in "\\{}%&#_$":
+            title = title.replace(sign, f"\\{sign}" if sign != "\\" else "")
+        return (
+            f"@misc{{netdusk-{last.id},\n  author = {{{{{self.settings.page.title}}}}},\n  title = {{{{{title}}}}},\n"
+            f"  year = {{{last.updated:%Y}}},\n  note = {{Incident {last.id}, snapshot {last.seq} of "
+            f"{last.updated:%Y-%m-%d %H:%M} UTC}},\n  url = {{{url}}}\n}}"
+        )
+
+    def share(self, name: str) -> str:
+        """An incident as a picture to share (SVG, 1200 by 630): headline, figures, its worst lines."""
+        case = self.case(name)
+        last = case.last
+        lang = language("en")
+        chart = self.incident_lines(case, lang, head=4)
+        return share_picture(
+            headline=lang.headline(last, self._own),
+            marks=("SIMULATED" if last.simulated else "")
+            + (" FALSE ALARM" if case.false_alarm else "")
+            + ("" if last.confirmed else " UNCONFIRMED"),
+            figures=f"{last.onset:%d %B %Y, %H:%M} UTC · {lang.percent(last.reachability.now)} now, usual "
+            f"{lang.percent(last.reachability.usual)} · {len(last.networks)} of {last.networks_live} networks",
+            source=f"{self.settings.page.title} · {last.id}",
+            chart=chart,
+        )
+
+    # networks, platforms, all incidents, method
+
+    def network_page(self, asn: int, lang: Language, clock: datetime) -> dict[str, Any]:
+        """One network: in which countries it is, and what it has lost."""
+        now = self.observatory.now(clock)
+        places = []
+        for (country, simulated), coverage in sorted(self.history.recent.coverage.items()):
+            if asn not in self.history.recent.names(country, simulated, 2):
+                continue
+            end = floor(datetime.fromtimestamp(coverage.end, UTC) + timedelta(seconds=STEP - 1))
+            places.append((country, simulated, end))
+        cases = list(self.observatory.incidents(asn=asn))[:LISTED_MAX]
+        if not places and not cases:
+            raise NotFoundError(f"AS{asn}: nothing was heard from this network lately")
+        drawn = []
+        for country, simulated, end in places[:6]:
+            start = end - _DAY
+            rows = self.history.rows(country, start, end, by="platform", asn=asn, simulated=simulated)
+            title = f"{self.network(asn)}, {lang.country(country, self._own)}"
+            chart = chart_of(
+                rows,
+                start,
+                end,
+                step_for(start, end),
+                title=title,
+                names=self.platform,
+                note=lambda own: self._note(own, lang),
+                links=self._linking("platform", lang),
+                shades=[
+                    draw.Shade(case.last.onset, case.last.resolved or now)
+                    for case in cases
+                    if case.last.country == country and (case.last.resolved or now) > start
+                ],
+            )
+            drawn.append(
+                {
+                    "country": country,
+                    "name": lang.country(country, self._own),
+                    "chart": charts(chart, f"n-{country}"),
+                    "simulated": simulated,
+                }
+            )
+        return self.frame(lang, now, f"/network/AS{asn}") | {
+            "asn": asn,
+            "name": self.network(asn),
+            "places": drawn,
+            "incidents": [self.item(case, lang) for case in cases],
+        }
+
+    def platform_page(self, name: str, lang: Language, clock: datetime) -> dict[str, Any]:
+        """One platform: how it stands in every country."""
+        now = self.observatory.now(clock)
+        rows = []
+        for (country, simulated), coverage in sorted(self.history.recent.coverage.items()):
+            if country == CANARY or name not in self.history.recent.names(country, simulated, 0):
+                continue
+            end = datetime.fromtimestamp(coverage.end, UTC)
+            own = self.history.recent.series(
+                country, simulated, end - _DAY, end, by="platform", platforms=[name], step=1800
+            )
+            if own:
+                last = own[-1]
+                rows.append(
+                    {
+                        "country": country,
+                        "name": lang.country(country, self._own),
+                        "now": last.reachability,
+                        "usual": last.expected,
+                        "failure": last.failure if last.reachability < 0.8 else None,
+                        "n": sum(row.n for row in own),
+                        "spark": spark(own, end),
+                        "simulated": simulated,
+                        "heard": end,
+                    }
+                )
+        cases = list(self.observatory.incidents(platform=name))[:LISTED_MAX]
+        if not rows and not cases:
+            raise NotFoundError(f"{name}: nobody measures this platform here")
+        return self.frame(lang, now, f"/platform/{name}") | {
+            "code": name,
+            "name": self.platform(name),
+            "rows": sorted(rows, key=lambda row: (row["now"], row["name"])),
+            "incidents": [self.item(case, lang) for case in cases],
+        }
+
+    def incidents(
+        self, lang: Language, clock: datetime, filters: Mapping[str, Any], page: int
+    ) -> dict[str, Any]:
+        """All incidents that fit, newest first, a page of them."""
+        now = self.observatory.now(clock)
+        cases = [case for case in self.observatory.incidents(**filters) if case.last.country != CANARY]
+        counted = [case for case in cases if case.false_alarm is None]
+        first = page * LISTED_MAX
+        return self.frame(lang, now, "/incidents") | {
+            "incidents": [self.item(case, lang) for case in cases[first : first + LISTED_MAX]],
+            "total": len(counted),
+            "false_alarms": len(cases) - len(counted),
+            "page": page,
+            "more": first + LISTED_MAX < len(cases),
+            "filters": dict.fromkeys(("country", "platform", "status", "severity"), "")
+            | {name: getattr(value, "value", value) for name, value in filters.items()},
+            "countries": sorted(
+                {one.last.country for one in self.observatory.cases.values() if one.last.country}
+            ),
+            "platforms": sorted(
+                {name for one in self.observatory.cases.values() for name in one.last.platforms}
+            ),
+            "severities": [one.value for one in Severity],
+        }
+
+    def about(self, lang: Language, clock: datetime) -> dict[str, Any]:
+        """How we know: method, who reports from where, what can't be seen."""
+        now = self.observatory.now(clock)
+        known = [one for one in self.observatory.standings(clock).values() if one.coverage is not None]
+        canary = self.observatory.recent.coverage.get((CANARY, True))
+        return self.frame(lang, now, "/about") | {
+            "rows": [self._country_row(one, lang, now) for one in known],
+            "unwatched": len(COUNTRIES) - len(known),
+            "canary": None if canary is None else datetime.fromtimestamp(canary.end, UTC),
+            "windows": self.observatory.windows,
+            "left_out": self.observatory.recent.left_out,
+            "settings": self.settings,
+        }
+
+
+def _state(incident: Incident) -> State:
+    if not incident.confirmed:
+        return State.UNCONFIRMED
+    if incident.kind is Kind.CONNECTIVITY:
+        return State.DARK
+    return State(incident.severity.value)
+
+
+def charts(chart: draw.Chart, ident: str) -> dict[str, Any]:
+    """A chart for wide and for narrow pages, and its figures for whoever draws it anew."""
+    return {
+        "wide": draw.svg(chart, draw.WIDE, ident=f"{ident}-w"),
+        "narrow": draw.svg(chart, draw.NARROW, ident=f"{ident}-n"),
+        "words": draw.describe(chart),
+    }
+
+
+def share_picture(*, headline: str, marks: str, figures: str, source: str, chart: draw.Chart | None) -> str:
+    """A picture to share, as SVG."""
+    words, lines = headline.split(), [""]
+    for word in words:
+        if len(lines[-1]) + len(word) > 42 and len(lines) < 3:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    if len(lines[-1]) > 54:
+        lines[-1] = f"{lines[-1][:53]}…"
+    parts = [
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1200 630" width="1200" height="630">',
+        '<rect width="1200" height="630" fill="#fbfaf7"/>',
+        f"<style>{draw.STANDALONE}</style>",
+        '<g font-family="Helvetica Neue, Arial, Liberation Sans, DejaVu Sans, sans-serif" fill="#14171c">',
+    ]
+    parts += [
+        f'<text x="60" y="{104 + 58 * number}" font-size="44" font-weight="700">{escape(line)}</text>'
+        for number, line in enumerate(lines)
+    ]
+    below = 104 + 58 * len(lines)
+    parts.append(
+        f'</g><text class="c-note" x="60" y="{below}" style="font-size:24px">{escape(figures)}</text>'
+    )
+    if marks.strip():
+        parts.append(
+            f'<text class="c-sim" x="60" y="46" style="font-size:22px">{escape(marks.strip())}</text>'
+        )
+    if chart is not None and chart.lines:
+        fits = max(1, min(len(chart.lines), (560 - below) // 88))
+        chart.lines = list(chart.lines)[:fits]
+        inner = draw.svg(chart, draw.WIDE, ident="share")
+        parts.append(f'<svg x="60" y="{below + 16}" width="1080" height="{600 - below - 40}" ')
+        parts.append(
+            inner.removeprefix("<svg")
+            .split(">", 1)[0]
+            .replace("width=", "data-w=")
+            .replace("height=", "data-h=")
+        )
+        parts.append(' preserveAspectRatio="xMinYMin meet">')
+        parts.append(inner.split(">", 1)[1])
+    parts.append(f'<text class="c-note" x="60" y="608" style="font-size:20px">{escape(source)}</text></svg>')
+    return "".join(parts)
+
+
+def spark(rows: Sequence[Row], now: datetime) -> str:
+    """A day's line as a small SVG: what is missing of the usual hangs from the top, in red."""
+    width, height, steps = 120, 22, 48
+    begin = int((now - _DAY).timestamp()) // 1800 + 1
+    parts = [f'<svg class="spark" viewBox="0 0 {width} {height}" aria-hidden="true">']
+    each = width / steps
+    for row in rows:
+        place = int(row.time.timestamp()) // 1800 - begin
+        if 0 <= place < steps:
+            lost = max(0.0, (row.expected or 1.0) - row.reachability)
+            here = height * min(1.0, row.reachability)
+            parts.append(
+                f'<path class="c-area" d="M{place * each:.1f} {height}v-{here:.1f}h{each:.1f}v{here:.1f}z"/>'
+            )
+            if lost > 0.05:
+                parts.append(
+                    f'<path class="c-loss" d="M{place * each:.1f} 0h{each:.1f}v{height - here:.1f}h-{each:.1f}z"/>'
+                )
+    return "".join([*parts, "</svg>"])
+
+
+def address(path: str, lang: Language) -> str:
+    """A path in a language."""
+    return path if lang.code == "en" else f"{path}?lang={lang.code}"
+
+
+def floor(moment: datetime) -> datetime:
+    """The step that a moment is in."""
+    return datetime.fromtimestamp(int(moment.timestamp()) // STEP * STEP, UTC)
+
+
+def iso(moment: datetime) -> str:
+    """A moment as addresses have it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")

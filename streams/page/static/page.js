@@ -1,0 +1,96 @@
+// What is shown follows what is known: when something changes, the page's own address is read again and its middle replaced.
+// Without this file everything can be read all the same.
+(() => {
+  "use strict";
+  const watch = document.body.dataset.watch;
+  let waiting = null;
+  let tag = null;
+
+  async function renew() {
+    waiting = null;
+    if (document.hidden || document.querySelector("form :focus, details[open] form")) return;
+    const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+    if (answer.status !== 200) return;
+    tag = answer.headers.get("ETag");
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const selector of ["main", ".clock"]) {
+      const before = document.querySelector(selector);
+      const after = fresh.querySelector(selector);
+      if (before && after && before.innerHTML !== after.innerHTML) {
+        const open = [...before.querySelectorAll("details")].map((one) => one.open);
+        before.replaceChildren(...after.childNodes);
+        before.querySelectorAll("details").forEach((one, i) => { one.open = open[i] === true; });
+        if (selector === "main") {
+          before.classList.remove("fresh");
+          void before.offsetWidth;
+          before.classList.add("fresh");
+          zooms();
+        }
+      }
+    }
+    document.title = fresh.title;
+    document.body.dispatchEvent(new CustomEvent("renewed"));
+  }
+
+  function soon() {
+    // Not all readers at once, and not at every record.
+    if (waiting === null) waiting = setTimeout(renew, 300 + Math.random() * 1200);
+  }
+
+  if (!new URLSearchParams(location.search).has("to")) {
+    const events = new EventSource(`/events?watch=${encodeURIComponent(watch)}`);
+    events.addEventListener("change", soon);
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
+  }
+
+  // A chart to look closer into, drawn in the browser when it is asked for.
+  function zooms() {
+    for (const box of document.querySelectorAll(".zoom:empty")) {
+      const button = document.createElement("button");
+      button.textContent = box.dataset.label;
+      button.addEventListener("click", () => zoom(box, button));
+      box.append(button);
+    }
+  }
+
+  function script(src) {
+    return new Promise((done, fail) => {
+      const made = document.createElement("script");
+      made.src = src;
+      made.onload = done;
+      made.onerror = fail;
+      document.head.append(made);
+    });
+  }
+
+  async function zoom(box, button) {
+    button.disabled = true;
+    if (!window.uPlot) {
+      const style = document.createElement("link");
+      style.rel = "stylesheet";
+      style.href = "/static/uplot.css";
+      document.head.append(style);
+      await script("/static/uplot.js");
+    }
+    const answer = await fetch(box.dataset.series);
+    const { data } = await answer.json();
+    const times = [...new Set(data.map((row) => Date.parse(row.time) / 1000))].sort((a, b) => a - b);
+    const place = new Map(times.map((time, i) => [time, i]));
+    const names = [...new Set(data.map((row) => row.name))];
+    const lines = names.map(() => new Array(times.length).fill(null));
+    for (const row of data) lines[names.indexOf(row.name)][place.get(Date.parse(row.time) / 1000)] = row.reachability * 100;
+    const colours = ["#1d3f66", "#c33b1b", "#8a5a00", "#4d8f7a", "#7a4fa3", "#2f7fd1", "#a8230d", "#5a626d", "#b0731f", "#3c6e3c"];
+    const ink = getComputedStyle(document.body).color;
+    box.replaceChildren();
+    new window.uPlot({
+      width: box.clientWidth,
+      height: 340,
+      tzDate: (time) => window.uPlot.tzDate(new Date(time * 1e3), "Etc/UTC"),
+      scales: { y: { range: [0, 100] } },
+      axes: [{ stroke: ink }, { stroke: ink, values: (_, ticks) => ticks.map((tick) => `${tick} %`) }],
+      series: [{}, ...names.map((name, i) => ({ label: name, stroke: colours[i % colours.length], width: 1.6, spanGaps: false }))],
+    }, [times, ...lines], box);
+  }
+
+  zooms();
+})();

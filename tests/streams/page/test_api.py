@@ -1,0 +1,167 @@
+"""The API: filters, cursors, forms, tags; and its description, which schemathesis holds it to."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+from datetime import timedelta
+from typing import Any
+from xml.etree import ElementTree
+
+import pyarrow.parquet as pq
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+
+from streams.page.api import openapi
+from streams.records import Severity, Status
+from tests.effort import examples
+from tests.streams.page.world import NOW, client, observatory
+from tests.streams.page.world import settings as page_settings
+from tests.streams.publish.stories import ID, ONSET, incident
+
+
+def many() -> list[Any]:
+    return [
+        incident(
+            id=f"pk-{number:04d}",
+            onset=ONSET - timedelta(hours=number),
+            status=Status.RESOLVED,
+            resolved=ONSET - timedelta(hours=number - 1),
+            severity=Severity.MINOR if number % 2 else Severity.MAJOR,
+        )
+        for number in range(1, 120)
+    ]
+
+
+async def test_a_cursor_goes_through_all_of_them_once() -> None:
+    async with client(await observatory(incident(), *many())) as asking:
+        seen: list[str] = []
+        query = "limit=50"
+        while True:
+            page = await (await asking.get(f"/api/v1/incidents?{query}")).json()
+            seen += [one["id"] for one in page["data"]]
+            if page["next"] is None:
+                break
+            query = f"limit=50&cursor={page['next']}"
+    assert seen == [ID, *(f"pk-{number:04d}" for number in range(1, 120))]
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("status=open", 1),
+        ("status=resolved&limit=200", 119),
+        ("severity=minor&limit=200", 60),
+        ("country=UG", 0),
+        ("platform=x&asn=64501&limit=200", 120),
+        ("simulated=true", 0),
+        ("kind=connectivity", 0),
+        (f"until={ONSET - timedelta(hours=100):%Y-%m-%dT%H:%MZ}", 19),
+        (f"since={ONSET - timedelta(hours=2):%Y-%m-%dT%H:%MZ}", 4),
+    ],
+)
+async def test_incidents_are_chosen_by(query: str, count: int) -> None:
+    async with client(await observatory(incident(), *many())) as asking:
+        page = await (await asking.get(f"/api/v1/incidents?{query}")).json()
+    assert len(page["data"]) == count
+
+
+async def test_a_series_is_the_same_in_every_form() -> None:
+    async with client(await observatory()) as asking:
+        answer = await asking.get("/api/v1/series?country=PK&by=platform")
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        rows = (await answer.json())["data"]
+        again = await asking.get(
+            "/api/v1/series?country=PK&by=platform", headers={"If-None-Match": answer.headers["ETag"]}
+        )
+        assert again.status == 304
+        table = list(
+            csv.DictReader(
+                io.StringIO(await (await asking.get("/api/v1/series?country=PK&format=csv")).text())
+            )
+        )
+        packed = await (await asking.get("/api/v1/series?country=PK&format=parquet")).read()
+    assert len(rows) == len(table) == pq.read_table(io.BytesIO(packed)).num_rows > 50
+    last = [row for row in rows if row["name"] == "x"][-1]
+    assert (last["n"], last["k"], last["failure"]) == (30, 3, "tls.connection_reset")
+    assert last["reachability"] == pytest.approx(0.1) and last["expected"] == pytest.approx(0.98)
+
+
+async def test_feeds_can_be_read() -> None:
+    async with client(await observatory(incident(), *many())) as asking:
+        atom = ElementTree.fromstring(await (await asking.get("/feed.atom?country=PK")).read())
+        feed = json.loads(await (await asking.get("/feed.json?severity=minor")).read())
+    name = "{http://www.w3.org/2005/Atom}"
+    assert len(atom.findall(f"{name}entry")) == 50
+    assert atom.find(f"{name}entry/{name}id").text == f"https://netdusk.example/incident/{ID}"  # type: ignore[union-attr]
+    assert feed["version"] == "https://jsonfeed.org/version/1.1" and len(feed["items"]) == 50
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("series", "country is missing"),
+        ("series?country=pk", "country = 'pk'"),
+        ("incidents?limit=1000", "a whole number from 1 to 200"),
+        ("incidents?cursor=abc", "take `next` as it was given"),
+        ("incidents?colour=red", "colour: no such parameter; there are country"),
+        ("incidents?status=open&status=open", "there twice"),
+    ],
+)
+async def test_a_wrong_query_is_told_with_the_remedy(query: str, why: str) -> None:
+    async with client(await observatory()) as asking:
+        answer = await asking.get(f"/api/v1/{query}")
+        assert answer.status == 400 and why in (await answer.json())["error"]
+
+
+@pytest.mark.integration
+async def test_answers_are_as_the_description_says() -> None:
+    """Schemathesis asks what may be asked, and what may not, and holds every answer to the description."""
+    server = await observatory(incident(), *many()[:3], settings=page_settings(requests_per_second=100_000))
+    async with client(server) as asking:
+        url = str(asking.make_url("/")).rstrip("/")
+        asked = await asyncio.to_thread(ask_all, url)
+    assert asked > 9 * 5
+
+
+def ask_all(url: str) -> int:
+    schema = schemathesis.openapi.from_dict(openapi("netdusk", url, "0"))
+    asked = 0
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        modes = (
+            list(GenerationMode)
+            if operation.query or operation.path_parameters
+            else [GenerationMode.POSITIVE]
+        )
+        for mode in modes:
+
+            @settings(
+                examples(20),
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                phases=[Phase.generate],
+                derandomize=True,
+                database=None,
+            )
+            @given(case=operation.as_strategy(generation_mode=mode))
+            def hold(case: Any) -> None:
+                nonlocal asked
+                asked += 1
+                case.call_and_validate(base_url=url)
+
+            hold()
+    return asked
+
+
+async def test_now_is_the_clock_and_in_a_replay_the_newest_record() -> None:
+    from streams.page.observatory import Observatory
+
+    live, replay = Observatory(), Observatory(replay=True)
+    for known in (live, replay):
+        known.take(incident())
+    assert live.now(NOW) == NOW and replay.now(NOW) == incident().updated

@@ -1,0 +1,338 @@
+"""What the page says: how countries stand, what is unknown, made up, said by people; and how the page is guarded."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import re
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+
+from streams.page.languages import LANGUAGES, REVIEWED
+from streams.page.observatory import Observatory, State
+from streams.page.recent import STEPS, Recent
+from streams.records import Annotation, AnnotationKind, CalendarEvent, Status
+from tests.streams.page.world import NOW, TOKEN, client, observatory, settings, window
+from tests.streams.publish.stories import ID, ONSET, incident
+
+ROOT = Path(__file__).parents[3]
+FALSE_ALARM = Annotation(
+    id="n1", incident=ID, time=NOW, author="desk", kind=AnnotationKind.FALSE_ALARM, text="A test."
+)
+PAGES = (
+    "/",
+    "/country/PK",
+    "/country/PK?by=network",
+    f"/incident/{ID}",
+    "/incidents",
+    "/about",
+    "/platform/x",
+    "/network/AS64501",
+    "/embed/country/PK",
+)
+
+
+async def states(*records: object) -> dict[str, State]:
+    server = await observatory(more=records)
+    return {code: one.state for code, one in server.observatory.standings(NOW).items()}
+
+
+async def test_what_nobody_measures_is_unknown_and_never_well() -> None:
+    said = await states()
+    assert (said["PK"], said["UG"], said["IR"], said["FR"]) == (
+        State.CRITICAL,
+        State.WELL,
+        State.UNKNOWN,
+        State.UNKNOWN,
+    )
+    server = await observatory()
+    later = server.observatory.standings(NOW + timedelta(hours=1))
+    assert {one.state for code, one in later.items() if code != "PK"} == {State.UNKNOWN}
+    async with client(server) as asking:
+        page = await (await asking.get("/")).text()
+    legend = page[page.index('class="legend"') :]
+    assert re.search(r"Not known <span class=\"count\">248<", legend)
+    drawn = page[page.index('class="map"') : page.index('class="legend"')]
+    assert drawn.count('class="s-well"') == 1 and "/country/UG" in drawn and "/country/FR" not in page
+
+
+async def test_all_quiet_says_on_how_much_it_rests() -> None:
+    over = incident(seq=2, status=Status.RESOLVED, resolved=NOW - timedelta(minutes=10), updated=NOW)
+    async with client(await observatory(incident(), over)) as asking:
+        page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", await (await asking.get("/")).text()))
+    assert "All quiet." in page
+    assert "This rests on 10 vantages, 6 networks , 2 countries" in page.replace(" ,", ",").replace(
+        "networks,", "networks ,"
+    )
+
+
+async def test_a_page_that_hears_nothing_does_not_say_all_quiet() -> None:
+    from streams.page.server import PageServer
+
+    async with client(PageServer(settings(), clock=lambda: NOW)) as asking:
+        page = await (await asking.get("/")).text()
+        assert "Nothing is known yet." in page and "All quiet" not in page
+        assert (await asking.get("/readyz")).status == 503
+
+
+async def test_a_false_alarm_leaves_the_counts_and_stays_to_be_seen() -> None:
+    server = await observatory(more=(FALSE_ALARM,))
+    assert server.observatory.standing("PK", NOW).state is State.WELL
+    async with client(server) as asking:
+        now = await (await asking.get("/")).text()
+        assert "All quiet." in now and "False alarm" in now
+        page = await (await asking.get(f"/incident/{ID}")).text()
+        assert "A person has marked this as a false alarm." in page and "A test." in page
+        answer = await (await asking.get("/api/v1/incidents")).json()
+    assert answer["false_alarms"] == [ID] and len(answer["data"]) == 1
+
+
+async def test_a_note_may_come_before_its_incident() -> None:
+    known = Observatory()
+    known.take(FALSE_ALARM)
+    known.take(incident())
+    assert known.open() == [] and known.cases[ID].false_alarm == FALSE_ALARM
+
+
+async def test_simulated_is_marked_and_hides_nothing_real() -> None:
+    made_up = incident(id="pk-sim", simulated=True)
+    server = await observatory(incident(), made_up, more=(window(NOW, "FR", simulated=True),))
+    async with client(server) as asking:
+        for path in ("/", "/country/FR", "/incident/pk-sim"):
+            assert ">Simulated<" in await (await asking.get(path)).text(), path
+        assert "SIMULATED: " in await (await asking.get("/incident/pk-sim")).text()
+        assert "SIMULATED" in await (await asking.get("/badge/country/FR.svg")).text()
+        assert "SIMULATED" in await (await asking.get("/feed.atom")).text()
+    assert server.observatory.standing("PK", NOW).simulated is False
+
+
+async def test_an_incident_is_told_once_however_often_its_snapshots_come() -> None:
+    known = Observatory()
+    first, second = incident(), incident(seq=2, updated=ONSET + timedelta(minutes=9))
+    assert known.take(second) and known.take(first)
+    assert known.take(first) == [] and known.take(second) == []
+    assert [one.seq for one in known.cases[ID].snapshots] == [1, 2]
+
+
+def test_memory_holds_a_day_and_counts_each_window_once() -> None:
+    recent = Recent()
+    start = NOW - timedelta(days=3)
+    for minute in range(0, 3 * 1440, 5):
+        assert recent.take(window(start + timedelta(minutes=minute)))
+    assert not recent.take(window(NOW - timedelta(minutes=5))), "told twice"
+    assert not recent.take(window(start)), "too old"
+    rows = recent.series("PK", False, start, NOW, by="platform")
+    assert len([row for row in rows if row.name == "x"]) == STEPS
+    assert {row.n for row in rows} == {30}
+
+
+class Reader(HTMLParser):
+    """Collects what a strict policy refuses, and where links lead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: list[str] = []
+        self.links: set[str] = set()
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if "style" in given or tag == "style" or any(name.startswith("on") for name in given):
+            self.refused.append(tag)
+        if tag == "script" and not (given.get("src") or "").startswith("/static/"):
+            self.refused.append("script")
+        for name in ("src", "href"):
+            value = given.get(name) or ""
+            if (
+                tag in ("img", "script", "link", "iframe")
+                and re.match(r"https?:|//", value)
+                and given.get("rel") != "canonical"
+            ):
+                self.refused.append(value)
+            if tag == "a" and value.startswith("/"):
+                self.links.add(value)
+        if given.get("id"):
+            self.ids.append(given["id"] or "")
+
+
+async def test_pages_need_nothing_from_elsewhere_and_every_link_leads_somewhere() -> None:
+    async with client(await observatory()) as asking:
+        links: set[str] = set()
+        for path in PAGES:
+            answer = await asking.get(path)
+            assert answer.status == 200, path
+            policy = answer.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy and "unsafe" not in policy
+            assert ("frame-ancestors *" in policy) is path.startswith("/embed/")
+            reader = Reader()
+            reader.feed(await answer.text())
+            assert reader.refused == [], path
+            assert len(reader.ids) == len(set(reader.ids)), path
+            links |= reader.links
+        for link in sorted(links):
+            if not link.endswith(".png") and "format=parquet" not in link:
+                assert (await asking.get(link)).status == 200, link
+
+
+async def test_what_comes_from_outside_is_shown_as_it_is() -> None:
+    evil = "<script>alert(1)</script>\"'&"
+    event = CalendarEvent(id="e", country="PK", title=evil, start=NOW, end=NOW, source="javascript:alert(1)")
+    note = Annotation(
+        id="n", incident=ID, time=NOW, author=evil, kind=AnnotationKind.CAUSE, text=evil, url="javascript:x"
+    )
+    server = await observatory(incident(summary=evil, platforms=(evil,), reason=evil), more=(event, note))
+    async with client(server) as asking:
+        for path in (f"/incident/{ID}", "/country/PK", "/", "/incidents", "/feed.atom"):
+            page = await (await asking.get(path)).text()
+            assert "<script>alert" not in page and 'href="javascript' not in page, path
+        table = await (await asking.get("/api/v1/incidents?format=csv")).text()
+        assert "alert" in table
+
+
+async def test_languages_turn_the_page_and_say_that_nobody_has_reviewed_them() -> None:
+    async with client(await observatory()) as asking:
+        arabic = await (await asking.get("/?lang=ar")).text()
+        assert 'dir="rtl"' in arabic and "باكستان" in arabic
+        assert "This translation has not been reviewed." in arabic
+        french = await (await asking.get(f"/incident/{ID}?lang=fr")).text()
+        assert "Pakistan : " in french and "/?lang=fr" in french
+        assert (await asking.get("/?lang=xx")).status == 400
+
+
+def test_every_translated_word_is_one_of_the_page_and_keeps_its_places() -> None:
+    texts = [path.read_text() for path in ROOT.glob("streams/page/**/*.j2")]
+    texts += [path.read_text() for path in ROOT.glob("streams/page/*.py")]
+    for path in sorted((ROOT / "streams" / "page" / "locale").glob("*.po")):
+        catalog = read_po(io.BytesIO(path.read_bytes()))
+        assert path.stem in LANGUAGES and path.stem not in REVIEWED
+        for message in catalog:
+            if message.id:
+                assert any(f'"{message.id}"' in text for text in texts), (path.name, message.id)
+                places = re.findall(r"%\(\w+\)s", str(message.id))
+                assert sorted(re.findall(r"%\(\w+\)s", str(message.string))) == sorted(places), message.id
+
+
+async def test_the_first_page_is_light_and_answers_from_memory() -> None:
+    async with client(await observatory()) as asking:
+        answer = await asking.get("/", headers={"Accept-Encoding": "gzip"}, compress=False)
+        tag = answer.headers["ETag"]
+        page = await answer.read()
+        total = len(gzip.compress(page))
+        for name in set(re.findall(rb'(?:href|src)="(/static/[^"?]+)', page)) | {
+            b"/static/libre-franklin.woff2"
+        }:
+            body = await (await asking.get(name.decode())).read()
+            total += len(body if name.endswith(b"woff2") else gzip.compress(body))
+        assert total < 150_000, total
+        again = await asking.get("/", headers={"If-None-Match": tag})
+        assert again.status == 304 and not await again.read()
+
+
+async def test_who_asks_too_often_waits() -> None:
+    server = await observatory(settings=settings(requests_per_second=5))
+    async with client(server) as asking:
+        answers = [await asking.get("/api/v1/platforms") for _ in range(40)]
+    assert answers[0].status == 200 and answers[-1].status == 429
+    assert answers[-1].headers["Retry-After"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/country/XX", 404),
+        ("/incident/pk-none", 404),
+        ("/network/AS1", 404),
+        ("/platform/none", 404),
+        ("/country/PK?from=yesterday", 400),
+        ("/country/PK?from=2024-03-02&to=2024-03-01", 400),
+        ("/country/PK?by=<script>", 400),
+        ("/incidents?severity=huge", 400),
+        ("/incidents?page=-1", 400),
+        (f"/{'x' * 3000}", 414),
+        ("/static/..%2fserver.py", 404),
+    ],
+)
+async def test_a_page_that_there_is_not_says_so(path: str, status: int) -> None:
+    async with client(await observatory()) as asking:
+        answer = await asking.get(path)
+        assert answer.status == status
+        assert "<script>" not in (await answer.text()).replace("<script src", "")
+
+
+WRONG_NOTES = (
+    {"token": "wrong-token-of-length"},
+    {"kind": "closed"},
+    {"author": " "},
+    {"url": "javascript:1"},
+    {"text": "\u202ex"},
+)
+
+
+async def test_whoever_has_the_token_may_write_and_nobody_else() -> None:
+    written: list[Annotation] = []
+
+    async def write(annotation: Annotation) -> None:
+        written.append(annotation)
+
+    server = await observatory(write_note=write)
+    form = {
+        "kind": "cause",
+        "text": "A cable.\r\nTwo.",
+        "author": "Amna",
+        "url": "https://news.example/a",
+        "token": TOKEN,
+    }
+    async with client(server) as asking:
+        for wrong in WRONG_NOTES:
+            answer = await asking.post(f"/incident/{ID}/annotations", data=form | wrong)
+            assert answer.status == (403 if "token" in wrong else 400), wrong
+        assert (await asking.post("/incident/none/annotations", data=form)).status == 404
+        assert written == []
+        answer = await asking.post(f"/incident/{ID}/annotations", data=form, allow_redirects=False)
+        assert answer.status == 303
+        page = await (await asking.get(f"/incident/{ID}")).text()
+    assert [(one.author, one.text, one.url) for one in written] == [
+        ("Amna", "A cable.\nTwo.", "https://news.example/a")
+    ]
+    assert "A cable." in page
+    async with client(await observatory(settings=settings(token=None), write_note=write)) as asking:
+        assert (await asking.post(f"/incident/{ID}/annotations", data=form)).status == 403
+        assert "Add a note" not in await (await asking.get(f"/incident/{ID}")).text()
+
+
+async def test_a_browser_that_waits_is_told_of_what_it_looks_at_alone() -> None:
+    server = await observatory()
+    mine, other = server.streams.join("PK"), server.streams.join("UG")
+
+    async def batches() -> object:
+        from streams.records import encode
+
+        yield [encode(window(NOW, lost=True)), b"no record"]
+
+    await server.feed(batches())  # type: ignore[arg-type]  # an async generator
+    server.streams.tell()
+    assert mine.is_set() and not other.is_set()
+    server.streams.leave("PK", mine)
+    server.streams.leave("UG", other)
+    assert server.streams.count == 0 and server.streams.waiting == {}
+
+
+async def test_the_same_page_is_made_once_however_many_ask() -> None:
+    server = await observatory()
+    made = 0
+    render = server._render.page
+
+    def counted(*args: object) -> bytes:
+        nonlocal made
+        made += 1
+        return render(*args)  # type: ignore[arg-type]  # as given
+
+    server._render.page = counted  # type: ignore[method-assign]
+    async with client(server) as asking:
+        answers = await asyncio.gather(*(asking.get("/country/PK") for _ in range(20)))
+    assert {answer.status for answer in answers} == {200} and made == 1
