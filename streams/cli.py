@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "streams.commands.ingest",
         "Other people's measurements, onto the topics (OONI, Prometheus, IODA ...).",
     ),
+    "pull": ("streams.commands.pull", "The same from their services, again and again."),
     "replay": ("streams.commands.replay", "Put a file of results on the topic, at its own pace or faster."),
     "worker": (
         "streams.commands.worker",

@@ -271,3 +271,9 @@ def _rows(name: str, stream: IO[bytes]) -> Iterator[Any]:
                 yield Refused(RefusalReason.OTHER_TEST, str(row.get("type")), place)
             else:
                 yield place, row
+
+
+def requests(measurement: int, since: float, until: float) -> Iterator[str]:
+    """The URL that a pull asks for."""
+    span = f"start={int(since)}&stop={int(until)}"
+    yield f"{API}/measurements/{measurement}/results/?{span}&format=json"

@@ -1,0 +1,187 @@
+"""`netdusk pull`: what other observatories see, asked for again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+import orjson
+import typer
+from aiokafka.errors import KafkaError
+
+from producers.records import ProbeResult, encode
+from producers.signals import Signal, encode_signal
+from producers.sources import cloudflare, ioda, prometheus, ripe_atlas, tor
+from producers.sources.ooni import api
+from streams.kafka.client import wait_for_broker
+from streams.kafka.sources import SourceSender
+from streams.local.ingesting import IngestTotals, Options, reader_of
+from streams.local.pulling import Plan, Polite, PullState, Send, pull_once, session
+from streams.settings import SettingsError, load, with_bootstrap
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+#: How often each is asked: no oftener than it has anything new.
+EVERY_SECONDS: Final = {
+    "ooni": 300.0,
+    "prometheus": 15.0,
+    "ioda": 300.0,
+    "cloudflare": 300.0,
+    "ripe-atlas": 60.0,
+    "tor": 21_600.0,
+}
+_HOUR: Final = 3600.0
+
+
+@app.command()
+def pull(
+    source: Annotated[str, typer.Argument(help=f"One of {', '.join(EVERY_SECONDS)}.", metavar="SOURCE")],
+    country: Annotated[list[str] | None, typer.Option(help="ISO 3166-1 code; may be repeated.")] = None,
+    url: Annotated[str | None, typer.Option(help="Where Prometheus is, like http://localhost:9090.")] = None,
+    measurement: Annotated[
+        list[int] | None, typer.Option(help="RIPE Atlas' measurement; 7000 is its probes' connections.")
+    ] = None,
+    map_: Annotated[
+        Path | None, typer.Option("--map", help="Prometheus' labels, or RIPE's list of probes.")
+    ] = None,
+    token_file: Annotated[Path | None, typer.Option(help="A file with a token (Cloudflare).")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Note there how far it has come, and go on there.")
+    ] = None,
+    since_hours: Annotated[float, typer.Option(min=0, help="How far back the first round goes.")] = 1.0,
+    every: Annotated[float | None, typer.Option(min=1, help="Seconds between rounds.")] = None,
+    gap: Annotated[float, typer.Option(min=0, help="Seconds between two requests to one host.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="One round.")] = False,
+    output: Annotated[str | None, typer.Option(help="Write records (JSONL) to stdout (-) or a file.")] = None,
+    bootstrap: Annotated[str | None, typer.Option(help="Broker, host:port[,host:port].")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts of --once as JSON.")] = False,
+) -> None:
+    """Ask another observatory for what is new, politely, until SIGTERM.
+
+    Exit code 1: with --once, a part of it could not be read.
+    """
+    settings = with_bootstrap(load(config), bootstrap)
+    if source not in EVERY_SECONDS:
+        raise SettingsError(f"source {source!r}: there are {', '.join(EVERY_SECONDS)}")
+    plan = _plan(
+        source, tuple(country or ()), url, tuple(measurement or ()), map_, every or EVERY_SECONDS[source]
+    )
+    headers = {}
+    if token_file is not None:
+        try:
+            headers["Authorization"] = f"Bearer {token_file.read_text('utf-8').strip()}"
+        except OSError as error:
+            raise SettingsError(f"{token_file}: {error.strerror}; name a readable file") from error
+    known, totals = PullState.read(state), IngestTotals()
+
+    async def run(send: Send) -> list[str]:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        begin = time.time() - since_hours * _HOUR
+        async with session() as http:
+            polite = Polite(http, known, gap_seconds=gap, headers=headers)
+            while True:
+                rounds = asyncio.create_task(
+                    pull_once(plan, polite, known, send, totals, since=begin, until=time.time())
+                )
+                stopping = asyncio.create_task(stop.wait())
+                await asyncio.wait((rounds, stopping), return_when=asyncio.FIRST_COMPLETED)
+                stopping.cancel()
+                if not rounds.done():
+                    rounds.cancel()
+                    await asyncio.gather(rounds, return_exceptions=True)
+                    return []
+                if once:
+                    return rounds.result()
+                rounds.result()
+                try:
+                    await asyncio.wait_for(stop.wait(), every or EVERY_SECONDS[source])
+                except TimeoutError:
+                    continue
+                return []
+
+    async def to_kafka() -> list[str]:
+        await wait_for_broker(settings.kafka, patience_seconds=15.0)
+        async with SourceSender(settings) as sender:
+            return await run(sender.send)
+
+    try:
+        troubles = asyncio.run(to_kafka() if output is None else run(_writer(output)))
+    except (KafkaError, OSError) as error:
+        raise SettingsError(
+            f"{settings.kafka.bootstrap}: {error}; name a broker, or write with --output"
+        ) from error
+    if as_json:
+        facts = {**totals.facts(), "troubles": troubles}
+        typer.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode(), err=output == "-")
+    else:
+        typer.echo(
+            f"{totals.results} results and {totals.signals} signals; {totals.refused.total()} refused",
+            err=output == "-",
+        )
+    raise typer.Exit(1 if troubles else 0)
+
+
+def _writer(output: str) -> Send:
+    async def send(piece: list[ProbeResult | Signal]) -> None:
+        text = b"".join(
+            (encode_signal(one) if isinstance(one, Signal) else encode(one)) + b"\n" for one in piece
+        )
+        if output == "-":
+            sys.stdout.buffer.write(text)
+            sys.stdout.buffer.flush()
+        else:
+            await asyncio.to_thread(_append, Path(output), text)
+
+    return send
+
+
+def _append(path: Path, text: bytes) -> None:
+    with path.open("ab") as sink:
+        sink.write(text)
+
+
+def _plan(
+    source: str,
+    countries: tuple[str, ...],
+    url: str | None,
+    measurements: tuple[int, ...],
+    map_: Path | None,
+    step: float,
+) -> Plan:
+    """What is asked of a source. Raises SettingsError where something that it needs is not given."""
+    if source == "prometheus":
+        if url is None:
+            raise SettingsError("prometheus: say where it is, with --url http://localhost:9090")
+        labels = prometheus.read_labels(map_) if map_ else prometheus.Labels()
+        reader = prometheus.PrometheusReader(labels)
+        return Plan(
+            source, (url,), lambda at, since, until: reader.requests(at, since, until, step), reader.read
+        )
+    if source == "ripe-atlas":
+        if not measurements:
+            raise SettingsError("ripe-atlas: name a measurement, with --measurement 7000")
+        parts = tuple(map(str, measurements))
+        read = reader_of(source, Options(mapping=map_))
+        return Plan(
+            source, parts, lambda part, since, until: ripe_atlas.requests(int(part), since, until), read
+        )
+    if not countries:
+        raise SettingsError(f"{source}: name a country, with --country PK")
+    requests: dict[str, Callable[[str, float, float], object]] = {
+        "ooni": api.requests,
+        "ioda": ioda.requests,
+        "cloudflare": cloudflare.requests,
+        "tor": tor.requests,
+    }
+    read = reader_of(source, Options())
+    if source == "ooni":
+        return Plan(source, countries, api.requests, read, api.is_list, api.follow)
+    return Plan(source, countries, requests[source], read)  # type: ignore[arg-type]  # all of one shape

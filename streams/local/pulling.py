@@ -1,0 +1,278 @@
+"""Asks others' services for what is new, politely: slowly, never twice for what has not changed, and ever more seldom
+while they say that it is too much. What has been acknowledged is noted, so that a pull that ends goes on there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import io
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+import structlog
+
+from producers.records import ProbeResult
+from producers.signals import Signal
+from producers.sources.contract import Read, Refused
+from producers.sources.files import read_all
+from streams.local.ingesting import IngestTotals
+from streams.release import release
+from streams.settings import SettingsError
+
+log = structlog.get_logger()
+
+BODY_BYTES_MAX: Final = 256 * 1024 * 1024
+#: What may pass: too many requests, and a server's own trouble.
+_PASSING: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
+_TRIES: Final = 6
+_PAUSE_SECONDS: Final = 2.0
+_PAUSE_SECONDS_MAX: Final = 600.0
+_REQUEST_SECONDS: Final = 60.0
+#: What comes late at a source is asked for again; ids and times are the same, so nothing counts twice.
+OVERLAP_SECONDS: Final = 900.0
+#: Validators are kept of so many URLs.
+_KEPT_MAX: Final = 1_000
+#: Of one round, so many requests: a list that leads to itself ends.
+REQUESTS_MAX: Final = 5_000
+
+
+class PullError(Exception):
+    """A source can't be had now; the message says which URL, and what it answered."""
+
+
+@dataclass
+class PullState:
+    """Until when each country of each source has been read, and which answers are known."""
+
+    path: Path | None
+    until: dict[str, float] = field(default_factory=dict)
+    validators: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path | None) -> PullState:
+        """Take up an earlier pull. Raises SettingsError for a file that is none of ours."""
+        if path is None or not path.exists():
+            return cls(path)
+        try:
+            known = orjson.loads(path.read_bytes())
+            return cls(
+                path,
+                {str(key): float(value) for key, value in known["until"].items()},
+                {str(url): dict(value) for url, value in known["validators"].items()},
+            )
+        except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SettingsError(
+                f"{path}: {error}; it is no state file of pull: name another, or delete it"
+            ) from error
+
+    def write(self) -> None:
+        """Write it down, whole."""
+        while len(self.validators) > _KEPT_MAX:
+            self.validators.pop(next(iter(self.validators)))
+        if self.path is None:
+            return
+        fresh = self.path.with_name(f"{self.path.name}.new")
+        fresh.write_bytes(orjson.dumps({"until": self.until, "validators": self.validators}))
+        fresh.replace(self.path)
+
+
+class Polite:
+    """Fetches URLs, one after the other.
+
+    Parameters
+    ----------
+    session
+        aiohttp's.
+    state
+        Which answers are known already.
+    gap_seconds
+        Between two requests to one host.
+    headers
+        For each request: a token.
+    now, sleep
+        The clock that passes, and how to wait on it.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        state: PullState,
+        *,
+        gap_seconds: float = 1.0,
+        headers: Mapping[str, str] | None = None,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.requests = 0
+        self._session = session
+        self._state = state
+        self._gap_seconds = gap_seconds
+        self._headers = dict(headers or {})
+        self._now = now
+        self._sleep = sleep
+        self._last: dict[str, float] = {}
+        self._dice = random.Random(0)  # noqa: S311  so that many pulls don't come back together
+
+    async def fetch(self, url: str) -> bytes | None:
+        """Return the answer's body, or None if it has not changed since it was acknowledged. Raises PullError."""
+        why = ""
+        for number in range(_TRIES):
+            await self._wait_for_turn(url)
+            pause = min(_PAUSE_SECONDS_MAX, _PAUSE_SECONDS * 2**number) * self._dice.uniform(0.8, 1.2)
+            try:
+                known = self._state.validators.get(url, {})
+                async with self._session.get(url, headers={**self._headers, **known}) as answer:
+                    self.requests += 1
+                    if answer.status == 304:
+                        return None
+                    if answer.status == 200:
+                        body = await self._body(answer, url)
+                        self._validate(url, answer.headers)
+                        return body
+                    why = f"status {answer.status}"
+                    if answer.status not in _PASSING:
+                        raise PullError(f"{url}: {why}")
+                    pause = max(
+                        pause, min(_PAUSE_SECONDS_MAX, retry_after(answer.headers.get("Retry-After")))
+                    )
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                why = str(error) or type(error).__name__
+            if number + 1 < _TRIES:
+                log.info("a source is asked again later", url=url, why=why, seconds=round(pause, 1))
+                await self._sleep(pause)
+        raise PullError(f"{url}: {why}, {_TRIES} times")
+
+    async def _wait_for_turn(self, url: str) -> None:
+        host = urlsplit(url).netloc
+        wait = self._last.get(host, -1e9) + self._gap_seconds - self._now()
+        if wait > 0:
+            await self._sleep(wait)
+        self._last[host] = self._now()
+
+    async def _body(self, answer: aiohttp.ClientResponse, url: str) -> bytes:
+        body = bytearray()
+        async for piece in answer.content.iter_chunked(64 * 1024):
+            body += piece
+            if len(body) > BODY_BYTES_MAX:
+                raise PullError(f"{url}: more than {BODY_BYTES_MAX} bytes")
+        return bytes(body)
+
+    def _validate(self, url: str, headers: Mapping[str, str]) -> None:
+        """Keep what tells that an answer has not changed: RFC 9110, section 13."""
+        known = {}
+        if etag := headers.get("ETag"):
+            known["If-None-Match"] = etag
+        if modified := headers.get("Last-Modified"):
+            known["If-Modified-Since"] = modified
+        if known:
+            self._state.validators.pop(url, None)
+            self._state.validators[url] = known
+
+
+def retry_after(value: str | None, now: Callable[[], float] = time.time) -> float:
+    """Seconds that a server asks to wait: a number, or a date. 0 where it says nothing.
+
+    >>> retry_after("120"), retry_after(None), retry_after("soon")
+    (120.0, 0.0, 0.0)
+    """
+    if value is None:
+        return 0.0
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now())
+    except ValueError:
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to ask one source for.
+
+    `requests` gives URLs for a part (a country, a measurement) and a stretch of time; `follow` gives what an answer
+    leads to, for a URL that is a list.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    requests: Callable[[str, float, float], Iterable[str]]
+    read: Read
+    is_list: Callable[[str], bool] = lambda _: False
+    follow: Callable[[bytes], Iterator[str]] = lambda _: iter(())
+
+
+#: What takes a piece, and returns when it is acknowledged.
+Send = Callable[[list[ProbeResult | Signal]], Awaitable[None]]
+
+
+async def pull_once(
+    plan: Plan,
+    polite: Polite,
+    state: PullState,
+    send: Send,
+    totals: IngestTotals,
+    *,
+    since: float,
+    until: float,
+) -> list[str]:
+    """One round over all parts. Returns what went wrong; a part that did is asked for from the same time again."""
+    troubles = []
+    for part in plan.parts:
+        key = f"{plan.name}/{part}"
+        begin = max(since, state.until.get(key, since) - OVERLAP_SECONDS)
+        before = dict(state.validators)
+        try:
+            await _pull_part(plan, polite, send, totals, part, begin, until)
+        except PullError as error:
+            troubles.append(str(error))
+            state.validators = before  # what was not acknowledged has to be answered whole again
+            log.warning("a source could not be read", source=plan.name, part=part, why=str(error))
+            continue
+        state.until[key] = until
+        state.write()
+    return troubles
+
+
+async def _pull_part(
+    plan: Plan, polite: Polite, send: Send, totals: IngestTotals, part: str, begin: float, until: float
+) -> None:
+    waiting = deque(plan.requests(part, begin, until))
+    asked: set[str] = set()
+    while waiting:
+        url = waiting.popleft()
+        if url in asked:
+            continue
+        if len(asked) >= REQUESTS_MAX:
+            raise PullError(f"{url}: more than {REQUESTS_MAX} requests in one round")
+        asked.add(url)
+        body = await polite.fetch(url)
+        if body is None:
+            continue
+        if plan.is_list(url):
+            try:
+                waiting.extend(plan.follow(body))
+            except ValueError as error:
+                raise PullError(f"{url}: {error}") from error
+            continue
+        piece: list[ProbeResult | Signal] = []
+        for item in read_all(url, io.BytesIO(body), plan.read):
+            totals.note(item)
+            if not isinstance(item, Refused):
+                piece.append(item)
+        await send(piece)
+
+
+def session() -> aiohttp.ClientSession:
+    """A session that says who asks."""
+    return aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS), headers={"User-Agent": f"netdusk/{release()}"}
+    )

@@ -1,0 +1,233 @@
+"""A pull against servers that answer, hold back, break off and say that it is too much."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from producers.records import ProbeResult
+from producers.signals import Signal
+from producers.sources import tor
+from producers.sources.ooni import api
+from streams.local import pulling
+from streams.local.ingesting import IngestTotals, Options, reader_of
+from streams.local.pulling import Plan, Polite, PullError, PullState, pull_once, session
+from streams.settings import SettingsError
+
+TABLE = b"date,country,users\n2024-01-20,pk,9321\n"
+
+
+class Service:
+    """Answers as it is told, one after the other; the last one for ever."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, dict[str, str]]] = []
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append((request.path_qs, dict(request.headers)))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if callable(answer):
+            answer = answer(request)
+        if answer == "half":
+            half = web.StreamResponse(headers={"Content-Length": str(len(TABLE))})
+            await half.prepare(request)
+            await half.write(TABLE[:25])
+            assert request.transport is not None
+            request.transport.close()
+            return half
+        status, body, headers = answer
+        return web.Response(status=status, body=body, headers=headers)
+
+
+class Clock:
+    """A clock that passes only by waiting."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.waits: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+
+
+@asynccontextmanager
+async def asking(service: Service, state: PullState, **more: Any) -> AsyncIterator[tuple[Polite, str, Clock]]:
+    app = web.Application()
+    app.router.add_get("/{tail:.*}", service.handle)
+    clock = Clock()
+    async with TestServer(app) as server, session() as http:
+        polite = Polite(http, state, now=lambda: clock.now, sleep=clock.sleep, **more)
+        yield polite, str(server.make_url("/")).rstrip("/"), clock
+
+
+GOOD = (200, TABLE, {})
+
+
+@pytest.mark.parametrize(
+    ("answers", "waits"),
+    [
+        ([GOOD], []),
+        ([(503, b"", {}), (500, b"", {}), GOOD], [2.0, 4.0]),
+        ([(429, b"", {"Retry-After": "90"}), GOOD], [90.0]),
+        ([(429, b"", {"Retry-After": "99999"}), GOOD], [600.0]),
+        (["half", GOOD], [2.0]),
+    ],
+)
+async def test_what_passes_is_waited_for(answers: list[Any], waits: list[float]) -> None:
+    async with asking(Service(*answers), PullState(None), gap_seconds=0) as (polite, url, clock):
+        assert await polite.fetch(f"{url}/users.csv") == TABLE
+    assert clock.waits == pytest.approx(waits, rel=0.21)
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked"), [((404, b"", {}), 1), ((403, b"", {}), 1), ((503, b"", {}), 6), ("half", 6)]
+)
+async def test_what_does_not_pass_is_said(answer: Any, asked: int) -> None:
+    service = Service(answer)
+    async with asking(service, PullState(None), gap_seconds=0) as (polite, url, _):
+        with pytest.raises(PullError, match=r"users\.csv"):
+            await polite.fetch(f"{url}/users.csv")
+    assert len(service.asked) == asked
+
+
+async def test_one_host_is_asked_slowly() -> None:
+    async with asking(Service(GOOD), PullState(None), gap_seconds=3) as (polite, url, clock):
+        for number in range(4):
+            await polite.fetch(f"{url}/{number}")
+    assert clock.waits == [3, 3, 3]
+
+
+async def test_too_large_an_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulling, "BODY_BYTES_MAX", 10)
+    async with asking(Service(GOOD), PullState(None)) as (polite, url, _):
+        with pytest.raises(PullError, match="more than 10 bytes"):
+            await polite.fetch(f"{url}/")
+
+
+def unchanged(request: web.Request) -> Any:
+    if request.headers.get("If-None-Match") == '"v1"':
+        return 304, b"", {}
+    return 200, TABLE, {"ETag": '"v1"', "Last-Modified": "Sat, 20 Jan 2024 13:41:00 GMT"}
+
+
+async def test_what_has_not_changed_is_not_sent_again_also_after_a_new_start(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    service = Service(unchanged)
+    sent: list[ProbeResult | Signal] = []
+
+    async def send(piece: list[ProbeResult | Signal]) -> None:
+        sent.extend(piece)
+
+    async with asking(service, PullState(None)) as (_, url, _):
+        plan = Plan("tor", ("PK",), lambda part, since, until: [f"{url}/users.csv?country={part}"], tor.read)
+        for number in range(3):
+            state = PullState.read(path)
+            async with session() as http:
+                polite = Polite(http, state, gap_seconds=0)
+                assert not await pull_once(plan, polite, state, send, IngestTotals(), since=0, until=number)
+    assert len(service.asked) == 3
+    assert len(sent) == 1
+    assert json.loads(path.read_bytes())["until"] == {"tor/PK": 2.0}
+
+
+async def test_what_was_not_acknowledged_is_asked_for_again() -> None:
+    spans: list[tuple[float, float]] = []
+    state = PullState(None)
+    service = Service(unchanged)
+
+    def requests(part: str, since: float, until: float) -> list[str]:
+        spans.append((since, until))
+        return [f"{url}/a.csv", f"{url}/b.csv"]
+
+    async def send(piece: list[ProbeResult | Signal]) -> None:
+        if len(service.asked) == 2:
+            raise PullError("the broker went away")
+
+    async with asking(service, state, gap_seconds=0) as (polite, url, _):
+        plan = Plan("tor", ("PK",), requests, tor.read)
+        for until, troubles in ((1000.0, 1), (2000.0, 0), (3000.0, 0)):
+            found = await pull_once(plan, polite, state, send, IngestTotals(), since=0, until=until)
+            assert len(found) == troubles
+    assert spans == [(0, 1000), (0, 2000), (1100, 3000)], "from the same time again; then with some overlap"
+
+
+async def test_oonis_lists_lead_to_measurements() -> None:
+    measurement = {
+        "test_name": "signal",
+        "probe_cc": "PK",
+        "probe_asn": "AS17557",
+        "measurement_start_time": "2024-01-20 13:41:07",
+        "test_keys": {"requests": [{"failure": None}], "signal_backend_failure": None},
+    }
+
+    def answer(request: web.Request) -> Any:
+        here = f"http://{request.host}"
+        if request.path.endswith("/measurements"):
+            page = int(request.query.get("page", 1))
+            found: dict[str, Any] = {
+                "metadata": {"next_url": f"{here}/api/v1/measurements?page=2" if page == 1 else None},
+                "results": [
+                    {"measurement_uid": f"u{page}", "measurement_url": f"{here}/raw_measurement?uid={page}"}
+                ],
+            }
+            return 200, json.dumps(found).encode(), {}
+        return 200, json.dumps({**measurement, "measurement_uid": request.query["uid"]}).encode(), {}
+
+    sent: list[Any] = []
+
+    async def send(piece: list[ProbeResult | Signal]) -> None:
+        sent.extend(piece)
+
+    async with asking(Service(answer), PullState(None), gap_seconds=0) as (polite, url, _):
+        plan = Plan(
+            "ooni",
+            ("PK",),
+            lambda part, since, until: [f"{url}/api/v1/measurements?probe_cc={part}"],
+            reader_of("ooni", Options()),
+            api.is_list,
+            api.follow,
+        )
+        totals = IngestTotals()
+        assert not await pull_once(plan, polite, PullState(None), send, totals, since=0, until=1)
+    assert [(one.platform, one.ok) for one in sent] == [("signal", True)] * 2
+    assert len({one.id for one in sent}) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"until":1,"validators":{}}', '{"until":{"a":"x"},"validators":{}}']
+)
+def test_a_state_file_that_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "state.json").write_text(text)
+    with pytest.raises(SettingsError, match="no state file of pull"):
+        PullState.read(tmp_path / "state.json")
+
+
+def test_what_each_source_is_asked_for() -> None:
+    from producers.sources import cloudflare, ioda, prometheus, ripe_atlas
+
+    begin, end = 1705758000.0, 1705761600.0
+    asked: dict[str, Callable[[], list[str]]] = {
+        "/signals/raw/country/PK?from=1705758000&until=1705761600": lambda: list(
+            ioda.requests("PK", begin, end)
+        ),
+        "dateStart=2024-01-20T13%3A40%3A00": lambda: list(cloudflare.requests("PK", begin, end)),
+        "start=2024-01-20&end=2024-01-20&country=pk": lambda: list(tor.requests("PK", begin, end)),
+        "/measurements/7000/results/?start=1705758000": lambda: list(ripe_atlas.requests(7000, begin, end)),
+        "/api/v1/query_range?query=%7B__name__%3D~%22probe_success": lambda: list(
+            prometheus.PrometheusReader().requests("http://localhost:9090/", begin, end, 15)
+        ),
+        "probe_cc=PK&test_name=web_connectivity&since=2024-01-20T13": lambda: list(
+            api.requests("PK", begin, end)
+        ),
+    }
+    for part, urls in asked.items():
+        assert any(part in url for url in urls()), (part, urls())
