@@ -240,6 +240,29 @@ class PageSettings(_Section):
         return value and value.rstrip("/")
 
 
+class NotifyRule(_Section):
+    """Who is told of which incidents."""
+
+    #: Addresses as Apprise takes them: mailto://, json://, slack:// and a hundred others.
+    to: tuple[SecretStr, ...] = Field(min_length=1)
+    # Empty: all.
+    countries: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
+    # And worse.
+    severity: Literal["minor", "major", "critical"] = "major"
+    on: tuple[Literal["open", "updated", "resolved"], ...] = ("open", "resolved")
+    unconfirmed: bool = False
+    simulated: bool = False
+    per_hour: int = Field(30, ge=1, le=10_000)
+
+
+class NotifySettings(_Section):
+    """Messages to people, for those without Alertmanager."""
+
+    group: str = Field("netdusk-notify", min_length=1)
+    rules: dict[Annotated[str, Field(pattern="^[a-z0-9_-]{1,40}$")], NotifyRule] = {}
+
+
 class CostSettings(_Section):
     """What a country's economy rests on, as the operator found it, with the source: see docs/report.md.
 
@@ -373,6 +396,7 @@ class Settings(BaseSettings):
     incidents: IncidentSettings = IncidentSettings()
     archive: ArchiveSettings = ArchiveSettings()
     page: PageSettings = PageSettings()
+    notify: NotifySettings = NotifySettings()
     cost: dict[Annotated[str, Field(pattern="^[A-Z]{2}$")], CostSettings] = {}
 
     @classmethod

@@ -76,7 +76,7 @@ CHANNELS: Final = (
     (_topics.calendar, "event id", (CALENDAR_SCHEMA,), "receive", "Scheduled events, from operators."),
     (
         _topics.annotations,
-        "incident id",
+        "incident id, and for all but closings `/` and its own id",
         (ANNOTATION_SCHEMA,),
         "receive",
         "What people say of an incident; `closed` ends it.",

@@ -1,4 +1,4 @@
-"""`netdusk incidents`: what is open, and what was; `netdusk incidents close`: end one by hand."""
+"""`netdusk incidents`: what is open, and what was; `close`: end one by hand; `annotate`: say something of one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import sys
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
@@ -18,7 +19,7 @@ from typer.core import TyperGroup
 
 from producers.countries import CANARY
 from streams.kafka.alerts import latest, snapshots
-from streams.kafka.notes import write_all
+from streams.kafka.notes import annotation_key, write_all
 from streams.publish.report import of_one
 from streams.records import Annotation, AnnotationKind, Incident, Status, check_note, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
@@ -105,20 +106,7 @@ def close(
     incident_id = last.id
     if last.status is Status.RESOLVED:
         raise SettingsError(f"{incident_id} is resolved already, since {last.resolved:%Y-%m-%d %H:%M} UTC")
-    annotation = Annotation(
-        id=uuid4().hex,
-        incident=incident_id,
-        # A log that is replayed has a time of its own.
-        time=datetime.now(UTC) if settings.worker.clock == "live" else last.updated,
-        author=author or getpass.getuser(),
-        kind=AnnotationKind.CLOSED,
-        text=reason,
-        url=url,
-    )
-    try:
-        check_note(annotation)
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
+    annotation = _annotation(settings, last, AnnotationKind.CLOSED, author, reason, url)
     _write(settings, annotation)
     if as_json:
         typer.echo(encode(annotation).decode())
@@ -134,6 +122,62 @@ def _one(settings: Settings, listed: list[Incident], wanted: str) -> list[Incide
         raise SettingsError(f"{settings.topics.alerts}: {error}") from error
 
 
+class NoteKind(StrEnum):
+    """What a person says."""
+
+    CAUSE = "cause"
+    LINK = "link"
+    FALSE_ALARM = "false-alarm"
+
+
+@app.command()
+def annotate(
+    incident_id: Annotated[str, typer.Argument(metavar="ID", help="As `netdusk incidents` shows it.")],
+    kind: Annotated[NoteKind, typer.Option(help="What is said of it.")],
+    text: Annotated[str, typer.Option(help="In your words, for whoever reads of it.")] = "",
+    url: Annotated[str | None, typer.Option(help="Where that is explained.")] = None,
+    author: Annotated[str | None, typer.Option(help="Who says so; the user's name if not given.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Broker, host:port[,host:port]; over the settings.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the annotation as it was written.")] = False,
+) -> None:
+    """Say something of an incident: its cause, a link, or that it was a false alarm.
+
+    It is shown beside the measured facts and changes none of them. A false alarm leaves the counts of the page.
+    """
+    settings = with_bootstrap(load(config), bootstrap)
+    if not text and not url and kind is not NoteKind.FALSE_ALARM:
+        raise SettingsError("say something with --text, or name a link with --url")
+    last = _one(settings, _read(settings), incident_id)[-1]
+    said = AnnotationKind(kind.value.replace("-", "_"))
+    annotation = _annotation(settings, last, said, author, text, url)
+    _write(settings, annotation)
+    typer.echo(encode(annotation).decode() if as_json else f"{last.id}: noted")
+
+
+def _annotation(
+    settings: Settings, last: Incident, kind: AnnotationKind, author: str | None, text: str, url: str | None
+) -> Annotation:
+    """What a person says, checked. Raises SettingsError."""
+    annotation = Annotation(
+        id=uuid4().hex,
+        incident=last.id,
+        # A log that is replayed has a time of its own.
+        time=datetime.now(UTC) if settings.worker.clock == "live" else last.updated,
+        author=author or getpass.getuser(),
+        kind=kind,
+        text=text,
+        url=url,
+    )
+    try:
+        check_note(annotation)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    return annotation
+
+
 def _read(settings: Settings) -> list[Incident]:
     try:
         return asyncio.run(snapshots(settings))
@@ -142,9 +186,9 @@ def _read(settings: Settings) -> list[Incident]:
 
 
 def _write(settings: Settings, annotation: Annotation) -> None:
-    key = annotation.incident.encode()
+    record = (annotation_key(annotation), encode(annotation))
     try:
-        asyncio.run(write_all(settings.kafka, settings.topics.annotations, [(key, encode(annotation))]))
+        asyncio.run(write_all(settings.kafka, settings.topics.annotations, [record]))
     except (KafkaError, OSError) as error:
         raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
 

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from streams.archive.store import store_at
 from streams.kafka.client import wait_for_broker
 from streams.kafka.follow import follow_topics
-from streams.kafka.notes import write_all
+from streams.kafka.notes import annotation_key, write_all
 from streams.page.server import PageServer
 from streams.records import Annotation, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
@@ -66,7 +66,7 @@ async def _run(settings: Settings, url: str) -> None:
     topic = settings.topics.annotations
 
     async def write_note(annotation: Annotation) -> None:
-        await write_all(settings.kafka, topic, [(annotation.incident.encode(), encode(annotation))])
+        await write_all(settings.kafka, topic, [(annotation_key(annotation), encode(annotation))])
 
     server = PageServer(settings, shelf=shelf, write_note=write_note)
     await server.start()

@@ -71,13 +71,16 @@ def consumer(kafka: KafkaSettings) -> AIOKafkaConsumer:
     return client
 
 
-def group_consumer(kafka: KafkaSettings, group: str) -> AIOKafkaConsumer:
-    """A consumer that shares partitions with its group, and knows by itself where to read on. Not started yet."""
+def group_consumer(kafka: KafkaSettings, group: str, *, reset: str = "earliest") -> AIOKafkaConsumer:
+    """A consumer that shares partitions with its group. Not started yet.
+
+    `reset` says where a group begins that has committed nothing: `earliest` or `latest`.
+    """
     return AIOKafkaConsumer(
         **client_options(kafka),
         group_id=group,
         enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        auto_offset_reset=reset,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
         max_partition_fetch_bytes=_FETCH_BYTES_MAX,
         fetch_max_wait_ms=200,

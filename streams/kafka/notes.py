@@ -15,7 +15,15 @@ from aiokafka.errors import KafkaError
 
 from streams.kafka.client import TopicReader, connect, disconnect
 from streams.machine import Note, TakesNotes
-from streams.records import ARRIVALS_SCHEMA, Annotation, Arrivals, CalendarEvent, check_note, decode
+from streams.records import (
+    ARRIVALS_SCHEMA,
+    Annotation,
+    AnnotationKind,
+    Arrivals,
+    CalendarEvent,
+    check_note,
+    decode,
+)
 from streams.settings import KafkaSettings, SettingsError, TopicSettings
 
 log = structlog.get_logger()
@@ -174,6 +182,16 @@ def calendar_topic(reader: TopicReader, topics: TopicSettings) -> NoteTopic[Cale
 def annotation_topic(reader: TopicReader, topics: TopicSettings) -> NoteTopic[Annotation]:
     """The annotations, keyed by their incident."""
     return NoteTopic(reader, topics.annotations, Annotation, lambda annotation: annotation.incident)
+
+
+def annotation_key(annotation: Annotation) -> bytes:
+    """The key of an annotation: its incident's id, and for all but closings its own behind it.
+
+    Compaction keeps the newest record of each key: of closings one is enough, of what people say each stays.
+    """
+    if annotation.kind is AnnotationKind.CLOSED:
+        return annotation.incident.encode()
+    return f"{annotation.incident}/{annotation.id}".encode()
 
 
 async def write_all(kafka: KafkaSettings, topic: str, records: Sequence[tuple[bytes, bytes | None]]) -> None:

@@ -53,6 +53,16 @@ def test_an_open_incident_is_closed_and_no_other(bootstrap: str, tmp_path: Path)
     (annotation,) = asyncio.run(topic.catch_up())
     assert (annotation.kind, annotation.text) == (AnnotationKind.CLOSED, "The site moved.")
 
+    for kind in ("cause", "false-alarm"):
+        noted = run("annotate", "pk-over", "--kind", kind, "--text", "A cable.", "--author", "desk")
+        assert noted.exit_code == 0, noted.output
+    notes = asyncio.run(topic.catch_up())
+    assert {(note.incident, note.kind.value) for note in notes} == {
+        ("pk-over", "cause"),
+        ("pk-over", "false_alarm"),
+    }
+    assert "say something" in str(run("annotate", "pk-over", "--kind", "cause").exception)
+
     for wrong, words in (("pk-none", "no such incident"), ("pk-over", "is resolved already, since 2024")):
         outcome = run("close", wrong, "--reason", "x")
         assert isinstance(outcome.exception, SettingsError)
