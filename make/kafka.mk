@@ -16,9 +16,10 @@ lock-kafka: $(DEV_STAMP) ## Pin the embedded broker's jars by hash, from make/ka
 	  -Dmdep.useRepositoryLayout=true -DoutputDirectory="$(CURDIR)/.cache/kafka/repository"
 	$(BIN)/python -m tools.kafka_lock .cache/kafka/repository
 
-SOAK_SECONDS ?= 3600
+SOAK_SECONDS ?= 1800
+SOAK_LIVE_SECONDS ?= 1800
 SOAK_SEED ?= 1
 
 .PHONY: soak
-soak: $(DEV_STAMP) $(KAFKA_READY) ## Kill, freeze and cut everything for an hour (SOAK_SECONDS, SOAK_SEED), then compare
-	$(BIN)/python -m tests.faults.soak --seconds $(SOAK_SECONDS) --seed $(SOAK_SEED) --report .cache/soak.md
+soak: $(DEV_STAMP) $(KAFKA_READY) ## Kill, freeze and cut everything for an hour (SOAK_SECONDS, SOAK_LIVE_SECONDS, SOAK_SEED), then compare
+	$(BIN)/python -m tests.faults.soak --seconds $(SOAK_SECONDS) --live-seconds $(SOAK_LIVE_SECONDS) --seed $(SOAK_SEED) --report .cache/soak.md

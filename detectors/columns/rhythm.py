@@ -43,6 +43,8 @@ STEADY_WINDOWS: Final = 2.0
 FIRST_GAPS: Final = 1.5
 FIRST_WINDOWS: Final = 1.0
 FIRST_SECONDS: Final = 1800
+#: Who has been heard for so many windows can say later how it was.
+KNOWN_WINDOWS: Final = 30.0
 #: Half-life of the longest gap.
 LONGEST_HALF_SECONDS: Final = 2.0 * DAY
 #: A promise holds as long as the mean gap is no longer than this many promised ones.
@@ -134,9 +136,9 @@ class RhythmColumns(Table):
         kept = (self.promised > 0) & (self.gap * window <= PROMISE_KEPT * np.maximum(self.promised, window))
         return np.asarray(shown | kept)
 
-    def known(self, window: int) -> Bools:
-        """Which vantages were heard for half an hour or longer, silences apart."""
-        return np.asarray(self.gaps.astype(np.float64) * self.gap * window >= FIRST_SECONDS)
+    def known(self) -> Bools:
+        """Which vantages were heard for so many windows or longer, silences apart."""
+        return np.asarray(self.gaps.astype(np.float64) * self.gap >= KNOWN_WINDOWS)
 
     def weight(self) -> Floats:
         """How many results a window are due of each vantage, at most one."""

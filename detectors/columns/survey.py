@@ -364,7 +364,7 @@ class Survey:
         if not counts.late:
             return
         series, layout = self.series, self.series.layout
-        known = series.paths.rhythm.known(series.window)
+        known = series.paths.rhythm.known()
         late: dict[int, dict[int, dict[int, tuple[int, int]]]] = {}
         for one in counts.late:
             place = layout.places.get((one.country, one.simulated))

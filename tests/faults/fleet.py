@@ -79,6 +79,7 @@ class Fleet:
     replication: int = 1
     worker: dict[str, Any] = field(default_factory=dict)
     kafka: dict[str, Any] = field(default_factory=dict)
+    sections: dict[str, dict[str, Any]] = field(default_factory=dict)  # others, of the settings file
     topic_configs: dict[str, dict[str, str]] = field(default_factory=dict)
     command: tuple[str, ...] = (sys.executable, "-m", "tests.faults.worker_process")
     probes: str | None = None  # a topic that others read too
@@ -104,7 +105,9 @@ class Fleet:
                 )
             }
             topics["probes"] = self.probes or topics["probes"]
+            topics |= self.sections.get("topics", {})
             sections: dict[str, dict[str, Any]] = {
+                **self.sections,
                 "kafka": {
                     "bootstrap": self.worker_bootstrap or self.bootstrap,
                     "group": f"{self.name}.workers",
@@ -132,8 +135,12 @@ class Fleet:
         )
 
     async def make_topics(
-        self, roles: tuple[str, ...] = ("probes", "alerts", "checkpoints", "rejected")
+        self,
+        roles: tuple[str, ...] = ("probes", "alerts", "checkpoints", "rejected"),
+        *,
+        partitions: int | None = None,
     ) -> None:
+        count = partitions or self.partitions
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
@@ -141,7 +148,7 @@ class Fleet:
                 [
                     NewTopic(
                         f"{self.name}.{role}",
-                        self.partitions,
+                        count,
                         self.replication,
                         # A live worker refuses any other stamp on what it reads.
                         topic_configs={"message.timestamp.type": "LogAppendTime"}
@@ -154,7 +161,7 @@ class Fleet:
             await admin.close()
         reader = TopicReader(self.settings.kafka)
         for role in roles:
-            while len(await reader.partitions_of(f"{self.name}.{role}")) < self.partitions:
+            while len(await reader.partitions_of(f"{self.name}.{role}")) < count:
                 await asyncio.sleep(0.05)
 
     def start(self, **environment: str) -> Running:
@@ -265,8 +272,8 @@ class Fleet:
             assert time.monotonic() < end, f"never said {text!r}:\n{running.log.read_text()[-4000:]}"
             await asyncio.sleep(0.05)
 
-    async def judge(self, make: Any = ToyMachine) -> Verdict:
-        return await judge(self.settings, make)
+    async def judge(self, make: Any = ToyMachine, *, ticking: bool = False) -> Verdict:
+        return await judge(self.settings, make, ticking=ticking)
 
     def close(self) -> None:
         for running in self.workers:

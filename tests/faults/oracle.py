@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from streams.engine.checkpoint import Restorer
+from streams.engine.checkpoint import Delta, Restorer, Void, unpack
 from streams.engine.ownership import redo
 from streams.kafka.client import TopicReader
 from streams.machine import Chunk, Machine, Note
@@ -15,6 +16,7 @@ from streams.settings import Settings
 from tests.faults.toy import ToyMachine
 
 Sent = tuple[bytes | None, bytes | None]
+TICKS_UNREAD = 20
 
 
 @dataclass
@@ -29,14 +31,22 @@ class Verdict:
 
 
 async def run_through(
-    reader: TopicReader, topic: str, partition: int, make: Any, chunk: int, notes: Iterable[Note] = ()
+    reader: TopicReader,
+    topic: str,
+    partition: int,
+    make: Any,
+    chunk: int,
+    notes: Mapping[int, Sequence[Note]] = MappingProxyType({}),
+    until: int | None = None,
 ) -> tuple[Machine[Any], list[Any]]:
-    """The machine over the partition's log, cut into chunks of some other size, without a broker in between."""
+    """The machine over the partition's log, cut into chunks of some other size, without a broker in between.
+
+    `notes` came before the records at these offsets; it ends at offset `until`.
+    """
     machine = make()
-    for note in notes:
-        machine.note(note)
     sent: list[Any] = []
     start, end = (await reader.bounds(topic, [partition]))[partition]
+    end = end if until is None else until
     part: list[Any] = []
 
     def step() -> None:
@@ -48,6 +58,11 @@ async def run_through(
         part.clear()
 
     async for record in reader.records(topic, partition, start, end):
+        if record.offset in notes:
+            if part:
+                step()
+            for note in notes[record.offset]:
+                machine.note(note)
         part.append(record)
         if len(part) == chunk:
             step()
@@ -56,19 +71,42 @@ async def run_through(
     return machine, sent
 
 
-async def kept(reader: TopicReader, topic: str, partition: int, make: Any) -> tuple[Machine[Any], int | None]:
-    """The machine as the checkpoint log has it."""
+class _AllSteps(Restorer):
+    """Reads a partition's checkpoints, and keeps the chunks that snapshots cover too."""
+
+    def __init__(self, log_start: int) -> None:
+        super().__init__(log_start)
+        self.accepted: list[Delta] = []
+
+    def _take_delta(self, record: Delta) -> None:
+        super()._take_delta(record)
+        self.accepted.append(record)
+
+    def _take_void(self, record: Void) -> None:
+        super()._take_void(record)
+        self.accepted = [delta for delta in self.accepted if delta.start < record.next]
+
+
+async def kept(
+    reader: TopicReader, topic: str, partition: int, make: Any
+) -> tuple[Machine[Any], int | None, dict[int, list[Note]]]:
+    """The machine as the checkpoint log has it, where it stands, and the notes that it was told, by source offset."""
     start, end = (await reader.bounds(topic, [partition]))[partition]
-    restorer = Restorer(start)
+    restorer = _AllSteps(start)
     async for offset, value in reader.read(topic, partition, start, end):
         restorer.feed(offset, value)
+    notes: dict[int, list[Note]] = {}
+    reading = make()
+    for delta in restorer.accepted:
+        if of_it := list(getattr(reading.decode_batch(unpack(delta.batch)), "notes", ())):
+            notes[delta.start] = of_it
     restored = restorer.finish()
     machine = make()
     if restored.snapshot is not None:
         machine.restore(restored.snapshot)
     for one in restored.steps:
         machine, _ = redo(machine, one, make)
-    return machine, restored.next
+    return machine, restored.next, notes
 
 
 async def contents(reader: TopicReader, topic: str) -> list[Sent]:
@@ -95,20 +133,24 @@ async def caught_up(reader: TopicReader, settings: Settings) -> bool:
     return True
 
 
-async def judge(settings: Settings, make: Any = ToyMachine, chunk: int = 337) -> Verdict:
-    """Compare state, incidents, rejects and totals with the machine's own run over the same log."""
+async def judge(
+    settings: Settings, make: Any = ToyMachine, chunk: int = 337, *, ticking: bool = False
+) -> Verdict:
+    """Compare state, incidents, rejects and totals with the machine's own run over the same log.
+
+    With `ticking`, workers that were stopped may have written a few ticks more than they have read.
+    """
     reader = TopicReader(settings.kafka)
     topics = settings.topics
     verdict = Verdict()
     due: dict[str, list[Sent]] = defaultdict(list)
     totals: dict[str, int] = defaultdict(int)
     for partition in await reader.partitions_of(topics.probes):
-        have, next_offset = await kept(reader, topics.checkpoints, partition, make)
-        # From which offset on the number of partitions is known is no part of the log: a worker came up there.
-        width = getattr(have, "width", None)
-        notes = [width] if width is not None else []
-        machine, sent = await run_through(reader, topics.probes, partition, make, chunk, notes)
+        have, next_offset, notes = await kept(reader, topics.checkpoints, partition, make)
         start, end = (await reader.bounds(topics.probes, [partition]))[partition]
+        if ticking and next_offset is not None and end - next_offset <= TICKS_UNREAD:
+            end = next_offset
+        machine, sent = await run_through(reader, topics.probes, partition, make, chunk, notes, end)
         verdict.records += end - start
         if next_offset != end and end > start:
             verdict.wrong.append(f"partition {partition} stands at {next_offset} of {end}")

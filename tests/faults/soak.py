@@ -6,7 +6,9 @@ broker is killed and frozen, and the network between them is slow, cut, reset, o
 of it is compared with the machine's own run over the same log, and what was told with what there was. A report says
 what was done, and what came of it.
 
-Usage: python -m tests.faults.soak [--seconds 3600] [--seed 1] [--report soak.md]
+Then the same for the live clock, with vantages that measure in real time (tests/faults/live.py).
+
+Usage: python -m tests.faults.soak [--seconds 1800] [--live-seconds 1800] [--seed 1] [--report soak.md]
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from streams.step.country import CountryMachine
 from tests.faults.brokers import OwnBroker, free_port
 from tests.faults.evening import STRUCK, Item, evening, may_be_told, write
 from tests.faults.fleet import Fleet, Running
+from tests.faults.live import LiveReport, LiveSoak
 from tests.faults.oracle import Verdict, contents
 from tests.faults.proxy import Proxy
 
@@ -282,19 +285,29 @@ class Soak:
 def main() -> None:
     """Soak, print the report, and exit with 1 where something was wrong."""
     parser = argparse.ArgumentParser(description="Soak the engine; see the module's text.")
-    parser.add_argument("--seconds", type=float, default=3600.0)
+    parser.add_argument("--seconds", type=float, default=1800.0, help="of the replay; 0 leaves it out")
+    parser.add_argument(
+        "--live-seconds", type=float, default=1800.0, help="of the live part; 0 leaves it out"
+    )
+    parser.add_argument("--window", type=int, default=10, help="seconds of a window in the live part")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--report", type=Path)
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="netdusk-soak-") as folder:
-        report = asyncio.run(Soak(Path(folder), seconds=chosen.seconds, seed=chosen.seed).run())
-    text = report.markdown()
+    reports: list[Report | LiveReport] = []
+    if chosen.seconds:
+        with tempfile.TemporaryDirectory(prefix="netdusk-soak-") as folder:
+            reports.append(asyncio.run(Soak(Path(folder), seconds=chosen.seconds, seed=chosen.seed).run()))
+    if chosen.live_seconds:
+        with tempfile.TemporaryDirectory(prefix="netdusk-soak-") as folder:
+            live = LiveSoak(Path(folder), seconds=chosen.live_seconds, seed=chosen.seed, window=chosen.window)
+            reports.append(asyncio.run(live.run()))
+    text = "\n".join(report.markdown() for report in reports)
     sys.stdout.write(text)
     if chosen.report is not None:
         with contextlib.suppress(FileExistsError):
             chosen.report.parent.mkdir(parents=True)
         chosen.report.write_text(text)
-    sys.exit(1 if report.wrong else 0)
+    sys.exit(1 if any(report.wrong for report in reports) else 0)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def good(count: int, cell: bytes = b"c") -> list[bytes]:
 
 async def state(fleet: Fleet) -> ToyMachine:
     topic = fleet.settings.topics.checkpoints
-    machine, _ = await kept(TopicReader(fleet.settings.kafka), topic, 0, ToyMachine)
+    machine, _, _ = await kept(TopicReader(fleet.settings.kafka), topic, 0, ToyMachine)
     assert isinstance(machine, ToyMachine)
     return machine
 
