@@ -11,7 +11,7 @@ works, and that is said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -85,6 +85,12 @@ LEAVE_SECONDS: Final = 2 * 3600
 #: `snapshots.Doubt` has these.
 CROWD: Final = "crowd"
 OWN_PATH: Final = "own_path"
+ONE_BY_ONE: Final = "one_by_one"
+#: So many vantages that have fallen silent can have done so one after another, until the last was so long ago.
+ONE_BY_ONE_LEAST: Final = 3
+ONE_BY_ONE_SECONDS: Final = 2 * 3600
+#: Those that fell silent within so many windows, and those by which their rhythm may hide it, fell together.
+TOGETHER_WINDOWS: Final = 2.0
 
 
 class RhythmColumns(Table):
@@ -313,14 +319,46 @@ class Paths:
         rhythm = self.rhythm
         return bool((rhythm.due(start, window) & (rhythm.gap <= DUE_WINDOWS)).any())
 
-    def doubts(self, layout: Layout, known: Bools) -> list[str | None]:
-        """Why a silence of each country is not confirmed, a `snapshots.Doubt`; `known` networks have been heard."""
+    def one_by_one(self, layout: Layout, place: int, start: int, window: int) -> bool:
+        """Whether a country's vantages fell silent one after another of late, each network's too, as in a deploy.
+
+        A shutdown takes most of them at once; or one network after another, but each network's at once. Who has been
+        silent for two hours is in no deploy any more.
+        """
+        rhythm, network = self.rhythm, layout.vantage_network
+        silent = rhythm.steady(window) & (layout.network_place[network] == place) & (rhythm.left <= start)
+        silent &= (rhythm.last >= 0) & (start - rhythm.last >= FALLING_FROM * window)
+        rows = np.flatnonzero(silent & (start - rhythm.last < GONE_SECONDS))
+        last = rhythm.last[rows]
+        if len(rows) < ONE_BY_ONE_LEAST or start - int(last.max()) > ONE_BY_ONE_SECONDS:
+            return False
+        wide = (TOGETHER_WINDOWS + float(np.median(rhythm.gap[rows])) - 1.0) * window
+        if 2 * _most_within(last, wide) >= len(rows):
+            return False
+        of_network = [last[network[rows] == one] for one in np.unique(network[rows]).tolist()]
+        several = [falls for falls in of_network if len(falls) > 1]
+        at_once = sum(int(falls.max() - falls.min()) <= wide for falls in several)
+        return not several or 2 * at_once < len(several)
+
+    def doubts(
+        self, layout: Layout, known: Bools, asked: Collection[int], start: int, window: int
+    ) -> list[str | None]:
+        """Why a silence of each country is not confirmed, a `snapshots.Doubt`; `known` networks have been heard.
+
+        Whether vantages fell silent one by one is looked at where `asked`, after the window that begins at `start`.
+        """
         place, places = layout.network_place, len(layout.places)
         regular = np.bincount(place[known & self.steady], minlength=places)
         crowd = 2 * regular < np.bincount(place[known], minlength=places)
         return [
-            CROWD if many else OWN_PATH if unshown else None
-            for many, unshown in zip(crowd.tolist(), self.unshown.tolist(), strict=True)
+            CROWD
+            if many
+            else OWN_PATH
+            if unshown
+            else ONE_BY_ONE
+            if number in asked and self.one_by_one(layout, number, start, window)
+            else None
+            for number, (many, unshown) in enumerate(zip(crowd.tolist(), self.unshown.tolist(), strict=True))
         ]
 
     def arrivals(self, layout: Layout) -> dict[tuple[str, bool], Arrived]:
@@ -358,3 +396,13 @@ class Paths:
         """The sum over all other countries; real and simulated ones apart."""
         real, made = values[~simulated].sum(), values[simulated].sum()
         return np.asarray(np.where(simulated, made, real) - values)
+
+
+def _most_within(moments: Ints, seconds: float) -> int:
+    """How many moments at most lie within so many seconds of each other.
+
+    >>> _most_within(np.array([0, 60, 300, 60]), 60.0)
+    3
+    """
+    ordered = np.sort(moments)
+    return int((np.searchsorted(ordered, ordered + seconds, "right") - np.arange(len(ordered))).max())

@@ -233,7 +233,11 @@ class SilenceColumns(Table):
             whole.step(start, all_of, np.arange(countries), countries, None, windows, of_all)
             few &= whole.warm(start)
         usual = self.usual(start)
-        there = (n > 0.0) & ~((usual >= RESULTS_FAINT) & (n < FAINT * usual))
+        faint = (usual >= RESULTS_FAINT) & (n < FAINT * usual)
+        # Where vantages have a rhythm it is they who are missed, and not attempts: these are fewer when a platform is
+        # asked no more, or when a vantage has stopped to ask ever again.
+        faint &= ~steady_here
+        there = (n > 0.0) & ~faint
         if listening is not None:
             there &= ~listening.gone
         known = self.first >= 0

@@ -101,7 +101,14 @@ class Survey:
             for place, (country, simulated) in enumerate(layout.places)
             if chosen[place]
         }
-        doubts = self.series.paths.doubts(layout, self.series.silence.first >= 0) if readings else []
+        dark = set(layout.network_place[self.series.silence.dark].tolist()) & readings.keys()
+        doubts = (
+            self.series.paths.doubts(
+                layout, self.series.silence.first >= 0, dark, self.series.start, self.series.window
+            )
+            if readings
+            else []
+        )
         for place, reading in readings.items():
             reading.silence_doubt = doubts[place]
         if readings:

@@ -376,7 +376,7 @@ class Case(msgspec.Struct):
         self._count_touched(reading)
         self._count_addresses(reading)
         if self.kind is Kind.CONNECTIVITY:
-            self.doubt = reading.silence_doubt
+            self._doubt_silence(reading)
         else:
             guessed = {key[0] for key in self.losses} <= reading.warming
             self.doubt = Doubt.FIRST_MINUTES if guessed else None
@@ -396,6 +396,12 @@ class Case(msgspec.Struct):
         if flows:
             self.unheard_told = False
         self._rank(reading, settings, networks)
+
+    def _doubt_silence(self, reading: CountryReading) -> None:
+        """Note why this silence is not confirmed. The few that are not back yet don't tell how all of them fell."""
+        if self.doubt == Doubt.ONE_BY_ONE and reading.silence_doubt is None and self.mending:
+            return
+        self.doubt = reading.silence_doubt
 
     def _count_touched(self, reading: CountryReading) -> None:
         """Count what networks have lost of a platform, all in all, that is lost in regions in which they report."""

@@ -54,6 +54,8 @@ class Doubt(StrEnum):
     FEW_NETWORKS = "few_networks"
     # A silence, and nothing shows that the observatory's own path works.
     OWN_PATH = "own_path"
+    # A silence of vantages that fell silent one after another, as a deploy has them.
+    ONE_BY_ONE = "one_by_one"
     # A silence of those who promised no rhythm.
     CROWD = "crowd"
     # No usual level has been learned yet.

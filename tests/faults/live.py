@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import subprocess
 import sys
@@ -300,7 +301,10 @@ class LiveSoak:
 
     async def _run(self) -> None:
         fleet, report = self.fleet, self.report
-        await fleet.make_topics(("probes", "checkpoints", "alerts", "rejected"))
+        logging.getLogger("aiokafka").setLevel(
+            logging.CRITICAL
+        )  # it says each second that no broker is there
+        await fleet.make_topics(("probes", "checkpoints", "alerts", "rejected", "windows"))
         await fleet.make_topics(("health", "calendar", "world_checkpoints"), partitions=1)
         self.workers = [self._start(), self._start()]
         await fleet.wait_for_log(self.workers[0], "partition restored")

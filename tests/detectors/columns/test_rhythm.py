@@ -123,3 +123,52 @@ def test_a_shutdown_that_returns_is_seen_as_soon_as_the_first() -> None:
     ]
     assert begins[0] - hours[0] * 60 <= 6
     assert begins[1] - hours[2] * 60 <= 6
+
+
+def two_a_network() -> World:
+    """Four networks with two vantages each, vantage by vantage, and another country."""
+    keys = [key("PK", n, v) for v in range(2) for n in range(4)]
+    world = World([*keys, *(key("IR", n) for n in range(4))], promises=60)
+    world.run(range(90), always)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("fell", "doubt"),
+    [
+        (lambda place: 2 * place, "one_by_one"),
+        (lambda place: place, "one_by_one"),
+        (lambda place: 0, None),
+        (lambda place: place % 2, None),
+        # One network after another, each with its two vantages at once: no deploy goes like that.
+        (lambda place: 6 * (place % 4), None),
+        # Most at once, while two were away already.
+        (lambda place: 20 if place > 1 else 2 * place, None),
+    ],
+    ids=["two minutes apart", "a minute apart", "at once", "within a minute", "by network", "in a deploy"],
+)
+def test_vantages_that_fall_silent_one_after_another_are_doubted(fell: Any, doubt: str | None) -> None:
+    world = two_a_network()
+    readings = world.run(range(90, 118), lambda minute, place: place >= 8 or minute - 90 < fell(place))
+    assert dark(readings[-1]["PK"]) == 4
+    assert readings[-1]["PK"].silence_doubt == doubt
+
+
+def test_who_has_been_silent_for_hours_is_in_no_deploy() -> None:
+    world = two_a_network()
+    readings = world.run(range(90, 230), lambda minute, place: place >= 8 or minute - 90 < 2 * place)
+    assert readings[-1]["PK"].silence_doubt is None
+
+
+def test_fewer_results_of_the_same_vantages_are_no_silence() -> None:
+    """A flood that ends, or a platform that is asked no more: all vantages are still there."""
+    keys = [
+        key(country, n)._replace(target=f"t{t}")
+        for country in ("PK", "IR")
+        for n in range(3)
+        for t in range(40)
+    ]
+    world = World(keys, promises=60)
+    world.run(range(60), always)
+    readings = world.run(range(60, 80), lambda minute, place: place >= 120 or place % 40 == 0)
+    assert [dark(reading["PK"]) for reading in readings] == [0] * 20
