@@ -39,6 +39,7 @@ LISTED_MAX: Final = 12
 NAME_MAX: Final = 64
 #: Fewer results than this are counted: two of them are no "50 %".
 RESULTS_FEW: Final = 10
+_MOST: Final = 0.5
 #: "Fully" is said only of what half an hour or more of results shows.
 _RESTORED: Final = {Restoration.FULL: "fully restored", Restoration.PART: "restored in part"}
 #: More networks than this are counted instead of named: a sentence with four of them can't be read aloud.
@@ -258,7 +259,7 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
         head = f"Live metrics show {platforms} {_verb(snapshot.kind, snapshot.mechanism)} {where} {since}"
     tail = [_figures(snapshot)]
     if snapshot.mechanism is not None and snapshot.mechanism not in _VERBS:
-        tail.append(f"most attempts fail with {snapshot.mechanism}")
+        tail.append(_failing(snapshot.mechanism, snapshot.mechanism_share, snapshot.reachability))
     back = sum(network.recovered is not None for network in snapshot.networks)
     if back:
         tail.append(f"partially restored, on {back} of {len(snapshot.networks)} networks")
@@ -268,6 +269,17 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
         place = ordinal(len(snapshot.previous) + 1)
         tail.append(f"the {place} like incident within {settings.previous_days} days")
     return f"{head}; {'; '.join(tail)}."
+
+
+def _failing(mechanism: str, share: float, reachability: float) -> str:
+    """Return how it fails, in words that hold: most attempts, most of the failures, or the most frequent of them.
+
+    >>> _failing("tls.connection_reset", 0.9, 0.1), _failing("tls.connection_reset", 0.9, 0.7)
+    ('most attempts fail with tls.connection_reset', 'most failures are tls.connection_reset')
+    """
+    if share * (1.0 - reachability) > _MOST:
+        return f"most attempts fail with {mechanism}"
+    return f"most failures are {mechanism}" if share > _MOST else f"the most frequent failure is {mechanism}"
 
 
 def _restored(snapshot: Snapshot, settings: IncidentSettings) -> str:

@@ -494,7 +494,7 @@ class Assembler:
         since_quiet = reading.end - max((held.quiet.get(p, 0) for p in cause.platforms), default=0)
         if since_quiet <= self.settings.recovery_windows * self.window_seconds:
             return True  # of what the world had lost, each country is back in its own minute
-        if cause.alone_and_faint(reading, self.settings):
+        if cause.alone_and_faint(reading, self.settings, opening=True):
             return True
         if any(
             other.phase in (Phase.OPEN, Phase.EASING)

@@ -34,6 +34,8 @@ _LEAD_WINDOWS: Final = 2
 #: A mechanism is said of a network by itself when this share of at least so many failures has it.
 _OWN_SHARE: Final = 0.5
 _OWN_FAILURES: Final = 3.0
+#: What an incident fails with is said from so many recent failures on.
+_FAILURES_MIN: Final = 3.0
 #: A relapse has this share of its parts from what there was.
 _RELAPSE_SHARE: Final = 1 / 3
 #: Severity falls only when the impact is this far below the bar that it has passed.
@@ -297,6 +299,7 @@ class Case(msgspec.Struct):
                 return
             self.kind = Kind.CONNECTIVITY
         self._narrow(cause, reading)
+        leads = _leads(cause.without({Part(*key) for key in self.losses}), reading)
         for part, part_vote in cause.parts.items():
             key = (part.platform, part.asn, part.region)
             loss = self.losses.get(key)
@@ -311,6 +314,8 @@ class Case(msgspec.Struct):
                 )
                 # By its detector's word, until results of its own say how much.
                 loss.lost = share_lost(part_vote.reachability, part_vote.expected)
+                if part in leads and not part_vote.slow:
+                    loss.lead(*leads[part])
                 self.losses[key] = loss
                 self.grown = reading.end
 
@@ -533,6 +538,8 @@ class Case(msgspec.Struct):
     def _name_mechanism(self) -> None:
         totals = self.mechanism_totals()
         if not totals:
+            return
+        if self.mechanism is None and sum(totals.values()) < _FAILURES_MIN:
             return
         best = max(totals, key=lambda name: (totals[name], name))
         if self.mechanism is None:
@@ -804,6 +811,30 @@ class Case(msgspec.Struct):
             self.level.told,
             " ".join(f"{platform}={','.join(lost)}" for platform, lost in sorted(self.targets.items())),
         ]
+
+
+def _leads(fresh: Cause | None, reading: CountryReading) -> dict[Part, tuple[float, float]]:
+    """Successes and results of networks that are new to an incident, from their onset up to this window.
+
+    The networks of a platform are dated together. Where their windows do not show when they fell, each detector says.
+    """
+    leads: dict[Part, tuple[float, float]] = {}
+    if fresh is None:
+        return leads
+    window = reading.end - reading.start
+    for platform in sorted(fresh.platforms):
+        parts = [part for part in fresh.parts if part.platform == platform and not part.region]
+        past = {
+            part: reading.past[platform, part.asn] for part in parts if (platform, part.asn) in reading.past
+        }
+        ago = windows_since(list(past.values()))
+        for part, windows in past.items():
+            onset = fresh.parts[part].onset
+            since = ago if ago is not None else (reading.end - onset) // window if onset is not None else 1
+            before = windows[-since:-1] if since > 1 else windows[:0]
+            if len(before):
+                leads[part] = (float(before[:, 0].sum()), float(before[:, 1].sum()))
+    return leads
 
 
 def grows(before: list[str], after: list[str]) -> bool:

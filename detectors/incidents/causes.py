@@ -27,6 +27,12 @@ TOGETHER_SECONDS: Final = 300
 LIKE_DEPTH: Final = 0.34
 #: Where the country is sure, a network counts from here on: an eighth of what alarms it is a nat or so.
 JOIN_SCORE: Final = 0.125
+#: Where no network is sure by itself, the country must be surer than where one is: thin series are wrong together more
+#: often. Of a fall that leaves little, three windows at their cap say enough.
+POOLED_SCORE: Final = 1.3
+POOLED_SCORE_DEEP: Final = 1.15
+#: Most vantages may fall short by chance, where each had one result or two: with more than this left a loss is small.
+MOSTLY_LEFT: Final = 0.7
 #: A shortfall below this is no leaning, however sure a detector is of it.
 SHORTFALL_MIN: Final = 0.05
 #: One network that falls short by less drifts: a detector asks as much where its country loses nothing.
@@ -63,8 +69,13 @@ class Cause:
         """The middle onset of its parts."""
         return _middle(self.parts.values())
 
-    def alone_and_faint(self, reading: CountryReading, settings: IncidentSettings) -> bool:
-        """Whether it is one series, and not surer than the luckiest of very many may be: there are very many."""
+    def alone_and_faint(
+        self, reading: CountryReading, settings: IncidentSettings, *, opening: bool = False
+    ) -> bool:
+        """Whether it is one series, and not surer than the luckiest of very many may be: there are very many.
+
+        What is `opening` an incident must be sure by itself, not for its country's sake.
+        """
         if len(self.parts) > 1:
             return False
         ((part, part_vote),) = self.parts.items()
@@ -75,7 +86,11 @@ class Cause:
             standing = reading.regions.get((part.platform, part.region))
         else:
             standing = reading.networks.get((part.platform, part.asn))
-            if len(live_on(part.platform, reading)) < 2 or _is_sparse(part, reading):
+            if len(live_on(part.platform, reading)) < 2 or standing is None:
+                return False
+            if opening and standing.score * standing.bar < 1.0:
+                return True
+            if _is_sparse(part, reading):
                 return False
         return standing is not None and standing.score < settings.alone_score
 
@@ -252,7 +267,7 @@ def _lost_cells(
             continue
         # Where some are sure, the pooled alarm is theirs: the others must be worth one of their own together.
         own = sum(reading.networks[platform, asn].score for asn in stirring)
-        if lost.get(platform) and own < 1.0:
+        if own < 1.0 if lost.get(platform) else not _sure_together(pooled):
             continue
         if _regions_differ(platform, reading, settings):
             continue
@@ -271,6 +286,12 @@ def _lost_cells(
             lost[platform] = {**bad, **joining}
             leaning[platform] = leaners - set(joining)
     return lost, leaning
+
+
+def _sure_together(pooled: Standing) -> bool:
+    """Whether a country's networks are sure together where none of them is by itself."""
+    deep = pooled.reachability <= MOSTLY_LEFT * pooled.expected
+    return pooled.score >= (POOLED_SCORE_DEEP if deep else POOLED_SCORE)
 
 
 def _joining(
@@ -309,9 +330,8 @@ def _lost_regions(
     for (platform, region), standing in sorted(reading.regions.items()):
         if not (standing.live and standing.opinion is Opinion.BAD and standing.onset is not None):
             continue
-        deep = (
-            standing.reachability <= 0.5 * standing.expected or 2 * standing.vantages_bad > standing.vantages
-        )
+        left = standing.reachability / standing.expected
+        deep = left <= 0.5 or (left <= MOSTLY_LEFT and 2 * standing.vantages_bad > standing.vantages)
         # An alarm outlasts its loss: what this very window says must not speak against it.
         deep = deep and standing.n > 0 and 2 * standing.k <= standing.expected * standing.n
         if deep:

@@ -146,6 +146,9 @@ class Loss(msgspec.Struct):
     # The same since it seemed to get worse.
     down_n: float = 0.0
     down_k: float = 0.0
+    # Results, and successes, from its onset to the window in which it was taken in.
+    lead_n: float = 0.0
+    lead_k: float = 0.0
 
     @property
     def back(self) -> int | None:
@@ -183,6 +186,11 @@ class Loss(msgspec.Struct):
             self._look_at_part(end - start, end, recovery_windows)
             return
         self._mend(said, start, recovery_windows)
+
+    def lead(self, k: float, n: float) -> None:
+        """Take in what it had since its onset before it was noticed, so that no figure rests on one window's few."""
+        self.lead_k, self.lead_n = k, n
+        self.recent_k, self.recent_n = k, n
 
     def move(self, k: float, n: float, since: int) -> None:
         """Be at another level from here on, of which k of n results are known."""
@@ -316,7 +324,10 @@ class Loss(msgspec.Struct):
 
     def _share_lost(self, said: Vote) -> float:
         """The share of results lost: since it fell, which shows it first, or by the detector's ratio."""
-        return share_lost(min(self.low, self.bad_k / self.bad_n), said.expected)
+        k, n = self.bad_k, self.bad_n
+        if n < _TELLING_RESULTS:
+            k, n = k + self.lead_k, n + self.lead_n
+        return share_lost(min(self.low, k / n), said.expected)
 
 
 def share_lost(reachability: float, expected: float) -> float:

@@ -17,7 +17,7 @@ from detectors.incidents.moves import Announcement
 from detectors.incidents.snapshots import Kind, Scope, Severity, Snapshot
 from detectors.readings import Opinion, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
-from tests.detectors.incidents.hand import T0, WINDOW, country, reading, run, story, volumes_of
+from tests.detectors.incidents.hand import T0, WELL, WINDOW, country, reading, run, story, volumes_of
 from tests.effort import examples
 
 ALL = range(1, 6)
@@ -422,6 +422,38 @@ def test_a_small_loss_is_the_country_s_where_it_would_be_without_those_that_may_
     scores: list[float], nation: bool
 ) -> None:
     assert [s.scope for s in run(faint(scores))][:1] == ([Scope.NATION_SCALE] if nation else [])
+
+
+@pytest.mark.parametrize(
+    ("score", "left", "told"),
+    [(1.29, 0.88, []), (1.31, 0.88, ["open"]), (1.1, 0.5, []), (1.16, 0.5, ["open"])],
+)
+def test_thin_series_together_need_more_where_none_is_sure_by_itself(
+    score: float, left: float, told: list[str]
+) -> None:
+    windows = []
+    for one in faint([0.9, 0.4, 0.4, 0.4]):
+        (land,) = one.countries
+        pool = structs.replace(land.platforms["x"], score=score, reachability=left * WELL)
+        windows.append(replace(one, countries=[replace(land, platforms={"x": pool})]))
+    assert [s.status.value for s in run(windows)] == told
+
+
+def test_figures_rest_on_the_whole_excursion_and_not_on_one_window_s_few() -> None:
+    few = [(1, 1)] * 12 + [(0, 1), (1, 1), (0, 1), (0, 1), (0, 1)]
+    past = np.array([[k, n, WELL] for k, n in few[-15:]], dtype=np.float64)
+    land = country(16, on("x", [1, 2, 3], "................x"))
+    networks = {
+        cell: structs.replace(one, n=1, k=0, reachability=0.6, onset=T0 + 12 * WINDOW)
+        for cell, one in land.networks.items()
+    }
+    land = replace(
+        land, networks=networks, past=dict.fromkeys(networks, past), mechanisms={("x", 1): {"a": 2}}
+    )
+    (opened,) = run([reading([land])])
+    assert (opened.results, opened.reachability) == (14, pytest.approx(0.2, abs=0.01))
+    assert [network.lost for network in opened.networks] == pytest.approx([0.796] * 3, abs=0.001)
+    assert opened.mechanism is None  # two failures are not "most"
 
 
 def test_what_is_simulated_says_so_and_meets_nothing_real() -> None:
