@@ -84,6 +84,8 @@ def svg(
     top = _TOP + (30 * len(head) + 10 if head else 0)
     height = top + _ROW * len(chart.lines) + _AXIS
     steps = max(1, chart.steps)
+    # A picture holds nothing that can be followed.
+    role = "group" if any(line.href for line in chart.lines) else "img"
     scale = (right - left) / steps
 
     def x(moment: datetime) -> float:
@@ -92,7 +94,7 @@ def svg(
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" role="img" aria-labelledby="{ident}-t {ident}-d">',
+        f'height="{height}" role="{role}" aria-labelledby="{ident}-t {ident}-d">',
         f'<title id="{ident}-t">{escape(chart.title)}</title><desc id="{ident}-d">{escape(describe(chart))}</desc>',
     ]
     if standalone:

@@ -216,6 +216,7 @@ class PageServer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="page")
         self._waiting = 0
         self._making: dict[str, asyncio.Task[Made]] = {}
+        self._late: dict[str, asyncio.Task[None]] = {}
         self._cache: OrderedDict[str, Made] = OrderedDict()
         self._cached_bytes = 0
         self._buckets = _Buckets(settings.page.requests_per_second)
@@ -324,9 +325,10 @@ class PageServer:
 
     async def stop(self) -> None:
         """Close it."""
-        if self._teller is not None:
-            self._teller.cancel()
-            await asyncio.gather(self._teller, return_exceptions=True)
+        tasks = [*self._late.values(), *([self._teller] if self._teller is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -443,6 +445,8 @@ class PageServer:
             age = now - made.at
             if age < _ANEW_SECONDS or (made.version == version and age < _AGED_SECONDS):
                 self._cache.move_to_end(key)
+                if made.version != version and key not in self._late:
+                    self._late[key] = asyncio.create_task(self._follow_up(key, watch, make))
                 return made
         task = self._making.get(key)
         if task is None:
@@ -455,6 +459,17 @@ class PageServer:
             task.add_done_callback(lambda _: self._making.pop(key, None))
         async with asyncio.timeout(_ANSWER_SECONDS):
             return await asyncio.shield(task)
+
+    async def _follow_up(self, key: str, watch: str, make: Callable[[], Made]) -> None:
+        """Make a page anew a moment after somebody got the one before, and tell those who look at it."""
+        try:
+            await asyncio.sleep(_ANEW_SECONDS)
+            await self._cached(key, watch, make)
+            self.streams.changed([watch])
+        except (TimeoutError, BlockingIOError, NotFoundError):
+            return
+        finally:
+            del self._late[key]
 
     async def _make(self, key: str, version: int, make: Callable[[], Made]) -> Made:
         self._waiting += 1

@@ -8,7 +8,8 @@
 
   async function renew() {
     waiting = null;
-    if (document.hidden || document.querySelector("form :focus, details[open] form")) return;
+    // Not while somebody writes, or looks closer.
+    if (document.hidden || document.querySelector("form :focus, details[open] form, .uplot, .zoom :disabled")) return;
     const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
     if (answer.status !== 200) return;
     tag = answer.headers.get("ETag");
@@ -81,9 +82,10 @@
     for (const row of data) lines[names.indexOf(row.name)][place.get(Date.parse(row.time) / 1000)] = row.reachability * 100;
     const colours = ["#1d3f66", "#c33b1b", "#8a5a00", "#4d8f7a", "#7a4fa3", "#2f7fd1", "#a8230d", "#5a626d", "#b0731f", "#3c6e3c"];
     const ink = getComputedStyle(document.body).color;
+    const width = box.clientWidth;
     box.replaceChildren();
     new window.uPlot({
-      width: box.clientWidth,
+      width,
       height: 340,
       tzDate: (time) => window.uPlot.tzDate(new Date(time * 1e3), "Etc/UTC"),
       scales: { y: { range: [0, 100] } },
