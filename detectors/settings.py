@@ -113,6 +113,8 @@ class DetectionSettings:
 class IncidentSettings:
     """How opinions become incidents."""
 
+    #: Whether services of one's own are watched from vantages of one's own: nothing is said of a nation then.
+    own_services: bool = False
     #: Incidents that rest on fewer live networks page nobody.
     networks_confirm: int = 3
     #: Good windows in a row before anything is resolved.

@@ -57,6 +57,8 @@ class Config:
     silent_results_min: int = 20
     # Of the vantages that were live within the last day.
     blind_ratio: float = 0.5
+    # A certificate of 90 days is renewed by a program with 30 left; what has 14 was forgotten.
+    certificate_days: int = 14
     canary_country: str = CANARY
     canary_from_minute: int = DARK_FROM_MINUTE
     canary_minutes: int = DARK_MINUTES

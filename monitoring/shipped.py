@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from monitoring.alerts import netdusk, world
+from monitoring.alerts import netdusk, own, world
 from monitoring.config import DRILL, ON_CALL, Config
 from monitoring.dashboards.country import country
 from monitoring.dashboards.incident import incident
@@ -19,6 +19,7 @@ from monitoring.rules import netdusk as records
 
 ROOT: Final = Path(__file__).parents[1]
 RULES: Final = "helm/netdusk/files/rules"
+STARTING: Final = "streams/local/starting"
 DASHBOARDS: Final = "helm/netdusk/files/dashboards"
 
 
@@ -36,6 +37,19 @@ def rule_files(config: Config) -> dict[str, str]:
     return {f"{name}.yaml": rule_file(groups, config) for name, groups in rule_groups(config).items()}
 
 
+def own_rules(config: Config) -> dict[str, str]:
+    """The rule file for services of one's own, by name: in the place of netdusk-incidents.yaml."""
+    return {"netdusk-own.yaml": rule_file(own.groups(config), config)}
+
+
+def starting_files() -> dict[str, str]:
+    """What `netdusk init` hands out, by path: it is in the wheel, and this folder is not."""
+    texts = rule_files(ON_CALL) | own_rules(ON_CALL)
+    texts["alertmanager-observatory.yml"] = (ROOT / "monitoring/alertmanager/alertmanager.yml").read_text()
+    texts["alertmanager-own.yml"] = (ROOT / "monitoring/alertmanager/own.yml").read_text()
+    return {f"{STARTING}/{name}": text for name, text in texts.items()}
+
+
 def boards(config: Config) -> list[Board]:
     """The dashboards."""
     return [overview(config), country(config), incident(config), itself(config)]
@@ -44,6 +58,7 @@ def boards(config: Config) -> list[Board]:
 def files() -> dict[str, str]:
     """Path and text of every file that `python -m monitoring` writes."""
     texts = {f"{RULES}/{name}": text for name, text in rule_files(ON_CALL).items()}
+    texts |= starting_files()
     texts["monitoring/drill/netdusk-incidents.yaml"] = rule_files(DRILL)["netdusk-incidents.yaml"]
     groups = {name: [group.written(ON_CALL) for group in made] for name, made in rule_groups(ON_CALL).items()}
     texts["monitoring/mixin-groups.json"] = json.dumps(groups, indent=2) + "\n"

@@ -17,9 +17,14 @@ from streams.errors import SettingsError
 #: list. Loaded when called: `netdusk probe` on a small vantage does not pay for the worker's imports.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "up": ("streams.commands.up", "The whole thing on one machine, on an embedded broker by default."),
+    "init": ("streams.commands.init", "Five questions, and all the files of an installation."),
     "demo": ("streams.commands.demo", "The same with a scenario: Pakistan, January 2024, faster than life."),
     "probe": ("streams.commands.probe", "Measure real targets and write down what happened."),
     "control": ("streams.commands.control", "Outside of the country: does this target work from here?"),
+    "targets": (
+        "streams.commands.targets",
+        "Targets out of blackbox_exporter's files; check a targets file.",
+    ),
     "canary": (
         "streams.commands.canary",
         "A made-up platform that goes dark every hour: proof of the whole path.",
@@ -34,6 +39,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "streams.commands.worker",
         "Read, judge, send: as many as there are partitions, side by side.",
     ),
+    "top": ("streams.commands.top", "What a running worker sees, as it goes."),
     "broker": ("streams.commands.broker", "Apache Kafka on one machine: fetch it, run it."),
     "topics": ("streams.commands.topics", "Make and check the topics."),
     "incidents": (

@@ -41,6 +41,7 @@ from detectors.settings import DetectionSettings, IncidentSettings, TimeSettings
 from producers.complaints import complaints
 from producers.countries import CANARY, COUNTRIES
 from streams.errors import SettingsError as SettingsError  # noqa: PLC0414  most take it from here
+from streams.profiles import PROFILES, Profile
 
 
 class _Section(BaseModel):
@@ -377,6 +378,18 @@ class ProbeSettings(_Section):
         return self
 
 
+class _ProfileDefaults(PydanticBaseSettingsSource):
+    """What the profile says, under everything that was given."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the defaults of the profile that the sources before this one name."""
+        chosen = PROFILES.get(str(self.current_state.get("profile", "observatory")), {})
+        return {table: dict(values) for table, values in chosen.items()}
+
+
 class Settings(BaseSettings):
     """All settings of netdusk."""
 
@@ -384,6 +397,8 @@ class Settings(BaseSettings):
         env_prefix="NETDUSK_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
+    #: What is watched: countries, from many networks; or services of one's own, from a few vantages of one's own.
+    profile: Profile = "observatory"
     kafka: KafkaSettings = KafkaSettings()
     topics: TopicSettings = TopicSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -410,7 +425,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments before the environment, the environment before the file."""
         file = TomlConfigSettingsSource(settings_cls, _file) if _file is not None else None
-        sources = [init_settings, _Environment(settings_cls), file]
+        sources = [init_settings, _Environment(settings_cls), file, _ProfileDefaults(settings_cls)]
         return tuple(source for source in sources if source is not None)
 
 
@@ -465,7 +480,7 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
         raise SettingsError(f"{chosen}: no such file; name an existing one with --config or NETDUSK_CONFIG")
     _file = chosen
     try:
-        return Settings(**overrides)
+        return _beside(Settings(**overrides), chosen)
     except ValidationError as error:
         lines = complaints(error, Settings, lambda path: _place(path, chosen, overrides))
         raise SettingsError("\n".join(lines)) from error
@@ -475,6 +490,17 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
         raise SettingsError(f"environment: {error}") from error
     finally:
         _file = None
+
+
+def _beside(settings: Settings, file: Path | None) -> Settings:
+    """A targets file that is not here but beside the settings file is meant to be that one."""
+    targets = settings.probe.targets
+    if file is None or targets is None or targets.is_absolute() or targets.exists():
+        return settings
+    beside = file.absolute().parent / targets
+    if not beside.exists():
+        return settings
+    return settings.model_copy(update={"probe": settings.probe.model_copy(update={"targets": beside})})
 
 
 def _place(path: tuple[int | str, ...], file: Path | None, overrides: dict[str, Any]) -> str:

@@ -42,6 +42,8 @@ RESULTS_FEW: Final = 10
 _MOST: Final = 0.5
 #: "Fully" is said only of what half an hour or more of results shows.
 _RESTORED: Final = {Restoration.FULL: "fully restored", Restoration.PART: "restored in part"}
+#: From this share of good answers on, a control answers.
+_ANSWERS: Final = 0.5
 #: More networks than this are counted instead of named: a sentence with four of them can't be read aloud.
 NAMED_NETWORKS_MAX: Final = 3
 
@@ -168,6 +170,7 @@ class _Extent:
     regions: tuple[str, ...]
     networks: tuple[str, ...]
     networks_live: int
+    vantages: int = 0
 
 
 def _extent(incident: Snapshot | Incident, *, over: bool) -> _Extent:
@@ -183,11 +186,14 @@ def _extent(incident: Snapshot | Incident, *, over: bool) -> _Extent:
         regions=tuple(incident.regions),
         networks=tuple(network.name or f"AS{network.asn}" for network in lost),
         networks_live=incident.networks_live,
+        vantages=incident.vantages,
     )
 
 
 def _where(extent: _Extent, settings: IncidentSettings, *, brief: bool = False) -> str:
     """`brief` leaves out on how many networks a nation-scale incident rests: for headlines."""
+    if settings.own_services and extent.networks:
+        return _from_vantages(extent)
     if extent.kind is Kind.GLOBAL:
         return f"in {extent.n_countries} countries"
     country = place_name(extent.country, settings)
@@ -205,8 +211,27 @@ def _where(extent: _Extent, settings: IncidentSettings, *, brief: bool = False) 
     return f"in {country} {of_networks}"
 
 
-def _verb(kind: Kind, mechanism: str | None) -> str:
-    return "unreachable" if kind is Kind.GLOBAL else _VERBS.get(mechanism or "", "restricted")
+def _from_vantages(extent: _Extent) -> str:
+    """Whoever watches services of their own is told of vantages, where each has a network to itself, or of networks."""
+    live = max(extent.networks_live, len(extent.networks))
+    what = "vantages" if extent.vantages <= live else "networks"
+    return f"from {len(extent.networks)} of {live} of your {what}"
+
+
+def _verb(kind: Kind, mechanism: str | None, settings: IncidentSettings) -> str:
+    known = _VERBS.get(mechanism or "")
+    alone = settings.own_services and known is None
+    return "unreachable" if kind is Kind.GLOBAL or alone else known or "restricted"
+
+
+def _control(snapshot: Snapshot, settings: IncidentSettings) -> list[str]:
+    """What the control says, for services of one's own: is it us, or the way to us?"""
+    fact = next((fact for fact in snapshot.facts if fact.name == "control"), None)
+    if not settings.own_services or fact is None or fact.value is None:
+        return []
+    return [
+        "control from elsewhere answers" if fact.value >= _ANSWERS else "control from elsewhere fails too"
+    ]
 
 
 def _platforms(names: Sequence[str], settings: IncidentSettings) -> str:
@@ -244,7 +269,7 @@ def _closed(snapshot: Snapshot, settings: IncidentSettings) -> str:
         what = f"the loss of connectivity {where}"
     else:
         platforms = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
-        what = f"{platforms} {_verb(snapshot.kind, snapshot.mechanism)} {where}"
+        what = f"{platforms} {_verb(snapshot.kind, snapshot.mechanism, settings)} {where}"
     head = "Withdrawn" if snapshot.retracted else "Closed"
     return f"{head}: {what} since {clock(snapshot.onset)}; {snapshot.reason}."
 
@@ -256,10 +281,11 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
         head = f"Live metrics show a loss of connectivity {where} {since}"
     else:
         platforms = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
-        head = f"Live metrics show {platforms} {_verb(snapshot.kind, snapshot.mechanism)} {where} {since}"
+        head = f"Live metrics show {platforms} {_verb(snapshot.kind, snapshot.mechanism, settings)} {where} {since}"
     tail = [_figures(snapshot)]
     if snapshot.mechanism is not None and snapshot.mechanism not in _VERBS:
         tail.append(_failing(snapshot.mechanism, snapshot.mechanism_share, snapshot.reachability))
+    tail += _control(snapshot, settings)
     back = sum(network.recovered is not None for network in snapshot.networks)
     if back:
         tail.append(f"partially restored, on {back} of {len(snapshot.networks)} networks")
@@ -323,7 +349,7 @@ def headline(incident: Incident, settings: IncidentSettings) -> str:
             if one.targets
         }
         names = _lost_platforms(incident.platforms, addresses, settings)
-        verb = _verb(incident.kind, incident.mechanism.name if incident.mechanism else None)
+        verb = _verb(incident.kind, incident.mechanism.name if incident.mechanism else None, settings)
         many = len(incident.platforms) != 1 or any(lost > 1 for lost, _ in addresses.values())
         was = "were" if many else "was"
         what = f"that {names} {was} {verb}" if over else f"{names} {verb}"

@@ -595,6 +595,9 @@ class Case(msgspec.Struct):
             self.scope = scope_of(units, self.live, len(live))
             if self.scope is Scope.NATION_SCALE and self._in_few_regions(units, reading):
                 self.scope = Scope.REGION
+            if settings.own_services and self.scope is Scope.NATION_SCALE:
+                # The networks of one owner are no nation.
+                self.scope = Scope.MULTI_PROVIDER
         impact = self.impact(settings, reading, networks)
         for severity, bar in (
             (Severity.CRITICAL, settings.severity_critical),

@@ -1,7 +1,7 @@
 """Alerts on what people suffer: a country, a provider or the world loses a platform.
 
 One incident is one alert a platform for as long as it lasts, whatever becomes of its scope meanwhile: an alert that
-fires goes on while *any* incident of its place is open (`_latched`), and while netdusk says nothing about the place at
+fires goes on while *any* incident of its place is open (`latched`), and while netdusk says nothing about the place at
 all, for a day at most: a worker that is gone has resolved nothing. Only confirmed incidents start one.
 """
 
@@ -46,10 +46,10 @@ _PLACE: Final = ("country", "platform", "simulated")
 
 
 def _nation(config: Config) -> Alert:
-    start = _started(config, _PLACE, 'kind="platform"', 'scope="nation-scale"')
+    start = started(config, _PLACE, 'kind="platform"', 'scope="nation-scale"')
     return Alert(
         name=NATION,
-        expr=_latched(config, NATION, _PLACE, _lines(start, f"unless {_on(_PLACE)}", _throttled(config))),
+        expr=latched(config, NATION, _PLACE, _lines(start, f"unless {_on(_PLACE)}", _throttled(config))),
         severity=CRITICAL,
         wait_seconds=MINUTE,
         keep_seconds=_KEEP_SECONDS,
@@ -64,7 +64,7 @@ def _dark(config: Config) -> Alert:
     place, kind = ("country", "simulated"), 'kind="connectivity"'
     return Alert(
         name=DARK,
-        expr=_latched(config, DARK, place, _started(config, place, kind, 'scope="nation-scale"'), kind),
+        expr=latched(config, DARK, place, started(config, place, kind, 'scope="nation-scale"'), kind),
         severity=CRITICAL,
         wait_seconds=MINUTE,
         keep_seconds=_KEEP_SECONDS,
@@ -79,11 +79,11 @@ def _global(config: Config) -> Alert:
     place, kind = ("platform", "simulated"), 'kind="global"'
     # The view over the world comes two windows after the countries' own. Prometheus sees them all at once, and can
     # mute two hundred pages before they are sent.
-    nations = _started(config, _PLACE, 'kind="platform"', 'scope="nation-scale"')
+    nations = started(config, _PLACE, 'kind="platform"', 'scope="nation-scale"')
     many = f"count by ({', '.join(place)}) (\n  {nations}\n) >= {config.global_countries}"
     return Alert(
         name=GLOBAL,
-        expr=_latched(config, GLOBAL, place, _lines(_started(config, place, kind), "or", many), kind),
+        expr=latched(config, GLOBAL, place, _lines(started(config, place, kind), "or", many), kind),
         severity=CRITICAL,
         wait_seconds=MINUTE,
         keep_seconds=_KEEP_SECONDS,
@@ -96,7 +96,7 @@ def _global(config: Config) -> Alert:
 
 def _provider(config: Config) -> Alert:
     start = _lines(
-        _started(config, _PLACE, 'kind!="global"', 'scope=~"provider|region|multi-provider"'),
+        started(config, _PLACE, 'kind!="global"', 'scope=~"provider|region|multi-provider"'),
         f"unless {_on(_PLACE)}",
         _throttled(config),
         f"unless {_on(_PLACE)}",
@@ -106,7 +106,7 @@ def _provider(config: Config) -> Alert:
     )
     return Alert(
         name=PROVIDER,
-        expr=_latched(config, PROVIDER, _PLACE, start, 'kind!="global"'),
+        expr=latched(config, PROVIDER, _PLACE, start, 'kind!="global"'),
         severity=WARNING,
         wait_seconds=5 * MINUTE,
         keep_seconds=_KEEP_SECONDS,
@@ -119,7 +119,7 @@ def _provider(config: Config) -> Alert:
 
 def _throttling(config: Config) -> Alert:
     start = _lines(
-        _started(config, _PLACE, 'kind="platform"'),
+        started(config, _PLACE, 'kind="platform"'),
         f"and {_on(_PLACE)}",
         _throttled(config),
         f"unless {_on(_PLACE)}",
@@ -127,7 +127,7 @@ def _throttling(config: Config) -> Alert:
     )
     return Alert(
         name=THROTTLING,
-        expr=_latched(config, THROTTLING, _PLACE, start),
+        expr=latched(config, THROTTLING, _PLACE, start),
         severity=WARNING,
         wait_seconds=10 * MINUTE,
         keep_seconds=_KEEP_SECONDS,
@@ -137,7 +137,7 @@ def _throttling(config: Config) -> Alert:
     )
 
 
-def _started(config: Config, place: Sequence[str], *matchers: str) -> str:
+def started(config: Config, place: Sequence[str], *matchers: str) -> str:
     """A confirmed incident is open; no word of the instance that says so."""
     selector = config.metric("netdusk_incident_confirmed", *matchers, config.real)
     return f"max by ({', '.join(place)}) ({selector} == 1)"
@@ -152,7 +152,7 @@ def _firing(names: str) -> str:
     return f'ALERTS{{alertname{match}"{names}", alertstate="firing"}}'
 
 
-def _latched(config: Config, name: str, place: Sequence[str], start: str, *active: str) -> str:
+def latched(config: Config, name: str, place: Sequence[str], start: str, *active: str) -> str:
     """Return an expression that begins as `start` does, and lasts while an incident of its place is open or unknown."""
     names = ", ".join(place)
     firing = f"max by ({names}) ({_firing(name)})"

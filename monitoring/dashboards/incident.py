@@ -90,8 +90,15 @@ def incident(config: Config) -> Board:
             "Networks over the threshold of an alarm on any of its platforms.",
             "short",
             Query(f"count({alarmed} >= 1) or vector(0)"),
-            width=6,
+            width=3,
             steps=((None, GREEN), (1.0, RED)),
+        ),
+        figure(
+            "Control answers",
+            "Of the recent failures, the share whose target answered elsewhere at about that time.",
+            "percentunit",
+            Query(f"min({config.metric('netdusk_incident_control_ratio', *chosen)})"),
+            width=3,
         ),
     )
     board.row(

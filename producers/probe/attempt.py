@@ -62,6 +62,8 @@ class Outcome:
     #: So many attempts this stands for (one an address), and so many of them went well.
     count: int = 1
     good: int = 0
+    #: When the earliest of the certificates ends that were shown and verified, seconds since 1970.
+    certificate_expires: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -132,6 +134,9 @@ async def attempt(target: Target, tools: Tools) -> Outcome:
         status=exchange.status,
         count=len(walks),
         good=sum(not one.failure for one in walks),
+        certificate_expires=min(
+            (one.way.expires for one in walks if one.way.expires is not None), default=None
+        ),
     )
 
 
@@ -155,6 +160,7 @@ class _Way:
     addresses: tuple[str, ...] = ()
     plain: tcp.Channel | None = None
     channel: http.Duplex | None = None
+    expires: float | None = None
 
     @property
     def may_be_private(self) -> bool:
@@ -226,6 +232,7 @@ async def _shake_hands(way: _Way) -> None:
     if way.target.certificates:
         channel.check_certificate(way.target.certificates)
     way.channel = channel
+    way.expires = channel.expires
 
 
 async def _ask(way: _Way) -> None:

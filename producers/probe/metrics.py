@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -54,11 +54,22 @@ class ProbeMetrics:
         )
         for step in STEPS:
             self._seconds.labels(step.stage)
+        self._certificates = Gauge(
+            "netdusk_probe_certificate_expiry_timestamp_seconds",
+            "When the certificate ends that a platform's targets showed last, the earliest of them, since 1970.",
+            ["platform"],
+            registry=registry,
+        )
+        self._expires: dict[str, dict[str, float]] = {}
         registry.register(_Read(tally, sink))
 
     def note(self, outcome: Outcome) -> None:
         """Count an outcome."""
         self._results.labels(outcome.target.platform, outcome.stage or _OK).inc()
+        if outcome.certificate_expires is not None:
+            by_target = self._expires.setdefault(outcome.target.platform, {})
+            by_target[outcome.target.url] = outcome.certificate_expires
+            self._certificates.labels(outcome.target.platform).set(min(by_target.values()))
         for step in STEPS:
             taken_ms: float | None = getattr(outcome.timings_ms, step.timing)
             if taken_ms is not None:

@@ -80,6 +80,13 @@ class TlsChannel:
         if shown not in good:
             raise ObservedFailure(Failure.SSL_INVALID_CERTIFICATE, f"SHA-256 {shown}")
 
+    @property
+    def expires(self) -> float | None:
+        """When the server's certificate ends, seconds since 1970; None where it was not verified."""
+        certificate = self._tls.getpeercert() or {}
+        text = certificate.get("notAfter")
+        return ssl.cert_time_to_seconds(text) if isinstance(text, str) else None
+
     async def receive(self, bytes_max: int = _READ_BYTES) -> bytes:
         """Wait for bytes and return them. Empty means that the peer has ended. Raises OSError."""
         while True:

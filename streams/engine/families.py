@@ -141,6 +141,12 @@ FAMILIES: Final[Mapping[str, MetricFamily]] = {
             ("country", "platform", "mechanism", "simulated"),
         ),
         MetricFamily(
+            "netdusk_incident_control_ratio",
+            Type.GAUGE,
+            "Of the recent failures, the share whose target answered elsewhere at about that time, 0 to 1.",
+            ("country", "platform", "simulated"),
+        ),
+        MetricFamily(
             "netdusk_incident_onset_timestamp_seconds",
             Type.GAUGE,
             "When an open incident began, seconds since 1970.",

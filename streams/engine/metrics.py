@@ -253,6 +253,7 @@ class WorldCollector(Collector):
         severity: dict[tuple[str, ...], float] = {}
         mechanism: dict[tuple[str, ...], float] = {}
         onset: dict[tuple[str, ...], float] = {}
+        control: dict[tuple[str, ...], float] = {}
         for incident in (incident for made in figures for incident in made.incidents):
             kind, scope, simulated = str(incident.kind), str(incident.scope), _bool(incident.simulated)
             for name in incident.platforms or ("",):
@@ -265,10 +266,14 @@ class WorldCollector(Collector):
                 onset[place] = min(onset.get(place, float("inf")), incident.onset.timestamp())
                 if incident.mechanism is not None:
                     mechanism[country, platform, incident.mechanism.name, simulated] = 1
+                for fact in incident.evidence:
+                    if fact.name == "control" and fact.value is not None:
+                        control[country, platform, simulated] = fact.value
         yield _family("netdusk_incident_active", self._fit(active, INCIDENT_SERIES_MAX))
         yield _family("netdusk_incident_confirmed", self._fit(confirmed, INCIDENT_SERIES_MAX))
         yield _family("netdusk_incident_severity", self._fit(severity, INCIDENT_SERIES_MAX))
         yield _family("netdusk_incident_mechanism", self._fit(mechanism, INCIDENT_SERIES_MAX))
+        yield _family("netdusk_incident_control_ratio", self._fit(control, INCIDENT_SERIES_MAX))
         yield _family("netdusk_incident_onset_timestamp_seconds", self._fit(onset, INCIDENT_SERIES_MAX))
 
 

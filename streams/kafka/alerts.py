@@ -5,7 +5,7 @@ Each record is a whole snapshot; the one with the highest `seq` says how things 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 import msgspec
 import structlog
@@ -54,7 +54,7 @@ def latest(snapshots: Iterable[Incident]) -> list[Incident]:
     return sorted(last.values(), key=lambda incident: (incident.onset, incident.id))
 
 
-async def follow(settings: Settings) -> AsyncIterator[Incident]:
+async def follow(settings: Settings) -> AsyncGenerator[Incident, None]:
     """Yield every snapshot from the beginning of the topic, each once, then those that come. Does not end."""
     topic = settings.topics.alerts
     partitions = await TopicReader(settings.kafka).partitions_of(topic)

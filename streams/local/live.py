@@ -17,6 +17,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from producers.countries import CANARY
 from streams.records import Incident, Status
 
 _STYLES: Final = {Status.OPEN: "bold red", Status.UPDATED: "yellow", Status.RESOLVED: "green"}
@@ -49,6 +50,19 @@ class Board:
     active: set[str] = field(default_factory=set)
     warming: int = 0
     incidents: list[Incident] = field(default_factory=list)
+    scraped: bool = False
+
+    def says(self) -> str:
+        """What goes on, in one line: waiting, warming up, or watching so many cells, all well or not."""
+        cells = len(self.ratios)
+        if not cells:
+            return "waiting for the first result" if self.scraped else "starting"
+        learning = f"{self.warming} of {cells} still learning what is usual" if self.warming else ""
+        if self.warming >= cells:
+            return f"results arrive; warming up: {learning}"
+        failing = sorted(self.active)
+        state = f"{', '.join(failing)} failing" if failing else "all healthy"
+        return "; ".join(part for part in (f"watching {cells} cells", learning, state) if part)
 
     def take(self, samples: Iterable[Sample]) -> None:
         """Read a scrape. An empty one (the worker is restoring) changes nothing."""
@@ -58,6 +72,8 @@ class Board:
         warming = 0
         for sample in samples:
             labels = sample.labels
+            if labels.get("country") == CANARY:
+                continue  # it proves the path, and is no news
             if sample.name == "netdusk_cells_warming":
                 warming += int(sample.value)
             elif sample.name == "netdusk_reachability_smoothed_ratio":
@@ -66,6 +82,7 @@ class Board:
                 scores[labels["platform"], labels["asn"]] = sample.value
             elif sample.name == "netdusk_incident_active":
                 active.add(labels["platform"])
+        self.scraped = True
         if ratios:
             self.ratios, self.scores, self.active, self.warming = ratios, scores, active, warming
 
@@ -78,8 +95,7 @@ class Board:
         if self.now is not None:
             head.append(f"   {self.now:%a %d %b %Y %H:%M} UTC", "bold cyan")
         head.append(f"   {self.note}", "dim")
-        if self.warming:
-            head.append(f"   {self.warming} series not judged yet", "yellow")
+        head.append(f"   {self.says()}", "bold red" if self.active else "yellow" if self.warming else "green")
         lines = [line(incident) for incident in self.incidents[-_LINES_MAX:]]
         parts: list[Text | Table] = [head, Text(), self._table(), Text(), *lines]
         yield Panel(Group(*parts), border_style="yellow" if self.simulated else "blue", padding=(0, 1))
@@ -126,6 +142,7 @@ class Show:
         self._console = console
         self._live = Live(board, console=console, refresh_per_second=8, transient=False)
         self._said: list[str] = []
+        self._shape = ""
 
     def __enter__(self) -> Show:
         if self._console.is_terminal:
@@ -143,6 +160,18 @@ class Show:
         self.board.incidents.append(incident)
         if not self._console.is_terminal:
             self._console.print(line(incident), soft_wrap=True)
+
+    def state(self) -> None:
+        """Without a terminal: one line each time that what goes on has another shape (figures alone are no news)."""
+        words = self.board.says()
+        shape = "".join(character for character in words if not character.isdigit())
+        if not self._console.is_terminal and shape != self._shape:
+            self._shape = shape
+            self._console.print(Text(words), soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """Say something that has to be read, above the picture."""
+        self._console.print(Text(text, "bold red"), soft_wrap=True)
 
     def moment(self, now: datetime) -> None:
         """Event time has moved on; without a terminal, one line an event day is enough."""

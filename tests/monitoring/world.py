@@ -11,7 +11,17 @@ from prometheus_client import CollectorRegistry, generate_latest
 from detectors.readings import Pulse, SeriesGauge
 from streams.engine.metrics import WorkerMetrics, WorldCollector
 from streams.machine import ProbeCount
-from streams.records import Detector, Incident, Kind, Mechanism, Reachability, Scope, Severity, Status
+from streams.records import (
+    Detector,
+    Evidence,
+    Incident,
+    Kind,
+    Mechanism,
+    Reachability,
+    Scope,
+    Severity,
+    Status,
+)
 from streams.settings import LabelSettings
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -46,6 +56,7 @@ def incident(
         reachability=Reachability(now=0.04, usual=0.98),
         mechanism=Mechanism(name=mechanism, share=0.9) if mechanism else None,
         confirmed=confirmed,
+        evidence=(Evidence(name="control", value=1.0, unit="ratio", n=9, text="", source=None, fits=()),),
         vantages=12,
         networks_live=5,
         simulated=simulated,

@@ -1,0 +1,170 @@
+"""What `netdusk init` writes, held against what reads it; and targets out of a blackbox_exporter's files."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from producers.probe.targets import load_targets
+from streams.commands import init, targets
+from streams.errors import SettingsError
+from streams.local.canary_watch import CanaryWatch
+from streams.local.live import Board
+from streams.settings import load
+from tests.monitoring.servers import program
+from tests.monitoring.world import incident
+
+GIVEN = [
+    "--country",
+    "de",
+    "--asn",
+    "64500",
+    "--url",
+    "https://shop.example/health",
+    "--url",
+    "http://10.0.0.7:8080/",
+]
+
+
+def made(folder: Path, *arguments: str) -> Path:
+    outcome = CliRunner().invoke(init.app, [str(folder), *arguments])
+    assert outcome.exit_code == 0, outcome.output or outcome.exception
+    return folder
+
+
+@pytest.mark.parametrize("profile", ["own", "observatory"])
+@pytest.mark.parametrize("runs", ["systemd", "compose", "none"])
+def test_every_file_is_good(tmp_path: Path, profile: str, runs: str) -> None:
+    folder = made(tmp_path / "n", *GIVEN, "--profile", profile, "--runs", runs)
+    settings = load(folder / "netdusk.toml")
+    assert (settings.profile, settings.probe.country, settings.probe.asn) == (profile, "DE", 64500)
+    asked = load_targets(settings.probe.targets).target
+    assert [(one.platform, one.private) for one in asked] == [("shop.example", False), ("10.0.0.7", True)]
+    prometheus = yaml.safe_load((folder / "prometheus.yml").read_text())
+    assert all((folder / name).is_file() for name in prometheus["rule_files"])
+    own = (folder / "rules" / "netdusk-own.yaml").exists()
+    assert own == (profile == "own") != (folder / "rules" / "netdusk-incidents.yaml").exists()
+    assert (folder / "netdusk.service").exists() == (runs == "systemd")
+    if runs == "compose":
+        assert "netdusk" in yaml.safe_load((folder / "compose.yaml").read_text())["services"]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("profile", ["own", "observatory"])
+def test_prometheus_and_alertmanager_take_them(tmp_path: Path, profile: str) -> None:
+    folder = made(tmp_path / "n", *GIVEN, "--profile", profile)
+    for check in (
+        [program("promtool"), "check", "config", str(folder / "prometheus.yml")],
+        [program("amtool"), "check-config", str(folder / "alertmanager.yml")],
+    ):
+        done = subprocess.run(check, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_nothing_is_written_over_and_what_is_missing_is_said(tmp_path: Path) -> None:
+    folder = made(tmp_path / "n", *GIVEN)
+    for arguments, words in (
+        ([str(folder), *GIVEN], "--force"),
+        ([str(tmp_path / "o"), "--url", "https://a.example/"], "--country"),
+        ([str(tmp_path / "o"), "--country", "DE"], "--url"),
+        ([str(tmp_path / "o"), "--country", "ZZ"], "ISO 3166-1"),
+        ([str(tmp_path / "o"), "--country", "DE", "--url", "ftp://a.example/"], "scheme"),
+    ):
+        outcome = CliRunner().invoke(init.app, arguments)
+        assert isinstance(outcome.exception, SettingsError)
+        assert words in str(outcome.exception)
+
+
+BLACKBOX = """
+modules:
+  http_2xx: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4}}
+  api: {prober: http, http: {valid_status_codes: [200, 401], fail_if_body_matches_regexp: [down]}}
+  tls: {prober: tcp, tcp: {tls: true, tls_config: {insecure_skip_verify: true}}}
+  ping: {prober: icmp}
+"""
+PROMETHEUS = """
+scrape_configs:
+  - job_name: node
+    static_configs: [{targets: ["localhost:9100"]}]
+  - job_name: pages
+    metrics_path: /probe
+    params: {module: [http_2xx]}
+    static_configs:
+      - targets: ["https://www.shop.example/", "blog.example"]
+      - {targets: ["https://pay.example/x"], labels: {service: payments}}
+  - job_name: api
+    params: {module: [api]}
+    static_configs: [{targets: ["https://api.example/v1"]}]
+  - job_name: mail
+    params: {module: [tls]}
+    static_configs: [{targets: ["mail.example:465"]}]
+  - job_name: pings
+    params: {module: [ping]}
+    static_configs: [{targets: ["10.0.0.1"]}]
+"""
+
+
+def test_a_blackbox_exporters_files_are_targets(tmp_path: Path) -> None:
+    blackbox, prometheus, out = tmp_path / "blackbox.yml", tmp_path / "prometheus.yml", tmp_path / "t.toml"
+    blackbox.write_text(BLACKBOX)
+    prometheus.write_text(PROMETHEUS)
+    arguments = ["import", str(blackbox), str(prometheus), "--output", str(out)]
+    outcome = CliRunner().invoke(targets.app, arguments)
+    assert outcome.exit_code == 1  # something was left out, and is said
+    assert "prober icmp has no counterpart" in outcome.stderr
+    assert "fail_if_body_matches_regexp not heeded" in outcome.stderr
+    found = {one.url: one for one in load_targets(out).target}
+    assert list(found) == [
+        "https://www.shop.example/",
+        "http://blog.example",
+        "https://pay.example/x",
+        "https://api.example/v1",
+        "tls://mail.example:465",
+    ]
+    assert [one.platform for one in found.values()] == [
+        "shop.example",
+        "blog.example",
+        "payments",
+        "api.example",
+        "mail.example",
+    ]
+    assert found["https://api.example/v1"].statuses == {200, 401}
+    assert found["http://blog.example"].timeout_seconds == 5
+    assert not found["tls://mail.example:465"].verify
+    assert "good; 5 targets" in CliRunner().invoke(targets.app, ["check", str(out)]).output
+    prometheus.write_text("scrape_configs: []")
+    nothing = CliRunner().invoke(targets.app, ["import", str(blackbox), str(prometheus)])
+    assert "no target came of it" in str(nothing.exception)
+
+
+def test_the_canary_is_heard_of_only_where_its_outage_did_not_come_out() -> None:
+    noon = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+    watch = CanaryWatch(noon)
+    assert watch.complaint(noon + timedelta(minutes=40)) is None  # it had not sung for long enough
+    canary = incident("QN", ("canary",), onset=noon + timedelta(hours=1, minutes=20), simulated=True)
+    assert watch.take(canary)
+    assert not watch.take(incident("PK"))
+    assert watch.complaint(noon + timedelta(hours=1, minutes=33)) is None
+    complaint = watch.complaint(noon + timedelta(hours=2, minutes=33))
+    assert complaint is not None
+    assert "14:20 UTC" in complaint
+    assert watch.complaint(noon + timedelta(hours=2, minutes=34)) is None
+
+
+def test_the_board_says_what_goes_on() -> None:
+    board = Board("t", {}, simulated=False)
+    assert board.says() == "starting"
+    board.take([])
+    assert board.says() == "waiting for the first result"
+    board.ratios = {("x", "1"): 1.0, ("y", "1"): 1.0}
+    board.warming = 2
+    assert board.says().startswith("results arrive; warming up")
+    board.warming = 1
+    assert board.says() == "watching 2 cells; 1 of 2 still learning what is usual; all healthy"
+    board.warming, board.active = 0, {"x"}
+    assert board.says() == "watching 2 cells; x failing"
