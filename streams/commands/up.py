@@ -95,7 +95,7 @@ async def _up(stack: Stack, console: Console, *, probe: bool, canary: bool, page
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    running = asyncio.create_task(_run(stack, console, probe=probe, canary=canary))
+    running = asyncio.create_task(_run(stack, console, probe=probe, canary=canary, page=page))
     waiting = asyncio.create_task(stopped.wait())
     await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
     if not running.done():
@@ -106,7 +106,7 @@ async def _up(stack: Stack, console: Console, *, probe: bool, canary: bool, page
         await running
 
 
-async def _run(stack: Stack, console: Console, *, probe: bool, canary: bool) -> None:
+async def _run(stack: Stack, console: Console, *, probe: bool, canary: bool, page: bool) -> None:
     """Run until something that should run does not. Whoever cancels it has everything ended in order."""
     console.print("starting the broker and the worker ...", highlight=False)
     async with stack:

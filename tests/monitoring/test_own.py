@@ -41,28 +41,29 @@ def test_a_service_is_paged_and_its_end_told_within_seconds(tmp_path: Path) -> N
     rules = own_rules(ON_CALL) | {
         name: text for name, text in rule_files(ON_CALL).items() if name == "netdusk-self.yaml"
     }
-    with Exporter(page.figures) as exporter, Webhook() as phone:
-        with (
-            Alertmanager(tmp_path, alertmanager(phone.url)) as manager,
-            Prometheus(
-                tmp_path,
-                [exporter.target],
-                rules=write(tmp_path, rules),
-                alertmanagers=[manager.target],
-                seconds=SCRAPE_SECONDS,
-            ) as prometheus,
-        ):
-            prometheus.wait_for("netdusk_build_info")
-            machine.open = [
-                incident("DE", ("shop",), scope=Scope.MULTI_PROVIDER, mechanism="tcp.connection_refused")
-            ]
-            began = time.monotonic()
-            phone.wait_for(lambda _: pages(phone.to("pager")), "the page", SECONDS)
-            paged = time.monotonic() - began
-            machine.open = []
-            began = time.monotonic()
-            phone.wait_for(lambda _: resolves(phone.to("pager")), "the end", SECONDS)
-            ended = time.monotonic() - began
+    with (
+        Exporter(page.figures) as exporter,
+        Webhook() as phone,
+        Alertmanager(tmp_path, alertmanager(phone.url)) as manager,
+        Prometheus(
+            tmp_path,
+            [exporter.target],
+            rules=write(tmp_path, rules),
+            alertmanagers=[manager.target],
+            seconds=SCRAPE_SECONDS,
+        ) as prometheus,
+    ):
+        prometheus.wait_for("netdusk_build_info")
+        machine.open = [
+            incident("DE", ("shop",), scope=Scope.MULTI_PROVIDER, mechanism="tcp.connection_refused")
+        ]
+        began = time.monotonic()
+        phone.wait_for(lambda _: pages(phone.to("pager")), "the page", SECONDS)
+        paged = time.monotonic() - began
+        machine.open = []
+        began = time.monotonic()
+        phone.wait_for(lambda _: resolves(phone.to("pager")), "the end", SECONDS)
+        ended = time.monotonic() - began
     assert max(paged, ended) <= SECONDS
     (call,) = pages(phone.to("pager"))
     (alert,) = call.alerts
