@@ -213,7 +213,9 @@ class Recent:
         places = np.arange(first, last) % STEPS
         groups = np.arange(first, last) // many
         bounds = np.flatnonzero(np.diff(groups, prepend=-1))
-        lines: dict[str, dict[int, NDArray[np.float64]]] = {}
+        pairs: dict[tuple[str, int], int] = {}  # a network on a line
+        cells: list[int] = []
+        members: list[int] = []
         for (platform, place, number), cell in ring.cells.items():
             if (chosen is not None and platform not in chosen) or (asn is not None and number != asn):
                 continue
@@ -222,13 +224,19 @@ class Recent:
             name = {"platform": platform, "network": f"AS{number}", "region": place or "not told"}.get(
                 by, "all"
             )
-            own = np.add.reduceat(ring.sums[cell][:, places].astype(np.float64), bounds, axis=1)
-            networks = lines.setdefault(name, {})
-            networks[number] = networks[number] + own if number in networks else own
+            cells.append(cell)
+            members.append(pairs.setdefault((name, number), len(pairs)))
+        if not cells:
+            return []
+        own = np.add.reduceat(ring.sums[cells][:, :, places].astype(np.float64), bounds, axis=2)
+        totals = np.zeros((len(pairs), 6, len(bounds)))
+        np.add.at(totals, members, own)
+        lines: dict[str, list[int]] = {}
+        for (name, _), pair in pairs.items():
+            lines.setdefault(name, []).append(pair)
         rows: list[Row] = []
         for name, networks in sorted(lines.items()):
-            stacked = np.stack(list(networks.values()))
-            rows += self._rows(ring, by, name, stacked, groups[bounds], many, chosen, asn)
+            rows += self._rows(ring, by, name, totals[networks], groups[bounds], many, chosen, asn)
         return rows
 
     def _rows(

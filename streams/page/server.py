@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -75,6 +75,7 @@ _ANSWER_SECONDS: Final = 20.0
 _WAITING_MAX: Final = 64
 _CLIENTS_MAX: Final = 20_000
 _KEEP_ALIVE_SECONDS: Final = 20.0
+_LEAVE_SECONDS: Final = 2.0
 _TELL_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = "5"
 _POLICY: Final = (
@@ -210,6 +211,7 @@ class PageServer:
         self.streams = Streams()
         self.ready = False
         self.url = ""
+        self._closing = False
         self._clock = clock
         self._write_note = write_note
         self._render = Renderer(settings.incidents)
@@ -306,9 +308,15 @@ class PageServer:
         return app
 
     async def start(self) -> None:
-        """Open the port."""
+        """Open the port; templates and names are read before, so that no reader waits for them."""
         page = self.settings.page
-        self._runner = web.AppRunner(self.app(), access_log=None, handler_cancellation=True)
+        values = partial(self.site.now, language("en"), self._clock())
+        await asyncio.get_running_loop().run_in_executor(
+            self._thread, lambda: self._render.page("now", values())
+        )
+        self._runner = web.AppRunner(
+            self.app(), access_log=None, handler_cancellation=True, shutdown_timeout=_LEAVE_SECONDS
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, page.host, page.port, backlog=4096)
         try:
@@ -324,7 +332,11 @@ class PageServer:
         self._teller = asyncio.create_task(self._tell())
 
     async def stop(self) -> None:
-        """Close it."""
+        """Close it; browsers that wait are let go."""
+        self._closing = True
+        for events in self.streams.waiting.values():
+            for event in events:
+                event.set()
         tasks = [*self._late.values(), *([self._teller] if self._teller is not None else [])]
         for task in tasks:
             task.cancel()
@@ -719,7 +731,7 @@ class PageServer:
         try:
             await response.prepare(request)
             await response.write(b"retry: 5000\n\n")
-            while True:
+            while not self._closing:
                 try:
                     await asyncio.wait_for(event.wait(), _KEEP_ALIVE_SECONDS)
                 except TimeoutError:

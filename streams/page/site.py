@@ -81,6 +81,7 @@ class Site:
         # How readers reach it: set once the port is open, where no setting says it.
         self.public_url = settings.page.public_url or ""
         self._own = settings.incidents
+        self._days: dict[tuple[str, bool], tuple[tuple[int, int], tuple[str, float | None]]] = {}
 
     # shared
 
@@ -207,14 +208,7 @@ class Site:
 
     def _country_row(self, one: Standing, lang: Language, now: datetime) -> dict[str, Any]:
         coverage = one.coverage
-        lines = self.history.recent.series(
-            one.country,
-            bool(coverage and coverage.simulated),
-            now - _DAY,
-            now + timedelta(minutes=5),
-            by="all",
-            step=1800,
-        )
+        line, reachability = self._day(one.country, bool(coverage and coverage.simulated), now)
         return {
             "code": one.country,
             "name": lang.country(one.country, self._own),
@@ -226,9 +220,21 @@ class Site:
             "arrived": coverage.came / coverage.awaited if coverage and coverage.awaited > 0 else None,
             "simulated": one.simulated,
             "open": len(one.open),
-            "spark": spark(lines, now),
-            "reachability": lines[-1].reachability if lines else None,
+            "spark": line,
+            "reachability": reachability,
         }
+
+    def _day(self, country: str, simulated: bool, now: datetime) -> tuple[str, float | None]:
+        """A country's last day as a small line, and its last ratio; drawn anew where something has changed."""
+        key = (self.observatory.changed.get(country, 0), int(now.timestamp()) // 1800)
+        kept = self._days.get((country, simulated))
+        if kept is None or kept[0] != key:
+            rows = self.history.recent.series(
+                country, simulated, now - _DAY, now + timedelta(minutes=5), by="all", step=1800
+            )
+            kept = (key, (spark(rows, now), rows[-1].reachability if rows else None))
+            self._days[country, simulated] = kept
+        return kept[1]
 
     def _lead(self, case: Case, lang: Language) -> dict[str, Any]:
         last = case.last

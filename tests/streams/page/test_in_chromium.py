@@ -146,7 +146,7 @@ async def test_the_demonstration_is_seen_from_its_beginning_to_its_end(tmp_path:
             "--evening",
             "2024-01-20",
             "--speed",
-            "1800",
+            "3600",
         ]
         running = subprocess.Popen(command, stdout=out, stderr=out, cwd=tmp_path)
     try:
