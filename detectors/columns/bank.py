@@ -50,6 +50,8 @@ LENT_RESULTS: Final = 3.0
 _NOTHING: Final[Mapping[tuple[str, bool], Any]] = MappingProxyType({})
 # A series is as seldom heard after twenty days of silence as it gets.
 AGED_DAYS_MAX: Final = 20
+# Who had no more results than these in all may have been invented.
+FAINT_RESULTS: Final = 2.0
 # How many windows' outcomes are kept apart before they are summed.
 MERGE_WINDOWS: Final = 16
 
@@ -166,8 +168,16 @@ class Bank:
         last = self.series.silence.last
         return int(last.max()) if len(last) else -1
 
-    def forget(self, silent_since: int, spared: Collection[tuple[str, bool]]) -> Ints | None:
+    def forget(
+        self,
+        silent_since: int,
+        spared: Collection[tuple[str, bool]],
+        crowded: Collection[tuple[str, bool]] = (),
+        faint_since: int = 0,
+    ) -> Ints | None:
         """Let go of monitors without a result since that time (seconds since 1970), but for those of some countries.
+
+        In `crowded` countries also of those that had one or two results in all, and none since `faint_since`.
 
         Returns the new number of each monitor (-1 for one that is gone), or None if none is gone.
         """
@@ -176,6 +186,11 @@ class Bank:
         series, layout = self.series, self.series.layout
         keep = series.monitors.last.astype(np.int64) >= silent_since
         place = layout.group_place[layout.cell_group[layout.monitor_cell]]
+        if crowded:
+            monitors = series.monitors
+            results = monitors.probes + monitors.waiting_probes + monitors.fresh_probes
+            full = np.array([name in crowded for name in layout.places], dtype=np.bool_)
+            keep &= ~(full[place] & (results <= FAINT_RESULTS) & (monitors.last < faint_since))
         sparing = np.array([name in spared for name in layout.places], dtype=np.bool_)
         keep |= sparing[place] if len(place) else False
         return self._keep(keep)

@@ -12,6 +12,8 @@ from typing import Final
 from detectors.readings import MonitorKey
 from streams.settings import LimitSettings
 
+#: What further vantages and platforms are counted as.
+OTHER: Final = "other"
 _KINDS: Final = ("platforms", "networks", "regions", "vantages", "series")
 
 
@@ -60,12 +62,33 @@ class Admission:
         self._monitors += 1
         self._series += len(known.names["series"]) - before
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for anybody, in whatever country."""
+        return self._monitors >= self._limits.monitors_in_all or self._series >= self._limits.series_in_all
+
+    @property
+    def countries(self) -> set[tuple[str, bool]]:
+        """The countries that have names, real and simulated."""
+        return set(self._known)
+
     def fitted(self, monitor: MonitorKey) -> MonitorKey:
-        """The monitor itself; without its target where its platform has as many of them as it may in that country."""
-        if not monitor.target:
-            return monitor
+        """The monitor itself; or, where its country has no room for another name, one that goes without it.
+
+        A target and a region are left out; a vantage and a platform are counted as the country's `OTHER` one.
+        """
         known = self._known.get((monitor.country, monitor.simulated))
         if known is None:
+            return monitor
+        limits, names = self._limits, known.names
+        if len(names["platforms"]) >= limits.platforms and monitor.platform not in names["platforms"]:
+            monitor = monitor._replace(platform=OTHER, target="")
+        seat = (monitor.vantage, monitor.asn)
+        if len(names["vantages"]) >= limits.vantages and seat not in names["vantages"]:
+            monitor = monitor._replace(vantage=OTHER)
+        if len(names["regions"]) >= limits.regions and monitor.region not in names["regions"]:
+            monitor = monitor._replace(region="")
+        if not monitor.target:
             return monitor
         targets = known.targets.get(monitor.platform, ())
         if len(targets) < self._limits.targets or monitor.target in targets:
@@ -90,7 +113,7 @@ class Admission:
     def obstacle(self, monitor: MonitorKey) -> str | None:
         """Return why a monitor can't be let in, in words, or None if there is room."""
         limits = self._limits
-        if self._monitors >= limits.monitors_in_all or self._series >= limits.series_in_all:
+        if self.full:
             return f"{self._monitors} monitors and {self._series} series in all: see [limits]"
         known = self._known.get((monitor.country, monitor.simulated))
         if known is None:
@@ -99,7 +122,8 @@ class Admission:
             return _full(monitor, limits.monitors, "monitors")
         for kind, name in _names(monitor):
             most: int = getattr(limits, kind)
-            if len(known.names[kind]) >= most and name not in known.names[kind]:
+            other = kind in ("platforms", "vantages") and OTHER in (monitor.platform, monitor.vantage)
+            if len(known.names[kind]) >= most and name not in known.names[kind] and not other:
                 return _full(monitor, most, kind)
         return None
 

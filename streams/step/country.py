@@ -73,6 +73,8 @@ BEGUN_ANEW: Final = "what was known of its country had become unusable, and is l
 _BEFORE_ALL: Final = 0
 #: Vantages speak when they come and go; whoever speaks more often is not heard.
 _STATUSES_MAX: Final = 10_000
+#: Who was seen once or twice is given up after so long, where there is no room for others.
+_FAINT_SECONDS: Final = 1800
 _NOTHING_DUE: Final = Arrived(0.0, 0.0)
 _HOUR_MS: Final = 3_600_000
 
@@ -205,6 +207,7 @@ class CountryState(msgspec.Struct):
     rested: int = 0
     placement: PlacementState = msgspec.field(default_factory=PlacementState)
     arrivals: list[Arrivals] = []
+    crowded: list[tuple[str, bool]] = []
 
 
 class _ChunkReading:
@@ -306,6 +309,8 @@ class CountryMachine:
         self._elsewhere = Elsewhere(settings.time.window_seconds)
         self._in_bank = np.empty(0, dtype=np.int32)  # the bank's number of each monitor that was let in
         self._keys: list[MonitorKey] | None = None  # of each monitor, once they are asked for
+        # Countries in which there was no room for a name within the hour.
+        self._crowded: set[tuple[str, bool]] = set()
         self._waiting: list[
             MonitorKey
         ] = []  # those of whom it is -1: no window with results of theirs has closed
@@ -402,7 +407,7 @@ class CountryMachine:
         self.closed = []
         refused = list(rows.refusals)
         taken = heard = 0
-        day = watermark[0] // _DAY_MS
+        day, hour = watermark[0] // _DAY_MS, watermark[0] // _HOUR_MS
         for first_place, decided_ms in self._closings(rows, watermark):
             until = int(np.searchsorted(rows.place, first_place))
             refused += self._take_rows(rows, clock, watermark, slice(taken, until), outbox)
@@ -410,9 +415,9 @@ class CountryMachine:
             heard = self._take_statuses(rows.statuses, heard, first_place, clock, watermark)
             with closing_windows():
                 self.closed += self._close_windows(decided_ms, outbox)
-            if decided_ms // _DAY_MS > day:
-                day = decided_ms // _DAY_MS
+            if decided_ms // _DAY_MS > day or (self._crowded and decided_ms // _HOUR_MS > hour):
                 rows = self._forget_silent(rows, decided_ms // 1000)
+            day, hour = decided_ms // _DAY_MS, decided_ms // _HOUR_MS
         self._keep(rows, sorted(refused, key=lambda refusal: refusal.place), outbox)
         self.next_offset = rows.next_offset
         totals = self.totals
@@ -427,21 +432,32 @@ class CountryMachine:
         """Up to which place rows are taken before windows are closed, and the watermark that closes them.
 
         `watermark` is that before the first record, then after each. All rows can be taken first, but for those
-        after the turn of a day: then monitors are forgotten, and which ones must not depend on where the chunk was cut.
+        after the turn of an hour: then monitors may be forgotten, and which ones must not depend on where the chunk was
+        cut.
         """
-        day = watermark // _DAY_MS
-        if day[-1] > day[0]:
-            for place in np.flatnonzero(day[1:] > day[:-1]).tolist():
+        hour = watermark // _HOUR_MS
+        if hour[-1] > hour[0]:
+            for place in np.flatnonzero(hour[1:] > hour[:-1]).tolist():
                 yield place, int(watermark[place + 1])
         yield rows.size, int(watermark[-1])
 
     def _forget_silent(self, rows: Rows, now: int) -> Rows:
         """Let go of the monitors that have been silent for long, but where an incident is open.
 
+        Where names had to be turned away within the last hour, those are given up first that were seen once or twice.
+
         Returns the rows with the new numbers of their monitors; one that is gone and comes back is a new one.
         """
         known, in_bank = self._monitors(), self._in_bank
-        moved = self._bank.forget(now - self.settings.limits.forget_days * DAY, set(self._assembler.watch))
+        crowded, self._crowded = self._crowded, set()
+        if crowded and self._admission.full:  # somebody else's names may be those that take the room
+            crowded = self._admission.countries
+        moved = self._bank.forget(
+            now - self.settings.limits.forget_days * DAY,
+            set(self._assembler.watch),
+            crowded,
+            now - _FAINT_SECONDS,
+        )
         if moved is None:
             return rows
         self._in_bank = np.where(in_bank >= 0, moved[in_bank], -1).astype(np.int32)
@@ -606,12 +622,15 @@ class CountryMachine:
             if number[j] >= 0:  # it was let in before the turn of the day
                 continue
             key = self._admission.fitted(new[j])
+            if key._replace(target="") != new[j]._replace(target=""):
+                self._crowded.add((key.country, key.simulated))
             if key in let_in:
                 let_in[key].append(j)
             elif key != new[j] and (known := int(self._columns.numbers_of([key])[0])) >= 0:
                 number[j] = known
             elif obstacle := self._admission.let_in(key):
                 obstacles[j] = obstacle
+                self._crowded.add((key.country, key.simulated))
             else:
                 let_in[key] = [j]
         for places, given in zip(let_in.values(), self._columns.learn(list(let_in)).tolist(), strict=True):
@@ -842,6 +861,7 @@ class CountryMachine:
             self._rested,
             self._placement.kept,
             self._elsewhere.kept,
+            sorted(self._crowded),
         )
         return msgspec.msgpack.encode(stored)
 
@@ -887,6 +907,7 @@ class CountryMachine:
         self._waiting = stored.waiting
         self._placement = Placement(stored.placement)
         self._elsewhere = Elsewhere(self.settings.time.window_seconds, stored.arrivals)
+        self._crowded = set(stored.crowded)
         monitors = self._monitors()
         self._columns.learn(monitors)
         self._admission = Admission(self.settings.limits, monitors)
