@@ -18,6 +18,7 @@ from rich.table import Column, Table
 
 from producers.countries import COUNTRIES
 from streams.archive.store import store_at
+from streams.commands.incidents import show_table
 from streams.commands.output import put, to_stdout
 from streams.settings import SettingsError, load
 
@@ -216,7 +217,7 @@ def _show(rows: list[Any], by: Split) -> None:
                 for at in range(0, len(times), group)
             ),
         )
-    console.print(table)
+    show_table(table)
 
 
 def _block(ratios: list[float]) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import shlex
 import sys
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -153,7 +154,9 @@ async def _from_topics(settings: Settings, wanted: str | None) -> Report:
         raise SettingsError(f"{settings.topics.alerts}: {error}") from error
     last = snapshots[-1]
     reader = TopicReader(settings.kafka)
-    tally = MinuteCounts(last, Span.around(last))
+    # A log that is replayed has a time of its own.
+    now = datetime.now(UTC) if settings.worker.clock == "live" else None
+    tally = MinuteCounts(last, Span.around(last, now=now))
     async for value in _values(reader, settings.topics.probes, last, tally.span):
         tally.add_all(matching([decode_probe(value)]))
     health: list[HealthRecord] = []
@@ -175,6 +178,7 @@ async def _from_topics(settings: Settings, wanted: str | None) -> Report:
         others=listed,
         health=health,
         check=check,
+        now=now,
     )
 
 

@@ -139,7 +139,7 @@ async def _run(stack: Stack, console: Console, *, probe: bool, canary: bool, pag
 
 def show_page(console: Console, url: str | None) -> None:
     """Say where the page is, or what it lacks."""
-    console.print(f"page     {url or 'needs what netdusk[page] brings: pip install jinja2'}", highlight=False)
+    console.print(f"page     {url or 'needs Jinja: pip install jinja2'}", highlight=False)
 
 
 def _names(settings: Settings) -> dict[str, str]:

@@ -12,6 +12,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from streams.engine.surroundings import ACKNOWLEDGE_SECONDS, Surroundings
 from streams.kafka.bulk import send_together
+from streams.kafka.cloudevents import headers_of
 from streams.machine import Message
 
 log = structlog.get_logger()
@@ -93,7 +94,10 @@ class Sender:
         async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
             for message in messages:
                 try:
-                    future = await self._producer.send(topic, message.value, key=message.key)
+                    headers = headers_of(role, topic, message.value)
+                    future = await self._producer.send(
+                        topic, message.value, key=message.key, headers=headers or None
+                    )
                 except MessageSizeTooLargeError as error:  # the producer has a limit of its own
                     self._leave_out(message, error)
                 else:

@@ -34,7 +34,7 @@ def _environment(country_names: tuple[tuple[str, str], ...]) -> Any:
         from jinja2 import Environment, FunctionLoader, StrictUndefined  # noqa: PLC0415  an extra
         from markupsafe import Markup, escape  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise SettingsError(f"netdusk page needs {error.name}; pip install 'netdusk[page]'") from error
+        raise SettingsError(f"netdusk page needs {error.name}; pip install jinja2") from error
     folder = files("streams.page") / "templates"
 
     def source(text: str) -> Markup:

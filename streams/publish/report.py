@@ -159,11 +159,12 @@ class Span:
     end: datetime
 
     @classmethod
-    def around(cls, incident: Incident) -> Span:
-        """The incident with some of what was before it and after it."""
-        until = incident.resolved or incident.updated
+    def around(cls, incident: Incident, *, now: datetime | None = None) -> Span:
+        """The incident, some of what was before it and after it; what goes on ends at `now`, where that is known."""
+        goes_on = incident.resolved is None and now is not None
+        until = incident.resolved or (max(now, incident.updated) if now is not None else incident.updated)
         before = min(max(_BEFORE[0], (until - incident.onset) / 2), _BEFORE[1])
-        return cls(incident.onset - before, until + _AFTER)
+        return cls(incident.onset - before, until if goes_on else until + _AFTER)
 
 
 MinuteCells = dict[tuple[str, str], dict[int, list[int]]]
@@ -224,6 +225,7 @@ def build(
     others: Iterable[Incident] = (),
     health: Iterable[HealthRecord] = (),
     check: Sequence[str] = (),
+    now: datetime | None = None,
 ) -> Report:
     """Put a report together.
 
@@ -239,8 +241,11 @@ def build(
         Other incidents, for what is said of the previous ones.
     check
         Commands with which anybody can run the same again.
+    now
+        Until when something that goes on has lasted; without it, until its last snapshot.
     """
     last = snapshots[-1]
+    until = last.resolved or max(now or last.updated, last.updated)
     step = _step_seconds(tally.span)
     lines = _lines(tally, step, settings) or _health_lines(last, tally.span, step, health, settings)
     worst = min((snapshot.reachability for snapshot in snapshots), key=lambda reachability: reachability.now)
@@ -260,7 +265,7 @@ def build(
         detected=last.detected,
         updated=last.updated,
         resolved=last.resolved,
-        duration_seconds=last.duration_seconds,
+        duration_seconds=int((until - last.onset).total_seconds()),
         worst=worst,
         now=last.reachability,
         mechanism=last.mechanism,
@@ -280,12 +285,19 @@ def build(
         timeline=tuple(_moment(snapshot) for snapshot in snapshots),
         evidence=last.evidence,
         patterns=PATTERNS,
-        events=tuple(event for event in events if event.id in last.coincides),
+        events=tuple(event for event in events if _concerns(event, last, until)),
         previous=tuple(_previous(name, by_id.get(name)) for name in last.previous),
         cost=estimate(snapshots, settings.cost, settings.incidents.network_shares),
         detector=f"{last.detector.name} {last.detector.version}, settings {last.detector.settings}",
         check=tuple(check),
     )
+
+
+def _concerns(event: CalendarEvent, incident: Incident, until: datetime) -> bool:
+    """Whether the incident coincides with it; also where it was put on the calendar after the last snapshot."""
+    if event.id in incident.coincides:
+        return True
+    return event.country == incident.country and event.start <= until and event.end >= incident.onset
 
 
 _MEASURES: Final[Mapping[Kind, str]] = {

@@ -18,6 +18,7 @@ from streams.publish import charts
 from streams.publish.pages import figure, to_html, to_markdown, to_png
 from streams.publish.report import Line, MinuteCounts, Report, Span, build, of_one
 from streams.records import (
+    CalendarEvent,
     Evidence,
     HealthRecord,
     Incident,
@@ -218,6 +219,27 @@ HEADLINES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("change, expected", HEADLINES.values(), ids=HEADLINES)
 def test_headline(change: dict[str, Any], expected: str) -> None:
     assert headline(incident(**change), SETTINGS.incidents) == expected
+
+
+def test_what_goes_on_is_told_as_of_now_and_nothing_of_tomorrow() -> None:
+    open_ = incident()
+    now = ONSET + timedelta(minutes=14)
+    span = Span.around(open_, now=now)
+    assert span.end == now
+    assert Span.around(open_).end > open_.updated  # without a time: as its last snapshot has it
+    added, tomorrow, elsewhere = (
+        CalendarEvent(id=name, country=country, title=name, start=start, end=start + timedelta(hours=1))
+        for name, country, start in (
+            ("added", "PK", ONSET - timedelta(minutes=10)),
+            ("tomorrow", "PK", ONSET + timedelta(days=1)),
+            ("elsewhere", "IQ", ONSET),
+        )
+    )
+    report = build(
+        [open_], MinuteCounts(open_, span), settings=load(), events=[added, tomorrow, elsewhere], now=now
+    )
+    assert report.duration_seconds == 14 * 60
+    assert [event.id for event in report.events] == ["added"]
 
 
 def test_the_worst_is_told_though_it_is_over() -> None:
