@@ -63,6 +63,8 @@ class Item:
     simulated: bool
     confirmed: bool
     false_alarm: bool
+    #: It turned out to be nothing.
+    retracted: bool
     mechanism: str | None
     kind: str
 
@@ -132,6 +134,7 @@ class Site:
             simulated=last.simulated,
             confirmed=last.confirmed,
             false_alarm=case.false_alarm is not None,
+            retracted=last.retracted,
             mechanism=None if last.mechanism is None else last.mechanism.name,
             kind=last.kind.value,
         )
