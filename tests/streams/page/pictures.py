@@ -22,8 +22,8 @@ IMAGES: Final = Path(__file__).parents[3] / "docs" / "img"
 NOW: Final = datetime(2024, 1, 20, 17, 5, tzinfo=UTC)
 ONSET: Final = datetime(2024, 1, 20, 13, 40, tzinfo=UTC)
 WATCHED: Final = (
-    "AM AZ BD BR BY CD CM CO CU EG ET GA GE GN HN HT ID IN IQ IR JO KE KH KZ LB LK LY MA MM MX MY NG NI NP OM PE PH PK PS "
-    "RU RW SD SN SO SV SY TD TG TH TJ TM TN TR TZ UA UG UZ VE VN YE ZA ZM ZW"
+    "AM AZ BD BR BY CD CM CO CU EG ET GA GE GN HN HT ID IN IQ IR JO KE KH KZ LB LK LY MA MM MX MY NG NI NP OM PE PH PK "
+    "PS RU RW SD SN SO SV SY TD TG TH TJ TM TN TR TZ UA UG UZ VE VN YE ZA ZM ZW"
 ).split()
 ASNS: Final = {
     17557: "PTCL",
@@ -108,8 +108,8 @@ def incidents() -> Iterator[Incident]:
         updated=ONSET + timedelta(minutes=5),
         reachability=Reachability(now=0.05, usual=0.99),
         measurements=2140,
-        summary="SIMULATED: Live metrics show Facebook, Instagram, X (Twitter) and YouTube restricted across Pakistan on "
-        "6 of 6 networks since 13:40 UTC; 5% of attempts succeed, usually 99%; most attempts fail with "
+        summary="SIMULATED: Live metrics show Facebook, Instagram, X (Twitter) and YouTube restricted across Pakistan "
+        "on 6 of 6 networks since 13:40 UTC; 5% of attempts succeed, usually 99%; most attempts fail with "
         "tls.connection_reset.",
     )
     yield pakistan
