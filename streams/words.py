@@ -279,6 +279,9 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
     since = since_when(snapshot.onset, snapshot.updated)
     if snapshot.kind is Kind.CONNECTIVITY:
         head = f"Live metrics show a loss of connectivity {where} {since}"
+        if snapshot.doubt == Doubt.CROWD:
+            whence = _from(_extent(snapshot, over=False), settings)
+            head = f"Live metrics show that hardly any measurements arrive {whence} {since}"
     else:
         platforms = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
         head = f"Live metrics show {platforms} {_verb(snapshot.kind, snapshot.mechanism, settings)} {where} {since}"
@@ -286,6 +289,8 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
     if snapshot.mechanism is not None and snapshot.mechanism not in _VERBS:
         tail.append(_failing(snapshot.mechanism, snapshot.mechanism_share, snapshot.reachability))
     tail += _control(snapshot, settings)
+    if snapshot.kind is Kind.CONNECTIVITY and snapshot.doubt == Doubt.CROWD:
+        tail.append("those who measure there promise no rhythm, and may just measure less")
     back = sum(network.recovered is not None for network in snapshot.networks)
     if back:
         tail.append(f"partially restored, on {back} of {len(snapshot.networks)} networks")
@@ -295,6 +300,13 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
         place = ordinal(len(snapshot.previous) + 1)
         tail.append(f"the {place} like incident within {settings.previous_days} days")
     return f"{head}; {'; '.join(tail)}."
+
+
+def _from(extent: _Extent, settings: IncidentSettings) -> str:
+    """Return whence measurements of a crowd do not arrive, or do again."""
+    count = len(extent.networks)
+    country = place_name(extent.country, settings)
+    return f"from {country}, on {count} of {max(extent.networks_live, count)} networks,"
 
 
 def _failing(mechanism: str, share: float, reachability: float) -> str:
@@ -313,6 +325,11 @@ def _restored(snapshot: Snapshot, settings: IncidentSettings) -> str:
     connectivity = snapshot.kind is Kind.CONNECTIVITY
     lost = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
     what = "connectivity" if connectivity else f"access to {lost}"
+    if connectivity and snapshot.doubt == Doubt.CROWD:
+        whence = _from(_extent(snapshot, over=True), settings)
+        return (
+            f"Live metrics show that measurements arrive again {whence} after {lasted}; {_figures(snapshot)}."
+        )
     word = _RESTORED.get(snapshot.restoration, "restored")
     where = _where(_extent(snapshot, over=snapshot.resolved is not None), settings)
     tail = [_figures(snapshot)]
@@ -342,6 +359,9 @@ def headline(incident: Incident, settings: IncidentSettings) -> str:
     where = _where(_extent(incident, over=incident.status is Status.RESOLVED), settings, brief=True)
     if incident.kind is Kind.CONNECTIVITY:
         what = "that connectivity was lost" if over else "a loss of connectivity"
+        if incident.unconfirmed_reason == Doubt.CROWD:
+            what = "that hardly any measurements arrived" if over else "hardly any measurements"
+            where = f"from {place_name(incident.country, settings)}"
     else:
         addresses = {
             one.platform: (len(one.targets), one.targets_watched)

@@ -41,7 +41,7 @@ def run(simulations: Sequence[Simulation], settings: Settings) -> list[Outcome]:
     for parts in zip(*(simulation.windows() for simulation in simulations), strict=True):
         counts = _joined(parts, first)
         began = time.process_time()
-        reading = bank.close(counts, assembler.watch)
+        reading = bank.close(counts, assembler.watch, assembler.holding, assembler.settling)
         spent += time.process_time() - began
         windows += 1
         told = [to_record(snapshot) for snapshot in assembler.step(reading)]

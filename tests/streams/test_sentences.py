@@ -10,7 +10,7 @@ from detectors.incidents.snapshots import Snapshot
 from detectors.settings import IncidentSettings
 from streams.incidents import to_record
 from streams.records import decode, encode
-from streams.words import country_name
+from streams.words import country_name, headline
 from tests.detectors.incidents.hand import run, story
 from tests.detectors.incidents.test_assembler import ALL, on
 
@@ -51,6 +51,23 @@ def test_parts_and_slowness_and_silence_have_words() -> None:
     end = sentences(run(story(lost)))[-1]
     assert " is restored across Pakistan " in end
     assert end.endswith("; nothing has been heard from 1 of those affected.")
+
+
+def test_a_crowd_that_falls_silent_is_told_as_no_more_than_that() -> None:
+    dark = dict.fromkeys((1, 2, 3), "....xxxx......")
+    readings = story(on("x", [1, 2, 3], "....????......"), volumes=dark)
+    for one in readings:
+        one.countries[0].silence_doubt = "crowd"
+    snapshots = run(readings)
+    assert sentences(snapshots) == [
+        "Live metrics show that hardly any measurements arrive from Pakistan, on 3 of 3 networks, since 00:04 UTC; "
+        "0% of the usual results arrive; those who measure there promise no rhythm, and may just measure less.",
+        "Live metrics show that measurements arrive again from Pakistan, on 3 of 3 networks, after 4 min; "
+        "100% of the usual results arrive.",
+    ]
+    opened = to_record(snapshots[0], NAMES)
+    assert headline(opened, NAMES) == "Live metrics show hardly any measurements from Pakistan"
+    assert not opened.confirmed
 
 
 def test_what_is_simulated_says_so_first() -> None:
