@@ -341,3 +341,28 @@ class Scheduled:
     start: int
     end: int
     source: str | None = None
+
+
+class Says(StrEnum):
+    """What another source says of a loss."""
+
+    # It fell when the loss began, or its source tells of an outage itself.
+    AGREES = "agrees"
+    # It went on as usual.
+    DISAGREES = "disagrees"
+    # It has not come since, and was not due for long.
+    LATE = "late"
+    # It has not come since, though it was due.
+    SILENT = "silent"
+
+
+class Witness(msgspec.Struct, frozen=True, array_like=True):
+    """What one source says, by which signal: its figure beside what is usual, when (s), and where the original is."""
+
+    source: str
+    says: Says
+    name: str
+    value: float | None = None
+    usual: float | None = None
+    time: int | None = None
+    url: str | None = None

@@ -9,8 +9,10 @@ import msgspec
 
 from detectors.incidents.moves import Announcement
 from detectors.incidents.snapshots import Fact, NetworkLoss, PlatformLoss, Snapshot
+from detectors.readings import Witness
 from detectors.settings import IncidentSettings
 from streams.records import (
+    Corroboration,
     Detector,
     Evidence,
     Incident,
@@ -20,7 +22,7 @@ from streams.records import (
     Reachability,
     Status,
 )
-from streams.words import summary
+from streams.words import corroboration, summary
 
 T = TypeVar("T")
 
@@ -84,6 +86,7 @@ def to_record(snapshot: Snapshot, settings: IncidentSettings | None = None) -> I
         linked=cut("linked", snapshot.linked),
         unconfirmed_reason=snapshot.doubt,
         retracted=snapshot.retracted,
+        corroboration=tuple(_corroboration(one) for one in cut("corroboration", snapshot.witnesses)),
         left_out=cut.left_out,
     )
 
@@ -134,6 +137,10 @@ def from_record(record: Incident) -> Snapshot:
         linked=record.linked,
         doubt=record.unconfirmed_reason,
         retracted=record.retracted,
+        witnesses=tuple(
+            Witness(one.source, one.says, one.signal, one.value, one.usual, _seconds(one.time), one.url)
+            for one in record.corroboration
+        ),
     )
 
 
@@ -192,6 +199,19 @@ def _evidence(fact: Fact) -> Evidence:
         text=fact.text,
         source=fact.source,
         fits=fact.fits,
+    )
+
+
+def _corroboration(witness: Witness) -> Corroboration:
+    return Corroboration(
+        source=witness.source,
+        says=witness.says,
+        signal=witness.name,
+        value=witness.value,
+        usual=witness.usual,
+        time=_time_or_none(witness.time),
+        url=witness.url,
+        text=corroboration(witness),
     )
 
 

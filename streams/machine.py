@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 import msgspec
 
 from detectors.readings import Pulse, SeriesGauge
+from producers.signals import Signal
 from streams.records import Annotation, Arrivals, CalendarEvent, Incident, Rejected, encode
 
 #: Records that are gone through together: with twice as many, they fall out of the processor's caches between.
@@ -215,7 +216,7 @@ class PartitionCount(msgspec.Struct, frozen=True, tag_field="schema", tag="parti
 
 
 #: What a machine is told beside its partition's own records.
-Note = CalendarEvent | Annotation | PartitionCount | Arrivals
+Note = CalendarEvent | Annotation | PartitionCount | Arrivals | Signal
 
 
 @runtime_checkable

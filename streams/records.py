@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from detectors.incidents import snapshots
+from detectors.readings import Says
 
 INCIDENT_SCHEMA: Final = "netdusk.incident/1"
 REJECTED_SCHEMA: Final = "netdusk.rejected/1"
@@ -102,6 +103,23 @@ class Evidence(Struct, frozen=True, kw_only=True):
     fits: tuple[str, ...] = ()
 
 
+class Corroboration(Struct, frozen=True, kw_only=True):
+    """What another source says of a loss of connectivity; it never moves an onset.
+
+    `says` is agrees, disagrees, silent (nothing came, though it was due) or late (nothing was due yet). `signal` is the
+    series that it rests on, `value` its figure beside what is `usual`, `time` when that was.
+    """
+
+    source: str
+    says: Says
+    signal: str
+    value: float | None = None
+    usual: float | None = None
+    time: datetime | None = None
+    url: str | None = None
+    text: str = ""
+
+
 class Detector(Struct, frozen=True, kw_only=True):
     """What decided: so that anybody can run the same again."""
 
@@ -151,6 +169,7 @@ class Incident(Struct, frozen=True, kw_only=True, tag_field="schema", tag=INCIDE
     unconfirmed_reason: str | None = None
     retracted: bool = False
     left_out: dict[str, int] = {}
+    corroboration: tuple[Corroboration, ...] = ()
 
 
 class Rejected(Struct, frozen=True, kw_only=True, tag_field="schema", tag=REJECTED_SCHEMA):

@@ -16,7 +16,9 @@ from typing import Final
 from babel import Locale
 
 from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Snapshot
+from detectors.readings import Says, Witness
 from detectors.settings import IncidentSettings
+from detectors.single.signals import EVENTS
 from streams.records import Incident, Status
 
 PLATFORM_NAMES: Final = {
@@ -351,6 +353,36 @@ def _figures(snapshot: Snapshot) -> str:
         there = f"{snapshot.in_regions:.0%} of attempts succeed there"
         return f"{there}, {snapshot.reachability:.0%} in the whole country, {usually}"
     return f"{snapshot.reachability:.0%} of attempts succeed, {usually}"
+
+
+#: Sources of signals, as people call them.
+SOURCE_NAMES: Final = {
+    "ioda": "IODA",
+    "cloudflare_radar": "Cloudflare Radar",
+    "ripe_atlas": "RIPE Atlas",
+    "tor_metrics": "Tor Metrics",
+}
+_SAID: Final = {
+    Says.LATE: "has nothing newer yet",
+    Says.SILENT: "has fallen silent",
+}
+
+
+def corroboration(witness: Witness) -> str:
+    """What another source says, in one sentence.
+
+    >>> corroboration(Witness("ioda", Says.AGREES, "ping-slash24", 2100.0, 7310.0, 1705758000))
+    'IODA agrees: ping-slash24 at 2,100 since 13:40 UTC, usually 7,310.'
+    """
+    source = SOURCE_NAMES.get(witness.source, witness.source)
+    if witness.says in _SAID:
+        return f"{source} {_SAID[witness.says]}: {witness.name}."
+    when = f" since {clock(witness.time)}" if witness.time is not None else ""
+    if witness.name in EVENTS:
+        return f"{source} {witness.says}: it tells of an outage itself{when}."
+    if witness.says is Says.DISAGREES:
+        when = f" at {clock(witness.time)}" if witness.time is not None else ""
+    return f"{source} {witness.says}: {witness.name} at {witness.value:,.4g}{when}, usually {witness.usual:,.4g}."
 
 
 def headline(incident: Incident, settings: IncidentSettings) -> str:

@@ -9,7 +9,7 @@ Memory is bounded: by the incidents in hand, and by limits on those that are ove
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -23,11 +23,11 @@ from detectors.incidents.evidence import PastIncident, affected_networks, at_sam
 from detectors.incidents.falls import Falls, StoredFall
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.quiet import Worldwide, lost
-from detectors.incidents.snapshots import Closing, Kind, Restoration, Snapshot, closed, incident_id
+from detectors.incidents.snapshots import Closing, Kind, Restoration, Scope, Snapshot, closed, incident_id
 from detectors.incidents.telling import keep_open, snapshot_of
 from detectors.incidents.votes import Part, Vote, vote
 from detectors.incidents.withdrawal import REASON as ONLINE
-from detectors.readings import CountryReading, Opinion, PartKey, Reading, Scheduled
+from detectors.readings import CountryReading, Opinion, PartKey, Reading, Scheduled, Witness
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.state import VERSIONS, read_stored
 
@@ -147,6 +147,8 @@ class Assembler:
         self._open: dict[str, Snapshot] = {}
         self._closings: list[Closing] = []
         self._falls = Falls()
+        #: Who is asked what other sources say: country, whether simulated, onset, now, and networks (see `Witness`).
+        self.witness: Callable[[str, bool, int, int, Collection[int]], tuple[Witness, ...]] | None = None
         self._known: frozenset[str] = frozenset()  # ids of the incidents in hand when it was restored
 
     @property
@@ -627,6 +629,9 @@ class Assembler:
         )
 
     def _link(self, case: Case, now: int) -> None:
+        if self.witness is not None and case.kind is Kind.CONNECTIVITY and case.resolved is None:
+            networks = case.networks if case.scope in (Scope.PROVIDER, Scope.MULTI_PROVIDER) else ()
+            case.witnesses = list(self.witness(case.country, case.simulated, case.onset, now, networks))
         events = [event for event in self._calendar.values() if event.country == case.country]
         linked = {event.id for event in events if coincident(case, event, now, self.settings)}
         case.coincides = sorted(linked | set(case.coincides))

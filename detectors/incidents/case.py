@@ -22,7 +22,7 @@ from detectors.incidents.onset import agreed_onset, windows_since
 from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Severity
 from detectors.incidents.votes import Part, Vote, pooled, vote
 from detectors.incidents.withdrawal import Spooled, take_late, was_online
-from detectors.readings import CountryReading, Opinion
+from detectors.readings import CountryReading, Opinion, Says, Witness
 from detectors.settings import IncidentSettings
 
 #: Failures are forgotten with a half-life of about ten windows, so that a change of mechanism shows.
@@ -50,6 +50,10 @@ _NARROWING_SECONDS: Final = 1800
 TURN_SECONDS: Final = 300
 #: A platform too slow to use hurts, and less than one that is gone.
 _SLOW_WEIGHT: Final = 0.5
+#: What another source says is news where it says something.
+_TOLD_WORDS: Final = (Says.AGREES, Says.DISAGREES)
+#: Doubts that rest on who was heard, and not on what was measured.
+_DOUBTS_OF_HEARING: Final = (Doubt.CROWD, Doubt.OWN_PATH)
 THROTTLED: Final = "http.throttled"
 #: A reason names so many platforms at most, and counts the rest.
 _LISTED_MAX: Final = 12
@@ -120,6 +124,8 @@ class Case(msgspec.Struct):
     linked: list[str] = []
     # Why it is not confirmed, beside few networks.
     doubt: str | None = None
+    # What other sources say of it.
+    witnesses: list[Witness] = []
     # It does not stand as it was told, and is told in the next window: see `adoption`.
     untold: bool = False
 
@@ -810,10 +816,21 @@ class Case(msgspec.Struct):
             "silent" if self.silent else "",
             "quieted" if self.quieted else "",
             " ".join(self.coincides),
-            self.doubt or "",
+            self.standing_doubt or "",
             self.level.told,
             " ".join(f"{platform}={','.join(lost)}" for platform, lost in sorted(self.targets.items())),
+            " ".join(
+                f"{witness.source}={witness.says}"
+                for witness in self.witnesses
+                if witness.says in _TOLD_WORDS
+            ),
         ]
+
+    @property
+    def standing_doubt(self) -> str | None:
+        """Why it is not confirmed, beside few networks: a doubt about hearing ends where another source agrees."""
+        agreed = any(witness.says is Says.AGREES for witness in self.witnesses)
+        return None if agreed and self.doubt in _DOUBTS_OF_HEARING else self.doubt
 
 
 def _leads(fresh: Cause | None, reading: CountryReading) -> dict[Part, tuple[float, float]]:
@@ -865,7 +882,7 @@ def flaps(before: list[str], after: list[str]) -> bool:
 def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> list[str]:
     """Return what changed between two states of `Case.news`, in words."""
     kind, scope, platforms, units, lasting, restored, severity, mechanism, silent, quieted = range(10)
-    coincides, doubt, level, targets = 10, 11, 12, 13
+    coincides, doubt, level, targets, witnesses = 10, 11, 12, 13, 14
     before = [*before, *[""] * (len(after) - len(before))]  # what an earlier version did not note
     changes = []
     if after[kind] != before[kind]:
@@ -903,6 +920,11 @@ def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> li
         changes.append(after[level])
     if after[targets] != before[targets]:
         changes.append("lost on some of the addresses" if after[targets] else "lost on all addresses")
+    changes += [
+        f"{source} {says}"
+        for source, _, says in (word.partition("=") for word in after[witnesses].split())
+        if f"{source}={says}" not in before[witnesses].split()
+    ]
     return changes
 
 

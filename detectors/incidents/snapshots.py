@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from detectors.incidents.moves import Announcement
+from detectors.readings import Witness
 
 #: The longest reason that is told, in characters: people write some of them.
 REASON_MAX: Final = 300
@@ -176,6 +177,8 @@ class Snapshot:
     # It ended by somebody's word, or by silence, not by what was measured.
     closed: bool = False
     restoration: Restoration = Restoration.NONE
+    # What other sources say of it.
+    witnesses: tuple[Witness, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

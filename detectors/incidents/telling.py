@@ -79,11 +79,12 @@ def snapshot_of(
         linked=tuple(case.linked),
         doubt=_doubt(case, settings),
         restoration=case.restoration,
+        witnesses=tuple(case.witnesses),
     )
 
 
 def _doubt(case: Case, settings: IncidentSettings) -> str | None:
-    return Doubt.FEW_NETWORKS if case.live < settings.networks_confirm else case.doubt
+    return Doubt.FEW_NETWORKS if case.live < settings.networks_confirm else case.standing_doubt
 
 
 def _platform(case: Case, platform: str, window_seconds: int) -> PlatformLoss:

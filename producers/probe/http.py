@@ -33,6 +33,10 @@ class Duplex(Protocol):
     async def send(self, data: bytes) -> None:
         """Send all of it."""
 
+    @property
+    def received(self) -> int:
+        """Bytes that have come, as they were on the wire."""
+
 
 @dataclass(slots=True)
 class Exchange:
@@ -105,7 +109,7 @@ async def get(
     exchange.location = _header(head, b"location")
     _check_redirect(exchange, target, fingerprints)
     body = _Body(events, exchange)
-    await _in_time(body, target, exchange)
+    await _in_time(body, target, channel)
     if (page := fingerprints.in_body(bytes(body.kept))) is not None:
         raise ObservedFailure(Failure.BLOCKPAGE, page)
     if exchange.status not in target.statuses:
@@ -171,14 +175,15 @@ def _check_body(exchange: Exchange, body: bytes, target: Target) -> None:
         raise ObservedFailure(Failure.HTTP_UNEXPECTED_BODY, f"{exchange.body_bytes} bytes")
 
 
-async def _in_time(body: _Body, target: Target, exchange: Exchange) -> None:
+async def _in_time(body: _Body, target: Target, channel: Duplex) -> None:
     """Read the body in stretches of `slow_seconds`: in each, some has to come at the least rate, or none at all.
 
-    None at all is no slowness but silence; the attempt's own deadline ends that, as generic_timeout_error.
+    None at all is no slowness but silence; the attempt's own deadline ends that, as generic_timeout_error. What counts
+    is what comes over the wire: of a TLS record nothing can be read before all of it is there, 16 KB perhaps.
     """
     floor = target.bytes_per_second_min * target.slow_seconds
     while True:
-        before = exchange.body_bytes
+        before = channel.received
         try:
             async with asyncio.timeout(target.slow_seconds) as stretch:
                 await body.read(target.body_bytes_max)
@@ -186,7 +191,6 @@ async def _in_time(body: _Body, target: Target, exchange: Exchange) -> None:
         except TimeoutError:
             if not stretch.expired():
                 raise
-        if 0 < exchange.body_bytes - before < floor:
-            raise ObservedFailure(
-                Failure.THROTTLED, f"{exchange.body_bytes - before} bytes in {target.slow_seconds} s"
-            )
+        came = channel.received - before
+        if 0 < came < floor:
+            raise ObservedFailure(Failure.THROTTLED, f"{came} bytes in {target.slow_seconds} s")

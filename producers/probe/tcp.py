@@ -13,12 +13,14 @@ class Channel:
     Waiting and reading are apart, so that giving up a wait never loses bytes that were read.
     """
 
-    __slots__ = ("_loop", "_socket", "_waited")
+    __slots__ = ("_loop", "_socket", "_waited", "received")
 
     def __init__(self, connected: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         self._socket = connected
         self._loop = loop
         self._waited = True
+        #: Bytes that have come, as they were on the wire.
+        self.received = 0
 
     async def receive(self, bytes_max: int = 65_536) -> bytes:
         """Wait for bytes and return them. Empty means that the peer has ended. Raises OSError."""
@@ -28,12 +30,15 @@ class Channel:
         self._waited = False
         while True:
             try:
-                return self._socket.recv(bytes_max)
+                data = self._socket.recv(bytes_max)
             except BlockingIOError:
                 await _ready(
                     self._loop, self._loop.add_reader, self._loop.remove_reader, self._socket.fileno()
                 )
                 self._waited = True
+            else:
+                self.received += len(data)
+                return data
 
     async def send(self, data: bytes) -> None:
         """Send all of it. Raises OSError."""

@@ -54,6 +54,11 @@ class TlsChannel:
         self._to_peer = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._from_peer, self._to_peer, server_hostname=server_name)
 
+    @property
+    def received(self) -> int:
+        """Bytes that have come, as they were on the wire."""
+        return self._plain.received
+
     async def handshake(self, *, more_follows: bool) -> None:
         """Complete the handshake. Raises OSError (ssl.SSLError is one), Observed where the peer ends early.
 

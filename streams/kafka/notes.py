@@ -7,12 +7,14 @@ what a note is for.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError
 
+from producers.signals import Signal, decode_signal
 from streams.kafka.client import TopicReader, connect, disconnect
 from streams.machine import Note, TakesNotes
 from streams.records import (
@@ -32,6 +34,8 @@ _FOLLOW_SECONDS: Final = 5.0
 _WRITE_SECONDS: Final = 30.0
 #: Of a health topic that has grown while nobody looked, only so many records are read.
 _ARRIVALS_RECORDS: Final = 20_000
+#: Of a partition of the signals topic, so many at once: more than half a day of a country's.
+_SIGNALS_RECORDS: Final = 5_000
 _ARRIVALS_TAG: Final = ARRIVALS_SCHEMA.encode()
 #: Anything longer was written by no person, and would go into every partition's checkpoint.
 _RECORD_BYTES_MAX: Final = 64 * 1024
@@ -140,6 +144,38 @@ def _arrivals(value: bytes | None) -> Arrivals | None:
     return record if isinstance(record, Arrivals) and record.start.tzinfo is not None else None
 
 
+class SignalsTopic:
+    """What other observatories count. At the start the newest ones are read, so that what came meanwhile is known.
+
+    A machine that has them already lets them go.
+    """
+
+    def __init__(self, reader: TopicReader, topic: str) -> None:
+        self.topic = topic
+        #: For machines that start later.
+        self.recent: deque[Signal] = deque(maxlen=_SIGNALS_RECORDS)
+        self._reader = reader
+        self._next: dict[int, int] = {}
+
+    async def catch_up(self) -> list[Note]:
+        """What is new, in the topic's order; what is malformed is passed over."""
+        new: list[Note] = []
+        bounds = await self._reader.bounds(self.topic, await self._reader.partitions_of(self.topic))
+        for partition, (start, end) in bounds.items():
+            begin = max(start, self._next.get(partition, end - _SIGNALS_RECORDS), end - _SIGNALS_RECORDS)
+            # Past the end: the topic was made anew.
+            begin = start if begin > end else begin
+            async for record in self._reader.records(self.topic, partition, begin, end):
+                signal = decode_signal(record.value)
+                if isinstance(signal, Signal):
+                    new.append(signal)
+                    self.recent.append(signal)
+                else:
+                    log.warning("a signal was passed over", topic=self.topic, why=signal.detail)
+            self._next[partition] = end
+        return new
+
+
 class Notes:
     """All topics of notes together, as a worker follows them."""
 
@@ -147,6 +183,7 @@ class Notes:
         self.calendar = calendar_topic(reader, topics)
         self.annotations = annotation_topic(reader, topics)
         self.arrivals = ArrivalsTopic(reader, topics.health)
+        self.signals = SignalsTopic(reader, topics.signals)
         self._all: Sequence[NoteTopic[CalendarEvent] | NoteTopic[Annotation]] = (
             self.calendar,
             self.annotations,
@@ -157,11 +194,13 @@ class Notes:
         for topic in self._all:
             for note in topic.records.values():
                 machine.note(note)
+        for signal in self.signals.recent:
+            machine.note(signal)
 
     async def catch_up(self) -> list[Note]:
         """Read what is new on any of them. Raises KafkaError where the broker is away."""
         new: list[Note] = [note for topic in self._all for note in await topic.catch_up()]
-        return new + await self.arrivals.catch_up()
+        return new + await self.arrivals.catch_up() + await self.signals.catch_up()
 
     async def follow(self) -> AsyncIterator[list[Note]]:
         """Yield what comes in. Does not end."""

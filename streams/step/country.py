@@ -23,8 +23,12 @@ from detectors.incidents.snapshots import Snapshot
 from detectors.incidents.worldwide import NO_SIGNS, signs_of
 from detectors.readings import Arrived, MonitorKey, Pulse, Reading, Scheduled, SeriesGauge
 from detectors.single.binomial import DAY
+from detectors.single.signals import Key as SignalKey
+from detectors.single.signals import Series, SignalBook
 from detectors.state import VERSIONS, read_stored
+from producers.partitions import partition_of
 from producers.records import Decoded, Malformed, Reason, VantageStatus
+from producers.signals import Signal
 from streams.incidents import DETECTOR_VERSION, from_record, to_record
 from streams.machine import (
     Chunk,
@@ -208,6 +212,7 @@ class CountryState(msgspec.Struct):
     placement: PlacementState = msgspec.field(default_factory=PlacementState)
     arrivals: list[Arrivals] = []
     crowded: list[tuple[str, bool]] = []
+    signals: list[tuple[SignalKey, Series]] = []
 
 
 class _ChunkReading:
@@ -307,6 +312,7 @@ class CountryMachine:
         self._admission = Admission(settings.limits)
         self._placement = Placement()
         self._elsewhere = Elsewhere(settings.time.window_seconds)
+        self._signals = SignalBook()
         self._in_bank = np.empty(0, dtype=np.int32)  # the bank's number of each monitor that was let in
         self._keys: list[MonitorKey] | None = None  # of each monitor, once they are asked for
         # Countries in which there was no room for a name within the hour.
@@ -320,6 +326,7 @@ class CountryMachine:
         self._assembler = Assembler(
             settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
         )
+        self._assembler.witness = self._signals.ask
 
     @property
     def clock_ms(self) -> int | None:
@@ -338,11 +345,16 @@ class CountryMachine:
 
     def note(self, note: Note) -> None:
         """Take a note in with the next chunk, so that the redo log has it in its place."""
-        if isinstance(note, Arrivals) and not self._live:
+        if isinstance(note, Arrivals | Signal) and not self._live:
             # When it comes depends on how fast the others replay: the same log would not give the same incidents.
             return
         if isinstance(note, CalendarEvent | PartitionCount | Arrivals):
             self._notes.append(note)
+        elif isinstance(note, Signal):
+            if self._is_ours(note.country) and not self._signals.knows(
+                _key(note), _seconds(note), note.value
+            ):
+                self._notes.append(note)
         elif isinstance(note, Annotation):
             self._asked.add(note)
 
@@ -490,8 +502,15 @@ class CountryMachine:
             self._close_elsewhere()
         elif isinstance(note, Arrivals):
             self._elsewhere.heed(note)
+        elif isinstance(note, Signal):
+            self._signals.learn(_key(note), _seconds(note), note.value, note.usual, note.url)
         elif isinstance(note, Annotation):
             self._assembler.close(note.incident, closing_reason(note), int(note.time.timestamp()))
+
+    def _is_ours(self, country: str) -> bool:
+        """Whether a country's records stand in this partition, as far as that is known."""
+        kept = self._placement.kept
+        return not kept.partitions or partition_of(country.encode(), kept.partitions) == kept.partition
 
     def _close_elsewhere(self) -> None:
         """End the incidents of countries that are judged in another partition from now on."""
@@ -786,6 +805,7 @@ class CountryMachine:
         """
         outbox = Outbox()
         self._tell(self._assembler.forget(countries, BEGUN_ANEW), outbox)
+        self._signals.forget(countries)
         known, in_bank = self._monitors(), self._in_bank
         moved = self._bank.forget_countries(countries)
         if moved is not None:
@@ -862,6 +882,7 @@ class CountryMachine:
             self._placement.kept,
             self._elsewhere.kept,
             sorted(self._crowded),
+            self._signals.kept,
         )
         return msgspec.msgpack.encode(stored)
 
@@ -908,10 +929,22 @@ class CountryMachine:
         self._placement = Placement(stored.placement)
         self._elsewhere = Elsewhere(self.settings.time.window_seconds, stored.arrivals)
         self._crowded = set(stored.crowded)
+        self._signals = SignalBook(stored.signals)
+        self._assembler.witness = self._signals.ask
         monitors = self._monitors()
         self._columns.learn(monitors)
         self._admission = Admission(self.settings.limits, monitors)
         self._assembler.restore(stored.assembler)
+
+
+def _key(signal: Signal) -> SignalKey:
+    """Which series a signal belongs to; -1 where it is of no single network."""
+    asn = -1 if signal.asn is None else signal.asn
+    return signal.country, signal.simulated, signal.source, signal.name, signal.region or "", asn
+
+
+def _seconds(signal: Signal) -> int:
+    return int(signal.time.timestamp())
 
 
 def _scheduled(event: CalendarEvent) -> Scheduled:

@@ -138,6 +138,29 @@ def drips(head: bytes, pause_seconds: float) -> Handler:
     return handler
 
 
+def slowly(port: int, piece_bytes: int, pause_seconds: float) -> Handler:
+    """What the server on that port says, in small pieces: a throttle on the way, which knows no TLS."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", port)
+
+        async def ask() -> None:
+            while data := await reader.read(65_536):
+                to_server.write(data)
+
+        asking = asyncio.create_task(ask())
+        try:
+            while data := await from_server.read(piece_bytes):
+                writer.write(data)
+                await writer.drain()
+                await asyncio.sleep(pause_seconds)
+        finally:
+            asking.cancel()
+            to_server.close()
+
+    return handler
+
+
 def floods(head: bytes, more: bytes) -> Handler:
     """The same bytes again and again, as fast as they are taken, for ever."""
 

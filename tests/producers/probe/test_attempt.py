@@ -436,6 +436,17 @@ async def test_a_private_address_is_contacted_only_where_both_allow_it(tools: To
         assert len(connected) == 1
 
 
+async def test_a_throttle_below_one_tls_record_is_no_silence(tools: Tools) -> None:
+    """Of a record of 16 KB nothing can be read before all of it has come: the wire tells that something comes."""
+    body = answer(body=b"x" * 30_000)
+    async with (
+        serving(servers.says(body), certified()) as port,
+        serving(servers.slowly(port, 200, 0.002)) as slow,
+    ):
+        asked = target(f"https://{HOST}:{slow}/", slow_seconds=0.05, bytes_per_second_min=1e6)
+        assert said(await attempt(asked, tools)) == "http.throttled"
+
+
 async def test_a_name_is_looked_up_once_and_its_address_kept(tools: Tools, names: servers.NameServer) -> None:
     """A second look-up could lead elsewhere, after the first was judged (DNS rebinding)."""
     async with serving(servers.says(answer()), certified()) as port:
