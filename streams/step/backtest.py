@@ -24,6 +24,8 @@ from streams.step.worldwide import WorldStep
 
 # Records.
 CHUNK: Final = 1000
+#: Windows whose readings are held together, about: where little comes, fewer records are taken at once.
+WINDOWS: Final = 60
 #: Lines in which a log's own ticks are looked for.
 LOOKED_AT: Final = 1000
 
@@ -76,8 +78,11 @@ class Backtest:
             ticks = any(isinstance(decode(line), Tick) for line in ahead)
         source = chain(ahead, filled)
         values = source if ticks else lines_with_ticks(source, self.settings.time)
-        while chunk := take(values, CHUNK):
+        many = CHUNK // 10
+        while chunk := take(values, many):
             yield from self._feed(chunk, derived=not ticks)
+            closed = max(1, len(self.machine.closed))
+            many = max(1, min(CHUNK, 2 * many, many * WINDOWS // closed))
 
     @property
     def span_seconds(self) -> int:

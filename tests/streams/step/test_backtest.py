@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gzip
 import random
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from producers.records import Tick, encode
-from streams.machine import Chunk
+from streams.machine import Chunk, Outbox
 from streams.records import CalendarEvent, Incident
 from streams.settings import load
-from streams.step.backtest import Backtest, read_lines
+from streams.step.backtest import WINDOWS, Backtest, read_lines
 from streams.step.country import CountryMachine
+from streams.step.rows import Rows
 from streams.step.ticks import with_ticks
 from tests.stories.telling import World, results
 
@@ -86,3 +89,22 @@ def test_a_packed_file_reads_like_a_plain_one(tmp_path: Path, name: str) -> None
     data = b"\n".join(LINES)
     path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     assert [line.strip() for line in read_lines(path)] == LINES
+
+
+def test_where_little_comes_few_windows_are_held_at_once() -> None:
+    base = ROWS[0]
+    rows = [replace(base, id=f"sparse-{i}", time=base.time + timedelta(minutes=3 * i)) for i in range(400)]
+    run = Backtest(SETTINGS)
+    held: list[int] = []
+    apply = run.machine.apply
+
+    def noting(batch: Rows) -> Outbox:
+        outbox = apply(batch)
+        held.append(len(run.machine.closed))
+        return outbox
+
+    run.machine.apply = noting  # type: ignore[method-assign]  # to see what each chunk closes
+    list(run.run(encode(row) for row in rows))
+    assert len(held) > 5
+    # The first chunk is cut before anything is known.
+    assert max(held[1:]) <= 3 * WINDOWS
