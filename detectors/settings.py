@@ -100,6 +100,8 @@ class DetectionSettings:
     alarm_slowness: float = 14.0
     #: A path less than so many times slower than usual never alarms.
     slowness_ratio: float = 2.0
+    #: Times to first byte below this (milliseconds) count as this.
+    slowness_least_ms: float = 10.0
 
     #: A River detector by class path, for time to first byte.
     latency_detector: str | None = None

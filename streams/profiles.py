@@ -25,6 +25,8 @@ PROFILES: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
             "alarm_country": 9.0,
             # Known after five minutes, and old enough that an outage of two does not hide itself.
             "learn_lag_seconds": 180.0,
+            # What answers within a tenth of a second is quick, near or far.
+            "slowness_least_ms": 100.0,
             "warm_seconds": 300.0,
             "warm_results": 10.0,
         },

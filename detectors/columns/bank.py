@@ -556,7 +556,9 @@ class Bank:
         rows = count.nonzero()[0]
         middle = (np.log(low[rows]) + np.log(high[rows])) / 2.0
         split = int(np.searchsorted(rows, ttfb.size))
-        ttfb.step(start, rows[:split], middle[:split], held)
+        # Nobody feels a millisecond turn into three.
+        quickest = np.log(self.detection.slowness_least_ms)
+        ttfb.step(start, rows[:split], np.maximum(middle[:split], quickest), held)
         throughput.step(start, rows[split:] - ttfb.size, -middle[split:], held)
 
     # what it says of all

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from producers.failures import Failure, Stage
-from producers.records import ProbeResult, encode
+from producers.records import ProbeResult, Timings, encode
 from streams.profiles import PROFILES
 from streams.records import Incident, Scope, Status
 from streams.settings import Settings, SettingsError, load
@@ -25,8 +25,11 @@ def own(**more: object) -> Settings:
     return load(profile="own", **more)
 
 
-def asked(vantages: int, lost: timedelta, minutes: int = 25) -> Iterator[bytes]:
-    """Two services, each asked every ten seconds from each vantage; the first is lost for a while."""
+def asked(vantages: int, lost: timedelta, minutes: int = 25, *, after_ms: float = 1.0) -> Iterator[bytes]:
+    """Two services, each asked every ten seconds from each vantage; the first is lost for a while.
+
+    A first byte takes a millisecond, and once the first service is back `after_ms`.
+    """
     for second in range(0, minutes * 60, 10):
         for vantage in range(vantages):
             for platform in ("shop", "blog"):
@@ -45,6 +48,7 @@ def asked(vantages: int, lost: timedelta, minutes: int = 25) -> Iterator[bytes]:
                         stage=None if ok else Stage.TCP,
                         failure=None if ok else Failure.CONNECTION_REFUSED,
                         control_ok=True,
+                        timings_ms=Timings(ttfb=after_ms if moment >= ONSET + lost else 1.0),
                         every_seconds=10.0,
                     )
                 )
@@ -79,6 +83,12 @@ def test_it_speaks_of_vantages_and_of_no_nation(vantages: int) -> None:
     opened = told(vantages, timedelta(minutes=2))[0]
     assert "shop unreachable" in opened.summary
     assert "control from elsewhere answers" in opened.summary
+
+
+def test_a_service_is_back_though_it_takes_some_milliseconds_more() -> None:
+    lost = timedelta(minutes=2)
+    incidents = list(Backtest(own()).run(asked(1, lost, after_ms=6.0)))
+    assert incidents[-1].status is Status.RESOLVED
 
 
 def test_one_failure_is_nothing() -> None:
