@@ -89,16 +89,21 @@ class _AllSteps(Restorer):
 
 async def kept(
     reader: TopicReader, topic: str, partition: int, make: Any
-) -> tuple[Machine[Any], int | None, dict[int, list[Note]]]:
-    """The machine as the checkpoint log has it, where it stands, and the notes that it was told, by source offset."""
+) -> tuple[Machine[Any], int | None, dict[int, list[Note]] | None]:
+    """The machine as the checkpoint log has it, where it stands, and the notes that it was told, by source offset.
+
+    These are None where they can't be known any more.
+    """
     start, end = (await reader.bounds(topic, [partition]))[partition]
     restorer = _AllSteps(start)
     async for offset, value in reader.read(topic, partition, start, end):
         restorer.feed(offset, value)
-    notes: dict[int, list[Note]] = {}
+    # A worker deletes the chunks that a snapshot covers, and with them the notes; all are there where none was deleted.
+    notes: dict[int, list[Note]] | None = {} if start == 0 else None
     reading = make()
     for delta in restorer.accepted:
-        if of_it := list(getattr(reading.decode_batch(unpack(delta.batch)), "notes", ())):
+        of_it = list(getattr(reading.decode_batch(unpack(delta.batch)), "notes", ()))
+        if notes is not None and of_it:
             notes[delta.start] = of_it
     restored = restorer.finish()
     machine = make()
@@ -148,6 +153,9 @@ async def judge(
     for partition in await reader.partitions_of(topics.probes):
         have, next_offset, notes = await kept(reader, topics.checkpoints, partition, make)
         start, end = (await reader.bounds(topics.probes, [partition]))[partition]
+        if notes is None:  # a replay is told of nothing but the number of partitions, when a worker comes up
+            width = getattr(have, "width", None)
+            notes = {} if width is None else {start: [width]}
         if ticking and next_offset is not None and end - next_offset <= TICKS_UNREAD:
             end = next_offset
         machine, sent = await run_through(reader, topics.probes, partition, make, chunk, notes, end)
