@@ -12,6 +12,18 @@ from typing import Final
 
 PLATFORM_REMEDY: Final = "write a name of small letters, digits, '.', '-' and '_', at most 64 long"
 
+#: Letters, marks and a sign that are printable by Unicode's categories, and show as nothing: Default_Ignorable of
+#: Unicode 16 less the format characters, and the empty Braille pattern.
+_BLANK: Final = frozenset(
+    map(
+        chr,
+        (
+            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0),
+            *range(0xFE00, 0xFE10),
+            *range(0xE0100, 0xE01F0),
+        ),
+    )
+)
 _PLATFORM: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _REGION: Final = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
 
@@ -29,12 +41,15 @@ def is_platform(name: str) -> bool:
 def is_printable(name: str) -> bool:
     r"""Whether a name holds none but letters, marks, digits, signs and plain spaces.
 
-    Control, format, bidirectional, private and unassigned characters are none of these, nor are line separators.
+    Control, format, bidirectional, private and unassigned characters are none of these, nor are line separators, nor
+    letters and signs that show as nothing: two names that look alike must be one.
 
     >>> is_printable("Lahore 3"), is_printable("left\u202etfel"), is_printable("bell\x07"), is_printable("")
     (True, False, False, True)
+    >>> is_printable("\u3164"), is_printable("a\u2800b"), is_printable("\uad11\uc8fc")
+    (False, False, True)
     """
-    return name.isprintable()
+    return name.isprintable() and (name.isascii() or _BLANK.isdisjoint(name))
 
 
 @lru_cache(maxsize=8192)
