@@ -20,6 +20,9 @@ from producers.names import PLATFORM_REMEDY, is_platform, is_printable, is_regio
 
 PROBE_SCHEMA: Final = "netdusk.probe/1"
 VANTAGE_STATUS_SCHEMA: Final = "netdusk.vantage-status/1"
+BUNDLE_SCHEMA: Final = "netdusk.bundle/1"
+#: How every bundle begins: its first line is written without spaces, the schema first.
+BUNDLE_BEGINS: Final = b'{"schema":"netdusk.bundle/1"'
 TICK_SCHEMA: Final = "netdusk.tick/1"
 BYTES_MAX: Final = 64 * 1024
 DEPTH_MAX: Final = 32
@@ -127,7 +130,8 @@ class Reason(StrEnum):
     """Why a record was not applied.
 
     Most are told from the bytes alone; `no_key`, `wrong_key` and `wrong_partition` by where the record stands,
-    `too_many_names` by what came before it, `late` and `future` by the clock.
+    `too_many_names` and `too_many_results` by what came before it, `late` and `future` by the clock. Those from
+    `bundle_damaged` to `wrong_speaker` are told by who speaks: see `streams/step/bundles.py`.
     """
 
     TOO_LARGE = "too_large"
@@ -151,6 +155,14 @@ class Reason(StrEnum):
     TICK_REFUSED = "tick_refused"
     FUTURE = "future"
     LATE = "late"
+    BUNDLE = "bundle"
+    BUNDLE_DAMAGED = "bundle_damaged"
+    UNKNOWN_KEY = "unknown_key"
+    REVOKED_KEY = "revoked_key"
+    BAD_SIGNATURE = "bad_signature"
+    REPLAYED = "replayed"
+    WRONG_SPEAKER = "wrong_speaker"
+    TOO_MANY_RESULTS = "too_many_results"
     STEP_FAILED = "step_failed"
 
 
@@ -187,6 +199,8 @@ def decode(value: bytes | None) -> Decoded:
     """
     if value is None:
         return Malformed(Reason.NOT_JSON, "no value")
+    if value.startswith(BUNDLE_BEGINS):
+        return Malformed(Reason.BUNDLE, "a bundle stands for many records, and is none itself")
     if len(value) > BYTES_MAX:
         return Malformed(Reason.TOO_LARGE, f"{len(value)} bytes; the most is {BYTES_MAX}")
     if value.count(b"{") + value.count(b"[") > DEPTH_MAX and _depth(value) > DEPTH_MAX:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+#: Of up to 500 results each.
+_BUNDLES_A_CHUNK = 64
+
 M = TypeVar("M", bound="TakesNotes")
 
 
@@ -37,8 +40,22 @@ def worker_of(settings: Settings) -> Worker:
     if not compiled():
         log.warning("reading results in Python, which is slower: streams.step.scanner was not compiled")
     country_name("PK", {})  # reading all names takes a tenth of a second, which the first incident would wait
+    settings = said_openly(settings)
     notes = Notes(TopicReader(settings.kafka), settings.topics)
     return Worker(settings, pipelines_of(settings, notes), notes=notes)
+
+
+def said_openly(settings: Settings) -> Settings:
+    """Settings in which a policy is named: where none is, everybody has a vote, and every sentence says so.
+
+    Bundles are large: where results come signed, fewer records make a chunk.
+    """
+    updates: dict[str, Any] = {}
+    if settings.trust.policy is None:
+        updates["trust"] = settings.trust.model_copy(update={"policy": "open"})
+    if settings.trust.policy == "signed" and "chunk_records" not in settings.worker.model_fields_set:
+        updates["worker"] = settings.worker.model_copy(update={"chunk_records": _BUNDLES_A_CHUNK})
+    return settings.model_copy(update=updates)
 
 
 def pipelines_of(settings: Settings, notes: Notes) -> list[Pipeline]:

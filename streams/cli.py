@@ -53,6 +53,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "mcp": ("streams.commands.mcp", "The page's API as tools for language models, read only."),
     "report": ("streams.commands.report", "One incident as a page: headline, chart, timeline, evidence."),
     "calendar": ("streams.commands.calendar", "Scheduled events that an incident may coincide with."),
+    "vantage": ("streams.commands.vantage", "Who may speak: the register of vantages, and their keys."),
     "backtest": ("streams.commands.backtest", "What the worker would have said of a file, and how well."),
     "simulate": ("streams.commands.simulate", "A seeded, labelled world, as probe results."),
     "check-config": ("streams.commands.check_config", "Are the settings good, and what are they."),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar, overload
 
 import msgspec
 
 from detectors.incidents.moves import Announcement
-from detectors.incidents.snapshots import Fact, NetworkLoss, PlatformLoss, Snapshot
+from detectors.incidents.snapshots import Doubt, Fact, NetworkLoss, PlatformLoss, Snapshot
 from detectors.readings import Witness
 from detectors.settings import IncidentSettings
 from streams.records import (
@@ -89,6 +90,33 @@ def to_record(snapshot: Snapshot, settings: IncidentSettings | None = None) -> I
         corroboration=tuple(_corroboration(one) for one in cut("corroboration", snapshot.witnesses)),
         left_out=cut.left_out,
     )
+
+
+#: How ids begin of incidents that vantages without a vote alone report.
+_STRANGERS: Final = "unregistered-"
+
+
+def of_strangers(snapshot: Snapshot) -> Snapshot:
+    """A snapshot that rests on vantages without a vote: never confirmed, under an id of its own."""
+    return replace(
+        snapshot,
+        id=_STRANGERS + snapshot.id,
+        previous=tuple(_STRANGERS + name for name in snapshot.previous),
+        linked=tuple(_STRANGERS + name for name in snapshot.linked),
+        confirmed=False,
+        doubt=Doubt.STRANGERS,
+        unregistered=True,
+    )
+
+
+def is_of_strangers(name: str) -> bool:
+    """Whether an incident's id says that vantages without a vote alone report it."""
+    return name.startswith(_STRANGERS)
+
+
+def own_id(name: str) -> str:
+    """The id without what `of_strangers` added."""
+    return name.removeprefix(_STRANGERS)
 
 
 def from_record(record: Incident) -> Snapshot:

@@ -16,7 +16,7 @@ import msgspec
 
 from detectors.readings import Pulse, SeriesGauge
 from producers.signals import Signal
-from streams.records import Annotation, Arrivals, CalendarEvent, Incident, Rejected, encode
+from streams.records import Annotation, Arrivals, CalendarEvent, Incident, Rejected, Vantage, encode
 
 #: Records that are gone through together: with twice as many, they fall out of the processor's caches between.
 PIECE: Final = 1000
@@ -24,6 +24,10 @@ PIECE: Final = 1000
 KEPT_BYTES_MAX: Final = 4096
 #: What a machine sends to: the topics' roles, of which settings give the names.
 MESSAGE_ROLES: Final = ("alerts", "health", "rejected", "windows")
+
+
+#: A record's headers, as Kafka has them.
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Pieces(Protocol):
@@ -39,7 +43,7 @@ class Chunk:
     """Consecutive records of one partition, as the broker gave them.
 
     `timestamps_ms` is the broker's own append time of each record, or None where the topic keeps the producer's. `keys`
-    is None if no keys are known (records of a file).
+    is None if no keys are known (records of a file). `headers` is None if none of the records has any.
     """
 
     topic: str
@@ -48,6 +52,7 @@ class Chunk:
     values: Sequence[bytes | None]
     timestamps_ms: Sequence[int] | None = None
     keys: Sequence[bytes | None] | None = None
+    headers: Sequence[Headers] | None = None
 
     def pieces(self) -> Iterator[Chunk]:
         """Yield the chunk's pieces, in order."""
@@ -55,7 +60,10 @@ class Chunk:
             part = slice(start, start + PIECE)
             stamps = None if self.timestamps_ms is None else self.timestamps_ms[part]
             keys = None if self.keys is None else self.keys[part]
-            yield Chunk(self.topic, self.partition, self.offsets[part], self.values[part], stamps, keys)
+            headers = None if self.headers is None else self.headers[part]
+            yield Chunk(
+                self.topic, self.partition, self.offsets[part], self.values[part], stamps, keys, headers
+            )
 
 
 @dataclass(slots=True)
@@ -216,7 +224,7 @@ class PartitionCount(msgspec.Struct, frozen=True, tag_field="schema", tag="parti
 
 
 #: What a machine is told beside its partition's own records.
-Note = CalendarEvent | Annotation | PartitionCount | Arrivals | Signal
+Note = CalendarEvent | Annotation | PartitionCount | Arrivals | Signal | Vantage
 
 
 @runtime_checkable

@@ -1,10 +1,13 @@
-"""What the worker writes: Incident, Window, Health, Arrivals, Rejected; what people write: CalendarEvent, Annotation.
+"""What the worker writes: Incident, Window, Health, Arrivals, Rejected; what people write: CalendarEvent, Annotation,
+Vantage.
 
 Every Incident is a whole snapshot, `seq` 1, 2, 3 ...; the last one says how things stand.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime
@@ -24,10 +27,12 @@ CALENDAR_SCHEMA: Final = "netdusk.calendar/1"
 ANNOTATION_SCHEMA: Final = "netdusk.annotation/1"
 ARRIVALS_SCHEMA: Final = "netdusk.arrivals/1"
 WINDOW_SCHEMA: Final = "netdusk.window/1"
+VANTAGE_SCHEMA: Final = "netdusk.vantage/1"
 
 #: Of a name or an id in a note, and of its text, so many characters.
 _NAME_MAX: Final = 200
 _TEXT_MAX: Final = 4000
+_KEY_BYTES: Final = 32
 _UNSEEN: Final = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
@@ -299,7 +304,40 @@ class Annotation(Struct, frozen=True, kw_only=True, tag_field="schema", tag=ANNO
     url: str | None = None
 
 
-OutputRecord = Incident | Rejected | HealthRecord | Arrivals | Window | CalendarEvent | Annotation
+class VantageState(StrEnum):
+    """Whether a vantage may speak: on probation it is shown, and has no vote until its probation is over."""
+
+    PROBATION = "probation"
+    ACTIVE = "active"
+    REVOKED = "revoked"
+
+
+class Vantage(Struct, frozen=True, kw_only=True, tag_field="schema", tag=VANTAGE_SCHEMA):
+    """An entry of the register: who may speak for which country and network.
+
+    `asn` 0 stands for a network that is not known, and nothing else; of an entry with `sources` it stands for all
+    networks of the country. `public_key` is an Ed25519 key, 32 bytes in base64. `sources` are sources of measurements
+    (`ooni`) for whose results in this country the entry speaks.
+    """
+
+    vantage: Annotated[str, Meta(min_length=1, max_length=128)]
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")]
+    asn: Annotated[int, Meta(ge=0, le=4_294_967_295)] = 0
+    region: str | None = None
+    public_key: Annotated[str, Meta(max_length=44)] | None = None
+    every_seconds: Annotated[float, Meta(gt=0, le=604_800)] | None = None
+    state: VantageState = VantageState.ACTIVE
+    since: datetime
+    operator: str = ""
+    sources: tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Its name on the topic: an entry replaces the one before it."""
+        return self.vantage
+
+
+OutputRecord = Incident | Rejected | HealthRecord | Arrivals | Window | CalendarEvent | Annotation | Vantage
 
 _encode = msgspec.json.Encoder().encode
 _decode: Callable[[bytes], OutputRecord] = msgspec.json.Decoder(OutputRecord).decode
@@ -315,9 +353,18 @@ def decode(value: bytes) -> OutputRecord:
     return _decode(value)
 
 
-def check_note(note: CalendarEvent | Annotation) -> None:
+def check_note(note: CalendarEvent | Annotation | Vantage) -> None:
     """Raise ValueError where a note has a moment, a length or a character that no person would write."""
-    moments = (note.start, note.end) if isinstance(note, CalendarEvent) else (note.time,)
+    moments = _moments(note)
+    if isinstance(note, Vantage) and note.public_key is not None:
+        try:
+            key = base64.b64decode(note.public_key, validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"public_key of {note.vantage}: {error}") from error
+        if len(key) != _KEY_BYTES:
+            raise ValueError(
+                f"public_key of {note.vantage}: {len(key)} bytes, and an Ed25519 key has {_KEY_BYTES}"
+            )
     for moment in moments:
         if moment.tzinfo is None:
             raise ValueError(f"{moment.isoformat()}: name a time zone, like 2024-01-20T13:00:00Z")
@@ -332,6 +379,12 @@ def check_note(note: CalendarEvent | Annotation) -> None:
             raise ValueError(f"{field} has {len(text)} characters, and {longest} at most are taken")
         if any(_is_unseen(character) for character in text if not (field == "text" and character == "\n")):
             raise ValueError(f"{field} has control or direction characters")
+
+
+def _moments(note: CalendarEvent | Annotation | Vantage) -> tuple[datetime, ...]:
+    if isinstance(note, CalendarEvent):
+        return (note.start, note.end)
+    return (note.since,) if isinstance(note, Vantage) else (note.time,)
 
 
 def _is_unseen(character: str) -> bool:

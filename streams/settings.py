@@ -131,6 +131,7 @@ class TopicSettings(_Section):
     annotations: str = "netdusk.annotations.v1"
     windows: str = "netdusk.windows.v1"
     signals: str = "netdusk.signals.v1"
+    vantages: str = "netdusk.vantages.v1"
     checkpoints: str = "netdusk.checkpoints.v1"
     world_checkpoints: str = "netdusk.world-checkpoints.v1"
     rejected: str = "netdusk.rejected.v1"
@@ -207,6 +208,23 @@ class LimitSettings(_Section):
     forget_days: int = Field(45, ge=2)
     series_in_all: int = Field(300_000, ge=1)
     monitors_in_all: int = Field(5_000_000, ge=1)
+
+
+class TrustSettings(_Section):
+    """Who has a vote: see docs/threat-model.md."""
+
+    #: `open`: everybody. `registered`: vantages that stand in the register. `signed`: of these, whatever they signed.
+    #: None is as good as `open`, and sentences do not mention it.
+    policy: Literal["open", "registered", "signed"] | None = None
+    #: For so long an entry in the state `probation` is shown and has no vote.
+    probation_hours: float = Field(24.0, ge=0)
+    #: Attempts that one vantage may report in one window; what is over that is refused. Not with `open`.
+    results_max: int = Field(10_000, ge=1)
+
+    @property
+    def everybody(self) -> bool:
+        """Whether all who may write have a vote."""
+        return self.policy in (None, "open")
 
 
 class ArchiveSettings(_Section):
@@ -407,6 +425,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     labels: LabelSettings = LabelSettings()
     limits: LimitSettings = LimitSettings()
+    trust: TrustSettings = TrustSettings()
     probe: ProbeSettings = ProbeSettings()
     time: TimeSettings = TimeSettings()
     detection: DetectionSettings = DetectionSettings()
@@ -571,5 +590,7 @@ def with_bootstrap(settings: Settings, bootstrap: str | None) -> Settings:
 def fingerprint(settings: Settings) -> str:
     """Hash of what a decision depends on: the same log and the same fingerprint give the same incidents."""
     decisive = settings.model_dump(mode="json", include={"time", "detection", "incidents", "limits"})
+    if not settings.trust.everybody:
+        decisive["trust"] = settings.trust.model_dump(mode="json")
     text = orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     return hashlib.blake2b(text, digest_size=6).hexdigest()

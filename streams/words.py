@@ -262,6 +262,8 @@ def summary(snapshot: Snapshot, settings: IncidentSettings) -> str:
         text = _closed(snapshot, settings)
     else:
         text = _restored(snapshot, settings) if snapshot.resolved is not None else _lost(snapshot, settings)
+    if snapshot.unregistered:
+        text = f"{text} It rests on unregistered vantages."
     return f"SIMULATED: {text}" if snapshot.simulated else text
 
 

@@ -28,6 +28,7 @@ from streams.records import (
     HEALTH_SCHEMA,
     INCIDENT_SCHEMA,
     REJECTED_SCHEMA,
+    VANTAGE_SCHEMA,
     WINDOW_SCHEMA,
     Annotation,
     Arrivals,
@@ -35,6 +36,7 @@ from streams.records import (
     HealthRecord,
     Incident,
     Rejected,
+    Vantage,
     Window,
 )
 from streams.settings import TopicSettings
@@ -52,6 +54,7 @@ RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
     CALENDAR_SCHEMA: CalendarEvent,
     ANNOTATION_SCHEMA: Annotation,
     WINDOW_SCHEMA: Window,
+    VANTAGE_SCHEMA: Vantage,
     SIGNAL_SCHEMA: Signal,
 }
 
@@ -72,6 +75,13 @@ CHANNELS: Final = (
         (HEALTH_SCHEMA, ARRIVALS_SCHEMA),
         "send",
         "How each platform stands in each country, and what came of what was due from each.",
+    ),
+    (
+        _topics.vantages,
+        "vantage",
+        (VANTAGE_SCHEMA,),
+        "receive",
+        "The register: who may speak, from operators.",
     ),
     (_topics.calendar, "event id", (CALENDAR_SCHEMA,), "receive", "Scheduled events, from operators."),
     (

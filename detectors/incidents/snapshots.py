@@ -179,6 +179,8 @@ class Snapshot:
     restoration: Restoration = Restoration.NONE
     # What other sources say of it.
     witnesses: tuple[Witness, ...] = ()
+    # It rests on vantages that nobody has registered.
+    unregistered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,11 +17,20 @@ from rich.table import Column, Table
 from streams.commands.incidents import show_table
 from streams.publish.pictures import SUFFIXES, PictureError, Recorder, choose, draw
 from streams.publish.scorecard import Label, render, scorecard
-from streams.records import CalendarEvent, Incident, check_note, encode
+from streams.records import CalendarEvent, Incident, Vantage, check_note, encode
 from streams.settings import SettingsError, load
 from streams.step.backtest import Backtest, read_lines
 
 app = typer.Typer(add_completion=False)
+
+
+class Policy(StrEnum):
+    """Who has a vote."""
+
+    OPEN = "open"
+    REGISTERED = "registered"
+    SIGNED = "signed"
+
 
 _MONTH_SECONDS = 30 * 86_400
 #: Rows that wait for their file.
@@ -36,6 +46,12 @@ def backtest(
         Path | None, typer.Option(help="What truly happened, one JSON a line: adds a scorecard.")
     ] = None,
     calendar: Annotated[Path | None, typer.Option(help="Scheduled events, one JSON a line.")] = None,
+    trust: Annotated[
+        Policy | None, typer.Option(help="Who has a vote: over the settings' trust.policy.")
+    ] = None,
+    vantages: Annotated[
+        Path | None, typer.Option(help="The register, one Vantage a line (`netdusk vantage list --json`).")
+    ] = None,
     weigh_late: Annotated[
         bool, typer.Option("--weigh-late", help="Sort by time first, so that nothing is too late to count.")
     ] = False,
@@ -59,16 +75,26 @@ def backtest(
     file or a setting can't be read.
     """
     settings = load(config)
-    for path in (probes, labels, calendar):
+    if trust is not None:
+        policy = settings.trust.model_copy(update={"policy": trust.value})
+        settings = settings.model_copy(update={"trust": policy})
+    for path in (probes, labels, calendar, vantages):
         if path is not None and not path.is_file():
             raise SettingsError(f"{path}: no such file")
     events = _read(calendar, CalendarEvent) if calendar else []
+    register = _read(vantages, Vantage) if vantages else []
     truth = _read(labels, Label) if labels else None
     if picture is not None and picture.suffix not in SUFFIXES:
         raise SettingsError(f"{picture}: a picture's name must end in {', '.join(SUFFIXES)}")
     recorder = Recorder() if picture is not None else None
     shelf = _shelf(archive) if archive is not None else None
-    run = Backtest(settings, calendar=events, observe=recorder, keep=None if shelf is None else shelf.window)
+    run = Backtest(
+        settings,
+        calendar=events,
+        register=register,
+        observe=recorder,
+        keep=None if shelf is None else shelf.window,
+    )
     lines: Iterator[bytes] = read_lines(probes)
     if weigh_late:
         lines = iter(sorted(lines, key=_time_of))
@@ -161,10 +187,11 @@ def _show(incidents: list[Incident], run: Backtest) -> None:
     if incidents:
         show_table(table)
     totals = run.machine.totals
+    unregistered = f"{totals.unregistered} of unregistered vantages; " if totals.unregistered else ""
     console.print(
         f"{len({incident.id for incident in incidents})} incidents in {len(incidents)} snapshots; "
         f"{totals.applied} results applied, {totals.late} late, {totals.duplicate} duplicate, "
-        f"{totals.rejected} rejected; "
+        f"{totals.rejected} rejected; {unregistered}"
         f"{run.series} series over {run.span_seconds / 3600:.1f} h of event time"
     )
 
@@ -185,7 +212,7 @@ def _read(path: Path, kind: Any) -> list[Any]:
             continue
         try:
             record = decode(line)
-            if isinstance(record, CalendarEvent):
+            if isinstance(record, CalendarEvent | Vantage):
                 check_note(record)
         except (ValueError, RecursionError) as error:  # msgspec's and Unicode's errors are ValueErrors
             raise SettingsError(f"{path}, line {number}: {error}") from error

@@ -16,11 +16,14 @@ from rich.console import Console
 from producers.countries import CANARY
 from streams.commands.broker import bring
 from streams.kafka.alerts import follow
+from streams.kafka.notes import write_all
 from streams.local.broker import BrokerError
 from streams.local.canary_watch import CanaryWatch
 from streams.local.kafka_files import cache_folder
 from streams.local.live import Board, Show
+from streams.local.probing import vantage_of
 from streams.local.stack import ChildError, Stack
+from streams.records import Vantage, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 
 app = typer.Typer(add_completion=False)
@@ -75,6 +78,8 @@ def up(
     if profile is not None:
         environment["NETDUSK_PROFILE"] = profile
     console = Console(markup=False)
+    if settings.trust.policy is None:
+        environment["NETDUSK_TRUST__POLICY"] = "registered"
     stack = Stack(
         settings,
         folder,
@@ -112,6 +117,8 @@ async def _run(stack: Stack, console: Console, *, probe: bool, canary: bool, pag
     async with stack:
         if page:
             show_page(console, await stack.start_page(stack.settings.page.port))
+        if probe and settings_name_a_vantage(stack.settings):
+            await enrol_own(stack.settings)
         await stack.ready(stack.start_worker())
         if probe:
             stack.run("probe", "probe")
@@ -140,6 +147,26 @@ async def _run(stack: Stack, console: Console, *, probe: bool, canary: bool, pag
 def show_page(console: Console, url: str | None) -> None:
     """Say where the page is, or what it lacks."""
     console.print(f"page     {url or 'needs Jinja: pip install jinja2'}", highlight=False)
+
+
+def settings_name_a_vantage(settings: Settings) -> bool:
+    """Whether it is known who measures here."""
+    return settings.probe.country is not None
+
+
+async def enrol_own(settings: Settings) -> None:
+    """Put this machine's vantage into the register, so that it has a vote."""
+    own = vantage_of(settings.probe)
+    assert settings.probe.country is not None
+    entry = Vantage(
+        vantage=own.name,
+        country=settings.probe.country,
+        asn=own.asn,
+        region=own.region,
+        since=datetime.now(UTC),
+        operator="netdusk up",
+    )
+    await write_all(settings.kafka, settings.topics.vantages, [(entry.vantage.encode(), encode(entry))])
 
 
 def _names(settings: Settings) -> dict[str, str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from streams.settings import load, with_bootstrap
 
+log = structlog.get_logger()
 app = typer.Typer(add_completion=False)
 
 
@@ -31,4 +33,6 @@ def worker(
     from streams.app import worker_of  # noqa: PLC0415  Faust takes a second to import
     from streams.engine.process import run  # noqa: PLC0415
 
+    if settings.trust.policy is None:
+        log.warning("trust.policy is not set: everybody who may write results has a vote")
     run(worker_of(settings), loglevel="INFO" if verbose else "WARNING")

@@ -31,6 +31,7 @@ class KafkaRecord(NamedTuple):
     timestamp: int
     timestamp_type: int
     key: bytes | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
 
 
 @dataclass(slots=True, frozen=True)
@@ -131,6 +132,9 @@ class UnreadChunk:
                 stamps = [record.timestamp for record in some] if stamped else None
                 values = [record.value for record in some]
                 keys = [record.key for record in some]
+                headers = (
+                    [record.headers for record in some] if any(record.headers for record in some) else None
+                )
                 del some  # their memory is what the next ones are made in
-                yield Chunk(self.tp.topic, self.tp.partition, offsets, values, stamps, keys)
-                del values, keys
+                yield Chunk(self.tp.topic, self.tp.partition, offsets, values, stamps, keys, headers)
+                del values, keys, headers

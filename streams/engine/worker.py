@@ -263,7 +263,14 @@ class Worker:
 def _single(message: Any) -> UnreadChunk:
     """A message of Faust's own transport: one record."""
     record = KafkaRecord(
-        message.offset, message.value, round(message.timestamp * 1000), message.timestamp_type, message.key
+        message.offset,
+        message.value,
+        round(message.timestamp * 1000),
+        message.timestamp_type,
+        message.key,
+        tuple(message.headers or ())
+        if not isinstance(message.headers, dict)
+        else tuple(message.headers.items()),
     )
     return UnreadChunk(message.tp, None, [RecordBatch.of([record])])
 

@@ -1,4 +1,4 @@
-"""What is written for the worker: scheduled events and annotations, read whole at the start, then followed; arrivals.
+"""What is written for the worker: scheduled events, annotations, the register, read whole, then followed; arrivals.
 
 A machine gets them with the chunk that it reads next, so that its redo log has them in their place. Knows nothing of
 what a note is for.
@@ -23,6 +23,7 @@ from streams.records import (
     AnnotationKind,
     Arrivals,
     CalendarEvent,
+    Vantage,
     check_note,
     decode,
 )
@@ -40,7 +41,7 @@ _ARRIVALS_TAG: Final = ARRIVALS_SCHEMA.encode()
 #: Anything longer was written by no person, and would go into every partition's checkpoint.
 _RECORD_BYTES_MAX: Final = 64 * 1024
 
-N = TypeVar("N", bound=CalendarEvent | Annotation)
+N = TypeVar("N", bound=CalendarEvent | Annotation | Vantage)
 
 
 class NoteTopic(Generic[N]):
@@ -184,7 +185,9 @@ class Notes:
         self.annotations = annotation_topic(reader, topics)
         self.arrivals = ArrivalsTopic(reader, topics.health)
         self.signals = SignalsTopic(reader, topics.signals)
-        self._all: Sequence[NoteTopic[CalendarEvent] | NoteTopic[Annotation]] = (
+        self.vantages = vantage_topic(reader, topics)
+        self._all: Sequence[NoteTopic[CalendarEvent] | NoteTopic[Annotation] | NoteTopic[Vantage]] = (
+            self.vantages,
             self.calendar,
             self.annotations,
         )
@@ -210,7 +213,7 @@ class Notes:
                 if new := await self.catch_up():
                     yield new
             except (KafkaError, OSError) as error:
-                log.warning("calendar and annotations can't be read", why=repr(error))
+                log.warning("calendar, annotations and register can't be read", why=repr(error))
 
 
 def calendar_topic(reader: TopicReader, topics: TopicSettings) -> NoteTopic[CalendarEvent]:
@@ -231,6 +234,11 @@ def annotation_key(annotation: Annotation) -> bytes:
     if annotation.kind is AnnotationKind.CLOSED:
         return annotation.incident.encode()
     return f"{annotation.incident}/{annotation.id}".encode()
+
+
+def vantage_topic(reader: TopicReader, topics: TopicSettings) -> NoteTopic[Vantage]:
+    """The register: who may speak, keyed by the vantage."""
+    return NoteTopic(reader, topics.vantages, Vantage, lambda entry: entry.vantage)
 
 
 async def write_all(kafka: KafkaSettings, topic: str, records: Sequence[tuple[bytes, bytes | None]]) -> None:

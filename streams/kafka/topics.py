@@ -31,7 +31,7 @@ _SIGNALS_DAYS: Final = 30
 #: The view over the world has to see every country and platform, so what it reads and remembers is one partition.
 #: The topic whose checkpoints each keeps, partition by partition.
 SOURCES: Final = {"checkpoints": "probes", "world_checkpoints": "health"}
-SINGLE: Final = ("health", "calendar", "annotations", "world_checkpoints")
+SINGLE: Final = ("health", "calendar", "annotations", "vantages", "world_checkpoints")
 
 
 _STAMP: Final = "message.timestamp.type"
@@ -93,6 +93,7 @@ def wanted(topics: TopicSettings) -> list[Topic]:
         "alerts": incidents,
         "health": {_POLICY: "compact"} | stamped,
         "calendar": {_POLICY: "compact"},
+        "vantages": {_POLICY: "compact"},
         "annotations": incidents,
         "checkpoints": forever,
         "world_checkpoints": forever,

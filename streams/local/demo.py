@@ -24,8 +24,8 @@ from streams.kafka.client import connect, disconnect
 from streams.local.live import Board, Show
 from streams.local.replay import Pace, replay
 from streams.local.stack import Stack
-from streams.records import CalendarEvent, Incident, Status, encode
-from streams.settings import KafkaSettings, Settings
+from streams.records import CalendarEvent, Incident, Status, Vantage, encode
+from streams.settings import KafkaSettings, Settings, TopicSettings
 from streams.step.ticks import with_ticks
 
 #: The pace that was asked for holds this long before an onset and after a restoration; the rest goes by as it can.
@@ -41,6 +41,7 @@ OVERRIDES: Final = {
     "NETDUSK_WORKER__CLOCK": "replay",
     "NETDUSK_TOPICS__PARTITIONS": "2",  # one country: more would only take longer to start
     "NETDUSK_HTTP__PORT": "0",
+    "NETDUSK_TRUST__POLICY": "registered",
 }
 
 
@@ -127,7 +128,7 @@ async def run(
     loop = asyncio.get_running_loop()
     began = loop.time()
     seen = DemoResult()
-    await _announce(stack.settings.kafka, stack.settings.topics.calendar)
+    await _announce(stack.settings.kafka, stack.settings.topics)
     worker = stack.start_worker()
     await stack.ready(worker)
     seen.ready_seconds = loop.time() - began
@@ -213,13 +214,24 @@ async def _drained(stack: Stack, results: int) -> None:
     await asyncio.sleep(_QUIET_SECONDS)
 
 
-async def _announce(kafka: KafkaSettings, topic: str) -> None:
-    """Put the scheduled events on the calendar before the worker starts."""
+async def _announce(kafka: KafkaSettings, topics: TopicSettings) -> None:
+    """Put the scheduled events on the calendar, and the vantages into the register, before the worker starts."""
     producer: AIOKafkaProducer = await connect(kafka)
     try:
         for raw in scenario.CALENDAR:
             event = msgspec.convert(raw, CalendarEvent, str_keys=True)
-            await producer.send_and_wait(topic, encode(event), key=event.id.encode())
+            await producer.send_and_wait(topics.calendar, encode(event), key=event.id.encode())
+        for network in scenario.NETWORKS:
+            for name, region in network.vantages:
+                entry = Vantage(
+                    vantage=f"pk-{name}",
+                    country="PK",
+                    asn=network.asn,
+                    region=region,
+                    since=scenario.EVENINGS[0].start,
+                    operator="netdusk demo",
+                )
+                await producer.send_and_wait(topics.vantages, encode(entry), key=entry.vantage.encode())
     finally:
         await disconnect(producer)
 

@@ -15,8 +15,8 @@ from typing import Final
 
 from detectors.readings import Reading
 from producers.records import Tick, decode
-from streams.machine import Chunk
-from streams.records import CalendarEvent, Incident
+from streams.machine import Chunk, Note
+from streams.records import CalendarEvent, Incident, Vantage
 from streams.settings import Settings
 from streams.step.country import CountryMachine
 from streams.step.ticks import lines_with_ticks, take
@@ -32,6 +32,8 @@ LOOKED_AT: Final = 1000
 
 class Backtest:
     """One run over one log. `observe` is shown the reading of every window that closes, `keep` is given its records.
+
+    `register` are the vantages that have a vote, where the policy asks for that.
 
     Attributes
     ----------
@@ -50,6 +52,7 @@ class Backtest:
         settings: Settings,
         *,
         calendar: Iterable[CalendarEvent] = (),
+        register: Iterable[Vantage] = (),
         observe: Callable[[Reading], None] | None = None,
         keep: Callable[[bytes], None] | None = None,
     ) -> None:
@@ -60,8 +63,9 @@ class Backtest:
             _replaying(settings), publish_health=False, publish_windows=keep is not None
         )
         self.world = WorldStep(settings)
-        for event in calendar:
-            self.machine.note(event)
+        notes: list[Note] = [*register, *calendar]
+        for note in notes:
+            self.machine.note(note)
         self.first: int | None = None
         self.last = 0
         self.pairs: set[tuple[str, str]] = set()

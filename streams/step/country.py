@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from operator import itemgetter
 from typing import Any, Final
 
@@ -19,17 +20,25 @@ from numpy.typing import NDArray
 
 from detectors.columns.bank import Bank
 from detectors.incidents.assembler import Assembler
-from detectors.incidents.snapshots import Snapshot
+from detectors.incidents.snapshots import Kind, Snapshot
 from detectors.incidents.worldwide import NO_SIGNS, signs_of
 from detectors.readings import Arrived, MonitorKey, Pulse, Reading, Scheduled, SeriesGauge
 from detectors.single.binomial import DAY
 from detectors.single.signals import Key as SignalKey
 from detectors.single.signals import Series, SignalBook
 from detectors.state import VERSIONS, read_stored
+from producers.countries import CANARY
 from producers.partitions import partition_of
 from producers.records import Decoded, Malformed, Reason, VantageStatus
 from producers.signals import Signal
-from streams.incidents import DETECTOR_VERSION, from_record, to_record
+from streams.incidents import (
+    DETECTOR_VERSION,
+    from_record,
+    is_of_strangers,
+    of_strangers,
+    own_id,
+    to_record,
+)
 from streams.machine import (
     Chunk,
     Message,
@@ -41,9 +50,19 @@ from streams.machine import (
     closing_windows,
     rejection,
 )
-from streams.records import Annotation, Arrivals, CalendarEvent, HealthRecord, Incident, encode
+from streams.records import (
+    Annotation,
+    Arrivals,
+    CalendarEvent,
+    HealthRecord,
+    Incident,
+    Vantage,
+    VantageState,
+    encode,
+)
 from streams.settings import Settings, fingerprint
 from streams.step.admission import Admission
+from streams.step.bundles import Opener, has_bundles
 from streams.step.elsewhere import Elsewhere
 from streams.step.hearing import Heard, Hearing
 from streams.step.pending import PendingClosings, closing_reason
@@ -57,11 +76,15 @@ from streams.step.rows import (
     Rows,
     StatusRow,
     joined,
+    named,
     names_of,
+    parted,
     refusal,
     renumbered,
     status_row,
+    without_results,
 )
+from streams.step.speakers import NEVER, Speakers
 from streams.step.window_records import window_messages
 from streams.step.windows import counts_of, in_order, late_results, words_of
 
@@ -92,10 +115,14 @@ class Totals:
     duplicate: int = 0
     rejected: int = 0
     ticks: int = 0
+    # Of those applied, results that have no vote.
+    unregistered: int = 0
 
 
 #: Country, whether simulated, network, vantage, and the window of results that came too late.
 _LateKey = tuple[str, bool, int, str, int]
+#: Country, network, vantage and whether simulated.
+_Source = tuple[str, int, str, bool]
 #: So many of these are told apart in one window: a spool of an hour has sixty of each vantage.
 _LATE_MAX: Final = 50_000
 #: The vantages of monitors, each with its country.
@@ -116,7 +143,7 @@ class _OpenWindow:
         Ids of rows that were dropped with their country: what comes twice is still counted once.
     """
 
-    __slots__ = ("_met", "_pairs", "gone", "ids", "late", "parts", "statuses")
+    __slots__ = ("_met", "_pairs", "gone", "ids", "late", "offered", "parts", "statuses")
 
     def __init__(self, ids: Sequence[str] = (), gone: Iterable[str] = ()) -> None:
         self.ids = list(ids)
@@ -125,6 +152,8 @@ class _OpenWindow:
         self.statuses: list[StatusRow] = []
         #: Successes and results that came too late while this was the next window to close.
         self.late: dict[_LateKey, tuple[int, int]] = {}
+        #: Attempts that each vantage has reported in it, doubles too; only where they are limited.
+        self.offered: dict[_Source, int] = {}
         self._met = {*self.ids, *self.gone}
         #: Made when an id is met again: most windows never need it.
         self._pairs: set[tuple[tuple[str, str], str]] | None = None
@@ -190,6 +219,7 @@ class StoredWindow(msgspec.Struct):
     columns: dict[str, bytes]
     statuses: list[StatusRow] = []
     late: list[tuple[str, bool, int, str, int, int, int]] = []
+    offered: list[tuple[str, int, str, bool, int]] = []
 
 
 class CountryState(msgspec.Struct):
@@ -213,6 +243,10 @@ class CountryState(msgspec.Struct):
     arrivals: list[Arrivals] = []
     crowded: list[tuple[str, bool]] = []
     signals: list[tuple[SignalKey, Series]] = []
+    register: list[Vantage] = []
+    sequences: dict[str, int] = {}
+    # The machine of those without a vote; empty where everybody has one.
+    strangers: bytes = b""
 
 
 class _ChunkReading:
@@ -226,11 +260,21 @@ class _ChunkReading:
         self._blocks: list[Block] = []
         self._elsewhere: list[int] = []  # places of what is no result
         self._readings: list[tuple[NDArray[np.int32], Sequence[int]]] = []
+        self._signed: list[NDArray[np.bool_]] = []
         self._refusals: list[Refusal] = []
         self._statuses: list[StatusRow] = []
+        # Those of the blocks so far.
+        self.new_monitors: list[MonitorKey] = []
 
-    def add(self, block: Block, stamps: Sequence[int] | None) -> bool:
-        """Take the next block in; `stamps` are the broker's append times. Says whether any of it is refused."""
+    def add(
+        self, block: Block, stamps: Sequence[int] | None, signed: NDArray[np.bool_] | None = None
+    ) -> bool:
+        """Take the next block in; `stamps` are the broker's append times, `signed` says which of its records are.
+
+        Says whether any of it is refused.
+        """
+        results = np.delete(np.arange(block.size), [row for row, _ in block.others])
+        self._signed.append(np.zeros(len(block.ids), dtype=np.bool_) if signed is None else signed[results])
         refused = len(self._refusals)
         ticks: list[tuple[int, int]] = []
         for row, record in block.others:
@@ -238,7 +282,8 @@ class _ChunkReading:
             if isinstance(record, Malformed):
                 self._refusals.append(refusal(self.size + row, record))
             elif isinstance(record, VantageStatus):
-                self._statuses.append(status_row(self.size + row, record))
+                spoken = signed is not None and bool(signed[row])
+                self._statuses.append(status_row(self.size + row, record, signed=spoken))
             else:
                 ticks.append((row, (record.time - _EPOCH) // _MILLISECOND))
         if self._live:
@@ -253,10 +298,11 @@ class _ChunkReading:
             self.clock = newest if self.clock is None else max(self.clock, newest)
         self._readings.append((place + np.int32(self.size), readings))
         self._blocks.append(block)
+        self.new_monitors += block.new_monitors
         self.size += block.size
         return len(self._refusals) > refused
 
-    def rows(self, next_offset: int, notes: list[Note]) -> Rows:
+    def rows(self, next_offset: int, notes: list[Note], sequences: dict[str, int] | None = None) -> Rows:
         """All of it."""
         blocks = self._blocks
         return Rows(
@@ -264,13 +310,15 @@ class _ChunkReading:
             next_offset=next_offset,
             place=np.delete(np.arange(self.size, dtype=np.int32), self._elsewhere),
             ids=[name for block in blocks for name in block.ids],
-            new_monitors=[monitor for block in blocks for monitor in block.new_monitors],
+            new_monitors=self.new_monitors,
             reading_place=joined([place for place, _ in self._readings], np.int32),
             reading_ms=np.array([read for _, some in self._readings for read in some], dtype=np.int64),
             refusals=self._refusals,
             statuses=self._statuses,
             notes=notes,
             kept=self.kept,
+            signed=joined(self._signed, np.bool_),
+            sequences=sequences or {},
             **{
                 name: joined([getattr(block, name) for block in blocks], column.dtype)
                 for name, column in OF_RESULTS.items()
@@ -289,10 +337,17 @@ class CountryMachine:
         Whether closed windows become records for the health topic. A backtest reads `closed` instead.
     publish_windows
         Whether they become records for the windows topic; None: as `worker.windows` says.
+    strangers
+        Whether it judges what those without a vote say: only where not everybody has one.
     """
 
     def __init__(
-        self, settings: Settings, *, publish_health: bool = True, publish_windows: bool | None = None
+        self,
+        settings: Settings,
+        *,
+        publish_health: bool = True,
+        publish_windows: bool | None = None,
+        strangers: bool = False,
     ) -> None:
         self.settings = settings
         self.publish_health = publish_health
@@ -322,6 +377,16 @@ class CountryMachine:
         ] = []  # those of whom it is -1: no window with results of theirs has closed
         self._notes: list[Note] = []
         self._asked = PendingClosings()
+        self._limited = not settings.trust.everybody
+        self._of_strangers = strangers
+        self._speakers = Speakers(settings.trust)
+        self._sequences: dict[str, int] = {}
+        self._opener = Opener(signed=settings.trust.policy == "signed" and not strangers)
+        # From which time on each monitor's results have a vote; None: to be found out.
+        self._votes_from: NDArray[np.int64] | None = None
+        self._strangers: CountryMachine | None = None
+        if self._limited and not strangers:
+            self._strangers = self._fresh_strangers()
         self._bank = Bank(settings.detection, settings.time, MECHANISMS)
         self._assembler = Assembler(
             settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
@@ -332,6 +397,9 @@ class CountryMachine:
     def clock_ms(self) -> int | None:
         """The clock's reading in milliseconds since 1970, or None before the first one."""
         return self._hearing.clock_ms
+
+    def _fresh_strangers(self) -> CountryMachine:
+        return CountryMachine(self.settings, publish_health=False, publish_windows=False, strangers=True)
 
     def _fresh_hearing(self) -> Hearing:
         seconds = max(_DEAF_TICKS * self.settings.worker.tick_seconds, self._window_ms / 1000 / 4)
@@ -348,7 +416,10 @@ class CountryMachine:
         if isinstance(note, Arrivals | Signal) and not self._live:
             # When it comes depends on how fast the others replay: the same log would not give the same incidents.
             return
-        if isinstance(note, CalendarEvent | PartitionCount | Arrivals):
+        if isinstance(note, Vantage):
+            if self._strangers is not None:
+                self._notes.append(note)
+        elif isinstance(note, CalendarEvent | PartitionCount | Arrivals):
             self._notes.append(note)
         elif isinstance(note, Signal):
             if self._is_ours(note.country) and not self._signals.knows(
@@ -372,18 +443,20 @@ class CountryMachine:
         for note in self._notes:
             if isinstance(note, PartitionCount):
                 self._placement.heed(note, self.clock_ms)
+        sequences: dict[str, int] = {}
         for piece in chunk.pieces():
-            place, behind = reading.size, reading.clock
-            block = self._columns.read(piece.values, piece.keys)
-            if misplaced := self._placement.misplaced(piece):
-                why = [self._placement.detail(piece.keys[place] or b"") for place in misplaced]  # type: ignore[index]  # it has keys
-                block = block.refusing(misplaced, Reason.WRONG_PARTITION, why)
-            refused = reading.add(block, piece.timestamps_ms)
-            if refused or not (_all_known(block) and self._timely(block, behind, reading.clock)):
-                reading.kept.append((place, piece))
             following = piece.offsets[-1] + 1
+            for part, block, signed in self._parts(piece, reading, sequences):
+                place, behind = reading.size, reading.clock
+                if misplaced := self._placement.misplaced(part):
+                    why = [self._placement.detail(part.keys[place] or b"") for place in misplaced]  # type: ignore[index]  # it has keys
+                    block = block.refusing(misplaced, Reason.WRONG_PARTITION, why)
+                refused = reading.add(block, part.timestamps_ms, signed)
+                if refused or not (_all_known(block) and self._timely(block, behind, reading.clock)):
+                    reading.kept.append((place, part))
+                del part, block
             del piece  # before the next one is made
-        return reading.rows(following, self._taken_notes())
+        return reading.rows(following, self._taken_notes(), sequences)
 
     def read_decoded(self, decoded: Sequence[Decoded], *, timestamps_ms: Sequence[int] | None = None) -> Rows:
         """Put decoded records into columns; `timestamps_ms` are the broker's own append times."""
@@ -392,10 +465,37 @@ class CountryMachine:
         reading.add(self._columns.block(decoded), timestamps_ms)
         return reading.rows(self.next_offset + len(decoded), self._taken_notes())
 
+    def _parts(
+        self, piece: Chunk, reading: _ChunkReading, sequences: dict[str, int]
+    ) -> Iterator[tuple[Chunk, Block, NDArray[np.bool_] | None]]:
+        """A piece and its records by columns; where it has bundles or signatures, as many pieces as it takes.
+
+        The third is which of the records are signed; None: none is. `sequences` gets what is seen of them.
+        """
+        block = self._columns.read(piece.values, piece.keys)
+        if piece.headers is None and not has_bundles(block):
+            yield piece, block, None
+            return
+        new = [note for note in self._notes if isinstance(note, Vantage)]
+        speakers = self._speakers.with_also(new) if new else self._speakers
+        spoken = self._opener.open(piece, speakers, self._sequences, sequences)
+        # They have their numbers by now.
+        met = block.new_monitors
+        for first, part in spoken.parts():
+            block = self._columns.read(part.values, part.keys)
+            block.new_monitors = [*met, *block.new_monitors]
+            met = []
+            known, fresh = self._all_keys(), [*reading.new_monitors, *block.new_monitors]
+            block = spoken.refusing(block, first, partial(named, known=known, new=fresh))
+            yield part, block, spoken.signed(first, block.size)
+
     def _taken_notes(self) -> list[Note]:
         notes, self._notes = self._notes, []
         clock_seconds = None if self.clock_ms is None else self.clock_ms / 1000
-        notes += self._asked.take((incident.id for incident in self._assembler.open), clock_seconds)
+        going = [incident.id for incident in self._assembler.open]
+        if self._strangers is not None:
+            going += [incident.id for incident in self._strangers.incidents()]
+        notes += self._asked.take(going, clock_seconds)
         return notes
 
     def _timely(self, block: Block, before: int | None, after: int | None) -> bool:
@@ -411,10 +511,11 @@ class CountryMachine:
 
     def apply(self, batch: Rows) -> Outbox:
         """Take a batch in: judge times, drop duplicates, fill windows, close those that are over, decide."""
-        rows = batch
-        outbox = Outbox(rejected=len(rows.refusals))
-        for note in rows.notes:
+        outbox = Outbox(rejected=len(batch.refusals))
+        for note in batch.notes:
             self._heed(note)
+        self._sequences |= batch.sequences
+        rows, theirs = self._apart(batch)
         clock, watermark = self._advance_clock(rows)
         self.closed = []
         refused = list(rows.refusals)
@@ -437,8 +538,77 @@ class CountryMachine:
         totals.late += outbox.late
         totals.duplicate += outbox.duplicate
         totals.rejected += outbox.rejected
-        totals.ticks += rows.size - len(rows.place) - len(rows.refusals)
+        totals.ticks += batch.size - len(batch.place) - len(batch.refusals)
+        if self._strangers is not None and theirs is not None:
+            self._add_strangers(self._strangers.apply(theirs), outbox)
         return outbox
+
+    def _apart(self, rows: Rows) -> tuple[Rows, Rows | None]:
+        """Part a chunk into what has a vote and what has none; without a second part where everybody has one."""
+        if self._strangers is None:
+            return rows, None
+        new = np.array([self._speakers.votes_from_ms(one) for one in rows.new_monitors], dtype=np.int64)
+        since = np.concatenate((self._known_votes(), new[::-1]))[rows.monitor]
+        mine = rows.time_ms >= since
+        signed = self.settings.trust.policy == "signed"
+        if signed:
+            spoken = rows.signed if len(rows.signed) else np.zeros(len(mine), dtype=np.bool_)
+            if not spoken.all():
+                keys = self._all_keys()
+                unsigned = np.unique(rows.monitor[~spoken])
+                names = [named(number, keys, rows.new_monitors) for number in unsigned.tolist()]
+                exempt = unsigned[[name.country == CANARY for name in names]]
+                mine &= spoken | np.isin(rows.monitor, exempt)
+        statuses = [
+            one.time_ms >= self._speakers.votes_from_ms(_speaker_of(one))
+            and (not signed or one.signed or one.country == CANARY)
+            for one in rows.statuses
+        ]
+        if mine.all() and all(statuses):
+            # The others take the time of it.
+            return rows, without_results(rows)
+        return parted(rows, mine, statuses, self._all_keys())
+
+    def _known_votes(self) -> NDArray[np.int64]:
+        """From which time on the results of each monitor that was let in have a vote."""
+        keys = self._all_keys()
+        known = 0 if self._votes_from is None else len(self._votes_from)
+        if self._votes_from is None or known != len(keys):
+            new = np.array([self._speakers.votes_from_ms(key) for key in keys[known:]], dtype=np.int64)
+            self._votes_from = new if self._votes_from is None else np.concatenate((self._votes_from, new))
+        return self._votes_from
+
+    def _add_strangers(self, theirs: Outbox, outbox: Outbox) -> None:
+        """Take into the outbox what came of those without a vote: they are told, and nothing more."""
+        outbox.before += theirs.before
+        outbox.after += theirs.after
+        outbox.incidents += theirs.incidents
+        totals = self.totals
+        for name in ("applied", "late", "duplicate", "rejected"):
+            setattr(outbox, name, getattr(outbox, name) + getattr(theirs, name))
+            setattr(totals, name, getattr(totals, name) + getattr(theirs, name))
+        totals.unregistered += theirs.applied
+
+    def _silenced(self, source: Vantage | MonitorKey) -> None:
+        """A vantage has no vote any more, or speaks for another network: that it is not heard there is no silence."""
+        watermark = self._hearing.watermark_ms
+        if watermark is None or self._strangers is None:
+            return
+        index = max(self._cursor or 0, watermark // self._window_ms)
+        gone = StatusRow(
+            place=0,
+            time_ms=watermark,
+            vantage=source.vantage,
+            country=source.country,
+            region=source.region or "",
+            asn=source.asn,
+            up=False,
+            every_seconds=0.0,
+            targets=0,
+            version="",
+            signed=True,
+        )
+        self._open.setdefault(index, _OpenWindow()).statuses.append(gone)
 
     def _closings(self, rows: Rows, watermark: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
         """Up to which place rows are taken before windows are closed, and the watermark that closes them.
@@ -486,7 +656,7 @@ class CountryMachine:
             monitor, *others = window.columns()
             window.parts = [(number[monitor], *others)]
         self._in_bank = self._in_bank[stays]
-        self._keys = None
+        self._keys = self._votes_from = None
         left = [known[old] for old in np.flatnonzero(stays).tolist()]
         self._waiting = [left[new] for new in np.flatnonzero(self._in_bank < 0).tolist()]
         self._columns = self._columns.fresh()
@@ -504,8 +674,17 @@ class CountryMachine:
             self._elsewhere.heed(note)
         elif isinstance(note, Signal):
             self._signals.learn(_key(note), _seconds(note), note.value, note.usual, note.url)
+        elif isinstance(note, Vantage):
+            before = self._speakers.heed(note)
+            self._votes_from = None
+            if before is not None and (
+                note.state is VantageState.REVOKED
+                or (before.country, before.asn, before.region) != (note.country, note.asn, note.region)
+            ):
+                self._silenced(before)
         elif isinstance(note, Annotation):
-            self._assembler.close(note.incident, closing_reason(note), int(note.time.timestamp()))
+            name = own_id(note.incident) if self._of_strangers else note.incident
+            self._assembler.close(name, closing_reason(note), int(note.time.timestamp()))
 
     def _is_ours(self, country: str) -> bool:
         """Whether a country's records stand in this partition, as far as that is known."""
@@ -554,6 +733,11 @@ class CountryMachine:
             outbox.rejected += len(strangers)
             good &= monitor >= 0
         window = time_ms // self._window_ms
+        if self._limited:
+            over = self._over_limit(monitor, rows.count[part], window, good)
+            refused += [Refusal(int(place[i]), Reason.TOO_MANY_RESULTS, why) for i, why in over]
+            outbox.rejected += len(over)
+            good[[i for i, _ in over]] = False
         columns = (monitor, *(getattr(rows, name)[part] for name in _OF_WINDOW if name != "monitor"))
         ids = rows.ids[part]
         for index in _different(window[good]):
@@ -571,6 +755,46 @@ class CountryMachine:
             opened.parts.append(tuple(column[rows_of] for column in columns))
             outbox.applied += len(chosen)
         return refused
+
+    def _over_limit(
+        self,
+        monitor: NDArray[np.int32],
+        count: NDArray[np.int32],
+        window: NDArray[np.int64],
+        good: NDArray[np.bool_],
+    ) -> list[tuple[int, str]]:
+        """The rows that are one too many of their vantage in their window, with the reason. Notes all of them.
+
+        Which ones, the order of the log says: those that came first are taken.
+        """
+        most = self.settings.trust.results_max
+        over: list[tuple[int, str]] = []
+        rows = np.flatnonzero(good)
+        if not len(rows):
+            return over
+        keys = self._all_keys()
+        numbers, which = np.unique(monitor[rows], return_inverse=True)
+        sources: dict[_Source, int] = {}
+        of_monitor = np.array(
+            [sources.setdefault(_source_of(keys[number]), len(sources)) for number in numbers.tolist()],
+            dtype=np.int64,
+        )
+        first = int(window[rows].min())
+        pairs = (window[rows] - first) * len(sources) + of_monitor[which.ravel()]
+        named = list(sources)
+        present, which = np.unique(pairs, return_inverse=True)
+        sums = np.bincount(which.ravel(), weights=count[rows])
+        for j, (pair, more) in enumerate(zip(present.tolist(), sums.tolist(), strict=True)):
+            index, number = divmod(pair, len(sources))
+            offered = self._open.setdefault(first + index, _OpenWindow()).offered
+            before = offered.get(named[number], 0)
+            offered[named[number]] = before + int(more)
+            if before + more > most:
+                mine = rows[which.ravel() == j]
+                late = np.flatnonzero(before + np.cumsum(count[mine]) > most)
+                why = f"{named[number][2][:64]!a} has reported {most} attempts in this window: see trust.results_max"
+                over += [(int(mine[i]), why) for i in late.tolist()]
+        return sorted(over)
 
     def _note_late(
         self, rows: Rows, part: slice, late: NDArray[np.int64], watermark: NDArray[np.int64]
@@ -655,6 +879,8 @@ class CountryMachine:
         for places, given in zip(let_in.values(), self._columns.learn(list(let_in)).tolist(), strict=True):
             number[places] = given
         self._waiting += let_in
+        if self._keys is not None:
+            self._keys += let_in
         self._in_bank = np.concatenate((self._in_bank, np.full(len(let_in), -1, dtype=np.int32)))
         monitor = monitor.copy()
         unknown = -1 - monitor[rows]
@@ -708,9 +934,20 @@ class CountryMachine:
 
     def _tell(self, snapshots: Iterable[Snapshot], outbox: Outbox) -> None:
         for snapshot in snapshots:
-            incident = to_record(snapshot, self.settings.incidents)
+            incident = self._record(snapshot)
+            if self._of_strangers and incident.kind is Kind.CONNECTIVITY:
+                # Nobody promised that they would report: their silence is none.
+                continue
             outbox.incidents.append(incident)
             outbox.after.append(Message("alerts", incident.id.encode(), encode(incident)))
+
+    def _record(self, snapshot: Snapshot) -> Incident:
+        """A snapshot as the topic has it."""
+        if self._of_strangers:
+            snapshot = of_strangers(snapshot)
+        elif self.settings.trust.policy == "open":
+            snapshot = replace(snapshot, unregistered=True)
+        return to_record(snapshot, self.settings.incidents)
 
     def _next_window(self, end: int) -> int | None:
         """Return the next window to close before window `end`, or None. What is not worth a look is passed over.
@@ -789,7 +1026,24 @@ class CountryMachine:
     def adopt(self, published: Sequence[Incident]) -> None:
         """Make the incidents in hand agree with what was told: `machine.Adopting`."""
         countries = {pulse.country for pulse in self._bank.pulses()}
-        self._assembler.adopt([from_record(one) for one in published if one.country in countries])
+        ours = [one for one in published if one.country in countries]
+        self._assembler.adopt([from_record(one) for one in ours if not is_of_strangers(one.id)])
+        if self._strangers is not None:
+            self._strangers.adopt_strangers(published)
+            for key in {_source_of(one): one for one in self._monitors()}.values():
+                if self._speakers.votes_from_ms(key) == NEVER:
+                    self._silenced(key)
+
+    def adopt_strangers(self, published: Sequence[Incident]) -> None:
+        """The same of a machine of those without a vote."""
+        countries = {pulse.country for pulse in self._bank.pulses()}
+        self._assembler.adopt(
+            [
+                replace(from_record(one), id=own_id(one.id))
+                for one in published
+                if one.country in countries and is_of_strangers(one.id)
+            ]
+        )
 
     # what may be begun anew
 
@@ -806,6 +1060,10 @@ class CountryMachine:
         outbox = Outbox()
         self._tell(self._assembler.forget(countries, BEGUN_ANEW), outbox)
         self._signals.forget(countries)
+        if self._strangers is not None:
+            theirs = self._strangers.forget(countries)
+            outbox.after += theirs.after
+            outbox.incidents += theirs.incidents
         known, in_bank = self._monitors(), self._in_bank
         moved = self._bank.forget_countries(countries)
         if moved is not None:
@@ -840,7 +1098,12 @@ class CountryMachine:
 
     def incidents(self) -> list[Incident]:
         """The incidents that are open now."""
-        return [to_record(snapshot, self.settings.incidents) for snapshot in self._assembler.open]
+        shown = [
+            self._record(snapshot)
+            for snapshot in self._assembler.open
+            if not (self._of_strangers and snapshot.kind is Kind.CONNECTIVITY)
+        ]
+        return shown + ([] if self._strangers is None else self._strangers.incidents())
 
     # keeping
 
@@ -862,6 +1125,7 @@ class CountryMachine:
                     {name: column.tobytes() for name, column in columns.items()},
                     in_order(window.statuses),
                     [(*key, *counts) for key, counts in window.late.items()],
+                    [(*source, many) for source, many in sorted(window.offered.items())],
                 )
             )
         stored = CountryState(
@@ -883,6 +1147,9 @@ class CountryMachine:
             self._elsewhere.kept,
             sorted(self._crowded),
             self._signals.kept,
+            self._speakers.kept,
+            self._sequences,
+            b"" if self._strangers is None else self._strangers.snapshot(),
         )
         return msgspec.msgpack.encode(stored)
 
@@ -917,6 +1184,7 @@ class CountryMachine:
             window = self._open[kept.index] = _OpenWindow(kept.ids[:results], kept.ids[results:])
             window.statuses = list(kept.statuses)
             window.late = {(c, s, a, v, i): (good, n) for c, s, a, v, i, good, n in kept.late}
+            window.offered = {(c, a, v, s): many for c, a, v, s, many in kept.offered}
             columns = {name: OF_RESULTS[name].read(kept.columns.get(name), results) for name in _OF_WINDOW}
             columns["mechanism"] = renumbered(columns["mechanism"], stored.mechanisms)
             window.parts = [tuple(columns.values())]
@@ -935,6 +1203,22 @@ class CountryMachine:
         self._columns.learn(monitors)
         self._admission = Admission(self.settings.limits, monitors)
         self._assembler.restore(stored.assembler)
+        self._speakers = Speakers(self.settings.trust, stored.register)
+        self._sequences = dict(stored.sequences)
+        self._votes_from = None
+        if self._strangers is not None:
+            self._strangers = self._fresh_strangers()
+            if stored.strangers:
+                self._strangers.restore(stored.strangers)
+
+
+def _speaker_of(status: StatusRow) -> MonitorKey:
+    """A vantage that speaks of itself, as a monitor of nothing."""
+    return MonitorKey("", status.country, status.region, status.asn, status.vantage, False)
+
+
+def _source_of(key: MonitorKey) -> _Source:
+    return (key.country, key.asn, key.vantage, key.simulated)
 
 
 def _key(signal: Signal) -> SignalKey:

@@ -8,7 +8,7 @@ knows the time: lateness is judged by the step.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import repeat, zip_longest
 from sys import intern
@@ -100,6 +100,7 @@ class StatusRow(msgspec.Struct, frozen=True, array_like=True):
     every_seconds: float
     targets: int
     version: str
+    signed: bool = False
 
 
 @dataclass(slots=True)
@@ -135,6 +136,10 @@ class Rows:
     notes: list[Note] = field(default_factory=list)
     statuses: list[StatusRow] = field(default_factory=list)
     kept: list[tuple[int, Chunk]] = field(default_factory=list)
+    # Whether a registered vantage signed it; empty: none is signed.
+    signed: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    # The last sequence of each key in the chunk.
+    sequences: dict[str, int] = field(default_factory=dict)
 
     @property
     def clean(self) -> bool:
@@ -154,6 +159,7 @@ class Rows:
             self.notes,
             names_of(self.mechanism),
             self.statuses,
+            self.sequences,
         )
         return msgspec.msgpack.encode(stored)
 
@@ -175,6 +181,7 @@ class Rows:
             refusals=gone,
             notes=stored.notes,
             statuses=stored.statuses,
+            sequences=stored.sequences,
             **columns,
         )
 
@@ -221,6 +228,7 @@ LOGGED: Final = {
     "reading_place": Column(np.int32),
     "reading_ms": Column(np.int64),
     **{name: column for name, column in OF_RESULTS.items() if column.fill is not None},
+    "signed": Column(np.bool_, fill=0),
 }
 
 
@@ -236,6 +244,7 @@ class StoredRows(msgspec.Struct, array_like=True):
     notes: list[Note]
     mechanisms: dict[int, str] = {}
     statuses: list[StatusRow] = []
+    sequences: dict[str, int] = {}
 
 
 def names_of(codes: NDArray[Any]) -> dict[int, str]:
@@ -655,12 +664,60 @@ def joined(parts: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[An
     return np.concatenate(parts) if parts else np.empty(0, dtype)
 
 
+def parted(
+    rows: Rows, mine: NDArray[np.bool_], statuses: Sequence[bool], names: Sequence[MonitorKey]
+) -> tuple[Rows, Rows]:
+    """Part a chunk in two: the results that are chosen, and the others, of which all monitors are as if new.
+
+    `statuses` says which of the vantages' words are chosen, `names` has the monitors that are known, by their number.
+    What is refused already stays with the first.
+    """
+    theirs = np.flatnonzero(~mine)
+    fresh, which = np.unique(rows.monitor[theirs], return_inverse=True)
+    new = [named(code, names, rows.new_monitors) for code in fresh.tolist()]
+    chosen = np.flatnonzero(mine)
+    columns = ("place", "monitor", *(name for name in OF_RESULTS if name != "monitor"))
+    signed = rows.signed if len(rows.signed) else np.zeros(len(mine), dtype=np.bool_)
+    first = replace(
+        rows,
+        ids=[rows.ids[i] for i in chosen.tolist()],
+        statuses=[one for one, good in zip(rows.statuses, statuses, strict=True) if good],
+        signed=signed[chosen],
+        **{name: getattr(rows, name)[chosen] for name in columns},
+    )
+    second = replace(
+        rows,
+        ids=[rows.ids[i] for i in theirs.tolist()],
+        new_monitors=new,
+        refusals=[],
+        statuses=[one for one, good in zip(rows.statuses, statuses, strict=True) if not good],
+        signed=signed[theirs],
+        **{name: getattr(rows, name)[theirs] for name in columns if name != "monitor"},
+        monitor=(-1 - which.ravel()).astype(np.int32),
+    )
+    return first, second
+
+
+def without_results(rows: Rows) -> Rows:
+    """A chunk's clock readings and notes alone."""
+    none = slice(0)
+    columns: dict[str, Any] = {name: getattr(rows, name)[none] for name in ("place", *OF_RESULTS)}
+    return replace(
+        rows, ids=[], new_monitors=[], refusals=[], statuses=[], signed=rows.signed[none], **columns
+    )
+
+
+def named(number: int, known: Sequence[MonitorKey], new: Sequence[MonitorKey]) -> MonitorKey:
+    """The monitor of a number, which is below zero if it is of this chunk alone."""
+    return known[number] if number >= 0 else new[-1 - number]
+
+
 def refusal(place: int, malformed: Malformed) -> Refusal:
     """A record refused for its bytes."""
     return Refusal(place, malformed.reason, malformed.detail)
 
 
-def status_row(place: int, status: VantageStatus) -> StatusRow:
+def status_row(place: int, status: VantageStatus, *, signed: bool = False) -> StatusRow:
     """A vantage's word on itself, as the step takes it."""
     return StatusRow(
         place,
@@ -673,4 +730,5 @@ def status_row(place: int, status: VantageStatus) -> StatusRow:
         status.every_seconds or 0.0,
         status.targets or 0,
         status.version or "",
+        signed,
     )

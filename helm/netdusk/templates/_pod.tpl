@@ -150,5 +150,6 @@ annotations:
 
 {{- /* netdusk.toml. Helm holds every number as a float: whole ones are written as such again. */ -}}
 {{- define "netdusk.config" -}}
-{{- regexReplaceAll "(?m)([0-9])\\.0(,|]|$)" (toToml .Values.config) "${1}${2}" | trim -}}
+{{- $config := mergeOverwrite (dict "trust" (dict "policy" "registered")) (deepCopy .Values.config) -}}
+{{- regexReplaceAll "(?m)([0-9])\\.0(,|]|$)" (toToml $config) "${1}${2}" | trim -}}
 {{- end -}}

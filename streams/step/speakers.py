@@ -1,0 +1,126 @@
+"""Who may speak: the register as the step has it, and from when on whose results have a vote.
+
+An entry speaks for one country and one network; one with `sources` for what these sources measured in its country.
+What is decided follows from the entries and the results' own times alone, so that a replay decides the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from detectors.readings import MonitorKey
+from producers.bundles import key_id
+from producers.countries import CANARY
+from streams.records import Vantage, VantageState
+from streams.settings import TrustSettings
+
+#: Of results that never have a vote: later than any time that a record may have.
+NEVER: Final = 2**62
+ALWAYS: Final = 0
+_HOUR_MS: Final = 3_600_000
+
+
+class Speakers:
+    """The register.
+
+    Parameters
+    ----------
+    trust
+        The policy, and how long probation lasts.
+    entries
+        What the register says so far; of one vantage the last one counts.
+    """
+
+    def __init__(self, trust: TrustSettings, entries: Iterable[Vantage] = ()) -> None:
+        self._trust = trust
+        self._entries: dict[str, Vantage] = {}
+        self._by_source: dict[tuple[str, str], dict[str, Vantage]] = {}
+        self._by_key: dict[str, Vantage] = {}
+        for entry in entries:
+            self.heed(entry)
+
+    @property
+    def entries(self) -> Sequence[Vantage]:
+        """All entries, by name."""
+        return [self._entries[name] for name in sorted(self._entries)]
+
+    def heed(self, entry: Vantage) -> Vantage | None:
+        """Take an entry in. Returns the one that it replaces by another; None if there was none, or the same."""
+        before = self._entries.get(entry.vantage)
+        if before == entry:
+            return None
+        if before is not None:
+            self._let_go(before)
+        self._entries[entry.vantage] = entry
+        for source in entry.sources:
+            self._by_source.setdefault((source, entry.country), {})[entry.vantage] = entry
+        if entry.public_key is not None:
+            self._by_key[key_id(entry.public_key)] = entry
+        return before
+
+    def _let_go(self, entry: Vantage) -> None:
+        for source in entry.sources:
+            self._by_source[source, entry.country].pop(entry.vantage, None)
+        # The key of an entry that has another one now is known still, as one that is revoked.
+        if entry.public_key is not None:
+            self._by_key[key_id(entry.public_key)] = _revoked(entry)
+
+    @property
+    def kept(self) -> list[Vantage]:
+        """All that has to be heeded, in this order, to know the same: entries, after those that keys had before."""
+        return [*(self._by_key[name] for name in sorted(self._by_key)), *self.entries]
+
+    def with_also(self, entries: Iterable[Vantage]) -> Speakers:
+        """The same register with some entries more."""
+        return Speakers(self._trust, [*self.kept, *entries])
+
+    def of_key(self, name: str) -> Vantage | None:
+        """The entry whose key has this id."""
+        return self._by_key.get(name)
+
+    def votes_from_ms(self, monitor: MonitorKey) -> int:
+        """From which time on results of this monitor have a vote: ALWAYS, NEVER, or milliseconds since 1970."""
+        if self._trust.everybody or monitor.country == CANARY:
+            # The canary's country is nobody's: what is said of it concerns the observatory alone.
+            return ALWAYS
+        own = self._entries.get(monitor.vantage)
+        speaking = [own] if own is not None else []
+        source = monitor.vantage.partition("-")[0]
+        speaking += self._by_source.get((source, monitor.country), {}).values()
+        return min((self._since(entry) for entry in speaking if covers(entry, monitor)), default=NEVER)
+
+    def _since(self, entry: Vantage) -> int:
+        if entry.state is VantageState.REVOKED:
+            return NEVER
+        if entry.state is VantageState.ACTIVE:
+            return ALWAYS
+        return int(entry.since.timestamp() * 1000 + self._trust.probation_hours * _HOUR_MS)
+
+
+def covers(entry: Vantage, monitor: MonitorKey) -> bool:
+    """Whether an entry speaks for a monitor: its country, network and region, and its name or its source."""
+    if entry.country != monitor.country:
+        return False
+    if entry.sources and monitor.vantage.partition("-")[0] in entry.sources:
+        return entry.asn in (0, monitor.asn)
+    own = entry.vantage == monitor.vantage and entry.asn == monitor.asn
+    return own and (entry.region is None or monitor.region in ("", entry.region))
+
+
+def speaks_for(entry: Vantage | None, named: str | None, monitor: MonitorKey) -> bool:
+    """Whether a line may stand where it does: in a bundle that names a vantage, under an entry's signature."""
+    if entry is not None:
+        return covers(entry, monitor)
+    return monitor.vantage == named
+
+
+def _revoked(entry: Vantage) -> Vantage:
+    return Vantage(
+        vantage=entry.vantage,
+        country=entry.country,
+        asn=entry.asn,
+        public_key=entry.public_key,
+        state=VantageState.REVOKED,
+        since=entry.since,
+    )

@@ -1,0 +1,324 @@
+"""Worlds with liars in them: some registered networks collude, strangers write what they like.
+
+`python -m tests.streams.step.liars 1000` tries as many seeds, and prints what went wrong.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from producers.failures import Failure, Stage
+from producers.records import Decoded, Presence, ProbeResult, Tick, VantageStatus
+from streams.records import Incident, Status, Vantage
+from streams.settings import Settings, TrustSettings
+from streams.step.country import CountryMachine
+
+START = datetime(2024, 1, 20, 6, 0, tzinfo=UTC)
+WARM = 70
+PLATFORMS = ("x", "facebook")
+BOUNDS = 10_000
+
+
+@dataclass(frozen=True)
+class World:
+    """`networks` registered ones, of which the last `liars` collude; minutes are counted from START."""
+
+    networks: int
+    liars: int
+    cut: int | None = None
+    back: int | None = None
+
+    @property
+    def honest(self) -> range:
+        return range(100, 100 + self.networks - self.liars)
+
+    @property
+    def lying(self) -> range:
+        return range(self.honest.stop, 100 + self.networks)
+
+    def down(self, minute: int) -> bool:
+        return self.cut is not None and self.cut <= minute < (self.back or BOUNDS)
+
+
+def settings(policy: str = "registered", **more: object) -> Settings:
+    trust = TrustSettings.model_validate({"policy": policy, **more})
+    made = Settings(trust=trust)
+    return made.model_copy(update={"worker": made.worker.model_copy(update={"clock": "replay"})})
+
+
+def register(world: World) -> list[Vantage]:
+    return [
+        Vantage(vantage=f"v{asn}", country="PK", asn=asn, since=START)
+        for asn in (*world.honest, *world.lying)
+    ]
+
+
+def result(minute: int, second: int, asn: int, platform: str, ok: bool, **more: object) -> ProbeResult:
+    fields: dict[str, object] = {
+        "id": f"{minute}-{second}-{platform}",
+        "time": START + timedelta(minutes=minute, seconds=second),
+        "platform": platform,
+        "country": "PK",
+        "asn": asn,
+        "vantage": f"v{asn}",
+        "ok": ok,
+        "control_ok": True,
+        "stage": None if ok else Stage.TLS,
+        "failure": None if ok else Failure.CONNECTION_RESET,
+        **more,
+    }
+    return ProbeResult(**fields)  # type: ignore[arg-type]
+
+
+def honest_minute(
+    world: World, minute: int, draw: random.Random, asns: Sequence[int]
+) -> Iterator[ProbeResult]:
+    for asn in asns:
+        for platform in PLATFORMS:
+            for second in (3, 23, 43):
+                fine = draw.random() < 0.98 and not (platform == "x" and world.down(minute))
+                yield result(minute, second, asn, platform, fine)
+
+
+#: What liars write in a minute, instead of what is so; `since` is the minute in which they begin.
+Strategy = Callable[[World, int, int, random.Random], Iterator[Decoded]]
+
+
+def _all(world: World, minute: int, ok: Callable[[int], bool], **more: object) -> Iterator[Decoded]:
+    for asn in world.lying:
+        for platform in PLATFORMS:
+            for second in (3, 23, 43):
+                yield result(minute, second, asn, platform, ok(second) or platform != "x", **more)
+
+
+def constant_down(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    yield from _all(world, minute, lambda second: False)
+
+
+def constant_well(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    yield from _all(world, minute, lambda second: True)
+
+
+def slow_decline(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    share = max(0.0, 1.0 - (minute - since) / 60)
+    yield from _all(world, minute, lambda second: draw.random() < share)
+
+
+def alternating(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    yield from _all(world, minute, lambda second: (minute - since) // 7 % 2 == 1)
+
+
+def flooding(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    for asn in world.lying:
+        for i in range(60):
+            yield result(minute, i, asn, "x", False, id=f"f{minute}-{i}")
+        yield result(minute, 5, asn, "facebook", True)
+
+
+def huge_count(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    yield from _all(world, minute, lambda second: False, count=9_000, good=0)
+
+
+def false_control(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    yield from _all(world, minute, lambda second: False, control_ok=False)
+
+
+def mirrored(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    # What an honest network reported, under its own vantage's name with the outcome turned round, from their network.
+    for asn, copied in zip(world.lying, world.honest, strict=False):
+        for platform in PLATFORMS:
+            for second in (3, 23, 43):
+                down = platform == "x" and world.down(minute)
+                yield result(minute, second, asn, platform, down, vantage=f"v{copied}")
+
+
+def invented_platforms(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    yield from _all(world, minute, lambda second: True)
+    for asn in world.lying:
+        for i in range(5):
+            yield result(minute, 7, asn, f"invented{i}", minute < since + 20, id=f"p{minute}")
+
+
+def forged_leaving(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    yield from _all(world, minute, lambda second: False)
+    for asn in world.lying:
+        yield VantageStatus(
+            vantage=f"v{asn}",
+            country="PK",
+            asn=asn,
+            time=START + timedelta(minutes=minute, seconds=9),
+            status=Presence.LEAVING,
+        )
+
+
+def forged_rhythm(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    if minute < since + 10:
+        yield from _all(world, minute, lambda second: True, every_seconds=1.0)
+
+
+def silent(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    yield from ()
+
+
+# Strangers: whoever may write, and stands in no register.
+
+
+def sybil_down(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    for asn in range(900_000, 900_012):
+        for second in (3, 23, 43):
+            yield result(minute, second, asn, "x", False)
+
+
+def sybil_well(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    for asn in range(900_000, 900_040):
+        for second in (3, 33):
+            yield result(minute, second, asn, "x", True)
+
+
+def jury(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    for asn in (*world.honest, *world.lying):
+        for number in range(4):
+            for second in (3, 23, 43):
+                down = world.down(minute)
+                yield result(minute, second, asn, "x", down, vantage=f"fake{asn}-{number}")
+
+
+def copied_ids(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    for asn in world.honest:
+        for second in (3, 23, 43):
+            yield result(
+                minute, second, asn, "x", True, vantage="thief", time=START + timedelta(minutes=minute)
+            )
+
+
+def strangers_leaving(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    for asn in world.honest:
+        yield VantageStatus(
+            vantage=f"other{asn}",
+            country="PK",
+            asn=asn,
+            time=START + timedelta(minutes=minute, seconds=9),
+            status=Presence.LEAVING,
+        )
+
+
+REGISTERED: tuple[Strategy, ...] = (
+    constant_down,
+    constant_well,
+    slow_decline,
+    alternating,
+    flooding,
+    huge_count,
+    false_control,
+    mirrored,
+    invented_platforms,
+    forged_leaving,
+    forged_rhythm,
+    silent,
+)
+STRANGERS: tuple[Strategy, ...] = (sybil_down, sybil_well, jury, copied_ids, strangers_leaving)
+
+
+@cache
+def warm(world: World, seed: int) -> bytes:
+    """A machine that knows all networks, as bytes: everybody tells the truth so far."""
+    machine = CountryMachine(settings(), publish_health=False, publish_windows=False)
+    for entry in register(world):
+        machine.note(entry)
+    draw = random.Random(f"warm {seed}")
+    everybody = (*world.honest, *world.lying)
+    for minute in range(WARM):
+        feed(machine, minute, list(honest_minute(world, minute, draw, everybody)))
+    return machine.snapshot()
+
+
+def feed(machine: CountryMachine, minute: int, records: list[Decoded]) -> list[Incident]:
+    """Give a machine a minute."""
+    records.append(Tick(time=START + timedelta(minutes=minute, seconds=59)))
+    return machine.apply(machine.read_decoded(records)).incidents
+
+
+def told(world: World, strategy: Strategy, seed: int, minutes: int) -> list[tuple[int, Incident]]:
+    """What is told, with the minute in which it is."""
+    quiet = World(world.networks, world.liars)
+    machine = CountryMachine(settings(), publish_health=False, publish_windows=False)
+    machine.restore(warm(quiet, seed % 3))
+    draw = random.Random(f"{strategy.__name__} {seed}")
+    since = WARM + draw.randrange(3)
+    said: list[tuple[int, Incident]] = []
+    for minute in range(WARM, WARM + minutes):
+        lies = list(strategy(world, minute, since, draw)) if minute >= since else []
+        asns: Sequence[int] = world.honest
+        if strategy in STRANGERS or minute < since:
+            asns = (*world.honest, *world.lying)
+        truth = list(honest_minute(world, minute, draw, asns))
+        # Who lies may be the first to write.
+        records: list[Decoded] = [*lies, *truth] if draw.random() < 0.5 else [*truth, *lies]
+        said += [(minute, incident) for incident in feed(machine, minute, records)]
+    return said
+
+
+def wrongs(world: World, strategy: Strategy, seed: int, minutes: int = 45) -> list[str]:
+    """What went wrong, in words: nothing, if all is well."""
+    wrong: list[str] = []
+    said = told(world, strategy, seed, minutes)
+    confirmed = [(minute, one) for minute, one in said if one.confirmed]
+    honest = set(world.honest)
+    if world.cut is None:
+        for minute, one in confirmed:
+            if honest & {network.asn for network in one.networks}:
+                wrong.append(f"{minute}: names an honest network: {one.summary}")
+            if one.scope.value in ("nation-scale", "region", "global"):
+                wrong.append(f"{minute}: {one.scope.value}: {one.summary}")
+        return wrong
+    opened = [
+        (minute, one)
+        for minute, one in confirmed
+        if "x" in one.platforms and honest & {network.asn for network in one.networks}
+    ]
+    if not opened or opened[0][0] > world.cut + 12:
+        wrong.append(f"cut at {world.cut}, told at {opened[0][0] if opened else None}")
+    until = world.back or BOUNDS
+    for minute, one in opened:
+        if one.status is Status.RESOLVED and minute < until:
+            wrong.append(f"{minute}: resolved while it lasts: {one.summary}")
+    if world.back is not None and opened:
+        # After the end only liars may still belong to it.
+        last = {one.id: one for _, one in confirmed}
+        for one in last.values():
+            still = {network.asn for network in one.networks if network.recovered is None}
+            if one.status is not Status.RESOLVED and honest & still:
+                wrong.append(f"never over for honest networks: {one.summary}")
+    return wrong
+
+
+def worlds(draw: random.Random) -> World:
+    """A world with at most 40 % of its networks lying."""
+    networks = draw.choice((5, 6, 8, 10))
+    liars = draw.randint(1, int(networks * 0.4))
+    cut, back = draw.choice(((None, None), (WARM + 10, None), (WARM + 5, WARM + 22)))
+    return World(networks, liars, cut, back)
+
+
+def main(seeds: int) -> int:
+    """Try seeds; returns how many went wrong."""
+    bad: Counter[str] = Counter()
+    for seed in range(seeds):
+        draw = random.Random(seed)
+        world = worlds(draw)
+        strategy = draw.choice(REGISTERED + STRANGERS)
+        for wrong in wrongs(world, strategy, seed)[:1]:
+            bad[strategy.__name__] += 1
+            sys.stdout.write(f"{seed} {strategy.__name__} {world}: {wrong}\n")
+    sys.stdout.write(f"{seeds} seeds, {sum(bad.values())} went wrong {dict(bad)}\n")
+    return sum(bad.values())
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main(int(sys.argv[1])) else 0)

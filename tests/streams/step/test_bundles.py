@@ -1,0 +1,173 @@
+"""Bundles and signatures: what is taken, and what is refused with which reason."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.bundles import BundleError, Signer, bundle, new_key, opened, signed_text
+from producers.records import BUNDLE_BEGINS, Reason, Tick, encode
+from streams.machine import Chunk, Headers
+from streams.records import Rejected, Vantage, VantageState
+from streams.step.country import CountryMachine
+from tests.streams.step.liars import START, result, settings
+
+PRIVATE, PUBLIC = new_key()
+OTHER_PRIVATE, OTHER_PUBLIC = new_key()
+ENTRY = Vantage(vantage="v7", country="PK", asn=7, public_key=PUBLIC, since=START)
+OTHER = Vantage(vantage="v8", country="PK", asn=8, public_key=OTHER_PUBLIC, since=START)
+TICK = encode(Tick(time=START + timedelta(minutes=1)))
+
+Record = tuple[bytes, Headers]
+
+
+def lines(count: int = 3, asn: int = 7, **more: object) -> list[bytes]:
+    return [encode(result(1, second, asn, "x", True, **more)) for second in range(count)]
+
+
+def signed(signer: Signer, value: bytes) -> Record:
+    return value, signer.headers(value)
+
+
+def machine_of(*entries: Vantage, policy: str = "signed") -> CountryMachine:
+    machine = CountryMachine(settings(policy), publish_health=False, publish_windows=False)
+    for entry in entries:
+        machine.note(entry)
+    machine.apply(machine.read(Chunk("t", 0, [0], [TICK])))
+    return machine
+
+
+def put(machine: CountryMachine, *records: Record) -> list[Rejected]:
+    """Give a machine Kafka records; returns what is refused."""
+    values, headers = zip(*records, strict=True)
+    first = machine.next_offset
+    chunk = Chunk("t", 0, range(first, first + len(values)), values, None, [b"PK"] * len(values), headers)
+    outbox = machine.apply(machine.read(chunk))
+    return [msgspec.json.decode(message.value, type=Rejected) for message in outbox.before]
+
+
+def counts(machine: CountryMachine) -> tuple[int, int]:
+    return machine.totals.applied, machine.totals.unregistered
+
+
+def test_what_a_registered_vantage_signs_has_a_vote() -> None:
+    machine = machine_of(ENTRY)
+    assert put(machine, signed(Signer(PRIVATE), bundle("v7", lines()))) == []
+    assert counts(machine) == (3, 0)
+
+
+def test_a_single_result_can_be_signed_too() -> None:
+    machine = machine_of(ENTRY)
+    assert put(machine, signed(Signer(PRIVATE), lines(1)[0])) == []
+    assert counts(machine) == (1, 0)
+
+
+def test_what_nobody_signed_is_shown_and_has_no_vote() -> None:
+    machine = machine_of(ENTRY)
+    assert put(machine, (bundle("v7", lines()), ()), (lines(1, id="another")[0], ())) == []
+    assert counts(machine) == (4, 4)
+
+
+@pytest.mark.parametrize("policy", ["open", "registered"])
+def test_bundles_need_no_key_under_other_policies(policy: str) -> None:
+    machine = machine_of(ENTRY, policy=policy)
+    assert put(machine, (bundle("v7", lines()), ())) == []
+    assert counts(machine) == (3, 0)
+
+
+def test_replays_are_refused_also_after_a_restore() -> None:
+    machine = machine_of(ENTRY)
+    first = signed(Signer(PRIVATE), bundle("v7", lines()))
+    assert [one.reason for one in put(machine, first, first)] == [Reason.REPLAYED]
+    fresh = machine_of()
+    fresh.restore(machine.snapshot())
+    assert [one.reason for one in put(fresh, first)] == [Reason.REPLAYED]
+    assert counts(fresh) == (3, 0)
+
+
+def test_a_sequence_that_was_taken_is_in_the_redo_log() -> None:
+    machine, other = machine_of(ENTRY), machine_of(ENTRY)
+    value, headers = signed(Signer(PRIVATE), bundle("v7", lines()))
+    batch = machine.read(Chunk("t", 0, [1], [value], None, [b"PK"], [headers]))
+    machine.apply(batch)
+    other.apply(other.decode_batch(batch.encode()))
+    assert other.snapshot() == machine.snapshot()
+
+
+def _swapped(headers: Headers, name: str, text: bytes) -> Headers:
+    return [(key, text if key == name else value) for key, value in headers]
+
+
+def test_what_is_signed_wrongly_is_refused_with_its_reason() -> None:
+    machine = machine_of(
+        ENTRY, OTHER, Vantage(vantage="v8", country="PK", asn=8, state=VantageState.REVOKED, since=START)
+    )
+    mine, theirs, unknown = Signer(PRIVATE), Signer(OTHER_PRIVATE), Signer(new_key()[0])
+    value = bundle("v7", lines())
+    good = mine.headers(value)
+    refused = put(
+        machine,
+        signed(unknown, value),
+        signed(theirs, bundle("v8", lines(asn=8))),
+        (value + b" ", good),
+        (value, _swapped(good, "netdusk-sequence", b"1")),
+        (value, _swapped(good, "netdusk-sequence", b"-1")),
+        (value, _swapped(good, "netdusk-signature", b"")),
+        signed(mine, bundle("v9", lines(vantage="v9"))),
+        signed(mine, BUNDLE_BEGINS + b',"vantage":"v7","n":2}\n{}'),
+    )
+    assert [one.reason for one in refused] == [
+        Reason.UNKNOWN_KEY,
+        Reason.REVOKED_KEY,
+        Reason.BAD_SIGNATURE,
+        Reason.BAD_SIGNATURE,
+        Reason.BAD_SIGNATURE,
+        Reason.BAD_SIGNATURE,
+        Reason.WRONG_SPEAKER,
+        Reason.BUNDLE_DAMAGED,
+    ]
+    assert counts(machine) == (0, 0)
+
+
+def test_a_line_for_another_vantage_network_or_country_is_refused_and_the_others_are_taken() -> None:
+    machine = machine_of(ENTRY, OTHER)
+    mixed = [*lines(1), *lines(1, asn=8), *lines(1, vantage="v8"), TICK, *lines(1, id="another")]
+    refused = put(machine, signed(Signer(PRIVATE), bundle("v7", mixed)))
+    assert [one.reason for one in refused] == [Reason.WRONG_SPEAKER] * 3
+    assert counts(machine) == (2, 0)
+
+
+def test_a_key_that_was_replaced_is_revoked() -> None:
+    machine = machine_of(ENTRY, msgspec.structs.replace(ENTRY, public_key=OTHER_PUBLIC))
+    value = bundle("v7", lines())
+    refused = put(machine, signed(Signer(PRIVATE), value), signed(Signer(OTHER_PRIVATE), value))
+    assert [one.reason for one in refused] == [Reason.REVOKED_KEY]
+    assert counts(machine) == (3, 0)
+
+
+def test_sequences_rise_over_restarts_even_if_the_clock_was_set_back(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    kept = tmp_path_factory.mktemp("key") / "sequence"
+    kept.write_text(str(2**60))
+    headers = dict(Signer(PRIVATE, kept).headers(b"{}"))
+    assert int(headers["netdusk-sequence"]) == 2**60 + 1
+    assert kept.read_text() == str(2**60 + 1)
+    assert signed_text(1, b"{}") == b"1\n{}"
+
+
+@given(st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line and line)), st.text(max_size=9))
+def test_a_bundle_is_opened_as_it_was_made(values: list[bytes], vantage: str) -> None:
+    assert opened(bundle(vantage, values)) == (vantage, values)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_opened_or_refused(rest: bytes) -> None:
+    try:
+        opened(BUNDLE_BEGINS + rest)
+    except BundleError as error:
+        assert str(error)

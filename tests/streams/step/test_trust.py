@@ -1,0 +1,209 @@
+"""Who has a vote, and what a minority and strangers can reach. Each promise of docs/threat-model.md is shown here."""
+
+from __future__ import annotations
+
+import os
+import random
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from detectors.incidents.snapshots import Doubt
+from producers.records import Decoded, ProbeResult
+from streams.records import Incident, Vantage, VantageState
+from streams.settings import fingerprint
+from streams.step.country import CountryMachine
+from tests.streams.step.liars import (
+    REGISTERED,
+    START,
+    STRANGERS,
+    WARM,
+    Strategy,
+    World,
+    feed,
+    honest_minute,
+    register,
+    result,
+    settings,
+    sybil_down,
+    told,
+    warm,
+    worlds,
+    wrongs,
+)
+
+EFFORT = int(os.environ.get("NETDUSK_EFFORT", "1"))
+WORLD = World(5, 2)
+
+
+def machine_of(entries: list[Vantage], **trust: object) -> CountryMachine:
+    machine = CountryMachine(settings(**trust), publish_health=True, publish_windows=False)  # type: ignore[arg-type]
+    for entry in entries:
+        machine.note(entry)
+    return machine
+
+
+def play(
+    machine: CountryMachine, minutes: range, records: dict[int, list[Decoded]] | None = None
+) -> list[Incident]:
+    draw = random.Random(1)
+    said: list[Incident] = []
+    for minute in minutes:
+        truth: list[Decoded] = list(honest_minute(WORLD, minute, draw, (*WORLD.honest, *WORLD.lying)))
+        said += feed(machine, minute, truth if records is None else [*truth, *records.get(minute, [])])
+    return said
+
+
+@pytest.mark.parametrize("seed", range(2 * EFFORT))
+def test_forty_percent_of_the_networks_reach_nothing_beyond_their_own(seed: int) -> None:
+    draw = random.Random(f"unit {seed}")
+    strategy = (REGISTERED + STRANGERS)[seed % len(REGISTERED + STRANGERS)]
+    assert wrongs(worlds(draw), strategy, seed, minutes=30) == []
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("strategy", REGISTERED + STRANGERS, ids=lambda one: one.__name__)
+def test_no_strategy_reaches_more(strategy: Strategy) -> None:
+    # Fifty seeds in all; `python -m tests.streams.step.liars 1000` tries a thousand.
+    for seed in range(3 * EFFORT):
+        draw = random.Random(f"{strategy.__name__} {seed}")
+        assert wrongs(worlds(draw), strategy, seed) == []
+
+
+def test_strangers_alone_are_shown_and_page_nobody() -> None:
+    said = [one for _, one in told(World(5, 2), sybil_down, 1, 20)]
+    assert said
+    assert all(one.unconfirmed_reason == Doubt.STRANGERS and not one.confirmed for one in said)
+    assert all(one.summary.endswith("It rests on unregistered vantages.") for one in said)
+    assert all(one.id.startswith("unregistered-pk-") for one in said)
+
+
+def test_strangers_are_in_nothing_that_the_world_sees() -> None:
+    machine = machine_of([])
+    for minute in range(3):
+        outbox = machine.apply(machine.read_decoded([result(minute, 1, 7, "x", True), *_tick(minute)]))
+        assert [message.topic for message in outbox.after if message.topic != "alerts"] == []
+    assert machine.networks_live() == {}
+    # The first one came before the clock had been read.
+    assert machine.totals.unregistered == machine.totals.applied == 2
+
+
+def _tick(minute: int) -> list[Decoded]:
+    from producers.records import Tick
+
+    return [Tick(time=START + timedelta(minutes=minute, seconds=59))]
+
+
+@pytest.mark.parametrize(
+    ("entry", "votes"),
+    [
+        (Vantage(vantage="v7", country="PK", asn=7, since=START), True),
+        (Vantage(vantage="v7", country="PK", asn=8, since=START), False),
+        (Vantage(vantage="v7", country="IN", asn=7, since=START), False),
+        (Vantage(vantage="v8", country="PK", asn=7, since=START), False),
+        (Vantage(vantage="v7", country="PK", asn=7, region="PK-SD", since=START), True),
+        (Vantage(vantage="v7", country="PK", asn=7, state=VantageState.REVOKED, since=START), False),
+        (Vantage(vantage="v7", country="PK", asn=7, state=VantageState.PROBATION, since=START), False),
+        (
+            Vantage(
+                vantage="v7",
+                country="PK",
+                asn=7,
+                state=VantageState.PROBATION,
+                since=START - timedelta(hours=24),
+            ),
+            True,
+        ),
+        (Vantage(vantage="v", country="PK", sources=("v7",), since=START), True),
+    ],
+)
+def test_a_vantage_speaks_for_what_the_register_says(entry: Vantage, votes: bool) -> None:
+    machine = machine_of([entry])
+    machine.apply(machine.read_decoded([*_tick(0), result(1, 1, 7, "x", True)]))
+    assert (machine.totals.applied, machine.totals.unregistered) == (1, 0 if votes else 1)
+
+
+def test_who_is_revoked_has_no_vote_and_its_silence_is_none() -> None:
+    machine = machine_of(register(WORLD))
+    play(machine, range(WARM))
+    for entry in register(WORLD)[2:]:
+        machine.note(msgspec.structs.replace(entry, state=VantageState.REVOKED))
+    draw = random.Random(2)
+    said = []
+    for minute in range(WARM, WARM + 20):
+        said += feed(machine, minute, list(honest_minute(WORLD, minute, draw, (100, 101))))
+    assert said == []
+
+
+def test_what_a_vantage_reports_beyond_its_limit_is_refused() -> None:
+    machine = machine_of(register(WORLD), results_max=3)
+    results = [result(1, second, 100, "x", True) for second in range(5)]
+    other = [result(1, 5, 101, "x", True, count=4, good=4), result(1, 6, 102, "x", True)]
+    rows = machine.read_decoded([*_tick(0), *results, *other])
+    outbox = machine.apply(rows)
+    assert (outbox.applied, outbox.rejected) == (4, 3)
+
+
+def test_a_machine_that_is_restored_goes_on_the_same_with_strangers() -> None:
+    whole, parted = machine_of(register(WORLD)), machine_of(register(WORLD)[:3])
+    for entry in register(WORLD)[3:]:
+        parted.note(entry)
+    draw = random.Random(3)
+    told_of: list[list[bytes]] = [[], []]
+    for minute in range(12):
+        records = [
+            *honest_minute(WORLD, minute, draw, (*WORLD.honest, *WORLD.lying)),
+            *sybil_down(WORLD, minute, 0, draw),
+            *_tick(minute),
+        ]
+        told_of[0] += [message.value for message in whole.apply(whole.read_decoded(records)).after]
+        for part in (records[:20], records[20:40], records[40:]):
+            batch = parted.decode_batch(parted.read_decoded(part).encode())
+            told_of[1] += [message.value for message in parted.apply(batch).after]
+        fresh = machine_of([])
+        fresh.restore(parted.snapshot())
+        assert fresh.snapshot() == parted.snapshot()
+        parted = fresh
+    assert told_of[0] == told_of[1]
+    assert whole.totals == parted.totals
+    assert whole.totals.unregistered > 0
+
+
+def test_the_policy_decides_and_so_belongs_to_the_settings_hash() -> None:
+    assert fingerprint(settings("registered")) != fingerprint(settings("signed"))
+    assert fingerprint(settings("open")) == fingerprint(settings("open", results_max=3))
+
+
+def test_open_says_that_it_rests_on_unregistered_vantages() -> None:
+    machine = CountryMachine(settings("open"), publish_health=False, publish_windows=False)
+    play(machine, range(20))
+    down = World(5, 2, cut=20)
+    draw = random.Random(4)
+    said: list[Incident] = []
+    for minute in range(20, 34):
+        said += feed(machine, minute, list(honest_minute(down, minute, draw, range(100, 105))))
+    assert said
+    assert all(one.summary.endswith("It rests on unregistered vantages.") for one in said)
+
+
+def test_a_flood_delays_nobody() -> None:
+    """Ten times the results of a vantage, and a cut of the others: told in the same window as without the flood."""
+    first = []
+    for flood in (0, 10):
+        world = World(5, 1, cut=WARM + 2)
+        machine = CountryMachine(settings(), publish_health=False, publish_windows=False)
+        machine.restore(warm(World(5, 1), 0))
+        draw = random.Random(5)
+        for minute in range(WARM, WARM + 15):
+            truth: list[Decoded] = list(honest_minute(world, minute, draw, world.honest))
+            lies: list[ProbeResult] = [
+                result(minute, second, 104, platform, True, id=f"{minute}-{second}-{i}-{platform}")
+                for i in range(flood or 1)
+                for platform in ("x", "facebook")
+                for second in (4, 24, 44)
+            ]
+            if feed(machine, minute, [*lies, *truth]):
+                first.append(minute)
+                break
+    assert first[0] == first[1]
