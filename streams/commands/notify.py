@@ -26,9 +26,7 @@ _SEND_SECONDS: Final = 30.0
 
 @app.command()
 def notify(
-    config: Annotated[
-        Path | None, typer.Option(help="Settings file (TOML), with the rules.")
-    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML), with the rules.")] = None,
     bootstrap: Annotated[
         str | None, typer.Option(help="Broker, host:port[,host:port]; over the settings.")
     ] = None,

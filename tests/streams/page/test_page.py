@@ -10,14 +10,19 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 from babel.messages.pofile import read_po
 
+from detectors.readings import Says
+from streams.archive.reader import By
+from streams.archive.writer import Archiver
 from streams.page.languages import LANGUAGES, REVIEWED
 from streams.page.observatory import Observatory, State
 from streams.page.recent import STEPS, Recent
-from streams.records import Annotation, AnnotationKind, CalendarEvent, Status
-from tests.streams.page.world import NOW, TOKEN, client, observatory, settings, window
+from streams.records import Annotation, AnnotationKind, CalendarEvent, Corroboration, Status, encode
+from tests.streams.archive.memory import MemoryStore
+from tests.streams.page.world import NOW, TOKEN, client, observatory, settings, window, windows
 from tests.streams.publish.stories import ID, ONSET, incident
 
 ROOT = Path(__file__).parents[3]
@@ -109,6 +114,42 @@ async def test_simulated_is_marked_and_hides_nothing_real() -> None:
         assert "SIMULATED" in await (await asking.get("/badge/country/FR.svg")).text()
         assert "SIMULATED" in await (await asking.get("/feed.atom")).text()
     assert server.observatory.standing("PK", NOW).simulated is False
+
+
+async def test_what_others_measure_is_shown_with_its_source() -> None:
+    said = Corroboration(
+        source="ioda",
+        says=Says.AGREES,
+        signal="bgp",
+        value=12.0,
+        usual=98.0,
+        time=NOW,
+        url="https://ioda.example/PK",
+        text="<b>visible prefixes</b>",
+    )
+    async with client(await observatory(incident(corroboration=(said,)))) as asking:
+        page = await (await asking.get(f"/incident/{ID}")).text()
+    assert "What others measure" in page and ">agrees<" in page and "https://ioda.example/PK" in page
+    assert "<b>visible" not in page
+
+
+def test_memory_and_archive_say_the_same() -> None:
+    kept = list(windows())
+    writer = Archiver(MemoryStore())
+    writer.begin("windows", 0, 0, len(kept))
+    recent = Recent()
+    for offset, one in enumerate(kept):
+        writer.take("windows", 0, offset, encode(one))
+        recent.take(one)
+    writer.flush()
+    start = NOW - timedelta(hours=4)
+    for by in By:
+        filed = writer.archive.series("PK", start, NOW, by=by, step=900, simulated=False)
+        held = recent.series("PK", False, start, NOW, by=by.value, step=900)
+        assert len(filed) > 10
+        assert sorted(map(str, map(msgspec.to_builtins, filed))) == sorted(
+            map(str, map(msgspec.to_builtins, held))
+        )
 
 
 async def test_an_incident_is_told_once_however_often_its_snapshots_come() -> None:
@@ -310,8 +351,6 @@ async def test_a_browser_that_waits_is_told_of_what_it_looks_at_alone() -> None:
     mine, other = server.streams.join("PK"), server.streams.join("UG")
 
     async def batches() -> object:
-        from streams.records import encode
-
         yield [encode(window(NOW, lost=True)), b"no record"]
 
     await server.feed(batches())  # type: ignore[arg-type]  # an async generator
