@@ -189,8 +189,9 @@ class LimitSettings(_Section):
     """How many names are let in, of a country (real and simulated ones apart) and of a partition.
 
     Whoever may write could invent any number, and each is remembered. Further platforms and vantages are counted as
-    `other`, further regions and targets are left out, and results of further networks, series and monitors are refused as
-    `too_many_names`. In a country in which that happens, names seen once or twice are given up at the turn of the hour.
+    `other`, further regions and targets are left out, and results of further networks, series and monitors are refused
+    as `too_many_names`. In a country in which that happens, names seen once or twice are given up at the turn of the
+    hour.
     The defaults leave ten times the room that a large country needs.
     """
 
