@@ -57,7 +57,7 @@ _TOP: Final = """\
 A worker serves them under `/metrics` (settings `http.host`, `http.port`; 9464 by default), in Prometheus' text format.
 While a partition is being restored it answers 503: half of the partitions would look like an outage of the other half.
 The process's own CPU, memory, file descriptors and garbage collections (`process_*`, `python_gc_*`) stand beside them.
-Rules, dashboards and what they make of these figures: [monitoring/](../monitoring/README.md).
+Rules, dashboards and what they make of these figures: `monitoring/README.md`.
 """
 
 _NOTES: Final = """\
