@@ -1,0 +1,208 @@
+"""Every censor of the lab, and what has to be told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from streams.records import Incident, Status
+from tests.lab.country import HOMES, NETWORKS, WINDOW_SECONDS, Lab
+from tests.lab.isp import Rule
+from tests.lab.platforms import BLOCKPAGE, SITES, STOP
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The right verdict."""
+
+    mechanism: str | None
+    kind: str = "platform"
+    scope: str = "nation-scale"
+    platforms: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Censor:
+    """What a provider does, on which networks, and what is to be told of it."""
+
+    name: str
+    rule: Rule
+    expected: Expected
+    networks: tuple[int, ...] = (1, 2, 3)
+
+
+def _addresses(platform: str) -> tuple[str, ...]:
+    return tuple(site.address for site in SITES if site.platform == platform)
+
+
+_PB = tuple(home.address for home in HOMES if home.region == "PK-PB")
+
+CENSORS: Final = (
+    Censor(
+        "reset on the name in the ClientHello",
+        Rule("sni_reset", ("x.test",)),
+        Expected("tls.connection_reset", platforms=("x",)),
+    ),
+    Censor(
+        "names answered with a private address",
+        Rule("dns_forge", ("facebook.test",), answer="10.10.34.34"),
+        Expected("dns.dns_bogon_error", platforms=("facebook",)),
+    ),
+    Censor(
+        "names answered with the address of a block page",
+        Rule("dns_forge", ("x.test",), answer=BLOCKPAGE),
+        Expected("tls.ssl_unknown_authority", platforms=("x",)),
+    ),
+    Censor(
+        "names that are said not to be",
+        Rule("dns_nxdomain", ("youtube.test",)),
+        Expected("dns.dns_nxdomain_error", platforms=("youtube",)),
+    ),
+    Censor(
+        "names refused",
+        Rule("dns_refused", ("facebook.test",)),
+        Expected("dns.dns_refused_error", platforms=("facebook",)),
+    ),
+    Censor(
+        "questions for names dropped",
+        Rule("dns_drop", ("x.test",)),
+        Expected("dns.generic_timeout_error", platforms=("x",)),
+    ),
+    Censor(
+        "connections to addresses dropped",
+        Rule("ip_drop", addresses=_addresses("youtube")),
+        Expected("tcp.generic_timeout_error", platforms=("youtube",)),
+    ),
+    Censor(
+        "connections to addresses reset",
+        Rule("ip_reset", addresses=_addresses("facebook")),
+        Expected("tcp.connection_refused", platforms=("facebook",)),
+    ),
+    Censor(
+        "ClientHellos dropped",
+        Rule("sni_drop", ("x.test",)),
+        Expected("tls.generic_timeout_error", platforms=("x",)),
+    ),
+    Censor(
+        "a block page in place of plain HTTP",
+        Rule("http_page", ("wikipedia.test",), answer=STOP),
+        Expected("http.blockpage", platforms=("wikipedia",)),
+    ),
+    Censor(
+        "throttled to 12 KB/s",
+        Rule("throttle", ("youtube.test",), rate=12_000.0),
+        Expected("http.throttled", platforms=("youtube",)),
+    ),
+    Censor(
+        "one region",
+        Rule("sni_reset", ("facebook.test",), homes=_PB),
+        Expected("tls.connection_reset", scope="region", platforms=("facebook",), regions=("PK-PB",)),
+    ),
+    Censor(
+        "one network",
+        Rule("sni_reset", ("x.test",)),
+        Expected("tls.connection_reset", scope="provider", platforms=("x",)),
+        networks=(2,),
+    ),
+    # The last one: a vantage waits up to half a minute before it tries its broker again, whatever the pace.
+    Censor("everything gone", Rule("drop_all"), Expected(None, kind="connectivity")),
+)
+
+#: The most windows until a loss is told, and until its end is.
+TOLD_WINDOWS: Final = 12
+OVER_WINDOWS: Final = 14
+#: By so many windows an onset may be off.
+ONSET_WINDOWS: Final = 2
+
+
+@dataclass
+class Verdict:
+    """What came of one censor."""
+
+    censor: Censor
+    incident: Incident | None = None
+    told_seconds: float | None = None
+    onset_off_seconds: float | None = None
+    over_seconds: float | None = None
+    others: list[Incident] = field(default_factory=list)
+
+    def faults(self) -> list[str]:
+        """What is wrong with it; nothing, if it is right."""
+        incident, expected = self.incident, self.censor.expected
+        if incident is None:
+            return ["nothing was told"]
+        mechanism = incident.mechanism.name if incident.mechanism else None
+        wrong = [
+            f"{what}: {got!r}, not {right!r}"
+            for what, got, right in (
+                ("kind", str(incident.kind), expected.kind),
+                ("scope", str(incident.scope), expected.scope),
+                ("mechanism", mechanism, expected.mechanism),
+                ("platforms", incident.platforms, expected.platforms),
+                ("regions", incident.regions if expected.scope == "region" else (), expected.regions),
+                ("simulated", incident.simulated, False),
+                ("confirmed", incident.confirmed, True),
+            )
+            if got != right
+            and not (what == "platforms" and expected.kind == "connectivity")
+            and not (what == "confirmed" and expected.scope == "provider")
+        ]
+        if not incident.evidence:
+            wrong.append("no evidence")
+        if (
+            self.onset_off_seconds is not None
+            and abs(self.onset_off_seconds) > ONSET_WINDOWS * WINDOW_SECONDS
+        ):
+            wrong.append(f"the onset is off by {self.onset_off_seconds:.0f} s")
+        if self.over_seconds is None:
+            wrong.append("its end was not told")
+        wrong += [f"told besides: {other.summary}" for other in self.others]
+        return wrong
+
+
+async def try_out(lab: Lab, censor: Censor) -> Verdict:
+    """Switch a censor on until it is told and settled, then off until its end is told."""
+    verdict = Verdict(censor)
+    if censor.rule.does != "drop_all" and (open_now := lab.open()):
+        verdict.others = open_now  # of the one before: what is told next would join it
+    began, began_at = time.monotonic(), datetime.now(UTC)
+    for network in censor.networks:
+        lab.rule(network, censor.rule)
+    opened = await _until(lab, began, TOLD_WINDOWS, lambda incident: incident.status is Status.OPEN)
+    if opened is not None:
+        verdict.told_seconds = time.monotonic() - began
+        # A scope may grow in the first windows: what counts is what stands while it is still going on.
+        await asyncio.sleep(5 * WINDOW_SECONDS)
+        verdict.incident = [one for one in lab.snapshots(began) if one.id == opened.id][-1]
+        verdict.onset_off_seconds = (verdict.incident.onset - began_at).total_seconds()
+    ended = time.monotonic()
+    for network in NETWORKS:
+        lab.rule(network)
+    if opened is not None:
+        over = await _until(
+            lab, ended, OVER_WINDOWS, lambda one: one.status is Status.RESOLVED and one.id == opened.id
+        )
+        if over is not None:
+            verdict.over_seconds = time.monotonic() - ended
+    await asyncio.sleep(6 * WINDOW_SECONDS)
+    verdict.others += [
+        one
+        for one in lab.snapshots(began)
+        if one.status is Status.OPEN and (opened is None or one.id != opened.id)
+    ]
+    return verdict
+
+
+async def _until(lab: Lab, since: float, windows: int, fits) -> Incident | None:  # type: ignore[no-untyped-def]
+    end = time.monotonic() + windows * WINDOW_SECONDS
+    while time.monotonic() < end:
+        lab.stack.check()
+        for incident in lab.snapshots(since):
+            if fits(incident):
+                return incident
+        await asyncio.sleep(0.1)
+    return None

@@ -1,0 +1,112 @@
+"""What stands in the lab's world: platforms over TLS and plain HTTP, resolvers, and the host of a block page.
+
+`python -m tests.lab.platforms FOLDER` serves until its standard input ends, and leaves its authority in the folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import dns.message
+import dns.rcode
+import dns.rrset
+import trustme
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One host of a platform: its name, its address, and how long its page is."""
+
+    platform: str
+    host: str
+    address: str
+    scheme: str = "https"
+    page_bytes: int = 400
+
+    @property
+    def url(self) -> str:
+        """What a vantage asks."""
+        return f"{self.scheme}://{self.host}/"
+
+
+#: Addresses that look public, so that everything is judged as it would be outside; in a namespace without a way out.
+SITES: Final = (
+    Site("x", "x.test", "31.0.1.1"),
+    Site("x", "api.x.test", "31.0.1.2"),
+    Site("facebook", "facebook.test", "31.0.2.1"),
+    Site("facebook", "graph.facebook.test", "31.0.2.2"),
+    Site("youtube", "youtube.test", "31.0.3.1"),
+    Site("youtube", "video.youtube.test", "31.0.3.2", page_bytes=60_000),
+    Site("wikipedia", "wikipedia.test", "31.0.4.1", scheme="http"),
+    Site("wikipedia", "en.wikipedia.test", "31.0.4.2"),
+)
+BLOCKPAGE: Final = "31.0.66.6"
+BROKER: Final = "31.0.9.92"
+#: A name server for each network, and one outside; each outside of its network, as its customers see it.
+RESOLVERS: Final = ("31.0.53.1", "31.0.53.2", "31.0.53.3", "31.0.53.9")
+WELCOME: Final = "Welcome to the real page"
+STOP: Final = "<title>The page you asked for can not be shown in this country</title>"
+ADDRESSES: Final = (*(site.address for site in SITES), BLOCKPAGE, BROKER, *RESOLVERS)
+
+
+class _Names(asyncio.DatagramProtocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        query = dns.message.from_wire(data)
+        question = query.question[0]
+        host = question.name.to_text(omit_final_dot=True)
+        reply = dns.message.make_response(query)
+        addresses = [site.address for site in SITES if site.host == host]
+        if not addresses:
+            reply.set_rcode(dns.rcode.NXDOMAIN)
+        elif question.rdtype == 1:
+            reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", "A", *addresses))
+        self.transport.sendto(reply.to_wire(), addr)  # type: ignore[attr-defined]  # a DatagramTransport
+
+
+async def serve(folder: Path) -> None:
+    """Serve until the standard input ends."""
+    authority = trustme.CA()
+    (folder / "authority.pem").write_bytes(authority.cert_pem.bytes())
+    loop = asyncio.get_running_loop()
+    for site in SITES:
+        page = WELCOME.encode().ljust(site.page_bytes, b".")
+        await _serve(site.address, page, authority.issue_cert(site.host))
+    await _serve(BLOCKPAGE, STOP.encode(), trustme.CA().issue_cert("block.test"))
+    for resolver in RESOLVERS:
+        await loop.create_datagram_endpoint(_Names, local_addr=(resolver, 53))
+    (folder / "serving").touch()
+    await asyncio.to_thread(sys.stdin.read)
+
+
+async def _serve(address: str, page: bytes, certificate: trustme.LeafCert) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n".encode()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            # As most servers do: the head goes out before the body is there.
+            writer.write(head)
+            await writer.drain()
+            writer.write(page)
+            await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # cut on its way
+        finally:
+            writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    await asyncio.start_server(answer, address, 80)
+    await asyncio.start_server(answer, address, 443, ssl=context)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1])))

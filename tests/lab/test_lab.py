@@ -1,0 +1,104 @@
+"""The lab's provider, packet by packet; and one censor in the whole lab, where there are real servers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import dns.message
+import dns.rcode
+import pytest
+
+from tests.lab.isp import Middlebox
+from tests.lab.packets import ACK, RST, SYN, take_apart, tcp, udp
+
+HOME, FAR, RESOLVER = ("41.1.1.2", 40_000), ("31.0.1.1", 443), ("31.0.53.1", 53)
+#: A ClientHello with the name x.test, as OpenSSL writes it, cut after the extension.
+HELLO = bytes.fromhex(
+    "16030100430100003f0303"
+    + "00" * 32
+    + "00"
+    + "00021301"
+    + "0100"
+    + "0014"
+    + "0000000b0009000006782e74657374"
+)
+
+
+def box(**rule: object) -> Middlebox:
+    made = Middlebox()
+    made.set([rule])
+    return made
+
+
+def question(host: str) -> bytes:
+    return udp(HOME, RESOLVER, dns.message.make_query(host, "A").to_wire())
+
+
+def test_without_rules_everything_goes_on() -> None:
+    packet = question("x.test")
+    assert Middlebox().pass_on(packet, outward=True, now=0) == [(True, packet)]
+
+
+@pytest.mark.parametrize(
+    ("does", "rcode", "answers"),
+    [("dns_forge", 0, ["10.10.34.34"]), ("dns_nxdomain", 3, []), ("dns_refused", 5, [])],
+)
+def test_names(does: str, rcode: int, answers: list[str]) -> None:
+    provider = box(does=does, names=["x.test"], answer="10.10.34.34")
+    [(outward, raw)] = provider.pass_on(question("api.x.test"), outward=True, now=0)
+    packet = take_apart(raw)
+    assert packet is not None
+    assert not outward
+    assert (packet.source_port, packet.target_port) == (53, HOME[1])
+    reply = dns.message.from_wire(packet.payload)
+    assert reply.rcode() == rcode
+    assert [item.to_text() for found in reply.answer for item in found] == answers
+    other = question("notx.test")
+    assert provider.pass_on(other, outward=True, now=0) == [(True, other)]
+
+
+def test_a_reset_on_the_name_in_the_hello() -> None:
+    provider = box(does="sni_reset", names=["x.test"])
+    syn, hello = tcp(HOME, FAR, SYN, 99), tcp(HOME, FAR, ACK, 100, 500, HELLO)
+    assert provider.pass_on(syn, outward=True, now=0) == [(True, syn)]
+    (back, to_home), (on, to_server) = provider.pass_on(hello, outward=True, now=0)
+    first, second = take_apart(to_home), take_apart(to_server)
+    assert first is not None
+    assert second is not None
+    assert (back, on) == (False, True)
+    assert (first.flags, first.sequence, first.acknowledged) == (RST | ACK, 500, 100 + len(HELLO))
+    assert (second.flags, second.sequence) == (RST, 100)
+    assert provider.pass_on(tcp(FAR, HOME, ACK, 500, 200), outward=False, now=0) == []
+
+
+def test_addresses_and_customers() -> None:
+    syn = tcp(HOME, FAR, SYN, 99)
+    assert box(does="ip_drop", addresses=[FAR[0]]).pass_on(syn, outward=True, now=0) == []
+    [(_, raw)] = box(does="ip_reset", addresses=[FAR[0]]).pass_on(syn, outward=True, now=0)
+    packet = take_apart(raw)
+    assert packet is not None
+    assert (packet.flags, packet.acknowledged) == (RST | ACK, 100)
+    elsewhere = box(does="drop_all", homes=["41.1.2.2"])
+    assert elsewhere.pass_on(syn, outward=True, now=0) == [(True, syn)]
+
+
+def test_a_throttle_queues_and_drops_what_does_not_fit() -> None:
+    provider = box(does="throttle", names=["x.test"], rate=1000.0)
+    hello = tcp(HOME, FAR, ACK, 100, 500, HELLO)
+    assert provider.pass_on(hello, outward=True, now=0) == [(True, hello)]
+    data = tcp(FAR, HOME, ACK, 500, 200, b"x" * 960)
+    for _ in range(40):
+        assert provider.pass_on(data, outward=False, now=0) == []
+    assert provider.due(0.99) == []
+    assert len(provider.due(1.0)) == 1
+    assert len(provider.due(100.0)) == 23, "24,000 bytes wait at the most"
+
+
+@pytest.mark.integration
+def test_the_whole_product_tells_of_a_censor() -> None:
+    """`make lab` runs all of them; docs/lab.md says what is told of each."""
+    command = [sys.executable, "-m", "tests.lab", "--only", "reset on the name"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert done.stdout.startswith("right"), done.stdout
