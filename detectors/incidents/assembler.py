@@ -140,6 +140,8 @@ class Assembler:
         self.window_seconds = time.window_seconds
         self.version = version
         self.fingerprint = fingerprint
+        #: Whether a loss is worldwide only where most countries have it, whatever controls say.
+        self.by_majority = False
         self._now = 0
         self._countries: dict[CountryKey, _CountryCases] = {}
         self._calendar: dict[str, Scheduled] = {}
@@ -278,7 +280,7 @@ class Assembler:
         over = self._close_asked()
         self._forget({(country.country, country.simulated) for country in reading.countries})
         self._follow_falls(reading)
-        worldwide = Worldwide(reading.health, self._falls)
+        worldwide = Worldwide(reading.health, self._falls, by_majority=self.by_majority)
         told: list[Snapshot] = over
         for country in sorted(reading.countries, key=lambda c: (c.country, c.simulated)):
             told.extend(self._step_country(country, worldwide))

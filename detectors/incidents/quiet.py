@@ -26,27 +26,34 @@ _SHORTFALL_MIN: Final = 0.05
 _EMPTY_MAX: Final = 0.5
 
 
-def is_worldwide(down: int, voters: int, controls_good: float, controls_bad: float) -> bool:
+def is_worldwide(
+    down: int, voters: int, controls_good: float, controls_bad: float, *, by_majority: bool = False
+) -> bool:
     """Whether a platform that `down` of `voters` countries have lost together is down worldwide.
 
     `controls_*` count the failing results whose target did (not) answer outside of the country at that time. A
-    control that fails while every other country is well says something about the control.
+    control that fails while every other country is well says something about the control. `by_majority`: whatever
+    controls say, most countries have to have lost it, so that a few that lie can tell of no world.
 
     >>> is_worldwide(4, 6, 0, 0), is_worldwide(3, 6, 0, 0)
     (True, False)
     >>> is_worldwide(1, 1, 0, 40), is_worldwide(1, 1, 40, 0), is_worldwide(1, 5, 0, 40), is_worldwide(2, 5, 0, 40)
     (True, False, False, True)
+    >>> is_worldwide(2, 5, 0, 40, by_majority=True), is_worldwide(3, 5, 0, 40, by_majority=True)
+    (False, True)
     """
     outside = controls_bad >= CONTROLS_MIN and controls_bad > controls_good
+    if by_majority and 2 * down <= voters:
+        return False
     if voters < COUNTRIES_MIN:
         return outside and 2 * down > voters
     return down >= 2 if outside else 2 * down > voters
 
 
-def _is_sure(shared: Shared) -> bool:
+def _is_sure(shared: Shared, *, by_majority: bool) -> bool:
     """Whether a loss is worldwide beyond doubt, so that a country that shares it need not be told."""
     down, voters = len(shared.falls), shared.voters
-    if not is_worldwide(down, voters, shared.good, shared.bad):
+    if not is_worldwide(down, voters, shared.good, shared.bad, by_majority=by_majority):
         return False
     outside = shared.bad >= CONTROLS_MIN and shared.bad > shared.good
     return outside or down >= _NEARLY_ALL * voters
@@ -76,7 +83,8 @@ class Worldwide:
     Worked out only when somebody asks: a calm world costs nothing.
     """
 
-    def __init__(self, health: Health, falls: Falls) -> None:
+    def __init__(self, health: Health, falls: Falls, *, by_majority: bool = False) -> None:
+        self._by_majority = by_majority
         self._health = health
         self._falls = falls
         self._watching: dict[tuple[str, bool], list[str]] | None = None
@@ -90,7 +98,7 @@ class Worldwide:
         return (
             mine is not None
             and not mine.answers_outside
-            and _is_sure(self._shared(mine, platform, simulated))
+            and _is_sure(self._shared(mine, platform, simulated), by_majority=self._by_majority)
         )
 
     def quiets(self, case: Case) -> bool:

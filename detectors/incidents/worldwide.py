@@ -166,6 +166,8 @@ class WorldAssembler:
         self.window_seconds = time.window_seconds
         self.version = version
         self.fingerprint = fingerprint
+        #: Whether a loss is worldwide only where most countries have it, whatever controls say.
+        self.by_majority = False
         self._falls = Falls()  # countries that have lost a platform, before it is anybody's outage
         self._outages: list[_Outage] = []
         self._past: list[_PastOutage] = []
@@ -248,9 +250,10 @@ class WorldAssembler:
                 shared = widest(falls, len(mine))
                 hit = sorted(shared.falls)
                 sure = sum(mine[country].sure for country in hit)
-                if not is_worldwide(len(hit), shared.voters, shared.good, shared.bad) or sure < min(
-                    2, len(hit)
-                ):
+                agreed = is_worldwide(
+                    len(hit), shared.voters, shared.good, shared.bad, by_majority=self.by_majority
+                )
+                if not agreed or sure < min(2, len(hit)):
                     continue
             if outage is None:
                 outage = _Outage("", simulated, start, {}, {})

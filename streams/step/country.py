@@ -391,6 +391,7 @@ class CountryMachine:
         self._assembler = Assembler(
             settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
         )
+        self._assembler.by_majority = not settings.trust.everybody
         self._assembler.witness = self._signals.ask
 
     @property

@@ -38,6 +38,7 @@ class WorldStep:
         self._world = WorldAssembler(
             settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
         )
+        self._world.by_majority = not settings.trust.everybody
 
     def step(self, reading: Reading) -> list[Incident]:
         """Weigh one closed window."""
@@ -131,6 +132,7 @@ class WorldMachine:
         self._world = WorldAssembler(
             settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
         )
+        self._world.by_majority = not settings.trust.everybody
 
     def note(self, note: Note) -> None:
         """Take a note in with the next chunk, so that the redo log has it in its place."""

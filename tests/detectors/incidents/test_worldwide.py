@@ -78,6 +78,19 @@ def test_who_must_agree(
         assert incident.mechanism.name == "tls.connection_reset"
 
 
+def test_of_registered_countries_a_minority_makes_no_world() -> None:
+    lines = {"PK": LOST, "IN": LOST, "BD": WELL, "LK": WELL, "NP": WELL}
+    registered = SETTINGS.model_copy(
+        update={"trust": SETTINGS.trust.model_copy(update={"policy": "registered"})}
+    )
+    readings = world(lines, control=(0, 40))
+    assert steps(readings)
+    step = WorldStep(registered)
+    assert [incident for one in readings for incident in step.step(one)] == []
+    most = WorldStep(registered)
+    assert any(most.step(one) for one in world({**lines, "BD": LOST}, control=(0, 40)))
+
+
 def test_platforms_that_go_down_together_are_one() -> None:
     incidents = steps(world({"PK": LOST, "IN": LOST, "BD": LOST}, platforms="x y z"))
     assert [(i.status.value, i.platforms) for i in incidents] == [
