@@ -159,8 +159,8 @@ class WorkerSettings(_Section):
     clock: Literal["live", "replay"] = "live"
     tick_seconds: float = Field(5.0, gt=0)
     chunk_records: int = Field(8000, ge=1, le=100_000)
-    # How long the first record waits for company, if none is a tick.
-    chunk_seconds: float = Field(0.05, ge=0)
+    # Live, results lie so long at most before they are read and taken together; ticks never do.
+    chunk_seconds: float = Field(1.0, ge=0)
     on_gap: Literal["stop", "continue"] = "continue"
     snapshot_bytes: int = Field(16 * 1024 * 1024, ge=1)
     snapshot_seconds: float = Field(600.0, gt=0)

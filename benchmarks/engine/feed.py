@@ -2,7 +2,8 @@
 
 Each monitor (a vantage at a platform) tells once a minute. First every monitor tells once, as fast as it goes, and
 `warm` is printed; from then on the pace is kept, in small batches every twentieth of a second: that is how results of
-many producers reach a broker. It ends when its standard input does. A fall takes one platform of every third country away, every ten windows.
+many producers reach a broker. It ends when its standard input does. A fall takes one platform of every third country
+away, every ten windows.
 
 Usage: python -m benchmarks.engine.feed BOOTSTRAP TOPIC PARTITIONS CELLS RATE [WINDOW_SECONDS CALM_WINDOWS]
 """

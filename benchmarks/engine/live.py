@@ -239,7 +239,7 @@ def measure(bootstrap: str, folder: Path, pace: Pace, *, seconds: float) -> Cost
 def _busy(
     bootstrap: str, worker: LiveWorker, pace: Pace, seconds: float
 ) -> tuple[float, float, float, float, int]:
-    with feeding(bootstrap, worker.topic, pace.partitions, pace.cells, pace.rate, seconds + 15.0) as process:
+    with feeding(bootstrap, worker.topic, pace.partitions, pace.cells, pace.rate) as process:
         warm = said(process, "warm")
         _applied(worker, warm)
         time.sleep(5.0)

@@ -61,8 +61,8 @@ class ChunkWork:
         self._name = f"{inbox.tp.topic}-{inbox.tp.partition}"
         self._step_seconds = 0.0  # what the last one took
 
-    async def take(self, chunk: UnreadChunk) -> bool:
-        """Take one chunk its whole way. Return False if it does not fit.
+    async def take(self, chunk: UnreadChunk, *, urgent: bool) -> bool:
+        """Take one chunk its whole way. Return False if it does not fit. `urgent`: it may decide something.
 
         Raises `StepError` where the step raises, `BegunAnewError` where state was begun anew, and whatever the broker
         answers: all of memory is to be dropped then.
@@ -75,7 +75,7 @@ class ChunkWork:
             case (Remedy.BEGIN_COUNTRY_ANEW | Remedy.BEGIN_ALL_ANEW) as remedy:
                 await self._begin_anew(chunk, remedy)
             case _:
-                await self._apply(chunk)
+                await self._apply(chunk, urgent=urgent)
         return True
 
     async def _joins(self, chunk: UnreadChunk) -> bool:
@@ -100,13 +100,14 @@ class ChunkWork:
         await self._inbox.read_again(reached)
         return False
 
-    async def _apply(self, chunk: UnreadChunk) -> None:
+    async def _apply(self, chunk: UnreadChunk, *, urgent: bool) -> None:
         owned, compute = self._owned, self._around.machines.compute
         brief = self._step_seconds <= _BRIEF_SECONDS
         start, end = owned.position, chunk.next_offset
         writing: asyncio.Task[None] | None = None
         # Of many records, what was read is applied while it is in the caches; nobody waits for these few milliseconds.
-        whole = len(chunk) >= PIECE
+        # Where nothing is decided, nobody waits either.
+        whole = len(chunk) >= PIECE or not urgent
         with stepping(start, end):
             batch, packed, seconds, applied = await compute(
                 partial(_read, owned.machine, chunk, apply=whole), brief=brief
@@ -124,6 +125,7 @@ class ChunkWork:
                 seconds += more
             self._step_seconds = seconds
             self._around.metrics.step.observe(seconds)
+            self._around.machines.decided = bool(outbox.after)
             await owned.sender.send(outbox.before)
             async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
                 await (write() if writing is None else writing)

@@ -34,10 +34,14 @@ class _Entry:
 
 @dataclass(slots=True)
 class Taken:
-    """A chunk (None if all of it had been applied before), and what to call when it is in the log."""
+    """A chunk (None if all of it had been applied before), and what to call when it is in the log.
+
+    `urgent`: one of its records may decide something.
+    """
 
     chunk: UnreadChunk | None
     done: list[Callable[[], None]]
+    urgent: bool = False
 
 
 class Inbox:
@@ -63,6 +67,7 @@ class Inbox:
         self._records_max = records_max
         self._entries: deque[_Entry] = deque()
         self._stale_until: float | None = None
+        self._urgent = False
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -113,7 +118,8 @@ class Inbox:
         if self.waiting <= self._records_max // 2:
             self._gate.open(self.tp)
             self._room.set()
-        return Taken(UnreadChunk(self.tp, follows, batches) if batches else None, done)
+        urgent, self._urgent = self._urgent, False
+        return Taken(UnreadChunk(self.tp, follows, batches) if batches else None, done, urgent)
 
     def _drop_before(self, position: int, entry: _Entry) -> None:
         batch = entry.batch
@@ -130,6 +136,7 @@ class Inbox:
         """Let go of everything; it will be read again."""
         self._entries.clear()
         self.waiting = 0
+        self._urgent = False
         self._room.set()
 
     # reading again
@@ -171,18 +178,18 @@ class Inbox:
             waiter.cancel()
 
     async def linger(
-        self, seconds: float, enough: int, urgent: Callable[[bytes], bool] | None, closed: Callable[[], bool]
+        self, until: float, enough: int, urgent: Callable[[bytes], bool] | None, closed: Callable[[], bool]
     ) -> None:
-        """Give the records that come with the first one a moment to come; a record that is `urgent` ends it."""
+        """Wait for company until that moment of the loop's clock; a record that is `urgent` ends it."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
         looked_at = 0
         while self.waiting < enough and not closed():
             new = list(islice(self._entries, looked_at, None))
             looked_at += len(new)
             if urgent is not None and _any_urgent(new, urgent):
+                self._urgent = True
                 return
-            left = end - loop.time()
+            left = until - loop.time()
             if left <= 0:
                 return
             self._news.clear()

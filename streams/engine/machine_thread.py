@@ -29,10 +29,13 @@ class MachineThread:
     ----------
     turn
         Whose turn it is in the event loop, between partitions.
+    decided
+        Whether the last step brought about what is to be sent: that goes before the next one.
     """
 
     def __init__(self, executor: Executor) -> None:
         self.turn = asyncio.Lock()
+        self.decided = False
         self._executor = executor
         self._running = 0  # how much is in the executor
         self._quiet = asyncio.Event()  # set when the last of it is done
@@ -46,7 +49,8 @@ class MachineThread:
         if brief:
             async with self.turn:
                 # What the partition before has decided is on its way to the broker before the next one decides.
-                for _ in range(_TURNS):
+                turns, self.decided = _TURNS if self.decided else 1, False
+                for _ in range(turns):
                     await asyncio.sleep(0)
                 while self._running:
                     self._quiet.clear()

@@ -23,6 +23,7 @@ from streams.engine.checkpoint import CheckpointError, SupersededError
 from streams.engine.chunk_work import BegunAnewError, ChunkWork
 from streams.engine.inbox import Inbox, Taken
 from streams.engine.ownership import MissingPartitionError, Ownership, Restoration
+from streams.engine.pace import PROMPT_SECONDS
 from streams.engine.surroundings import Pipeline, Surroundings
 from streams.engine.trouble import Remedy, StepError, Troubles
 from streams.machine import PIECE, Machine
@@ -30,6 +31,8 @@ from streams.machine import PIECE, Machine
 log = structlog.get_logger()
 
 _BACKOFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+# What is fetched at a beat has come by then.
+_AFTER_BEAT_SECONDS: Final = 0.03
 
 
 class PartitionState(StrEnum):
@@ -243,7 +246,9 @@ class Partition:
             if self._renewal is not None:
                 raise _RenewalError(self._renewal)
             taken = await self._gather(owned)
-            if taken is None or (taken.chunk is not None and not await work.take(taken.chunk)):
+            if taken is None or (
+                taken.chunk is not None and not await work.take(taken.chunk, urgent=taken.urgent)
+            ):
                 continue
             for call in taken.done:
                 call()
@@ -271,6 +276,14 @@ class Partition:
 
         A thousand are company enough: where more are to come, they will be there for the next chunk.
         """
-        seconds = max(self._around.settings.worker.chunk_seconds, self.pipeline.linger_seconds)
+        now = asyncio.get_running_loop().time()
+        pace, linger = self._around.pace, self.pipeline.linger_seconds
+        if linger is not None:
+            until = now + linger
+        elif pace.beat_seconds:
+            # What was fetched at a beat is taken by all partitions at once: their checkpoints share a request.
+            until = pace.next_beat() + _AFTER_BEAT_SECONDS
+        else:
+            until = now + PROMPT_SECONDS
         enough = min(PIECE, self._chunk_records)
-        await self._inbox.linger(seconds, enough, self.pipeline.urgent, self._closed.is_set)
+        await self._inbox.linger(until, enough, self.pipeline.urgent, self._closed.is_set)

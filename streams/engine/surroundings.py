@@ -10,6 +10,7 @@ from typing import Any, Final
 from streams.engine.gates import Gate
 from streams.engine.machine_thread import MachineThread
 from streams.engine.metrics import WorkerMetrics
+from streams.engine.pace import Pace
 from streams.kafka.client import TopicReader
 from streams.machine import Machine
 from streams.settings import Settings, fingerprint
@@ -27,7 +28,8 @@ class Pipeline:
     ticks
         Whether the worker writes the time into it.
     linger_seconds
-        Over `worker.chunk_seconds`, where the records of many writers belong together.
+        How long the first record waits for company, where the records of many writers belong together; None: as the
+        worker's pace has it.
     urgent
         Whether a record is not to wait for company: it may decide something.
     version
@@ -42,7 +44,7 @@ class Pipeline:
     checkpoints: str
     make: Callable[[], Machine[Any]]
     ticks: bool = True
-    linger_seconds: float = 0.0
+    linger_seconds: float | None = None
     urgent: Callable[[bytes], bool] | None = None
     warn: Callable[[int], str | None] | None = None
     version: str = ""
@@ -66,6 +68,7 @@ class Surroundings:
     gate: Gate
     machines: MachineThread
     restoring: asyncio.Semaphore
+    pace: Pace
 
     def topic_of(self, role: str) -> str:
         """The name of the topic that a machine means."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -14,12 +15,16 @@ from faust.types import TP
 from prometheus_client import Counter
 
 from producers.records import Tick, encode
+from streams.engine.pace import Pace
 from streams.kafka.client import connect, disconnect
 from streams.settings import Settings
 
 log = structlog.get_logger()
 
 _ACKNOWLEDGE_SECONDS: Final = 15.0
+_MINUTE: Final = 60.0
+# The broker's clock may be behind by this, and the tick is still on the right side of the full minute.
+_AFTER_SECONDS: Final = 0.02
 
 
 class Ticker:
@@ -31,10 +36,15 @@ class Ticker:
         Returns the partitions that are to get one.
     failures
         Counts the ticks that could not be written.
+    pace
+        Is told when they are due, and when they are there.
     """
 
-    def __init__(self, settings: Settings, partitions: Callable[[], Sequence[TP]], failures: Counter) -> None:
+    def __init__(
+        self, settings: Settings, partitions: Callable[[], Sequence[TP]], failures: Counter, pace: Pace
+    ) -> None:
         self._settings = settings
+        self._pace = pace
         self._partitions = partitions
         self._failures = failures
         self._producer: AIOKafkaProducer | None = None
@@ -45,7 +55,9 @@ class Ticker:
             return
         try:
             while True:
-                await asyncio.sleep(self._settings.worker.tick_seconds)
+                seconds = _until_next(self._settings.worker.tick_seconds, time.time())
+                self._pace.ticks_due(time.monotonic() + seconds)
+                await asyncio.sleep(seconds)
                 await self.tick()
         finally:
             await self._drop_producer()
@@ -60,6 +72,7 @@ class Ticker:
                 self._producer = await connect(self._settings.kafka)
             async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
                 await _write(self._producer, partitions)
+            self._pace.ticks_written()
         except (KafkaError, OSError) as error:  # TimeoutError is an OSError
             self._failures.inc()
             log.warning("no ticks written", why=repr(error))
@@ -69,6 +82,16 @@ class Ticker:
         producer, self._producer = self._producer, None
         if producer is not None:
             await disconnect(producer)
+
+
+def _until_next(tick_seconds: float, now: float) -> float:
+    """Return the seconds to the next tick: just after the full minute, and every `tick_seconds` from there.
+
+    Windows close at full minutes and halves of them: so they close at once, and not up to a tick later.
+    """
+    if tick_seconds > _MINUTE:
+        return tick_seconds
+    return tick_seconds - (now - _AFTER_SECONDS) % tick_seconds
 
 
 async def _write(producer: AIOKafkaProducer, partitions: Sequence[TP]) -> None:

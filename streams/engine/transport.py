@@ -20,19 +20,19 @@ from typing import Any, Final, cast
 
 import faust
 from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.engine.batches import LOG_APPEND_TIME, RecordBatch, UnreadChunk
+from streams.engine.pace import Pace
 
 #: Distribution name to the version prefix that this file was written against and is tested with.
 WRITTEN_FOR: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
 
-#: How long the broker holds a fetch that finds nothing. One is under way at a time, and not for partitions of which
-#: something is still in hand: these then wait for it. Faust's second and a half was seen at every lull.
-FETCH_WAIT_MS: Final = 50
+# How long is waited for records while a gate is shut: it may open meanwhile, and its partition is to be read soon.
+_GATE_SECONDS: Final = 0.2
 
 
 def usable() -> str | None:
@@ -136,15 +136,36 @@ class _Buffer(OrderedDict[Any, Any]):
         super().__setitem__(tp, result)
 
 
+class _PacedFetcher(Fetcher):
+    """aiokafka's fetcher, whose fetches are held as a `Pace` says.
+
+    One is under way at a time for a broker, and not for partitions of which something is still in hand: these then
+    wait for it. Faust's own wait of a second and a half was seen at every lull.
+    """
+
+    consumer: ChunkConsumer
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        pace = self.consumer.pace
+        hold = pace.hold()
+        self._fetch_max_wait_ms = max(1, round(hold.seconds * 1000))
+        self._fetch_min_bytes = hold.least_bytes
+        actions = super()._get_actions_per_node(assignment)  # type: ignore[no-untyped-call]  # aiokafka's own
+        if actions[0]:
+            pace.sent()
+        return actions
+
+
 class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread, with `_Buffer` and a short wait for records."""
+    """Faust's consumer thread, with `_Buffer` and the worker's pace."""
 
     async def on_start(self) -> None:
         """Start aiokafka's consumer, and change its buffer before anything is fetched."""
         await super().on_start()
         consumer = self._ensure_consumer()
         fetcher: Any = consumer._fetcher
-        fetcher._fetch_max_wait_ms = FETCH_WAIT_MS
+        fetcher.consumer = self.consumer
+        fetcher.__class__ = _PacedFetcher
         # What a producer took back was never said; Faust reads it unless the whole app is transactional.
         fetcher._isolation_level = READ_COMMITTED
         buffer = _Buffer()
@@ -163,6 +184,8 @@ class ChunkConsumer(driver.Consumer):
     #: Where an owner stands in a partition, None where nobody knows yet: Faust seeks to its commits after every
     #: rebalance, and these are never the truth.
     position_of: Callable[[TP], int | None] = staticmethod(lambda tp: None)
+    #: How long the broker may hold a fetch.
+    pace = Pace(0.0)
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -236,7 +259,10 @@ class ChunkConsumer(driver.Consumer):
         if not self.flow_active:
             await self.wait(self.can_resume_flow.wait())
         generation = self.app.consumer_generation_id
-        active = self._get_active_partitions() & self._open
+        assigned = self._get_active_partitions()
+        active = assigned & self._open
+        if len(active) < len(assigned):
+            wait_seconds = min(wait_seconds, _GATE_SECONDS)
         if not active:
             self._gate_moved.clear()
             await self.wait_first(self._gate_moved.wait(), timeout=wait_seconds)
@@ -246,9 +272,8 @@ class ChunkConsumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Fetch; one message a chunk."""
-        # Shorter than Faust's second, so that a partition whose gate opens meanwhile is read soon.
         before = dict(self._unread)
-        records, generation = await self._fetch(min(timeout, 0.2))
+        records, generation = await self._fetch(timeout)
         if self.should_stop or not records:
             return
         if not self.flow_active:

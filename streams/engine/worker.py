@@ -22,6 +22,7 @@ from streams.engine.faust_app import make_app
 from streams.engine.gates import ChunkGate, PlainGate
 from streams.engine.machine_thread import MachineThread
 from streams.engine.metrics import WorkerMetrics
+from streams.engine.pace import Pace
 from streams.engine.partition import Partition, PartitionState
 from streams.engine.standing import Standing
 from streams.engine.surroundings import Pipeline, Surroundings
@@ -83,6 +84,8 @@ class Worker:
         self._widths: dict[str, int] = {}  # partitions of each source topic
         self.chunks = self._can_use_chunks(chunks)
         self.app = make_app(self, settings, self.pipelines)
+        # A replay's ticks come from its file, at any time.
+        self._pace = Pace(settings.worker.chunk_seconds if settings.worker.clock == "live" else 0.0)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="machines")
         self._machines = MachineThread(self._executor)
         self._around = Surroundings(
@@ -92,10 +95,11 @@ class Worker:
             ChunkGate(self.app) if self.chunks else PlainGate(self.app),
             self._machines,
             asyncio.Semaphore(_RESTORES_AT_ONCE),
+            self._pace,
         )
         self.standing = Standing(self.partitions, self.metrics, self._machines)
         self._watcher = Watcher(self._around, self.partitions, self._ends)
-        self._ticker = Ticker(settings, self._ticking, self.metrics.tick_failures)
+        self._ticker = Ticker(settings, self._ticking, self.metrics.tick_failures, self._pace)
         self._web = WebServer(
             settings.http,
             Answers(
@@ -125,7 +129,8 @@ class Worker:
         self._warn_of_widths()
         await self._read_notes()
         if self.chunks:
-            cast(ChunkConsumer, self.app.consumer).position_of = self._position_of
+            consumer = cast(ChunkConsumer, self.app.consumer)
+            consumer.position_of, consumer.pace = self._position_of, self._pace
 
     def jobs(self) -> Iterable[Coroutine[Any, Any, None]]:
         """What runs beside the agents."""

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from streams.engine.machine_thread import MachineThread
 from streams.engine.metrics import WorkerMetrics
+from streams.engine.pace import Pace
 from streams.engine.surroundings import Surroundings
 from streams.settings import Settings
 
@@ -56,4 +57,6 @@ def surroundings(broker: FakeBroker, executor: ThreadPoolExecutor, **worker: Any
     settings = Settings(worker=worker) if worker else Settings()
     metrics = WorkerMetrics(CollectorRegistry(), settings.labels)
     machines = MachineThread(executor)
-    return Surroundings(settings, metrics, cast(Any, broker), cast(Any, None), machines, asyncio.Semaphore(1))
+    return Surroundings(
+        settings, metrics, cast(Any, broker), cast(Any, None), machines, asyncio.Semaphore(1), Pace(0.0)
+    )

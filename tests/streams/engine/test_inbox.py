@@ -57,7 +57,8 @@ def inbox(records_max: int = 3) -> Inbox:
 
 
 def lingering(waiting: Inbox, urgent: Callable[[bytes], bool] | None = None) -> asyncio.Task[None]:
-    return asyncio.create_task(waiting.linger(A_DAY, 3, urgent, never))
+    until = asyncio.get_running_loop().time() + A_DAY
+    return asyncio.create_task(waiting.linger(until, 3, urgent, never))
 
 
 async def test_a_record_that_may_decide_is_taken_at_once_with_those_before_it() -> None:

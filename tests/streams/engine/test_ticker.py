@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from producers.records import Tick, decode
 from streams.engine import ticker as module
 from streams.engine.metrics import WorkerMetrics
+from streams.engine.pace import Pace
 from streams.engine.ticker import Ticker
 from streams.settings import Settings
 from tests.streams.engine.fakes import FakeBroker
@@ -28,7 +29,7 @@ def ticker(monkeypatch: pytest.MonkeyPatch, broker: FakeBroker, partitions: list
 
     monkeypatch.setattr(module, "connect", connect)
     monkeypatch.setattr(module, "disconnect", disconnect)
-    return Ticker(settings, lambda: partitions, metrics.tick_failures), metrics
+    return Ticker(settings, lambda: partitions, metrics.tick_failures, Pace(1.0)), metrics
 
 
 async def test_each_partition_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
