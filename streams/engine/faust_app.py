@@ -94,7 +94,8 @@ def make_app(worker: Lifecycle, settings: Settings, topics: Iterable[str]) -> Wo
     app = WorkerApp(
         settings.kafka.group,
         **faust_options(settings.kafka),
-        broker_commit_interval=1.0,
+        # Nothing rests upon what is committed but others' look at the lag; with 240 partitions it is a large request.
+        broker_commit_interval=5.0,
         # Faust's own is 90 s: so long an answer that was lost would leave a worker deaf. No shorter than the session.
         broker_request_timeout=max(REQUEST_TIMEOUT_MS / 1000, settings.kafka.session_timeout_seconds + 1.0),
         # What is fetched at once stays in the processor's caches until it is decoded.

@@ -11,18 +11,17 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
 from streams.engine.checkpoint import CheckpointLog, DamagedError, Delta, Restored, Void, unpack
 from streams.engine.gaps import Gaps
 from streams.engine.sender import Sender
+from streams.engine.shared_producers import Lease
 from streams.engine.snapshots import Snapshots
 from streams.engine.surroundings import ACKNOWLEDGE_SECONDS, Pipeline, Surroundings
 from streams.engine.trouble import Troubles, stepping
 from streams.kafka.alerts import latest
 from streams.kafka.alerts import snapshots as snapshots_of
-from streams.kafka.client import connect, disconnect
 from streams.machine import Adopting, Counting, Forgetting, Machine, Outbox, PartitionCount, TakesNotes
 
 log = structlog.get_logger()
@@ -44,7 +43,7 @@ class Ownership:
         The first offset that the source had when it was restored.
     """
 
-    producer: AIOKafkaProducer
+    leases: Sequence[Lease]
     book: CheckpointLog
     sender: Sender
     snapshots: Snapshots
@@ -54,9 +53,13 @@ class Ownership:
     source_start: int
 
     async def drop(self) -> None:
-        """Let go of everything, and of the producer: nothing of this life may be sent after the next fence."""
+        """Let go of everything, and of the producers: nothing of this life may be sent after the next fence."""
         await self.snapshots.drop()
-        await disconnect(self.producer)
+        await _end(self.leases)
+
+
+async def _end(leases: Sequence[Lease]) -> None:
+    await asyncio.gather(*(lease.close() for lease in leases))
 
 
 class Restoration:
@@ -92,18 +95,20 @@ class Restoration:
 
         Raises `CheckpointError` where the log can't be relied upon.
         """
-        # Checkpoints are compressed already.
-        producer = await connect(self._around.settings.kafka, compressed=False)
+        leases: list[Lease] = []
         try:
-            return await self._restore(producer)
+            leases.append(await self._around.checkpoint_producers.lease())
+            leases.append(await self._around.output_producers.lease())
+            return await self._restore(leases)
         except BaseException:
-            await disconnect(producer)
+            await _end(leases)
             raise
 
-    async def _restore(self, producer: AIOKafkaProducer) -> Ownership:
+    async def _restore(self, leases: Sequence[Lease]) -> Ownership:
         around = self._around
         began = time.monotonic()
-        book, restored = await self._read_log(producer)
+        to_log, to_topics = leases
+        book, restored = await self._read_log(to_log)
         await self._annul(book, restored)
         machine, outbox = await self._replay(await self._machine_of(restored), restored.steps)
         adopted = await self._adopt(machine, restored)
@@ -115,7 +120,7 @@ class Restoration:
             position = await self._move(book, gaps, position, source_start, source_end)
         gaps.meet(position, source_start)
         await self._note_count(machine, source_end)
-        sender = Sender(producer, around, self._name)
+        sender = Sender(to_topics, around, self._name)
         # What was judged anew tells its incidents with the next window, so as to go on with those that were told.
         again = [message for message in outbox.after if not (adopted and message.topic == "alerts")]
         await sender.send_again(again, self._written_ms)
@@ -140,7 +145,7 @@ class Restoration:
             ignored=restored.ignored,
             seconds=round(seconds, 3),
         )
-        return Ownership(producer, book, sender, snapshots, machine, gaps, position, source_start)
+        return Ownership(leases, book, sender, snapshots, machine, gaps, position, source_start)
 
     async def _bounds_of_source(self) -> tuple[int, int]:
         topic, partition = self._tp
@@ -162,7 +167,7 @@ class Restoration:
                 partial(some.note, PartitionCount(count, source_end, self._tp.partition))
             )
 
-    async def _read_log(self, producer: AIOKafkaProducer) -> tuple[CheckpointLog, Restored]:
+    async def _read_log(self, producer: Lease) -> tuple[CheckpointLog, Restored]:
         topic, partition = self._pipeline.checkpoints, self._tp.partition
         checkpoints = await self._around.reader.partitions_of(topic)
         if partition not in checkpoints:

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, Final, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
+from streams.engine.shared_producers import Lease
 from streams.engine.surroundings import ACKNOWLEDGE_SECONDS, Surroundings
 from streams.kafka.bulk import send_together
 from streams.kafka.cloudevents import headers_of
@@ -34,7 +34,7 @@ class _Sent(NamedTuple):
 class Sender:
     """The way out of one partition."""
 
-    def __init__(self, producer: AIOKafkaProducer, around: Surroundings, partition: str) -> None:
+    def __init__(self, producer: Lease, around: Surroundings, partition: str) -> None:
         self._producer = producer
         self._around = around
         self._partition = partition

@@ -11,6 +11,7 @@ from streams.engine.gates import Gate
 from streams.engine.machine_thread import MachineThread
 from streams.engine.metrics import WorkerMetrics
 from streams.engine.pace import Pace
+from streams.engine.shared_producers import SharedProducers
 from streams.kafka.client import TopicReader
 from streams.machine import Machine
 from streams.settings import Settings, fingerprint
@@ -59,6 +60,7 @@ class Pipeline:
 class Surroundings:
     """What all partitions of a worker share.
 
+    Checkpoints do not wait for what else is sent, nor that for them: these have producers of their own.
     In `machines`' thread machines are restored, pulled for metrics and snapshot, one at a time.
     """
 
@@ -69,6 +71,8 @@ class Surroundings:
     machines: MachineThread
     restoring: asyncio.Semaphore
     pace: Pace
+    checkpoint_producers: SharedProducers
+    output_producers: SharedProducers
 
     def topic_of(self, role: str) -> str:
         """The name of the topic that a machine means."""

@@ -24,6 +24,7 @@ from streams.engine.machine_thread import MachineThread
 from streams.engine.metrics import WorkerMetrics
 from streams.engine.pace import Pace
 from streams.engine.partition import Partition, PartitionState
+from streams.engine.shared_producers import SharedProducers
 from streams.engine.standing import Standing
 from streams.engine.surroundings import Pipeline, Surroundings
 from streams.engine.ticker import Ticker
@@ -39,7 +40,8 @@ from streams.settings import Settings
 log = structlog.get_logger()
 
 _CLOSE_SECONDS: Final = 3.0
-_RESTORES_AT_ONCE: Final = 4
+# What they ask the broker goes together. More would hold more snapshots in memory at once.
+_RESTORES_AT_ONCE: Final = 16
 _NOTES_SECONDS: Final = 2.0
 _TOPICS_SECONDS: Final = 2.0
 
@@ -96,6 +98,8 @@ class Worker:
             self._machines,
             asyncio.Semaphore(_RESTORES_AT_ONCE),
             self._pace,
+            SharedProducers(settings.kafka),
+            SharedProducers(settings.kafka),
         )
         self.standing = Standing(self.partitions, self.metrics, self._machines)
         self._watcher = Watcher(self._around, self.partitions, self._ends)
@@ -141,6 +145,8 @@ class Worker:
         partitions = list(self.partitions.values())
         self.partitions.clear()
         await asyncio.gather(*(partition.close(_CLOSE_SECONDS) for partition in partitions))
+        await self._around.checkpoint_producers.close()
+        await self._around.output_producers.close()
         self.closed = True
 
     async def stop(self) -> None:

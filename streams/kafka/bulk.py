@@ -7,11 +7,9 @@ nothing of what records mean: who calls says key, value and partition.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
-
-from aiokafka import AIOKafkaProducer
+from typing import Any, Final, Protocol, Self
 
 from producers.partitions import partition_of
 from streams.kafka.client import disconnect, producer
@@ -27,6 +25,21 @@ _REQUEST_TIMEOUT_MS: Final = 40_000
 Outgoing = tuple[bytes | None, bytes, int]
 
 
+class Batching(Protocol):
+    """What batches are filled for: aiokafka's producer, or a share in one."""
+
+    def create_batch(self) -> Any:
+        """Return an empty batch."""
+
+    async def send_batch(self, batch: Any, topic: str, *, partition: int) -> Awaitable[Any]:
+        """Queue a batch; returns the future of the broker's answer."""
+        ...
+
+    async def partitions_for(self, topic: str) -> Collection[int]:
+        """Return the partitions of a topic."""
+        ...
+
+
 class BatchFiller:
     """Puts records into batches, one batch a partition at a time, and sends each that is full.
 
@@ -36,7 +49,7 @@ class BatchFiller:
         One future for each batch that was sent, until somebody takes it from here.
     """
 
-    def __init__(self, sender: AIOKafkaProducer, topic: str) -> None:
+    def __init__(self, sender: Batching, topic: str) -> None:
         self.in_flight: list[Awaitable[Any]] = []
         self._sender = sender
         self._topic = topic
@@ -63,7 +76,7 @@ class BatchFiller:
 
 
 async def send_together(
-    sender: AIOKafkaProducer, topic: str, records: Sequence[tuple[bytes, bytes]]
+    sender: Batching, topic: str, records: Sequence[tuple[bytes, bytes]]
 ) -> list[Awaitable[Any]]:
     """Send keys and values, each to the partition of its key. Returns one future a batch."""
     partitions = len(await sender.partitions_for(topic))

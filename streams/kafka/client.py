@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -138,11 +138,59 @@ async def wait_for_broker(kafka: KafkaSettings, *, patience_seconds: float = mat
             await client.close()
 
 
+Q = TypeVar("Q", bound=Hashable)
+A = TypeVar("A")
+
+
+class Together(Generic[Q, A]):
+    """Asks for many at once: what is asked while an answer is waited for goes together with the next request.
+
+    So every answer is younger than its question.
+    """
+
+    def __init__(self, ask: Callable[[Collection[Q]], Awaitable[Mapping[Q, A]]]) -> None:
+        self._ask = ask
+        self._waiting: list[tuple[Sequence[Q], asyncio.Future[Mapping[Q, A]]]] = []
+        self._asking: asyncio.Task[None] | None = None
+
+    async def ask(self, questions: Sequence[Q]) -> Mapping[Q, A]:
+        """Return the answers, of others too. Raises what asking raises."""
+        if not questions:
+            return {}  # aiokafka would wait for ever
+        answers: asyncio.Future[Mapping[Q, A]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((questions, answers))
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask_all(), name="asking the broker")
+        return await answers
+
+    async def _ask_all(self) -> None:
+        try:
+            while self._waiting:
+                asked, self._waiting = self._waiting, []
+                await self._answer(asked)
+        finally:
+            self._asking = None
+
+    async def _answer(self, asked: Sequence[tuple[Sequence[Q], asyncio.Future[Mapping[Q, A]]]]) -> None:
+        try:
+            answers = await self._ask({question for questions, _ in asked for question in questions})
+        except Exception as error:  # it is theirs who have asked
+            for _, future in asked:
+                if not future.done():
+                    future.set_exception(error)
+        else:
+            for _, future in asked:
+                if not future.done():
+                    future.set_result(answers)
+
+
 class TopicReader:
     """Reads stretches of partitions, by offset, outside of any group."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
+        self._bounds = Together(self._ask_bounds)
+        self._partitions = Together(self._ask_partitions)
 
     async def start_of(self, topic: str, partition: int) -> int:
         """The first offset that the broker still has (Kafka's log start)."""
@@ -150,25 +198,32 @@ class TopicReader:
 
     async def bounds(self, topic: str, partitions: list[int]) -> dict[int, tuple[int, int]]:
         """First and next offset of each partition."""
-        if not partitions:
-            return {}  # aiokafka would wait for ever
         places = [TopicPartition(topic, partition) for partition in partitions]
+        bounds = await self._bounds.ask(places)
+        return {place.partition: bounds[place] for place in places}
+
+    async def _ask_bounds(
+        self, places: Collection[TopicPartition]
+    ) -> Mapping[TopicPartition, tuple[int, int]]:
         async with consumer(self._kafka) as reader:
             starts = await reader.beginning_offsets(places)
             ends = await reader.end_offsets(places)
-        return {place.partition: (starts[place], ends[place]) for place in places}
+        return {place: (starts[place], ends[place]) for place in places}
 
     async def partitions_of(self, topic: str) -> list[int]:
         """Return the topic's partitions, none if it does not exist. Raises KafkaError if the broker can't tell.
 
         A broker that has just come back may know of no broker at all, not even of itself: that is no answer.
         """
+        return (await self._partitions.ask([topic]))[topic]
+
+    async def _ask_partitions(self, topics: Collection[str]) -> Mapping[str, list[int]]:
         client = AIOKafkaClient(**client_options(self._kafka), request_timeout_ms=REQUEST_TIMEOUT_MS)
         try:
             await client.bootstrap()
-            if not await client.add_topic(topic):
+            if not await client.set_topics(topics):
                 raise MetadataEmptyBrokerList(f"no broker is registered yet at {self._kafka.bootstrap}")
-            return sorted(client.cluster.partitions_for_topic(topic) or ())
+            return {topic: sorted(client.cluster.partitions_for_topic(topic) or ()) for topic in topics}
         finally:
             await client.close()
 

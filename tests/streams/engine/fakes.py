@@ -57,6 +57,15 @@ def surroundings(broker: FakeBroker, executor: ThreadPoolExecutor, **worker: Any
     settings = Settings(worker=worker) if worker else Settings()
     metrics = WorkerMetrics(CollectorRegistry(), settings.labels)
     machines = MachineThread(executor)
+    nothing = cast(Any, None)
     return Surroundings(
-        settings, metrics, cast(Any, broker), cast(Any, None), machines, asyncio.Semaphore(1), Pace(0.0)
+        settings,
+        metrics,
+        cast(Any, broker),
+        nothing,
+        machines,
+        asyncio.Semaphore(1),
+        Pace(0.0),
+        nothing,
+        nothing,
     )
