@@ -18,6 +18,7 @@ import structlog
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from faust.types import TP
 
+from streams.engine.append_times import AppendTimes
 from streams.engine.batches import UnreadChunk
 from streams.engine.checkpoint import CheckpointError, SupersededError
 from streams.engine.chunk_work import BegunAnewError, ChunkWork
@@ -26,7 +27,7 @@ from streams.engine.ownership import MissingPartitionError, Ownership, Restorati
 from streams.engine.pace import PROMPT_SECONDS
 from streams.engine.surroundings import Pipeline, Surroundings
 from streams.engine.trouble import Remedy, StepError, Troubles
-from streams.machine import PIECE, Machine
+from streams.machine import PIECE, Machine, Observable
 
 log = structlog.get_logger()
 
@@ -70,6 +71,7 @@ class Partition:
         self._failures = 0
         self._troubles = Troubles()
         self._renewal: str | None = None
+        self._times = AppendTimes(around, self._watermark_ms, self._move)
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -91,6 +93,15 @@ class Partition:
     def machine(self) -> Machine[Any] | None:
         """Present only while running."""
         return None if self._owned is None else self._owned.machine
+
+    @property
+    def held(self) -> str | None:
+        """Why it is held, with the remedy, or None if it is not."""
+        return self._times.held
+
+    def _watermark_ms(self) -> int | None:
+        machine: object = self.machine
+        return machine.watermark_ms if isinstance(machine, Observable) else None
 
     # what the worker calls
 
@@ -175,13 +186,18 @@ class Partition:
         """Log the failure. Return the seconds to wait before the next try."""
         pause = _BACKOFF_SECONDS[min(self._failures, len(_BACKOFF_SECONDS) - 1)]
         self._failures += 1
-        log.warning(
-            "memory dropped; restoring from the log",
-            partition=self.name,
-            why=repr(error),
-            in_seconds=pause,
-            exc_info=not isinstance(error, KafkaError | OSError | MissingPartitionError | _RenewalError),
-        )
+        away = isinstance(error, KafkaError | OSError)
+        if away:
+            self._around.presence.failed(error)
+        # While the broker is away, all partitions fail at every try, and one line says so for all of them.
+        if not (away and self._around.presence.away()):
+            log.warning(
+                "memory dropped; restoring from the log",
+                partition=self.name,
+                why=repr(error),
+                in_seconds=pause,
+                exc_info=not (away or isinstance(error, MissingPartitionError | _RenewalError)),
+            )
         if isinstance(error, MessageSizeTooLargeError):
             self._chunk_records = max(1, self._chunk_records // 2)
         return pause
@@ -219,6 +235,7 @@ class Partition:
         if self.phase is PartitionState.RUNNING:
             self.phase = PartitionState.RESTORING
         self._inbox.clear()
+        self._times = AppendTimes(self._around, self._watermark_ms, self._move)
         owned, self._owned = self._owned, None
         if owned is not None:
             await owned.drop()
@@ -246,9 +263,7 @@ class Partition:
             if self._renewal is not None:
                 raise _RenewalError(self._renewal)
             taken = await self._gather(owned)
-            if taken is None or (
-                taken.chunk is not None and not await work.take(taken.chunk, urgent=taken.urgent)
-            ):
+            if taken is None or not await self._take(work, taken):
                 continue
             for call in taken.done:
                 call()
@@ -257,6 +272,12 @@ class Partition:
             self._troubles.passed(owned.position)
             await owned.snapshots.take_if_due(owned.position)
         await owned.snapshots.take_last(owned.position)
+
+    async def _take(self, work: ChunkWork, taken: Taken) -> bool:
+        """Take what was gathered. Return False if it does not fit."""
+        if taken.chunk is None:
+            return True
+        return await work.take(await self._times.of(taken.chunk), urgent=taken.urgent)
 
     async def _gather(self, owned: Ownership) -> Taken | None:
         """Wait for records; a chunk of them, up to the limits. None after news of another kind."""

@@ -13,6 +13,7 @@ from typing import Final
 import faust
 import structlog
 
+from streams.engine import library_logs
 from streams.engine.worker import Worker
 
 log = structlog.get_logger()
@@ -37,8 +38,11 @@ def run(worker: Worker, *, loglevel: str = "WARNING") -> None:
     # A step is a few milliseconds, after which its thread waits: to take turns in the middle of it only costs.
     sys.setswitchinterval(_SWITCH_SECONDS)
     worker.app.stopping = partial(_leave_in_time, worker)
-    process = faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True)
-    # It hides the cursor and turns a wheel, in a log file too.
+    bounded = library_logs.config(loglevel) if loglevel == "WARNING" else None
+    process = faust.Worker(
+        worker.app, loglevel=loglevel, logging_config=bounded, redirect_stdouts=False, quiet=True
+    )
+    # It would move the cursor of a terminal, in log files too.
     process.spinner = None
     process.execute_from_commandline()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
@@ -24,6 +24,11 @@ STUCK_SECONDS: Final = 120.0
 class Standing:
     """Looks at the partitions that a worker owns.
 
+    Parameters
+    ----------
+    surrounding_trouble
+        Returns what is wrong with broker and topics, or None if nothing is.
+
     Attributes
     ----------
     assigned
@@ -31,8 +36,13 @@ class Standing:
     """
 
     def __init__(
-        self, partitions: Mapping[TP, Partition], metrics: WorkerMetrics, machines: MachineThread
+        self,
+        partitions: Mapping[TP, Partition],
+        metrics: WorkerMetrics,
+        machines: MachineThread,
+        surrounding_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
+        self._surrounding_trouble = surrounding_trouble
         self.assigned = False
         self._partitions = partitions
         self._metrics = metrics
@@ -60,7 +70,8 @@ class Standing:
             for partition in self._partitions.values()
             if partition.phase is PartitionState.STOPPED
         ]
-        return self.restoring() or ("\n".join(stopped) or None)
+        held = "\n".join(sorted({why for p in self._partitions.values() if (why := p.held)})) or None
+        return held or self._surrounding_trouble() or self.restoring() or ("\n".join(stopped) or None)
 
     def unhealthy(self) -> str | None:
         """Return which partitions are stuck with work at hand, or None if none is."""

@@ -11,6 +11,7 @@ from streams.engine.gates import Gate
 from streams.engine.machine_thread import MachineThread
 from streams.engine.metrics import WorkerMetrics
 from streams.engine.pace import Pace
+from streams.engine.presence import Presence
 from streams.engine.shared_producers import SharedProducers
 from streams.kafka.client import TopicReader
 from streams.machine import Machine
@@ -73,6 +74,7 @@ class Surroundings:
     pace: Pace
     checkpoint_producers: SharedProducers
     output_producers: SharedProducers
+    presence: Presence
 
     def topic_of(self, role: str) -> str:
         """The name of the topic that a machine means."""

@@ -8,18 +8,15 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from faust.types import TP
 from prometheus_client import Counter
 
 from producers.records import Tick, encode
-from streams.engine.pace import Pace
+from streams.engine.surroundings import Surroundings
 from streams.kafka.client import connect, disconnect
 from streams.settings import Settings
-
-log = structlog.get_logger()
 
 _ACKNOWLEDGE_SECONDS: Final = 15.0
 _MINUTE: Final = 60.0
@@ -36,15 +33,19 @@ class Ticker:
         Returns the partitions that are to get one.
     failures
         Counts the ticks that could not be written.
-    pace
-        Is told when they are due, and when they are there.
+    around
+        Its pace is told when ticks are due and when they are there, its presence whether the broker took them.
     """
 
     def __init__(
-        self, settings: Settings, partitions: Callable[[], Sequence[TP]], failures: Counter, pace: Pace
+        self,
+        settings: Settings,
+        partitions: Callable[[], Sequence[TP]],
+        failures: Counter,
+        around: Surroundings,
     ) -> None:
         self._settings = settings
-        self._pace = pace
+        self._pace, self._presence = around.pace, around.presence
         self._partitions = partitions
         self._failures = failures
         self._producer: AIOKafkaProducer | None = None
@@ -73,9 +74,10 @@ class Ticker:
             async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
                 await _write(self._producer, partitions)
             self._pace.ticks_written()
+            self._presence.answered()
         except (KafkaError, OSError) as error:  # TimeoutError is an OSError
             self._failures.inc()
-            log.warning("no ticks written", why=repr(error))
+            self._presence.failed(error)
             await self._drop_producer()
 
     async def _drop_producer(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 _WATCH_SECONDS: Final = 5.0
 _TOPICS_SECONDS: Final = 20.0
+# While something is wrong.
+_TROUBLE_SECONDS: Final = 4.0
 _TRANSACTION_SECONDS: Final = 15.0
 
 
@@ -41,18 +43,25 @@ class Watcher:
     ----------
     ends
         Where the records of a partition end, as the consumer knows it.
+    topics
+        The sources. They are watched without a partition too: where one is deleted, its partitions are taken away.
     """
 
     def __init__(
-        self, around: Surroundings, partitions: Mapping[TP, Partition], ends: Callable[[TP], Ends]
+        self,
+        around: Surroundings,
+        partitions: Mapping[TP, Partition],
+        ends: Callable[[TP], Ends],
+        topics: Collection[str],
     ) -> None:
+        self._topics = topics
         self._around = around
         self._partitions = partitions
         self._ends = ends
         self._asked: dict[TP, int] = {}
         self._held_back: dict[TP, tuple[int, float]] = {}  # the stable end, and since when
         self._counts: dict[str, int] = {}  # partitions of each source
-        self._refused: str | None = None
+        self._trouble: dict[str, str] = {}  # what is wrong, by topic or ""
 
     async def run(self) -> None:
         """Watch until it is cancelled."""
@@ -62,20 +71,31 @@ class Watcher:
             try:
                 for tp, partition in list(self._partitions.items()):
                     await self.look_at(tp, partition)
-                if time.monotonic() - looked_at_topics >= _TOPICS_SECONDS:
+                pause = _TROUBLE_SECONDS if self.unready() else _TOPICS_SECONDS
+                if time.monotonic() - looked_at_topics >= pause:
                     looked_at_topics = time.monotonic()
                     await self.look_at_topics()
+                    self._around.presence.answered()
             except (KafkaError, OSError) as error:
-                log.warning("topics can't be watched now; trying again", why=repr(error))
+                self._around.presence.failed(error)
 
     async def look_at_topics(self) -> None:
         """Look whether the topics are still those that they were."""
-        for topic in {tp.topic for tp in self._partitions}:
+        for topic in self._topics:
             await self._look_at_source(topic)
-        refused = "; ".join(await refusals(self._around.settings)) or None
-        if refused is not None and refused != self._refused:
-            log.error("topics are not as they should be", why=refused)
-        self._refused = refused
+        self._tell_trouble("", "; ".join(await refusals(self._around.settings)) or None)
+
+    def unready(self) -> str | None:
+        """Return what is wrong with the topics or the broker, or None if nothing is."""
+        return "\n".join(self._trouble.values()) or self._around.presence.away()
+
+    def _tell_trouble(self, topic: str, why: str | None) -> None:
+        if why is None:
+            self._trouble.pop(topic, None)
+            return
+        if self._trouble.get(topic) != why:
+            log.error("topics are not as they should be", why=why)
+        self._trouble[topic] = why
 
     async def _look_at_source(self, topic: str) -> None:
         # Where they stand is asked first: they move on, and the ends with them.
@@ -85,6 +105,10 @@ class Watcher:
             if tp.topic == topic and (position := partition.running_at) is not None
         }
         existing = await self._around.reader.partitions_of(topic)
+        gone = f"topic {topic} does not exist any more: `netdusk topics` makes it; what was learned is kept"
+        self._tell_trouble(topic, None if existing else gone)
+        if not existing:
+            return
         bounds = await self._around.reader.bounds(topic, sorted(set(standing) & set(existing)))
         for number, (_, end) in bounds.items():
             partition, position = standing[number]

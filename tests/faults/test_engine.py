@@ -391,6 +391,33 @@ async def test_no_broker_at_the_start_is_said_at_once_and_waited_for(own: OwnBro
         fleet.close()
 
 
+async def test_while_the_broker_is_away_readiness_says_so_and_the_log_in_a_line_a_minute(
+    own: OwnBroker, tmp_path: Path
+) -> None:
+    fleet = Fleet(own.bootstrap, tmp_path, kafka=dict(FAST))
+    await fleet.make_topics()
+    await fleet.write(500, cells=20)
+    running = fleet.start()
+    try:
+        await fleet.wait_until_done()
+        before = len(running.log.read_text().splitlines())
+        own.kill()
+        await asyncio.sleep(40)
+        code, text = status(running.port, "/readyz")
+        assert code == 503
+        assert "has not answered for" in text
+        lines = running.log.read_text().splitlines()[before:]
+        assert any("the broker does not answer as it should" in line for line in lines)
+        assert len(lines) <= 10, "\n".join(lines)
+        own.start()
+        await own.wait()
+        await fleet.write(500, cells=20, seed=1)
+        await exact(fleet)
+        assert "\x1b[?25" not in running.log.read_text()
+    finally:
+        fleet.close()
+
+
 async def test_a_frozen_broker_blocks_the_producer_and_costs_no_memory(
     own: OwnBroker, tmp_path: Path
 ) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from producers.records import ProbeResult, encode
 from streams.kafka.client import TopicReader
 from tests.faults.fleet import Fleet
 from tests.faults.test_engine import applied, status
@@ -116,3 +120,70 @@ async def test_a_checkpoints_topic_that_is_compacted_by_mistake_is_told_with_the
     await fleet.wait_for_log(running, "cleanup.policy", timeout=60)
     await clean("delete")
     await fleet.wait_until_done(60)
+
+
+async def test_a_source_that_is_deleted_is_told_by_readiness(
+    fleet: Fleet, admin: AIOKafkaAdminClient
+) -> None:
+    await fleet.write(100, junk=0)
+    running = fleet.start()
+    await fleet.wait_until_done()
+    await admin.delete_topics([fleet.settings.topics.probes])
+    await fleet.wait_for_log(running, "does not exist any more", timeout=60)
+    code, text = status(running.port, "/readyz")
+    assert code == 503
+    assert "`netdusk topics` makes it" in text
+
+
+async def test_a_source_that_loses_the_brokers_times_is_held_and_loses_no_result(
+    bootstrap: str, admin: AIOKafkaAdminClient, tmp_path: Path
+) -> None:
+    """The results of the stretch are more than half a minute ahead of the last reading of the clock before it."""
+    command = (str(Path(sys.executable).parent / "netdusk"), "worker", "--config", "{config}")
+    fleet = Fleet(
+        bootstrap, tmp_path, partitions=1, command=command, worker={"tick_seconds": 1.0}, kafka=dict(FAST)
+    )
+    roles = ("probes", "alerts", "checkpoints", "rejected", "health", "world_checkpoints")
+    await fleet.make_topics((*roles, "calendar"))
+    probes = fleet.settings.topics.probes
+
+    async def keep(stamp: str) -> None:
+        configs = {"message.timestamp.type": stamp}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, probes, configs=configs)])
+        await asyncio.sleep(2)
+
+    async def write(count: int, ahead_seconds: float) -> None:
+        async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all") as producer:
+            for number in range(count):
+                time = datetime.now(UTC) + timedelta(seconds=ahead_seconds)
+                record = ProbeResult(
+                    id=f"{ahead_seconds}-{number}",
+                    time=time,
+                    platform="x",
+                    country="PK",
+                    asn=17557,
+                    vantage="pk-lhe-03",
+                    ok=True,
+                )
+                value = encode(record)
+                await producer.send(probes, value, key=b"PK", partition=0)
+
+    running = fleet.start()
+    try:
+        await fleet.wait_for_log(running, "partition restored", timeout=60)
+        await asyncio.sleep(3)
+        await write(20, 0.0)
+        assert await applied(running, 20) == 20
+        await keep("CreateTime")
+        await asyncio.sleep(8)
+        await write(20, 26.0)
+        await fleet.wait_for_log(running, "a partition is held", timeout=30)
+        code, text = status(running.port, "/readyz")
+        assert code == 503
+        assert "message.timestamp.type=LogAppendTime" in text
+        await keep("LogAppendTime")
+        await fleet.wait_for_log(running, "its topic is set back", timeout=60)
+        assert await applied(running, 40) == 40
+        assert 'netdusk_records_total{result="rejected"} 0.0' in status(running.port, "/metrics")[1]
+    finally:
+        fleet.close()

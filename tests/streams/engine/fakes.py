@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from streams.engine.machine_thread import MachineThread
 from streams.engine.metrics import WorkerMetrics
 from streams.engine.pace import Pace
+from streams.engine.presence import Presence
 from streams.engine.surroundings import Surroundings
 from streams.settings import Settings
 
@@ -68,4 +69,5 @@ def surroundings(broker: FakeBroker, executor: ThreadPoolExecutor, **worker: Any
         Pace(0.0),
         nothing,
         nothing,
+        Presence(settings.kafka.bootstrap),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from producers.records import Tick, decode
 from streams.engine import ticker as module
 from streams.engine.metrics import WorkerMetrics
 from streams.engine.pace import Pace
+from streams.engine.presence import Presence
 from streams.engine.ticker import Ticker
 from streams.settings import Settings
 from tests.streams.engine.fakes import FakeBroker
@@ -29,7 +31,8 @@ def ticker(monkeypatch: pytest.MonkeyPatch, broker: FakeBroker, partitions: list
 
     monkeypatch.setattr(module, "connect", connect)
     monkeypatch.setattr(module, "disconnect", disconnect)
-    return Ticker(settings, lambda: partitions, metrics.tick_failures, Pace(1.0)), metrics
+    around: Any = SimpleNamespace(pace=Pace(1.0), presence=Presence("nowhere:1"))
+    return Ticker(settings, lambda: partitions, metrics.tick_failures, around), metrics
 
 
 async def test_each_partition_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:

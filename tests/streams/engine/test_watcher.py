@@ -59,7 +59,7 @@ class Watched:
         )
         around = surroundings(FakeBroker(), executor)
         around.reader = cast(Any, self.reader)
-        self.watcher = Watcher(around, {PLACE: self.partition}, lambda tp: self.ends)
+        self.watcher = Watcher(around, {PLACE: self.partition}, lambda tp: self.ends, ["probes"])
 
 
 async def test_a_source_that_was_made_anew_renews_its_partition(monkeypatch: pytest.MonkeyPatch) -> None:
