@@ -4,13 +4,16 @@ Each row is a whole `netdusk worker` of its own on topics of its own, with the c
 the worker's own ticks. CPU is the process's, all threads, as /proc has it. A row counts only if the worker kept up: all
 that was written is applied, nothing late, refused or twice.
 
-Usage: python -m benchmarks.engine.live [--seconds 60] [--only 240] [--idle] [--busy]
+With all rows, the tables of docs/benchmarks.md and docs/scale.md are written.
+
+Usage: python -m benchmarks.engine.live [--seconds 60] [--only 240] [--rate 5000] [--load "how busy the machine was"]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import bisect
 import json
 import os
 import re
@@ -19,14 +22,23 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
+import orjson
+from aiokafka import AIOKafkaConsumer
+
 from benchmarks.engine.feed import VANTAGES
+from benchmarks.engine.latency import Latency
 from benchmarks.engine.throughput import ROOT
+from producers.partitions import partition_of
+from producers.records import TICK_SCHEMA
 from tests.faults.brokers import OwnBroker
 
 NETDUSK = Path(sys.executable).parent / "netdusk"
@@ -84,6 +96,7 @@ class Cost:
     applied_a_second: float
     resident_bytes: int
     start: float
+    start_cpu: float
     end: float
     exit_code: int
 
@@ -213,6 +226,7 @@ def measure(bootstrap: str, folder: Path, pace: Pace, *, seconds: float) -> Cost
     """One row."""
     with live_worker(bootstrap, folder, pace.partitions) as worker:
         start = worker.start()
+        start_cpu = worker.cpu_seconds
         if pace.rate:
             row = _busy(bootstrap, worker, pace, seconds)
         else:
@@ -231,6 +245,7 @@ def measure(bootstrap: str, folder: Path, pace: Pace, *, seconds: float) -> Cost
         applied / span,
         resident,
         start,
+        start_cpu,
         end,
         code,
     )
@@ -291,12 +306,138 @@ def run(
         print(
             f"live {cost.rate:>6,}/s {cost.partitions:>4} partitions {cost.cpu:6.2f} % (bar {cost.bar:g})"
             f" {cost.microseconds:7.1f} µs {cost.chunks_a_second:7.1f} chunks/s {cost.applied_a_second:9,.0f}/s"
-            f" {cost.resident_bytes / 2**20:6.0f} MB  start {cost.start:.1f} s end {cost.end:.1f} s"
-            f" exit {cost.exit_code}",
+            f" {cost.resident_bytes / 2**20:6.0f} MB  start {cost.start:.1f} s (CPU {cost.start_cpu:.1f})"
+            f" end {cost.end:.1f} s exit {cost.exit_code}",
             file=sys.stderr,
             flush=True,
         )
     return costs
+
+
+# From a tick to its incident. Windows of two seconds, so that two minutes have sixty of them; every monitor tells in
+# each.
+_WINDOW_SECONDS, _LATENESS_SECONDS, _CALM_WINDOWS = 2, 1, 20
+_LATENCY = Pace(1_000, 8, 0)
+_LATENCY_CELLS = _LATENCY.rate * _WINDOW_SECONDS // VANTAGES
+
+
+def latency(bootstrap: str, folder: Path, *, seconds: float = 160.0) -> Latency:
+    """Milliseconds from the broker's time of the tick that closes a window to the incident at a reader of its topic."""
+    more = (
+        f"[time]\nwindow_seconds = {_WINDOW_SECONDS}\nlateness_seconds = {_LATENESS_SECONDS}\n"
+        "[worker]\ntick_seconds = 1.0\n"
+    )
+    with live_worker(bootstrap, folder, _LATENCY.partitions, more) as worker:
+        worker.start()
+        arguments = (_LATENCY.partitions, _LATENCY_CELLS, _LATENCY.rate, _WINDOW_SECONDS, _CALM_WINDOWS)
+        with feeding(bootstrap, worker.topic, *arguments) as process:
+            said(process, "warm")
+            delays = asyncio.run(_delays(bootstrap, worker, seconds))
+        worker.stop()
+    if len(delays) < 20:
+        raise RuntimeError(f"only {len(delays)} incidents to measure")
+    return Latency(
+        len(delays), float(np.percentile(delays, 50)), float(np.percentile(delays, 99)), max(delays)
+    )
+
+
+async def _delays(bootstrap: str, worker: LiveWorker, seconds: float) -> list[float]:
+    alerts, tick = worker.topic.replace(".probes", ".alerts"), TICK_SCHEMA.encode()
+    consumer = AIOKafkaConsumer(
+        alerts, worker.topic, bootstrap_servers=bootstrap, auto_offset_reset="latest", fetch_max_wait_ms=20
+    )
+    ticks: dict[int, list[int]] = defaultdict(list)
+    arrived: list[tuple[dict[str, str], float]] = []
+    await consumer.start()
+    end = time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            for place, records in (await consumer.getmany(timeout_ms=500)).items():
+                now = time.time() * 1000
+                if place.topic == alerts:
+                    arrived += [(orjson.loads(record.value), now) for record in records]
+                else:
+                    ticks[place.partition] += [r.timestamp for r in records if tick in r.value]
+    finally:
+        await consumer.stop()
+    delays = []
+    for incident, at in arrived:
+        if not incident["country"]:
+            continue  # the view over countries reads another topic first
+        due = datetime.fromisoformat(incident["updated"]).timestamp() * 1000 + _LATENESS_SECONDS * 1000
+        written = ticks[partition_of(incident["country"], _LATENCY.partitions)]
+        first = bisect.bisect_left(written, due)
+        if first < len(written):
+            delays.append(at - written[first])
+    return delays
+
+
+# What is written.
+BEGIN, END = (
+    "<!-- live figures: written by `python -m benchmarks.engine.live` -->",
+    "<!-- end of live figures -->",
+)
+PAGES = (ROOT / "docs/benchmarks.md", ROOT / "docs/scale.md")
+KEPT = ROOT / "benchmarks/engine/live.json"
+
+
+def table(costs: Sequence[Cost], delay: Latency, load: str) -> str:
+    """The block of docs/benchmarks.md."""
+    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    wide = [cost for cost in costs if cost.partitions == START_PARTITIONS]
+    return "\n".join(
+        [
+            BEGIN,
+            f"Measured {when} with `make bench-live`, 2 virtual cores, the broker and the writer on the same machine. "
+            f"{load}",
+            "",
+            "| results a second | partitions | cells | CPU, % of a core | asked | µs a result | chunks a second | MB |",
+            "|---:|---:|---:|---:|---:|---:|---:|---:|",
+            *(
+                f"| {c.applied_a_second:,.0f} | {c.partitions} | {c.cells:,} | {c.cpu:.1f} | "
+                f"{c.bar:g}{'' if c.cpu <= c.bar else ' **no**'} | {c.microseconds:.1f} | {c.chunks_a_second:.0f} | "
+                f"{c.resident_bytes / 2**20:.0f} |"
+                for c in costs
+            ),
+            "",
+            f"At {START_PARTITIONS} partitions a worker was ready after {_span_of([c.start for c in wide])} s (asked: "
+            f"{START_BAR:g}), of which it computed {_span_of([c.start_cpu for c in wide])} s, and ended "
+            f"{_span_of([c.end for c in wide])} s after SIGTERM (asked: {END_BAR:g}), with exit code "
+            f"{', '.join(sorted({str(c.exit_code) for c in wide}))}. From the broker's time of the tick that closes a "
+            f"window to the incident at a reader, at {_LATENCY.rate:,} results a second on {_LATENCY.partitions} "
+            f"partitions: p50 {delay.p50:.0f} ms, p99 {delay.p99:.0f} ms (asked: 20 and 50), longest {delay.most:.0f} "
+            f"ms, of {delay.samples} incident snapshots.",
+            END,
+        ]
+    )
+
+
+def planet(costs: Sequence[Cost], load: str) -> str:
+    """The block of docs/scale.md: one worker with the whole load."""
+    most = max(costs, key=lambda cost: cost.rate)
+    return "\n".join(
+        [
+            BEGIN,
+            f"One live worker with {most.partitions} partitions, {most.cells:,} cells and "
+            f"{most.applied_a_second:,.0f} results a second took **{most.cpu / 100:.2f} of a core** and "
+            f"**{most.resident_bytes / 2**30:.1f} GB**, {most.microseconds:.1f} µs a result. {load}",
+            END,
+        ]
+    )
+
+
+def _span_of(values: Sequence[float]) -> str:
+    return f"{min(values):.1f} to {max(values):.1f}"
+
+
+def write(costs: Sequence[Cost], delay: Latency, load: str) -> None:
+    """Keep the figures, and put the blocks into the pages."""
+    KEPT.write_text(
+        json.dumps({"live": [asdict(cost) for cost in costs], "latency": asdict(delay)}, indent=1) + "\n"
+    )
+    for page, block in zip(PAGES, (table(costs, delay, load), planet(costs, load)), strict=True):
+        before, _, rest = page.read_text().partition(BEGIN)
+        page.write_text(before + block + rest.partition(END)[2])
 
 
 def main() -> None:
@@ -305,7 +446,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--only", type=int, help="rows with so many partitions")
     parser.add_argument("--rate", type=int, help="rows with this rate")
+    parser.add_argument("--latency", action="store_true", help="only the time from a tick to its incident")
+    parser.add_argument("--load", help="a sentence for the page on how busy the machine was")
     chosen = parser.parse_args()
+    before = os.getloadavg()[1]
     paces = tuple(
         pace
         for pace in (*BUSY, *IDLE)
@@ -317,9 +461,16 @@ def main() -> None:
         broker.start()
         try:
             asyncio.run(broker.wait())
-            run(broker.bootstrap, Path(name), seconds=chosen.seconds, paces=paces)
+            if not chosen.latency:
+                costs = run(broker.bootstrap, Path(name), seconds=chosen.seconds, paces=paces)
+            if chosen.latency or len(paces) == len(BUSY) + len(IDLE):
+                delay = latency(broker.bootstrap, Path(name))
+                print(delay)
         finally:
             broker.close()
+    if not chosen.latency and len(paces) == len(BUSY) + len(IDLE):
+        loads = f"Load average of the machine before and after: {before:.1f} and {os.getloadavg()[1]:.1f}."
+        write(costs, delay, chosen.load or loads)
 
 
 if __name__ == "__main__":

@@ -90,8 +90,9 @@ class ChunkWork:
         source_start = await reader.start_of(self._tp.topic, self._tp.partition)
         self._owned.gaps.meet(position, source_start)
         reached = max(position, source_start)
-        if first <= reached or chunk.follows in range(position, reached + 1):
-            return True  # deleted, or offsets that hold no record (a transaction's marker, compaction)
+        if first <= reached:
+            return True  # what lies between was deleted
+        # Offsets that hold no record (a transaction's marker, compaction): the broker is asked, and nobody believed.
         if await reader.first_from(self._tp.topic, self._tp.partition, reached) == first:
             return True
         log.warning(

@@ -194,6 +194,7 @@ class ChunkConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._open: set[TP] = set()
         self._unread: dict[TP, int] = {}
+        self._seeks: dict[TP, int] = {}  # how many there were
         self._handed: dict[TP, deque[int]] = {}  # last offsets of the chunks that are not committed yet
         self._gate_moved = asyncio.Event()
 
@@ -230,6 +231,7 @@ class ChunkConsumer(driver.Consumer):
         # and its moving the position over them.
         await self._thread.call_thread(self._seek_in_thread, partition, offset)
         self._handed.pop(partition, None)
+        self._seeks[partition] = self._seeks.get(partition, 0) + 1
         self._unread[partition] = offset
         self._read_offset[partition] = offset if offset else None
 
@@ -272,7 +274,7 @@ class ChunkConsumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Fetch; one message a chunk."""
-        before = dict(self._unread)
+        before = dict(self._seeks)
         records, generation = await self._fetch(timeout)
         if self.should_stop or not records:
             return
@@ -286,15 +288,20 @@ class ChunkConsumer(driver.Consumer):
             if not handful.batches:
                 continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-            unread = before.get(tp)
-            if self._unread.get(tp) != unread:
-                # There was a seek meanwhile, and these may have been read before it or after it.
+            moved = self._seeks.get(tp) != before.get(tp)
+            if moved or self.app.consumer_generation_id != generation:
+                # There was a seek meanwhile, or a rebalance: these may have been read before it or after it. They are
+                # let go, and aiokafka's position, which has passed them, is set back.
                 if tp in self._unread:
                     await self.seek(tp, self._unread[tp])
                 continue
-            if not self.flow_active or self.app.consumer_generation_id != generation:
+            if self._suspended():
                 return
-            yield tp, self._message(UnreadChunk(tp, unread, handful.batches), generation)
+            yield tp, self._message(UnreadChunk(tp, self._unread.get(tp), handful.batches), generation)
+
+    def _suspended(self) -> bool:
+        """Whether a rebalance has begun: all positions are set anew after it."""
+        return not self.flow_active
 
     def _message(self, chunk: UnreadChunk, generation: int) -> ConsumerMessage:
         tp = chunk.tp

@@ -151,3 +151,56 @@ def test_what_is_committed_is_the_end_of_the_last_chunk_before_one_that_is_not_d
 
 def test_it_can_be_used_with_what_is_installed() -> None:
     assert usable() is None
+
+
+class Drained(ChunkConsumer):
+    """A consumer whose fetch the test answers; it remembers where it was moved to."""
+
+    flow_active = True
+    should_stop = False
+
+    def __init__(self, meanwhile: Any) -> None:
+        self.app: Any = SimpleNamespace(
+            consumer_generation_id=1, monitor=SimpleNamespace(track_tp_end_offset=lambda tp, end: None)
+        )
+        self._unread, self._seeks, self._handed, self._read_offset = {PLACE: 0}, {PLACE: 1}, {}, {}
+        self._meanwhile = meanwhile
+        self.moved_to: list[int] = []
+        self._thread: Any = SimpleNamespace(call_thread=self._call)
+
+    async def _call(self, work: Any, tp: TP, offset: int) -> None:
+        self.moved_to.append(offset)
+
+    def highwater(self, tp: TP) -> int:
+        return 8
+
+    async def _fetch(self, wait_seconds: float) -> Any:
+        handful = transport._Handful(None)
+        handful.add(RecordBatch.of([KafkaRecord(i, b"", 0, 1) for i in range(8)]))
+        await self._meanwhile(self)
+        return {PLACE: handful}, 1
+
+
+async def seek_to_where_it_is(consumer: Drained) -> None:
+    await consumer.seek(PLACE, 0)
+
+
+async def rebalance(consumer: Drained) -> None:
+    consumer.app.consumer_generation_id = 2
+
+
+async def nothing(consumer: Drained) -> None: ...
+
+
+@pytest.mark.parametrize("meanwhile", [seek_to_where_it_is, rebalance])
+async def test_what_was_read_across_a_seek_or_a_rebalance_is_let_go_and_read_again(meanwhile: Any) -> None:
+    """aiokafka's position has passed it: without a seek back, the next chunk would seem to follow, and not do so."""
+    consumer = Drained(meanwhile)
+    assert [message async for message in consumer.getmany(1.0)] == []
+    assert consumer.moved_to[-1:] == [0]
+
+
+async def test_what_was_read_in_peace_is_handed_over() -> None:
+    consumer = Drained(nothing)
+    assert [message.value.follows async for _, message in consumer.getmany(1.0)] == [0]
+    assert consumer.moved_to == []
