@@ -8,7 +8,7 @@ refused one its sequence numbers no longer fit: a producer that failed anybody i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import structlog
@@ -56,11 +56,17 @@ class Lease:
         self._batches: set[asyncio.Future[Any]] = set()
 
     async def send(
-        self, topic: str, value: bytes, *, key: bytes | None = None, partition: int | None = None
+        self,
+        topic: str,
+        value: bytes,
+        *,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Sequence[tuple[str, bytes]] | None = None,
     ) -> asyncio.Future[Any]:
         """Queue a record. Returns the future of the broker's answer."""
         future: asyncio.Future[Any] = await self._tried(
-            self._shared.producer.send(topic, value, key=key, partition=partition)
+            self._shared.producer.send(topic, value, key=key, partition=partition, headers=headers)
         )
         return self._followed(future, self._messages)
 

@@ -57,8 +57,11 @@ def producer(
     )
 
 
-def consumer(kafka: KafkaSettings) -> AIOKafkaConsumer:
-    """A consumer that belongs to no group and commits nothing. Not started yet."""
+def consumer(kafka: KafkaSettings, *, committed: bool = False) -> AIOKafkaConsumer:
+    """A consumer that belongs to no group and commits nothing. Not started yet.
+
+    `committed`: it leaves out the records of transactions that were aborted, as a worker does.
+    """
     client = AIOKafkaConsumer(
         **client_options(kafka),
         group_id=None,
@@ -67,6 +70,7 @@ def consumer(kafka: KafkaSettings) -> AIOKafkaConsumer:
         request_timeout_ms=REQUEST_TIMEOUT_MS,
         max_partition_fetch_bytes=_FETCH_BYTES_MAX,
         fetch_max_wait_ms=100,
+        isolation_level="read_committed" if committed else "read_uncommitted",
     )
     return client
 
@@ -234,12 +238,14 @@ class TopicReader:
         async for record in self.records(topic, partition, start, end):
             yield record.offset, record.value
 
-    async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[Any]:
-        """Yield the records in [start, end), as aiokafka has them."""
+    async def records(
+        self, topic: str, partition: int, start: int, end: int, *, committed: bool = False
+    ) -> AsyncIterator[Any]:
+        """Yield the records in [start, end), as aiokafka has them; with `committed`, none that was taken back."""
         if start >= end:
             return
         place = TopicPartition(topic, partition)
-        async with consumer(self._kafka) as reader:
+        async with consumer(self._kafka, committed=committed) as reader:
             reader.assign([place])
             reader.seek(place, start)
             # `position` moves over what is no record to us (a transaction's marker) too.
@@ -251,9 +257,13 @@ class TopicReader:
                         yield record
 
     async def first_from(self, topic: str, partition: int, offset: int) -> int | None:
-        """Return the first offset from `offset` on that holds a record, or None if none does."""
+        """Return the first offset from `offset` on that holds a record, or None if none does.
+
+        Records of transactions that were aborted are none.
+        """
         end = (await self.bounds(topic, [partition]))[partition][1]
-        async for first, _ in self.read(topic, partition, offset, end):
+        async for record in self.records(topic, partition, offset, end, committed=True):
+            first: int = record.offset
             return first
         return None
 

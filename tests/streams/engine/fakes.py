@@ -30,7 +30,9 @@ class FakeBroker:
 
     # as a producer
 
-    async def send(self, topic: str, value: bytes, *, key: bytes | None = None, partition: int = 0) -> Any:
+    async def send(
+        self, topic: str, value: bytes, *, key: bytes | None = None, partition: int = 0, headers: Any = None
+    ) -> Any:
         future = asyncio.get_running_loop().create_future()
         error = self.refuse(topic, value)
         if error is None:

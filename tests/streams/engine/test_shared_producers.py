@@ -21,7 +21,9 @@ class Producer:
         self.closed = False
         self.refuse: Exception | None = None
 
-    async def send(self, topic: str, value: bytes, *, key: Any = None, partition: Any = None) -> Any:
+    async def send(
+        self, topic: str, value: bytes, *, key: Any = None, partition: Any = None, headers: Any = None
+    ) -> Any:
         if self.refuse is not None:
             raise self.refuse
         self.futures.append(asyncio.get_running_loop().create_future())
