@@ -377,6 +377,8 @@ class ProbeSettings(_Section):
     control_out: Path | None = None
     spool: Path = Field(default_factory=lambda: _state_folder() / "spool")
     spool_bytes: int = Field(256 * 1024 * 1024, ge=65_536)
+    # A file that `netdusk vantage keygen` has made: results are bundled and signed. None: they are not.
+    signing_key: Path | None = None
     # None: no port is opened.
     metrics_port: int | None = Field(None, ge=0, le=65535)
 

@@ -19,6 +19,7 @@ import structlog
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
+from producers.bundles import bundle
 from producers.probe.spool import SET_ASIDE, Spool
 
 log = structlog.get_logger()
@@ -28,6 +29,10 @@ _LINGER_SECONDS: Final = 0.05
 #: Seconds that it waits on its way to the disk: one fsync a second spares a memory card.
 _LINGER_AWAY_SECONDS: Final = 1.0
 _BATCH_RECORDS: Final = 1000
+#: Where results are bundled, the first one waits so long for others.
+BUNDLE_LINGER_SECONDS: Final = 1.5
+#: Results of one bundle.
+_BUNDLE_RECORDS: Final = 500
 BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 _CONNECT_SECONDS: Final = 3.0
 _TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
@@ -77,17 +82,26 @@ class KafkaSender:
         Key of every record: the vantage's country.
     ack_seconds
         How long the broker may take to acknowledge a batch.
+    headers_of
+        Makes the headers of each record, from its value; called again where a record is sent again.
 
     Raises SendError where no broker answers.
     """
 
     def __init__(
-        self, options: Mapping[str, Any], topic: str, key: bytes, *, ack_seconds: float = 10.0
+        self,
+        options: Mapping[str, Any],
+        topic: str,
+        key: bytes,
+        *,
+        ack_seconds: float = 10.0,
+        headers_of: Callable[[bytes], list[tuple[str, bytes]]] | None = None,
     ) -> None:
         self._options = options
         self._topic = topic
         self._key = key
         self._ack_seconds = ack_seconds
+        self._headers_of = headers_of or (lambda value: [])
         self._producer = self._connect()
 
     def _connect(self) -> Any:
@@ -130,7 +144,9 @@ class KafkaSender:
         try:
             for i in places:
                 try:
-                    futures[i] = self._producer.send(self._topic, values[i], key=self._key)
+                    futures[i] = self._producer.send(
+                        self._topic, values[i], key=self._key, headers=self._headers_of(values[i])
+                    )
                 except _TOO_LARGE as error:
                     refused.add(i)
                     why = str(error)
@@ -177,6 +193,31 @@ class KafkaSender:
     def close(self) -> None:
         """Close the producer."""
         _close(self._producer)
+
+
+class BundleSender:
+    """Sends results as bundles of their vantage, each in one record."""
+
+    def __init__(self, sender: Sender, vantage: str) -> None:
+        self._sender = sender
+        self._vantage = vantage
+
+    def send(self, values: Sequence[bytes]) -> None:
+        """Return when all are acknowledged. Raises SendError, with the results of the bundles that were not."""
+        parts = [values[i : i + _BUNDLE_RECORDS] for i in range(0, len(values), _BUNDLE_RECORDS)]
+        bundles = [bundle(self._vantage, part) for part in parts]
+        try:
+            self._sender.send(bundles)
+        except SendError as error:
+            unsent, refused = (
+                [value for part, one in zip(parts, bundles, strict=True) if one in some for value in part]
+                for some in (error.unsent, error.refused)
+            )
+            raise SendError(str(error), unsent, refused) from error
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._sender.close()
 
 
 def _close(producer: Any) -> None:
@@ -226,6 +267,8 @@ class Sink:
         Waits between tries while the broker is away; the last one again and again.
     where
         The broker's name, for people.
+    linger_seconds
+        How long the first record of a batch waits for others while the broker answers.
 
     Only the sink's thread touches the sender and the spool.
     """
@@ -238,6 +281,7 @@ class Sink:
         queue_max: int = 100_000,
         backoff_seconds: Sequence[float] = BACKOFF_SECONDS,
         where: str = "the broker",
+        linger_seconds: float = _LINGER_SECONDS,
     ) -> None:
         self.figures = Figures()
         self._connect = connect
@@ -245,6 +289,7 @@ class Sink:
         self._queue_max = queue_max
         self._backoff_seconds = backoff_seconds
         self._where = where
+        self._linger_seconds = linger_seconds
         self._queue: deque[bytes] = deque()
         self._news = threading.Condition()
         self._stopping = False
@@ -324,7 +369,7 @@ class Sink:
             if not self._queue and not self._stopping:
                 self._news.wait(self._idle_seconds())
             if self._queue and not self._stopping and len(self._queue) < _BATCH_RECORDS:
-                self._news.wait(_LINGER_SECONDS if self._sender else _LINGER_AWAY_SECONDS)
+                self._news.wait(self._linger_seconds if self._sender else _LINGER_AWAY_SECONDS)
             if self._stopping and not self._queue:
                 return None
             return [self._queue.popleft() for _ in range(min(len(self._queue), _BATCH_RECORDS))]

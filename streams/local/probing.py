@@ -19,15 +19,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
+from producers.bundles import Signer
 from producers.probe.attempt import USER_AGENT, Outcome, Tools, attempt
 from producers.probe.control import ControlResults, ControlWriter
 from producers.probe.dns import Resolver
 from producers.probe.schedule import ScheduleTotals, Timetable, once, pause, run
-from producers.probe.sink import KafkaSender, Sink
+from producers.probe.sink import BUNDLE_LINGER_SECONDS, BundleSender, KafkaSender, Sink
 from producers.probe.spool import Spool, SpoolError
 from producers.probe.targets import Fingerprints, Target, TargetsError, TargetsFile, load_targets
 from producers.probe.tls import Contexts
@@ -316,7 +318,32 @@ def _sink_of(settings: Settings, vantage: Vantage) -> Sink:
     kafka = settings.kafka
     options = producer_options(kafka, client_id=f"{kafka.client_id}-probe")
     connect = partial(KafkaSender, options, settings.topics.probes, vantage.country.encode())
-    return Sink(connect, spool, where=settings.kafka.bootstrap)
+    if probe.signing_key is None:
+        return Sink(connect, spool, where=settings.kafka.bootstrap)
+    signer = _signer_of(probe.signing_key, probe.spool / "sequence")
+    log.info("results are signed", key=signer.key_id)
+    return Sink(
+        lambda: BundleSender(connect(headers_of=signer.headers), vantage.name),
+        spool,
+        where=settings.kafka.bootstrap,
+        linger_seconds=BUNDLE_LINGER_SECONDS,
+    )
+
+
+def _signer_of(file: Path, kept: Path) -> Signer:
+    """What signs. Raises SettingsError where the file holds no key."""
+    try:
+        return Signer(file.read_text().strip(), kept)
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"probe.signing_key needs {error.name}; pip install 'netdusk[trust]'") from error
+    except OSError as error:
+        raise SettingsError(
+            f"settings: probe.signing_key = '{file}': {error.strerror}; name a readable file"
+        ) from error
+    except ValueError as error:
+        raise SettingsError(
+            f"settings: probe.signing_key = '{file}': {error}; make one with `netdusk vantage keygen FILE`"
+        ) from error
 
 
 def enough_files(concurrency: int) -> int:
