@@ -321,7 +321,7 @@ _LATENCY = Pace(1_000, 8, 0)
 _LATENCY_CELLS = _LATENCY.rate * _WINDOW_SECONDS // VANTAGES
 
 
-def latency(bootstrap: str, folder: Path, *, seconds: float = 160.0) -> Latency:
+def latency(bootstrap: str, folder: Path, *, seconds: float = 240.0) -> Latency:
     """Milliseconds from the broker's time of the tick that closes a window to the incident at a reader of its topic."""
     more = (
         f"[time]\nwindow_seconds = {_WINDOW_SECONDS}\nlateness_seconds = {_LATENESS_SECONDS}\n"
