@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from streams.engine.checkpoint import Delta, Restorer, Void, unpack
 from streams.engine.ownership import redo
 from streams.kafka.client import TopicReader
@@ -138,6 +140,17 @@ async def caught_up(reader: TopicReader, settings: Settings) -> bool:
     return True
 
 
+def differing(one: bytes, other: bytes) -> list[str]:
+    """The fields in which two snapshots differ; those of another form, as a whole."""
+    try:
+        a, b = (msgspec.msgpack.decode(snapshot) for snapshot in (one, other))
+    except msgspec.DecodeError:
+        return ["all of it"]
+    if not (isinstance(a, dict) and isinstance(b, dict)):
+        return ["all of it"]
+    return sorted(str(name) for name in a.keys() | b.keys() if a.get(name) != b.get(name))
+
+
 async def judge(
     settings: Settings, make: Any = ToyMachine, chunk: int = 337, *, ticking: bool = False
 ) -> Verdict:
@@ -163,7 +176,8 @@ async def judge(
         if next_offset != end and end > start:
             verdict.wrong.append(f"partition {partition} stands at {next_offset} of {end}")
         if machine.snapshot() != have.snapshot():
-            verdict.wrong.append(f"partition {partition}: the state is not the oracle's")
+            fields = ", ".join(differing(machine.snapshot(), have.snapshot()))
+            verdict.wrong.append(f"partition {partition}: the state is not the oracle's in {fields}")
         for message in sent:
             due[message.topic].append((message.key, message.value))
         kept_totals: Any = have.totals  # type: ignore[attr-defined]
