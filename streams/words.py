@@ -290,6 +290,8 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
         platforms = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
         head = f"Live metrics show {platforms} {_verb(snapshot.kind, snapshot.mechanism, settings)} {where} {since}"
     tail = [_figures(snapshot)]
+    if snapshot.speed is not None:
+        tail.insert(0, f"answers come at {snapshot.speed:.0%} of their usual speed")
     if snapshot.mechanism is not None and snapshot.mechanism not in _VERBS:
         tail.append(_failing(snapshot.mechanism, snapshot.mechanism_share, snapshot.reachability))
     tail += _control(snapshot, settings)

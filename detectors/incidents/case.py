@@ -218,6 +218,13 @@ class Case(msgspec.Struct):
     def _is_back(self, platform: str) -> bool:
         return all(loss.back is not None for (p, _, _), loss in self.losses.items() if p == platform)
 
+    def slowed(self) -> float | None:
+        """Return how fast the middle part of what is too slow answers, as a share of its usual. None: nothing is."""
+        paces = [
+            loss.slowed for loss in self.losses.values() if loss.slow and loss.back is None and loss.good == 0
+        ]
+        return median_low(paces) if paces else None
+
     def inside(self) -> Present | None:
         """Return how its regions stand now, or None if it has none."""
         losses = [loss for (_, _, region), loss in self.losses.items() if region]
@@ -545,7 +552,8 @@ class Case(msgspec.Struct):
         totals = self.mechanism_totals()
         if not totals:
             return
-        if self.mechanism is None and sum(totals.values()) < _FAILURES_MIN:
+        # What comes too slowly is no failure by chance.
+        if self.mechanism is None and sum(totals.values()) < _FAILURES_MIN and THROTTLED not in totals:
             return
         best = max(totals, key=lambda name: (totals[name], name))
         if self.mechanism is None:

@@ -149,6 +149,8 @@ class Loss(msgspec.Struct):
     # Results, and successes, from its onset to the window in which it was taken in.
     lead_n: float = 0.0
     lead_k: float = 0.0
+    # Its speed of late, as a share of the usual, where it is lost by slowness.
+    slowed: float = 1.0
 
     @property
     def back(self) -> int | None:
@@ -168,6 +170,7 @@ class Loss(msgspec.Struct):
         if said.opinion is Opinion.BAD:
             self.slow = said.slow
             self.speed = min(self.speed, said.speed)
+            self.slowed = said.speed if said.slow else 1.0
             self.low = min(self.low, said.reachability)
             self.probes = max(self.probes + said.n, said.probes)
         else:

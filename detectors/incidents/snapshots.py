@@ -181,6 +181,8 @@ class Snapshot:
     witnesses: tuple[Witness, ...] = ()
     # It rests on vantages that nobody has registered.
     unregistered: bool = False
+    # How fast what is throttled still answers, as a share of its usual speed: the middle one of its parts.
+    speed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

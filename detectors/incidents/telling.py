@@ -80,7 +80,13 @@ def snapshot_of(
         doubt=_doubt(case, settings),
         restoration=case.restoration,
         witnesses=tuple(case.witnesses),
+        speed=_speed(case),
     )
+
+
+def _speed(case: Case) -> float | None:
+    slowed = case.slowed() if case.resolved is None else None
+    return None if slowed is None else round(slowed, 4)
 
 
 def _doubt(case: Case, settings: IncidentSettings) -> str | None:

@@ -41,7 +41,9 @@ def test_networks_have_names_where_the_operator_gives_them() -> None:
 def test_parts_and_slowness_and_silence_have_words() -> None:
     parts = on("x", [1, 2], "....xxxxx" + "." * 9) | on("x", [3, 4, 5], "....xxxxx" + "x" * 9)
     assert sentences(run(story(parts)))[1].endswith("; partially restored, on 2 of 5 networks.")
-    assert " throttled across Pakistan " in sentences(run(story(on("x", ALL, "....sss"))))[0]
+    throttled = sentences(run(story(on("x", ALL, "....sss"))))[0]
+    assert " throttled across Pakistan " in throttled
+    assert "; answers come at 2% of their usual speed; " in throttled
     dark = dict.fromkeys((1, 2, 3), "....xxxx")
     (sentence,) = sentences(run(story(on("x", [1, 2, 3], "....????"), volumes=dark)))
     assert sentence.startswith(
