@@ -54,7 +54,7 @@ def encode_signal(signal: Signal) -> bytes:
 def decode_signal(value: bytes | None) -> Signal | Malformed:
     """Read a signal, or say why not. Any bytes at all are answered.
 
-    >>> decode_signal(b"{}").reason.value
+    >>> decode_signal(b'{"schema":"netdusk.tick/1"}').reason.value
     'unknown_schema'
     """
     if value is None:

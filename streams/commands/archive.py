@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -23,7 +25,8 @@ log = structlog.get_logger()
 _POLL_MS: Final = 500
 #: More rows than these wait for no clock.
 _ROWS_MAX: Final = 1_000_000
-_RETRY_SECONDS: Final = 5.0
+#: So long the broker may take to answer where only the order of the end hangs on it: SIGTERM ends within 10 seconds.
+_LEAVE_SECONDS: Final = 3.0
 
 
 @app.command()
@@ -55,6 +58,20 @@ def archive(
         asyncio.run(_run(settings, Archiver(store, keep_days=settings.archive.keep_days), once=once))
     except (KafkaError, OSError) as error:
         raise SettingsError(f"archive: {error}") from error
+
+
+@asynccontextmanager
+async def _within(consumer: AIOKafkaConsumer) -> AsyncIterator[None]:
+    """Start a consumer, and let it leave its group at the end; not for ever where the broker is away."""
+    await consumer.start()
+    try:
+        yield
+    finally:
+        try:
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await consumer.stop()
+        except TimeoutError:
+            log.warning("the broker did not answer, the group was left without a word")
 
 
 class _Rebalance(ConsumerRebalanceListener):
@@ -93,7 +110,7 @@ async def _run(settings: Settings, archiver: Any, *, once: bool) -> None:
     topics = settings.topics
     roles = {topics.windows: "windows", topics.alerts: "alerts", topics.annotations: "annotations"}
     consumer = group_consumer(settings.kafka, settings.archive.group)
-    async with consumer:
+    async with _within(consumer):
         consumer.subscribe(list(roles), listener=_Rebalance(consumer, archiver, roles))
         log.info("archiving", topics=list(roles), to=settings.archive.url)
         flushed = time.monotonic()
@@ -129,13 +146,17 @@ async def _flush(consumer: AIOKafkaConsumer, archiver: Any, roles: dict[str, str
     """Put what was read; then commit, for whoever looks at the group's lag."""
     names = {role: topic for topic, role in roles.items()}
     for place in consumer.assignment():
-        archiver.reached(roles[place.topic], place.partition, await consumer.position(place))
+        # A partition that was never read from has no position yet, and waits for the broker to get one.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                archiver.reached(roles[place.topic], place.partition, await consumer.position(place))
     done = await asyncio.to_thread(archiver.flush)
     await asyncio.to_thread(archiver.tidy)
     offsets = {TopicPartition(names[role], partition): offset for (role, partition), offset in done.items()}
     if offsets:
         try:
-            await consumer.commit(offsets)
-        except KafkaError as error:
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await consumer.commit(offsets)
+        except (KafkaError, TimeoutError) as error:
             # The archive's own positions are what counts.
             log.warning("offsets were not committed", why=repr(error))

@@ -29,7 +29,7 @@ from pathlib import Path
 from streams.kafka.alerts import latest, parse
 from streams.kafka.client import TopicReader
 from streams.records import Kind
-from streams.settings import Settings
+from streams.settings import Settings, TrustSettings
 from streams.step.country import CountryMachine
 from tests.faults.brokers import OwnBroker, free_port
 from tests.faults.evening import STRUCK, Item, evening, may_be_told, write
@@ -171,7 +171,11 @@ class Soak:
         fleet.written = report.written
         report.catch_up_seconds = await fleet.wait_until_done(300)
         self._look_after_workers()
-        report.verdict = await fleet.judge(partial(CountryMachine, Settings(worker=fleet.settings.worker)))
+        report.verdict = await fleet.judge(
+            partial(
+                CountryMachine, Settings(worker=fleet.settings.worker, trust=TrustSettings(policy="open"))
+            )
+        )
         await self._compare_with_truth()
 
     async def _compare_with_truth(self) -> None:

@@ -20,7 +20,7 @@ import pytest
 from streams.kafka.alerts import parse
 from streams.kafka.client import TopicReader
 from streams.records import Incident, Kind, Status, encode
-from streams.settings import Settings
+from streams.settings import Settings, TrustSettings
 from streams.step.backtest import Backtest
 from streams.step.country import CountryMachine
 from tests.faults.evening import Item, evening, write
@@ -32,6 +32,8 @@ pytestmark = pytest.mark.integration
 NETDUSK = str(Path(sys.executable).parent / "netdusk")
 WORKER = (NETDUSK, "worker", "--config", "{config}")
 PARTITIONS = 3
+#: What a worker says that is given no policy.
+OPEN = TrustSettings(policy="open")
 FAST = {"session_timeout_seconds": 1.5, "heartbeat_seconds": 0.4}
 OWN = ("alerts", "health", "calendar", "checkpoints", "world_checkpoints", "rejected", "windows")
 
@@ -73,7 +75,10 @@ async def backtested(fleet: Fleet, folder: Path) -> list[bytes]:
             async for _, value in reader.read(probes, partition, start, end):
                 out.write((value or b"") + b"\n")
         done = await asyncio.to_thread(
-            subprocess.run, [NETDUSK, "backtest", str(path), "--json"], capture_output=True, check=False
+            subprocess.run,
+            [NETDUSK, "backtest", str(path), "--trust", "open", "--json"],
+            capture_output=True,
+            check=False,
         )
         assert done.returncode in (0, 1), done.stderr.decode()
         said += done.stdout.splitlines()
@@ -105,12 +110,13 @@ async def test_killed_and_killed_again_it_says_what_the_backtest_says(
     await fleet.wait_until_done()
     assert kills == 6
 
-    verdict = await fleet.judge(partial(CountryMachine, Settings(worker=fleet.settings.worker)))
+    verdict = await fleet.judge(partial(CountryMachine, Settings(worker=fleet.settings.worker, trust=OPEN)))
     assert verdict.wrong == []
     assert verdict.records == fleet.written
-    assert (
-        min(verdict.totals.values()) > 0
-    )  # applied, late, duplicate, rejected, ticks: there was some of each
+    # There was some of each; without a register nobody is unregistered.
+    of_each = {name: total for name, total in verdict.totals.items() if name != "unregistered"}
+    assert min(of_each.values()) > 0
+    assert verdict.totals["unregistered"] == 0
     told = set(await on_topic(fleet))
     assert told == set(await backtested(fleet, tmp_path))
     assert b'"status":"open"' in b"".join(told)
@@ -121,7 +127,9 @@ async def test_killed_and_killed_again_it_says_what_the_backtest_says(
         for partition in range(PARTITIONS)
     ]
     undisturbed = {
-        encode(incident) for lines in by_partition for incident in Backtest(Settings()).run(lines, ticks=True)
+        encode(incident)
+        for lines in by_partition
+        for incident in Backtest(Settings(trust=OPEN)).run(lines, ticks=True)
     }
     assert told == undisturbed  # poison, broken clocks, duplicates, lateness and disorder changed nothing
 
@@ -171,7 +179,7 @@ async def test_it_ends_within_ten_seconds_of_sigterm_and_hands_over(
     two = fleet.start()
     fleet.written += await write(bootstrap, probes, items[len(items) // 2 :], PARTITIONS)
     await fleet.wait_until_done()
-    verdict = await fleet.judge(partial(CountryMachine, Settings(worker=fleet.settings.worker)))
+    verdict = await fleet.judge(partial(CountryMachine, Settings(worker=fleet.settings.worker, trust=OPEN)))
     assert verdict.wrong == []
     assert verdict.duplicates == 0
     assert two.process.poll() is None

@@ -23,6 +23,7 @@ ROLES = (
     "rejected",
     "windows",
     "signals",
+    "vantages",
 )
 
 
@@ -51,7 +52,7 @@ def test_what_may_not_be_forgotten_is_kept() -> None:
 
 def test_the_view_over_the_world_has_one_partition() -> None:
     partitions = {topic.role: topic.partitions for topic in wanted(TopicSettings(partitions=8))}
-    single = {"health", "calendar", "annotations", "world_checkpoints"}
+    single = {"health", "calendar", "annotations", "world_checkpoints", "vantages"}
     assert partitions == {role: 1 if role in single else 8 for role in ROLES}
 
 

@@ -101,19 +101,19 @@ def test_the_picture_shows_what_the_page_says_and_that_it_is_simulated() -> None
     board.take(
         [
             sample("netdusk_reachability_smoothed_ratio", 0.04, **place),
-            sample("netdusk_cells_warming", 3, country="PK", simulated="true"),
+            sample("netdusk_cells_warming", 1, country="PK", simulated="true"),
             sample("netdusk_anomaly_score", 2.0, **place),
             sample("netdusk_incident_active", 1, platform="x", country="PK"),
         ]
     )
     board.take([])  # a worker that restores has no figures: what was seen stays
     out = io.StringIO()
-    Console(file=out, force_terminal=True, width=100).print(board)
+    Console(file=out, force_terminal=True, width=140).print(board)
     text = out.getvalue()
     assert "SIMULATED" in text
     assert "PTCL" in text
     assert "4%" in text
-    assert "3 series not judged yet" in text
+    assert "1 of 1 still learning what is usual" in text
     assert "! x" in text
 
 
