@@ -86,6 +86,7 @@ annotations:
   "world_checkpoints" "netdusk.world-checkpoints.v1"
   "rejected" "netdusk.rejected.v1"
   "windows" "netdusk.windows.v1"
+  "signals" "netdusk.signals.v1"
   "vantages" "netdusk.vantages.v1"
   "partitions" 8
   "replication" 1
