@@ -9,11 +9,13 @@ local with(all, field) = [
 
 {
   local all =
-    groups['netdusk-incidents']
+    (if $._config.profile == 'own' then groups['netdusk-own'] else groups['netdusk-incidents'])
     + groups['netdusk-self']
     + (if $._config.canary then groups['netdusk-canary'] else []),
 
   _config:: {
+    // 'observatory', or 'own' for services of one's own.
+    profile: 'observatory',
     // Whether a canary runs.
     canary: true,
   },

@@ -60,7 +60,8 @@ def files() -> dict[str, str]:
     texts = {f"{RULES}/{name}": text for name, text in rule_files(ON_CALL).items()}
     texts |= starting_files()
     texts["monitoring/drill/netdusk-incidents.yaml"] = rule_files(DRILL)["netdusk-incidents.yaml"]
-    groups = {name: [group.written(ON_CALL) for group in made] for name, made in rule_groups(ON_CALL).items()}
+    by_name = rule_groups(ON_CALL) | {"netdusk-own": own.groups(ON_CALL)}
+    groups = {name: [group.written(ON_CALL) for group in made] for name, made in by_name.items()}
     texts["monitoring/mixin-groups.json"] = json.dumps(groups, indent=2) + "\n"
     texts |= {f"{DASHBOARDS}/{board.uid}.json": board.written() for board in boards(ON_CALL)}
     return texts

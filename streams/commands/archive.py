@@ -47,7 +47,9 @@ def archive(
     reads Parquet.
     """
     settings = with_bootstrap(load(config), bootstrap)
-    store = store_at(url or settings.archive.url)
+    place = url or settings.archive.url
+    store = store_at(place)
+    log.info("archiving", to=place)
     try:
         from streams.archive.writer import Archiver  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
@@ -112,7 +114,6 @@ async def _run(settings: Settings, archiver: Any, *, once: bool) -> None:
     consumer = group_consumer(settings.kafka, settings.archive.group)
     async with _within(consumer):
         consumer.subscribe(list(roles), listener=_Rebalance(consumer, archiver, roles))
-        log.info("archiving", topics=list(roles), to=settings.archive.url)
         flushed = time.monotonic()
         while not stopped.is_set():
             some = await consumer.getmany(timeout_ms=_POLL_MS, max_records=5000)

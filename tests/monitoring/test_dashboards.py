@@ -18,12 +18,13 @@ from typing import Any, Final
 import jsonschema
 import promql_parser
 import pytest
+import yaml
 from rich.console import Console
 
 from monitoring.config import ON_CALL
 from monitoring.dashboards.parts import UIDS, Board
 from monitoring.queries import Asked, asked, parsed
-from monitoring.shipped import DASHBOARDS, ROOT, boards, rule_files
+from monitoring.shipped import DASHBOARDS, ROOT, boards, own_rules, rule_files
 from producers.simulated import scenario
 from streams.engine.families import FAMILIES
 from streams.local.demo import board as scene
@@ -123,14 +124,21 @@ def test_every_metric_about_the_world_is_on_a_dashboard() -> None:
 
 
 @pytest.mark.integration
-def test_jsonnet_reads_the_mixin() -> None:
+@pytest.mark.parametrize("profile", ["observatory", "own"])
+def test_jsonnet_reads_the_mixin(profile: str) -> None:
     parts = "[m.prometheusAlerts, m.prometheusRules, m.grafanaDashboards]"
-    code = f"local m = (import 'monitoring/mixin.libsonnet'); {parts}"
+    chosen = f"{{ _config+:: {{ profile: '{profile}' }} }}"
+    code = f"local m = (import 'monitoring/mixin.libsonnet') + {chosen}; {parts}"
     done = subprocess.run(
         [program("jsonnet"), "-e", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     alerts, records, drawn = json.loads(done.stdout)
-    made = rules(ON_CALL)
+    texts = rule_files(ON_CALL)
+    if profile == "own":
+        del texts["netdusk-incidents.yaml"]
+        texts |= own_rules(ON_CALL)
+    read = [yaml.safe_load(text)["groups"] for text in texts.values()]
+    made = [rule for groups in read for group in groups for rule in group["rules"]]
     for groups, kind in ((alerts, "alert"), (records, "record")):
         found = [rule for group in groups["groups"] for rule in group["rules"]]
         expected = [rule for rule in made if kind in rule]
