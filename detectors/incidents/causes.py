@@ -275,10 +275,12 @@ def _lost_cells(
         depth = [
             part_vote.expected - part_vote.reachability for part_vote in bad.values() if not part_vote.slow
         ]
-        floor = LIKE_DEPTH * sum(depth) / len(depth) if depth else 0.0
+        votes = {asn: vote(Part(platform, asn, ""), reading) for asn in sorted(stirring)}
+        # Where none is sure, they are held against each other: few that lose all draw no other in.
+        depth = depth or [one.expected - one.reachability for one in votes.values()]
+        floor = LIKE_DEPTH * sum(depth) / len(depth)
         joining = {}
-        for asn in sorted(stirring):
-            part_vote = vote(Part(platform, asn, ""), reading)
+        for asn, part_vote in votes.items():
             onset = part_vote.onset if part_vote.onset is not None else pooled.onset
             if onset is not None and part_vote.expected - part_vote.reachability >= floor:
                 joining[asn] = part_vote._replace(opinion=Opinion.BAD, onset=onset)

@@ -144,7 +144,7 @@ async def test_a_source_that_loses_the_brokers_times_is_held_and_loses_no_result
         bootstrap, tmp_path, partitions=1, command=command, worker={"tick_seconds": 1.0}, kafka=dict(FAST)
     )
     roles = ("probes", "alerts", "checkpoints", "rejected", "health", "world_checkpoints")
-    await fleet.make_topics((*roles, "calendar"))
+    await fleet.make_topics((*roles, "calendar", "windows"))
     probes = fleet.settings.topics.probes
 
     async def keep(stamp: str) -> None:
