@@ -140,9 +140,13 @@ class Archiver:
     # records come
 
     def take(self, role: str, partition: int, offset: int, value: bytes | None) -> None:
-        """Take the next record of a partition in. What is no record of its kind is passed over."""
-        buffer = self._buffers[role, partition]
-        if offset < buffer.end:
+        """Take the next record of a partition in. What is no record of its kind is passed over.
+
+        So is a record of a partition that was let go since it was fetched: whoever has that partition now reads on
+        from the archive's own position.
+        """
+        buffer = self._buffers.get((role, partition))
+        if buffer is None or offset < buffer.end:
             return
         doing = buffer.position.doing
         if doing is not None and offset >= doing:
@@ -162,8 +166,13 @@ class Archiver:
             self._put(role, partition, buffer, doing)
 
     def reached(self, role: str, partition: int, offset: int) -> None:
-        """Say that everything before `offset` was read: the last records may have been compacted away."""
-        buffer = self._buffers[role, partition]
+        """Say that everything before `offset` was read: the last records may have been compacted away.
+
+        Of a partition that is not held, nothing is said.
+        """
+        buffer = self._buffers.get((role, partition))
+        if buffer is None:
+            return
         doing = buffer.position.doing
         if doing is not None and offset >= doing:
             self._put(role, partition, buffer, doing)

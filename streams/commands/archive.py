@@ -76,32 +76,69 @@ async def _within(consumer: AIOKafkaConsumer) -> AsyncIterator[None]:
             log.warning("the broker did not answer, the group was left without a word")
 
 
-class _Rebalance(ConsumerRebalanceListener):
-    """Takes partitions on, and lets them go once what was read of them is put."""
+class Held(ConsumerRebalanceListener):
+    """The partitions that this archiver has. A rebalance may come while records are on their way to the archive.
+
+    `lock` is held by whoever touches the archiver.
+    """
 
     def __init__(self, consumer: Any, archiver: Any, roles: dict[str, str]) -> None:
+        self.lock = asyncio.Lock()
         self._consumer = consumer
         self._archiver = archiver
         self._roles = roles
+        # Assigned, and not taken on yet: what was fetched of them so far came from anywhere.
+        self._new: set[TopicPartition] = set()
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """Put what was read, and let go."""
-        if revoked:
-            await asyncio.to_thread(self._archiver.flush)
-        for place in revoked:
-            self._archiver.end(self._roles[place.topic], place.partition)
+        async with self.lock:
+            self._new.difference_update(revoked)
+            try:
+                if revoked:
+                    await asyncio.to_thread(self._archiver.flush)
+            finally:
+                for place in revoked:
+                    self._archiver.end(self._roles[place.topic], place.partition)
 
-    async def on_partitions_assigned(self, assigned: Any) -> None:
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        """Remember what is to be taken on: an error in here would only be logged."""
+        self._new.update(assigned)
+
+    async def take(self, fetched: dict[TopicPartition, list[Any]]) -> None:
+        """Give the archiver what was fetched of the partitions that it has, and begin the new ones."""
+        async with self.lock:
+            new = set(self._new)
+            for place, records in fetched.items():
+                if place not in new:
+                    await asyncio.to_thread(self._take, place, records)
+            if new:
+                await self._begin(new)
+
+    def _take(self, place: TopicPartition, records: list[Any]) -> None:
+        for record in records:
+            self._archiver.take(self._roles[place.topic], place.partition, record.offset, record.value)
+
+    async def _begin(self, places: set[TopicPartition]) -> None:
         """Go on from where the archive's own positions say, whatever was committed."""
-        places = list(assigned)
-        starts = await self._consumer.beginning_offsets(places)
-        ends = await self._consumer.end_offsets(places)
+        try:
+            starts = await self._consumer.beginning_offsets(list(places))
+            ends = await self._consumer.end_offsets(list(places))
+        except KafkaError as error:
+            log.warning("the broker did not say where its partitions begin", why=repr(error))
+            return
         for place in places:
             role = self._roles[place.topic]
             offset = await asyncio.to_thread(
                 self._archiver.begin, role, place.partition, starts[place], ends[place]
             )
             self._consumer.seek(place, offset)
+        self._new.difference_update(places)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every partition that was assigned is taken on."""
+        return not self._new
 
 
 async def _run(settings: Settings, archiver: Any, *, once: bool) -> None:
@@ -113,26 +150,23 @@ async def _run(settings: Settings, archiver: Any, *, once: bool) -> None:
     roles = {topics.windows: "windows", topics.alerts: "alerts", topics.annotations: "annotations"}
     consumer = group_consumer(settings.kafka, settings.archive.group)
     async with _within(consumer):
-        consumer.subscribe(list(roles), listener=_Rebalance(consumer, archiver, roles))
+        held = Held(consumer, archiver, roles)
+        consumer.subscribe(list(roles), listener=held)
         flushed = time.monotonic()
         while not stopped.is_set():
             some = await consumer.getmany(timeout_ms=_POLL_MS, max_records=5000)
-            for place, records in some.items():
-                await asyncio.to_thread(_take, archiver, roles[place.topic], place.partition, records)
+            await held.take(some)
             due = time.monotonic() - flushed >= settings.archive.flush_seconds
-            caught_up = once and not some and await _at_end(consumer)
+            caught_up = once and not some and held.ready and await _at_end(consumer)
             if due or caught_up or archiver.buffered > _ROWS_MAX:
-                await _flush(consumer, archiver, roles)
+                async with held.lock:
+                    await _flush(consumer, archiver, roles)
                 flushed = time.monotonic()
             if caught_up:
                 break
-        await _flush(consumer, archiver, roles)
+        async with held.lock:
+            await _flush(consumer, archiver, roles)
     log.info("archived", parts=archiver.parts, rows=archiver.rows, forgotten_offsets=archiver.gaps)
-
-
-def _take(archiver: Any, role: str, partition: int, records: list[Any]) -> None:
-    for record in records:
-        archiver.take(role, partition, record.offset, record.value)
 
 
 async def _at_end(consumer: AIOKafkaConsumer) -> bool:

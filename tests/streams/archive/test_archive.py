@@ -186,3 +186,16 @@ def test_sums_by_the_hour_say_what_the_windows_say(tmp_path: Path) -> None:
 def test_a_span_has_no_more_steps_than_a_page_shows() -> None:
     assert step_for(START, START + timedelta(hours=2)) == 60
     assert step_for(START, START + timedelta(days=31)) == 3600
+
+
+def test_what_was_fetched_of_a_partition_that_went_is_left_to_its_next_owner(tmp_path: Path) -> None:
+    archiver = Archiver(FolderStore(tmp_path))
+    value = encode(window(0, "IR"))
+    archiver.begin("windows", 0, 0, 2)
+    archiver.take("windows", 0, 0, value)
+    archiver.flush()
+    archiver.end("windows", 0)
+    archiver.take("windows", 0, 1, value)
+    archiver.reached("windows", 0, 2)
+    assert archiver.flush() == {}
+    assert Archiver(FolderStore(tmp_path)).begin("windows", 0, 0, 2) == 1

@@ -12,8 +12,11 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaTimeoutError
 from typer.testing import CliRunner
 
 from producers.partitions import partition_of
@@ -21,7 +24,9 @@ from producers.records import encode as encode_result
 from producers.simulated import scenario
 from streams.archive.reader import Archive
 from streams.archive.store import FolderStore
+from streams.archive.writer import Archiver
 from streams.commands import backtest, history
+from streams.commands.archive import Held
 from streams.kafka.bulk import BulkSender
 from streams.kafka.topics import ensure
 from streams.records import Window, encode
@@ -76,6 +81,50 @@ def test_killed_at_any_moment_it_keeps_every_window_once(bootstrap: str, tmp_pat
     for country in ("IR", "PK", "UG", "MM"):
         told = [one for one in windows if one.country == country]
         assert list(archive.windows(country)) == told
+
+
+class OnePartition:
+    """A consumer's side that a rebalance touches: where a partition begins and ends, and where it is read next."""
+
+    def __init__(self) -> None:
+        self.answers = True
+        self.sought: list[int] = []
+
+    async def beginning_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        if not self.answers:
+            raise KafkaTimeoutError
+        return dict.fromkeys(places, 0)
+
+    async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(places, 3)
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        self.sought.append(offset)
+
+
+async def test_what_was_fetched_across_a_rebalance_is_read_again(tmp_path: Path) -> None:
+    windows = [window(minute, "IR") for minute in range(3)]
+    fetched = [SimpleNamespace(offset=offset, value=encode(one)) for offset, one in enumerate(windows)]
+    store, place, consumer = FolderStore(tmp_path), TopicPartition("windows", 0), OnePartition()
+    held = Held(consumer, Archiver(store), {"windows": "windows"})
+    held.on_partitions_assigned([place])
+    # Fetched before it was known from where to read; then the broker does not say; then it does.
+    consumer.answers = False
+    await held.take({place: fetched[1:2]})
+    assert not held.ready and consumer.sought == []
+    consumer.answers = True
+    await held.take({place: fetched[2:]})
+    assert held.ready and consumer.sought == [0]
+    await held.take({place: fetched[:2]})
+    await held.on_partitions_revoked([place])
+    # Fetched before the partition went, taken after it.
+    await held.take({place: fetched[2:]})
+    held.on_partitions_assigned([place])
+    await held.take({place: fetched[2:]})
+    assert consumer.sought == [0, 2]
+    await held.take({place: fetched[2:]})
+    await held.on_partitions_revoked([place])
+    assert list(Archive(store).windows("IR")) == windows
 
 
 @pytest.fixture(scope="module")
