@@ -99,7 +99,8 @@ cdef enum:
     LONGEST_NUMBER = 40
 
     POWER_MAX = 22  # of ten, that is exact as a double
-    EXPONENT_MAX = 200  # of a number that nobody asks for: larger ones may be out of range
+    EXPONENT_MAX = 200  # of a number that nobody asks for: larger ones may be out of range,
+    UNASKED_DIGITS_MAX = 107  # and so may this many digits before them
 
 cdef double[23] TENS = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
@@ -532,7 +533,7 @@ cdef Text anything(Text at, int depth, Work *work) noexcept nogil:
         return null(at)
     if at[0] != c'{' and at[0] != c'[':
         at = digits(at + (at[0] == c'-'), &span)
-        if at == NULL or span.size > LONGEST_NUMBER:
+        if at == NULL or span.size > UNASKED_DIGITS_MAX:
             return NULL
         at = fraction(at, &span)
         if at == NULL:

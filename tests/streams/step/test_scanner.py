@@ -227,6 +227,7 @@ def test_what_others_write_is_read_by_it_and_as_without_it(some: list[ProbeResul
         PLAIN.replace(b"07.250Z", b"07.250+05:45"),
         PLAIN.replace(b"07.250Z", b"07.250912345-0330"),
         PLAIN[:-1] + b',"new":1}',
+        PLAIN[:-1] + b',"new":' + b"9" * 107 + b".5e200}",
         PLAIN[:-1] + b',"new":' + b"[" * 31 + b"-1e-200" + b"]" * 31 + b"}",
         PLAIN.replace(b'"dns"', b'"quic":{"a":[{"a":{}},[]]},"dns"'),
     ],
