@@ -65,9 +65,12 @@ coverage: $(DEV_STAMP) ## The unit tests, and which lines they have not run
 .PHONY: servers
 servers:: $(DEV_STAMP) ## Kafka and the other real programs of the integration tests, into .cache/
 
+# The tests with real servers wait more than they compute: three files at a time, also on two cores.
+TEST_WORKERS ?= 3
+
 .PHONY: test
 test: $(DEV_STAMP) servers ## All tests, with the real servers that they need
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n $(TEST_WORKERS) --dist loadfile
 
 .PHONY: check
 check: lint types imports test ## What CI runs

@@ -1,4 +1,5 @@
-# For the tests of monitoring/: Prometheus (with promtool), Alertmanager (with amtool) and jsonnet, Debian's packages.
+# For the tests of monitoring/ and of the examples in docs/: Prometheus (with promtool), Alertmanager (with amtool),
+# jsonnet and kcat, Debian's packages.
 MONITORING_READY := .cache/monitoring/.ready
 GRAFANA_SCHEMAS := .cache/monitoring/schema/.ready
 
@@ -6,9 +7,10 @@ servers:: $(MONITORING_READY) $(GRAFANA_SCHEMAS)
 
 $(MONITORING_READY): make/monitoring.mk
 	@if ! { command -v prometheus && command -v promtool && command -v prometheus-alertmanager \
-	    && command -v amtool && command -v jsonnet; } >/dev/null; then \
-	  [ "$$(id -u)" = 0 ] || { echo "install the packages prometheus, prometheus-alertmanager and jsonnet" >&2; exit 1; }; \
-	  apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager jsonnet; \
+	    && command -v amtool && command -v jsonnet && command -v kcat; } >/dev/null; then \
+	  [ "$$(id -u)" = 0 ] || { echo "install the packages prometheus, prometheus-alertmanager, jsonnet and kcat" >&2; exit 1; }; \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+	    prometheus prometheus-alertmanager jsonnet kcat; \
 	fi
 	@mkdir -p $(@D) && touch $@
 

@@ -11,6 +11,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,9 @@ from tests.faults.oracle import Verdict, caught_up, judge
 from tests.faults.toy import ToyMachine
 
 ROOT = Path(__file__).parents[2]
+
+#: A group that notices a death within 1.5 s (the default is 6 s): the tests wait for it many times.
+FAST = {"session_timeout_seconds": 1.5, "heartbeat_seconds": 0.4}
 
 
 @dataclass
@@ -291,3 +296,34 @@ def _toml(value: Any) -> str:
         if isinstance(value, bool)
         else str(value)
     )
+
+
+async def exact(fleet: Fleet, timeout: float = 120.0) -> None:
+    """Wait for the end, then compare everything."""
+    await fleet.wait_until_done(timeout)
+    verdict = await fleet.judge()
+    assert verdict.wrong == []
+    assert verdict.records == fleet.written
+    assert verdict.alerts > 0
+
+
+async def applied(running: Running, due: int) -> int:
+    """How many results were applied, once it is as many as are due, or nobody wants to wait any longer."""
+    count = 0
+    for _ in range(200):
+        text = status(running.port, "/metrics")[1] if b"serving" in running.log.read_bytes() else ""
+        lines = [line for line in text.splitlines() if 'netdusk_records_total{result="applied"}' in line]
+        count = round(float(lines[0].split()[-1])) if lines else 0
+        if count >= due:
+            await asyncio.sleep(0.5)
+            break
+        await asyncio.sleep(0.1)
+    return count
+
+
+def status(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()

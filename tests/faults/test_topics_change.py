@@ -15,8 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from producers.records import ProbeResult, encode
 from streams.kafka.client import TopicReader
-from tests.faults.fleet import Fleet
-from tests.faults.test_engine import applied, status
+from tests.faults.fleet import Fleet, applied, status
 
 pytestmark = pytest.mark.integration
 

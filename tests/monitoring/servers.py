@@ -34,7 +34,7 @@ import yaml
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.05
-_REMEDY: Final = "`make servers` installs Debian's prometheus and prometheus-alertmanager"
+_REMEDY: Final = "`make servers` installs Debian's packages of them"
 
 
 def program(*names: str) -> str:
