@@ -71,8 +71,8 @@ def measure(shape: Shape) -> dict[str, float]:
             for clock in (close, decode, read, apply):
                 clock.seconds = 0.0
             results = windows = 0
-        decode(reader.read)(chunk.values)
-        reader.learn(reader._new) if reader._new else None
+        if fresh := decode(reader.read)(chunk.values).new_monitors:
+            reader.learn(fresh)
         rows = read(under.read)(chunk)
         apply(under.apply)(rows)
         results += len(rows.ids)

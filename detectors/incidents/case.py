@@ -12,6 +12,8 @@ from statistics import median_low
 from typing import Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from detectors.incidents.addresses import count_by_target, dead_targets, lost_targets
 from detectors.incidents.causes import TOGETHER_SECONDS, Cause, alike, live_networks, networks_in, scope_of
@@ -365,10 +367,16 @@ class Case(msgspec.Struct):
         for (platform, asn, region), loss in self.losses.items():
             if platform and not (loss.dated or loss.slow):
                 fresh.setdefault((asn, region), []).append(platform)
+        pasts: dict[tuple[int, str], list[NDArray[np.float64]]] = {}
         for (asn, region), platforms in fresh.items():
             networks = networks_in([region], reading) if region else [asn]
             past = [reading.past.get((platform, one)) for platform in platforms for one in networks]
-            ago = windows_since([one for one in past if one is not None])
+            pasts[asn, region] = [one for one in past if one is not None]
+        # One failure by chance hides from a single network when it fell; all of them together still say it.
+        together = windows_since([past for part in pasts.values() for past in part])
+        for (asn, region), platforms in fresh.items():
+            alone = windows_since(pasts[asn, region])
+            ago = together if alone is None else alone
             for platform in platforms:
                 loss = self.losses[platform, asn, region]
                 loss.dated = True

@@ -177,8 +177,9 @@ def find_causes(
         by_region[platform] = kept
         if not kept:
             del by_region[platform]
-    for platform in by_region:
-        lost.pop(platform, None)
+    for platform in list(lost):
+        if platform in by_region or _is_of_regions(platform, lost[platform], by_region, reading, settings):
+            del lost[platform]
     for group in _clusters(lost):
         parts = {Part(p, a, ""): lost[p][a] for p in sorted(group) for a in sorted(lost[p])}
         networks = {part.asn for part in parts}
@@ -340,21 +341,46 @@ def _lost_regions(
             by_platform.setdefault(platform, {})[region] = vote(Part(platform, 0, region), reading)
     for platform in list(by_platform):
         hit = by_platform[platform]
-        well = [
-            region
-            for (p, region), standing in sorted(reading.regions.items())
-            if p == platform
-            and region not in hit
-            and standing.live
-            and standing.opinion is not Opinion.BAD
-            and not leans(standing, settings)
-        ]
+        well = _regions_well(platform, hit, reading, settings)
         votes = lost.get(platform, {})
         explained = all(_explains(hit, well, Part(platform, asn, ""), votes[asn], reading) for asn in votes)
         alone = len(networks_in(hit, reading)) < 2 and bool(votes)
         if not well or not explained or alone:
             del by_platform[platform]
     return by_platform
+
+
+def _is_of_regions(
+    platform: str,
+    votes: Mapping[int, Vote],
+    by_region: Mapping[str, Collection[str]],
+    reading: CountryReading,
+    settings: IncidentSettings,
+) -> bool:
+    """Whether the networks have lost this platform where regions have lost another one, and only there.
+
+    Regions are not all sure in the same window. It is told of them once they are, and not of the networks meanwhile.
+    """
+    hit = {region for regions in by_region.values() for region in regions}
+    well = _regions_well(platform, hit, reading, settings)
+    return bool(well) and all(
+        _explains(hit, well, Part(platform, asn, ""), votes[asn], reading) for asn in votes
+    )
+
+
+def _regions_well(
+    platform: str, hit: Collection[str], reading: CountryReading, settings: IncidentSettings
+) -> list[str]:
+    """Regions beside these that have a vote on a platform, and of which nothing is lost."""
+    return [
+        region
+        for (name, region), standing in sorted(reading.regions.items())
+        if name == platform
+        and region not in hit
+        and standing.live
+        and standing.opinion is not Opinion.BAD
+        and not leans(standing, settings)
+    ]
 
 
 def _explains(

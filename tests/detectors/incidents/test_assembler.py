@@ -243,6 +243,22 @@ def test_a_region_is_told_by_its_name() -> None:
     assert [n.asn for n in snapshots[0].networks] == [1, 2]
 
 
+def test_what_networks_lost_in_regions_that_are_hit_waits_for_these_regions() -> None:
+    """Of one platform the regions are sure at once; of the other the networks are, two windows before its regions."""
+    both = ("PK-PB", "PK-SD")
+    regions = {
+        ("x", "PK-PB"): "....xxxxxxxx",
+        ("x", "PK-SD"): "............",
+        ("z", "PK-PB"): "....~~xxxxxx",
+        ("z", "PK-SD"): "............",
+    }
+    lines = on("x", ALL, "....ffffffff") | on("z", ALL, "....ffffffff")
+    snapshots = run(story(lines, regions=regions, homes=dict.fromkeys(ALL, both)))
+    assert {one.scope for one in snapshots} == {Scope.REGION}
+    assert {one.regions for one in snapshots} == {("PK-PB",)}
+    assert snapshots[-1].platforms == ("x", "z")
+
+
 def test_a_carrier_that_shows_in_every_region_is_a_carrier() -> None:
     snapshots = run(
         story(
@@ -454,6 +470,19 @@ def test_figures_rest_on_the_whole_excursion_and_not_on_one_window_s_few() -> No
     assert (opened.results, opened.reachability) == (14, pytest.approx(0.2, abs=0.01))
     assert [network.lost for network in opened.networks] == pytest.approx([0.796] * 3, abs=0.001)
     assert opened.mechanism is None  # two failures are not "most"
+
+
+def test_networks_that_fell_together_are_dated_together_where_a_failure_by_chance_hides_when() -> None:
+    """Alone most show no change: a result a window, and a failure by chance, from which their detectors sum up."""
+    lines = ["o?oo?oxooooo?xx", "oo??oooxoooooxx", "x?ooooooo?oooxx", "o?o?oooo?ooooxx", "xoxooo??o?ooox?"]
+    land = country(14, on("x", ALL, "." * 13 + "xx"))
+    pasts, networks = {}, {}
+    for ((platform, asn), one), line in zip(land.networks.items(), lines, strict=True):
+        windows = [(mark == "o", mark != "?", WELL) for mark in line]
+        pasts[platform, asn] = np.array(windows, dtype=np.float64)
+        networks[platform, asn] = structs.replace(one, onset=T0 + max(0, line.find("x")) % 13 * WINDOW)
+    (opened,) = run([reading([replace(land, networks=networks, past=pasts)])])
+    assert opened.onset == T0 + 13 * WINDOW
 
 
 def test_what_is_simulated_says_so_and_meets_nothing_real() -> None:
