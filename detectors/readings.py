@@ -21,6 +21,15 @@ from numpy.typing import NDArray
 PartKey = tuple[str, int, str]  # platform ("": the whole network), asn (0: a region), region ("": a network)
 
 
+class Spell(NamedTuple):
+    """Some hours in which a part was a little worse than usual: their share of successes, and results an hour."""
+
+    since: int
+    until: int
+    ratio: float
+    an_hour: float
+
+
 class MonitorKey(NamedTuple):
     """One vantage that watches one target of one platform: the smallest thing that is counted.
 

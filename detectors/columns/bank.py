@@ -17,7 +17,7 @@ import numpy as np
 from detectors.columns import vantage_weights, warmup
 from detectors.columns.binomial import Lent, Pool, evidence_columns
 from detectors.columns.forgetting import without
-from detectors.columns.holding import Held, Holding, Settling, settled_cells
+from detectors.columns.holding import Held, Holding, Passing, Settling, settled_cells, spells_of
 from detectors.columns.layout import Layout, StoredLayout
 from detectors.columns.monitors import Reports
 from detectors.columns.series import Series
@@ -118,6 +118,7 @@ class Bank:
         watch: Collection[tuple[str, bool]],
         holding: Holding = _NOTHING,
         settling: Settling = _NOTHING,
+        passing: Passing = _NOTHING,
     ) -> Reading:
         """Take a closed window in, and say how things stand.
 
@@ -131,11 +132,15 @@ class Bank:
             By country, the parts that open incidents hold: nothing of them becomes usual.
         settling
             By country, the parts that are over at another level since the last window, and that level.
+        passing
+            By country, the parts of which a small loss is over since the last window: its hours, which are usual now.
         """
         series = self.series
         start = series.start = counts.start
         held_cells = self._held.cells(series.layout, holding)
         self._release(start, held_cells, settling)
+        for rows, spell in spells_of(series.layout, passing):
+            series.cells.pass_hours(rows, *spell)
         k, n, seen = self._count(counts, held_cells)
         self._time(start, counts, held_cells)
         series.settle()

@@ -31,6 +31,7 @@ from detectors.single.binomial import (
     DAY,
     DISPERSION_MAX,
     DISPERSION_STEP_MIN,
+    HOUR,
     HOUR_RESULTS,
     MINUTE,
     PRESENCE_DENSE,
@@ -256,6 +257,16 @@ class _Baselines(Table):
         self.good_root[:, rows] = np.sqrt(good * factor)
         self.bad_root[:, rows] = np.sqrt(bad + good * (1.0 - factor))
         self.level[rows] = 0.0
+
+    def add(self, rows: Ints, slots: Tiny, good: float, bad: float) -> None:
+        """Count so many successes and failures in one slot of each of these networks."""
+        used = self.slot[rows] == slots
+        now = rows[used]
+        self.good[now] += good
+        self.bad[now] += bad
+        away, there = rows[~used], slots[~used]
+        self.good_root[there, away] = np.sqrt(self.good_root[there, away].astype(np.float64) ** 2 + good)
+        self.bad_root[there, away] = np.sqrt(self.bad_root[there, away].astype(np.float64) ** 2 + bad)
 
     def turn(self, slots: Tiny) -> None:
         """Have these slots in use, and put those away that were."""
@@ -594,6 +605,14 @@ class BinomialColumns:
         shift = self.base.waiting_shift[(start // self.rules.window - 1) % self.rules.lag, rows]
         usual = clipped(self.expect(start)[rows] + shift, RATIO_MIN, RATIO_MAX)
         self.base.scale(rows, np.minimum(1.0, ratio / usual))
+
+    def pass_hours(self, rows: Ints, since: int, until: int, ratio: float, an_hour: float) -> None:
+        """Make it usual of the hours from `since` to `until`, of their weekday, that results succeed so often.
+
+        Their loss was small and is over. Every other hour's usual stays as it is.
+        """
+        for moment in range(since, until, HOUR):
+            self.base.add(rows, self.slots(moment)[rows], ratio * an_hour, (1.0 - ratio) * an_hour)
 
     def _offset(self) -> Floats:
         return self.base.level / (self.base.level_probes + self.rules.settings.prior_probes)

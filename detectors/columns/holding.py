@@ -5,16 +5,17 @@ Names come in, numbers of series go out; what follows from it is each table's bu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
 from detectors.columns.layout import Layout
 from detectors.columns.table import Bools, Floats, Ints
-from detectors.readings import PartKey
+from detectors.readings import PartKey, Spell
 
 Holding = Mapping[tuple[str, bool], Collection[PartKey]]
 Settling = Mapping[tuple[str, bool], Mapping[PartKey, float]]
+Passing = Mapping[tuple[str, bool], Mapping[PartKey, Spell]]
 
 
 class Held:
@@ -77,3 +78,11 @@ def settled_cells(layout: Layout, settling: Settling) -> tuple[Ints, Floats]:
                 rows.extend(cells.tolist())
                 levels.extend([level] * len(cells))
     return np.array(rows, dtype=np.int64), np.array(levels)
+
+
+def spells_of(layout: Layout, passing: Passing) -> Iterator[tuple[Ints, Spell]]:
+    """The cells of parts that were a little worse for some hours, with those hours; regions are left out here too."""
+    for (country, simulated), parts in sorted(passing.items()):
+        for part, spell in sorted(parts.items()):
+            if part[0] and not part[2]:
+                yield cells_of(layout, country, simulated, part), spell

@@ -27,7 +27,7 @@ from detectors.incidents.snapshots import Closing, Kind, Restoration, Scope, Sna
 from detectors.incidents.telling import keep_open, snapshot_of
 from detectors.incidents.votes import Part, Vote, vote
 from detectors.incidents.withdrawal import REASON as ONLINE
-from detectors.readings import CountryReading, Opinion, PartKey, Reading, Scheduled, Witness
+from detectors.readings import CountryReading, Opinion, PartKey, Reading, Scheduled, Spell, Witness
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.state import VERSIONS, read_stored
 
@@ -191,6 +191,16 @@ class Assembler:
                 if case.settled and case.settled == self._now:
                     levels.setdefault(place, {}).update(case.levels())
         return levels
+
+    @property
+    def passing(self) -> Mapping[CountryKey, Mapping[PartKey, Spell]]:
+        """By country, the parts of which a small loss was over in the last window: its hours, which are usual now."""
+        spells: dict[CountryKey, dict[PartKey, Spell]] = {}
+        for place, held in self._countries.items():
+            for case in (*held.cases, *held.over):
+                if case.ended and case.ended == self._now:
+                    spells.setdefault(place, {}).update(case.spells())
+        return spells
 
     @property
     def open(self) -> list[Snapshot]:

@@ -24,9 +24,12 @@ from detectors.incidents.onset import agreed_onset, windows_since
 from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Severity
 from detectors.incidents.votes import Part, Vote, pooled, vote
 from detectors.incidents.withdrawal import Spooled, take_late, was_online
-from detectors.readings import CountryReading, Opinion, Says, Witness
+from detectors.readings import CountryReading, Opinion, Says, Spell, Witness
 from detectors.settings import IncidentSettings
 
+#: What is over within so long, with at least this share of the usual left, may be how its hours are each week.
+_SPELL_SECONDS: Final = 3 * 86_400
+_SPELL_LEFT: Final = 0.8
 #: Failures are forgotten with a half-life of about ten windows, so that a change of mechanism shows.
 _FADE: Final = 0.93
 _LEAD: Final = 1.5
@@ -810,6 +813,30 @@ class Case(msgspec.Struct):
             if key[0] and not loss.slow and ratio < loss.usual and bounds(k, n)[0] <= self.present_ratio():
                 levels[key] = ratio
         return levels
+
+    def spells(self) -> dict[tuple[str, int, str], Spell]:
+        """The hours of a small loss that is wholly over, by part; empty of a deep one, or a long one.
+
+        An hour that is worse every evening, or every Friday, is usual of that hour. While its incident was open nothing
+        of it was learned, so that it would be told each time.
+        """
+        if self.resolved is None or self.restoration is Restoration.PART:
+            return {}
+        seconds = self.resolved - self.onset
+        losses = {
+            key: loss for key, loss in self.losses.items() if key[0] and not loss.slow and loss.bad_n > 0
+        }
+        n = sum(loss.bad_n for loss in losses.values())
+        due = sum(loss.bad_n * loss.usual for loss in losses.values())
+        k = sum(loss.bad_k for loss in losses.values())
+        if not 0 < seconds <= _SPELL_SECONDS or n < LEVEL_RESULTS_MIN or k < _SPELL_LEFT * due:
+            return {}
+        hours = -(-seconds // 3600)
+        return {
+            key: Spell(self.onset, self.resolved, loss.bad_k / loss.bad_n, loss.bad_n / hours)
+            for key, loss in losses.items()
+            if loss.bad_k < loss.bad_n * loss.usual
+        }
 
     def present_ratio(self) -> float:
         """Ratio of the results since it was restored that succeed."""

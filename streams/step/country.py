@@ -917,8 +917,9 @@ class CountryMachine:
             counts.elsewhere = self._elsewhere.about(start)
             counts.words = words_of(opened.statuses)
             counts.late = late_results(opened.late, seconds)
+            deciding = self._assembler
             reading = self._bank.close(
-                counts, self._assembler.watch, self._assembler.holding, self._assembler.settling
+                counts, deciding.watch, deciding.holding, deciding.settling, deciding.passing
             )
             reading = self._ours(reading)
             self._tell(self._assembler.step(reading), outbox)

@@ -52,6 +52,11 @@ def test_ratios(window: int, seed: int) -> None:
             columns.cusum.clear(np.arange(3))
             for one in plain[:3]:
                 one.settle(0.4)
+        if i == 220:  # and a small loss of others is over
+            spell = (start - 5 * 3600, start + 1800, 0.75, 16.0)
+            columns.pass_hours(np.arange(2, 6), *spell)
+            for one in plain[2:6]:
+                one.pass_hours(*spell)
     np.testing.assert_allclose(columns.expect(start), [one.usual(start) for one in plain], atol=1e-9)
     np.testing.assert_allclose(columns.base.dispersion, [one.dispersion for one in plain], atol=1e-9)
     np.testing.assert_array_equal(columns.cusum.onset.T, [one.cusum.onset for one in plain])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from detectors.columns.bank import Bank
-from detectors.columns.holding import Held, Holding, cells_of
+from detectors.columns.holding import Held, Holding, Passing, cells_of
 from detectors.columns.layout import Layout
-from detectors.readings import Counts, MonitorKey, PartKey
+from detectors.readings import Counts, MonitorKey, PartKey, Spell
 from detectors.settings import DetectionSettings, TimeSettings
 
 PAKISTAN = ("PK", False)
@@ -93,3 +93,24 @@ def test_what_is_over_at_another_level_is_usual_at_that_level_at_every_hour() ->
         usual = dict(zip(cells, bank.series.cells.expect(3600 * hour).tolist(), strict=True))
         assert usual["x", 1] == pytest.approx(0.6, abs=0.02)
         assert usual["x", 2] > 0.9
+
+
+def test_hours_that_were_a_little_worse_are_usual_of_their_weekday() -> None:
+    """From noon to four; neither another hour nor another network, and a region says nothing of its networks."""
+    bank = Bank(DetectionSettings(), TimeSettings(), WAYS)
+    bank.add_monitors(MONITORS)
+    noon = 60 * 60 * 12
+    for minute in range(60):
+        bank.close(window(minute, set()), [])
+    before = {hour: bank.series.cells.expect(hour * 3600).copy() for hour in (11, 12, 15, 16)}
+    spell = Spell(noon, noon + 4 * 3600, 0.85, 100.0)
+    passing: Passing = {PAKISTAN: {("x", 1, ""): spell, ("x", 0, "PK-PB"): spell}}
+    bank.close(window(60, set()), [], {}, {}, passing)
+    after = {hour: bank.series.cells.expect(hour * 3600) for hour in before}
+    (cell,) = cells_of(bank.series.layout, *PAKISTAN, ("x", 1, "")).tolist()
+    for hour in (12, 15):
+        assert 0.85 < after[hour][cell] < 0.92 < before[hour][cell]
+    for hour in (11, 16):
+        assert after[hour][cell] == pytest.approx(before[hour][cell], abs=0.001)
+    others = [at for at in range(len(before[12])) if at != cell]
+    assert after[12][others] == pytest.approx(before[12][others], abs=0.001)

@@ -485,6 +485,33 @@ def test_networks_that_fell_together_are_dated_together_where_a_failure_by_chanc
     assert opened.onset == T0 + 13 * WINDOW
 
 
+@pytest.mark.parametrize(
+    ("left", "minutes", "passes"),
+    [(9, 60, True), (9, 4400, False), (5, 60, False)],
+    ids=["small and short", "for days", "half is lost"],
+)
+def test_the_hours_of_a_small_loss_that_is_over_are_told_as_usual(
+    left: int, minutes: int, passes: bool
+) -> None:
+    assembler = Assembler(IncidentSettings(), TimeSettings(), "test", "settings")
+    spells = []
+    for at in range(0, minutes + 60):
+        lost = 4 <= at < minutes + 4
+        one = country(at, on("x", range(1, 4), "." * at + ("x" if lost else ".")))
+        if lost:
+            networks = {
+                key: structs.replace(standing, k=left, reachability=left / 10, onset=T0 + 4 * WINDOW)
+                for key, standing in one.networks.items()
+            }
+            one = replace(one, networks=networks, past={})
+        assembler.step(reading([one]))
+        spells += [(at, spell) for part in assembler.passing.values() for spell in part.values()]
+    assert len(spells) == (3 if passes else 0)
+    for _, spell in spells:
+        assert (spell.since, spell.until) == (T0 + 4 * WINDOW, T0 + (minutes + 4) * WINDOW)
+        assert spell.ratio == pytest.approx(0.9)
+
+
 def test_what_is_simulated_says_so_and_meets_nothing_real() -> None:
     lines = on("x", ALL, "....xxxxxxxx")
     calm = on("x", ALL, "............")
