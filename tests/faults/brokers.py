@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -47,7 +48,8 @@ def free_port() -> int:
 class OwnBroker:
     """One or more KRaft nodes, every one a broker and a controller.
 
-    `proxied` is the port that the second listener announces: a proxy's.
+    `proxied` is the port that the second listener announces: a proxy's; with 0 its own. `protocols` are those of the
+    listeners, `facts` more settings of the node, `users` those with a password (SCRAM).
     """
 
     folder: Path
@@ -56,6 +58,9 @@ class OwnBroker:
     proxied: int | None = None
     ports: list[int] = field(default_factory=list)
     proxy_target: int = 0
+    protocols: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+    users: Mapping[str, str] = field(default_factory=dict)
     _processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -75,7 +80,7 @@ class OwnBroker:
             advertised = [f"PLAIN://127.0.0.1:{self.ports[i]}"]
             if self.proxied is not None:
                 listeners.append(f"PROXIED://127.0.0.1:{self.proxy_target}")
-                advertised.append(f"PROXIED://127.0.0.1:{self.proxied}")
+                advertised.append(f"PROXIED://127.0.0.1:{self.proxied or self.proxy_target}")
             facts = {
                 "process.roles": "broker,controller",
                 "node.id": i + 1,
@@ -84,7 +89,10 @@ class OwnBroker:
                 "advertised.listeners": ",".join(advertised),
                 "controller.listener.names": "CONTROLLER",
                 "inter.broker.listener.name": "PLAIN",
-                "listener.security.protocol.map": "PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT",
+                "listener.security.protocol.map": ",".join(
+                    f"{name}:{self.protocols.get(name, 'PLAINTEXT')}"
+                    for name in ("PLAIN", "CONTROLLER", "PROXIED")
+                ),
                 "log.dirs": self.folder / f"node{i}",
                 "offsets.topic.replication.factor": copies,
                 "offsets.topic.num.partitions": 4,
@@ -96,11 +104,16 @@ class OwnBroker:
                 "auto.create.topics.enable": "false",
                 "broker.session.timeout.ms": 3000,
                 "broker.heartbeat.interval.ms": 500,
+                **self.facts,
             }
             path = self.folder / f"node{i}.properties"
             path.write_text("".join(f"{key}={value}\n" for key, value in facts.items()))
+            scram = [
+                f"--add-scram=SCRAM-SHA-512=[name={name},password={password}]"
+                for name, password in self.users.items()
+            ]
             found = subprocess.run(
-                [*kafka_command(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", path],
+                [*kafka_command(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", path, *scram],
                 check=False,
                 capture_output=True,
                 text=True,
