@@ -92,6 +92,8 @@ class ProbeResult(Struct, frozen=True, kw_only=True, gc=False, tag_field="schema
     source: Name | UnsetType = UNSET
     method: Name | UnsetType | None = UNSET
     status: Annotated[int, Meta(ge=100, le=599)] | UnsetType | None = UNSET
+    # When the earliest of the certificates ends that were shown and verified.
+    certificate_expires: AwareTime | UnsetType | None = UNSET
 
     @property
     def measured_by(self) -> str:

@@ -320,7 +320,11 @@ def _failing(mechanism: str, share: float, reachability: float) -> str:
 
     >>> _failing("tls.connection_reset", 0.9, 0.1), _failing("tls.connection_reset", 0.9, 0.7)
     ('most attempts fail with tls.connection_reset', 'most failures are tls.connection_reset')
+    >>> _failing("http.http_unexpected_status_code:503", 0.9, 0.1)
+    'most attempts fail with HTTP status 503'
     """
+    failure, _, status = mechanism.partition(":")
+    mechanism = f"HTTP status {status}" if status else failure
     if share * (1.0 - reachability) > _MOST:
         return f"most attempts fail with {mechanism}"
     return f"most failures are {mechanism}" if share > _MOST else f"the most frequent failure is {mechanism}"

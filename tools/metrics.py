@@ -35,7 +35,8 @@ LABELS: Final[dict[str, str]] = {
     "kind": f"{_words(Kind)}.",
     "scope": f"{_words(Scope)}.",
     "severity": f"{_words(Severity)}.",
-    "mechanism": "`stage.failure` from the closed vocabulary of results (OONI's failure strings).",
+    "mechanism": "`stage.failure` from the closed vocabulary of results (OONI's failure strings); "
+    "a wrong status from 300 on stands behind a colon.",
     "outcome": "`ok`, or `stage.failure` from the same vocabulary.",
     "result": f"{_words(RESULTS)}.",
     "cause": f"{_words(RESTORE_CAUSES)}.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import UNSET
@@ -45,6 +45,11 @@ class Vantage:
             bytes=outcome.body_bytes,
             every_seconds=every_seconds or UNSET,
             status=outcome.status or UNSET,
+            certificate_expires=(
+                datetime.fromtimestamp(outcome.certificate_expires, UTC)
+                if outcome.certificate_expires is not None
+                else UNSET
+            ),
             count=outcome.count if outcome.count > 1 else UNSET,
             good=outcome.good if outcome.count > 1 else UNSET,
         )

@@ -51,9 +51,16 @@ def _name(stage: Stage | None, failure: Failure) -> str:
     return f"{stage or 'unknown'}.{failure}"
 
 
-#: Every way to fail, `stage.failure`; code 0 is success. What is kept has the names of its codes with it, so that one
-#: more failure may come in anywhere.
-MECHANISMS: Final = ("ok", *(_name(stage, failure) for stage in _STAGES for failure in _FAILURES))
+# A 503 and a 404 are different calls: these statuses are ways to fail of their own.
+_STATUSES: Final = range(300, 600)
+_BY_STATUS: Final = _name(Stage.HTTP, Failure.HTTP_UNEXPECTED_STATUS_CODE)
+#: Every way to fail, `stage.failure`, or `stage.failure:status`; code 0 is success. What is kept has the names of its
+#: codes with it, so that one more failure may come in anywhere.
+MECHANISMS: Final = (
+    "ok",
+    *(_name(stage, failure) for stage in _STAGES for failure in _FAILURES),
+    *(f"{_BY_STATUS}:{status}" for status in _STATUSES),
+)
 _CODE: Final[dict[tuple[Stage | None, Failure | None], int]] = {
     (stage, failure): 1 + i * len(_FAILURES) + j
     for i, stage in enumerate(_STAGES)
@@ -61,6 +68,8 @@ _CODE: Final[dict[tuple[Stage | None, Failure | None], int]] = {
 }
 _CODE.update({(stage, None): _CODE[stage, Failure.UNKNOWN_FAILURE] for stage in _STAGES})
 _NUMBER: Final = {name: code for code, name in enumerate(MECHANISMS)}
+_UNEXPECTED_STATUS: Final = _NUMBER[_BY_STATUS]
+_FIRST_STATUS: Final = _NUMBER[f"{_BY_STATUS}:{_STATUSES.start}"]
 _WRITTEN_CODE: Final = {
     b"%s\0%s\0" % ((stage or "").encode(), (failure or "").encode()): code
     for (stage, failure), code in _CODE.items()
@@ -401,6 +410,7 @@ class RowReader:
         self._scanner = (
             Scanner(
                 _WRITTEN_CODE,
+                (_UNEXPECTED_STATUS, _FIRST_STATUS),
                 self._sources.numbers,
                 self._addresses.numbers,
                 self._meet_source,
@@ -643,11 +653,14 @@ def _goods(goods: Sequence[Any], ok: NDArray[np.bool_], count: NDArray[np.int32]
 
 
 def mechanism_codes(of: Fields, ok: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """0 for success, else the code of `stage.failure` (an index into MECHANISMS)."""
+    """0 for success, else the code of `stage.failure`, or of its status (an index into MECHANISMS)."""
     codes = np.zeros(len(ok), dtype=np.int16)
-    stage, failure = of["stage"], of["failure"]
+    stage, failure, status = of["stage"], of["failure"], of["status"]
     for i in np.flatnonzero(~ok).tolist():
-        codes[i] = _CODE[stage[i], failure[i]]
+        code = _CODE[stage[i], failure[i]]
+        if code == _UNEXPECTED_STATUS and status[i] in _STATUSES:
+            code = _FIRST_STATUS + status[i] - _STATUSES.start
+        codes[i] = code
     return codes
 
 

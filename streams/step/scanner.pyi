@@ -7,6 +7,7 @@ class Scanner:
     def __init__(
         self,
         mechanisms: dict[bytes, int],
+        statuses: tuple[int, int],
         sources: dict[bytes, int],
         addresses: dict[bytes, int],
         meet_source: Callable[[bytes], int],

@@ -48,7 +48,7 @@ cdef struct Result:
     # `at` is NULL where there is none
     Span id, platform, target, country, region, asn, vantage, stage, failure, measured_by, method
     long long time_ms, source, address, mechanism, control, ok, simulated
-    long long attempts, good  # below zero where not given
+    long long attempts, good, status  # below zero where not given
     double ttfb, total, size, every
 
 cdef enum:  # the members, as bits
@@ -75,6 +75,7 @@ cdef enum:  # the members, as bits
     SOURCE = 524288
     METHOD = 1048576
     STATUS = 2097152
+    CERTIFICATE = 4194304
 
 cdef enum:  # as `producers.records` has them
     IDENTIFIER_MAX = 128
@@ -85,6 +86,7 @@ cdef enum:  # as `producers.records` has them
     ATTEMPTS_MAX = 10000
     STATUS_MIN = 100
     STATUS_MAX = 599
+    STATUS_FAILS = 300  # from here on a status is a way to fail of its own
 
 cdef long long ASN_MAX = 4294967295
 cdef long long TIME_MIN_MS = 946684800000  # 2000 to 2100
@@ -642,11 +644,11 @@ cdef bint parse(Text at, Text end, Result *result, Work *work) noexcept:
     cdef Span span
     cdef int bit
     cdef int seen = 0
-    cdef long long status
+    cdef long long certificate_ms  # a fact for readers of the topic; the step needs it not
     work.used = work.many = 0
     result.target.at = result.region.at = result.stage.at = result.failure.at = NULL
     result.measured_by.at = result.method.at = NULL
-    result.control = result.attempts = result.good = -1
+    result.control = result.attempts = result.good = result.status = -1
     result.simulated = 0
     result.ttfb = result.total = result.size = result.every = NAN
     at = space(at)
@@ -696,7 +698,7 @@ cdef bint parse(Text at, Text end, Result *result, Work *work) noexcept:
                 ):
                     return False
             elif same(member, "status", 6):
-                bit, at = STATUS, small(at, &status, STATUS_MIN, STATUS_MAX)
+                bit, at = STATUS, small(at, &result.status, STATUS_MIN, STATUS_MAX)
             elif same(member, "source", 6):
                 bit, at = SOURCE, name(at, &result.measured_by, NAME_MAX, work)
             elif same(member, "method", 6):
@@ -724,6 +726,9 @@ cdef bint parse(Text at, Text end, Result *result, Work *work) noexcept:
                 bit, at = EVERY, decimal(at, &result.every)
                 if result.every <= 0.0 or result.every > SECONDS_MAX:
                     return False
+        elif member.size == 19:
+            if same(member, "certificate_expires", 19):
+                bit, at = CERTIFICATE, null(at) if at[0] == c'n' else moment(at, &certificate_ms, work)
         if bit == 0:
             if met(member, 0, work):
                 return False
@@ -828,6 +833,8 @@ cdef class Scanner:
     ----------
     mechanisms
         The code of each way to fail, by `stage NUL failure NUL`, with nothing for one that is not given.
+    statuses
+        Its code where a status was not the right one, and the code of status 300, which the others follow.
     sources, addresses
         Numbers, looked up as they are when something is read: of sources by `country NUL region NUL asn NUL vantage
         NUL`, then `1` where it is simulated, else `0`; of addresses by `platform NUL target`, the target
@@ -837,6 +844,7 @@ cdef class Scanner:
     """
 
     cdef dict mechanisms, sources, addresses
+    cdef long long unexpected_status, first_status
     cdef object meet_source, meet_address
     cdef Work work
 
@@ -850,8 +858,9 @@ cdef class Scanner:
         PyMem_Free(self.work.scratch)
         PyMem_Free(self.work.names)
 
-    def __init__(self, dict mechanisms, dict sources, dict addresses, meet_source, meet_address):
+    def __init__(self, dict mechanisms, tuple statuses, dict sources, dict addresses, meet_source, meet_address):
         self.mechanisms, self.sources, self.addresses = mechanisms, sources, addresses
+        self.unexpected_status, self.first_status = statuses
         self.meet_source, self.meet_address = meet_source, meet_address
 
     cdef bint know(self, Result *result, Last *source, Last *address) except -1:
@@ -864,6 +873,8 @@ cdef class Scanner:
             result.mechanism = looked_up(self.mechanisms, key, size)
             if result.mechanism < 0:
                 return False
+            if result.mechanism == self.unexpected_status and result.status >= STATUS_FAILS:
+                result.mechanism = self.first_status + result.status - STATUS_FAILS
         if not printable(result.measured_by) or not printable(result.method):
             return False
         if result.target.at != NULL and result.target.letters > TARGET_LETTERS:

@@ -49,5 +49,22 @@ def test_both_readers_know_each_at_each_stage(stage: Stage | None, scan: bool) -
 
 
 def test_a_name_stands_for_one_way_to_fail() -> None:
-    assert len(set(MECHANISMS)) == len(MECHANISMS) == 1 + len(Failure) * (len(Stage) + 1)
+    assert len(set(MECHANISMS)) == len(MECHANISMS) == 1 + len(Failure) * (len(Stage) + 1) + 300
     assert all(name.value == name.value.lower() and name.value.isascii() for name in Failure)
+
+
+@pytest.mark.parametrize("scan", READERS)
+def test_a_wrong_status_is_a_way_to_fail_of_its_own(scan: bool) -> None:
+    plain = "http.http_unexpected_status_code"
+    known = {"503": f"{plain}:503", "404": f"{plain}:404", "300": f"{plain}:300", "599": f"{plain}:599"}
+    cases = known | {"null": plain, "204": plain}
+    values = [
+        written(Stage.HTTP, Failure.HTTP_UNEXPECTED_STATUS_CODE)[:-1] + b',"status":%s}' % status.encode()
+        for status in cases
+    ]
+    values.append(written(Stage.HTTP, Failure.BLOCKPAGE)[:-1] + b',"status":503}')
+    reader = RowReader(scan=scan)
+    reader.learn(reader.block([decode(values[0])]).new_monitors)
+    reader.begin()
+    names = [MECHANISMS[code] for code in reader.read(values).mechanism.tolist()]
+    assert names == [*cases.values(), "http.blockpage"]

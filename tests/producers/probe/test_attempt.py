@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -452,6 +453,19 @@ async def test_a_name_is_looked_up_once_and_its_address_kept(tools: Tools, names
     async with serving(servers.says(answer()), certified()) as port:
         assert (await attempt(target(f"https://{HOST}:{port}/"), tools)).ok
     assert names.questions == [HOST]
+
+
+async def test_a_record_says_when_the_certificate_ends(tools: Tools) -> None:
+    vantage = Vantage("v", "PK", 1)
+    async with (
+        serving(servers.says(answer()), certified()) as secure,
+        serving(servers.says(answer())) as plain,
+    ):
+        shown = vantage.record(await attempt(target(f"https://{HOST}:{secure}/"), tools))
+        none = vantage.record(await attempt(target(f"http://{HOST}:{plain}/"), tools))
+    assert isinstance(shown.certificate_expires, datetime)
+    assert shown.certificate_expires > shown.time
+    assert none.certificate_expires is UNSET
 
 
 async def test_each_address_of_a_name_is_tried(tools: Tools, names: servers.NameServer) -> None:

@@ -58,6 +58,7 @@ def results(draw: st.DrawFn) -> ProbeResult:
         source=draw(st.sampled_from([UNSET, "probe", "ooni"])),
         method=draw(st.sampled_from([UNSET, None, "web_connectivity"])),
         status=draw(st.sampled_from([UNSET, None, 100, 302, 599])),
+        certificate_expires=draw(st.just(UNSET) | st.none() | TIMES),
     )
 
 
@@ -66,7 +67,8 @@ PLAIN = (
     b'"region":"PK-PB","asn":17557,"vantage":"pk-lhe-1","simulated":true,"control_ok":true,"ok":false,'
     b'"target":"https://x.com/","stage":"tls","failure":"connection_reset",'
     b'"timings_ms":{"dns":12.5,"tcp":30,"tls":null,"ttfb":40.25,"total":140.5},"bytes":51200,'
-    b'"every_seconds":60.5,"count":20,"good":17,"source":"ooni","method":"web_connectivity","status":302}'
+    b'"every_seconds":60.5,"count":20,"good":17,"source":"ooni","method":"web_connectivity","status":302,'
+    b'"certificate_expires":"2030-02-28T00:00:00Z"}'
 )
 #: What may stand in a record in place of something else, right or wrong.
 SPLICES = [
