@@ -46,7 +46,8 @@ LABEL org.opencontainers.image.title="netdusk" \
 COPY --from=build /opt/netdusk /opt/netdusk
 COPY LICENSE /usr/share/doc/netdusk/LICENSE
 # A numeric user is what Kubernetes can check (runAsNonRoot).
-RUN install -d -o 65532 -g 65532 /var/lib/netdusk
+# What a volume is mounted on, too: a new volume has the owner that the folder has here.
+RUN install -d -o 65532 -g 65532 /var/lib/netdusk /var/lib/netdusk-archive /var/spool/netdusk
 ENV PATH=/opt/netdusk/bin:$PATH \
     HOME=/var/lib/netdusk \
     NETDUSK_CACHE=/opt/netdusk/share \

@@ -34,7 +34,7 @@ demo: $(STAMP) ## Pakistan, January 2024, replayed through an embedded broker
 .PHONY: lock
 lock: $(BIN)/python ## Pin every package by hash, from pyproject.toml and requirements/*.in
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --extra archive --extra broker --extra charts --extra trust pyproject.toml requirements/build.in -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --extra archive --extra broker --extra charts --extra notify --extra trust pyproject.toml requirements/build.in -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url -c requirements/run.txt --all-extras pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.txt
 
 .PHONY: format lint types imports

@@ -19,6 +19,7 @@ from monitoring.rules import netdusk as records
 
 ROOT: Final = Path(__file__).parents[1]
 RULES: Final = "helm/netdusk/files/rules"
+OWN_RULES: Final = "helm/netdusk/files/own"
 STARTING: Final = "streams/local/starting"
 DASHBOARDS: Final = "helm/netdusk/files/dashboards"
 
@@ -58,6 +59,10 @@ def boards(config: Config) -> list[Board]:
 def files() -> dict[str, str]:
     """Path and text of every file that `python -m monitoring` writes."""
     texts = {f"{RULES}/{name}": text for name, text in rule_files(ON_CALL).items()}
+    # A folder is what one installation loads: the observatory's incidents, or one's own services.
+    for name, text in (rule_files(ON_CALL) | own_rules(ON_CALL)).items():
+        if name != "netdusk-incidents.yaml":
+            texts[f"{OWN_RULES}/{name}"] = text
     texts |= starting_files()
     texts["monitoring/drill/netdusk-incidents.yaml"] = rule_files(DRILL)["netdusk-incidents.yaml"]
     by_name = rule_groups(ON_CALL) | {"netdusk-own": own.groups(ON_CALL)}

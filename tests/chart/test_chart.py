@@ -103,7 +103,7 @@ def test_netdusk_reads_the_settings_that_it_is_given(
                 patch.delenv(name)
             for variable in container["env"]:
                 if variable["name"] != "NETDUSK_CONFIG":
-                    patch.setenv(variable["name"], variable.get("value", "from a Secret"))
+                    patch.setenv(variable["name"], variable.get("value", "it comes from a Secret"))
             settings = load(place)
         assert settings.kafka.bootstrap == values.get("kafka", {}).get("bootstrap", "obs-netdusk-broker:9092")
         assert settings.kafka.security_protocol == values.get("kafka", {}).get(
@@ -184,6 +184,33 @@ def test_every_rule_and_dashboard_is_shipped() -> None:
         assert "https://netdusk.example/runbooks" in text
         ours = text.replace("https://netdusk.example/runbooks", values["monitoring"]["rules"]["runbooks"])
         assert shipped[dashboard.name].strip() == ours.strip()
+
+
+def test_services_of_ones_own_have_their_own_rules() -> None:
+    objects = rendered("--values", str(CHART / "ci" / "own-services-values.yaml"))
+    groups = found(objects, "PrometheusRule", "obs-netdusk")["spec"]["groups"]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+    assert {"ServiceUnreachable", "CertificateExpiresSoon", "WorkerStalled"} <= alerts
+    assert not {"NationScaleDisruption", "ConnectivityDark"} & alerts
+
+
+def test_a_user_of_strimzis_may_archive_and_tell_where_this_is_run() -> None:
+    def groups(*arguments: str) -> set[str]:
+        objects = rendered("--values", str(CHART / "ci" / "strimzi-values.yaml"), *arguments)
+        rules = found(objects, "KafkaUser", "netdusk")["spec"]["authorization"]["acls"]
+        return {rule["resource"]["name"] for rule in rules if rule["resource"]["type"] == "group"}
+
+    archive = ("--set", "archive.enabled=true", "--set", "archive.existingClaim=c")
+    assert groups(*archive) - groups() == {"netdusk-archive"}
+    notify = (
+        "--set",
+        "notify.enabled=true",
+        "--set",
+        "notify.existingSecret=s",
+        "--set",
+        "config.notify.group=n",
+    )
+    assert groups(*notify) - groups() == {"n"}
 
 
 BAD_VALUES = {

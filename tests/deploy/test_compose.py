@@ -20,7 +20,8 @@ from streams.settings import load
 
 _ROOT = Path(__file__).parents[2]
 _DEPLOY = _ROOT / "deploy"
-_OURS = ("topics", "worker", "canary", "probe")
+_OURS = ("topics", "worker", "canary", "archive", "page", "notify", "probe")
+_RULES = '{"desk": {"to": ["json://hooks.example/netdusk"]}}'
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +59,31 @@ def test_netdusk_reads_what_it_is_given(
     for name in [name for name in os.environ if name.startswith("NETDUSK_")]:
         monkeypatch.delenv(name)
     for name, value in about["environment"].items():
+        if value is None:  # it comes from the environment of whoever starts this
+            assert name == "NETDUSK_NOTIFY__RULES"
+            monkeypatch.setenv(name, _RULES)
+            continue
         if name not in ("NETDUSK_CONFIG", "NETDUSK_PROBE__COUNTRY"):  # the operator names the country
             monkeypatch.setenv(name, re.sub(r"\$\{\w+:-(.*?)\}", r"\1", str(value)))
     settings = load(_DEPLOY / compose["configs"]["netdusk"]["file"])
     assert settings.kafka.bootstrap == "kafka:19092"
     assert "INSIDE://kafka:19092" in compose["services"]["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     assert settings.topics.replication == 1  # one broker
+    assert settings.profile == "observatory"
+    assert list(settings.notify.rules) == (["desk"] if service == "notify" else [])
+
+
+def test_the_page_reads_what_the_archive_writes(compose: dict[str, Any]) -> None:
+    place = compose["services"]["archive"]["environment"]["NETDUSK_ARCHIVE__URL"]
+    assert compose["services"]["archive"]["volumes"] == [f"archive:{place}"]
+    assert compose["services"]["page"]["volumes"] == [f"archive:{place}:ro"]
+    # A volume takes its owner from the image's folder: without one it is root's, and nothing of ours is root.
+    made = re.search(
+        r"^RUN install -d -o 65532 -g 65532 (.*)$", (_ROOT / "Dockerfile").read_text(), re.MULTILINE
+    )
+    assert made is not None
+    spool = compose["services"]["probe"]["volumes"][0].partition(":")[2]
+    assert {place, spool} <= set(made[1].split())
 
 
 @pytest.mark.parametrize("service", _OURS)
@@ -82,13 +102,19 @@ def test_nothing_is_open_to_the_network(compose: dict[str, Any]) -> None:
 
 def test_files_that_are_mounted_exist(compose: dict[str, Any]) -> None:
     sources = [
-        volume.split(":")[0] for about in compose["services"].values() for volume in about.get("volumes", ())
+        re.sub(r"\$\{\w+:-(.*?)\}", r"\1", volume).split(":")[0]
+        for about in compose["services"].values()
+        for volume in about.get("volumes", ())
     ]
     named = set(compose["volumes"])
     for source in sources:
         assert source in named or (_DEPLOY / source).exists(), source
-    assert any((_DEPLOY / source / "netdusk-incidents.yaml").is_file() for source in sources)
+    rules = [
+        _DEPLOY / source for source in sources if (_DEPLOY / source / "netdusk-incidents.yaml").is_file()
+    ]
+    assert [(place.parent / "own" / "netdusk-own.yaml").is_file() for place in rules] == [True]
 
 
 def test_probe_is_asked_for(compose: dict[str, Any]) -> None:
     assert compose["services"]["probe"]["profiles"] == ["probe"]
+    assert compose["services"]["notify"]["profiles"] == ["notify"]

@@ -123,6 +123,18 @@ annotations:
 {{- if and .Values.probe.enabled (not (dig "probe" "country" "" .Values.config)) -}}
 {{- $wrong = append $wrong "config.probe.country is empty: a probe has to say in which country it stands, like PK" -}}
 {{- end -}}
+{{- if and .Values.archive.enabled (not .Values.archive.existingClaim) (not (dig "archive" "url" "" .Values.config)) -}}
+{{- $wrong = append $wrong "config.archive.url is empty: an archive in a Pod goes with it; name an object store, like s3://bucket/netdusk, or a volume by archive.existingClaim" -}}
+{{- end -}}
+{{- if and .Values.archive.existingClaim (dig "archive" "url" "" .Values.config) -}}
+{{- $wrong = append $wrong "archive.existingClaim and config.archive.url are both set: leave one of them out" -}}
+{{- end -}}
+{{- if and .Values.notify.enabled (not .Values.notify.existingSecret) -}}
+{{- $wrong = append $wrong "notify.existingSecret is empty: name a Secret whose key NETDUSK_NOTIFY__RULES has the rules as JSON" -}}
+{{- end -}}
+{{- if and .Values.page.ingress.enabled (not .Values.page.ingress.host) -}}
+{{- $wrong = append $wrong "page.ingress.host is empty: name the host that readers type" -}}
+{{- end -}}
 {{- if and (or .Values.strimzi.kafkaTopics.enabled .Values.strimzi.kafkaUser.enabled) (not .Values.strimzi.cluster) -}}
 {{- $wrong = append $wrong "strimzi.cluster is empty: name the Kafka that Strimzi runs" -}}
 {{- end -}}

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from streams.kafka.topics import wanted
+from streams.settings import TopicSettings
 from tests.chart.e2e.cluster import Cluster
 from tests.chart.tools import CACHE, CHART, WAYS
 
@@ -86,9 +88,8 @@ def test_installs_upgrades_rolls_back_and_goes(cluster: Cluster, namespace: str,
     cluster.do("helm", "uninstall", _RELEASE, *at)
     cluster.wait("the release's end", lambda: _names(cluster, namespace) <= before, seconds=60)
     if "strimzi" in way.name:
-        assert (
-            len(cluster.get("kafkatopics", namespace)) == 7
-        )  # topics outlive a release: what is in them does too
+        # topics outlive a release: what is in them does too
+        assert len(cluster.get("kafkatopics", namespace)) == len(wanted(TopicSettings()))
 
 
 def test_pods_of_other_charts_would_be_refused(cluster: Cluster) -> None:
@@ -156,8 +157,11 @@ def _has_worker(way: Path) -> bool:
 
 
 def _there_already(namespace: str) -> list[dict[str, Any]]:
-    """What an operator has before installing: Secrets, and a claim for a spool."""
-    names = ("netdusk-kafka", "kafka-ca", "netdusk-client", "registry", "main-cluster-ca-cert", "netdusk")
+    """What an operator has before installing: Secrets, and claims for a spool and an archive."""
+    names = (
+        *("netdusk-kafka", "kafka-ca", "netdusk-client", "registry", "main-cluster-ca-cert", "netdusk"),
+        *("netdusk-page", "netdusk-notify", "netdusk-store", "status-tls"),
+    )
     secrets: list[dict[str, Any]] = [
         {
             "apiVersion": "v1",
@@ -167,31 +171,27 @@ def _there_already(namespace: str) -> list[dict[str, Any]]:
         }
         for name in names
     ]
+    return [*secrets, *_volume(namespace, "spool"), *_volume(namespace, "archive")]
+
+
+def _volume(namespace: str, name: str) -> list[dict[str, Any]]:
     size = {"storage": "1Gi"}
-    volume = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": f"{namespace}-spool"},
-        "spec": {
-            "capacity": size,
-            "accessModes": ["ReadWriteOnce"],
-            "storageClassName": "",
-            "hostPath": {"path": "/spool"},
-            "claimRef": {"namespace": namespace, "name": "netdusk-spool"},
+    spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    claim = {"namespace": namespace, "name": f"netdusk-{name}"}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": f"{namespace}-{name}"},
+            "spec": spec | {"capacity": size, "hostPath": {"path": f"/{name}"}, "claimRef": claim},
         },
-    }
-    claim = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "netdusk-spool", "namespace": namespace},
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "storageClassName": "",
-            "volumeName": f"{namespace}-spool",
-            "resources": {"requests": size},
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": claim,
+            "spec": spec | {"volumeName": f"{namespace}-{name}", "resources": {"requests": size}},
         },
-    }
-    return [*secrets, volume, claim]
+    ]
 
 
 def _anything(kind: str) -> dict[str, Any]:
