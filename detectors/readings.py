@@ -235,6 +235,8 @@ class CountryReading:
     control: Mapping[str, tuple[int, int]] = field(
         default_factory=dict
     )  # platform: failing rows whose control was (good, bad)
+    # (platform, asn): the same, of one network.
+    network_control: Mapping[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     # Asn: vantages that have reported lately.
     vantages: Mapping[int, int] = field(default_factory=dict)
     #: (platform, target), for platforms of which several targets are watched.

@@ -93,6 +93,7 @@ class Survey:
                 slowness={},
                 mechanisms={},
                 control={},
+                network_control={},
                 vantages={},
                 targets={},
                 addresses={},
@@ -353,10 +354,16 @@ class Survey:
         known = control >= 0
         keys, many = tallied(cell[known] * 2 + (control[known] == 1), counts.weighing(failed[known]))
         names, places = layout.cell_keys(keys // 2), place_of[keys // 2].tolist()
-        for key, (platform, _), place, count in zip(keys.tolist(), names, places, many.tolist(), strict=True):
-            controls = readings[place].control
-            good, bad = controls.get(platform, (0, 0))
-            controls[platform] = (good + count, bad) if key % 2 else (good, bad + count)  # type: ignore[index]  # ours
+        for key, name, place, count in zip(keys.tolist(), names, places, many.tolist(), strict=True):
+            reading, platform = readings[place], name[0]
+            good, bad = reading.control.get(platform, (0, 0))
+            own_good, own_bad = reading.network_control.get(name, (0, 0))
+            if key % 2:
+                good, own_good = good + count, own_good + count
+            else:
+                bad, own_bad = bad + count, own_bad + count
+            reading.control[platform] = (good, bad)  # type: ignore[index]  # ours
+            reading.network_control[name] = (own_good, own_bad)  # type: ignore[index]  # ours
 
     def _warming(self, readings: dict[int, CountryReading]) -> None:
         """Which platforms are judged by a guess, if at all."""

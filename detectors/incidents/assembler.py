@@ -20,7 +20,7 @@ from detectors.incidents.adoption import JUDGED_ANEW, adopt, announcement, case_
 from detectors.incidents.case import TURN_SECONDS, Case, flaps, grows, reasons, same_but_for_units
 from detectors.incidents.causes import Cause, find_causes
 from detectors.incidents.evidence import PastIncident, affected_networks, at_same_time, coincident, like
-from detectors.incidents.falls import Falls, StoredFall
+from detectors.incidents.falls import Falls, StoredFall, controls_by_vote
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.quiet import Worldwide, lost
 from detectors.incidents.snapshots import Closing, Kind, Restoration, Scope, Snapshot, closed, incident_id
@@ -304,7 +304,7 @@ class Assembler:
         controls = {
             (platform, country.country, country.simulated): counts
             for country in reading.countries
-            for platform, counts in country.control.items()
+            for platform, counts in controls_by_vote(country).items()
         }
         self._falls.step(reading.health, down, controls, reading.start, reading.end)
 

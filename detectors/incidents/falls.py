@@ -7,6 +7,7 @@ say nothing of what is new.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
@@ -14,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.readings import Health
+from detectors.readings import CountryReading, Health
 
 # Platform, country, simulated.
 Key = tuple[str, str, bool]
@@ -62,6 +63,35 @@ class StoredFall(msgspec.Struct):
     good: float
     bad: float
     seen: int = 0
+
+
+def controls_by_vote(country: CountryReading) -> dict[str, tuple[int, int]]:
+    """Return, by platform, how many failing results had a good control, and how many a bad one, one vote a network.
+
+    A network says one thing, and for no more than `CONTROLS_MIN` results. That controls fail counts for nothing where
+    fewer than a majority of the networks that report say so: a few that lie would turn a country's own loss into the
+    world's, and it would be told to nobody.
+    """
+    if not country.network_control:
+        # Nobody said anything, or a reading that does not tell networks apart.
+        return dict(country.control)
+    votes: dict[str, tuple[int, int]] = {}
+    says_bad: Counter[str] = Counter()
+    for (platform, _), (good, bad) in country.network_control.items():
+        good_votes, bad_votes = votes.get(platform, (0, 0))
+        word = min(good + bad, int(CONTROLS_MIN))
+        if bad > good:
+            says_bad[platform] += 1
+            votes[platform] = (good_votes, bad_votes + word)
+        else:
+            votes[platform] = (good_votes + word, bad_votes)
+    if not says_bad:
+        return votes
+    live = Counter(platform for (platform, _), standing in country.networks.items() if standing.live)
+    for platform, many in says_bad.items():
+        if 2 * many <= live[platform]:
+            votes[platform] = (votes[platform][0], 0)
+    return votes
 
 
 class Falls:

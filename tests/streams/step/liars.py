@@ -144,6 +144,10 @@ def false_control(world: World, minute: int, since: int, draw: random.Random) ->
     yield from _all(world, minute, lambda second: False, control_ok=False)
 
 
+def false_control_at_length(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
+    yield from _all(world, minute, lambda second: False, control_ok=False, count=3_000, good=0)
+
+
 def mirrored(world: World, minute: int, since: int, draw: random.Random) -> Iterator[Decoded]:
     # What an honest network reported, under its own vantage's name with the outcome turned round, from their network.
     for asn, copied in zip(world.lying, world.honest, strict=False):
@@ -238,6 +242,7 @@ REGISTERED: tuple[Strategy, ...] = (
     flooding,
     huge_count,
     false_control,
+    false_control_at_length,
     mirrored,
     invented_platforms,
     forged_leaving,
