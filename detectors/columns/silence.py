@@ -395,17 +395,22 @@ class SilenceColumns(Table):
         gain = gain * seen
         keep = 1.0 - gain * (1.0 - self._long_keep)
         hourly = 1.0 - gain * (1.0 - self._hour_keep)
-        for overall, by_hour, value in (
+        columns = (
             (self.present, self.present_hour, gain * there),
             (self.exposed, self.exposed_hour, gain),
             (self.results, self.results_hour, gain * n),
-        ):
-            if windows == 1:
+        )
+        if windows == 1:
+            for overall, by_hour, value in columns:
                 overall[:] = overall * keep + value
                 by_hour[hour] = by_hour[hour] * hourly + value
-            else:
-                overall[:] = overall * keep**windows + value * geometric(keep, windows)
-                by_hour[hour] = by_hour[hour] * hourly**windows + value * geometric(hourly, windows)
+            return
+        # What all three share is worked out once: powers are most of what a silent stretch costs.
+        fade, summed = keep**windows, geometric(keep, windows)
+        hourly_fade, hourly_summed = hourly**windows, geometric(hourly, windows)
+        for overall, by_hour, value in columns:
+            overall[:] = overall * fade + value * summed
+            by_hour[hour] = by_hour[hour] * hourly_fade + value * hourly_summed
 
     def _learn_gaps(
         self, hour: int, ended: Bools, gap: Floats, bound: Floats, gain: Floats, windows: int

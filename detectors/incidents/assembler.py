@@ -763,6 +763,8 @@ class Assembler:
 
 def _without_absorbed(cases: Sequence[Case]) -> list[Case]:
     """Drop suspicions that have turned out to be part of an incident."""
+    if not any(case.phase is Phase.SUSPECTED for case in cases):
+        return list(cases)
     wider = [set(case.losses) for case in cases if case.phase is not Phase.SUSPECTED]
     return [
         case

@@ -44,6 +44,8 @@ NIGHT_SECONDS: Final = 36_000
 #: So long a silence of the only network of a country is told, unconfirmed.
 ALONE_SECONDS: Final = 3600
 _DAY: Final = 86_400
+# Asked of every network in every window: an enum's member costs more to look up than a constant.
+_BAD: Final = Opinion.BAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,14 +242,12 @@ def _lost_cells(
     lost: VotesByNetwork = {}
     platforms: set[str] = set()
     stirs = []
+    slow_cells = {cell for cell, slow in reading.slowness.items() if slow.opinion is _BAD}
     for cell, standing in reading.networks.items():
-        if cell[1] in dark:
-            continue
-        slow = reading.slowness.get(cell)
-        too_slow = slow is not None and slow.opinion is Opinion.BAD
-        if standing.live or too_slow:
+        too_slow = cell in slow_cells
+        if (standing.live or too_slow) and cell[1] not in dark:
             platforms.add(cell[0])
-            if too_slow or standing.opinion is Opinion.BAD or standing.score >= settings.lean_score:
+            if too_slow or standing.opinion is _BAD or standing.score >= settings.lean_score:
                 stirs.append((cell, standing, too_slow))
     leaning: dict[str, set[int]] = {platform: set() for platform in sorted(platforms)}
     for (platform, asn), standing, too_slow in sorted(stirs):  # few of them, mostly none

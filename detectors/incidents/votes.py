@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median_high
 from typing import Final, NamedTuple
 
-from detectors.readings import CountryReading, Opinion, Slowness, Standing
+from detectors.readings import CountryReading, Opinion, Slowness, Standing, Volume
 
 
 class Part(NamedTuple):
@@ -54,20 +54,14 @@ def vote(part: Part, reading: CountryReading) -> Vote:
 
 
 def _vote(part: Part, reading: CountryReading) -> Vote:
-    if part.region:
-        return _of_standing(reading.regions.get((part.platform, part.region)), slow=False)
-    volume = reading.volumes.get(part.asn)
-    if not part.platform:
-        if volume is None:
-            return SILENT
-        # A few results an hour leave most windows empty: where the channel is content, an empty one is no loss.
-        content = volume.opinion is Opinion.GOOD or volume.usual <= 0
-        ratio = 1.0 if content else min(1.0, volume.seen / volume.usual)
-        spoken = volume.opinion is not Opinion.UNSURE or volume.seen > 0
-        n = max(1, round(volume.usual)) if spoken else 0
-        return Vote(volume.opinion, n, round(ratio * n), 1.0, ratio, volume.onset, round(volume.seen), False)
-    standing = reading.networks.get((part.platform, part.asn))
-    slowness = reading.slowness.get((part.platform, part.asn))
+    platform, asn, region = part
+    if region:
+        return _of_standing(reading.regions.get((platform, region)), slow=False)
+    if not platform:
+        return _of_volume(reading.volumes.get(asn))
+    cell = (platform, asn)
+    standing = reading.networks.get(cell)
+    slowness = reading.slowness.get(cell)
     if slowness is None:
         return _of_standing(standing, slow=False)
     if slowness.opinion is not Opinion.BAD:
@@ -80,6 +74,17 @@ def _vote(part: Part, reading: CountryReading) -> Vote:
     return slow_vote._replace(
         opinion=Opinion.BAD, onset=onset, probes=probes, speed=_speed(slowness), pace=_pace(slowness)
     )
+
+
+def _of_volume(volume: Volume | None) -> Vote:
+    if volume is None:
+        return SILENT
+    # A few results an hour leave most windows empty: where the channel is content, an empty one is no loss.
+    content = volume.opinion is Opinion.GOOD or volume.usual <= 0
+    ratio = 1.0 if content else min(1.0, volume.seen / volume.usual)
+    spoken = volume.opinion is not Opinion.UNSURE or volume.seen > 0
+    n = max(1, round(volume.usual)) if spoken else 0
+    return Vote(volume.opinion, n, round(ratio * n), 1.0, ratio, volume.onset, round(volume.seen), False)
 
 
 def pooled(votes: Sequence[Vote]) -> Vote | None:
