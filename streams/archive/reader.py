@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -251,6 +252,19 @@ _SINGLE: Final = (
 )
 
 
+@cache
+def _database() -> Any:
+    """The one database of this process, which holds nothing: to make one takes as long as a tenth of a query.
+
+    Every query has a cursor of its own, which may be any thread's.
+    """
+    import duckdb  # noqa: PLC0415  it takes a moment to load
+
+    base = duckdb.connect(":memory:")
+    base.execute("SET GLOBAL TimeZone='UTC'")
+    return base
+
+
 def _whole_hours(start: datetime, end: datetime) -> bool:
     return not any(int(moment.timestamp()) % 3600 for moment in (start, end))
 
@@ -271,8 +285,6 @@ def _query(
     """Sum cells by step, name and network; then count every network alike."""
     if not summed and not paths and not tables:
         return []
-    import duckdb  # noqa: PLC0415  it takes a moment to load
-
     given: dict[str, Any] = {
         "begin": int(start.timestamp()),
         "until": int(end.timestamp()),
@@ -280,8 +292,7 @@ def _query(
         "simulated": simulated,
     }
     sources = []
-    with duckdb.connect(":memory:") as base:
-        base.execute("SET TimeZone='UTC'")
+    with _database().cursor() as base:
         if summed:
             sources.append(f"SELECT {_SUMMED} FROM read_parquet($summed, hive_partitioning=false)")  # noqa: S608
             given["summed"] = list(summed)

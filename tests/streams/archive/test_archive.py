@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -199,3 +200,16 @@ def test_what_was_fetched_of_a_partition_that_went_is_left_to_its_next_owner(tmp
     archiver.reached("windows", 0, 2)
     assert archiver.flush() == {}
     assert Archiver(FolderStore(tmp_path)).begin("windows", 0, 0, 2) == 1
+
+
+def test_many_may_ask_at_once() -> None:
+    """One database answers them all; each has tables of its own."""
+    store = MemoryStore()
+    feed(Archiver(store), [encode(one) for one in log_of(12)], flush_at=(5, 11))
+    archive, end = Archive(store), START + timedelta(hours=1)
+    alone = {country: archive.series(country, START, end, step=600) for country in ("PK", "IR")}
+    assert alone["PK"] != alone["IR"]
+    asked = ["PK", "IR"] * 8
+    with ThreadPoolExecutor(4) as threads:
+        said = list(threads.map(lambda country: archive.series(country, START, end, step=600), asked))
+    assert said == [alone[country] for country in asked]

@@ -375,3 +375,30 @@ async def test_the_same_page_is_made_once_however_many_ask() -> None:
     async with client(server) as asking:
         answers = await asyncio.gather(*(asking.get("/country/PK") for _ in range(20)))
     assert {answer.status for answer in answers} == {200} and made == 1
+
+
+async def test_pages_behind_a_balancer_answer_alike() -> None:
+    """One heard everything at once; the other came later, and got it in another order, some of it twice."""
+    records = [*windows(), incident(), FALSE_ALARM]
+    servers = [await observatory(), await observatory()]
+    await servers[0].take(records)
+    await servers[1].take(records[:40])
+    await servers[1].take([*reversed(records[-2:]), *records])
+    paths = (
+        "/",
+        "/country/PK?by=network",
+        f"/incident/{ID}",
+        "/api/v1/incidents",
+        "/api/v1/series?country=PK",
+        "/feed.json",
+    )
+
+    async def said(server: object) -> list[tuple[int, str | None, bytes]]:
+        async with client(server) as asking:  # type: ignore[arg-type]  # a PageServer
+            answers = [await asking.get(path) for path in paths]
+            return [(one.status, one.headers.get("ETag"), await one.read()) for one in answers]
+
+    first, second = [await said(server) for server in servers]
+    assert [status for status, _, _ in first] == [200] * len(paths)
+    for path, one, other in zip(paths, first, second, strict=True):
+        assert one == other, path
