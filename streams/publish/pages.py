@@ -5,11 +5,12 @@ The page is one file that asks nobody for anything. Whatever comes from outside 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from detectors.localtime import local_seconds
 from streams.publish.cost import SOURCE
 from streams.publish.report import Line, Report
 from streams.records import Evidence
@@ -55,6 +56,7 @@ def to_html(report: Report) -> str:
         "clock": clock,
         "hour": lambda time: f"{time:%H:%M}",
         "day": day,
+        "local": local_clock,
         "iso": lambda time: time.isoformat(),
         "duration": duration,
         "percent": lambda ratio: percent(ratio).replace(" ", "\u00a0"),
@@ -98,11 +100,12 @@ def to_markdown(report: Report) -> str:
             "",
         ]
     out += [_plain(report.summary), ""]
+    local = local_clock(report.onset, report.country)
     ended = (
         f"restored {_moment(report.resolved)}" if report.resolved else f"last news {_moment(report.updated)}"
     )
     out += [
-        f"- began {_moment(report.onset)}, detected {clock(report.detected)}, {ended}",
+        f"- began {_moment(report.onset)}{local and f', {local}'}, detected {clock(report.detected)}, {ended}",
         f"- {duration(report.duration_seconds)}; {report.scope}; {report.severity}; "
         f"{'confirmed' if report.confirmed else 'unconfirmed'}",
         f"- {percent(report.worst.now)} at the worst, usually {percent(report.worst.usual)}",
@@ -173,6 +176,25 @@ def to_markdown(report: Report) -> str:
 
 
 # ---- words
+
+
+def local_clock(time: datetime, country: str | None) -> str:
+    """The time where most people of a country live, with its distance from UTC; "" where that is UTC or not known.
+
+    >>> local_clock(datetime(2024, 1, 20, 13, 40, tzinfo=UTC), "PK")
+    '18:40 local time (UTC+5)'
+    >>> local_clock(datetime(2024, 1, 20, 13, 40, tzinfo=UTC), "NP")
+    '19:25 local time (UTC+5:45)'
+    >>> local_clock(datetime(2024, 1, 20, 13, 40, tzinfo=UTC), None)
+    ''
+    """
+    at = int(time.timestamp())
+    ahead = local_seconds(country or "", at) - at
+    if not ahead:
+        return ""
+    hours, minutes = divmod(abs(ahead) // 60, 60)
+    far = f"{'-' if ahead < 0 else '+'}{hours}" + (f":{minutes:02}" if minutes else "")
+    return f"{time.astimezone(UTC) + timedelta(seconds=ahead):%H:%M} local time (UTC{far})"
 
 
 def clock(time: datetime | None) -> str:

@@ -114,6 +114,7 @@ class Report(Struct, frozen=True, kw_only=True, tag_field="schema", tag=REPORT_S
     headline: str
     summary: str
     place: str
+    country: str | None
     status: Status
     kind: Kind
     scope: Scope
@@ -255,6 +256,7 @@ def build(
         headline=headline(last, settings.incidents),
         summary=last.summary,
         place=place_name(last.country, settings.incidents),
+        country=last.country,
         status=last.status,
         kind=last.kind,
         scope=last.scope,

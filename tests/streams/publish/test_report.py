@@ -396,6 +396,18 @@ def test_text_from_outside_is_escaped_in_the_page() -> None:
     assert "https://a.b/&lt;script" in page
 
 
+def test_the_time_of_the_place_stands_beside_utc() -> None:
+    report = report_of(story(), results())
+    local = f"{ONSET + timedelta(hours=5):%H:%M} local time (UTC+5)"
+    assert report.country == "PK"
+    assert local in to_html(report) and f"began {ONSET:%Y-%m-%d %H:%M}" in to_markdown(report).replace(
+        "\\", ""
+    )
+    assert local in to_markdown(report)
+    nowhere = msgspec.structs.replace(report, country=None)
+    assert "local time" not in to_html(nowhere) + to_markdown(nowhere)
+
+
 def test_only_web_addresses_become_links() -> None:
     event = msgspec.structs.replace(EVENT, source="javascript:alert(1)")
     tally = MinuteCounts(story()[-1], Span.around(story()[-1]))
