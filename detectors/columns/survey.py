@@ -348,8 +348,8 @@ class Survey:
         names, places = layout.cell_keys(keys // outcomes), place_of[keys // outcomes].tolist()
         for key, name, place, count in zip(keys.tolist(), names, places, many.tolist(), strict=True):
             mechanisms = readings[place].mechanisms
-            held = mechanisms.setdefault(name, {})  # type: ignore[attr-defined]  # ours
-            held[self.mechanisms[key % outcomes]] = count
+            by_network = mechanisms.setdefault(name, {})  # type: ignore[attr-defined]  # ours
+            by_network[self.mechanisms[key % outcomes]] = count
         control = counts.control[failed]
         known = control >= 0
         keys, many = tallied(cell[known] * 2 + (control[known] == 1), counts.weighing(failed[known]))

@@ -158,14 +158,14 @@ class Assembler:
         """Countries with incidents in hand: to be read in every window, though they be calm."""
         return {
             place
-            for place, held in self._countries.items()
-            if held.over
+            for place, in_hand in self._countries.items()
+            if in_hand.over
             or any(
                 case.phase is not Phase.RESOLVED
                 or case.untold
                 or case.waits
                 or case.kind is Kind.CONNECTIVITY  # its results may come yet
-                for case in held.cases
+                for case in in_hand.cases
             )
         }
 
@@ -186,8 +186,8 @@ class Assembler:
     def settling(self) -> Mapping[CountryKey, Mapping[PartKey, float]]:
         """By country, the parts that were over at another level in the last window, and that level: it is usual now."""
         levels: dict[CountryKey, dict[PartKey, float]] = {}
-        for place, held in self._countries.items():
-            for case in (*held.cases, *held.over):
+        for place, in_hand in self._countries.items():
+            for case in (*in_hand.cases, *in_hand.over):
                 if case.settled and case.settled == self._now:
                     levels.setdefault(place, {}).update(case.levels())
         return levels
@@ -196,8 +196,8 @@ class Assembler:
     def passing(self) -> Mapping[CountryKey, Mapping[PartKey, Spell]]:
         """By country, the parts of which a small loss was over in the last window: its hours, which are usual now."""
         spells: dict[CountryKey, dict[PartKey, Spell]] = {}
-        for place, held in self._countries.items():
-            for case in (*held.cases, *held.over):
+        for place, in_hand in self._countries.items():
+            for case in (*in_hand.cases, *in_hand.over):
                 if case.ended and case.ended == self._now:
                     spells.setdefault(place, {}).update(case.spells())
         return spells
@@ -234,14 +234,14 @@ class Assembler:
         if event is not None and self._by_country is not None:
             self._by_country.get(event.country, set()).discard(name)
 
-    def close(self, incident_id: str, reason: str, at: int, *, retracted: bool = False) -> None:
+    def close(self, incident_id: str, reason: str, moment: int, *, retracted: bool = False) -> None:
         """End an open incident because a person closed it. One that is not open is left alone.
 
         The next step tells it as resolved since `at` (seconds since 1970), and `retracted` says that it was none. What
         goes on of its loss makes no new incident.
         """
         if incident_id in self._open:
-            self._closings.append(Closing(incident_id, reason, at, retracted))
+            self._closings.append(Closing(incident_id, reason, moment, retracted))
 
     def adopt(self, published: Sequence[Snapshot]) -> None:
         """Make the incidents in hand agree with what was told: `published` is the last snapshot of each, open or over.
@@ -278,7 +278,7 @@ class Assembler:
         ends = [closed(one, Closing(one.id, reason, self._now), self._now) for one in last]
         keep_open(self._open, ends)
         self._countries = {
-            place: held for place, held in self._countries.items() if place[0] not in countries
+            place: in_hand for place, in_hand in self._countries.items() if place[0] not in countries
         }
         self._closings = [closing for closing in self._closings if closing.id in self._open]
         self._falls.forget(countries)
@@ -291,11 +291,11 @@ class Assembler:
         self._forget({(country.country, country.simulated) for country in reading.countries})
         self._follow_falls(reading)
         worldwide = Worldwide(reading.health, self._falls, by_majority=self.by_majority)
-        told: list[Snapshot] = over
+        snapshots: list[Snapshot] = over
         for country in sorted(reading.countries, key=lambda c: (c.country, c.simulated)):
-            told.extend(self._step_country(country, worldwide))
-        keep_open(self._open, told)
-        return told
+            snapshots.extend(self._step_country(country, worldwide))
+        keep_open(self._open, snapshots)
+        return snapshots
 
     def _follow_falls(self, reading: Reading) -> None:
         down = lost(reading.health, self.settings)
@@ -312,29 +312,29 @@ class Assembler:
 
     def _step_country(self, reading: CountryReading, worldwide: Worldwide) -> list[Snapshot]:
         place = (reading.country, reading.simulated)
-        held = self._countries.get(place) or _CountryCases(cases=[], past=[])
+        in_hand = self._countries.get(place) or _CountryCases(cases=[], past=[])
         sure: list[Case] = []
-        known = [case for case in held.cases if case.phase is not Phase.SUSPECTED]
+        known = [case for case in in_hand.cases if case.phase is not Phase.SUSPECTED]
         mending = {part for case in known for part in case.mending}
-        held.recent = _recent(reading, held.recent)
-        recent = held.recent
+        in_hand.recent = _recent(reading, in_hand.recent)
+        recent = in_hand.recent
 
         def mends(part: Part) -> bool:
             return part in mending or (part in recent and _is_well(vote(part, reading), *recent[part]))
 
         doubts: dict[tuple[str, str], int] = {}
         causes = find_causes(reading, self.settings, mends)
-        for found, case in self._owned(causes, held.cases, worldwide, reading):
-            _hand_over(found, case, held)
+        for seen, case in self._owned(causes, in_hand.cases, worldwide, reading):
+            _hand_over(seen, case, in_hand)
             taken = {
                 part
                 for other in known
                 if other is not case and other.phase not in (Phase.OVER, Phase.GONE)
                 for part in other.parts
             }
-            doubtful = self._doubtful(found, mending, held.doubts, doubts)
-            doubtful |= _beyond_regions(found, known, reading, held.doubts, doubts)
-            cause = found.without(taken | doubtful)
+            doubtful = self._doubtful(seen, mending, in_hand.doubts, doubts)
+            doubtful |= _beyond_regions(seen, known, reading, in_hand.doubts, doubts)
+            cause = seen.without(taken | doubtful)
             if cause is not None and case is not None:
                 cause = case.admit(cause)
             if cause is not None and case is not None and case.phase in (Phase.OPEN, Phase.EASING):
@@ -343,59 +343,60 @@ class Assembler:
                 continue
             if case is None:
                 case = _suspect(cause, reading)
-                held.cases.append(case)
+                in_hand.cases.append(case)
             case.take_cause(cause, reading)
             if case.phase is Phase.SUSPECTED:
                 case.held += 1
-                if not self._waits(cause, case, held, reading, worldwide):
+                if not self._waits(cause, case, in_hand, reading, worldwide):
                     sure.append(case)
-        held.doubts = doubts
-        held.cases = _without_absorbed(held.cases)
-        told: list[Snapshot] = []
+        in_hand.doubts = doubts
+        in_hand.cases = _without_absorbed(in_hand.cases)
+        snapshots: list[Snapshot] = []
         # Of several that are ready at once, one may be a part of another: the widest is told, the others wait.
         widest = max(sure, key=lambda case: len(case.losses), default=None)
-        for case in held.cases:
+        for case in in_hand.cases:
             self._leave_to_the_world(case, worldwide)
             case.weigh(reading, self.settings)
             if case.untold:
-                told.append(self._tell(case, reading, _News(announcement(case), JUDGED_ANEW)))
+                snapshots.append(self._tell(case, reading, _News(announcement(case), JUDGED_ANEW)))
                 continue
             if case.was_none(reading) and (withdrawn := self._withdraw(case, reading)) is not None:
-                told.append(withdrawn)
+                snapshots.append(withdrawn)
                 continue
             case.quieted = worldwide.quiets(case)
             if case.quieted:
-                held.quiet.update(dict.fromkeys(case.platforms, reading.end))
+                in_hand.quiet.update(dict.fromkeys(case.platforms, reading.end))
             if (last := self._given_up(case)) is not None:
-                told.append(last)
+                snapshots.append(last)
                 continue
             ready = case is widest
-            told.extend(
-                self._tell(case, reading, said) for said in self._move(case, reading, sure=ready, held=held)
+            snapshots.extend(
+                self._tell(case, reading, news)
+                for news in self._move(case, reading, sure=ready, in_hand=in_hand)
             )
-        told.extend(self._confirm(held, reading))
-        held.cases = [case for case in held.cases if case.phase not in (Phase.OVER, Phase.GONE)]
-        if not held.cases:
-            held.quiet = {
-                p: end for p, end in held.quiet.items() if reading.end - end < self.settings.merge_seconds
+        snapshots.extend(self._confirm(in_hand, reading))
+        in_hand.cases = [case for case in in_hand.cases if case.phase not in (Phase.OVER, Phase.GONE)]
+        if not in_hand.cases:
+            in_hand.quiet = {
+                p: end for p, end in in_hand.quiet.items() if reading.end - end < self.settings.merge_seconds
             }
-        if held.cases or held.past or held.quiet or held.recent or held.over:
-            self._countries[place] = held
+        if in_hand.cases or in_hand.past or in_hand.quiet or in_hand.recent or in_hand.over:
+            self._countries[place] = in_hand
         else:
             self._countries.pop(place, None)
-        return told
+        return snapshots
 
-    def _confirm(self, held: _CountryCases, reading: CountryReading) -> Iterable[Snapshot]:
+    def _confirm(self, in_hand: _CountryCases, reading: CountryReading) -> Iterable[Snapshot]:
         """Tell how much is back of what is over, once enough results say so."""
-        lost = {part for case in held.cases if case.phase is not Phase.RESOLVED for part in case.losses}
-        for case in held.over:
+        lost = {part for case in in_hand.cases if case.phase is not Phase.RESOLVED for part in case.losses}
+        for case in in_hand.over:
             late = reading.end - case.ended > self.settings.restoration_seconds
             if late or not lost.isdisjoint(case.losses):
                 case.phase = move(case.phase, Trigger.EXPIRED).phase
             else:
                 case.count(reading)
-        held.over = [case for case in held.over if case.phase is Phase.OVER]
-        for case in (*held.cases, *held.over):
+        in_hand.over = [case for case in in_hand.over if case.phase is Phase.OVER]
+        for case in (*in_hand.cases, *in_hand.over):
             ended = case.phase in (Phase.RESOLVED, Phase.OVER)
             if not ended or not case.confirms(reading.end, full=self.settings.confirm_restoration):
                 continue
@@ -403,7 +404,7 @@ class Assembler:
             case.scope, case.severity = case.widest, case.worst
             if step.told is not None:
                 yield self._tell(case, reading, _News(step.told, _restored(case)))
-        held.over = [case for case in held.over if case.waits]
+        in_hand.over = [case for case in in_hand.over if case.waits]
 
     def _owned(
         self,
@@ -497,15 +498,15 @@ class Assembler:
         self,
         cause: Cause,
         case: Case,
-        held: _CountryCases,
+        in_hand: _CountryCases,
         reading: CountryReading,
         worldwide: Worldwide,
     ) -> bool:
         """Whether it is too early to tell: more is on its way, or it may yet turn out to be part of another."""
         settle = self.settings.settle_windows
-        if _is_aftermath(cause, held, reading.end):
+        if _is_aftermath(cause, in_hand, reading.end):
             return True
-        since_quiet = reading.end - max((held.quiet.get(p, 0) for p in cause.platforms), default=0)
+        since_quiet = reading.end - max((in_hand.quiet.get(p, 0) for p in cause.platforms), default=0)
         if since_quiet <= self.settings.recovery_windows * self.window_seconds:
             return True  # of what the world had lost, each country is back in its own minute
         if cause.alone_and_faint(reading, self.settings, opening=True):
@@ -513,7 +514,7 @@ class Assembler:
         if any(
             other.phase in (Phase.OPEN, Phase.EASING)
             and reading.end - other.detected <= settle * self.window_seconds
-            for other in held.cases
+            for other in in_hand.cases
         ):
             return case.held <= settle
         if worldwide.stirs(case) and case.held <= settle:
@@ -521,12 +522,12 @@ class Assembler:
         return cause.growing and case.held <= self.settings.hold_windows
 
     def _move(
-        self, case: Case, reading: CountryReading, *, sure: bool, held: _CountryCases
+        self, case: Case, reading: CountryReading, *, sure: bool, in_hand: _CountryCases
     ) -> Iterable[_News]:
         """Move a case by the window's event. Yield what is to be told."""
         event = case.event(reading, self.settings)
         if case.phase is Phase.CLOSED:
-            self._let_go(case, reading, event, held)
+            self._let_go(case, reading, event, in_hand)
             return
         if case.phase is Phase.RESOLVED:
             case.relapsing = case.relapsing + 1 if event is Trigger.BAD else 0
@@ -544,7 +545,7 @@ class Assembler:
         relapsed = case.phase is Phase.RESOLVED and step.phase is Phase.OPEN
         case.phase = step.phase
         if step.told is Announcement.OPEN:
-            self._open_case(case, reading, held)
+            self._open_case(case, reading, in_hand)
             yield _News(Announcement.OPEN, "")
         elif step.told is Announcement.RESOLVED:
             case.end(reading.end)
@@ -569,23 +570,23 @@ class Assembler:
             yield _News(step.told, f"since {days} day{'' if days == 1 else 's'}" if days else "goes on")
 
     def _let_go(
-        self, case: Case, reading: CountryReading, event: Trigger | None, held: _CountryCases
+        self, case: Case, reading: CountryReading, event: Trigger | None, in_hand: _CountryCases
     ) -> None:
         """Forget what was closed, once it is back or has been silent or well for as long as a like loss is merged."""
         if event is Trigger.BAD:
             case.updated = reading.end
         if event is Trigger.RECOVERED or reading.end - case.updated > self.settings.merge_seconds:
             case.phase = move(case.phase, Trigger.EXPIRED).phase
-            held.remember(case)
+            in_hand.remember(case)
 
-    def _open_case(self, case: Case, reading: CountryReading, held: _CountryCases) -> None:
+    def _open_case(self, case: Case, reading: CountryReading, in_hand: _CountryCases) -> None:
         case.detected = reading.end
         case.date(reading)
         case.onset = case.first_onset(self.window_seconds)
         days = self.settings.previous_days
         over = [
-            *held.past,
-            *(_past(other) for other in held.cases if other.phase is Phase.RESOLVED and other is not case),
+            *in_hand.past,
+            *(_past(other) for other in in_hand.cases if other.phase is Phase.RESOLVED and other is not case),
         ]
         before = [past for past in over if like(case, past) and past.onset >= case.onset - days * _DAY]
         case.previous = [past.id for past in before]
@@ -597,7 +598,7 @@ class Assembler:
         case.id = incident_id(
             case.kind, case.country, reading.start, "simulated" if case.simulated else "", key
         )
-        _link_with_others(case, held.cases)
+        _link_with_others(case, in_hand.cases)
 
     def _news(self, case: Case, reading: CountryReading) -> Iterable[_News]:
         """An update, when something that a reader would note has changed and stayed so."""
@@ -650,23 +651,23 @@ class Assembler:
 
     # telling
 
-    def _tell(self, case: Case, reading: CountryReading, said: _News) -> Snapshot:
+    def _tell(self, case: Case, reading: CountryReading, news: _News) -> Snapshot:
         self._link(case, reading.end)
-        if said.told is not Announcement.RESOLVED:
+        if news.told is not Announcement.RESOLVED:
             case.remember_worst()
         case.seq += 1
         case.untold = False
         case.updated = reading.end
-        case.reason = said.reason
+        case.reason = news.reason
         case.told, case.pending, case.pending_windows = case.news(), [], 0
         return snapshot_of(
-            case, reading, said.told, self._calendar, self.settings, self.version, self.fingerprint
+            case, reading, news.told, self._calendar, self.settings, self.version, self.fingerprint
         )
 
     # what is over
 
     def _close_asked(self) -> list[Snapshot]:
-        cases = {case.id: case for held in self._countries.values() for case in held.cases if case.id}
+        cases = {case.id: case for in_hand in self._countries.values() for case in in_hand.cases if case.id}
         over = []
         for closing in self._closings:
             case, last = cases.get(closing.id), self._open.get(closing.id)
@@ -712,23 +713,23 @@ class Assembler:
     def _forget(self, stirring: Collection[CountryKey]) -> None:
         """Let go of what is too old: relapses that can't come any more, past incidents, events."""
         horizon = self._now - self.settings.previous_days * _DAY
-        for place, held in list(self._countries.items()):
-            for case in held.cases:
+        for place, in_hand in list(self._countries.items()):
+            for case in in_hand.cases:
                 told_over = case.ended if case.phase is Phase.RESOLVED else case.updated
                 if (
                     case.phase in (Phase.RESOLVED, Phase.CLOSED)
                     and self._now - told_over > self.settings.merge_seconds
                 ):
                     case.phase = move(case.phase, Trigger.EXPIRED).phase
-                    held.remember(case)
+                    in_hand.remember(case)
                     if case.phase is Phase.OVER and case.waits and self.settings.confirm_restoration:
-                        held.over.append(case)
-            held.over = held.over[-OVER_MAX:]
-            held.cases = [case for case in held.cases if case.phase not in (Phase.OVER, Phase.GONE)]
-            held.past = [past for past in held.past if past.onset >= horizon][-PAST_MAX:]
+                        in_hand.over.append(case)
+            in_hand.over = in_hand.over[-OVER_MAX:]
+            in_hand.cases = [case for case in in_hand.cases if case.phase not in (Phase.OVER, Phase.GONE)]
+            in_hand.past = [past for past in in_hand.past if past.onset >= horizon][-PAST_MAX:]
             if place not in stirring:
-                held.recent = {}
-            if not (held.cases or held.past or held.quiet or held.recent or held.over):
+                in_hand.recent = {}
+            if not (in_hand.cases or in_hand.past or in_hand.quiet or in_hand.recent or in_hand.over):
                 del self._countries[place]
         for name in [name for name, event in self._calendar.items() if event.end < horizon]:
             self._unschedule(name)
@@ -740,7 +741,7 @@ class Assembler:
         stored = AssemblerState(
             VERSIONS["assembler"],
             self._now,
-            [(*place, held) for place, held in sorted(self._countries.items())],
+            [(*place, in_hand) for place, in_hand in sorted(self._countries.items())],
             [event for _, event in sorted(self._calendar.items())],
             [snapshot for _, snapshot in sorted(self._open.items())],
             self._closings,
@@ -752,7 +753,7 @@ class Assembler:
         """Become what `snapshot` of this or an earlier release wrote. Raises ValueError, see `read_stored`."""
         stored = read_stored(data, AssemblerState, "assembler")
         self._now = stored.now
-        self._countries = {(country, simulated): held for country, simulated, held in stored.countries}
+        self._countries = {(country, simulated): in_hand for country, simulated, in_hand in stored.countries}
         self._calendar = {event.id: event for event in stored.calendar}
         self._by_country = None
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
@@ -815,13 +816,13 @@ def _beyond_regions(
     return doubtful
 
 
-def _hand_over(cause: Cause, case: Case | None, held: _CountryCases) -> None:
+def _hand_over(cause: Cause, case: Case | None, in_hand: _CountryCases) -> None:
     """Close the book on what is over and wholly part of something new, that is no relapse of it."""
     parts = {tuple(part) for part in cause.parts}
-    for other in held.cases:
+    for other in in_hand.cases:
         if other.phase is Phase.RESOLVED and other is not case and set(other.losses) <= parts:
             other.phase = move(other.phase, Trigger.EXPIRED).phase
-            held.past.append(_past(other))
+            in_hand.past.append(_past(other))
 
 
 def _restored(case: Case) -> str:
@@ -870,31 +871,31 @@ def _recent(
     return recent
 
 
-def _is_well(said: Vote, k: float, n: float) -> bool:
+def _is_well(news: Vote, k: float, n: float) -> bool:
     """Whether the last few windows speak against a loss: they lie nearer to the usual than the ratio of the last hour.
 
     An alarm outlasts what it tells of; so does the ratio beside it, and where it is on its way up the loss is over.
     """
-    if said.slow or n < _RECENT_TELLING:
+    if news.slow or n < _RECENT_TELLING:
         return False
-    bar = (said.expected + said.reachability) / 2
+    bar = (news.expected + news.reachability) / 2
     # Where one window has results enough, it need not wait for the others.
-    return k >= bar * n and (said.n < _RECENT_ENOUGH or said.k >= bar * said.n)
+    return k >= bar * n and (news.n < _RECENT_ENOUGH or news.k >= bar * news.n)
 
 
-def _is_aftermath(cause: Cause, held: _CountryCases, now: int) -> bool:
+def _is_aftermath(cause: Cause, in_hand: _CountryCases, now: int) -> bool:
     """Whether a cause is the alarm of a loss that is over, and has not calmed down.
 
     It began before that one ended, not long ago, on the same platforms; and most results succeed again.
     """
     if cause.kind is not Kind.PLATFORM:
         return False
-    counts = [held.recent.get((part.platform, part.asn, part.region), (0.0, 0.0)) for part in cause.parts]
+    counts = [in_hand.recent.get((part.platform, part.asn, part.region), (0.0, 0.0)) for part in cause.parts]
     if 2 * sum(k for k, _ in counts) <= sum(n for _, n in counts):
         return False
-    ends = [past.resolved for past in held.past if cause.platforms <= set(past.platforms)]
-    if cause.platforms <= held.quiet.keys():
-        ends.append(min(held.quiet[platform] for platform in cause.platforms))
+    ends = [past.resolved for past in in_hand.past if cause.platforms <= set(past.platforms)]
+    if cause.platforms <= in_hand.quiet.keys():
+        ends.append(min(in_hand.quiet[platform] for platform in cause.platforms))
     return any(cause.middle <= end and now - end <= AFTERMATH_SECONDS for end in ends)
 
 

@@ -496,17 +496,17 @@ class Case(msgspec.Struct):
         settings: IncidentSettings,
     ) -> None:
         """Weigh the networks of a platform as one: of a small loss, many thin series show the end together."""
-        said = pooled([said for _, said in parts])
-        if len(parts) < 2 or said is None:
+        whole_vote = pooled([whole_vote for _, whole_vote in parts])
+        if len(parts) < 2 or whole_vote is None:
             return
         if any(one.opinion is Opinion.BAD for _, one in parts):
-            said = said._replace(opinion=Opinion.BAD)  # against an alarm, more has to be shown
+            whole_vote = whole_vote._replace(opinion=Opinion.BAD)  # against an alarm, more has to be shown
         whole = self.wholes.get(platform)
         if whole is None:
             whole = self.wholes[platform] = Loss(
-                self.onset, said.expected, said.reachability, said.reachability
+                self.onset, whole_vote.expected, whole_vote.reachability, whole_vote.reachability
             )
-        whole.weigh(said, reading.start, reading.end, settings.recovery_windows)
+        whole.weigh(whole_vote, reading.start, reading.end, settings.recovery_windows)
         for loss, _ in parts:
             loss.follow(whole)
 

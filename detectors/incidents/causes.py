@@ -384,7 +384,7 @@ def _regions_well(
 
 
 def _explains(
-    hit: Collection[str], well: Sequence[str], part: Part, said: Vote, reading: CountryReading
+    hit: Collection[str], well: Sequence[str], part: Part, of_network: Vote, reading: CountryReading
 ) -> bool:
     """Whether what a network has lost is what it has lost in the regions that were hit.
 
@@ -396,14 +396,16 @@ def _explains(
         return False
     if homes <= set(hit):
         return True
-    if said.slow or said.reachability * len(homes) < 0.5 * said.expected:
+    if of_network.slow or of_network.reachability * len(homes) < 0.5 * of_network.expected:
         return False  # even the regions that are well would have left it more
     lacking = missing = 0.0
     for region in well:
         if region in homes:
             standing = reading.regions[part.platform, region]
             lacking += max(0.0, standing.expected - standing.reachability)
-            missing += (said.expected - said.reachability) / max(1, len(networks_in([region], reading)))
+            missing += (of_network.expected - of_network.reachability) / max(
+                1, len(networks_in([region], reading))
+            )
     return lacking < 0.5 * missing
 
 

@@ -113,11 +113,11 @@ class Tally(msgspec.Struct):
     recent_n: float = 0.0
     recent_k: float = 0.0
 
-    def add(self, said: Vote, usual: float) -> None:
+    def add(self, of_part: Vote, usual: float) -> None:
         """Take the results of one part in one window in; its usual ratio is that from before the incident."""
-        self.n, self.k, self.due = self.n + said.n, self.k + said.k, self.due + said.n * usual
-        keep = 0.5 ** (said.n / LEVEL_RESULTS_MIN)
-        self.recent_n, self.recent_k = self.recent_n * keep + said.n, self.recent_k * keep + said.k
+        self.n, self.k, self.due = self.n + of_part.n, self.k + of_part.k, self.due + of_part.n * usual
+        keep = 0.5 ** (of_part.n / LEVEL_RESULTS_MIN)
+        self.recent_n, self.recent_k = self.recent_n * keep + of_part.n, self.recent_k * keep + of_part.k
 
     def present(self) -> Present:
         """How it stands by these results."""

@@ -157,38 +157,38 @@ class Loss(msgspec.Struct):
         """Since when it is back, wholly or in part; None while it is lost."""
         return self.recovered if self.recovered is not None else self.partly
 
-    def weigh(self, said: Vote, start: int, end: int, recovery_windows: int) -> None:
+    def weigh(self, word: Vote, start: int, end: int, recovery_windows: int) -> None:
         """Take one window's evidence in. Without results there is none."""
-        if said.n == 0:
+        if word.n == 0:
             return
         self.heard = end
-        self._keep_present(said)
-        self.now = said.reachability
+        self._keep_present(word)
+        self.now = word.reachability
         if self.partly is None:
-            self.usual = said.expected  # at this hour: while it is lost, only the hour changes it
-        self.alarmed = said.opinion is Opinion.BAD
-        if said.opinion is Opinion.BAD:
-            self.slow = said.slow
-            self.speed = min(self.speed, said.speed)
-            self.slowed = said.speed if said.slow else 1.0
-            self.low = min(self.low, said.reachability)
-            self.probes = max(self.probes + said.n, said.probes)
+            self.usual = word.expected  # at this hour: while it is lost, only the hour changes it
+        self.alarmed = word.opinion is Opinion.BAD
+        if word.opinion is Opinion.BAD:
+            self.slow = word.slow
+            self.speed = min(self.speed, word.speed)
+            self.slowed = word.speed if word.slow else 1.0
+            self.low = min(self.low, word.reachability)
+            self.probes = max(self.probes + word.n, word.probes)
         else:
-            self.probes += said.n
-        self.wellness = min(WELL, max(0.0, self.wellness + self._nats(said)))
+            self.probes += word.n
+        self.wellness = min(WELL, max(0.0, self.wellness + self._nats(word)))
         if not self.slow:
             self.lostness = min(
-                WELL, max(0.0, self.lostness - self._nats_little(said.expected, said.k, said.n))
+                WELL, max(0.0, self.lostness - self._nats_little(word.expected, word.k, word.n))
             )
-        if self.lostness >= _DENIED and said.opinion is not Opinion.GOOD:
+        if self.lostness >= _DENIED and word.opinion is not Opinion.GOOD:
             self.wellness = 0.0
             if self.mend_n >= _TELLING_RESULTS:  # it has mended in part: that is its level from here on
                 self.move(0.0, 0.0, self.good_since if self.good_since is not None else start)
         if self.wellness == 0.0:
-            self._stay(said)
+            self._stay(word)
             self._look_at_part(end - start, end, recovery_windows)
             return
-        self._mend(said, start, recovery_windows)
+        self._mend(word, start, recovery_windows)
 
     def lead(self, k: float, n: float) -> None:
         """Take in what it had since its onset before it was noticed, so that no figure rests on one window's few."""
@@ -201,16 +201,16 @@ class Loss(msgspec.Struct):
         self.changed = since
         self.partly = None
 
-    def _stay(self, said: Vote) -> None:
+    def _stay(self, word: Vote) -> None:
         """Take in a window in which it is lost still."""
         self.good, self.good_since, self.recovered = 0, None, None
         # Mending that came to nothing was chance: without it the level would be that of the worst windows.
-        keep = 0.5 ** (said.n / _LEVEL_RESULTS)
-        self.bad_n = self.bad_n * keep + self.mend_n + said.n
-        self.bad_k = self.bad_k * keep + self.mend_k + said.k
+        keep = 0.5 ** (word.n / _LEVEL_RESULTS)
+        self.bad_n = self.bad_n * keep + self.mend_n + word.n
+        self.bad_k = self.bad_k * keep + self.mend_k + word.k
         self.mend_n = self.mend_k = 0
         self.lostness = 0.0
-        self.lost = self._share_lost(said)
+        self.lost = self._share_lost(word)
         if self.bad_n >= LEVEL_RESULTS_MIN:
             self.fallen = min(self.fallen, self.bad_k / self.bad_n)
 
@@ -229,41 +229,41 @@ class Loss(msgspec.Struct):
         elif self.partly is not None and high < most:
             self.partly = None
 
-    def _mend(self, said: Vote, start: int, recovery_windows: int) -> None:
+    def _mend(self, word: Vote, start: int, recovery_windows: int) -> None:
         """Take in a window in which it seems to be back."""
-        self.mend_n += said.n
-        self.mend_k += said.k
+        self.mend_n += word.n
+        self.mend_k += word.k
         if self.good_since is None:
             self.good_since = start
         self.good += 1
-        deep = said.expected - self._level() >= _DEEP
+        deep = word.expected - self._level() >= _DEEP
         least = _ENOUGH_AGAINST if self.alarmed or deep else _ENOUGH
-        enough = said.opinion is Opinion.GOOD or self.wellness >= least
-        if said.opinion is not Opinion.GOOD and self._level() >= _BLOCK and not deep:
-            enough = enough and self._nats_little(said.expected, self.mend_k, self.mend_n) >= _SURE
+        enough = word.opinion is Opinion.GOOD or self.wellness >= least
+        if word.opinion is not Opinion.GOOD and self._level() >= _BLOCK and not deep:
+            enough = enough and self._nats_little(word.expected, self.mend_k, self.mend_n) >= _SURE
         if self.recovered is None and self.good >= recovery_windows and enough:
             self.recovered = self.good_since
 
-    def _keep_present(self, said: Vote) -> None:
-        wanted = (_PRESENT_RESULTS - said.n) / self.recent_n if self.recent_n else 0.0
+    def _keep_present(self, word: Vote) -> None:
+        wanted = (_PRESENT_RESULTS - word.n) / self.recent_n if self.recent_n else 0.0
         keep = min(_PRESENT_FADE_SLOW, max(_PRESENT_FADE, wanted))
-        self.recent_n = self.recent_n * keep + said.n
-        self.recent_k = self.recent_k * keep + said.k
+        self.recent_n = self.recent_n * keep + word.n
+        self.recent_k = self.recent_k * keep + word.k
 
-    def count(self, said: Vote, *, lasting: bool) -> None:
+    def count(self, word: Vote, *, lasting: bool) -> None:
         """Count results of what is lost in part elsewhere: its share lost is that of all while the loss lasts."""
-        if said.n == 0:
+        if word.n == 0:
             return
-        self._keep_present(said)
+        self._keep_present(word)
         if lasting:
-            self.bad_n += said.n
-            self.bad_k += said.k
+            self.bad_n += word.n
+            self.bad_k += word.k
             self.mend_n = self.mend_k = 0
-            usual = max(_RATIO_MIN, said.expected)
+            usual = max(_RATIO_MIN, word.expected)
             self.lost = round(min(1.0, max(0.0, 1.0 - self.bad_k / self.bad_n / usual)), 6)
         else:
-            self.mend_n += said.n
-            self.mend_k += said.k
+            self.mend_n += word.n
+            self.mend_k += word.k
 
     def follow(self, whole: Loss) -> None:
         """Be back with all of which it is a part, unless its own results deny it."""
@@ -278,31 +278,31 @@ class Loss(msgspec.Struct):
 
     # the present level
 
-    def shift(self, said: Vote) -> tuple[float, float]:
+    def shift(self, word: Vote) -> tuple[float, float]:
         """Nats for this window at a higher level than the present one, and at a lower one. Results are remembered."""
-        if said.n == 0 or self.slow or self.bad_n < LEVEL_RESULTS_MIN:
+        if word.n == 0 or self.slow or self.bad_n < LEVEL_RESULTS_MIN:
             return 0.0, 0.0
-        self.up_n, self.up_k = self.up_n + said.n, self.up_k + said.k
-        self.down_n, self.down_k = self.down_n + said.n, self.down_k + said.k
+        self.up_n, self.up_k = self.up_n + word.n, self.up_k + word.k
+        self.down_n, self.down_k = self.down_n + word.n, self.down_k + word.k
         level = min(1.0 - _RATIO_MIN, max(_RATIO_MIN, self._level()))
         # A level that rests on few results may be wrong by itself.
         up, down = self.bad_n / (self.bad_n + self.up_n), self.bad_n / (self.bad_n + self.down_n)
         return (
-            up * _shift_nats(-_SHIFT, level, said.k, said.n),
-            down * _shift_nats(_SHIFT, level, said.k, said.n),
+            up * _shift_nats(-_SHIFT, level, word.k, word.n),
+            down * _shift_nats(_SHIFT, level, word.k, word.n),
         )
 
-    def _nats(self, said: Vote) -> float:
+    def _nats(self, word: Vote) -> float:
         """How much more likely this window is if the part is back than if it is still mostly lost."""
-        if self.slow or said.slow:
-            quick = said.pace >= (1.0 + self.speed) / 2 and 2 * said.k >= said.n  # what fails has no speed
+        if self.slow or word.slow:
+            quick = word.pace >= (1.0 + self.speed) / 2 and 2 * word.k >= word.n  # what fails has no speed
             return _NATS_SLOW if quick else -_NATS_SLOW
-        usual = min(_RATIO_MAX, max(_RATIO_MIN + _FALL_MIN, said.expected))
+        usual = min(_RATIO_MAX, max(_RATIO_MIN + _FALL_MIN, word.expected))
         fallen = max(_RATIO_MIN, self._level())
         fallen = max(_RATIO_MIN, min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen)))
-        nats = said.k * log(usual / fallen) + (said.n - said.k) * log((1 - usual) / (1 - fallen))
+        nats = word.k * log(usual / fallen) + (word.n - word.k) * log((1 - usual) / (1 - fallen))
         # What comes through again, and far too slowly, is not back: a block may ease to a throttle.
-        return nats if said.pace >= _BACK_SPEED else min(0.0, nats)
+        return nats if word.pace >= _BACK_SPEED else min(0.0, nats)
 
     @staticmethod
     def _nats_little(expected: float, k: int, n: int) -> float:
@@ -325,12 +325,12 @@ class Loss(msgspec.Struct):
         """Return its present reachability: of the results since it fell, or the detector's once it mends."""
         return self.bad_k / self.bad_n if self.good == 0 and self.bad_n else self.now
 
-    def _share_lost(self, said: Vote) -> float:
+    def _share_lost(self, word: Vote) -> float:
         """The share of results lost: since it fell, which shows it first, or by the detector's ratio."""
         k, n = self.bad_k, self.bad_n
         if n < _TELLING_RESULTS:
             k, n = k + self.lead_k, n + self.lead_n
-        return share_lost(min(self.low, k / n), said.expected)
+        return share_lost(min(self.low, k / n), word.expected)
 
 
 def share_lost(reachability: float, expected: float) -> float:

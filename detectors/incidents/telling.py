@@ -13,18 +13,18 @@ from detectors.readings import CountryReading, Scheduled
 from detectors.settings import IncidentSettings
 
 
-def keep_open(held: dict[str, Snapshot], told: Iterable[Snapshot]) -> None:
+def keep_open(open_ones: dict[str, Snapshot], announced: Iterable[Snapshot]) -> None:
     """Keep the last snapshot of every incident that goes on."""
-    for snapshot in told:
-        held[snapshot.id] = snapshot
+    for snapshot in announced:
+        open_ones[snapshot.id] = snapshot
         if snapshot.status is Announcement.RESOLVED:
-            del held[snapshot.id]
+            del open_ones[snapshot.id]
 
 
 def snapshot_of(
     case: Case,
     reading: CountryReading,
-    told: Announcement,
+    announced: Announcement,
     calendar: Mapping[str, Scheduled],
     settings: IncidentSettings,
     version: str,
@@ -39,7 +39,7 @@ def snapshot_of(
     return Snapshot(
         id=case.id,
         seq=case.seq,
-        status=told,
+        status=announced,
         kind=case.kind,
         scope=case.scope,
         severity=case.severity,
@@ -66,7 +66,7 @@ def snapshot_of(
         measurements=sum(loss.probes for loss in losses),
         reason=case.reason,
         back=tuple(case.restored_platforms()),
-        unheard=len(case.lasting) if told is Announcement.RESOLVED else 0,
+        unheard=len(case.lasting) if announced is Announcement.RESOLVED else 0,
         simulated=case.simulated,
         version=version,
         fingerprint=fingerprint,

@@ -180,10 +180,10 @@ class WorldAssembler:
         """The last snapshot of every outage that goes on."""
         return list(self._open.values())
 
-    def close(self, incident_id: str, reason: str, at: int, *, retracted: bool = False) -> None:
+    def close(self, incident_id: str, reason: str, moment: int, *, retracted: bool = False) -> None:
         """End an open outage because a person closed it, as `Assembler.close` does."""
         if incident_id in self._open:
-            self._closings.append(Closing(incident_id, reason, at, retracted))
+            self._closings.append(Closing(incident_id, reason, moment, retracted))
 
     def adopt(self, published: Sequence[Snapshot]) -> None:
         """Make the outages in hand agree with what was told, as `Assembler.adopt` does."""
@@ -390,7 +390,7 @@ class WorldAssembler:
             changes.append(f"reached {', '.join(countries)} too")
         return [self._tell(outage, step.told, "; ".join(changes), end)]
 
-    def _tell(self, outage: _Outage, told: Announcement, reason: str, end: int) -> Snapshot:
+    def _tell(self, outage: _Outage, announced: Announcement, reason: str, end: int) -> Snapshot:
         outage.seq += 1
         outage.untold = False
         outage.told, outage.pending, outage.pending_windows = outage.news(), [], 0
@@ -402,7 +402,7 @@ class WorldAssembler:
         return Snapshot(
             id=outage.id,
             seq=outage.seq,
-            status=told,
+            status=announced,
             kind=Kind.GLOBAL,
             scope=Scope.GLOBAL,
             severity=Severity.CRITICAL if share >= self.settings.severity_critical else Severity.MAJOR,
@@ -429,7 +429,9 @@ class WorldAssembler:
             measurements=sum(loss.probes for loss in losses),
             reason=reason,
             back=(),
-            unheard=sum(loss.recovered is None for loss in losses) if told is Announcement.RESOLVED else 0,
+            unheard=sum(loss.recovered is None for loss in losses)
+            if announced is Announcement.RESOLVED
+            else 0,
             simulated=outage.simulated,
             version=self.version,
             fingerprint=self.fingerprint,

@@ -118,7 +118,7 @@ class SignalBook:
 
         `networks` are those that are affected where the country as a whole is not; else none.
         """
-        said: dict[str, Witness] = {}
+        words: dict[str, Witness] = {}
         for (place, made, source, name, _, asn), series in self._series.items():
             if place != country or made != simulated:
                 continue
@@ -127,10 +127,10 @@ class SignalBook:
             witness = _word(source, name, series, onset, now)
             if witness is None:
                 continue
-            other = said.get(source)
+            other = words.get(source)
             if other is None or _surer(witness, other):
-                said[source] = witness
-        return tuple(said[source] for source in sorted(said))
+                words[source] = witness
+        return tuple(words[source] for source in sorted(words))
 
 
 #: Signals that are a source's own judgement (`producers.signals.EVENTS`): 1 where an outage begins, 0 where it is over.

@@ -87,13 +87,13 @@ class ControlResults:
 
         It is not known either where the controls do not agree.
         """
-        said = [
+        answers = [
             seen.ok
             for results in self._seen.values()
             if (seen := results.get(url)) is not None
             and abs((time - seen.time).total_seconds()) <= self._age_seconds_max
         ]
-        well, ill = said.count(True) >= self._quorum, said.count(False) >= self._quorum
+        well, ill = answers.count(True) >= self._quorum, answers.count(False) >= self._quorum
         return None if well == ill else well
 
     async def _refresh(self, source: str) -> None:

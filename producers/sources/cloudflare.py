@@ -26,7 +26,8 @@ def read(name: str, stream: IO[bytes]) -> Iterator[Item]:
 def requests(country: str, since: float, until: float) -> Iterator[str]:
     """The URLs that a pull asks for; they need a token, as `Authorization: Bearer`."""
     span = "&".join(
-        f"{key}={quote(epoch(at).isoformat())}" for key, at in (("dateStart", since), ("dateEnd", until))
+        f"{key}={quote(epoch(moment).isoformat())}"
+        for key, moment in (("dateStart", since), ("dateEnd", until))
     )
     yield f"{API}/annotations/outages?location={country}&{span}&format=json"
     yield f"{API}/traffic_anomalies?location={country}&{span}&format=json"

@@ -151,10 +151,10 @@ def moment(text: str | float) -> datetime:
     if isinstance(text, int | float):
         return epoch(text)
     try:
-        found = datetime.fromisoformat(text.strip())
+        when = datetime.fromisoformat(text.strip())
     except ValueError:
         return epoch(text)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 
 def detail(error: Exception) -> str:

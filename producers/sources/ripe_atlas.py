@@ -262,11 +262,11 @@ def _rows(name: str, stream: IO[bytes]) -> Iterator[Any]:
     for number, line in lines(stream):
         place = f"{name}:{number}"
         try:
-            found = json.loads(line)
+            document = json.loads(line)
         except (ValueError, RecursionError) as error:
             yield Refused(RefusalReason.NOT_JSON, detail(error), place)
             continue
-        for row in found if isinstance(found, list) else [found]:
+        for row in document if isinstance(document, list) else [document]:
             if isinstance(row, dict) and row.get("type") not in {*_READERS_OF, "connection"}:
                 yield Refused(RefusalReason.OTHER_TEST, str(row.get("type")), place)
             else:

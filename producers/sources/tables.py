@@ -69,17 +69,17 @@ class Mapping_(BaseModel):  # noqa: N801  `Mapping` is Python's
 
     @model_validator(mode="after")
     def _says_enough(self) -> Self:
-        said = {*self.columns, *self.constants}
-        if unknown := sorted(said - set(FIELDS)):
+        named = {*self.columns, *self.constants}
+        if unknown := sorted(named - set(FIELDS)):
             raise ValueError(f"{', '.join(unknown)}: no such field; there are {', '.join(FIELDS)}")
-        if missing := sorted({"time", "country"} - said):
+        if missing := sorted({"time", "country"} - named):
             raise ValueError(f"say which column (or constant) is {' and '.join(missing)}")
-        if "value" in said:
-            if "name" not in said:
+        if "value" in named:
+            if "name" not in named:
                 raise ValueError("a number needs a name: say which column (or constant) is name")
-        elif not ("ok" in said or {"good", "count"} <= said):
+        elif not ("ok" in named or {"good", "count"} <= named):
             raise ValueError("say which column is ok, or which are good and count, or which is value")
-        elif not {"platform", "target"} & said:
+        elif not {"platform", "target"} & named:
             raise ValueError("say which column (or constant) is platform or target")
         return self
 

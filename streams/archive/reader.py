@@ -225,12 +225,12 @@ def settled(tables: Sequence[pa.Table]) -> pa.Table:
     if len(tables) == 1:
         return tables[0]
     kept: list[pa.Table] = []
-    told: list[np.ndarray[Any, Any]] = []
+    names: list[np.ndarray[Any, Any]] = []
     for table in tables:
         name = _names(table)
-        fresh = ~np.isin(name, np.concatenate(told)) if told else np.ones(len(name), dtype=np.bool_)
+        fresh = ~np.isin(name, np.concatenate(names)) if names else np.ones(len(name), dtype=np.bool_)
         kept.append(table if fresh.all() else table.filter(pa.array(fresh)))
-        told.append(np.unique(name))
+        names.append(np.unique(name))
     return pa.concat_tables(kept).unify_dictionaries()
 
 

@@ -79,11 +79,11 @@ _ZSTD_LEVEL: Final = 9
 def window_table(windows: Iterable[Window]) -> pa.Table:
     """The rows of some windows of one country, sorted by series; of a window that is there twice, the first."""
     columns: dict[str, list[Any]] = {name: [] for name in WINDOW_COLUMNS.names}
-    told: set[tuple[datetime, bool]] = set()
+    seen: set[tuple[datetime, bool]] = set()
     for window in windows:
-        if (window.start, window.simulated) in told:
+        if (window.start, window.simulated) in seen:
             continue
-        told.add((window.start, window.simulated))
+        seen.add((window.start, window.simulated))
         cells = len(window.platform)
         columns["simulated"] += [window.simulated] * (cells + 1)
         columns["start"] += [window.start] * (cells + 1)

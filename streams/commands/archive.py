@@ -150,21 +150,21 @@ async def _run(settings: Settings, archiver: Any, *, once: bool) -> None:
     roles = {topics.windows: "windows", topics.alerts: "alerts", topics.annotations: "annotations"}
     consumer = group_consumer(settings.kafka, settings.archive.group)
     async with _within(consumer):
-        held = Held(consumer, archiver, roles)
-        consumer.subscribe(list(roles), listener=held)
+        partitions = Held(consumer, archiver, roles)
+        consumer.subscribe(list(roles), listener=partitions)
         flushed = time.monotonic()
         while not stopped.is_set():
             some = await consumer.getmany(timeout_ms=_POLL_MS, max_records=5000)
-            await held.take(some)
+            await partitions.take(some)
             due = time.monotonic() - flushed >= settings.archive.flush_seconds
-            caught_up = once and not some and held.ready and await _at_end(consumer)
+            caught_up = once and not some and partitions.ready and await _at_end(consumer)
             if due or caught_up or archiver.buffered > _ROWS_MAX:
-                async with held.lock:
+                async with partitions.lock:
                     await _flush(consumer, archiver, roles)
                 flushed = time.monotonic()
             if caught_up:
                 break
-        async with held.lock:
+        async with partitions.lock:
             await _flush(consumer, archiver, roles)
     log.info("archived", parts=archiver.parts, rows=archiver.rows, forgotten_offsets=archiver.gaps)
 

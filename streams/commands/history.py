@@ -98,8 +98,8 @@ def history(
     archive = Archive(store)
     days = archive.days(country)
     if not days:
-        held = ", ".join(archive.countries()) or "no country"
-        raise SettingsError(f"{url or settings.archive.url}: has nothing of {country}; it has {held}")
+        there = ", ".join(archive.countries()) or "no country"
+        raise SettingsError(f"{url or settings.archive.url}: has nothing of {country}; it has {there}")
     start, end = _span(begin, until, datetime(*days[-1].timetuple()[:3], tzinfo=UTC))
     if form is Format.PARQUET:
         put(write(archive.table(country, start, end)), output)
@@ -210,11 +210,11 @@ def _show(rows: list[Any], by: Split) -> None:
                 _block(
                     [
                         by_place[name, one].reachability
-                        for one in times[at : at + group]
+                        for one in times[first : first + group]
                         if (name, one) in by_place
                     ]
                 )
-                for at in range(0, len(times), group)
+                for first in range(0, len(times), group)
             ),
         )
     show_table(table)

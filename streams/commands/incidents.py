@@ -151,8 +151,8 @@ def annotate(
     if not text and not url and kind is not NoteKind.FALSE_ALARM:
         raise SettingsError("say something with --text, or name a link with --url")
     last = _one(settings, _read(settings), incident_id)[-1]
-    said = AnnotationKind(kind.value.replace("-", "_"))
-    annotation = _annotation(settings, last, said, author, text, url)
+    verdict = AnnotationKind(kind.value.replace("-", "_"))
+    annotation = _annotation(settings, last, verdict, author, text, url)
     _write(settings, annotation)
     typer.echo(encode(annotation).decode() if as_json else f"{last.id}: noted")
 

@@ -65,11 +65,11 @@ def check(
 ) -> None:
     """Say whether a targets file is good, and how many targets of which platforms it has."""
     try:
-        found = load_targets(file)
+        targets = load_targets(file)
     except TargetsError as error:
         raise SettingsError(str(error)) from error
     typer.echo(
-        f"good; {len(found.target)} targets of {', '.join(sorted({t.platform for t in found.target}))}"
+        f"good; {len(targets.target)} targets of {', '.join(sorted({t.platform for t in targets.target}))}"
     )
 
 

@@ -57,9 +57,9 @@ class Pace:
         following = (now // beat + 1) * beat if beat else now
         return following if following - now >= _NEAR * beat else following + beat
 
-    def ticks_due(self, at: float) -> None:
+    def ticks_due(self, moment: float) -> None:
         """Note when this worker will write the next ticks."""
-        self._ticks_due = at
+        self._ticks_due = moment
 
     def ticks_written(self) -> None:
         """Note that ticks are there to be read."""

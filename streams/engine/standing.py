@@ -70,8 +70,8 @@ class Standing:
             for partition in self._partitions.values()
             if partition.phase is PartitionState.STOPPED
         ]
-        held = "\n".join(sorted({why for p in self._partitions.values() if (why := p.held)})) or None
-        return held or self._surrounding_trouble() or self.restoring() or ("\n".join(stopped) or None)
+        waiting = "\n".join(sorted({why for p in self._partitions.values() if (why := p.held)})) or None
+        return waiting or self._surrounding_trouble() or self.restoring() or ("\n".join(stopped) or None)
 
     def unhealthy(self) -> str | None:
         """Return which partitions are stuck with work at hand, or None if none is."""

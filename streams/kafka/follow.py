@@ -50,22 +50,22 @@ async def _follow(
         known: set[TopicPartition] = set()
         looked = -_LOOK_SECONDS
         missing = True
-        told = False
+        at_end = False
         while True:
             if loop.time() - looked >= (_MISSING_SECONDS if missing else _LOOK_SECONDS):
-                found = {
+                places = {
                     TopicPartition(topic, partition)
                     for topic in topics
                     for partition in await reader.partitions_of(topic)
                 }
-                missing = len({place.topic for place in found}) < len(topics)
-                if found != known:
-                    await _assign(source, known, found, topics)
-                    known = found
+                missing = len({place.topic for place in places}) < len(topics)
+                if places != known:
+                    await _assign(source, known, places, topics)
+                    known = places
                 looked = loop.time()
             if not known:
-                if not told:
-                    told = True
+                if not at_end:
+                    at_end = True
                     yield None
                 await asyncio.sleep(_MISSING_SECONDS)
                 continue
@@ -79,21 +79,21 @@ async def _follow(
             ]
             if values:
                 yield values
-            if not told and await _at_end(source, known):
-                told = True
+            if not at_end and await _at_end(source, known):
+                at_end = True
                 yield None
 
 
 async def _assign(
     source: AIOKafkaConsumer,
     known: set[TopicPartition],
-    found: set[TopicPartition],
+    places: set[TopicPartition],
     topics: Mapping[str, int | None],
 ) -> None:
     """Take on what is found, each where it stands or, what is new, where it begins."""
-    positions = {place: await source.position(place) for place in known & found}
-    source.assign(list(found))
-    fresh = found - known
+    positions = {place: await source.position(place) for place in known & places}
+    source.assign(list(places))
+    fresh = places - known
     timed = {place: topics[place.topic] for place in fresh if topics[place.topic] is not None}
     starts = await source.beginning_offsets(list(fresh)) if fresh else {}
     if timed:

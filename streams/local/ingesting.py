@@ -119,22 +119,22 @@ class Input:
 
 def inputs(sources: Iterable[str], stdin: Callable[[], IO[bytes]]) -> list[Input]:
     """What is to be read, in order; a folder's files by their paths. Raises SettingsError for what is not there."""
-    found: list[Input] = []
+    files_found: list[Input] = []
     for source in sources:
         if source == STDIN:
-            found.append(Input(source, None, "", stdin))
+            files_found.append(Input(source, None, "", stdin))
         elif source.startswith(("http://", "https://")):
-            found.append(Input(source, None, "", partial(_open_url, source)))
+            files_found.append(Input(source, None, "", partial(_open_url, source)))
         elif Path(source).is_dir():
             files = sorted(path for path in Path(source).rglob("*") if path.is_file() and path.name[0] != ".")
             if not files:
                 raise SettingsError(f"{source}: an empty folder; name one with files")
-            found += map(_file, files)
+            files_found += map(_file, files)
         elif Path(source).is_file():
-            found.append(_file(Path(source)))
+            files_found.append(_file(Path(source)))
         else:
             raise SettingsError(f"{source}: no such file; name files, folders, URLs, or - for standard input")
-    return found
+    return files_found
 
 
 def _file(path: Path) -> Input:

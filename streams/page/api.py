@@ -329,14 +329,15 @@ class Api:
 
     def _named(self, what: int, name: Callable[[Any], str], label: Callable[[Any], str]) -> NamedPage:
         recent = self._site.history.recent
-        found: dict[Any, set[str]] = {}
+        countries: dict[Any, set[str]] = {}
         for country, simulated in recent.coverage:
             if country != CANARY:
                 for one in recent.names(country, simulated, what):
-                    found.setdefault(one, set()).add(country)
+                    countries.setdefault(one, set()).add(country)
         return NamedPage(
             data=[
-                Named(name=name(one), label=label(one), countries=sorted(found[one])) for one in sorted(found)
+                Named(name=name(one), label=label(one), countries=sorted(countries[one]))
+                for one in sorted(countries)
             ]
         )
 

@@ -29,11 +29,11 @@ def badge(name: str, state: State, words: str, *, simulated: bool = False) -> st
         words = f"SIMULATED: {words}"
     left, right = (round(_LETTER * len(text)) + 18 for text in (name, words))
     ground, ink = _COLOURS[state]
-    said = escape(f"{name}: {words}")
+    label = escape(f"{name}: {words}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="22" role="img" '
-        f'aria-label="{said}">'
-        f"<title>{said}</title>"
+        f'aria-label="{label}">'
+        f"<title>{label}</title>"
         f'<rect width="{left}" height="22" fill="#14171c"/>'
         f'<rect x="{left}" width="{right}" height="22" fill="{ground}"/>'
         '<g font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">'

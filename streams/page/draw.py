@@ -221,15 +221,15 @@ def describe(chart: Chart) -> str:
     >>> describe(Chart(datetime(2024, 1, 20, tzinfo=UTC), 60, [Line("X", [1.0, None, 0.05])], "t"))
     'X: from 5 % to 100 %, last 5 %.'
     """
-    said = []
+    phrases = []
     for line in chart.lines:
         ratios = [ratio for ratio in line.ratios if ratio is not None]
         if ratios:
-            said.append(
+            phrases.append(
                 f"{line.name}: from {min(ratios):.0%} to {max(ratios):.0%}, last {ratios[-1]:.0%}".replace(
                     "%", " %"
                 )
             )
         else:
-            said.append(f"{line.name}: nothing was measured")
-    return "; ".join(said) + "." if said else "Nothing was measured."
+            phrases.append(f"{line.name}: nothing was measured")
+    return "; ".join(phrases) + "." if phrases else "Nothing was measured."

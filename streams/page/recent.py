@@ -112,10 +112,10 @@ class Recent:
         ring = self._rings.setdefault(name, _Ring())
         if not ring.begin(step):
             return False
-        told = ring.told.setdefault(step, set())
-        if start in told:
+        starts = ring.told.setdefault(step, set())
+        if start in starts:
             return False
-        told.add(start)
+        starts.add(start)
         self._add(ring, window, step)
         last = self.coverage.get(name)
         if last is None or start >= last.start:

@@ -44,8 +44,8 @@ class ArchiveShelf:
             first, last = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (days[0], days[-1]))
             return first, last + timedelta(days=1)
 
-        found: tuple[datetime, datetime] | None = self._remembered(("bounds", country), ask)
-        return found
+        span: tuple[datetime, datetime] | None = self._remembered(("bounds", country), ask)
+        return span
 
     def series(self, country: str, start: datetime, end: datetime, **how: Any) -> Sequence[Any]:
         """Rows of a series; `by` is `platform`, `network`, `region` or `all`."""

@@ -176,8 +176,12 @@ class Opener:
             fault: Malformed | None = None
             speaker: Vantage | None = None
             if self._signed and value is not None and headers:
-                said = self._who(value, headers, speakers, known, seen)
-                fault, speaker = (said, None) if isinstance(said, Malformed) else (None, said)
+                speaker_or_fault = self._who(value, headers, speakers, known, seen)
+                fault, speaker = (
+                    (speaker_or_fault, None)
+                    if isinstance(speaker_or_fault, Malformed)
+                    else (None, speaker_or_fault)
+                )
             named: str | None = None
             lines: Sequence[bytes | None] = (value,)
             if fault is None and value is not None and value.startswith(BUNDLE_BEGINS):

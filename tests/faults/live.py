@@ -51,9 +51,9 @@ PARTITIONS, WIDENED = 3, 6
 #: Windows: before the first act, of a loss, after each act, and by how many an onset may be off.
 WARM, LOSS, CALM, OFF = 40, 16, 16, 4
 NEVER: Final = float("inf")
-#: The notes that a worker was told stand in its redo log: no snapshot may take their place there.
-ALL_KEPT: Final = {"snapshot_bytes": 1_000_000_000, "snapshot_seconds": 864_000.0}
-WORKER: Final = (str(Path(sys.executable).parent / "netdusk"), "worker", "--config", "{config}")
+NETDUSK: Final = str(Path(sys.executable).parent / "netdusk")
+#: The notes that a worker was told stand in its redo log alone: what snapshots cover is kept too.
+WORKER: Final = (sys.executable, "-m", "tests.faults.keeping_worker", "worker", "--config", "{config}")
 
 
 def sections(window: int) -> dict[str, dict[str, object]]:
@@ -289,7 +289,7 @@ class LiveSoak:
             worker_bootstrap=f"127.0.0.1:{self.proxy.port}",
             partitions=PARTITIONS,
             command=WORKER,
-            worker={"clock": "live", "tick_seconds": 1.0, **ALL_KEPT},
+            worker={"clock": "live", "tick_seconds": 1.0},
             kafka={"session_timeout_seconds": 3.0, "heartbeat_seconds": 0.5},
             sections=sections(self.window),
         )
@@ -521,7 +521,7 @@ class LiveSoak:
         finally:
             await admin.close()
         command = [
-            WORKER[0],
+            NETDUSK,
             "topics",
             "--config",
             str(self.fleet.config),

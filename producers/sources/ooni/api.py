@@ -33,11 +33,11 @@ def requests(country: str, since: float, until: float) -> Iterator[str]:
 def follow(answer: bytes) -> Iterator[str]:
     """What a list leads to: each measurement, and the next page. Raises ValueError for what is no list."""
     try:
-        found = msgspec.json.decode(answer)
-        for one in found["results"]:
+        document = msgspec.json.decode(answer)
+        for one in document["results"]:
             if isinstance(one.get("measurement_url"), str):
                 yield one["measurement_url"]
-        following = (found.get("metadata") or {}).get("next_url")
+        following = (document.get("metadata") or {}).get("next_url")
     except (*NO_JSON, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no list of measurements: {error!r}") from error
     if isinstance(following, str):
