@@ -13,7 +13,7 @@ import base64
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -131,6 +131,26 @@ def new_key() -> tuple[str, str]:
     """A fresh private key and its public key, in base64."""
     private = base64.b64encode(os.urandom(32)).decode()
     return private, base64.b64encode(_private(private).public_key().public_bytes_raw()).decode()
+
+
+def text_signer(private_key: str) -> tuple[str, Callable[[bytes], bytes]]:
+    """The public key (base64) of a private one (base64 of 32 bytes), and what signs a text with it.
+
+    Raises ValueError where it is no such key.
+    """
+    key = _private(private_key)
+    return base64.b64encode(key.public_key().public_bytes_raw()).decode(), key.sign
+
+
+def has_signed(public_key: str, text: bytes, signature: bytes) -> bool:
+    """Whether a signature (64 bytes) over a text is of this key (base64). Raises ValueError where it is no key."""
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  an extra
+
+    try:
+        _public(public_key).verify(signature, text)
+    except InvalidSignature:
+        return False
+    return True
 
 
 class Verifier:

@@ -52,6 +52,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "notify": ("streams.commands.notify", "Tell people of incidents: mail, webhook, a hundred services."),
     "mcp": ("streams.commands.mcp", "The page's API as tools for language models, read only."),
     "report": ("streams.commands.report", "One incident as a page: headline, chart, timeline, evidence."),
+    "verify": ("streams.commands.verify", "Whether an exported incident is as it was published."),
     "calendar": ("streams.commands.calendar", "Scheduled events that an incident may coincide with."),
     "vantage": ("streams.commands.vantage", "Who may speak: the register of vantages, and their keys."),
     "backtest": ("streams.commands.backtest", "What the worker would have said of a file, and how well."),

@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 
 from producers.partitions import partition_of
 from producers.records import decode as decode_probe
+from streams.commands.exporting import export
 from streams.commands.output import put, to_stdout
 from streams.kafka.alerts import snapshots as all_snapshots
 from streams.kafka.client import TopicReader
@@ -67,6 +68,22 @@ def report(
     calendar: Annotated[
         Path | None, typer.Option(help="With --incidents: scheduled events, one JSON a line.")
     ] = None,
+    bundle: Annotated[
+        bool,
+        typer.Option(
+            "--bundle", help="Instead: the resolved incident with its windows, for `netdusk verify`."
+        ),
+    ] = False,
+    archive: Annotated[
+        str | None, typer.Option(help="With --bundle: the archive, a folder or URL; over the settings.")
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="With --bundle: the private key to sign with, a file of `netdusk vantage keygen`."),
+    ] = None,
+    after: Annotated[
+        Path | None, typer.Option(help="With --bundle: the export that was published before this one.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
     bootstrap: Annotated[
         str | None, typer.Option(help="Broker, host:port[,host:port]; over the settings.")
@@ -74,9 +91,14 @@ def report(
 ) -> None:
     """Write one incident as a page: headline, chart, where, how it went, evidence, how to check it.
 
-    From the topics, or, without a broker, from the files of a backtest.
+    From the topics, or, without a broker, from the files of a backtest; with --bundle, from the archive.
     """
     settings = with_bootstrap(load(config), bootstrap)
+    if bundle:
+        put(export(settings, incident_id, archive, key, after), output)
+        return
+    if archive is not None or key is not None or after is not None:
+        raise SettingsError("--archive, --key and --after go with --bundle")
     if incidents is None and (probes is not None or calendar is not None):
         raise SettingsError("--probes and --calendar go with --incidents; without it the topics are read")
     if form is Format.PNG and to_stdout(output) and sys.stdout.isatty():
