@@ -9,7 +9,6 @@ machine's own run over the same log.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 import subprocess
@@ -505,8 +504,6 @@ class LiveSoak:
             kind = KINDS[self.dice.choice(sorted(KINDS))]
             record = hostile.good(self.dice, number, datetime.now(UTC)) | {"id": f"h{time.time()}"}
             value = kind(self.dice, record) if number % 3 else self.dice.choice(JUNK)
-            with suppress(ValueError):
-                record = json.loads(value)
             self.vantages.put("PK", value)
         await self._windows(2)
 
