@@ -49,6 +49,7 @@ from detectors.single.silence import (
     OFTEN,
     RESULTS_FAINT,
     RESUMED_NATS,
+    SEEN_WINDOWS,
     SHARE_MAX,
     SILENT_NATS,
     SPARSE_SHARE,
@@ -56,6 +57,7 @@ from detectors.single.silence import (
     STEADY_SHARE,
     TOGETHER_NATS,
     TOGETHER_WINDOWS,
+    TRICKLE,
 )
 
 #: At these scores of its own a silence is looked at: when it begins to stir, and when it is about to alarm.
@@ -233,7 +235,7 @@ class SilenceColumns(Table):
             whole.step(start, all_of, np.arange(countries), countries, None, windows, of_all)
             few &= whole.warm(start)
         usual = self.usual(start)
-        faint = (usual >= RESULTS_FAINT) & (n < FAINT * usual)
+        faint = ((usual >= RESULTS_FAINT) & (n < FAINT * usual)) | (self.dark & (n < TRICKLE * usual))
         # Where vantages have a rhythm it is they who are missed, and not attempts: these are fewer when a platform is
         # asked no more, or when a vantage has stopped to ask ever again.
         faint &= ~steady_here
@@ -260,18 +262,24 @@ class SilenceColumns(Table):
         # A slot that was steady is not unlearned by one silence; a slot never seen is learned as it comes. But what
         # never sleeps and goes dark with its whole country is no sleeper: tomorrow's shutdown at this hour counts.
         self.joint |= (together >= 1.0) & (share >= STEADY_SHARE)
+        was_dark = self.dark.copy()
         self._turn(start, there, hazard)
         gain = np.ones(self.size)
         if self.dark.any():
             steady = (self.exposed_hour[hour] >= KNOWN_WINDOWS) & (
                 self.present_hour[hour] > 0.5 * share * self.exposed_hour[hour]
             )
-            gain[self.dark & (steady | self.joint)] = settings.learn_slow
-            # Who has a rhythm does not unlearn it in the dark: tomorrow's shutdown is told as soon as today's.
-            gain[self.dark & steady_here] = 0.0
+            gain[self.dark & steady] = settings.learn_slow
+            # Who has a rhythm, or never sleeps, unlearns nothing in the dark: tomorrow's shutdown is told as soon as
+            # today's. Nor does anybody whose results are many unlearn an hour at which it was awake.
+            busy = (share >= OFTEN) & self._awake_by_day(hour, share)
+            gain[self.dark & (steady_here | self.joint | busy)] = 0.0
+        if waits.any():
+            # Nor do the windows count in which it was not known yet that it is dark.
+            gain[waits & (steady_here | (share >= STEADY_SHARE)) & self._awake_by_day(hour, share)] = 0.0
         gain[~counts & ~there] = 0.0
         self._learn(start, n, there, gain, windows)
-        self._learn_gaps(hour, ended, gap, bound, gain, windows)
+        self._learn_gaps(hour, ended, gap, bound, gain, windows, was_dark & (share >= OFTEN))
         self.first[there & ~known] = start
         self.last[there] = start
         self.seen += there
@@ -413,7 +421,14 @@ class SilenceColumns(Table):
             by_hour[hour] = by_hour[hour] * hourly_fade + value * hourly_summed
 
     def _learn_gaps(
-        self, hour: int, ended: Bools, gap: Floats, bound: Floats, gain: Floats, windows: int
+        self,
+        hour: int,
+        ended: Bools,
+        gap: Floats,
+        bound: Floats,
+        gain: Floats,
+        windows: int,
+        lights_on: Bools,
     ) -> None:
         self.gap_sum *= self._gap_keep**windows
         self.gap_square *= self._gap_keep**windows
@@ -428,9 +443,18 @@ class SilenceColumns(Table):
         self.gaps[rows] += 1.0
         rows = rows[gap[rows] > 1.0]
         if len(rows):
-            longest = self.longest[:, rows]
-            self.longest[:, rows] = np.maximum(longest, gain[rows] * self.pending[:, rows])
+            longest, pending = self.longest[:, rows], self.pending[:, rows]
+            if lights_on[rows].any():
+                # A darkness that is over makes no silence usual of the hours at which they were awake.
+                awake = self._awake_by_day(slice(None), self.share())[:, rows]
+                pending = np.where(awake & lights_on[rows], 0.0, pending)
+            self.longest[:, rows] = np.maximum(longest, gain[rows] * pending)
             self.pending[:, rows] = 0.0
+
+    def _awake_by_day(self, hour: int | slice, share: Floats) -> Bools:
+        """Who has had results at an hour of the day, or at each, in most of the windows in which they are due."""
+        exposed = self.exposed_hour[hour]
+        return np.asarray((exposed >= SEEN_WINDOWS) & (self.present_hour[hour] > 0.5 * share * exposed))
 
 
 def _mostly(marked: Bools, among: Bools, country: Ints, countries: int) -> Bools:

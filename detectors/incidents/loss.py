@@ -300,6 +300,9 @@ class Loss(msgspec.Struct):
         usual = min(_RATIO_MAX, max(_RATIO_MIN + _FALL_MIN, word.expected))
         fallen = max(_RATIO_MIN, self._level())
         fallen = max(_RATIO_MIN, min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen)))
+        if word.due > 0.0:
+            # Results come by chance: a few that trickle through are no return, and one empty window ends none.
+            return word.came * log(1.0 / fallen) - word.due * (1.0 - fallen)
         nats = word.k * log(usual / fallen) + (word.n - word.k) * log((1 - usual) / (1 - fallen))
         # What comes through again, and far too slowly, is not back: a block may ease to a throttle.
         return nats if word.pace >= _BACK_SPEED else min(0.0, nats)

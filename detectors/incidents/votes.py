@@ -40,6 +40,10 @@ class Vote(NamedTuple):
     speed: float = 1.0
     # Of this window alone.
     pace: float = 1.0
+    # Of a whole network: the results that came in this window, and those that are due in one; 0 due where a share of
+    # attempts is judged.
+    came: float = 0.0
+    due: float = 0.0
 
 
 SILENT: Final = Vote(Opinion.UNSURE, 0, 0, 1.0, 1.0, None, 0, False)
@@ -80,11 +84,12 @@ def _of_volume(volume: Volume | None) -> Vote:
     if volume is None:
         return SILENT
     # A few results an hour leave most windows empty: where the channel is content, an empty one is no loss.
-    content = volume.opinion is Opinion.GOOD or volume.usual <= 0
+    content = volume.usual <= 0 or (volume.usual < 1.0 and volume.opinion is Opinion.GOOD)
     ratio = 1.0 if content else min(1.0, volume.seen / volume.usual)
     spoken = volume.opinion is not Opinion.UNSURE or volume.seen > 0
     n = max(1, round(volume.usual)) if spoken else 0
-    return Vote(volume.opinion, n, round(ratio * n), 1.0, ratio, volume.onset, round(volume.seen), False)
+    flow = Vote(volume.opinion, n, round(ratio * n), 1.0, ratio, volume.onset, round(volume.seen), False)
+    return flow._replace(came=volume.seen, due=max(0.0, volume.usual))
 
 
 def pooled(votes: Sequence[Vote]) -> Vote | None:

@@ -42,8 +42,12 @@ HAZARD_MAX: Final = 4.0
 RESULTS_FAINT: Final = 20.0
 # with less than this share of them.
 FAINT: Final = 0.1
+#: Who is dark is so until this share of what is usual comes again: something trickles through most shutdowns.
+TRICKLE: Final = 0.2
 # An hour seen for this long (two days) is not unlearned by one silence.
 KNOWN_WINDOWS: Final = 100.0
+#: And where results are many, one that was awake for so long (half of it, once) is not unlearned by a darkness.
+SEEN_WINDOWS: Final = 30.0
 # A silence as long as the longest usual one of this hour is usual.
 LONGEST_FACTOR: Final = 1.3
 LONGEST_NATS: Final = 12.0
@@ -196,7 +200,8 @@ class Silence(AnomalyDetector):
     def _take(self, start: int, n: float) -> None:
         settings, hour = self.settings, start % DAY // HOUR
         usual, awake, hazard, share = self.usual(start), self.awake(start), self.hazard, self.share
-        there = n > 0.0 and not (usual >= RESULTS_FAINT and n < FAINT * usual)
+        faint = (usual >= RESULTS_FAINT and n < FAINT * usual) or (self.dark and n < TRICKLE * usual)
+        there = n > 0.0 and not faint
         alarm = self._rules.alarm(settings.alarm_silence, settings.alarm_silence * SPARSE_SHARE, share)
         excess = max(0.0, LONGEST_FACTOR * self.longest[hour] * hazard - LONGEST_NATS)
         known = self.first >= 0
@@ -213,12 +218,16 @@ class Silence(AnomalyDetector):
             self.exposed_hour[hour] >= KNOWN_WINDOWS
             and self.present_hour[hour] > 0.5 * share * self.exposed_hour[hour]
         )
+        lights_on = self.dark and share >= OFTEN
         self._turn(there, self.quiet * hazard)
         gain = settings.learn_slow if self.dark and steady else 1.0
+        waits = known and not there and share >= STEADY_SHARE
+        if (waits or (self.dark and share >= OFTEN)) and self._awake_by_day(hour, share):
+            gain = 0.0
         if known or there:
             self._learn(hour, n, there, gain)
         bound = max(1.0, 1.5 * ((alarm + excess) / hazard))
-        self._learn_gap(hour, gap if there and known else 0.0, bound, gain)
+        self._learn_gap(hour, gap if there and known else 0.0, bound, gain, lights_on=lights_on)
         if there:
             self.first = start if self.first < 0 else self.first
             self.last = start
@@ -247,8 +256,13 @@ class Silence(AnomalyDetector):
         self.exposed_hour[hour] = self.exposed_hour[hour] * hourly + gain
         self.results_hour[hour] = self.results_hour[hour] * hourly + gain * n
 
-    def _learn_gap(self, hour: int, gap: float, bound: float, gain: float) -> None:
-        """Let a window pass over the gaps; `gap` is the one that ended in it, or 0."""
+    def _awake_by_day(self, hour: int, share: float) -> bool:
+        """Whether it has had results at this hour of the day in most of the windows in which they are due."""
+        exposed = self.exposed_hour[hour]
+        return bool(exposed >= SEEN_WINDOWS and self.present_hour[hour] > 0.5 * share * exposed)
+
+    def _learn_gap(self, hour: int, gap: float, bound: float, gain: float, *, lights_on: bool) -> None:
+        """Let a window pass over the gaps; `gap` ended in it, or is 0. `lights_on`: a darkness ended too."""
         self.gap_sum *= self._gap_keep
         self.gap_square *= self._gap_keep
         self.longest = array("f", [value * self._long_keep for value in self.longest])
@@ -261,6 +275,12 @@ class Silence(AnomalyDetector):
         self.gap_square += gain * length * (length - 1.0)
         self.gaps += 1.0
         if gap > 1.0:
-            both = zip(self.longest, self.pending, strict=True)
-            self.longest = array("f", [max(value, gain * told) for value, told in both])
+            # A darkness that is over makes no silence usual of the hours at which it was awake.
+            share = self.share
+            pending = [
+                0.0 if lights_on and self._awake_by_day(each, share) else value
+                for each, value in enumerate(self.pending)
+            ]
+            both = zip(self.longest, pending, strict=True)
+            self.longest = array("f", [max(value, gain * gap_then) for value, gap_then in both])
             self.pending = array("f", [0.0] * HOURS)

@@ -127,3 +127,43 @@ def test_times(seed: int) -> None:
                 expected = [plain[c].usual(hour) for c in rows]
                 np.testing.assert_allclose(columns.usual(hour)[rows], expected, atol=1e-9)
     assert alarms > 100
+
+
+def test_what_trickles_through_a_shutdown_is_no_return() -> None:
+    """Twelve results a minute, none for a while, 3 % of them for ten hours, then all again: both implementations."""
+    random = np.random.default_rng(3)
+    columns = SilenceColumns(rules())
+    columns.grow(1)
+    plain = Silence()
+    rate = [12.0] * 1740 + [0.0] * 12 + [0.36] * 588 + [12.0] * 12
+    dark = []
+    for i, mean in enumerate(rate):
+        n = float(random.poisson(mean))
+        columns.step(START + 60 * i, np.array([n]), np.array([0]), 1)
+        plain.learn_one({"start": START + 60 * i, "results": n})
+        assert plain.dark == columns.dark[0]
+        dark.append(plain.dark)
+    assert not any(dark[:1740])
+    assert all(dark[1746:2340])
+    assert not any(dark[2346:])
+
+
+def test_a_curfew_is_dark_as_soon_on_the_third_night_as_on_the_first() -> None:
+    """A day of results each minute, then four hours of silence each night: nothing of these becomes usual."""
+    random = np.random.default_rng(4)
+    columns = SilenceColumns(rules())
+    columns.grow(1)
+    plain = Silence()
+    waited = []
+    for i in range(3 * 1440 + 300):
+        minute = i % 1440
+        night = i >= 1440 and 60 <= minute < 300
+        n = 0.0 if night else float(1 + random.poisson(9.0))
+        columns.step(START + 60 * i, np.array([n]), np.array([0]), 1)
+        plain.learn_one({"start": START + 60 * i, "results": n})
+        if night and minute == 60:
+            waited.append(0)
+        if night and not plain.dark:
+            waited[-1] += 1
+        assert plain.dark == columns.dark[0]
+    assert waited == [3, 3, 3]

@@ -105,3 +105,24 @@ def test_no_part_outweighs_the_others() -> None:
     assert one is not None
     assert (one.n, one.k) == (12, 6)
     assert pooled([votes[0]._replace(n=0, k=0)]) is None
+
+
+def flow(came: int, due: float, opinion: Opinion = Opinion.UNSURE) -> Vote:
+    """A whole network's window: results that came, and results that are due."""
+    n = max(1, round(due)) if came or opinion is not Opinion.UNSURE else 0
+    k = min(n, came)
+    return Vote(opinion, n, k, 1.0, k / n if n else 0.0, None, came, slow=False, came=came, due=due)
+
+
+def test_stragglers_are_no_return_and_results_as_usual_are() -> None:
+    loss = Loss(onset=0, usual=1.0, now=0.0, low=0.0)
+    for at in range(30):
+        loss.weigh(flow(0, 1.3, Opinion.BAD), 60 * at, 60 * at + 60, 5)
+    for at, came in enumerate([1, 0, 1, 0, 0, 1, 0, 0], 30):
+        loss.weigh(flow(came, 1.3, Opinion.GOOD if came else Opinion.UNSURE), 60 * at, 60 * at + 60, 5)
+    for at in range(38, 42):  # content with what came, though nothing does
+        loss.weigh(flow(0, 1.3, Opinion.GOOD), 60 * at, 60 * at + 60, 5)
+    assert loss.recovered is None and loss.wellness == 0.0
+    for at, came in enumerate([1, 2, 1, 0, 2, 1, 3], 42):
+        loss.weigh(flow(came, 1.3, Opinion.GOOD), 60 * at, 60 * at + 60, 5)
+    assert loss.recovered == 60 * 42
