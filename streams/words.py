@@ -297,6 +297,8 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
     tail += _control(snapshot, settings)
     if snapshot.kind is Kind.CONNECTIVITY and snapshot.doubt == Doubt.CROWD:
         tail.append("those who measure there promise no rhythm, and may just measure less")
+    elif snapshot.kind is Kind.CONNECTIVITY and snapshot.doubt == Doubt.OWN_PATH:
+        tail.append("nothing from elsewhere shows that our own path works")
     back = sum(network.recovered is not None for network in snapshot.networks)
     if back:
         tail.append(f"partially restored, on {back} of {len(snapshot.networks)} networks")

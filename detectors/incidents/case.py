@@ -430,6 +430,8 @@ class Case(msgspec.Struct):
         """Note why this silence is not confirmed. The few that are not back yet don't tell how all of them fell."""
         if self.doubt == Doubt.ONE_BY_ONE and reading.silence_doubt is None and self.mending:
             return
+        if reading.silence_doubt == Doubt.CROWD and self.phase is not Phase.SUSPECTED:
+            return  # who had a rhythm when it began is no crowd for having been silent since
         self.doubt = reading.silence_doubt
 
     def _count_touched(self, reading: CountryReading) -> None:

@@ -512,6 +512,21 @@ def test_the_hours_of_a_small_loss_that_is_over_are_told_as_usual(
         assert spell.ratio == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize(("first", "later", "told"), [(None, "crowd", None), ("crowd", "crowd", "crowd")])
+def test_who_had_a_rhythm_is_no_crowd_for_being_silent(
+    first: str | None, later: str | None, told: str | None
+) -> None:
+    windows = []
+    for at in range(40):
+        calm = on("x", ALL, "." * at + "?") if at >= 4 else on("x", ALL, "." * (at + 1))
+        volumes = dict.fromkeys(ALL, "...." + "x" * 36)
+        land = country(at, calm, volumes=volumes)
+        windows.append(reading([replace(land, silence_doubt=first if at < 20 else later)]))
+    snapshots = run(windows)
+    assert snapshots[0].kind is Kind.CONNECTIVITY
+    assert {one.doubt for one in snapshots} == {told}
+
+
 def test_what_is_simulated_says_so_and_meets_nothing_real() -> None:
     lines = on("x", ALL, "....xxxxxxxx")
     calm = on("x", ALL, "............")
