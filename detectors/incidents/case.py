@@ -666,11 +666,11 @@ class Case(msgspec.Struct):
         lost: dict[int, list[float]] = {}
         for (_, asn, region), loss in self.losses.items():
             if loss.back is None and not region:
-                lost.setdefault(asn, []).append(max(loss.lost, _SLOW_WEIGHT * (1 - loss.speed)))
+                lost.setdefault(asn, []).append(max(loss.lost_now, _SLOW_WEIGHT * (1 - loss.speed)))
         impact = sum(weights[asn] * sum(values) / len(values) for asn, values in lost.items())
         live_regions = {r for (_, r), standing in reading.regions.items() if standing.live}
         hit = [self.losses_in(region) for region in self.regions]
-        depths = [sum(loss.lost for loss in losses) / len(losses) for losses in hit if losses]
+        depths = [sum(loss.lost_now for loss in losses) / len(losses) for losses in hit if losses]
         regional = total * sum(depths) / len(live_regions) if live_regions else 0.0
         return max(impact, regional) / total
 

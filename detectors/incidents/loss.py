@@ -328,6 +328,13 @@ class Loss(msgspec.Struct):
         """Return its present reachability: of the results since it fell, or the detector's once it mends."""
         return self.bad_k / self.bad_n if self.good == 0 and self.bad_n else self.now
 
+    @property
+    def lost_now(self) -> float:
+        """The share of its usual results that is lost at its present level; at its worst, where results are few."""
+        if self.bad_n < LEVEL_RESULTS_MIN:
+            return self.lost
+        return min(self.lost, share_lost(self.bad_k / self.bad_n, self.usual))
+
     def _share_lost(self, word: Vote) -> float:
         """The share of results lost: since it fell, which shows it first, or by the detector's ratio."""
         k, n = self.bad_k, self.bad_n

@@ -126,3 +126,13 @@ def test_stragglers_are_no_return_and_results_as_usual_are() -> None:
     for at, came in enumerate([1, 2, 1, 0, 2, 1, 3], 42):
         loss.weigh(flow(came, 1.3, Opinion.GOOD), 60 * at, 60 * at + 60, 5)
     assert loss.recovered == 60 * 42
+
+
+def test_what_is_lost_now_follows_the_results_and_not_the_worst_word_of_the_detector() -> None:
+    random = Random(5)
+    loss = Loss(0, USUAL, 0.5, 0.5)
+    for at in range(200):
+        word = said(random, 0.55, n=2, opinion=Opinion.BAD)
+        loss.weigh(word._replace(reachability=0.2 if at == 100 else 0.55), 60 * at, 60 * at + 60, RECOVERY)
+    assert loss.lost == pytest.approx(0.79, abs=0.01)
+    assert loss.lost_now == pytest.approx(0.43, abs=0.06)
