@@ -42,6 +42,8 @@ NAME_MAX: Final = 64
 #: Fewer results than this are counted: two of them are no "50 %".
 RESULTS_FEW: Final = 10
 _MOST: Final = 0.5
+#: A platform that was back so many seconds before the others is named at the end with its own duration.
+_LONG_BEFORE: Final = 600
 #: "Fully" is said only of what half an hour or more of results shows.
 _RESTORED: Final = {Restoration.FULL: "fully restored", Restoration.PART: "restored in part"}
 #: From this share of good answers on, a control answers.
@@ -344,10 +346,24 @@ def _restored(snapshot: Snapshot, settings: IncidentSettings) -> str:
         )
     word = _RESTORED.get(snapshot.restoration, "restored")
     where = _where(_extent(snapshot, over=snapshot.resolved is not None), settings)
-    tail = [_figures(snapshot)]
+    tail = [_figures(snapshot), *_earlier(snapshot, settings)]
     if snapshot.unheard:
         tail.append(f"nothing has been heard from {snapshot.unheard} of those affected")
     return f"Live metrics show that {what} is {word} {where} after {lasted}; {'; '.join(tail)}."
+
+
+def _earlier(snapshot: Snapshot, settings: IncidentSettings) -> list[str]:
+    """Return which platforms were back long before the incident was over, and after how long."""
+    over = snapshot.resolved or snapshot.updated
+    by_duration: dict[str, list[str]] = {}
+    for one in snapshot.by_platform:
+        if one.recovered is not None and over - one.recovered > _LONG_BEFORE:
+            lasted = duration(max(0, one.recovered - snapshot.onset))
+            by_duration.setdefault(lasted, []).append(one.platform)
+    return [
+        f"{_platforms(names, settings)} {'was' if len(names) == 1 else 'were'} back after {lasted}"
+        for lasted, names in by_duration.items()
+    ]
 
 
 def _figures(snapshot: Snapshot) -> str:

@@ -323,3 +323,10 @@ def test_regions_are_named_and_figures_say_of_where_they_are() -> None:
     assert first.reachability.now == pytest.approx(0.6, abs=0.12)
     assert len(first.networks) == 6
     assert all(network.lost == pytest.approx(0.4, abs=0.2) for network in last.networks)
+
+
+def test_a_platform_that_was_back_before_the_others_has_its_own_duration_at_the_end() -> None:
+    ((*_, last),) = by_id(told("restored platform by platform"))
+    assert "Facebook and X (Twitter) is restored across Pakistan" in last.summary
+    assert re.search(r"; X \(Twitter\) was back after \d+ min", last.summary), last.summary
+    assert "Facebook was back" not in last.summary
