@@ -33,6 +33,7 @@ from producers.records import Presence, ProbeResult, Tick, VantageStatus, encode
 from streams.kafka.alerts import latest, parse
 from streams.kafka.client import TopicReader
 from streams.records import Incident, Kind
+from streams.settings import TrustSettings
 from streams.step.country import CountryMachine
 from tests.faults.brokers import OwnBroker, free_port
 from tests.faults.evening import JUNK
@@ -337,7 +338,8 @@ class LiveSoak:
         await self._windows(2)
         for running in self.workers:
             await asyncio.to_thread(running.terminate, 30.0)
-        settings = fleet.settings
+        # A worker that is given no policy says in its sentences that it is `open`.
+        settings = fleet.settings.model_copy(update={"trust": TrustSettings(policy="open")})
         report.verdict = await fleet.judge(partial(CountryMachine, settings), ticking=True)
         await self._compare_with_truth()
 
