@@ -1,8 +1,9 @@
 """Bundles: many records of one vantage in one Kafka record, and the signature over it.
 
 The first line says who speaks and how many lines follow; then one ProbeResult or VantageStatus a line. A signature is
-Ed25519 over `SEQUENCE\\n` and the record's value, where SEQUENCE is the text of the header `netdusk-sequence`: decimal,
-and with each record of a key larger than before. Nothing here knows whether a key is registered.
+Ed25519 over `netdusk.signed/1`, SEQUENCE and the SHA-256 of the record's value, a line each; SEQUENCE is the text of
+the header `netdusk-sequence`: decimal, and with each record of a key larger than before. ADR 0055 says why it
+is over a hash. Nothing here knows whether a key is registered.
 
 `cryptography` (the extra `trust`) is imported where a key is used.
 """
@@ -86,12 +87,12 @@ def key_id(public_key: str) -> str:
 
 
 def signed_text(sequence: int, value: bytes) -> bytes:
-    """What a signature is over.
+    """What a signature is over: the kind, the sequence and the hash of a record's value, which is not copied.
 
-    >>> signed_text(7, b"{}")
-    b'7\\n{}'
+    >>> signed_text(7, b"{}").decode().splitlines()
+    ['netdusk.signed/1', '7', '44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a']
     """
-    return b"%d\n%s" % (sequence, value)
+    return b"netdusk.signed/1\n%d\n%s\n" % (sequence, hashlib.sha256(value).hexdigest().encode())
 
 
 class Signer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.bundles import BundleError, Signer, bundle, new_key, opened, signed_text
+from producers.bundles import BundleError, Signer, bundle, new_key, opened, signed_text, text_signer
 from producers.records import BUNDLE_BEGINS, Reason, Tick, encode
 from streams.machine import Chunk, Headers
 from streams.records import Rejected, Vantage, VantageState
@@ -157,7 +158,22 @@ def test_sequences_rise_over_restarts_even_if_the_clock_was_set_back(
     headers = dict(Signer(PRIVATE, kept).headers(b"{}"))
     assert int(headers["netdusk-sequence"]) == 2**60 + 1
     assert kept.read_text() == str(2**60 + 1)
-    assert signed_text(1, b"{}") == b"1\n{}"
+
+
+def test_a_signature_is_over_a_kind_the_sequence_and_the_hash_of_the_value() -> None:
+    text = signed_text(12, b"{}")
+    assert text == b"netdusk.signed/1\n12\n" + hashlib.sha256(b"{}").hexdigest().encode() + b"\n"
+    # Nothing else that a key may sign reads like it: no sequence and value share their text with others.
+    assert signed_text(1, b"2\n{}") != signed_text(12, b"{}") != signed_text(1, b"{}")
+
+
+def test_a_signature_over_the_value_itself_is_none() -> None:
+    machine = machine_of(ENTRY)
+    value = bundle("v7", lines())
+    headers = dict(Signer(PRIVATE).headers(value))
+    _, sign = text_signer(PRIVATE)
+    headers["netdusk-signature"] = sign(headers["netdusk-sequence"] + b"\n" + value)
+    assert [one.reason for one in put(machine, (value, tuple(headers.items())))] == [Reason.BAD_SIGNATURE]
 
 
 @given(st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line and line)), st.text(max_size=9))
