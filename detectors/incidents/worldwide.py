@@ -15,7 +15,7 @@ import numpy as np
 
 from detectors.incidents.adoption import JUDGED_ANEW, adopt, announcement, still_open
 from detectors.incidents.evidence import HALF_HOUR_SECONDS, PLATFORM
-from detectors.incidents.falls import ROLLING_SECONDS, Fall, Falls, Key, StoredFall, widest
+from detectors.incidents.falls import ROLLING_SECONDS, Fall, Falls, Key, StoredFall, controls_by_vote, widest
 from detectors.incidents.loss import Loss, present
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.quiet import COUNTRIES_MIN, is_worldwide, lost, surely_lost
@@ -60,7 +60,7 @@ def controls_of(signs: Mapping[Key, Signs]) -> dict[Key, tuple[int, int]]:
 
 
 def signs_of(reading: Reading) -> dict[Key, Signs]:
-    """The signs of the countries in which something stirs."""
+    """The signs of the countries in which something stirs; of controls a majority of its networks speaks."""
     signs: dict[Key, Signs] = {}
     for country in reading.countries:
         failures: dict[str, dict[str, int]] = {}
@@ -68,8 +68,9 @@ def signs_of(reading: Reading) -> dict[Key, Signs]:
             by_name = failures.setdefault(platform, {})
             for name, count in counts.items():
                 by_name[name] = by_name.get(name, 0) + count
-        for platform in sorted(failures.keys() | country.control.keys()):
-            good, bad = country.control.get(platform, (0, 0))
+        controls = controls_by_vote(country)
+        for platform in sorted(failures.keys() | controls.keys()):
+            good, bad = controls.get(platform, (0, 0))
             named = dict(sorted(failures.get(platform, {}).items()))
             signs[platform, country.country, country.simulated] = Signs(good, bad, named)
     return signs
@@ -560,7 +561,10 @@ def _facts(outage: _Outage) -> list[Fact]:
     good, bad = outage.controls
     if good + bad >= 1:
         ratio = good / (good + bad)
-        text = f"for {ratio:.0%} of the recent failures the same target answered outside the country"
+        text = (
+            f"for {ratio:.0%} of the recent failures, with one vote a network, "
+            "the same target answered outside the country"
+        )
         fits = (PLATFORM,) if ratio <= 0.2 else ()
         measured.append(Fact("control", round(ratio, 4), "ratio", round(good + bad), text, None, fits))
     return measured

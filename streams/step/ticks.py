@@ -2,7 +2,8 @@
 
 What a live worker gets from its broker, a file has to bring along. One wrong clock among them moves nothing: a result
 pushes the time only where enough of those that follow, of other vantages where there are any, are not left behind
-by it. A result whose clock is wrong is then judged by the others' time, and refused.
+by it. A result whose clock is wrong is then judged by the others' time, and refused. Nor do few hold it back: what most
+vantages report is never too far ahead of it.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ Sighting = tuple[int, Hashable] | None
 
 def with_ticks(records: Iterator[Decoded], time: TimeSettings) -> Iterator[Decoded]:
     """Put a tick before a result that moves the time by five seconds or more, and close the last window at the end."""
-    clock = _Clock(time.lateness_seconds * 1000)
+    clock = _Clock(time)
     queue: deque[Decoded] = deque(take(records, LOOK + 1))
     while queue:
         record = queue.popleft()
@@ -70,7 +71,7 @@ def with_ticks(records: Iterator[Decoded], time: TimeSettings) -> Iterator[Decod
 
 def lines_with_ticks(lines: Iterator[bytes], time: TimeSettings) -> Iterator[bytes]:
     """Yield the lines of a file with the ticks that are due between them. Compiled code reads the usual results."""
-    clock, ahead = _Clock(time.lateness_seconds * 1000), _Ahead(lines)
+    clock, ahead = _Clock(time), _Ahead(lines)
     piece, following = ahead.next(), ahead.next()
     while piece.lines:
         times = np.concatenate((piece.times, following.times[:LOOK]))
@@ -154,9 +155,10 @@ def _last_tick(newest_ms: int, time: TimeSettings) -> int:
 class _Clock:
     """The time that the results agree on, milliseconds since 1970; _NEVER before any did."""
 
-    def __init__(self, lateness_ms: int) -> None:
+    def __init__(self, time: TimeSettings) -> None:
         self.now = self.newest = _NEVER  # `newest` of the results that were believed
-        self._lateness_ms = lateness_ms
+        self._lateness_ms = time.lateness_seconds * 1000
+        self._ahead_ms = time.ahead_seconds * 1000
         self._steps: deque[int] = deque(maxlen=STEPS)
         self._looked = _NEVER  # the time of the last whole look
 
@@ -184,13 +186,17 @@ class _Clock:
         now, moved = self.now, sighting[0]
         if now > _NEVER and moved <= now + SMALL_MS and moved <= self._looked + LOOKED_MS:
             times = _times(following, now - APART_MS)
+            if times and min(times) + self._lateness_ms < moved:
+                times = self._not_far_behind(times, moved, *_times_of_others(sighting, following))
         else:
-            times = _times_of_others(sighting, following)
+            others, own = _times_of_others(sighting, following)
+            times = others or own
             if times:
                 middle = median_low(times)
                 if moved > middle + APART_MS:
                     return False
                 times = [time for time in times if time >= middle - APART_MS]
+                times = self._not_far_behind(times, moved, others, own)
             elif now > _NEVER and moved - now > max((*self._steps, APART_MS)):
                 return False
             self._looked = moved
@@ -204,14 +210,24 @@ class _Clock:
         self.newest = max(self.newest, moved)
         return True
 
+    def _not_far_behind(
+        self, times: Sequence[int], moved: int, others: Sequence[int], own: Sequence[int]
+    ) -> list[int]:
+        """Those of some times that may hold the time back: else what most vantages report would lie ahead of it."""
+        most = median_low([*others, *own[:LOOK_VANTAGE]])
+        least = min(most, moved) - self._lateness_ms - self._ahead_ms
+        return [time for time in times if time >= least]
+
 
 def _times(following: Sequence[Sighting], least: int) -> list[int]:
     """The times of the results that follow next, without those long past."""
     return [seen[0] for seen in following[:LOOK_SMALL] if seen is not None and seen[0] >= least]
 
 
-def _times_of_others(sighting: tuple[int, Hashable], following: Sequence[Sighting]) -> list[int]:
-    """Return the times of the results that follow: of other vantages if there are any, else of the same one."""
+def _times_of_others(
+    sighting: tuple[int, Hashable], following: Sequence[Sighting]
+) -> tuple[list[int], list[int]]:
+    """Return the times of the results that follow: a few of each other vantage, and those of the same one."""
     others: list[int] = []
     own: list[int] = []
     says: dict[Hashable, int] = {}
@@ -225,7 +241,7 @@ def _times_of_others(sighting: tuple[int, Hashable], following: Sequence[Sightin
         count = says[whose] = says.get(whose, 0) + 1
         if count <= LOOK_VANTAGE:
             others.append(moment)
-    return others or own
+    return others, own
 
 
 def take(records: Iterator[T], n: int) -> list[T]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from detectors.incidents.falls import controls_by_vote
-from detectors.readings import CountryReading, Opinion, Standing
+from detectors.incidents.worldwide import signs_of
+from detectors.readings import CountryReading, Health, Opinion, Reading, Standing
 
 
 def reading(live: int, network_control: dict[tuple[str, int], tuple[int, int]]) -> CountryReading:
@@ -48,3 +52,13 @@ def test_a_network_has_one_vote_and_a_minority_blames_no_world(
 ) -> None:
     told = controls_by_vote(reading(live, {("x", asn): counts for asn, counts in said.items()}))
     assert told == {"x": votes}
+
+
+def test_the_view_over_the_world_is_given_the_same_votes() -> None:
+    said = reading(8, {("x", asn): (0, 9_000) for asn in range(3)})
+    said = replace(said, control={"x": (0, 27_000)}, mechanisms={("x", 0): {"tls.connection_reset": 9_000}})
+    none = np.zeros(0)
+    health = Health([], [], [], none, none, none, none, none, none, none)
+    (sign,) = signs_of(Reading(0, 60, [said], health)).values()
+    assert (sign.controls_good, sign.controls_bad) == (0, 0)
+    assert sign.failures == {"tls.connection_reset": 9_000}

@@ -77,6 +77,23 @@ def test_a_vantage_whose_clock_is_always_wrong_is_refused(span: timedelta, sign:
     assert totals.rejected + totals.late >= 55
 
 
+@pytest.mark.parametrize("behind", [45, 75, 100, 119])
+def test_two_of_five_vantages_that_date_back_hold_nobody_elses_results_up(behind: int) -> None:
+    chance = random.Random(3)
+    rows = []
+    for minute in range(60):
+        for v in range(5):
+            times = (chance.random() * 59,) * (3 if v < 2 else 1)
+            for at in times:
+                off = timedelta(seconds=-behind) if v < 2 and minute >= 10 else timedelta(0)
+                rows.append((minute * 60 + at, row(minute * 60 + at, f"v{v}", len(rows), off)))
+    test, incidents = run([one for _, one in sorted(rows, key=lambda pair: pair[0])])
+    assert not incidents
+    totals = test.machine.totals
+    assert totals.rejected <= 9  # of the 180 of those whose clock is right
+    assert totals.applied >= 60 * 3 + 2 * 3 * 10 - 9
+
+
 def test_a_jump_that_all_make_is_followed() -> None:
     rows = [row(i * 40, f"v{i % 4}", i) for i in range(12)]
     rows += [row(480 * 86_400 + i * 40, f"v{i % 4}", 100 + i) for i in range(12)]
