@@ -140,7 +140,8 @@ class Assembler:
         self.window_seconds = time.window_seconds
         self.version = version
         self.fingerprint = fingerprint
-        #: Whether a loss is worldwide only where most countries have it, whatever controls say.
+        #: Some may lie: a loss is worldwide only where most countries have it, whatever controls say, and networks that
+        #: are not sure are believed only where nearly all of them are alike.
         self.by_majority = False
         self._now = 0
         self._countries: dict[CountryKey, _CountryCases] = {}
@@ -323,7 +324,7 @@ class Assembler:
             return part in mending or (part in recent and _is_well(vote(part, reading), *recent[part]))
 
         doubts: dict[tuple[str, str], int] = {}
-        causes = find_causes(reading, self.settings, mends)
+        causes = find_causes(reading, self.settings, mends, some_lie=self.by_majority)
         for seen, case in self._owned(causes, in_hand.cases, worldwide, reading):
             _hand_over(seen, case, in_hand)
             taken = {

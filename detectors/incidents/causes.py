@@ -27,6 +27,12 @@ TOGETHER_SECONDS: Final = 300
 LIKE_DEPTH: Final = 0.34
 #: Where the country is sure, a network counts from here on: an eighth of what alarms it is a nat or so.
 JOIN_SCORE: Final = 0.125
+#: Where some may lie, so many of those that are not sure must stray alike before they count, or most of them must be
+#: nearly sure: with two fifths that lie, an honest network or two that stray by chance made a majority.
+JOIN_SHARE: Final = 0.75
+NEARLY_SURE: Final = 0.6
+#: And where none is sure, those that say least, a majority, say at least this share of an equal part of it all.
+ALIKE_SHARE: Final = 2 / 3
 #: Where no network is sure by itself, the country must be surer than where one is: thin series are wrong together more
 #: often. Of a fall that leaves little, three windows at their cap say enough.
 POOLED_SCORE: Final = 1.3
@@ -159,16 +165,20 @@ def _leans(standing: Standing, score: float) -> bool:
 
 
 def find_causes(
-    reading: CountryReading, settings: IncidentSettings, mends: Callable[[Part], bool]
+    reading: CountryReading,
+    settings: IncidentSettings,
+    mends: Callable[[Part], bool],
+    *,
+    some_lie: bool = False,
 ) -> list[Cause]:
     """The causes that this window shows, widest first; the order is the same for the same reading.
 
     `mends` tells the parts that show positive evidence again: a detector that has not calmed down yet makes no cause
-    of them.
+    of them. `some_lie`: networks that are not sure are believed only where nearly all of them are alike.
     """
     dark = dark_networks(reading)
     causes = list(_darkness(reading, dark, settings))
-    lost, leaning = _lost_cells(reading, dark, settings)
+    lost, leaning = _lost_cells(reading, dark, settings, some_lie=some_lie)
     for platform in list(lost):
         lost[platform] = {a: v for a, v in lost[platform].items() if not mends(Part(platform, a, ""))}
         if not lost[platform]:
@@ -230,14 +240,14 @@ VotesByNetwork = dict[str, dict[int, Vote]]
 
 
 def _lost_cells(
-    reading: CountryReading, dark: Collection[int], settings: IncidentSettings
+    reading: CountryReading, dark: Collection[int], settings: IncidentSettings, *, some_lie: bool = False
 ) -> tuple[VotesByNetwork, dict[str, set[int]]]:
     """By platform: the networks that have lost it, and those that lean that way.
 
     Where the country's networks taken together have lost it beyond doubt, and most of them at least lean, the leaning
     ones count: many thin series can say together what none can say alone. Most of them must agree, so that a few
-    that lie can't carry the sum; most of those that are not sure must lean, and have lost about as much as those that
-    are, so that one that strays by chance does not make a nation of two carriers.
+    that lie can't carry the sum; most of those that are not sure must lean (three quarters where `some_lie`), and have
+    lost about as much as those that are, so that one that strays by chance does not make a nation of two carriers.
     """
     lost: VotesByNetwork = {}
     platforms: set[str] = set()
@@ -264,7 +274,8 @@ def _lost_cells(
             continue
         live = live_on(platform, reading)
         stirring = leaners | _joining(platform, live, reading, lost.get(platform, {}))
-        if not stirring or not _others_agree(platform, live, reading, settings):
+        alike = some_lie and not lost.get(platform) and 2 * _nearly_sure(platform, live, reading) <= len(live)
+        if not stirring or not _others_agree(platform, live, reading, settings, alike=alike):
             continue
         # Where some are sure, the pooled alarm is theirs: the others must be worth one of their own together.
         own = sum(reading.networks[platform, asn].score for asn in stirring)
@@ -285,10 +296,19 @@ def _lost_cells(
             onset = part_vote.onset if part_vote.onset is not None else pooled.onset
             if onset is not None and part_vote.expected - part_vote.reachability >= floor:
                 joining[asn] = part_vote._replace(opinion=Opinion.BAD, onset=onset)
-        if 2 * (len(bad) + len(joining)) > len(live) and 2 * len(joining) > len(live) - len(bad):
+        unsure = len(live) - len(bad)
+        most = 2 * len(joining) > unsure
+        if some_lie and len(joining) < JOIN_SHARE * unsure:
+            most = 2 * _nearly_sure(platform, joining, reading) > unsure
+        if most and 2 * (len(bad) + len(joining)) > len(live):
             lost[platform] = {**bad, **joining}
             leaning[platform] = leaners - set(joining)
     return lost, leaning
+
+
+def _nearly_sure(platform: str, networks: Iterable[int], reading: CountryReading) -> int:
+    """How many of these networks come near an alarm of their own."""
+    return sum(reading.networks[platform, asn].score >= NEARLY_SURE for asn in networks)
 
 
 def _sure_together(pooled: Standing) -> bool:
@@ -305,12 +325,22 @@ def _joining(
 
 
 def _others_agree(
-    platform: str, live: Collection[int], reading: CountryReading, settings: IncidentSettings
+    platform: str,
+    live: Collection[int],
+    reading: CountryReading,
+    settings: IncidentSettings,
+    *,
+    alike: bool,
 ) -> bool:
-    """Whether the country's networks lean together without those that say most, as many as may lie."""
+    """Whether the country's networks lean together without those that say most, as many as may lie.
+
+    `alike`: and about as much as those: what is true most say alike, and not a few.
+    """
     says = sorted(reading.networks[platform, asn].score for asn in live)
     liars = max(1, (len(says) - 1) // 2) if len(says) > 1 else 0
-    return sum(says[: len(says) - liars]) >= settings.lean_score
+    others = says[: len(says) - liars]
+    share = ALIKE_SHARE * sum(says) * len(others) / max(1, len(says)) if alike else 0.0
+    return sum(others) >= max(settings.lean_score, share)
 
 
 def _regions_differ(platform: str, reading: CountryReading, settings: IncidentSettings) -> bool:
