@@ -221,6 +221,9 @@ class TrustSettings(_Section):
     probation_hours: float = Field(24.0, ge=0)
     #: Attempts that one vantage may report in one window; what is over that is refused. Not with `open`.
     results_max: int = Field(10_000, ge=1)
+    #: A MaxMind DB that names AS numbers and countries: an entry, or a result, of a network that has addresses in other
+    #: countries alone is refused, or has no vote. None: AS numbers are believed.
+    country_table: Path | None = None
 
     @property
     def everybody(self) -> bool:

@@ -24,6 +24,7 @@ from streams.kafka.client import TopicReader
 from streams.kafka.notes import vantage_topic, write_all
 from streams.records import Vantage, VantageState, check_note, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
+from streams.step.asn_countries import NO_NETWORKS, Networks, countries_by_asn, is_elsewhere
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -68,7 +69,7 @@ def enrol(
         sources=tuple(source or ()),
     )
     settings = with_bootstrap(load(config), bootstrap)
-    _put(settings, [_checked(entry)])
+    _put(settings, [_checked(entry, countries_by_asn(settings.trust.country_table))])
     vote = "with a vote" if active else f"on probation for {settings.trust.probation_hours:g} h"
     typer.echo(f"{name} speaks for {country}, AS{asn}, {vote}")
 
@@ -158,13 +159,14 @@ def import_(
     bootstrap: Bootstrap = None,
 ) -> None:
     """Put the entries of a file into the register. A line that is none refuses the file."""
-    entries = read_register(file)
-    _put(with_bootstrap(load(config), bootstrap), entries)
+    settings = with_bootstrap(load(config), bootstrap)
+    entries = read_register(file, countries_by_asn(settings.trust.country_table))
+    _put(settings, entries)
     typer.echo(f"{len(entries)} entries")
 
 
-def read_register(file: Path) -> list[Vantage]:
-    """The entries of a JSONL file. Raises SettingsError with the line's number."""
+def read_register(file: Path, networks: Networks = NO_NETWORKS) -> list[Vantage]:
+    """The entries of a JSONL file, held against a country table. Raises SettingsError with the line's number."""
     entries: list[Vantage] = []
     decode = msgspec.json.Decoder(Vantage).decode
     try:
@@ -175,14 +177,24 @@ def read_register(file: Path) -> list[Vantage]:
         if not line.strip():
             continue
         try:
-            entries.append(_checked(decode(line)))
-        except (ValueError, RecursionError) as error:  # msgspec's and Unicode's errors are ValueErrors
+            entries.append(_checked(decode(line), networks))
+        except (
+            SettingsError,
+            ValueError,
+            RecursionError,
+        ) as error:  # msgspec's and Unicode's errors are ValueErrors
             raise SettingsError(f"{file}, line {number}: {error}") from error
     return entries
 
 
-def _checked(entry: Vantage) -> Vantage:
+def _checked(entry: Vantage, networks: Networks) -> Vantage:
     """The entry itself. Raises SettingsError where no result could ever be of it."""
+    if is_elsewhere(networks, entry.asn, entry.country):
+        countries = ", ".join(sorted(networks[entry.asn])[:9])
+        raise SettingsError(
+            f"AS{entry.asn} has no addresses in {entry.country} by trust.country_table, but in {countries}: "
+            "name its country, or another table"
+        )
     if entry.country not in COUNTRIES | {CANARY}:
         raise SettingsError(f"country {entry.country!r}: write an ISO 3166-1 alpha-2 code, like PK")
     if entry.region is not None and not is_region(entry.region, entry.country):

@@ -14,6 +14,7 @@ from producers.bundles import key_id
 from producers.countries import CANARY
 from streams.records import Vantage, VantageState
 from streams.settings import TrustSettings
+from streams.step.asn_countries import countries_by_asn, is_elsewhere
 
 #: Of results that never have a vote: later than any time that a record may have.
 NEVER: Final = 2**62
@@ -30,10 +31,13 @@ class Speakers:
         The policy, and how long probation lasts.
     entries
         What the register says so far; of one vantage the last one counts.
+
+    Raises SettingsError where `trust.country_table` can't be read.
     """
 
     def __init__(self, trust: TrustSettings, entries: Iterable[Vantage] = ()) -> None:
         self._trust = trust
+        self._networks = countries_by_asn(trust.country_table)
         self._entries: dict[str, Vantage] = {}
         self._by_source: dict[tuple[str, str], dict[str, Vantage]] = {}
         self._by_key: dict[str, Vantage] = {}
@@ -84,6 +88,8 @@ class Speakers:
         if self._trust.everybody or monitor.country == CANARY:
             # The canary's country is nobody's: what is said of it concerns the observatory alone.
             return ALWAYS
+        if is_elsewhere(self._networks, monitor.asn, monitor.country):
+            return NEVER
         own = self._entries.get(monitor.vantage)
         speaking = [own] if own is not None else []
         source = monitor.vantage.partition("-")[0]
