@@ -224,6 +224,10 @@ class TrustSettings(_Section):
     #: A MaxMind DB that names AS numbers and countries: an entry, or a result, of a network that has addresses in other
     #: countries alone is refused, or has no vote. None: AS numbers are believed.
     country_table: Path | None = None
+    #: What public names of vantages are made with, at least 16 characters: see `netdusk vantage list --public`.
+    pseudonym_secret: SecretStr | None = Field(None, min_length=16)
+    #: Whether `--public` names a network of fewer than three vantages.
+    name_small_networks: bool = False
 
     @property
     def everybody(self) -> bool:
@@ -597,6 +601,7 @@ def fingerprint(settings: Settings) -> str:
     """Hash of what a decision depends on: the same log and the same fingerprint give the same incidents."""
     decisive = settings.model_dump(mode="json", include={"time", "detection", "incidents", "limits"})
     if not settings.trust.everybody:
-        decisive["trust"] = settings.trust.model_dump(mode="json")
+        shown = {"pseudonym_secret", "name_small_networks"}  # what is shown of the register decides nothing
+        decisive["trust"] = settings.trust.model_dump(mode="json", exclude=shown)
     text = orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     return hashlib.blake2b(text, digest_size=6).hexdigest()

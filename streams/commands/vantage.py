@@ -22,6 +22,7 @@ from producers.countries import CANARY, COUNTRIES
 from producers.names import is_printable, is_region
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import vantage_topic, write_all
+from streams.pseudonyms import public_register
 from streams.records import Vantage, VantageState, check_note, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 from streams.step.asn_countries import NO_NETWORKS, Networks, countries_by_asn, is_elsewhere
@@ -78,12 +79,24 @@ def enrol(
 def list_(
     country: Annotated[str | None, typer.Option(help="Of this country alone.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One entry a line: `import` reads it.")] = False,
+    public: Annotated[
+        bool,
+        typer.Option("--public", help="What may be shown to anybody: pseudonyms of this month, as JSON."),
+    ] = False,
     config: Config = None,
     bootstrap: Bootstrap = None,
 ) -> None:
     """Show the register."""
     settings = with_bootstrap(load(config), bootstrap)
+    trust = settings.trust
+    if public and trust.pseudonym_secret is None:
+        raise SettingsError("trust.pseudonym_secret is not set; --public needs one, of 16 characters or more")
     entries = [one for one in _entries(settings) if country in (None, one.country)]
+    if public and trust.pseudonym_secret is not None:
+        secret, month = trust.pseudonym_secret.get_secret_value().encode(), f"{datetime.now(UTC):%Y-%m}"
+        for shown in public_register(entries, secret, month, name_small_networks=trust.name_small_networks):
+            sys.stdout.write(msgspec.json.encode(shown).decode() + "\n")
+        return
     if as_json:
         for entry in entries:
             sys.stdout.write(encode(entry).decode() + "\n")

@@ -1,0 +1,62 @@
+"""Public names of vantages: what an operator may show of its register.
+
+A pseudonym is an HMAC of the operator's secret over a vantage, its network and a month. Without the secret nobody can
+tell which vantage it is, nor that two pseudonyms of other networks or months are one vantage. Nothing here reads a
+broker.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from streams.records import Vantage, VantageState
+
+#: A network with fewer vantages than this may point to a person.
+VANTAGES_MIN: Final = 3
+#: So many characters a secret has at least.
+SECRET_MIN: Final = 16
+_DIGITS: Final = 16
+
+
+class PublicVantage(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown of an entry of the register. `asn` is None where its network has too few vantages to be named."""
+
+    pseudonym: str
+    month: str
+    country: str
+    asn: int | None
+
+
+def pseudonym(secret: bytes, vantage: str, asn: int, month: str) -> str:
+    """The public name of a vantage of a network in a month, like 2024-01.
+
+    >>> pseudonym(b"0123456789abcdef", "pk-lhe-03", 17557, "2024-01")
+    'v-d77328c6f7117084'
+    """
+    # A name holds no line end, so no two of them share a text.
+    text = f"{vantage}\n{asn}\n{month}".encode()
+    return "v-" + hmac.new(secret, text, hashlib.sha256).hexdigest()[:_DIGITS]
+
+
+def public_register(
+    entries: Iterable[Vantage], secret: bytes, month: str, *, name_small_networks: bool
+) -> list[PublicVantage]:
+    """What may be shown of the vantages that speak, by pseudonym. Entries for sources are none."""
+    speaking = [one for one in entries if one.state is VantageState.ACTIVE and not one.sources]
+    many = Counter((one.country, one.asn) for one in speaking)
+    shown = [
+        PublicVantage(
+            pseudonym=pseudonym(secret, one.vantage, one.asn, month),
+            month=month,
+            country=one.country,
+            asn=one.asn if name_small_networks or many[one.country, one.asn] >= VANTAGES_MIN else None,
+        )
+        for one in speaking
+    ]
+    return sorted(shown, key=lambda one: (one.country, one.pseudonym))
