@@ -87,7 +87,7 @@ def test_the_command_shows_pseudonyms_and_asks_for_a_secret(
 ) -> None:
     register = [entry(f"{NAME}-{number}", 17557) for number in range(3)]
     monkeypatch.setattr(command, "_entries", lambda settings: register)
-    with pytest.raises(SettingsError, match="trust.pseudonym_secret is not set"):
+    with pytest.raises(SettingsError, match=r"trust\.pseudonym_secret is not set"):
         command.list_(public=True)
     monkeypatch.setenv("NETDUSK_TRUST__PSEUDONYM_SECRET", SECRET.decode())
     command.list_(public=True)
