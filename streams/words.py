@@ -199,7 +199,7 @@ def _where(extent: _Extent, settings: IncidentSettings, *, brief: bool = False) 
     if settings.own_services and extent.networks:
         return _from_vantages(extent)
     if extent.kind is Kind.GLOBAL:
-        return f"in {extent.n_countries} countries"
+        return f"in {extent.n_countries} {'country' if extent.n_countries == 1 else 'countries'}"
     country = place_name(extent.country, settings)
     count = len(extent.networks)
     of_networks = f"on {count} of {max(extent.networks_live, count)} networks"

@@ -299,7 +299,7 @@ class Assembler:
         return snapshots
 
     def _follow_falls(self, reading: Reading) -> None:
-        down = lost(reading.health, self.settings)
+        down = lost(reading.health, self.settings, by_majority=self.by_majority)
         if not (down.any() or self._falls):
             return
         controls = {

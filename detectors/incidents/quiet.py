@@ -22,6 +22,9 @@ COUNTRIES_MIN: Final = 3
 #: A country is quieted without controls only when nearly all countries fell with it: in doubt both are told.
 _NEARLY_ALL: Final = 0.9
 _SHORTFALL_MIN: Final = 0.05
+#: With less left than this share of the usual in a window, no two fifths of the networks have made it alone, nor with
+#: one more that fails by chance.
+MOSTLY_LOST: Final = 0.25
 #: Where windows without results are more usual than this, one says nothing.
 _EMPTY_MAX: Final = 0.5
 
@@ -59,8 +62,16 @@ def _is_sure(shared: Shared, *, by_majority: bool) -> bool:
     return outside or down >= _NEARLY_ALL * voters
 
 
-def lost(health: Health, settings: IncidentSettings) -> NDArray[np.bool_]:
-    """Per row: whether the platform is lost there, or visibly on its way."""
+def lost(health: Health, settings: IncidentSettings, *, by_majority: bool = False) -> NDArray[np.bool_]:
+    """Per row: whether the platform is lost there, or visibly on its way.
+
+    `by_majority`: a country has lost it where most of its networks have, or most of what is usual: the sum over its
+    networks alone may be what a few of them say.
+    """
+    if by_majority:
+        most = (2 * health.networks_bad > health.networks_live) & (health.networks_live > 0)
+        deep = (health.n > 0) & (health.k < MOSTLY_LOST * health.expected * health.n)
+        return np.asarray(lost(health, settings) & (most | deep))
     short = (health.expected - health.reachability) >= _SHORTFALL_MIN
     stirs = (health.score >= settings.lean_score) & short & _not_denied(health)
     return np.asarray(stirs | surely_lost(health))

@@ -200,7 +200,7 @@ class WorldAssembler:
         """Weigh one window of all countries; `start` is where it began."""
         end = start + self.window_seconds
         self._forget(end)
-        down = lost(health, self.settings)
+        down = lost(health, self.settings, by_majority=self.by_majority)
         if not (down.any() or self._outages or self._falls):
             self._closings.clear()
             return []
@@ -219,7 +219,7 @@ class WorldAssembler:
         self, health: Health, down: np.ndarray, signs: Mapping[Key, Signs]
     ) -> dict[bool, CountryHealths]:
         """Return the live rows, real and simulated, of the platforms that some country has lost."""
-        sure = surely_lost(health)
+        sure = surely_lost(health) & (down if self.by_majority else True)
         affected = {health.platform[i] for i in np.flatnonzero(down).tolist()}
         affected.update(platform for outage in self._outages for platform in outage.platforms)
         rows: dict[bool, CountryHealths] = {False: {}, True: {}}

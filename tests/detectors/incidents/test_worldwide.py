@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from detectors.readings import Reading
+from detectors.incidents.quiet import lost
+from detectors.readings import Health, Reading
 from detectors.settings import IncidentSettings
 from streams import records
 from streams.machine import Chunk
@@ -283,3 +286,37 @@ def test_another_platform_hours_later_is_a_new_incident_linked_with_the_first() 
     x, facebook = run(readings, settings=IncidentSettings(together_seconds=1200))
     assert (x.platforms, facebook.platforms) == (("x",), ("facebook",))
     assert facebook.linked == (x.id,)
+
+
+@pytest.mark.parametrize(
+    ("networks_bad", "good_of_ten", "everybody", "majority"),
+    [
+        (2, 6, True, False),  # two of five that fail wholly, with all that the sum says
+        (0, 6, True, False),  # the same, before they are sure
+        (2, 5, True, False),  # and one failure by chance
+        (0, 0, True, True),  # a cut's first windows
+        (3, 4, True, True),
+        (3, 10, False, False),  # all is well in this very window
+    ],
+)
+def test_where_some_lie_a_country_has_lost_what_most_of_its_networks_have(
+    networks_bad: int, good_of_ten: int, everybody: bool, majority: bool
+) -> None:
+    def one(value: float) -> NDArray[np.float64]:
+        return np.array([value])
+
+    bad, live = np.array([networks_bad]), np.array([5])
+    health = Health(
+        country=["KE"],
+        platform=["x"],
+        simulated=[False],
+        n=np.array([10]),
+        k=np.array([good_of_ten]),
+        expected=one(0.97),
+        reachability=one(0.6),
+        score=one(1.4),
+        networks_live=live,
+        networks_bad=bad,
+    )
+    assert lost(health, SETTINGS.incidents).tolist() == [everybody]
+    assert lost(health, SETTINGS.incidents, by_majority=True).tolist() == [majority]
