@@ -14,6 +14,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -41,6 +42,7 @@ from detectors.settings import DetectionSettings, IncidentSettings, TimeSettings
 from producers.complaints import complaints
 from producers.countries import CANARY, COUNTRIES
 from streams.errors import SettingsError as SettingsError  # noqa: PLC0414  most take it from here
+from streams.names.networks import read_networks
 from streams.profiles import PROFILES, Profile
 
 
@@ -233,6 +235,13 @@ class TrustSettings(_Section):
     def everybody(self) -> bool:
         """Whether all who may write have a vote."""
         return self.policy in (None, "open")
+
+
+class NameSettings(_Section):
+    """Names for people to read, beside those that stand in `incidents`."""
+
+    #: A CSV file with the columns asn and name; `incidents.network_names` goes before it.
+    networks: Path | None = None
 
 
 class ArchiveSettings(_Section):
@@ -440,6 +449,7 @@ class Settings(BaseSettings):
     time: TimeSettings = TimeSettings()
     detection: DetectionSettings = DetectionSettings()
     incidents: IncidentSettings = IncidentSettings()
+    names: NameSettings = NameSettings()
     archive: ArchiveSettings = ArchiveSettings()
     page: PageSettings = PageSettings()
     notify: NotifySettings = NotifySettings()
@@ -511,7 +521,7 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
         raise SettingsError(f"{chosen}: no such file; name an existing one with --config or NETDUSK_CONFIG")
     _file = chosen
     try:
-        return _beside(Settings(**overrides), chosen)
+        return _named(_beside(Settings(**overrides), chosen), chosen)
     except ValidationError as error:
         lines = complaints(error, Settings, lambda path: _place(path, chosen, overrides))
         raise SettingsError("\n".join(lines)) from error
@@ -526,12 +536,27 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
 def _beside(settings: Settings, file: Path | None) -> Settings:
     """A targets file that is not here but beside the settings file is meant to be that one."""
     targets = settings.probe.targets
-    if file is None or targets is None or targets.is_absolute() or targets.exists():
-        return settings
-    beside = file.absolute().parent / targets
-    if not beside.exists():
+    if targets is None or (beside := _beside_file(targets, file)) == targets:
         return settings
     return settings.model_copy(update={"probe": settings.probe.model_copy(update={"targets": beside})})
+
+
+def _beside_file(path: Path, file: Path | None) -> Path:
+    """A path that the settings file means; where there is none, as it was given."""
+    if file is None or path.is_absolute() or path.exists():
+        return path
+    beside = file.absolute().parent / path
+    return beside if beside.exists() else path
+
+
+def _named(settings: Settings, file: Path | None) -> Settings:
+    """The settings with the operator's table of networks read in."""
+    path = settings.names.networks
+    if path is None:
+        return settings
+    own = settings.incidents
+    names = {**read_networks(_beside_file(path, file)), **own.network_names}
+    return settings.model_copy(update={"incidents": replace(own, network_names=names)})
 
 
 def _place(path: tuple[int | str, ...], file: Path | None, overrides: dict[str, Any]) -> str:

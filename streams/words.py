@@ -19,6 +19,7 @@ from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Snaps
 from detectors.readings import Says, Witness
 from detectors.settings import IncidentSettings
 from detectors.single.signals import EVENTS
+from streams.names import region_name
 from streams.records import Incident, Status
 
 PLATFORM_NAMES: Final = {
@@ -203,11 +204,12 @@ def _where(extent: _Extent, settings: IncidentSettings, *, brief: bool = False) 
     country = place_name(extent.country, settings)
     count = len(extent.networks)
     of_networks = f"on {count} of {max(extent.networks_live, count)} networks"
+    regions = listed([region_name(code, settings.country_names) for code in extent.regions])
     if extent.scope is Scope.NATION_SCALE:
-        across = f"across {country}, in {listed(extent.regions)}" if extent.regions else f"across {country}"
+        across = f"across {country}, in {regions}" if extent.regions else f"across {country}"
         return across if brief else f"{across} {of_networks}"
     if extent.scope is Scope.REGION and extent.regions:
-        return f"in {listed(extent.regions)}, {country}"
+        return f"in {regions}, {country}"
     if not count:
         return f"in {country}"
     if count <= NAMED_NETWORKS_MAX:

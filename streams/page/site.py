@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from detectors.localtime import local_seconds
 from producers.countries import CANARY, COUNTRIES
+from streams.names import region_label
 from streams.page import draw, world_map
 from streams.page.history import History, chart_of, step_for
 from streams.page.languages import LANGUAGES, Language, language
@@ -161,6 +162,10 @@ class Site:
                 if name is not None:
                     break
         return f"{name} (AS{asn})" if name else f"AS{asn}"
+
+    def region(self, code: str) -> str:
+        """A region's name with its code."""
+        return region_label(code, self._own.country_names)
 
     def platform(self, name: str) -> str:
         """A platform's name."""
@@ -326,6 +331,7 @@ class Site:
         return {
             "platform": self.platform,
             "network": lambda name: self.network(int(name[2:])),
+            "region": self.region,
         }.get(by, lambda name: name)
 
     def _linking(self, by: str, lang: Language) -> Any:
@@ -364,7 +370,7 @@ class Site:
         return [
             {
                 "name": name,
-                "label": self.network(int(name[2:])) if by == "network" else name,
+                "label": self._naming(by)(name),
                 "n": sum(row.n for row in own),
                 "now": own[-1].reachability,
                 "usual": own[-1].expected,
@@ -513,6 +519,7 @@ class Site:
             "local": None
             if last.country is None
             else (lambda moment: lang.local(last.country or "", moment)),
+            "regions": [self.region(code) for code in last.regions],
             "share": f"{self.public_url}/incident/{last.id}.png",
             "cite": self.citation(case, url, lang),
             "bibtex": self.bibtex(case, url),

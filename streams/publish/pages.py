@@ -128,7 +128,7 @@ def to_markdown(report: Report) -> str:
     if report.regions:
         out += ["| region | before | during | results |", "|---|---:|---:|---:|"]
         out += [
-            f"| {_cell(row.code)} | {percent(row.before)} | {percent(row.during)} | {row.n:,} |"
+            f"| {_cell(row.label)} | {percent(row.before)} | {percent(row.during)} | {row.n:,} |"
             for row in report.regions
         ]
         out.append("")

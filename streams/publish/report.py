@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from detectors.incidents.evidence import CARRIER, ORDER, PLATFORM
 from producers.records import ProbeResult
+from streams.names import region_label
 from streams.publish.cost import Estimate, estimate
 from streams.records import (
     CalendarEvent,
@@ -78,6 +79,8 @@ class RegionRow(Struct, frozen=True, kw_only=True):
     """One region: the ratio of attempts that succeeded before the incident and during it."""
 
     code: str
+    #: Its name with its code.
+    label: str
     #: Whether the incident names it.
     named: bool
     before: float | None
@@ -283,7 +286,7 @@ def build(
         lines=lines,
         grid=_grid(tally, step, settings),
         networks=_networks(last, tally, settings),
-        regions=_regions(last, tally),
+        regions=_regions(last, tally, settings),
         timeline=tuple(_moment(snapshot) for snapshot in snapshots),
         evidence=last.evidence,
         patterns=PATTERNS,
@@ -517,12 +520,13 @@ def _networks(incident: Incident, tally: MinuteCounts, settings: Settings) -> tu
     )
 
 
-def _regions(incident: Incident, tally: MinuteCounts) -> tuple[RegionRow, ...]:
+def _regions(incident: Incident, tally: MinuteCounts, settings: Settings) -> tuple[RegionRow, ...]:
     if incident.kind is not Kind.PLATFORM:
         return ()
     return tuple(
         RegionRow(
             code=code,
+            label=region_label(code, settings.incidents.country_names),
             named=code in incident.regions,
             before=round(before[1] / before[0], 4) if before[0] else None,
             during=round(during[1] / during[0], 4) if during[0] else None,

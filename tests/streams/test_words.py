@@ -44,8 +44,8 @@ def test_a_nation_is_counted_in_the_summary_and_not_in_the_headline() -> None:
 
 def test_the_regions_of_most_of_a_nation_are_named_in_both() -> None:
     most = extent(5, scope=Scope.NATION_SCALE)
-    assert _where(most, SETTINGS) == "across Pakistan, in PK-BA on 5 of 9 networks"
-    assert _where(most, SETTINGS, brief=True) == "across Pakistan, in PK-BA"
+    assert _where(most, SETTINGS) == "across Pakistan, in Balochistan on 5 of 9 networks"
+    assert _where(most, SETTINGS, brief=True) == "across Pakistan, in Balochistan"
 
 
 @pytest.mark.parametrize(

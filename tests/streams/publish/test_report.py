@@ -103,10 +103,11 @@ def test_of_a_regional_incident_its_regions_are_drawn_and_all_are_listed() -> No
         snapshots, [*results(region="PK-BA"), *results(lambda *_: True, region="PK-PB", vantage="w")]
     )
     assert at(line(report, "x"), ONSET + timedelta(hours=1)) == 0.0
-    assert [(r.code, r.named, r.before, r.during) for r in report.regions] == [
-        ("PK-BA", True, 1.0, 0.0),
-        ("PK-PB", False, 1.0, 1.0),
+    assert [(r.label, r.named, r.before, r.during) for r in report.regions] == [
+        ("Balochistan (PK-BA)", True, 1.0, 0.0),
+        ("Punjab (PK-PB)", False, 1.0, 1.0),
     ]
+    assert "| Punjab (PK-PB) |" in to_markdown(report)
 
 
 def test_of_lost_connectivity_the_results_that_arrive_are_drawn() -> None:
@@ -195,7 +196,7 @@ HEADLINES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a region": (
         {"scope": Scope.REGION, "regions": ("PK-BA",)},
-        "Live metrics show X (Twitter) and YouTube restricted in PK-BA, Pakistan",
+        "Live metrics show X (Twitter) and YouTube restricted in Balochistan, Pakistan",
     ),
     "a carrier": (
         {"scope": Scope.PROVIDER, "networks": incident().networks[:1]},
