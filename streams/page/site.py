@@ -20,6 +20,7 @@ from streams.page.history import History, chart_of, step_for
 from streams.page.languages import LANGUAGES, Language, language
 from streams.page.observatory import ORDER, Case, Observatory, Standing, State
 from streams.page.recent import STEP, Row
+from streams.publish.citing import bibtex, citation
 from streams.publish.report import MinuteCounts, Report, Span, build
 from streams.records import Incident, Kind, Severity, Status
 from streams.settings import Settings
@@ -521,8 +522,8 @@ class Site:
             else (lambda moment: lang.local(last.country or "", moment)),
             "regions": [self.region(code) for code in last.regions],
             "share": f"{self.public_url}/incident/{last.id}.png",
-            "cite": self.citation(case, url, lang),
-            "bibtex": self.bibtex(case, url),
+            "cite": citation(self.settings.page.title, last, self._own, url),
+            "bibtex": bibtex(self.settings.page.title, last, self._own, url),
             "linked": [
                 self.item(self.observatory.cases[one], lang)
                 for one in last.linked
@@ -530,29 +531,6 @@ class Site:
             ],
             "may_annotate": self.settings.page.token is not None,
         }
-
-    def citation(self, case: Case, url: str, lang: Language) -> str:
-        """How an incident is cited: who, what, which snapshot, when."""
-        last = case.last
-        simulated = "[SIMULATED] " if last.simulated else ""
-        return (
-            f"{self.settings.page.title}. {simulated}{language('en').headline(last, self._own)}. "
-            f"Incident {last.id}, "
-            f"snapshot {last.seq} of {last.updated:%Y-%m-%d %H:%M} UTC. {url}"
-        )
-
-    def bibtex(self, case: Case, url: str) -> str:
-        """The same for LaTeX."""
-        last = case.last
-        simulated = "[SIMULATED] " if last.simulated else ""
-        title = f"{simulated}{language('en').headline(last, self._own)}"
-        for sign in "\\{}%&#_$":
-            title = title.replace(sign, f"\\{sign}" if sign != "\\" else "")
-        return (
-            f"@misc{{netdusk-{last.id},\n  author = {{{{{self.settings.page.title}}}}},\n  title = {{{{{title}}}}},\n"
-            f"  year = {{{last.updated:%Y}}},\n  note = {{Incident {last.id}, snapshot {last.seq} of "
-            f"{last.updated:%Y-%m-%d %H:%M} UTC}},\n  url = {{{url}}}\n}}"
-        )
 
     def share(self, name: str) -> str:
         """An incident as a picture to share (SVG, 1200 by 630): headline, figures, its worst lines."""

@@ -171,6 +171,14 @@ def to_markdown(report: Report) -> str:
         "",
         *(f"    {line}" for line in report.check),
         "",
+        "## How to cite it",
+        "",
+        _plain(report.cite),
+        "",
+        "```bibtex",
+        *report.bibtex.splitlines(),  # each begins with a space, a name or a brace: none ends the block
+        "```",
+        "",
     ]
     return "\n".join(out)
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 from detectors.incidents.evidence import CARRIER, ORDER, PLATFORM
 from producers.records import ProbeResult
 from streams.names import region_label
+from streams.publish.citing import bibtex, citation
 from streams.publish.cost import Estimate, estimate
 from streams.records import (
     CalendarEvent,
@@ -153,6 +154,9 @@ class Report(Struct, frozen=True, kw_only=True, tag_field="schema", tag=REPORT_S
     cost: Estimate | None
     detector: str
     check: tuple[str, ...]
+    #: How it is cited, in a text and for LaTeX.
+    cite: str
+    bibtex: str
 
 
 @dataclass(slots=True)
@@ -254,6 +258,8 @@ def build(
     lines = _lines(tally, step, settings) or _health_lines(last, tally.span, step, health, settings)
     worst = min((snapshot.reachability for snapshot in snapshots), key=lambda reachability: reachability.now)
     by_id = {other.id: other for other in others}
+    publisher = settings.page.title
+    url = f"{settings.page.public_url}/incident/{last.id}" if settings.page.public_url else None
     return Report(
         id=last.id,
         headline=headline(last, settings.incidents),
@@ -295,6 +301,8 @@ def build(
         cost=estimate(snapshots, settings.cost, settings.incidents.network_shares),
         detector=f"{last.detector.name} {last.detector.version}, settings {last.detector.settings}",
         check=tuple(check),
+        cite=citation(publisher, last, settings.incidents, url),
+        bibtex=bibtex(publisher, last, settings.incidents, url),
     )
 
 

@@ -409,6 +409,20 @@ def test_the_time_of_the_place_stands_beside_utc() -> None:
     assert "local time" not in to_html(nowhere) + to_markdown(nowhere)
 
 
+def test_every_form_says_how_it_is_cited() -> None:
+    settings = load(page={"title": "Obs_1", "public_url": "https://o.example"})
+    report = report_of(story(simulated=True), settings=settings)
+    assert report.cite == (
+        f"Obs_1. [SIMULATED] X (Twitter) and YouTube were restricted across Pakistan for 4 h 00 min. Incident {ID}, "
+        f"snapshot {report.timeline[-1].seq} of {report.updated:%Y-%m-%d %H:%M} UTC. https://o.example/incident/{ID}"
+    )
+    assert report.bibtex.splitlines()[:2] == [f"@misc{{netdusk-{ID},", "  author = {{Obs\\_1}},"]
+    assert f"  url = {{https://o.example/incident/{ID}}}" in report.bibtex
+    assert report.bibtex in to_markdown(report)
+    nowhere = report_of(story())
+    assert nowhere.cite.endswith(" UTC.") and "url" not in nowhere.bibtex
+
+
 def test_only_web_addresses_become_links() -> None:
     event = msgspec.structs.replace(EVENT, source="javascript:alert(1)")
     tally = MinuteCounts(story()[-1], Span.around(story()[-1]))
@@ -461,6 +475,8 @@ def test_the_page_says_its_parts() -> None:
         "US$7,600,000",
         "stats.example/pk",
         "1,234 measurements from 5 vantages on 3 networks",
+        f"Incident {ID}, snapshot ",
+        f"@misc{{netdusk-{ID},",
         "netdusk backtest r.jsonl --json",
         "0a1b2c3d4e5f",
     ):
