@@ -37,7 +37,7 @@ def run(
     volume: Annotated[float, typer.Option(help="Results a minute of one platform in one country.")],
     days: int = 20,
 ) -> None:
-    """Run the worlds of some seeds side by side, and keep what came of them."""
+    """Run the worlds of some seeds, each by itself, and keep what came of them."""
     first, last = (int(part) for part in seeds.split("-"))
     settings = load(None)
     simulations = [

@@ -229,7 +229,7 @@ def _counted(simulation: Simulation) -> Counted:
 
 
 def _ours(runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
-    """Run ours over worlds, all volumes side by side, and say how it did in each."""
+    """Run ours over worlds, each by itself, and say how it did in each."""
     from benchmarks.detectors import ours  # noqa: PLC0415  the others can be tuned without it
 
     settings = load()
