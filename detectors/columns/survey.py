@@ -338,9 +338,15 @@ class Survey:
             readings[place].slowness[key] = slowness  # type: ignore[index]  # ours
 
     def _failures(self, here: Bools, readings: dict[int, CountryReading], counts: Counts) -> None:
-        """How results failed in this window, and what the controls of the failing ones said."""
+        """How results failed in this window, and what the controls of the failing ones said.
+
+        What fails on a dead target is left out: it says nothing of the path, nor of the platform's other targets.
+        """
         layout, outcomes, place_of = self.series.layout, len(self.mechanisms), self._place_of_cell
+        dead = self._dead()
         failed = (~counts.ok).nonzero()[0]
+        if dead.any():
+            failed = failed[~dead[layout.monitor_address[counts.monitor[failed]]]]
         cell = layout.cells_of(counts.monitor[failed]).astype(np.int64)
         asked = here[cell]
         failed, cell = failed[asked], cell[asked]
@@ -364,6 +370,13 @@ class Survey:
                 bad, own_bad = bad + count, own_bad + count
             reading.control[platform] = (good, bad)  # type: ignore[index]  # ours
             reading.network_control[name] = (own_good, own_bad)  # type: ignore[index]  # ours
+
+    def _dead(self) -> Bools:
+        """Which targets fail by themselves, while others of their platform do not."""
+        series, layout = self.series, self.series.layout
+        if len(layout.addresses) == len(layout.groups):
+            return np.zeros(len(layout.addresses), dtype=np.bool_)  # no platform has two
+        return series.addresses.is_dead(series.start, series.window, layout.address_group, len(layout.groups))
 
     def _warming(self, readings: dict[int, CountryReading]) -> None:
         """Which platforms are judged by a guess, if at all."""
@@ -416,7 +429,7 @@ class Survey:
         bad = np.bincount(of_pair[lost > series.detection.shortfall_network], minlength=size)
         here = layout.monitor_address[counts.monitor]
         n, k = tally(here, counts.weight, size), tally(here[counts.ok], counts.weighing(counts.ok), size)
-        dead = series.addresses.is_dead(series.start, series.window, layout.address_group, len(layout.groups))
+        dead = self._dead()
         asked = many.nonzero()[0]
         names, groups = layout.target_names(asked), layout.address_group[asked].tolist()
         for row, name, group in zip(asked.tolist(), names, groups, strict=True):

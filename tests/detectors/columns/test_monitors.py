@@ -131,6 +131,19 @@ def test_a_dead_target_is_no_evidence() -> None:
     assert readings[-1].targets["x", "b"].dead
 
 
+def test_a_dead_target_says_nothing_of_why_the_others_fail() -> None:
+    """It fails with its control for hours; then one network loses the other target, whose control is well."""
+
+    def chance(minute: int, m: MonitorKey) -> float:
+        return 0.0 if late(minute, 2 if m.target == "b" else 4) and (m.target == "b" or m.asn == 1) else 0.98
+
+    last = told(watching(targets=("a", "b")), 4.2, chance, lambda m: m.target != "b")[-1]
+    good, bad = last.network_control["x", 1]
+    assert good > 0
+    assert bad == 0
+    assert last.control["x"][1] == 0
+
+
 def test_a_platform_whose_targets_all_fail_with_their_controls_is_none() -> None:
     readings = told(
         watching(targets=("a", "b")), 4.2, lambda minute, _: 0.0 if late(minute) else 0.98, lambda _: False
