@@ -98,6 +98,8 @@ class RhythmColumns(Table):
 
     # Start of the last window with results, moved along by windows in which the path was away.
     last: Ints
+    # The same of windows in which its network was not dark: what trickles through a shutdown moves it no further.
+    lit: Ints
     # Start of the window in which it was heard again after a few, 0: never.
     returned: NDArray[np.uint32]
     gaps: Halves
@@ -108,6 +110,7 @@ class RhythmColumns(Table):
     left: Ints
     fields = {  # noqa: RUF012  a table's columns are declared once
         "last": Field(np.int64, -1),
+        "lit": Field(np.int64, -1),
         "returned": Field(np.uint32),
         "gaps": Field(np.float16),
         "gap": Field(np.float32, 1.0),
@@ -130,6 +133,7 @@ class RhythmColumns(Table):
         again = known & (start - heard > RETURN_WINDOWS * window)
         self.returned[rows] = np.where(again, start, self.returned[rows])
         self.last[rows] = start
+        self.lit[rows] = np.where(taught, start, self.lit[rows])
         self.promised[rows] = np.where(promised > 0, promised, self.promised[rows])
 
     def steady(self, window: int) -> Bools:
@@ -264,15 +268,13 @@ class Paths:
         all_ = self._elsewhere(np.bincount(place_of[due], minlength=places).astype(np.float64), simulated)
         self.falling = falls >= np.maximum(FALLING_VANTAGES, FALLING_SHARE * all_)
         if fell.any():
-            earliest, latest = np.full(places, -1), np.full(places, FALLING_TO)
-            np.maximum.at(earliest, place_of[fell], waited[fell])
-            np.minimum.at(latest, place_of[fell], waited[fell])
-            self.falling |= earliest - latest >= FALLING_APART
+            self.falling |= _fell_apart(place_of[fell], waited[fell], places)
         left = rhythm.left > start
         if self.away.any() or left.any():  # what nobody could hear, or is to hear, is nobody's gap
             late = (self.away[place_of] | left) & (rhythm.last >= 0)
             late[seen] = False
             rhythm.last[late] += window
+            rhythm.lit[late & (rhythm.lit >= 0)] += window
         rhythm.see(seen, heard[seen], promised, ~dark[layout.vantage_network[seen]], start, window)
         self.settle(layout, start, window)
 
@@ -329,7 +331,7 @@ class Paths:
         silent = rhythm.steady(window) & (layout.network_place[network] == place) & (rhythm.left <= start)
         silent &= (rhythm.last >= 0) & (start - rhythm.last >= FALLING_FROM * window)
         rows = np.flatnonzero(silent & (start - rhythm.last < GONE_SECONDS))
-        last = rhythm.last[rows]
+        last = np.where(rhythm.lit[rows] >= 0, rhythm.lit[rows], rhythm.last[rows])
         if len(rows) < ONE_BY_ONE_LEAST or start - int(last.max()) > ONE_BY_ONE_SECONDS:
             return False
         wide = (TOGETHER_WINDOWS + float(np.median(rhythm.gap[rows])) - 1.0) * window
@@ -396,6 +398,23 @@ class Paths:
         """The sum over all other countries; real and simulated ones apart."""
         real, made = values[~simulated].sum(), values[simulated].sum()
         return np.asarray(np.where(simulated, made, real) - values)
+
+
+def _fell_apart(place: Ints, waited: Ints, places: int) -> Bools:
+    """Which countries' vantages fell silent minutes apart: no two neighbouring windows have more than half of them.
+
+    `place` and `waited` are by vantage: its country, and the windows since it was heard, up to `FALLING_TO`.
+
+    >>> _fell_apart(np.array([0, 0, 0, 1, 1, 1]), np.array([2, 4, 6, 6, 6, 3]), 2).tolist()
+    [True, False]
+    """
+    many = np.zeros((places, FALLING_TO + 2), dtype=np.int64)
+    np.add.at(many, (place, waited), 1)
+    times = np.arange(FALLING_TO + 2)
+    latest = np.where(many > 0, times, FALLING_TO + 1).min(axis=1)
+    earliest = np.where(many > 0, times, -1).max(axis=1)
+    together = (many[:, :-1] + many[:, 1:]).max(axis=1)
+    return np.asarray((earliest - latest >= FALLING_APART) & (2 * together <= many.sum(axis=1)))
 
 
 def _most_within(moments: Ints, seconds: float) -> int:

@@ -160,6 +160,19 @@ def test_who_has_been_silent_for_hours_is_in_no_deploy() -> None:
     assert readings[-1]["PK"].silence_doubt is None
 
 
+def test_what_trickles_through_a_shutdown_makes_no_deploy_of_it() -> None:
+    """All fall in one minute; then a result of each gets through, a few minutes apart, and nothing more."""
+    world = two_a_network()
+
+    def trickles(minute: int, place: int) -> bool:
+        return minute == 100 + 4 * place
+
+    readings = world.run(range(90, 150), lambda minute, place: place >= 8 or trickles(minute, place))
+    told = [reading["PK"] for reading in readings[8:]]
+    assert {one.silence_doubt for one in told} == {None}
+    assert min(dark(one) for one in told) >= 3
+
+
 def test_fewer_results_of_the_same_vantages_are_no_silence() -> None:
     """A flood that ends, or a platform that is asked no more: all vantages are still there."""
     keys = [
