@@ -49,7 +49,8 @@ _LONG_BEFORE: Final = 600
 _RESTORED: Final = {Restoration.FULL: "fully restored", Restoration.PART: "restored in part"}
 #: From this share of good answers on, a control answers.
 _ANSWERS: Final = 0.5
-#: More networks than this are counted instead of named: a sentence with four of them can't be read aloud.
+#: More countries or networks than this are counted instead of named: a sentence with four of them can't be read aloud.
+NAMED_COUNTRIES_MAX: Final = 3
 NAMED_NETWORKS_MAX: Final = 3
 
 
@@ -171,7 +172,7 @@ class _Extent:
     kind: Kind
     scope: Scope
     country: str | None
-    n_countries: int
+    countries: tuple[str, ...]
     regions: tuple[str, ...]
     networks: tuple[str, ...]
     networks_live: int
@@ -187,7 +188,7 @@ def _extent(incident: Snapshot | Incident, *, over: bool) -> _Extent:
         kind=incident.kind,
         scope=incident.scope,
         country=incident.country,
-        n_countries=len(incident.countries),
+        countries=tuple(incident.countries),
         regions=tuple(incident.regions),
         networks=tuple(network.name or f"AS{network.asn}" for network in lost),
         networks_live=incident.networks_live,
@@ -200,7 +201,7 @@ def _where(extent: _Extent, settings: IncidentSettings, *, brief: bool = False) 
     if settings.own_services and extent.networks:
         return _from_vantages(extent)
     if extent.kind is Kind.GLOBAL:
-        return f"in {extent.n_countries} {'country' if extent.n_countries == 1 else 'countries'}"
+        return _worldwide([country_name(code, settings.country_names) for code in extent.countries])
     country = place_name(extent.country, settings)
     count = len(extent.networks)
     of_networks = f"on {count} of {max(extent.networks_live, count)} networks"
@@ -215,6 +216,17 @@ def _where(extent: _Extent, settings: IncidentSettings, *, brief: bool = False) 
     if count <= NAMED_NETWORKS_MAX:
         return f"in {country} on {listed(extent.networks)}"
     return f"in {country} {of_networks}"
+
+
+def _worldwide(countries: Sequence[str]) -> str:
+    """Where it is lost for all the world; in one country it is the controls, outside of it, that say so.
+
+    >>> _worldwide(["Nepal"]), _worldwide(["Iran", "Nepal"]), _worldwide(["Iran", "Iraq", "Mali", "Nepal"])
+    ('in Nepal and from outside it', 'in Iran and Nepal', 'in 4 countries')
+    """
+    if len(countries) > NAMED_COUNTRIES_MAX:
+        return f"in {len(countries)} countries"
+    return f"in {listed(countries)}" if len(countries) > 1 else f"in {countries[0]} and from outside it"
 
 
 def _from_vantages(extent: _Extent) -> str:

@@ -24,7 +24,7 @@ from babel.support import NullTranslations, Translations
 from detectors.localtime import local_seconds
 from detectors.settings import IncidentSettings
 from streams.records import Incident, Kind, Scope, Status
-from streams.words import country_name, duration, headline, platform_name
+from streams.words import NAMED_COUNTRIES_MAX, country_name, duration, headline, platform_name
 
 LANGUAGES: Final = ("en", "fr", "es", "ru", "ar", "fa", "ur")
 #: Those at which a speaker has looked.
@@ -102,6 +102,8 @@ class Language:
         gettext = self.gettext
         if incident.kind is Kind.CONNECTIVITY:
             text = gettext("%(place)s: loss of connectivity")
+        elif incident.kind is Kind.GLOBAL and len(incident.countries) <= NAMED_COUNTRIES_MAX:
+            text = gettext("%(place)s: %(platforms)s unreachable")
         elif incident.kind is Kind.GLOBAL:
             text = gettext("%(platforms)s unreachable in several countries")
         elif incident.mechanism is not None and incident.mechanism.name == "http.throttled":

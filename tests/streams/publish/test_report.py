@@ -212,7 +212,11 @@ HEADLINES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "everywhere": (
         {"kind": Kind.GLOBAL, "scope": Scope.GLOBAL, "country": None, "countries": ("DE", "FR")},
-        "Live metrics show X (Twitter) and YouTube unreachable in 2 countries",
+        "Live metrics show X (Twitter) and YouTube unreachable in Germany and France",
+    ),
+    "in one country, by its controls": (
+        {"kind": Kind.GLOBAL, "scope": Scope.GLOBAL, "country": None, "countries": ("NP",)},
+        "Live metrics show X (Twitter) and YouTube unreachable in Nepal and from outside it",
     ),
 }
 
