@@ -320,10 +320,16 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
         tail.append(f"partially restored, on {back} of {len(snapshot.networks)} networks")
     elif snapshot.back:
         tail.append(f"{_platforms(snapshot.back, settings)} restored")
-    if snapshot.previous:
-        place = ordinal(len(snapshot.previous) + 1)
+    if before := _like_before(snapshot):
+        place = ordinal(before + 1)
         tail.append(f"the {place} like incident within {settings.previous_days} days")
     return f"{head}; {'; '.join(tail)}."
+
+
+def _like_before(snapshot: Snapshot) -> int:
+    """How many like incidents there were: of its platforms, and from about the same networks."""
+    counted = next((fact.value for fact in snapshot.facts if fact.name == "like_incidents"), None)
+    return len(snapshot.previous) if counted is None else int(counted)
 
 
 def _from(extent: _Extent, settings: IncidentSettings) -> str:

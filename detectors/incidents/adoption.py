@@ -132,6 +132,7 @@ def case_of(snapshot: Snapshot) -> Case:
         mechanism=snapshot.mechanism,
         mechanism_share=snapshot.mechanism_share,
         previous=list(snapshot.previous),
+        like=next((int(fact.value or 0) for fact in snapshot.facts if fact.name == "like_incidents"), 0),
         coincides=list(snapshot.coincides),
         linked=list(snapshot.linked),
         untold=True,

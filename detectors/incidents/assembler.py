@@ -19,7 +19,15 @@ import msgspec
 from detectors.incidents.adoption import JUDGED_ANEW, adopt, announcement, case_of, past_of, still_open
 from detectors.incidents.case import TURN_SECONDS, Case, flaps, grows, reasons, same_but_for_units
 from detectors.incidents.causes import Cause, find_causes
-from detectors.incidents.evidence import PastIncident, affected_networks, at_same_time, coincident, like
+from detectors.incidents.evidence import (
+    PastIncident,
+    affected_networks,
+    at_same_time,
+    coincident,
+    kindred,
+    like,
+    past_case,
+)
 from detectors.incidents.falls import Falls, StoredFall, controls_by_vote
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.quiet import Worldwide, lost
@@ -80,7 +88,7 @@ class _CountryCases(msgspec.Struct):
     def remember(self, case: Case) -> None:
         """Keep what is over for those to come; what turned out to be nothing is like none of them."""
         if not case.retracted:
-            self.past.append(_past(case))
+            self.past.append(past_case(case))
 
     def adopt(
         self, published: Sequence[Snapshot], known: Collection[str], own: Mapping[str, Snapshot]
@@ -556,6 +564,8 @@ class Assembler:
             yield _News(Announcement.UPDATED, "lost again")
         else:
             news = list(self._news(case, reading))
+            if news and case.previous:
+                self._count_like(case, in_hand.past)
             yield from news or self._still(case, reading, event)
 
     def _still(self, case: Case, reading: CountryReading, event: Trigger) -> Iterable[_News]:
@@ -587,19 +597,29 @@ class Assembler:
         days = self.settings.previous_days
         over = [
             *in_hand.past,
-            *(_past(other) for other in in_hand.cases if other.phase is Phase.RESOLVED and other is not case),
+            *(
+                past_case(other)
+                for other in in_hand.cases
+                if other.phase is Phase.RESOLVED and other is not case
+            ),
         ]
-        before = [past for past in over if like(case, past) and past.onset >= case.onset - days * _DAY]
+        before = [past for past in over if kindred(case, past) and past.onset >= case.onset - days * _DAY]
         case.previous = [past.id for past in before]
-        recent = case.onset - self.settings.recurrence_days * _DAY
-        case.same_time = sum(
-            past.onset >= recent and at_same_time(past.onset, case.onset, self.settings) for past in before
-        )
+        self._count_like(case, before)
         key = " ".join([*case.platforms, *(f"{asn}{region}" for asn, region in sorted(case.units))])
         case.id = incident_id(
             case.kind, case.country, reading.start, "simulated" if case.simulated else "", key
         )
         _link_with_others(case, in_hand.cases)
+
+    def _count_like(self, case: Case, over: Iterable[PastIncident]) -> None:
+        """Count which of the previous ones it is like, as far as it reaches by now."""
+        before = [past for past in over if past.id in case.previous and like(case, past)]
+        recent = case.onset - self.settings.recurrence_days * _DAY
+        case.like = len(before)
+        case.same_time = sum(
+            past.onset >= recent and at_same_time(past.onset, case.onset, self.settings) for past in before
+        )
 
     def _news(self, case: Case, reading: CountryReading) -> Iterable[_News]:
         """An update, when something that a reader would note has changed and stayed so."""
@@ -823,7 +843,7 @@ def _hand_over(cause: Cause, case: Case | None, in_hand: _CountryCases) -> None:
     for other in in_hand.cases:
         if other.phase is Phase.RESOLVED and other is not case and set(other.losses) <= parts:
             other.phase = move(other.phase, Trigger.EXPIRED).phase
-            in_hand.past.append(_past(other))
+            in_hand.past.append(past_case(other))
 
 
 def _restored(case: Case) -> str:
@@ -848,11 +868,6 @@ def _suspect(cause: Cause, reading: CountryReading) -> Case:
         failures={},
         controls={},
     )
-
-
-def _past(case: Case) -> PastIncident:
-    resolved = case.resolved if case.resolved is not None else case.updated
-    return PastIncident(case.id, case.kind.value, tuple(case.platforms), case.onset, resolved)
 
 
 def _recent(

@@ -110,7 +110,9 @@ class Case(msgspec.Struct):
     reason: str = ""
     previous: list[str] = []
     coincides: list[str] = []
-    # Of the previous ones, how many began at this time of day within the last days.
+    # How many of the previous ones took it away from about the same, and how many of those began at this time of day
+    # within the last days.
+    like: int = 0
     same_time: int = 0
     wholes: dict[
         str, Loss

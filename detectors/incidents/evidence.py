@@ -14,8 +14,8 @@ from typing import Final
 import msgspec
 
 from detectors.incidents.case import Case
-from detectors.incidents.causes import networks_in
-from detectors.incidents.snapshots import Fact, Kind
+from detectors.incidents.causes import ALIKE, alike, networks_in
+from detectors.incidents.snapshots import Fact, Kind, Scope
 from detectors.localtime import local_seconds
 from detectors.readings import CountryReading, Scheduled
 from detectors.settings import IncidentSettings
@@ -49,13 +49,41 @@ class PastIncident(msgspec.Struct, frozen=True):
     platforms: tuple[str, ...]
     onset: int
     resolved: int
+    # Whether it was nation-scale, and the networks and regions that it reached; unknown of older ones.
+    wide: bool | None = None
+    reach: tuple[str, ...] = ()
 
 
-def like(case: Case, past: PastIncident) -> bool:
-    """Whether a past incident took away the same kind of thing."""
+def past_case(case: Case) -> PastIncident:
+    """What later ones need of an incident that is over."""
+    resolved = case.resolved if case.resolved is not None else case.updated
+    return PastIncident(
+        case.id, case.kind.value, tuple(case.platforms), case.onset, resolved, _is_wide(case), _reach(case)
+    )
+
+
+def kindred(case: Case, past: PastIncident) -> bool:
+    """Whether a past incident took away the same kind of thing, wherever."""
     return past.kind == case.kind and (
         case.kind is Kind.CONNECTIVITY or not set(past.platforms).isdisjoint(case.platforms)
     )
+
+
+def like(case: Case, past: PastIncident) -> bool:
+    """Whether a past incident that is kindred took it away from about the same: the nation, or half of the networks."""
+    if past.wide is None:
+        return True
+    if _is_wide(case) or past.wide:
+        return past.wide and _is_wide(case)
+    return alike(_reach(case), past.reach) >= ALIKE
+
+
+def _is_wide(case: Case) -> bool:
+    return Scope.NATION_SCALE in (case.scope, case.widest)
+
+
+def _reach(case: Case) -> tuple[str, ...]:
+    return (*(str(asn) for asn in case.networks), *case.regions)
 
 
 def at_same_time(one: int, other: int, settings: IncidentSettings) -> bool:
@@ -225,7 +253,7 @@ def _recurrence(case: Case, settings: IncidentSettings) -> Fact:
         "recurrence",
         float(case.same_time),
         "incidents",
-        len(case.previous),
+        case.like,
         f"{case.same_time} like incidents began at this time of day within the last {days} days; "
         "48 % of labelled government and exam shutdowns have one, and no spontaneous outage",
         IODA,
@@ -236,12 +264,12 @@ def _recurrence(case: Case, settings: IncidentSettings) -> Fact:
 def _within_month(case: Case, settings: IncidentSettings) -> Fact:
     return Fact(
         "like_incidents",
-        float(len(case.previous)),
+        float(case.like),
         "incidents",
-        len(case.previous),
-        f"{len(case.previous)} like incidents within the last {settings.previous_days} days",
+        case.like,
+        f"{case.like} like incidents within the last {settings.previous_days} days",
         None,
-        (ORDER,) if case.previous else (),
+        (ORDER,) if case.like else (),
     )
 
 

@@ -17,6 +17,7 @@ from detectors.incidents.moves import Announcement
 from detectors.incidents.snapshots import Kind, Scope, Severity, Snapshot
 from detectors.readings import Opinion, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
+from streams.words import summary
 from tests.detectors.incidents.hand import T0, WELL, WINDOW, country, reading, run, story, volumes_of
 from tests.effort import examples
 
@@ -570,6 +571,37 @@ def test_a_repeat_is_linked_and_its_time_of_day_counted() -> None:
     assert [facts["recurrence"].value for facts in by_name] == [0, 1, 0]
     assert by_name[1]["recurrence"].fits == ("filtering by order",)
     assert [facts["like_incidents"].value for facts in by_name] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "like"),
+    [(ALL, ALL, 1), (ALL[:1], ALL, 0), (ALL, ALL[:1], 0), (ALL[:1], ALL[:1], 1), (ALL[:1], ALL[1:2], 0)],
+    ids=["nation, nation", "network, nation", "nation, network", "the same network", "another network"],
+)
+def test_like_is_what_reached_about_as_far(before: Sequence[int], now: Sequence[int], like: int) -> None:
+    lines = [
+        {("x", asn): "....xxxxxx......" if asn in lost else "." * 16 for asn in ALL} for lost in (before, now)
+    ]
+    first, second = (
+        one
+        for one in run([*shifted(0, lines[0]), *shifted(3, lines[1])])  # type: ignore[arg-type]
+        if one.status is Announcement.OPEN
+    )
+    assert second.previous == (first.id,)
+    assert next(fact.value for fact in second.facts if fact.name == "like_incidents") == like
+    assert ("second like incident" in summary(second, IncidentSettings())) == bool(like)
+
+
+def test_what_grows_to_the_nation_is_like_what_was_the_nations() -> None:
+    """It opens on one network, and takes the others later."""
+    grows = {("x", asn): "....xxxxxxxxxxxx" if asn == ALL[0] else "...........xxxxx" for asn in ALL}
+    windows = [*shifted(0, on("x", ALL, "....xxxxxx......")), *shifted(3, grows)]
+    *_, opened, wider = run(windows)  # type: ignore[arg-type]
+    assert (opened.scope, wider.scope) == (Scope.PROVIDER, Scope.NATION_SCALE)
+    values = [
+        next(fact.value for fact in one.facts if fact.name == "like_incidents") for one in (opened, wider)
+    ]
+    assert values == [0, 1]
 
 
 def scheduled(name: str, start: int, end: int, land: str = "PK") -> Scheduled:
