@@ -6,6 +6,7 @@ Reads a table that is part of the code (`detectors/zones.py`): the same version 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Final
 
@@ -14,6 +15,9 @@ from detectors.zones import COUNTRIES, OFFSETS
 DAY: Final = 86_400
 HOUR: Final = 3600
 HOURS: Final = 24
+DAYS: Final = 7
+#: People's evenings go on past midnight: until then, a night into or out of a weekend is like no other.
+LATE: Final = 4
 #: A zone that is not known is UTC, with Saturday and Sunday.
 _UNKNOWN: Final = (((0, 0),), (5, 6))
 
@@ -39,11 +43,31 @@ def local_seconds(country: str, at: int) -> int:
 
 
 def slot(country: str, at: int) -> int:
-    """Which of 48 slots a time lies in: the hour of the day, and 24 more on the country's weekend.
+    """Which of 56 slots a time lies in, on a country's own clock and by its own weekend: see `slot_of`.
 
-    >>> slot("PK", 0), slot("SA", 86_400)  # Thursday 05:00, Friday 03:00
-    (5, 27)
+    >>> slot("PK", 0), slot("SA", 4 * 86_400)  # Thursday 05:00, a Monday at 03:00
+    (5, 3)
     """
-    local = local_seconds(country, at)
-    weekend = (local // DAY + 3) % 7 in _of(country)[2]
-    return local % DAY // HOUR + (HOURS if weekend else 0)
+    return slot_of(local_seconds(country, at), _of(country)[2])
+
+
+def slot_of(local: int, weekend: Collection[int] = (5, 6)) -> int:
+    """Which of 56 slots a local time lies in, where the days of the weekend are these (Monday 0).
+
+    The hour of the day on working days, 24 more at the weekend; then the four hours after midnight into a weekend, and
+    those out of it.
+
+    >>> slot_of(0), slot_of(86_400 * 2 + 3600 * 5)  # Thursday 00:00, Saturday 05:00
+    (0, 29)
+    >>> slot_of(86_400 * 2), slot_of(86_400 * 3), slot_of(86_400 * 4)  # midnights: to Saturday, Sunday, Monday
+    (48, 24, 52)
+    """
+    day, hour = (local // DAY + 3) % DAYS, local % DAY // HOUR
+    here = day in weekend
+    if hour < LATE and here != ((day - 1) % DAYS in weekend):
+        return 2 * HOURS + hour + (0 if here else LATE)
+    return hour + (HOURS if here else 0)
+
+
+#: Number of slots.
+SLOTS: Final = 2 * (HOURS + LATE)

@@ -1447,7 +1447,7 @@ COUNTRIES: Final[dict[str, tuple[int, tuple[int, ...]]]] = {
     "BJ": (4, (5, 6)),  # Africa/Porto-Novo
     "BL": (3, (5, 6)),  # America/St_Barthelemy
     "BM": (15, (5, 6)),  # Atlantic/Bermuda
-    "BN": (16, (5, 6)),  # Asia/Brunei
+    "BN": (16, (4, 6)),  # Asia/Brunei
     "BO": (3, (5, 6)),  # America/La_Paz
     "BQ": (3, (5, 6)),  # America/Kralendijk
     "BR": (17, (5, 6)),  # America/Sao_Paulo
@@ -1585,7 +1585,7 @@ COUNTRIES: Final[dict[str, tuple[int, tuple[int, ...]]]] = {
     "NI": (19, (5, 6)),  # America/Managua
     "NL": (0, (5, 6)),  # Europe/Amsterdam
     "NO": (0, (5, 6)),  # Europe/Oslo
-    "NP": (52, (5, 6)),  # Asia/Kathmandu
+    "NP": (52, (5,)),  # Asia/Kathmandu
     "NR": (41, (5, 6)),  # Pacific/Nauru
     "NU": (7, (5, 6)),  # Pacific/Niue
     "NZ": (53, (5, 6)),  # Pacific/Auckland

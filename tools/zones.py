@@ -25,7 +25,8 @@ MOST_PEOPLE = {
     "PS": "Asia/Hebron", "PT": "Europe/Lisbon", "RU": "Europe/Moscow", "UA": "Europe/Kyiv",
     "US": "America/New_York", "UZ": "Asia/Tashkent", "VN": "Asia/Ho_Chi_Minh",
 }  # fmt: skip
-WEEKEND = ("sat", "sun")
+#: Where the CLDR has no weekend of a country's own: Friday and Sunday in Brunei, Saturday alone in Nepal.
+WEEKENDS = {"BN": (4, 6), "NP": (5,)}
 
 
 def offsets(name: str) -> tuple[tuple[int, int], ...]:
@@ -52,6 +53,8 @@ def offsets(name: str) -> tuple[tuple[int, int], ...]:
 
 def weekend(country: str) -> tuple[int, ...]:
     """Days of the weekend, Monday 0."""
+    if country in WEEKENDS:
+        return WEEKENDS[country]
     try:
         locale = Locale.parse(f"und_{country}")
     except (UnknownLocaleError, ValueError):

@@ -26,7 +26,7 @@ from detectors.columns.table import (
     clipped,
     load_column,
 )
-from detectors.localtime import slot
+from detectors.localtime import SLOTS, slot, slot_of
 from detectors.single.binomial import (
     DAY,
     DISPERSION_MAX,
@@ -41,14 +41,12 @@ from detectors.single.binomial import (
     RATIO_MAX,
     RATIO_MIN,
     RESULTS_PER_RECENT,
-    SLOTS,
     VARIANCE_MIN,
     WANDER_FIRST,
     WANDER_RESULTS,
     Rules,
     block_ends,
     put_away,
-    slot_of,
 )
 
 #: No zone is ahead by a part of a quarter of an hour.
@@ -549,8 +547,8 @@ class BinomialColumns:
         keep = np.where(learns, rules.level_keep**windows, 1.0)
         base.level *= keep
         base.level_probes *= keep
-        for each in range(SLOTS):
-            share = (5.0 if each < SLOTS // 2 else 2.0) / 7.0 / (SLOTS // 2)
+        week = np.bincount([slot_of(hour * HOUR) for hour in range(7 * 24)], minlength=SLOTS)
+        for each, share in enumerate((week / week.sum()).tolist()):
             root = (1.0 - ages * rules.slot_decay) ** (windows * share / 2.0)
             base.good_root[each] = base.good_root[each] * root
             base.bad_root[each] = base.bad_root[each] * root

@@ -819,12 +819,12 @@ class Case(msgspec.Struct):
         return levels
 
     def spells(self) -> dict[tuple[str, int, str], Spell]:
-        """The hours of a small loss that is wholly over, by part; empty of a deep one, or a long one.
+        """The hours of a small loss that is over, wholly or in part, by part; empty of a deep one, or a long one.
 
         An hour that is worse every evening, or every Friday, is usual of that hour. While its incident was open nothing
         of it was learned, so that it would be told each time.
         """
-        if self.resolved is None or self.restoration is Restoration.PART:
+        if self.resolved is None:
             return {}
         seconds = self.resolved - self.onset
         losses = {

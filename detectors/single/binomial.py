@@ -16,10 +16,9 @@ from typing import Any, Final
 import numpy as np
 from river.base import AnomalyDetector
 
+from detectors.localtime import SLOTS, slot_of
 from detectors.settings import DetectionSettings, TimeSettings
 
-# Hour of the day, working day or weekend (UTC)
-SLOTS: Final = 48
 DAY: Final = 86_400
 HOUR: Final = 3600
 MINUTE: Final = 60.0
@@ -47,16 +46,6 @@ HOUR_RESULTS: Final = 300.0
 WANDER_FIRST: Final = 0.06
 # (30 results)^2: under this, blocks too thin to tell scatter from chance.
 WANDER_RESULTS: Final = 900.0
-
-
-def slot_of(start: int) -> int:
-    """Which of the 48 slots a time lies in.
-
-    >>> slot_of(0), slot_of(86_400 * 2 + 3600 * 5)  # Thursday 00:00, Saturday 05:00
-    (0, 29)
-    """
-    weekend = (start // DAY + 3) % 7 >= 5
-    return start % DAY // HOUR + (24 if weekend else 0)
 
 
 def put_away(value: float) -> float:

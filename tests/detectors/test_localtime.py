@@ -47,6 +47,27 @@ def test_each_country_has_its_own_weekend(country: str, moment: str, weekend: bo
     assert (slot(country, at(moment)) >= 24) is weekend
 
 
+@pytest.mark.parametrize(
+    ("country", "into", "within", "out_of"),
+    [
+        ("SA", "2025-09-04T21:30", "2025-09-05T21:30", "2025-09-06T21:30"),  # Friday and Saturday, at 00:30
+        ("DE", "2025-09-05T22:30", "2025-09-06T22:30", "2025-09-07T22:30"),
+    ],
+)
+def test_nights_into_and_out_of_a_weekend_are_like_no_others(
+    country: str, into: str, within: str, out_of: str
+) -> None:
+    nights = [slot(country, at(moment)) for moment in (into, within, out_of, "2025-09-09T21:30")]
+    assert len({*nights}) == 4
+    four = [slot(country, at(moment) + 4 * 3600) % 24 for moment in (into, within, out_of)]
+    assert four == [4, 4, 4]
+
+
+def test_a_weekend_of_one_day_has_both_its_nights() -> None:
+    midnight = at("2025-09-05T18:15")  # the Saturday of Nepal begins
+    assert [slot("NP", midnight + 86_400 * day) for day in range(-1, 3)] == [0, 48, 52, 0]
+
+
 def test_what_is_usual_goes_by_the_clock_on_the_wall() -> None:
     """Two countries are worse on their weekends: one has its Friday off, the other works."""
     columns = BinomialColumns(Rules.of(DetectionSettings(), TimeSettings(window_seconds=3600)))

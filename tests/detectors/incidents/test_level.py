@@ -6,11 +6,12 @@ from random import Random
 
 import pytest
 
+from detectors.incidents.case import Case
 from detectors.incidents.level import Level, Tally
 from detectors.incidents.loss import Loss, bounds
-from detectors.incidents.snapshots import Restoration
+from detectors.incidents.snapshots import Kind, Restoration
 from detectors.incidents.votes import Vote
-from detectors.readings import Opinion
+from detectors.readings import Opinion, Spell
 
 USUAL = 0.97
 WINDOW = 60
@@ -18,6 +19,20 @@ WINDOW = 60
 
 def said(k: int, n: int, opinion: Opinion = Opinion.BAD) -> Vote:
     return Vote(opinion, n, k, USUAL, k / n if n else 0.0, None, n, slow=False)
+
+
+@pytest.mark.parametrize(
+    ("restoration", "k", "passes"),
+    [(Restoration.SOME, 870, True), (Restoration.PART, 870, True), (Restoration.PART, 600, False)],
+    ids=["over", "over in part", "a deep loss"],
+)
+def test_the_hours_of_a_small_loss_become_usual_though_it_is_over_in_part(
+    restoration: Restoration, k: int, passes: bool
+) -> None:
+    loss = Loss(0, USUAL, 0.87, 0.87, bad_k=k, bad_n=1000)
+    case = Case("x", Kind.PLATFORM, "SA", False, 0, 0, {("x", 64496, ""): loss}, {}, {})
+    case.resolved, case.restoration = 10 * 3600, restoration
+    assert case.spells() == ({("x", 64496, ""): Spell(0, 10 * 3600, 0.87, 100.0)} if passes else {})
 
 
 class Block:
