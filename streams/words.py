@@ -453,3 +453,13 @@ def headline(incident: Incident, settings: IncidentSettings) -> str:
         what = f"that {names} {was} {verb}" if over else f"{names} {verb}"
     text = f"Live metrics show {what} {where}"
     return f"{text} for {duration(incident.duration_seconds)}" if over else text
+
+
+def as_title(text: str) -> str:
+    """Return a headline as a title, without who says so.
+
+    >>> as_title("Live metrics show that X was restricted across Pakistan for 50 min")
+    'X was restricted across Pakistan for 50 min'
+    """
+    text = text.removeprefix("Live metrics show ").removeprefix("that ")
+    return text[:1].upper() + text[1:]

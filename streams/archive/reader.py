@@ -52,6 +52,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     expected: float | None
     ttfb_ms: float | None
     failure: str | None
+    simulated: bool
 
 
 def step_for(start: datetime, end: datetime) -> int:
@@ -343,6 +344,7 @@ def _query(
             expected=None if expected is None else round(expected, 4),
             ttfb_ms=None if ttfb is None else round(ttfb, 1),
             failure=failure,
+            simulated=simulated,
         )
         for moment, name, n, k, ratio, expected, ttfb, failure in rows
     ]

@@ -217,6 +217,8 @@ def _show(rows: list[Any], by: Split) -> None:
                 for first in range(0, len(times), group)
             ),
         )
+    if rows[0].simulated:
+        console.print("SIMULATED: every figure was made for a test or an exercise. Nothing of it happened.")
     show_table(table)
 
 

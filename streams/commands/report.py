@@ -22,8 +22,9 @@ from streams.commands.output import put, to_stdout
 from streams.kafka.alerts import snapshots as all_snapshots
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import calendar_topic
-from streams.publish.pages import to_html, to_markdown, to_png
+from streams.publish.pages import to_html, to_markdown
 from streams.publish.report import MinuteCounts, Report, Span, build, matching, of_one
+from streams.publish.share import to_png
 from streams.records import CalendarEvent, HealthRecord, Incident, Kind, decode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 from streams.step.backtest import read_lines

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
-from streams.page.draw import Chart, Line, Shade
 from streams.page.recent import STEP, Recent, Row
+from streams.publish.draw import Chart, Line, Shade
 
 _STEPS: Final = (300, 900, 1800, 3600, 10_800, 21_600, 86_400)
 _STEPS_MAX: Final = 300

@@ -24,7 +24,7 @@ from babel.support import NullTranslations, Translations
 from detectors.localtime import local_seconds
 from detectors.settings import IncidentSettings
 from streams.records import Incident, Kind, Scope, Status
-from streams.words import NAMED_COUNTRIES_MAX, country_name, duration, headline, platform_name
+from streams.words import NAMED_COUNTRIES_MAX, as_title, country_name, duration, headline, platform_name
 
 LANGUAGES: Final = ("en", "fr", "es", "ru", "ar", "fa", "ur")
 #: Those at which a speaker has looked.
@@ -89,8 +89,7 @@ class Language:
     def headline(self, incident: Incident, settings: IncidentSettings) -> str:
         """What happened in one line: in English the report's own, else made from translated pieces."""
         if self.code == "en":
-            text = headline(incident, settings).removeprefix("Live metrics show ").removeprefix("that ")
-            return text[:1].upper() + text[1:]
+            return as_title(headline(incident, settings))
         over = incident.status is Status.RESOLVED
         place = self.listed(
             [

@@ -7,19 +7,8 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from streams.errors import SettingsError
-from streams.page.draw import WIDE, Chart, Line, svg
-
-
-def png(picture: str, *, scale: float = 2.0) -> bytes:
-    """An SVG as a PNG. Raises SettingsError where the extra `charts` is not installed."""
-    try:
-        import vl_convert  # noqa: PLC0415  an extra
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"a picture needs {error.name}; `pip install '.[charts]'` where netdusk's source is"
-        ) from error
-    return bytes(vl_convert.svg_to_png(picture, scale=scale))
+from streams.publish.draw import WIDE, Chart, Line, svg
+from streams.publish.share import png
 
 
 def series_chart(title: str, rows: Sequence[Any]) -> Chart:
@@ -44,14 +33,14 @@ def series_chart(title: str, rows: Sequence[Any]) -> Chart:
                 f"lowest {lowest.reachability:.0%} at {lowest.time:%H:%M}, {sum(row.n for row in seen):,} results",
             )
         )
-    return Chart(start, step, lines, title)
+    return Chart(start, step, lines, f"SIMULATED: {title}" if rows[0].simulated else title)
 
 
 def series_png(title: str, rows: Sequence[Any]) -> bytes:
     """The same as a picture, with its title on it."""
     chart = series_chart(title, rows)
     head = (
-        title,
+        chart.title,
         "Share of attempts that succeed, every network alike. Dashed: usual. Red: what is missing. UTC.",
     )
     return png(svg(chart, WIDE, standalone=True, head=head))

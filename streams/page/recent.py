@@ -36,6 +36,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     expected: float | None
     ttfb_ms: float | None
     failure: str | None
+    simulated: bool
 
 
 @dataclass(slots=True)
@@ -236,7 +237,7 @@ class Recent:
             lines.setdefault(name, []).append(pair)
         rows: list[Row] = []
         for name, networks in sorted(lines.items()):
-            rows += self._rows(ring, by, name, totals[networks], groups[bounds], many, chosen, asn)
+            rows += self._rows(ring, by, name, totals[networks], groups[bounds], many, chosen, asn, simulated)
         return rows
 
     def _rows(
@@ -249,6 +250,7 @@ class Recent:
         many: int,
         platforms: set[str] | None,
         asn: int | None,
+        simulated: bool,
     ) -> list[Row]:
         n, k, due, known, waited, timed = (sums[:, i, :] for i in range(6))
         ratio, usual = _alike(k, n), _alike(due, known)
@@ -270,6 +272,7 @@ class Recent:
                     expected=None if isnan(expected) else round(expected, 4),
                     ttfb_ms=None if isnan(wait) else round(wait, 1),
                     failure=self._failure(ring, by, name, group, many, platforms, asn),
+                    simulated=simulated,
                 )
             )
         return rows

@@ -36,7 +36,7 @@ from prometheus_client import (
 )
 
 from producers.countries import COUNTRIES
-from streams.page import badges, draw, feeds
+from streams.page import badges, feeds
 from streams.page.api import (
     ADDRESSES,
     AbsentError,
@@ -51,9 +51,10 @@ from streams.page.api import (
 from streams.page.history import History, Shelf, chart_of, step_for
 from streams.page.languages import LANGUAGES, language
 from streams.page.observatory import Observatory, State
-from streams.page.pictures import png
 from streams.page.render import Renderer, asset_version
 from streams.page.site import LABELS, NotFoundError, Site
+from streams.publish import draw
+from streams.publish.share import png, share_png
 from streams.records import Annotation, AnnotationKind, Kind, Severity, check_note, decode
 from streams.release import release
 from streams.settings import Settings, SettingsError
@@ -567,7 +568,7 @@ class PageServer:
             rows = self.site.history.rows(code, begin, until, by=by)
             if not rows:
                 raise NotFoundError(f"{code}: nothing was measured in this time")
-            simulated = "SIMULATED: " if values["standing"].simulated else ""
+            simulated = "SIMULATED: " if rows[0].simulated else ""
             title = f"{simulated}{values['name']}, {begin:%d %B %Y %H:%M} to {until:%d %B %Y %H:%M} UTC"
             chart = chart_of(
                 rows,
@@ -587,8 +588,7 @@ class PageServer:
         name = request.match_info["id"]
 
         def make() -> Made:
-            picture = self.site.share(name)
-            return Made.of(png(picture), "image/png")
+            return Made.of(share_png(*self.site.share(name)), "image/png")
 
         return self._respond(request, await self._cached(f"png {name}", name, make), "max-age=60")
 

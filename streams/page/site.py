@@ -8,20 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from html import escape
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from detectors.localtime import local_seconds
 from producers.countries import CANARY, COUNTRIES
 from streams.names import region_label
-from streams.page import draw, world_map
+from streams.page import world_map
 from streams.page.history import History, chart_of, step_for
 from streams.page.languages import LANGUAGES, Language, language
 from streams.page.observatory import ORDER, Case, Observatory, Standing, State
 from streams.page.recent import STEP, Row
+from streams.publish import draw
 from streams.publish.citing import bibtex, citation
 from streams.publish.report import MinuteCounts, Report, Span, build
+from streams.publish.share import Card, card_of
 from streams.records import Incident, Kind, Severity, Status
 from streams.settings import Settings
 from streams.words import platform_name
@@ -408,6 +409,7 @@ class Site:
             events=[one for one in observatory.calendar.values() if one.id in last.coincides],
             others=others,
             check=(),
+            now=self.observatory.newest,
         )
 
     def _count(self, tally: MinuteCounts, incident: Incident) -> None:
@@ -499,6 +501,7 @@ class Site:
                 expected=1.0,
                 ttfb_ms=None,
                 failure=None,
+                simulated=case.last.simulated,
             )
             for number in numbers
         ]
@@ -532,22 +535,14 @@ class Site:
             "may_annotate": self.settings.page.token is not None,
         }
 
-    def share(self, name: str) -> str:
-        """An incident as a picture to share (SVG, 1200 by 630): headline, figures, its worst lines."""
+    def share(self, name: str) -> tuple[Card, draw.Chart | None]:
+        """An incident as a picture to share: what stands on it, and its worst lines."""
         case = self.case(name)
-        last = case.last
         lang = language("en")
-        chart = self.incident_lines(case, lang, head=4)
-        return share_picture(
-            headline=lang.headline(last, self._own),
-            marks=("SIMULATED" if last.simulated else "")
-            + (" FALSE ALARM" if case.false_alarm else "")
-            + ("" if last.confirmed else " UNCONFIRMED"),
-            figures=f"{last.onset:%d %B %Y, %H:%M} UTC · {lang.percent(last.reachability.now)} now, usual "
-            f"{lang.percent(last.reachability.usual)} · {len(last.networks)} of {last.networks_live} networks",
-            source=f"{self.settings.page.title} · {last.id}",
-            chart=chart,
-        )
+        marks = ("false alarm",) if case.false_alarm is not None else ()
+        url = f"{self.public_url}/incident/{name}".partition("://")[2]
+        card = card_of(self.report(case), f"Source: {self.settings.page.title}, {url}", marks)
+        return card, self.incident_lines(case, lang, head=4)
 
     # networks, platforms, all incidents, method
 
@@ -689,50 +684,6 @@ def charts(chart: draw.Chart, ident: str) -> dict[str, Any]:
         "narrow": draw.svg(chart, draw.NARROW, ident=f"{ident}-n"),
         "words": draw.describe(chart),
     }
-
-
-def share_picture(*, headline: str, marks: str, figures: str, source: str, chart: draw.Chart | None) -> str:
-    """A picture to share, as SVG."""
-    words, lines = headline.split(), [""]
-    for word in words:
-        if len(lines[-1]) + len(word) > 42 and len(lines) < 3:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    if len(lines[-1]) > 54:
-        lines[-1] = f"{lines[-1][:53]}…"
-    parts = [
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1200 630" width="1200" height="630">',
-        '<rect width="1200" height="630" fill="#fbfaf7"/>',
-        f"<style>{draw.STANDALONE}</style>",
-        '<g font-family="Helvetica Neue, Arial, Liberation Sans, DejaVu Sans, sans-serif" fill="#14171c">',
-    ]
-    parts += [
-        f'<text x="60" y="{104 + 58 * number}" font-size="44" font-weight="700">{escape(line)}</text>'
-        for number, line in enumerate(lines)
-    ]
-    below = 104 + 58 * len(lines)
-    parts.append(
-        f'</g><text class="c-note" x="60" y="{below}" style="font-size:24px">{escape(figures)}</text>'
-    )
-    if marks.strip():
-        parts.append(
-            f'<text class="c-sim" x="60" y="46" style="font-size:22px">{escape(marks.strip())}</text>'
-        )
-    if chart is not None and chart.lines:
-        fits = max(1, min(len(chart.lines), (560 - below) // 88))
-        chart.lines = list(chart.lines)[:fits]
-        inner = draw.svg(chart, draw.WIDE, ident="share")
-        parts.append(f'<svg x="60" y="{below + 16}" width="1080" height="{600 - below - 40}" ')
-        parts.append(
-            inner.removeprefix("<svg")
-            .split(">", 1)[0]
-            .replace("width=", "data-w=")
-            .replace("height=", "data-h=")
-        )
-        parts.append(' preserveAspectRatio="xMinYMin meet">')
-        parts.append(inner.split(">", 1)[1])
-    parts.append(f'<text class="c-note" x="60" y="608" style="font-size:20px">{escape(source)}</text></svg>')
-    return "".join(parts)
 
 
 def spark(rows: Sequence[Row], now: datetime) -> str:

@@ -61,10 +61,10 @@ class Picture:
         return chart | {"datasets": self.store}
 
 
-def strips(report: Report, width: int = WIDE, *, titled: bool = False) -> Picture | None:
+def strips(report: Report, width: int = WIDE) -> Picture | None:
     """Draw one strip a platform: the ratio over time, what is usual, the incident shaded, the calendar above.
 
-    Returns None if nothing was measured. `titled` puts the headline and the numbers on it, for a picture by itself.
+    Returns None if nothing was measured.
     """
     if not report.lines:
         return None
@@ -75,8 +75,6 @@ def strips(report: Report, width: int = WIDE, *, titled: bool = False) -> Pictur
         for line in report.lines
     ]
     chart = alt.vconcat(*rows, spacing=7).resolve_scale(x="shared")
-    if titled:
-        chart = chart.properties(title=_title(report, width))
     return Picture(_dressed(chart), store)
 
 
@@ -182,12 +180,6 @@ def to_svg(picture: Picture, name: str, label: str) -> str:
         svg,
         count=1,
     )
-
-
-def to_png(picture: Picture) -> bytes:
-    """A picture of twice the size, for screens that show it sharp."""
-    png: bytes = vlc.vegalite_to_png(picture.spec(), scale=2, allowed_base_urls=[])
-    return png
 
 
 _IDS: Final = re.compile(r'\bid="([^"]+)"')
@@ -324,43 +316,6 @@ def _watermark(store: Store, report: Report, *, size: int, height: float) -> Cha
         .mark_text(fontSize=size, fontWeight=700, opacity=0.22, color=INK, baseline="middle")
         .encode(x=alt.X("at:T", scale=_x(report)), y=alt.value(height / 2), text="text:N")
     )
-
-
-def _title(report: Report, width: int) -> alt.TitleParams:
-    state = "over" if report.resolved else "not over"
-    lines = _wrapped(report.headline, width // 11)
-    figures = (
-        f"{report.onset:%d %B %Y %H:%M} UTC, {state}. {report.measurements:,} measurements from {report.vantages} "
-        f"vantages on {report.networks_live} networks. Times are UTC."
-    )
-    notes = _wrapped(figures, width // 7)
-    if report.simulated:
-        lines.insert(0, "SIMULATED: no real event")
-    notes.append(f"netdusk, {report.id}")
-    return alt.TitleParams(
-        text=lines,
-        subtitle=notes,
-        anchor="start",
-        fontSize=19,
-        fontWeight=700,
-        lineHeight=24,
-        subtitleFontSize=12,
-        subtitleLineHeight=16,
-        subtitlePadding=8,
-        offset=14,
-        color=INK,
-        subtitleColor=MUTED,
-    )
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
 
 
 def _x(report: Report) -> alt.Scale:

@@ -6,7 +6,7 @@ from typing import Final
 
 from detectors.settings import IncidentSettings
 from streams.records import Incident
-from streams.words import headline
+from streams.words import as_title, headline
 
 _LATEX: Final = {
     "\\": r"\textbackslash{}",
@@ -16,24 +16,22 @@ _LATEX: Final = {
 }
 
 
-def plain_headline(incident: Incident, settings: IncidentSettings) -> str:
-    """Return the headline as a title: without `Live metrics show`, and marked where it is simulated."""
-    text = headline(incident, settings).removeprefix("Live metrics show ").removeprefix("that ")
-    return f"{'[SIMULATED] ' if incident.simulated else ''}{text[:1].upper()}{text[1:]}"
+def _title(incident: Incident, settings: IncidentSettings) -> str:
+    return f"{'[SIMULATED] ' if incident.simulated else ''}{as_title(headline(incident, settings))}"
 
 
 def citation(publisher: str, incident: Incident, settings: IncidentSettings, url: str | None) -> str:
     """Return how it is cited in a text; without an address where `url` is None."""
     which = f"Incident {incident.id}, {_snapshot(incident)}."
     where = f" {url}" if url else ""
-    return f"{publisher}. {plain_headline(incident, settings)}. {which}{where}"
+    return f"{publisher}. {_title(incident, settings)}. {which}{where}"
 
 
 def bibtex(publisher: str, incident: Incident, settings: IncidentSettings, url: str | None) -> str:
     """Return the same for LaTeX."""
     fields = {
         "author": f"{{{latex(publisher)}}}",
-        "title": f"{{{latex(plain_headline(incident, settings))}}}",
+        "title": f"{{{latex(_title(incident, settings))}}}",
         "year": f"{incident.updated:%Y}",
         "note": latex(f"Incident {incident.id}, {_snapshot(incident)}"),
         **({"url": url} if url else {}),

@@ -79,18 +79,6 @@ def to_html(report: Report) -> str:
     )
 
 
-def to_png(report: Report) -> bytes:
-    """The chart with the headline on it, for where only a picture goes. Raises SettingsError."""
-    try:
-        from streams.publish import charts  # noqa: PLC0415  an extra
-    except ModuleNotFoundError as error:
-        raise SettingsError(f"--format png needs {error.name}; {_REMEDY}") from error
-    chart = charts.strips(report, titled=True)
-    if chart is None:
-        raise SettingsError(f"{report.id}: no results of that time to draw; take --format html, md or json")
-    return charts.to_png(chart)
-
-
 def to_markdown(report: Report) -> str:
     """The report as text: for a terminal, an issue, a message."""
     out = [f"# {_plain(('SIMULATED: ' if report.simulated else '') + report.headline)}", ""]

@@ -157,6 +157,8 @@ class Report(Struct, frozen=True, kw_only=True, tag_field="schema", tag=REPORT_S
     #: How it is cited, in a text and for LaTeX.
     cite: str
     bibtex: str
+    #: Who publishes it, and where it stands if it has an address.
+    source: str
 
 
 @dataclass(slots=True)
@@ -303,6 +305,7 @@ def build(
         check=tuple(check),
         cite=citation(publisher, last, settings.incidents, url),
         bibtex=bibtex(publisher, last, settings.incidents, url),
+        source=f"{publisher}, {url.partition('://')[2] if url else last.id}",
     )
 
 

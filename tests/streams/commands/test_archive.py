@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,6 +29,7 @@ from streams.commands import backtest, history
 from streams.commands.archive import Held
 from streams.kafka.bulk import BulkSender
 from streams.kafka.topics import ensure
+from streams.page.pictures import series_chart
 from streams.records import Window, encode
 from streams.settings import Settings, SettingsError
 from tests.streams.archive.test_archive import window
@@ -154,6 +155,11 @@ def test_history_needs_no_kafka(kept: Path) -> None:
     assert 0.8 * results < sum(int(row["n"]) for row in rows) <= results
     shown = CliRunner().invoke(history.app, ["PK", "--by", "network", "--archive", str(kept)])
     assert "AS17557" in shown.stdout and "█" in shown.stdout
+    # The evening is a reconstruction, and every form says so.
+    assert shown.stdout.startswith("SIMULATED") and {row["simulated"] for row in rows} == {"True"}
+    start = datetime(2024, 1, 20, tzinfo=UTC)
+    series = Archive(FolderStore(kept)).series("PK", start, start + timedelta(days=1))
+    assert series_chart("PK", series).title == "SIMULATED: PK"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ chart stands alone (a picture), `STANDALONE` goes into it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -14,6 +14,8 @@ from typing import Final
 
 WIDE: Final = 920
 NARROW: Final = 400
+#: Less than this below the usual is not drawn as missing.
+LOSS_LEAST: Final = 0.05
 _ROW: Final = 74
 _PLOT: Final = 44
 _TOP: Final = 8
@@ -125,7 +127,7 @@ def svg(
             )
     for number, line in enumerate(chart.lines):
         parts.append(_row(line, top + number * _ROW, width, scale))
-    parts.append(_axis(chart, bottom, width, x))
+    parts.append(_axis(chart, bottom, width))
     parts.append("</svg>")
     return "".join(parts)
 
@@ -145,8 +147,8 @@ def _row(line: Line, y: int, width: int, scale: float) -> str:
     def at(ratio: float) -> float:
         return base - _PLOT * min(1.0, max(0.0, ratio))
 
-    area, now, loss, usual = [], [], [], []
-    for begin, end in _runs(line.ratios):
+    area, now, usual = [], [], []
+    for begin, end in runs(line.ratios):
         points = []
         for place in range(begin, end):
             height = f"{at(line.ratios[place] or 0.0):.1f}"
@@ -154,25 +156,43 @@ def _row(line: Line, y: int, width: int, scale: float) -> str:
         path = "L".join(points)
         now.append(f"M{path}")
         area.append(f"M{begin * scale:.1f} {base}L{path}L{end * scale:.1f} {base}Z")
-    for place, (ratio, expected) in enumerate(zip(line.ratios, line.usual, strict=False)):
-        if ratio is not None and expected is not None and expected - ratio > 0.05:
-            loss.append(
-                f"M{place * scale:.1f} {at(expected):.1f}H{(place + 1) * scale:.1f}V{at(ratio):.1f}"
-                f"H{place * scale:.1f}Z"
-            )
-    for begin, end in _runs(line.usual):
+    for begin, end in runs(line.usual):
         path = "L".join(
             f"{(place + 0.5) * scale:.1f} {at(line.usual[place] or 0.0):.1f}" for place in range(begin, end)
         )
         if end - begin > 1:
             usual.append(f"M{path}")
     return (
-        f'{name}{note}{grid}<path class="c-area" d="{"".join(area)}"/><path class="c-loss" d="{"".join(loss)}"/>'
+        f'{name}{note}{grid}<path class="c-area" d="{"".join(area)}"/>'
+        f'<path class="c-loss" d="{loss_path(line, 0, scale, at)}"/>'
         f'<path class="c-now" d="{"".join(now)}"/><path class="c-usual" d="{"".join(usual)}"/>'
     )
 
 
-def _runs(values: Sequence[float | None]) -> list[tuple[int, int]]:
+def loss_path(line: Line, left: float, scale: float, at: Callable[[float], float]) -> str:
+    """Return what is missing of the usual as one path: a shape a stretch, so that no hairlines part it.
+
+    `left` is where the first step begins, `scale` how wide a step is, `at` how high a ratio stands.
+    """
+    missing = [
+        (expected, ratio)
+        if ratio is not None and expected is not None and expected - ratio > LOSS_LEAST
+        else None
+        for ratio, expected in zip(line.ratios, line.usual, strict=False)
+    ]
+    shapes = []
+    for begin, end in runs(missing):
+        over, under = [], []
+        for place in range(begin, end):
+            expected, ratio = missing[place] or (0.0, 0.0)
+            here, there = left + place * scale, left + (place + 1) * scale
+            over.append(f"{here:.1f} {at(expected):.1f}L{there:.1f} {at(expected):.1f}")
+            under.append(f"{there:.1f} {at(ratio):.1f}L{here:.1f} {at(ratio):.1f}")
+        shapes.append(f"M{'L'.join([*over, *reversed(under)])}Z")
+    return "".join(shapes)
+
+
+def runs(values: Sequence[object]) -> list[tuple[int, int]]:
     """The stretches of values without a gap."""
     runs: list[tuple[int, int]] = []
     begin: int | None = None
@@ -187,22 +207,27 @@ def _runs(values: Sequence[float | None]) -> list[tuple[int, int]]:
     return runs
 
 
-def _axis(chart: Chart, y: int, width: int, x: object) -> str:
+def ticks(chart: Chart, most: int) -> list[tuple[datetime, str]]:
+    """Return round moments of a chart's span with their labels, in its own zone; no more than `most` or so."""
     span = chart.steps * chart.step
-    most = max(2, width // 90)
     distance = next((tick for tick in _TICKS if span / tick <= most), _TICKS[-1])
     local = chart.start + chart.offset
     first = -(-int(local.timestamp()) // distance) * distance
+    moments = [
+        datetime.fromtimestamp(first + number * distance, UTC) for number in range(int(span // distance) + 1)
+    ]
+    until = local + timedelta(seconds=span)
+    return [(moment - chart.offset, _tick(moment, distance)) for moment in moments if moment <= until]
+
+
+def _axis(chart: Chart, y: int, width: int) -> str:
     parts = []
-    for number in range(int(span // distance) + 1):
-        moment = datetime.fromtimestamp(first + number * distance, UTC)
-        place = (moment - local).total_seconds() / chart.step * width / max(1, chart.steps)
-        if not 0 <= place <= width:
-            continue
+    for moment, label in ticks(chart, max(2, width // 90)):
+        place = (moment - chart.start).total_seconds() / chart.step * width / max(1, chart.steps)
         anchor = "start" if place < 18 else "end" if place > width - 24 else "middle"
         parts.append(
             f'<path class="c-grid" d="M{place:.1f} {y - 4}v5"/>'
-            f'<text class="c-tick" x="{place:.1f}" y="{y + 14}" text-anchor="{anchor}">{_tick(moment, distance)}</text>'
+            f'<text class="c-tick" x="{place:.1f}" y="{y + 14}" text-anchor="{anchor}">{label}</text>'
         )
     return "".join(parts)
 
