@@ -52,6 +52,17 @@ def is_printable(name: str) -> bool:
     return name.isprintable() and (name.isascii() or _BLANK.isdisjoint(name))
 
 
+def escaped(text: str) -> str:
+    r"""The text with escapes for what is not printable, for a message about it.
+
+    >>> print(escaped("a\u202eb\x00"), escaped("Lahore"))
+    a\u202eb\x00 Lahore
+    """
+    if is_printable(text):
+        return text
+    return "".join(sign if is_printable(sign) else ascii(sign)[1:-1] for sign in text)
+
+
 @lru_cache(maxsize=8192)
 def is_region(name: str, country: str) -> bool:
     """Whether a name has the form of an ISO 3166-2 code of the country.

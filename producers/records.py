@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from producers.countries import CANARY, COUNTRIES
 from producers.failures import Failure, Stage
-from producers.names import PLATFORM_REMEDY, is_platform, is_printable, is_region
+from producers.names import PLATFORM_REMEDY, escaped, is_platform, is_printable, is_region
 
 PROBE_SCHEMA: Final = "netdusk.probe/1"
 VANTAGE_STATUS_SCHEMA: Final = "netdusk.vantage-status/1"
@@ -210,7 +210,7 @@ def decode(value: bytes | None) -> Decoded:
     try:
         record = _decode(value)
         if (name := _repeated(value)) is not None:
-            return Malformed(Reason.REPEATED_MEMBER, f"member {name[:64]!r} stands there twice")
+            return Malformed(Reason.REPEATED_MEMBER, f"member {name[:64]!a} stands there twice")
         return _fault(record) or record
     except UNREADABLE as error:
         return _why(error)
@@ -224,11 +224,11 @@ def _fault(record: ProbeRecord) -> Malformed | None:
         return None
     if record.country not in _PLACES:
         return Malformed(
-            Reason.UNKNOWN_COUNTRY, f"country {record.country[:64]!r} is not in ISO 3166-1 alpha-2"
+            Reason.UNKNOWN_COUNTRY, f"country {record.country[:64]!a} is not in ISO 3166-1 alpha-2"
         )
     if record.region is not None and not is_region(record.region, record.country):
         return Malformed(
-            Reason.UNKNOWN_REGION, f"region {record.region[:64]!r} is no ISO 3166-2 code of {record.country}"
+            Reason.UNKNOWN_REGION, f"region {record.region[:64]!a} is no ISO 3166-2 code of {record.country}"
         )
     if not is_printable(record.vantage):
         return _forbidden("vantage", record.vantage)
@@ -237,9 +237,11 @@ def _fault(record: ProbeRecord) -> Malformed | None:
 
 def _result_fault(record: ProbeResult) -> Malformed | None:
     if not is_platform(record.platform):
-        return Malformed(Reason.FORBIDDEN_PLATFORM, f"platform {record.platform!r}: {PLATFORM_REMEDY}")
+        return Malformed(Reason.FORBIDDEN_PLATFORM, f"platform {record.platform!a}: {PLATFORM_REMEDY}")
     if record.target is not None and not is_printable(record.target):
         return _forbidden("target", record.target)
+    if not is_printable(record.id):
+        return _forbidden("id", record.id)
     for name in (record.source, record.method):
         if name and not is_printable(name):
             return _forbidden("source or method", name)
@@ -354,7 +356,7 @@ def _depth(value: bytes) -> int:
 
 
 def _why(error: Exception) -> Malformed:
-    detail = str(error)[:200]
+    detail = escaped(str(error)[:200])[:200]
     if not isinstance(error, msgspec.ValidationError):
         return Malformed(Reason.NOT_JSON, detail)
     if "$.schema" in detail or "`schema`" in detail or detail.startswith("Expected `object`"):

@@ -173,6 +173,10 @@ class Bank:
         last = self.series.silence.last
         return int(last.max()) if len(last) else -1
 
+    def knows_vantage(self, country: str, asn: int, vantage: str) -> bool:
+        """Whether a vantage has had results in a window that was closed."""
+        return bool(self.series.layout.vantages_named(country, asn, vantage))
+
     def forget(
         self,
         silent_since: int,

@@ -29,7 +29,7 @@ from detectors.single.signals import Series, SignalBook
 from detectors.state import VERSIONS, read_stored
 from producers.countries import CANARY
 from producers.partitions import partition_of
-from producers.records import Decoded, Malformed, Reason, VantageStatus
+from producers.records import Decoded, Malformed, Reason, Tick, VantageStatus
 from producers.signals import Signal
 from streams.incidents import (
     DETECTOR_VERSION,
@@ -100,6 +100,9 @@ BEGUN_ANEW: Final = "what was known of its country had become unusable, and is l
 _BEFORE_ALL: Final = 0
 #: Vantages speak when they come and go; whoever speaks more often is not heard.
 _STATUSES_MAX: Final = 10_000
+#: So long the promise of a vantage without results so far is remembered, and of so many at a time.
+_PROMISE_SECONDS: Final = DAY
+_PROMISES_MAX: Final = 1000
 #: Who was seen once or twice is given up after so long, where there is no room for others.
 _FAINT_SECONDS: Final = 1800
 _NOTHING_DUE: Final = Arrived(0.0, 0.0)
@@ -123,6 +126,8 @@ class Totals:
 _LateKey = tuple[str, bool, int, str, int]
 #: Country, network, vantage and whether simulated.
 _Source = tuple[str, int, str, bool]
+#: Country, network and vantage of who says something of itself.
+_Speaker = tuple[str, int, str]
 #: So many of these are told apart in one window: a spool of an hour has sixty of each vantage.
 _LATE_MAX: Final = 50_000
 #: The vantages of monitors, each with its country.
@@ -247,6 +252,7 @@ class CountryState(msgspec.Struct):
     sequences: dict[str, int] = {}
     # The machine of those without a vote; empty where everybody has one.
     strangers: bytes = b""
+    promises: list[StatusRow] = []
 
 
 class _ChunkReading:
@@ -285,7 +291,7 @@ class _ChunkReading:
                 spoken = signed is not None and bool(signed[row])
                 self._statuses.append(status_row(self.size + row, record, signed=spoken))
             else:
-                ticks.append((row, (record.time - _EPOCH) // _MILLISECOND))
+                ticks.append((row, _moment_ms(record)))
         if self._live:
             # Whoever may write could push a tick's own time; nobody can push the broker's.
             readings = list(stamps or ())
@@ -375,6 +381,9 @@ class CountryMachine:
         self._waiting: list[
             MonitorKey
         ] = []  # those of whom it is -1: no window with results of theirs has closed
+        # Rhythms that were promised by vantages without results so far, the oldest first.
+        self._promises: dict[_Speaker, StatusRow] = {}
+        self._words_ahead = 0  # of the last apply
         self._notes: list[Note] = []
         self._asked = PendingClosings()
         self._limited = not settings.trust.everybody
@@ -500,11 +509,14 @@ class CountryMachine:
         return notes
 
     def _timely(self, block: Block, before: int | None, after: int | None) -> bool:
-        """Whether no row of a block can be late or from the future, wherever in it the clock moved."""
+        """Whether no row of a block can be late or from the future, nor a word, wherever in it the clock moved."""
+        words = [_moment_ms(one) for _, one in block.others if isinstance(one, VantageStatus)]
+        if not len(block.time_ms) and not words:
+            return True
+        if before is None or after is None or max(words, default=0) > before + self._ahead_ms:
+            return False
         if not len(block.time_ms):
             return True
-        if before is None or after is None:
-            return False
         first, last = int(block.time_ms.min()), int(block.time_ms.max())
         return first >= after - self._lateness_ms and last <= before + self._ahead_ms
 
@@ -520,13 +532,16 @@ class CountryMachine:
         clock, watermark = self._advance_clock(rows)
         self.closed = []
         refused = list(rows.refusals)
-        taken = heard = 0
+        taken = heard = self._words_ahead = 0
         day, hour = watermark[0] // _DAY_MS, watermark[0] // _HOUR_MS
         for first_place, decided_ms in self._closings(rows, watermark):
             until = int(np.searchsorted(rows.place, first_place))
             refused += self._take_rows(rows, clock, watermark, slice(taken, until), outbox)
             taken = until
-            heard = self._take_statuses(rows.statuses, heard, first_place, clock, watermark)
+            heard, ahead = self._take_statuses(rows.statuses, heard, first_place, clock, watermark)
+            refused += ahead
+            outbox.rejected += len(ahead)
+            self._words_ahead += len(ahead)
             with closing_windows():
                 self.closed += self._close_windows(decided_ms, outbox)
             if decided_ms // _DAY_MS > day or (self._crowded and decided_ms // _HOUR_MS > hour):
@@ -539,9 +554,11 @@ class CountryMachine:
         totals.late += outbox.late
         totals.duplicate += outbox.duplicate
         totals.rejected += outbox.rejected
-        totals.ticks += batch.size - len(batch.place) - len(batch.refusals)
+        # What is ahead of time is counted as refused, whether a result or a vantage's word.
+        totals.ticks += batch.size - len(batch.place) - len(batch.refusals) - self._words_ahead
         if self._strangers is not None and theirs is not None:
             self._add_strangers(self._strangers.apply(theirs), outbox)
+            totals.ticks -= self._strangers._words_ahead
         return outbox
 
     def _apart(self, rows: Rows) -> tuple[Rows, Rows | None]:
@@ -828,23 +845,25 @@ class CountryMachine:
         until_place: int,
         clock: NDArray[np.int64],
         watermark: NDArray[np.int64],
-    ) -> int:
-        """Put what vantages say of themselves, from the one at `begin` on, into the windows; returns where it ended.
+    ) -> tuple[int, list[Refusal]]:
+        """Put what vantages say of themselves, from the one at `begin` on, into the windows.
 
-        A late word counts from the next window on that is still open; one from the future, or before the clock has been
-        read, does not count.
+        A late word counts from the next window on that is still open. One from the future is refused, and any is before
+        the clock has been read, as of results. Returns where it ended, and what is refused.
         """
+        refused: list[Refusal] = []
         while begin < len(statuses) and statuses[begin].place < until_place:
             status = statuses[begin]
             begin += 1
             now, decided = int(clock[status.place + 1]), int(watermark[status.place + 1])
-            if now <= _BEFORE_ALL or status.time_ms > now + self._ahead_ms:
+            if status.time_ms > now + self._ahead_ms:
+                refused.append(Refusal(status.place, Reason.FUTURE, _gap("ahead of", status.time_ms - now)))
                 continue
             index = max(status.time_ms, decided) // self._window_ms
             window = self._open.setdefault(index, _OpenWindow())
             if len(window.statuses) < _STATUSES_MAX:
                 window.statuses.append(status)
-        return begin
+        return begin, refused
 
     def _admit(
         self, new: Sequence[MonitorKey], monitor: NDArray[np.int32], good: NDArray[np.bool_]
@@ -915,7 +934,7 @@ class CountryMachine:
             start = self._cursor * seconds
             counts = counts_of(start, start + seconds, columns)
             counts.elsewhere = self._elsewhere.about(start)
-            counts.words = words_of(opened.statuses)
+            counts.words = words_of(self._with_promises(opened.statuses, start))
             counts.late = late_results(opened.late, seconds)
             deciding = self._assembler
             reading = self._bank.close(
@@ -933,6 +952,27 @@ class CountryMachine:
             closed.append(reading)
             self._cursor += 1
         return closed
+
+    def _with_promises(self, statuses: list[StatusRow], start: int) -> list[StatusRow]:
+        """What vantages say in a window, and what those promised before whose first results have come by now.
+
+        A vantage that says that it is up, before it has results, is not known to the bank: its promise waits for these.
+        """
+        promises = self._promises
+        if not promises and not statuses:
+            return statuses
+        kept = [promises.pop(speaker) for speaker in list(promises) if self._bank.knows_vantage(*speaker)]
+        for status in in_order(statuses):
+            speaker = _speaking(status)
+            promises.pop(speaker, None)
+            if status.up and status.every_seconds > 0 and not self._bank.knows_vantage(*speaker):
+                promises[speaker] = status
+        oldest = (start - _PROMISE_SECONDS) * 1000
+        for speaker in [speaker for speaker, status in promises.items() if status.time_ms < oldest]:
+            del promises[speaker]
+        for speaker in list(promises)[: max(0, len(promises) - _PROMISES_MAX)]:
+            del promises[speaker]
+        return [*kept, *statuses]
 
     def _tell(self, snapshots: Iterable[Snapshot], outbox: Outbox) -> None:
         for snapshot in snapshots:
@@ -1152,6 +1192,7 @@ class CountryMachine:
             self._speakers.kept,
             self._sequences,
             b"" if self._strangers is None else self._strangers.snapshot(),
+            list(self._promises.values()),
         )
         return msgspec.msgpack.encode(stored)
 
@@ -1199,6 +1240,7 @@ class CountryMachine:
         self._placement = Placement(stored.placement)
         self._elsewhere = Elsewhere(self.settings.time.window_seconds, stored.arrivals)
         self._crowded = set(stored.crowded)
+        self._promises = {_speaking(status): status for status in stored.promises}
         self._signals = SignalBook(stored.signals)
         self._assembler.witness = self._signals.ask
         monitors = self._monitors()
@@ -1217,6 +1259,11 @@ class CountryMachine:
 def _speaker_of(status: StatusRow) -> MonitorKey:
     """A vantage that speaks of itself, as a monitor of nothing."""
     return MonitorKey("", status.country, status.region, status.asn, status.vantage, False)
+
+
+def _speaking(status: StatusRow) -> _Speaker:
+    """Who says something of itself."""
+    return status.country, status.asn, status.vantage
 
 
 def _source_of(key: MonitorKey) -> _Source:
@@ -1266,6 +1313,11 @@ def _different(windows: NDArray[np.int64]) -> list[int]:
 def _all_known(block: Block) -> bool:
     """Whether all results are of monitors that are let in already."""
     return not len(block.monitor) or int(block.monitor.min()) >= 0
+
+
+def _moment_ms(record: VantageStatus | Tick) -> int:
+    """When a record is from, milliseconds since 1970."""
+    return (record.time - _EPOCH) // _MILLISECOND
 
 
 def _gap(word: str, milliseconds: int) -> str:

@@ -16,6 +16,8 @@ from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8
 from libc.math cimport NAN, isnan
 from libc.string cimport memcmp, memcpy
 
+from producers.names import is_printable
+
 cdef extern from "Python.h":
     double PyOS_string_to_double(const char *, char **, PyObject *)
     void PyErr_Clear()
@@ -806,7 +808,7 @@ cdef inline str text_of(Span span):
 
 cdef inline bint printable(Span span) except -1:
     """Whether a string that is no name of a monitor may stand there."""
-    return span.at == NULL or span.holds == ASCII or text_of(span).isprintable()
+    return span.at == NULL or span.holds == ASCII or is_printable(text_of(span))
 
 
 cdef inline void cut(Span *span, Py_ssize_t most) noexcept nogil:
@@ -875,7 +877,7 @@ cdef class Scanner:
                 return False
             if result.mechanism == self.unexpected_status and result.status >= STATUS_FAILS:
                 result.mechanism = self.first_status + result.status - STATUS_FAILS
-        if not printable(result.measured_by) or not printable(result.method):
+        if not printable(result.id) or not printable(result.measured_by) or not printable(result.method):
             return False
         if result.target.at != NULL and result.target.letters > TARGET_LETTERS:
             # No more of it than its beginning is among the names.

@@ -52,9 +52,13 @@ Sighting = tuple[int, Hashable] | None
 
 
 def with_ticks(records: Iterator[Decoded], time: TimeSettings) -> Iterator[Decoded]:
-    """Put a tick before a result that moves the time by five seconds or more, and close the last window at the end."""
+    """Put a tick before a result that moves the time by five seconds or more, and close the last window at the end.
+
+    The first tick also comes before what vantages said of themselves ahead of the first result.
+    """
     clock = _Clock(time)
     queue: deque[Decoded] = deque(take(records, LOOK + 1))
+    begun: list[Decoded] = []
     while queue:
         record = queue.popleft()
         queue.extend(take(records, LOOK + 1 - len(queue)))
@@ -64,7 +68,11 @@ def with_ticks(records: Iterator[Decoded], time: TimeSettings) -> Iterator[Decod
                 clock.newest = max(clock.newest, sighting[0])
             elif clock.push(sighting, [_sighting(other) for other in islice(queue, LOOK)]):
                 yield _tick(clock.now)
-        yield record
+        begun.append(record)
+        if clock.now > _NEVER or sighting is not None or len(begun) == PIECE:
+            yield from begun
+            begun.clear()
+    yield from begun
     if clock.now > _NEVER:
         yield _tick(_last_tick(clock.newest, time))
 
@@ -78,7 +86,9 @@ def lines_with_ticks(lines: Iterator[bytes], time: TimeSettings) -> Iterator[byt
         whose = [*piece.whose, *following.whose[:LOOK]]
         size, begin = len(piece.lines), 0
         while (place := clock.next_due(times[:size], begin)) < size:
-            yield from piece.lines[begin:place]
+            begun = clock.now > _NEVER
+            if begun:
+                yield from piece.lines[begin:place]
             until = place + 1 + LOOK
             seen: list[Sighting] = [
                 (moment, who) if moment > _NEVER else None
@@ -87,7 +97,8 @@ def lines_with_ticks(lines: Iterator[bytes], time: TimeSettings) -> Iterator[byt
             assert seen[0] is not None
             if clock.push(seen[0], seen[1:]):
                 yield encode(_tick(clock.now))
-            yield piece.lines[place]
+            # What a vantage says of itself ahead of the first result is for the first tick too.
+            yield from piece.lines[place if begun else begin : place + 1]
             begin = place + 1
         yield from piece.lines[begin:]
         piece, following = following, ahead.next()

@@ -9,11 +9,13 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from producers.records import Malformed, Reason, decode
+from producers.names import is_printable
+from producers.records import Malformed, Presence, Reason, VantageStatus, decode, encode
 from streams.machine import Chunk
 from streams.records import Rejected
 from streams.settings import LimitSettings, Settings
 from streams.step.country import CountryMachine
+from streams.step.rows import RowReader
 from tests.streams.step.hostile import KINDS, START, good, hostile, written
 
 MANY = 10_000
@@ -120,3 +122,37 @@ def test_invented_names_end_somewhere(kind: str) -> None:
     # Of all others the result counts without the name, or as the country's `other` one.
     assert refused > 9000 if kind == "asn" else refused == 0
     assert len(machine.snapshot()) < 2_000_000
+
+
+SIGNS = ["\x00", "\x1b", "\x7f", "\x85", "\xad", "\u061c", "\u180e", "\u200b", "\u202e", "\u2028", "\u2066"]
+SIGNS += ["\u3164", "\ufeff", "\ufff9", "\U000e0041"]
+
+
+@pytest.mark.parametrize(
+    "member", ["id", "platform", "vantage", "target", "source", "method", "region", "schema"]
+)
+def test_no_name_holds_a_sign_that_cannot_be_seen_whoever_reads_it(member: str) -> None:
+    draw = random.Random(member)
+    values = [written(good(draw, 1, START) | {member: f"a{sign}b"}) for sign in SIGNS]
+    for value in values:
+        record = decode(value)
+        assert isinstance(record, Malformed)
+        assert is_printable(record.detail), record.detail
+    block = RowReader().read(values)
+    assert [place for place, _ in block.others] == list(range(len(values)))
+
+
+@pytest.mark.parametrize("seconds", [31, 3600, 400 * 86_400])
+@pytest.mark.parametrize("presence", list(Presence))
+def test_a_word_ahead_of_time_is_refused_and_does_nothing(presence: Presence, seconds: int) -> None:
+    word = VantageStatus(
+        vantage="lahore", country="PK", asn=17557, time=START + timedelta(seconds=seconds), status=presence
+    )
+    draw, stamp = random.Random(1), int(START.timestamp() * 1000)
+    values = [written(good(draw, 1, START)), encode(word)]
+    machine = CountryMachine(Settings())
+    outbox = machine.apply(machine.read(Chunk("t", 0, [0, 1], values, [stamp, stamp], [b"PK", b"PK"])))
+    kept = [msgspec.json.decode(message.value, type=Rejected) for message in outbox.before]
+    assert [(record.offset, record.reason) for record in kept] == [(1, Reason.FUTURE)]
+    totals = machine.totals
+    assert (totals.applied, totals.rejected, totals.ticks) == (1, 1, 0)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from producers.records import Presence, VantageStatus
+from producers.records import Presence, Tick, VantageStatus
 from streams.settings import load
 from streams.step.country import CountryMachine
 from tests.streams.step.test_hearing import START, Log, chunks, run, world
@@ -89,3 +90,28 @@ def test_cuts_and_restarts_change_nothing(seed: int) -> None:
         said += machine.apply(machine.decode_batch(batch.encode())).incidents
     assert said == told
     assert machine.snapshot() == whole.snapshot()
+
+
+@pytest.mark.parametrize("every", [60.0, 300.0])
+@pytest.mark.parametrize("clock", ["live", "replay"])
+def test_a_promise_made_before_the_first_result_is_kept(every: float, clock: str) -> None:
+    settings = load(worker={"clock": clock})
+    up = replace(status(0, 64500, Presence.UP)[1], every_seconds=every)
+    stranger = replace(up, vantage="nobody")
+    log = [(at, one) for at, one in world(15) if isinstance(one, Tick) or at > 600]
+    if clock == "replay":  # there a tick's own time counts
+        log = [
+            (at, Tick(time=START + timedelta(seconds=at)) if isinstance(one, Tick) else one)
+            for at, one in log
+        ]
+    machine = CountryMachine(settings, publish_health=False)
+    log = with_statuses(log, (50.0, up), (51.0, stranger))
+    for place, chunk in enumerate(chunks(log, [20, 100, 150])):
+        if place:
+            fresh = CountryMachine(settings, publish_health=False)
+            fresh.restore(machine.snapshot())
+            machine = fresh
+        machine.apply(machine.read(chunk))
+    bank = machine._bank
+    (vantage,) = bank.series.layout.vantages_named("IR", 64500, "v64500")
+    assert bank.series.paths.rhythm.promised[vantage] == every

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from producers.records import Decoded, ProbeResult, Tick, decode, encode
+from producers.records import Decoded, Presence, ProbeResult, Tick, VantageStatus, decode, encode
 from streams.records import Incident
 from streams.settings import load
 from streams.step.backtest import Backtest
@@ -155,3 +155,19 @@ def test_a_piece_may_have_many_known_vantages_and_a_new_one() -> None:
 
     lines = [line(i, i % 60 if i != 1500 else 60) for i in range(2000)]
     assert [one for one in lines_with_ticks(iter(lines), load().time) if b"tick" not in one] == lines
+
+
+def test_what_is_said_ahead_of_the_first_result_comes_after_the_first_tick() -> None:
+    up = VantageStatus(
+        vantage="v0", country="PK", asn=64500, time=START, status=Presence.UP, every_seconds=300.0
+    )
+    records: list[Decoded] = [up, up, *hours(0.1)]
+    ticked = list(with_ticks(iter(records), SETTINGS.time))
+    assert [type(one) for one in ticked[:3]] == [Tick, VantageStatus, VantageStatus]
+    assert [one for one in ticked if not isinstance(one, Tick)] == records
+    lines = list(lines_with_ticks((encode(one) for one in records), SETTINGS.time))
+    assert [decode(line) for line in lines] == ticked
+    assert list(with_ticks(iter([up]), SETTINGS.time)) == [up]
+    test = Backtest(SETTINGS)
+    assert not list(test.run(encode(one) for one in records))
+    assert test.machine.totals.rejected == 0
