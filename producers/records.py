@@ -27,7 +27,8 @@ TICK_SCHEMA: Final = "netdusk.tick/1"
 BYTES_MAX: Final = 64 * 1024
 DEPTH_MAX: Final = 32
 
-_PLACES: Final = COUNTRIES | {CANARY}
+#: What a record may have for its country.
+PLACES: Final = COUNTRIES | {CANARY}
 
 #: A time outside of these is a broken clock, whoever reads it.
 TIME_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -209,7 +210,7 @@ def decode(value: bytes | None) -> Decoded:
         return Malformed(Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX}")
     try:
         record = _decode(value)
-        if (name := _repeated(value)) is not None:
+        if (name := repeated(value)) is not None:
             return Malformed(Reason.REPEATED_MEMBER, f"member {name[:64]!a} stands there twice")
         return _fault(record) or record
     except UNREADABLE as error:
@@ -222,7 +223,7 @@ def _fault(record: ProbeRecord) -> Malformed | None:
         return Malformed(Reason.TIME_OUT_OF_RANGE, f"time {record.time} is no time of this century")
     if isinstance(record, Tick):
         return None
-    if record.country not in _PLACES:
+    if record.country not in PLACES:
         return Malformed(
             Reason.UNKNOWN_COUNTRY, f"country {record.country[:64]!a} is not in ISO 3166-1 alpha-2"
         )
@@ -290,7 +291,7 @@ def may_measure(country: str, region: str | None, vantage: str) -> bool:
     >>> may_measure("PK", "PK-PB", "lahore-3"), may_measure("PK", "IN-DL", "lahore-3"), may_measure("XX", None, "v")
     (True, False, False)
     """
-    return country in _PLACES and (region is None or is_region(region, country)) and is_printable(vantage)
+    return country in PLACES and (region is None or is_region(region, country)) and is_printable(vantage)
 
 
 def may_be_asked(platform: str, target: str) -> bool:
@@ -309,7 +310,7 @@ def good_of(record: ProbeResult) -> int:
     return (record.count or 1) if record.ok else 0
 
 
-def _repeated(value: bytes) -> str | None:
+def repeated(value: bytes) -> str | None:
     """Return the name of a member that stands twice in one object, or None if there is none.
 
     A parser takes either of the two, and another parser the other one.

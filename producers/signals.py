@@ -13,8 +13,18 @@ import msgspec
 from msgspec import Meta, Struct
 
 from producers.countries import CANARY, COUNTRIES
-from producers.names import is_printable, is_region
-from producers.records import TIME_MAX, TIME_MIN, UNREADABLE, Asn, AwareTime, Malformed, Name, Reason
+from producers.names import escaped, is_printable, is_region
+from producers.records import (
+    TIME_MAX,
+    TIME_MIN,
+    UNREADABLE,
+    Asn,
+    AwareTime,
+    Malformed,
+    Name,
+    Reason,
+    repeated,
+)
 
 SIGNAL_SCHEMA: Final = "netdusk.signal/1"
 _BYTES_MAX: Final = 16 * 1024
@@ -63,9 +73,12 @@ def decode_signal(value: bytes | None) -> Signal | Malformed:
         return Malformed(Reason.TOO_LARGE, f"{len(value)} bytes; the most is {_BYTES_MAX}")
     try:
         signal = _decoder.decode(value)
+        twice = repeated(value)
     except UNREADABLE as error:
         reason = Reason.UNKNOWN_SCHEMA if "schema" in str(error) else Reason.INVALID
-        return Malformed(reason, str(error)[:200])
+        return Malformed(reason, escaped(str(error)[:200])[:200])
+    if twice is not None:
+        return Malformed(Reason.REPEATED_MEMBER, f"member {twice[:64]!a} stands there twice")
     return fault(signal) or signal
 
 
@@ -75,10 +88,10 @@ def fault(signal: Signal) -> Malformed | None:
         return Malformed(Reason.TIME_OUT_OF_RANGE, f"time {signal.time} is no time of this century")
     if signal.country not in _PLACES:
         return Malformed(
-            Reason.UNKNOWN_COUNTRY, f"country {signal.country[:64]!r} is not in ISO 3166-1 alpha-2"
+            Reason.UNKNOWN_COUNTRY, f"country {signal.country[:64]!a} is not in ISO 3166-1 alpha-2"
         )
     if signal.region is not None and not is_region(signal.region, signal.country):
-        return Malformed(Reason.UNKNOWN_REGION, f"region {signal.region[:64]!r} is none of {signal.country}")
+        return Malformed(Reason.UNKNOWN_REGION, f"region {signal.region[:64]!a} is none of {signal.country}")
     if not all(map(is_printable, (signal.source, signal.name, signal.url or ""))):
         return Malformed(Reason.FORBIDDEN_NAME, "source, name or url holds a character that can't be printed")
     if not math.isfinite(signal.value) or not math.isfinite(signal.usual or 0.0):

@@ -14,6 +14,7 @@ from typing import Final, Generic, TypeVar
 import structlog
 from aiokafka.errors import KafkaError
 
+from producers.records import PLACES, TIME_MAX, TIME_MIN, UNREADABLE, repeated
 from producers.signals import Signal, decode_signal
 from streams.kafka.client import TopicReader, connect, disconnect
 from streams.machine import Note, TakesNotes
@@ -89,7 +90,7 @@ class NoteTopic(Generic[N]):
             return None
         try:
             note = self._read(value)
-        except (ValueError, RecursionError) as error:  # msgspec's and Unicode's errors are ValueErrors
+        except UNREADABLE as error:
             log.warning("a record was passed over", topic=self.topic, key=(key or b"")[:100], why=str(error))
             return None
         self.records[note.id] = note
@@ -101,6 +102,8 @@ class NoteTopic(Generic[N]):
         note = decode(value)
         if not isinstance(note, self._kind):
             raise ValueError(f"it is no {self._kind.__name__}")
+        if (twice := repeated(value)) is not None:
+            raise ValueError(f"member {twice[:64]!a} stands there twice")
         check_note(note)
         return note
 
@@ -125,7 +128,7 @@ class ArrivalsTopic:
             # Past the end: the topic was made anew.
             begin = start if begin > end else begin
             async for record in self._reader.records(self.topic, partition, begin, end):
-                arrivals = _arrivals(record.value)
+                arrivals = _arrivals(record.value, record.timestamp)
                 if arrivals is not None and (
                     arrivals.simulated not in newest or newest[arrivals.simulated].start <= arrivals.start
                 ):
@@ -134,15 +137,22 @@ class ArrivalsTopic:
         return [newest[simulated] for simulated in sorted(newest)]
 
 
-def _arrivals(value: bytes | None) -> Arrivals | None:
+def _arrivals(value: bytes | None, stamp_ms: int) -> Arrivals | None:
     """A record of arrivals; None where it is another one."""
     if value is None or _ARRIVALS_TAG not in value[:100] or len(value) > _RECORD_BYTES_MAX:
         return None
     try:
         record = decode(value)
-    except (ValueError, RecursionError):
+        twice = repeated(value)
+    except UNREADABLE:
         return None
-    return record if isinstance(record, Arrivals) and record.start.tzinfo is not None else None
+    if not isinstance(record, Arrivals) or twice is not None or record.start.tzinfo is None:
+        return None
+    if not TIME_MIN <= record.start < TIME_MAX or not PLACES.issuperset(record.countries):
+        return None
+    # A window is over before anybody can say what came in it: one that lies ahead would hide all that follow.
+    ahead = record.start.timestamp() * 1000 > stamp_ms
+    return None if ahead else record
 
 
 class SignalsTopic:

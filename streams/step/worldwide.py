@@ -18,8 +18,8 @@ from detectors.incidents.worldwide import Signs, WorldAssembler, signs_of
 from detectors.readings import Health, Reading, SeriesGauge
 from detectors.state import VERSIONS, read_stored
 from producers.countries import CANARY, COUNTRIES
-from producers.names import is_platform
-from producers.records import BYTES_MAX, TIME_MAX, TIME_MIN, UNREADABLE, Malformed, Reason
+from producers.names import escaped, is_platform, is_printable
+from producers.records import BYTES_MAX, TIME_MAX, TIME_MIN, UNREADABLE, Malformed, Reason, repeated
 from streams.incidents import DETECTOR_VERSION, from_record, to_record
 from streams.machine import Message, Note, Outbox, Pieces, closing_windows, rejection
 from streams.records import Annotation, Arrivals, HealthRecord, Incident, decode, encode
@@ -28,6 +28,8 @@ from streams.step.pending import PendingClosings, closing_reason
 
 #: A worker's window may be over by the clock of its log this much before it is by the broker's.
 AHEAD_SECONDS: Final = 60
+#: No way to fail has a longer name, `stage.failure:status`.
+_MECHANISM_LETTERS: Final = 128
 
 
 class WorldStep:
@@ -260,12 +262,15 @@ def _read(value: bytes | None, stamp_ms: int | None, window_seconds: int) -> Hea
         return Malformed(Reason.TOO_LARGE, f"{len(value)} bytes; the most is {BYTES_MAX}")
     try:
         record = decode(value or b"")
+        twice = repeated(value or b"")
     except UNREADABLE as error:
-        return Malformed(Reason.INVALID, str(error)[:200])
+        return Malformed(Reason.INVALID, escaped(str(error)[:200])[:200])
     if isinstance(record, Arrivals):
         return None
     if not isinstance(record, HealthRecord):
         return Malformed(Reason.INVALID, "no health record")
+    if twice is not None:
+        return Malformed(Reason.REPEATED_MEMBER, f"member {twice[:64]!a} stands there twice")
     if record.start.tzinfo is None or not TIME_MIN <= record.start < TIME_MAX:
         return Malformed(Reason.TIME_OUT_OF_RANGE, f"start {record.start} is no time of this century")
     if stamp_ms is not None and record.start.timestamp() + window_seconds > stamp_ms / 1000 + AHEAD_SECONDS:
@@ -274,6 +279,9 @@ def _read(value: bytes | None, stamp_ms: int | None, window_seconds: int) -> Hea
         return Malformed(Reason.UNKNOWN_COUNTRY, f"country {record.country[:64]!a}")
     if not is_platform(record.platform):
         return Malformed(Reason.FORBIDDEN_PLATFORM, f"platform {record.platform[:64]!a}")
+    for mechanism in record.failures:
+        if len(mechanism) > _MECHANISM_LETTERS or not is_printable(mechanism):
+            return Malformed(Reason.FORBIDDEN_NAME, f"failure {mechanism[:64]!a}")
     return record
 
 

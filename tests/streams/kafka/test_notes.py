@@ -26,6 +26,7 @@ class Record:
     offset: int
     key: bytes | None
     value: bytes | None
+    timestamp: int = int(AT.timestamp() * 1000) + 90_000
 
 
 class Topics:
@@ -143,3 +144,36 @@ async def test_what_no_person_would_write_is_passed_over(topics: Topics, notes: 
     topics.write("netdusk.calendar.v1", "rally", encode(RALLY))
     assert await notes.catch_up() == [RALLY]
     assert notes.calendar.records == {"rally": RALLY}
+
+
+ARRIVED = encode(Arrivals(start=AT, countries={"PK": (4.0, 4.0)}))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ARRIVED.replace(b"2024-01-20T13:00:00Z", b"0001-01-01T00:00:00+14:00"),
+        ARRIVED.replace(b"2024-01-20T13:00:00Z", b"9999-12-31T23:59:59-14:00"),
+        ARRIVED.replace(b"2024-", b"2099-"),
+        ARRIVED.replace(b"2024-01-20T13:00:00Z", b"2024-01-20T13:02:00Z"),
+        ARRIVED.replace(b"PK", b"P\\u0000"),
+        ARRIVED.replace(b'"PK"', b'"PK":[9,0],"PK"'),
+        ARRIVED.replace(b"4.0", b"9" * 5000),
+    ],
+    ids=["year 1", "year 9999", "year 2099", "a window ahead", "no country", "twice", "digits"],
+)
+async def test_arrivals_that_no_worker_writes_are_passed_over(
+    value: bytes, topics: Topics, notes: Notes
+) -> None:
+    topics.write("netdusk.health.v1", "x", b"{}")
+    await notes.catch_up()
+    topics.write("netdusk.health.v1", "x", value)
+    assert await notes.catch_up() == []
+    topics.write("netdusk.health.v1", "x", ARRIVED)
+    assert len(await notes.catch_up()) == 1
+
+
+async def test_a_note_that_says_a_thing_twice_is_passed_over(topics: Topics, notes: Notes) -> None:
+    topics.write("netdusk.calendar.v1", "rally", encode(RALLY)[:-1] + b',"title":"another"}')
+    topics.write("netdusk.annotations.v1", "5f0c", encode(CLOSED)[:-1] + b',"kin\\u0064":"cause"}')
+    assert await notes.catch_up() == []

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from producers.names import is_printable
 from producers.records import Reason
 from streams.machine import Chunk
 from streams.records import HealthRecord, Rejected, encode
@@ -37,6 +38,12 @@ BAD = {
     "large": (GOOD[:-1] + b',"more":"' + b"x" * 70_000 + b'"}', Reason.TOO_LARGE),
     "no country": (GOOD.replace(b"PK", b"\\u202e"), Reason.UNKNOWN_COUNTRY),
     "a forged platform": (GOOD.replace(b'"x"', b'"x\\u202e"'), Reason.FORBIDDEN_PLATFORM),
+    "a forged failure": (
+        GOOD.replace(b'"failures":{}', b'"failures":{"tls.\\u202e":3}'),
+        Reason.FORBIDDEN_NAME,
+    ),
+    "twice": (GOOD[:-1] + b',"k":0}', Reason.REPEATED_MEMBER),
+    "a forged schema": (GOOD.replace(b"netdusk.health/1", b"\\u202e"), Reason.INVALID),
     "another record": (b'{"schema":"netdusk.tick/1","time":"2024-01-20T12:00:00Z"}', Reason.INVALID),
     "nothing": (None, Reason.INVALID),
 }
@@ -51,3 +58,4 @@ def test_what_is_no_health_record_is_refused_and_stops_nothing(value: bytes | No
     assert (outbox.applied, outbox.rejected) == (1, 1)
     told = [msgspec.json.decode(message.value, type=Rejected) for message in rows.rejects]
     assert [record.reason for record in told] == [reason]
+    assert all(is_printable(record.detail) for record in told)
