@@ -26,7 +26,7 @@ class Record:
     offset: int
     key: bytes | None
     value: bytes | None
-    timestamp: int = int(AT.timestamp() * 1000) + 90_000
+    timestamp: int = int(AT.timestamp() * 1000) + 150_000
 
 
 class Topics:
@@ -155,7 +155,7 @@ ARRIVED = encode(Arrivals(start=AT, countries={"PK": (4.0, 4.0)}))
         ARRIVED.replace(b"2024-01-20T13:00:00Z", b"0001-01-01T00:00:00+14:00"),
         ARRIVED.replace(b"2024-01-20T13:00:00Z", b"9999-12-31T23:59:59-14:00"),
         ARRIVED.replace(b"2024-", b"2099-"),
-        ARRIVED.replace(b"2024-01-20T13:00:00Z", b"2024-01-20T13:02:00Z"),
+        ARRIVED.replace(b"2024-01-20T13:00:00Z", b"2024-01-20T13:03:00Z"),
         ARRIVED.replace(b"PK", b"P\\u0000"),
         ARRIVED.replace(b'"PK"', b'"PK":[9,0],"PK"'),
         ARRIVED.replace(b"4.0", b"9" * 5000),
