@@ -24,6 +24,12 @@ _BLANK: Final = frozenset(
         ),
     )
 )
+#: Characters that control, turn or hide text, or that XML forbids. Line breaks, tabs and the joiners that Persian and
+#: Urdu need are none.
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
+    "\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
+)
 _PLATFORM: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _REGION: Final = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
 
@@ -61,6 +67,15 @@ def escaped(text: str) -> str:
     if is_printable(text):
         return text
     return "".join(sign if is_printable(sign) else ascii(sign)[1:-1] for sign in text)
+
+
+def visible(text: str) -> str:
+    r"""The text with escapes for what turns, hides or breaks what stands beside it, for a page, picture or feed.
+
+    >>> print(visible("a\u202eb\x00"), len(visible("\u0645\u06cc\u200c\u0634\n")))
+    a\u202eb\x00 5
+    """
+    return text if text.isprintable() else _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 @lru_cache(maxsize=8192)

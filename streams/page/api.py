@@ -245,6 +245,9 @@ class Api:
         for name in address.needs:
             if name not in values:
                 raise QueryError(f"{name} is missing: {PARAMETERS[name].about}")
+        for first, second in (("since", "until"), ("from", "to")):
+            if first in values and second in values and values[first] >= values[second]:
+                raise QueryError(f"{first}, {second}: the first has to be before the second")
         return address.ask(self, values, of_path)
 
     # each address
@@ -295,7 +298,9 @@ class Api:
     def country(self, values: Mapping[str, Any], code: str) -> CountryAnswer:
         """One country."""
         if code not in COUNTRIES:
-            raise AbsentError(f"{code}: no country has this code")
+            raise AbsentError(
+                f"{code}: no country has this code; codes are of ISO 3166-1 alpha-2, in capitals"
+            )
         return self._country(self._site.observatory.standing(code, values["clock"]))
 
     def _country(self, one: Any) -> CountryAnswer:

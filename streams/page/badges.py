@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Final
 
 from streams.page.observatory import State
+from streams.publish.draw import shown
 
 _COLOURS: Final = {
     State.WELL: ("#d5e3f0", "#10304f"),
@@ -29,7 +29,7 @@ def badge(name: str, state: State, words: str, *, simulated: bool = False) -> st
         words = f"SIMULATED: {words}"
     left, right = (round(_LETTER * len(text)) + 18 for text in (name, words))
     ground, ink = _COLOURS[state]
-    label = escape(f"{name}: {words}")
+    label = shown(f"{name}: {words}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="22" role="img" '
         f'aria-label="{label}">'
@@ -37,6 +37,6 @@ def badge(name: str, state: State, words: str, *, simulated: bool = False) -> st
         f'<rect width="{left}" height="22" fill="#14171c"/>'
         f'<rect x="{left}" width="{right}" height="22" fill="{ground}"/>'
         '<g font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">'
-        f'<text x="{left / 2}" y="15" fill="#ffffff">{escape(name)}</text>'
-        f'<text x="{left + right / 2}" y="15" fill="{ink}">{escape(words)}</text></g></svg>'
+        f'<text x="{left / 2}" y="15" fill="#ffffff">{shown(name)}</text>'
+        f'<text x="{left + right / 2}" y="15" fill="{ink}">{shown(words)}</text></g></svg>'
     )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from html import escape
 from typing import Any, Final
-from xml.sax.saxutils import escape as xml
 
 import msgspec
 
 from streams.page.languages import language
 from streams.page.observatory import Case
+from streams.publish.draw import shown
 from streams.settings import Settings
 
 ENTRIES_MAX: Final = 50
@@ -35,20 +34,20 @@ def atom(cases: Sequence[Case], settings: Settings, url: str, query: str) -> byt
     newest = max((_updated(case) for case in cases), default=_EPOCH)
     out = [
         '<?xml version="1.0" encoding="utf-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom">',
-        f"<id>{xml(own)}</id><title>{xml(page.title)}</title><updated>{_stamp(newest)}</updated>",
-        f'<link rel="self" href="{escape(own)}"/>',
-        f'<link rel="alternate" type="text/html" href="{escape(url)}/"/>',
-        f"<author><name>{xml(page.title)}</name></author>",
+        f"<id>{shown(own)}</id><title>{shown(page.title)}</title><updated>{_stamp(newest)}</updated>",
+        f'<link rel="self" href="{shown(own)}"/>',
+        f'<link rel="alternate" type="text/html" href="{shown(url)}/"/>',
+        f"<author><name>{shown(page.title)}</name></author>",
     ]
     for case in cases[:ENTRIES_MAX]:
         last = case.last
         own_url = f"{url}/incident/{last.id}"
         out.append(
-            f"<entry><id>{xml(own_url)}</id><title>{xml(_title(case, settings))}</title>"
+            f"<entry><id>{shown(own_url)}</id><title>{shown(_title(case, settings))}</title>"
             f"<updated>{_stamp(_updated(case))}</updated><published>{_stamp(last.detected)}</published>"
-            f'<link rel="alternate" type="text/html" href="{escape(own_url)}"/>'
-            f'<category term="{escape(last.severity)}"/><category term="{escape(last.status)}"/>'
-            f"<summary>{xml(last.summary)}</summary></entry>"
+            f'<link rel="alternate" type="text/html" href="{shown(own_url)}"/>'
+            f'<category term="{shown(last.severity)}"/><category term="{shown(last.status)}"/>'
+            f"<summary>{shown(last.summary)}</summary></entry>"
         )
     out.append("</feed>\n")
     return "\n".join(out).encode()

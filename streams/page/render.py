@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from detectors.settings import IncidentSettings
+from producers.names import visible
 from streams.errors import SettingsError
 from streams.page.languages import Language, language
 from streams.page.site import address, iso
@@ -50,6 +51,7 @@ def _environment(country_names: tuple[tuple[str, str], ...]) -> Any:
     environment = Environment(
         loader=FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
         autoescape=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

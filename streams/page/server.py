@@ -10,6 +10,7 @@ import asyncio
 import gzip
 import hashlib
 import hmac
+import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -92,13 +93,21 @@ _TYPES: Final = {
     "md": "text/markdown; charset=utf-8",
     "json": "application/json",
 }
+#: What any page elsewhere may read.
+_OPEN: Final = ("/api/", "/feed.", "/badge/")
+_PREFLIGHT: Final = {
+    "Allow": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "If-None-Match, Content-Type",
+    "Access-Control-Max-Age": "86400",
+}
 _HTML: Final = "text/html; charset=utf-8"
 _SVG: Final = "image/svg+xml"
 
 
 @dataclass(slots=True)
 class Made:
-    """An answer, ready to be sent."""
+    """An answer, ready to be sent. Its tag is weak: it stands for the packed form too."""
 
     body: bytes
     type: str
@@ -112,7 +121,7 @@ class Made:
     @classmethod
     def of(cls, body: bytes, kind: str, status: int = 200) -> Made:
         """An answer with its tag, and packed where that is worth it."""
-        etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+        etag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
         text = kind.startswith(("text/", "application/json", "application/atom", "application/feed", _SVG))
         packed = gzip.compress(body, 6, mtime=0) if text and len(body) > 800 else None
         return cls(body, kind, etag, status, packed)
@@ -289,6 +298,8 @@ class PageServer:
         add("/incident/{id:[\\w.-]{1,128}}", self._page("incident", self._incident_page))
         app.router.add_post("/incident/{id:[\\w.-]{1,128}}/annotations", self._annotate)
         add("/network/AS{asn:\\d{1,10}}", self._page("network", self._network_page))
+        add("/country/{code:[A-Za-z]{2}}", _moved("/country/{code}"))
+        add("/network/{asn:(?:[Aa][Ss])?[0-9]{1,10}}", _moved("/network/AS{asn}"))
         add("/platform/{name:[\\w.-]{1,128}}", self._page("platform", self._platform_page))
         add("/incidents", self._page("incidents", self._incidents_page))
         add("/about", self._page("about", lambda request, lang, clock: self.site.about(lang, clock)))
@@ -368,6 +379,8 @@ class PageServer:
                 response = self._problem(
                     request, 429, "Too many requests", "Too many requests from here; wait a few seconds."
                 )
+            elif request.method == "OPTIONS" and request.path.startswith(_OPEN):
+                response = web.Response(status=204, headers=_PREFLIGHT)
             else:
                 response = await handler(request)
         except NotFoundError as error:
@@ -405,7 +418,7 @@ class PageServer:
         headers["Referrer-Policy"] = "no-referrer"
         headers["Permissions-Policy"] = "interest-cohort=(), geolocation=(), camera=(), microphone=()"
         headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin")
-        if request.path.startswith(("/api/", "/feed.", "/badge/")):
+        if request.path.startswith(_OPEN):
             headers["Access-Control-Allow-Origin"] = "*"
             headers["Access-Control-Expose-Headers"] = "ETag, Retry-After"
 
@@ -436,15 +449,14 @@ class PageServer:
             "Vary": "Accept-Encoding",
             "Content-Type": made.type,
         }
-        given = request.headers.get("If-None-Match", "")
-        if made.status == 200 and any(
-            tag.strip().removeprefix("W/") == made.etag for tag in given.split(",")
-        ):
+        given = [tag.strip() for tag in request.headers.get("If-None-Match", "").split(",")]
+        own = made.etag.removeprefix("W/")
+        if made.status == 200 and any(tag == "*" or tag.removeprefix("W/") == own for tag in given):
             return web.Response(
                 status=304, headers={name: headers[name] for name in ("ETag", "Cache-Control", "Vary")}
             )
         body = made.body
-        if made.packed is not None and "gzip" in request.headers.get("Accept-Encoding", ""):
+        if made.packed is not None and _takes_gzip(request.headers.get("Accept-Encoding", "")):
             headers["Content-Encoding"] = "gzip"
             body = made.packed
         return web.Response(status=made.status, body=body, headers=headers)
@@ -785,6 +797,37 @@ _KINDS: Final = frozenset(
     "now country embed incident network platform incidents about events feed.atom feed.json badge static api healthz "
     "readyz metrics".split()
 )
+
+
+@lru_cache(maxsize=256)
+def _takes_gzip(header: str) -> bool:
+    """Whether an Accept-Encoding allows gzip (RFC 9110, 12.5.3).
+
+    >>> _takes_gzip("br, gzip"), _takes_gzip("gzip;q=0"), _takes_gzip("*;q=0.5"), _takes_gzip("br")
+    (True, False, True, False)
+    """
+    weights = {}
+    for part in header.lower().split(","):
+        name, _, weight = part.partition(";")
+        number = weight.strip().removeprefix("q=")
+        weights[name.strip()] = not re.fullmatch(r"0(\.0*)?", number)
+    return weights.get("gzip", weights.get("x-gzip", weights.get("*", False)))
+
+
+def _moved(address: str) -> Any:
+    """A country or network that is written otherwise, to the one address that it has."""
+
+    async def handler(request: web.Request) -> web.Response:
+        parts = {
+            name: text.upper().removeprefix("AS") if name == "asn" else text.upper()
+            for name, text in request.match_info.items()
+        }
+        location = address.format(**parts)
+        raise web.HTTPMovedPermanently(
+            f"{location}?{request.query_string}" if request.query_string else location
+        )
+
+    return handler
 
 
 def _size(made: Made | None) -> int:

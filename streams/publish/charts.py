@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape, quoteattr
 import altair as alt
 import vl_convert as vlc
 
+from producers.names import visible
 from streams.publish.report import Line, Report
 from streams.records import Kind
 from streams.words import duration
@@ -175,7 +176,7 @@ def to_svg(picture: Picture, name: str, label: str) -> str:
     return _OPENING.sub(
         lambda opening: (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {opening["w"]} {opening["h"]}" role="img" '
-            f"aria-label={quoteattr(label)}><title>{escape(label)}</title>"
+            f"aria-label={quoteattr(visible(label))}><title>{escape(visible(label))}</title>"
         ),
         svg,
         count=1,

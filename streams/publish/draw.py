@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Final
 
+from producers.names import visible
+
 WIDE: Final = 920
 NARROW: Final = 400
 #: Less than this below the usual is not drawn as missing.
@@ -35,6 +37,11 @@ svg{background:#fbfaf7;font-family:'Libre Franklin','Helvetica Neue',Arial,'Libe
 .c-shade{fill:#c33b1b;fill-opacity:.07}.c-edge{stroke:#c33b1b;stroke-width:1}.c-mark{fill:#8a5a00}
 .c-title{font-size:22px;font-weight:700;fill:#14171c}.c-bad{fill:#a82c0f;font-weight:600}.c-sim{fill:#7a5200;font-weight:700}
 """
+
+
+def shown(text: str) -> str:
+    """Text from outside, as SVG and XML may have it and a reader can see it."""
+    return escape(visible(text))
 
 
 @dataclass(slots=True)
@@ -97,7 +104,7 @@ def svg(
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" role="{role}" aria-labelledby="{ident}-t {ident}-d">',
-        f'<title id="{ident}-t">{escape(chart.title)}</title><desc id="{ident}-d">{escape(describe(chart))}</desc>',
+        f'<title id="{ident}-t">{shown(chart.title)}</title><desc id="{ident}-d">{shown(describe(chart))}</desc>',
     ]
     if standalone:
         parts[0] = (
@@ -110,7 +117,7 @@ def svg(
         )
     for number, text in enumerate(head):
         kind = "c-title" if number == 0 else "c-note"
-        parts.append(f'<text class="{kind}" x="{left}" y="{30 + 26 * number}">{escape(text)}</text>')
+        parts.append(f'<text class="{kind}" x="{left}" y="{30 + 26 * number}">{shown(text)}</text>')
     bottom = top + _ROW * len(chart.lines)
     for shade in chart.shades:
         begin, end = x(shade.start), x(shade.end)
@@ -123,7 +130,7 @@ def svg(
         else:
             parts.append(
                 f'<rect class="c-mark" x="{begin:.1f}" y="{bottom - 3}" width="{max(3.0, end - begin):.1f}" height="3">'
-                f"<title>{escape(shade.label)}</title></rect>"
+                f"<title>{shown(shade.label)}</title></rect>"
             )
     for number, line in enumerate(chart.lines):
         parts.append(_row(line, top + number * _ROW, width, scale))
@@ -135,12 +142,12 @@ def svg(
 def _row(line: Line, y: int, width: int, scale: float) -> str:
     base = y + _ROW - 8
     top = base - _PLOT
-    name = f'<text class="c-name" x="0" y="{y + 14}">{escape(line.name)}</text>'
+    name = f'<text class="c-name" x="0" y="{y + 14}">{shown(line.name)}</text>'
     if line.href:
-        name = f'<a href="{escape(line.href)}">{name}</a>'
+        name = f'<a href="{shown(line.href)}">{name}</a>'
     note = (
         f'<text class="c-note{" c-bad" if line.bad else ""}" x="{width}" y="{y + 14}" text-anchor="end">'
-        f"{escape(line.note)}</text>"
+        f"{shown(line.note)}</text>"
     )
     grid = f'<path class="c-grid" d="M0 {base}H{width}M0 {top}H{width}"/>'
 

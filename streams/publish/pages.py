@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from detectors.localtime import local_seconds
+from producers.names import visible
 from streams.publish.cost import SOURCE
 from streams.publish.report import Line, Report
 from streams.records import Evidence
@@ -50,7 +51,11 @@ def to_html(report: Report) -> str:
 
     words = charts.describe(report)
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {
         "clock": clock,

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
 from typing import Final
 
 from streams.errors import SettingsError
-from streams.publish.draw import Chart, Line, Shade, loss_path, runs, ticks
+from streams.publish.draw import Chart, Line, Shade, loss_path, runs, shown, ticks
 from streams.publish.pages import local_clock
 from streams.publish.report import Line as ReportLine
 from streams.publish.report import Report
@@ -150,7 +149,7 @@ def _text(
     )
     return (
         f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size}" font-weight="{weight}" fill="{fill}"{more}>'
-        f"{escape(text)}</text>"
+        f"{shown(text)}</text>"
     )
 
 

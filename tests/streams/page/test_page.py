@@ -9,6 +9,7 @@ import re
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ from streams.archive.writer import Archiver
 from streams.page.languages import LANGUAGES, REVIEWED
 from streams.page.observatory import Observatory, State
 from streams.page.recent import STEPS, Recent
+from streams.publish.share import share_svg
 from streams.records import Annotation, AnnotationKind, CalendarEvent, Corroboration, Status, encode
 from tests.streams.archive.memory import MemoryStore
 from tests.streams.page.world import NOW, TOKEN, client, observatory, settings, window, windows
@@ -233,6 +235,53 @@ async def test_what_comes_from_outside_is_shown_as_it_is() -> None:
             assert "<script>alert" not in page and 'href="javascript' not in page, path
         table = await (await asking.get("/api/v1/incidents?format=csv")).text()
         assert "alert" in table
+
+
+async def test_what_nobody_can_see_turns_nothing_and_breaks_no_feed() -> None:
+    unseen = "left\u202etfel \x00\x1b[2J\ufffe"
+    case = incident(summary=unseen, platforms=(unseen,), reason=unseen)
+    server = await observatory(case)
+    async with client(server) as asking:
+        for path in (
+            f"/incident/{ID}",
+            "/country/PK",
+            "/",
+            "/incidents",
+            "/feed.atom",
+            f"/badge/incident/{ID}.svg",
+        ):
+            page = await (await asking.get(path)).text()
+            assert not set("\u202e\x00\x1b\ufffe") & set(page), path
+            if path.endswith(("atom", "svg")):
+                ElementTree.fromstring(page)
+        assert "left\\u202etfel" in await (await asking.get("/feed.atom")).text()
+    ElementTree.fromstring(share_svg(*server.site.share(ID)))
+
+
+async def test_an_answer_is_packed_for_whoever_takes_it_so() -> None:
+    async with client(await observatory()) as asking:
+        for takes, packed in (
+            ("gzip", True),
+            ("br, gzip;q=0.5", True),
+            ("gzip;q=0", False),
+            ("identity", False),
+        ):
+            answer = await asking.get("/", headers={"Accept-Encoding": takes})
+            assert (answer.headers.get("Content-Encoding") == "gzip") is packed, takes
+            assert answer.headers["ETag"].startswith("W/")
+        assert (await asking.get("/", headers={"If-None-Match": "*"})).status == 304
+
+
+async def test_a_place_written_otherwise_leads_to_its_address() -> None:
+    async with client(await observatory()) as asking:
+        for asked, address in (
+            ("/country/pk?by=network", "/country/PK?by=network"),
+            ("/network/as64501", "/network/AS64501"),
+            ("/network/64501", "/network/AS64501"),
+        ):
+            answer = await asking.get(asked, allow_redirects=False)
+            assert (answer.status, answer.headers["Location"]) == (301, address)
+            assert (await asking.get(asked)).status == 200
 
 
 async def test_languages_turn_the_page_and_say_that_nobody_has_reviewed_them() -> None:
