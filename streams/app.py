@@ -60,26 +60,25 @@ def said_openly(settings: Settings) -> Settings:
 
 def pipelines_of(settings: Settings, notes: Notes) -> list[Pipeline]:
     """Probe results, sharded by country; and how platforms stand in countries, for the view over the world."""
-    from producers.records import TICK_SCHEMA  # noqa: PLC0415
     from streams.engine.surroundings import Pipeline  # noqa: PLC0415
     from streams.incidents import DETECTOR_VERSION  # noqa: PLC0415
     from streams.kafka.topics import split_world  # noqa: PLC0415
     from streams.step.country import CountryMachine  # noqa: PLC0415
     from streams.step.worldwide import WorldMachine  # noqa: PLC0415
+    from streams.waiting import hurry_of  # noqa: PLC0415
 
     def taught(machine: M) -> M:
         notes.teach(machine)
         return machine
 
-    topics, tick = settings.topics, TICK_SCHEMA.encode()
+    topics = settings.topics
     decided_by = f"{DETECTOR_VERSION}/{release()}"
     return [
-        # A tick may close a window, and somebody waits for what comes of it.
         Pipeline(
             topics.probes,
             topics.checkpoints,
             lambda: taught(CountryMachine(settings)),
-            urgent=lambda value: tick in value,
+            hurry=hurry_of(settings),
             version=decided_by,
             sends=("windows",) if settings.worker.windows else (),
         ),

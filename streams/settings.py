@@ -161,7 +161,8 @@ class WorkerSettings(_Section):
     clock: Literal["live", "replay"] = "live"
     tick_seconds: float = Field(5.0, gt=0)
     chunk_records: int = Field(8000, ge=1, le=100_000)
-    # Live, results lie so long at most before they are read and taken together; ticks never do.
+    # Live, results lie so long at most before they are read and taken together (up to five times as long with more than
+    # 24 partitions); ticks that close a window never do.
     chunk_seconds: float = Field(1.0, ge=0)
     on_gap: Literal["stop", "continue"] = "continue"
     snapshot_bytes: int = Field(16 * 1024 * 1024, ge=1)

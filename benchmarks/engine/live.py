@@ -4,9 +4,10 @@ Each row is a whole `netdusk worker` of its own on topics of its own, with the c
 the worker's own ticks. CPU is the process's, all threads, as /proc has it. A row counts only if the worker kept up: all
 that was written is applied, nothing late, refused or twice.
 
-With all rows, the tables of docs/benchmarks.md and docs/scale.md are written.
+Each row is kept as soon as it is measured (`live.json`), and the tables of docs/benchmarks.md and docs/scale.md are
+written of what is kept: a row that fails, or that is measured again by itself, leaves the others as they are.
 
-Usage: python -m benchmarks.engine.live [--seconds 60] [--only 240] [--rate 5000] [--load "how busy the machine was"]
+Usage: python -m benchmarks.engine.live [--seconds 60] [--only 240] [--rate 5000] [--latency]
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ ROLES = (
     "rejected",
 )
 _READY_SECONDS = 120.0
+_TOPICS_TRIES = 3
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -99,6 +101,10 @@ class Cost:
     start_cpu: float
     end: float
     exit_code: int
+    measured: str = ""  # when, UTC
+    load: float = (
+        0.0  # of the machine, with this in it: the load average of the last minute, at the end of the span
+    )
 
 
 class LiveWorker:
@@ -117,10 +123,13 @@ class LiveWorker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def make_topics(self) -> None:
-        """`netdusk topics`."""
-        subprocess.run(
-            [NETDUSK, "topics", "--config", self.config], check=True, cwd=ROOT, capture_output=True
-        )
+        """`netdusk topics`; again where a busy machine's broker was too slow to answer."""
+        command = [NETDUSK, "topics", "--config", self.config]
+        for _ in range(_TOPICS_TRIES):
+            made = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+            if made.returncode == 0:
+                return
+        raise RuntimeError(f"the topics can't be made:\n{made.stderr}")
 
     def start(self) -> float:
         """Start it; returns the seconds until it is ready."""
@@ -232,6 +241,7 @@ def measure(bootstrap: str, folder: Path, pace: Pace, *, seconds: float) -> Cost
         else:
             time.sleep(10.0)
             row = _span(worker, seconds)
+        load = os.getloadavg()[0]
         end, code = worker.stop()
     cpu, chunks, applied, span, resident = row
     return Cost(
@@ -248,7 +258,13 @@ def measure(bootstrap: str, folder: Path, pace: Pace, *, seconds: float) -> Cost
         start_cpu,
         end,
         code,
+        _now(),
+        round(load, 1),
     )
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
 
 
 def _busy(
@@ -297,12 +313,15 @@ def _span(worker: LiveWorker, seconds: float) -> tuple[float, float, float, floa
 
 def run(
     bootstrap: str, folder: Path, *, seconds: float = 60.0, paces: tuple[Pace, ...] = (*BUSY, *IDLE)
-) -> list[Cost]:
+) -> None:
     """All rows, one after the other."""
-    costs = []
     for pace in paces:
-        cost = measure(bootstrap, folder, pace, seconds=seconds)
-        costs.append(cost)
+        try:
+            cost = measure(bootstrap, folder, pace, seconds=seconds)
+        except (RuntimeError, OSError) as error:
+            print(f"live {pace.rate:,}/s {pace.partitions} partitions: {error}", file=sys.stderr, flush=True)
+            continue
+        keep(cost)
         print(
             f"live {cost.rate:>6,}/s {cost.partitions:>4} partitions {cost.cpu:6.2f} % (bar {cost.bar:g})"
             f" {cost.microseconds:7.1f} µs {cost.chunks_a_second:7.1f} chunks/s {cost.applied_a_second:9,.0f}/s"
@@ -311,7 +330,6 @@ def run(
             file=sys.stderr,
             flush=True,
         )
-    return costs
 
 
 # From a tick to its incident. Windows of two seconds, so that two minutes have sixty of them; every monitor tells in
@@ -381,46 +399,85 @@ PAGES = (ROOT / "docs/benchmarks.md", ROOT / "docs/scale.md")
 KEPT = ROOT / "benchmarks/engine/live.json"
 
 
-def table(costs: Sequence[Cost], delay: Latency, load: str) -> str:
+def kept() -> tuple[dict[tuple[int, int], Cost], Latency | None]:
+    """What was measured, by rate and partitions; and from a tick to its incident."""
+    if not KEPT.exists():
+        return {}, None
+    figures = json.loads(KEPT.read_text())
+    costs = [Cost(**row) for row in figures["live"]]
+    delay = figures["latency"]
+    return {(cost.rate, cost.partitions): cost for cost in costs}, Latency(**delay) if delay else None
+
+
+def keep(new: Cost | Latency) -> None:
+    """Keep what was measured in place of what was, and write the pages."""
+    costs, delay = kept()
+    if isinstance(new, Latency):
+        delay = new
+    else:
+        costs[new.rate, new.partitions] = new
+    rows = [cost for pace in (*BUSY, *IDLE) if (cost := costs.get((pace.rate, pace.partitions))) is not None]
+    figures = {"live": [asdict(cost) for cost in rows], "latency": asdict(delay) if delay else None}
+    KEPT.write_text(json.dumps(figures, indent=1) + "\n")
+    for page, block in zip(PAGES, (table(rows, delay), planet(rows)), strict=True):
+        before, _, rest = page.read_text().partition(BEGIN)
+        page.write_text(before + block + rest.partition(END)[2])
+
+
+def table(costs: Sequence[Cost], delay: Latency | None) -> str:
     """The block of docs/benchmarks.md."""
-    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     wide = [cost for cost in costs if cost.partitions == START_PARTITIONS]
-    return "\n".join(
-        [
-            BEGIN,
-            f"Measured {when} with `make bench-live`, 2 virtual cores, the broker and the writer on the same machine. "
-            f"{load}",
-            "",
-            "| results a second | partitions | cells | CPU, % of a core | asked | µs a result | chunks a second | MB |",
-            "|---:|---:|---:|---:|---:|---:|---:|---:|",
-            *(
-                f"| {c.applied_a_second:,.0f} | {c.partitions} | {c.cells:,} | {c.cpu:.1f} | "
-                f"{c.bar:g}{'' if c.cpu <= c.bar else ' **no**'} | {c.microseconds:.1f} | {c.chunks_a_second:.0f} | "
-                f"{c.resident_bytes / 2**20:.0f} |"
-                for c in costs
-            ),
+    missing = [
+        f"{pace.rate:,}/s on {pace.partitions}"
+        for pace in (*BUSY, *IDLE)
+        if (pace.rate, pace.partitions) not in {(cost.rate, cost.partitions) for cost in costs}
+    ]
+    lines = [
+        BEGIN,
+        "Measured with `make bench-live`, 2 virtual cores, the broker and the writer on the same machine. `load` is "
+        "the machine's load average meanwhile: over 2, other work took its turns, and what is in seconds is longer.",
+        "",
+        "| results/s | partitions | cells | CPU, % of a core | asked | µs a result | chunks/s | MB | load | UTC |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|",
+        *(
+            f"| {c.rate:,} | {c.partitions} | {c.cells:,} | {c.cpu:.1f} | "
+            f"{c.bar:g}{'' if c.cpu <= c.bar else ' **no**'} | {c.microseconds:.1f} | {c.chunks_a_second:.0f} | "
+            f"{c.resident_bytes / 2**20:.0f} | {c.load:.1f} | {c.measured} |"
+            for c in costs
+        ),
+    ]
+    if missing:
+        lines += ["", f"Not measured yet: {', '.join(missing)} partitions."]
+    if wide:
+        lines += [
             "",
             f"At {START_PARTITIONS} partitions a worker was ready after {_span_of([c.start for c in wide])} s (asked: "
             f"{START_BAR:g}), of which it computed {_span_of([c.start_cpu for c in wide])} s, and ended "
             f"{_span_of([c.end for c in wide])} s after SIGTERM (asked: {END_BAR:g}), with exit code "
-            f"{', '.join(sorted({str(c.exit_code) for c in wide}))}. From the broker's time of the tick that closes a "
-            f"window to the incident at a reader, at {_LATENCY.rate:,} results a second on {_LATENCY.partitions} "
-            f"partitions: p50 {delay.p50:.0f} ms, p99 {delay.p99:.0f} ms (asked: 20 and 50), longest {delay.most:.0f} "
-            f"ms, of {delay.samples} incident snapshots.",
-            END,
+            f"{', '.join(sorted({str(c.exit_code) for c in wide}))}.",
         ]
-    )
+    if delay is not None:
+        lines += [
+            "",
+            "From the broker's time of the tick that closes a window to the incident at a reader, at "
+            f"{_LATENCY.rate:,} results a second on {_LATENCY.partitions} partitions: "
+            f"p50 {delay.p50:.0f} ms, p99 {delay.p99:.0f} ms (asked: 20 and 50), longest "
+            f"{delay.most:.0f} ms, of {delay.samples} incident snapshots.",
+        ]
+    return "\n".join([*lines, END])
 
 
-def planet(costs: Sequence[Cost], load: str) -> str:
-    """The block of docs/scale.md: one worker with the whole load."""
+def planet(costs: Sequence[Cost]) -> str:
+    """The block of docs/scale.md: one worker with the whole load, or with the most that was measured."""
+    if not costs:
+        return f"{BEGIN}\nNot measured yet: `make bench-live` writes it here.\n{END}"
     most = max(costs, key=lambda cost: cost.rate)
     return "\n".join(
         [
             BEGIN,
-            f"One live worker with {most.partitions} partitions, {most.cells:,} cells and "
-            f"{most.applied_a_second:,.0f} results a second took **{most.cpu / 100:.2f} of a core** and "
-            f"**{most.resident_bytes / 2**30:.1f} GB**, {most.microseconds:.1f} µs a result. {load}",
+            f"One live worker with {most.partitions} partitions, {most.cells:,} cells and {most.rate:,} results a "
+            f"second took **{most.cpu / 100:.2f} of a core** and **{most.resident_bytes / 2**30:.1f} GB**, "
+            f"{most.microseconds:.1f} µs a result (`make bench-live`, {most.measured} UTC).",
             END,
         ]
     )
@@ -430,16 +487,6 @@ def _span_of(values: Sequence[float]) -> str:
     return f"{min(values):.1f} to {max(values):.1f}"
 
 
-def write(costs: Sequence[Cost], delay: Latency, load: str) -> None:
-    """Keep the figures, and put the blocks into the pages."""
-    KEPT.write_text(
-        json.dumps({"live": [asdict(cost) for cost in costs], "latency": asdict(delay)}, indent=1) + "\n"
-    )
-    for page, block in zip(PAGES, (table(costs, delay, load), planet(costs, load)), strict=True):
-        before, _, rest = page.read_text().partition(BEGIN)
-        page.write_text(before + block + rest.partition(END)[2])
-
-
 def main() -> None:
     """Measure on a Kafka of its own; print."""
     parser = argparse.ArgumentParser(description="What a live worker costs; see the module's text.")
@@ -447,9 +494,7 @@ def main() -> None:
     parser.add_argument("--only", type=int, help="rows with so many partitions")
     parser.add_argument("--rate", type=int, help="rows with this rate")
     parser.add_argument("--latency", action="store_true", help="only the time from a tick to its incident")
-    parser.add_argument("--load", help="a sentence for the page on how busy the machine was")
     chosen = parser.parse_args()
-    before = os.getloadavg()[1]
     paces = tuple(
         pace
         for pace in (*BUSY, *IDLE)
@@ -462,15 +507,13 @@ def main() -> None:
         try:
             asyncio.run(broker.wait())
             if not chosen.latency:
-                costs = run(broker.bootstrap, Path(name), seconds=chosen.seconds, paces=paces)
+                run(broker.bootstrap, Path(name), seconds=chosen.seconds, paces=paces)
             if chosen.latency or len(paces) == len(BUSY) + len(IDLE):
                 delay = latency(broker.bootstrap, Path(name))
                 print(delay)
+                keep(delay)
         finally:
             broker.close()
-    if not chosen.latency and len(paces) == len(BUSY) + len(IDLE):
-        loads = f"Load average of the machine before and after: {before:.1f} and {os.getloadavg()[1]:.1f}."
-        write(costs, delay, chosen.load or loads)
 
 
 if __name__ == "__main__":

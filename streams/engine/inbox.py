@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import IntEnum
 from itertools import islice
 from typing import Any, Final
 
@@ -21,6 +22,17 @@ from streams.engine.gates import Gate
 
 # Records from before a seek have passed after this.
 _STALE_SECONDS: Final = 1.0
+
+
+class Hurry(IntEnum):
+    """How long a record may wait for company."""
+
+    #: Nobody waits for it: until another one comes that has more of a hurry.
+    NONE = 0
+    #: As long as the others of a chunk need to come.
+    SOME = 1
+    #: It may decide something: not at all.
+    URGENT = 2
 
 
 @dataclass(slots=True)
@@ -178,18 +190,32 @@ class Inbox:
             waiter.cancel()
 
     async def linger(
-        self, until: float, enough: int, urgent: Callable[[bytes], bool] | None, closed: Callable[[], bool]
+        self,
+        next_taking: Callable[[], float],
+        enough: int,
+        closed: Callable[[], bool],
+        hurry: Callable[[bytes], Hurry] | None = None,
+        alone_until: float = 0.0,
     ) -> None:
-        """Wait for company until that moment of the loop's clock; a record that is `urgent` ends it."""
+        """Wait for company until the next moment of the loop's clock at which chunks are taken.
+
+        A record that is urgent ends it, and so does `closed`. While there are only records that have no hurry, it lasts
+        until `alone_until`.
+        """
         loop = asyncio.get_running_loop()
         looked_at = 0
+        until: float | None = next_taking() if hurry is None else None
         while self.waiting < enough and not closed():
             new = list(islice(self._entries, looked_at, None))
             looked_at += len(new)
-            if urgent is not None and _any_urgent(new, urgent):
-                self._urgent = True
-                return
-            left = until - loop.time()
+            if hurry is not None and new:
+                most = _most(new, hurry)
+                if most is Hurry.URGENT:
+                    self._urgent = True
+                    return
+                if most is Hurry.SOME and until is None:
+                    until = next_taking()
+            left = (alone_until if until is None else until) - loop.time()
             if left <= 0:
                 return
             self._news.clear()
@@ -197,9 +223,9 @@ class Inbox:
                 await asyncio.wait_for(self._news.wait(), left)
 
 
-def _any_urgent(entries: Sequence[_Entry], urgent: Callable[[bytes], bool]) -> bool:
-    """Whether one of their records is urgent. The records are kept at hand from now on."""
+def _most(entries: Sequence[_Entry], hurry: Callable[[bytes], Hurry]) -> Hurry:
+    """The greatest hurry among their records. The records are kept at hand from now on."""
     for entry in entries:
         entry.batch = entry.batch.made()
     values = (record.value for entry in entries for record in entry.batch)
-    return any(urgent(value) for value in values if value)
+    return max((hurry(value) for value in values if value), default=Hurry.NONE)

@@ -24,7 +24,6 @@ from streams.engine.checkpoint import CheckpointError, SupersededError
 from streams.engine.chunk_work import BegunAnewError, ChunkWork
 from streams.engine.inbox import Inbox, Taken
 from streams.engine.ownership import MissingPartitionError, Ownership, Restoration
-from streams.engine.pace import PROMPT_SECONDS
 from streams.engine.surroundings import Pipeline, Surroundings
 from streams.engine.trouble import Remedy, StepError, Troubles
 from streams.machine import PIECE, Machine, Observable
@@ -32,8 +31,8 @@ from streams.machine import PIECE, Machine, Observable
 log = structlog.get_logger()
 
 _BACKOFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-# What is fetched at a beat has come by then.
-_AFTER_BEAT_SECONDS: Final = 0.03
+# Ticks that decide nothing wait so long for company.
+_ALONE_SECONDS: Final = 15.0
 
 
 class PartitionState(StrEnum):
@@ -297,14 +296,12 @@ class Partition:
 
         A thousand are company enough: where more are to come, they will be there for the next chunk.
         """
-        now = asyncio.get_running_loop().time()
-        pace, linger = self._around.pace, self.pipeline.linger_seconds
-        if linger is not None:
-            until = now + linger
-        elif pace.beat_seconds:
-            # What was fetched at a beat is taken by all partitions at once: their checkpoints share a request.
-            until = pace.next_beat() + _AFTER_BEAT_SECONDS
-        else:
-            until = now + PROMPT_SECONDS
-        enough = min(PIECE, self._chunk_records)
-        await self._inbox.linger(until, enough, self.pipeline.urgent, self._closed.is_set)
+        linger = self.pipeline.linger_seconds
+        alone = asyncio.get_running_loop().time() + _ALONE_SECONDS
+        await self._inbox.linger(
+            self._around.pace.next_taking if linger is None else lambda: time.monotonic() + linger,
+            min(PIECE, self._chunk_records),
+            lambda: self._closed.is_set() or self._renewal is not None,
+            self.pipeline.hurry,
+            alone,
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streams.engine.gates import Gate
+from streams.engine.inbox import Hurry
 from streams.engine.machine_thread import MachineThread
 from streams.engine.metrics import WorkerMetrics
 from streams.engine.pace import Pace
@@ -32,8 +33,8 @@ class Pipeline:
     linger_seconds
         How long the first record waits for company, where the records of many writers belong together; None: as the
         worker's pace has it.
-    urgent
-        Whether a record is not to wait for company: it may decide something.
+    hurry
+        How long a record may wait for company; None: as long as others do.
     version
         Of what decides: another one is told in the checkpoint log, as other settings are.
     sends
@@ -47,7 +48,7 @@ class Pipeline:
     make: Callable[[], Machine[Any]]
     ticks: bool = True
     linger_seconds: float | None = None
-    urgent: Callable[[bytes], bool] | None = None
+    hurry: Callable[[bytes], Hurry] | None = None
     warn: Callable[[int], str | None] | None = None
     version: str = ""
     sends: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from producers.records import Tick, encode
 from streams.engine.surroundings import Surroundings
 from streams.kafka.client import connect, disconnect
 from streams.settings import Settings
+from streams.waiting import may_close
 
 _ACKNOWLEDGE_SECONDS: Final = 15.0
 _MINUTE: Final = 60.0
@@ -34,7 +35,8 @@ class Ticker:
     failures
         Counts the ticks that could not be written.
     around
-        Its pace is told when ticks are due and when they are there, its presence whether the broker took them.
+        Its pace is told when ticks that may close a window are due and when they are there, its presence whether the
+        broker took them.
     """
 
     def __init__(
@@ -56,15 +58,20 @@ class Ticker:
             return
         try:
             while True:
-                seconds = _until_next(self._settings.worker.tick_seconds, time.time())
-                self._pace.ticks_due(time.monotonic() + seconds)
+                now = time.time()
+                seconds = _until_next(self._settings.worker.tick_seconds, now)
+                deciding = _next_that_decides(now + seconds, self._settings)
+                self._pace.ticks_due(None if deciding is None else time.monotonic() + deciding - now)
                 await asyncio.sleep(seconds)
-                await self.tick()
+                await self.tick(decides=deciding == now + seconds)
         finally:
             await self._drop_producer()
 
-    async def tick(self) -> None:
-        """Write one tick into each partition now. What fails is counted, and written by no later one."""
+    async def tick(self, *, decides: bool = True) -> None:
+        """Write one tick into each partition now. What fails is counted, and written by no later one.
+
+        `decides`: it may close a window.
+        """
         partitions = self._partitions()
         if not partitions:
             return
@@ -73,7 +80,8 @@ class Ticker:
                 self._producer = await connect(self._settings.kafka)
             async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
                 await _write(self._producer, partitions)
-            self._pace.ticks_written()
+            if decides:
+                self._pace.ticks_written()
             self._presence.answered()
         except (KafkaError, OSError) as error:  # TimeoutError is an OSError
             self._failures.inc()
@@ -94,6 +102,13 @@ def _until_next(tick_seconds: float, now: float) -> float:
     if tick_seconds > _MINUTE:
         return tick_seconds
     return tick_seconds - (now - _AFTER_SECONDS) % tick_seconds
+
+
+def _next_that_decides(first: float, settings: Settings) -> float | None:
+    """The first tick that may close a window, of the one at `first` and those that follow it within a minute."""
+    every = settings.worker.tick_seconds
+    following = (first + place * every for place in range(1 + int(_MINUTE / every)))
+    return next((moment for moment in following if may_close(moment, settings)), None)
 
 
 async def _write(producer: AIOKafkaProducer, partitions: Sequence[TP]) -> None:

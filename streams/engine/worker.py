@@ -234,6 +234,7 @@ class Worker:
         """Begin with what is new, and let go of what is not ours any more."""
         self.standing.assigned = True
         mine = {tp for tp in self.app.consumer.assignment() if tp.topic in self.pipelines}
+        self._pace.share(len(mine))
         for tp in [tp for tp in self.partitions if tp not in mine]:
             await self.partitions.pop(tp).close(_CLOSE_SECONDS)
         for tp in sorted(mine - set(self.partitions)):

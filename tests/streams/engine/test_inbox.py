@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.engine.batches import KafkaRecord, RecordBatch, UnreadChunk
-from streams.engine.inbox import Inbox
+from streams.engine.inbox import Hurry, Inbox
 
 PLACE = TP("probes", 0)
 A_DAY = 86_400.0
@@ -48,29 +48,46 @@ def never() -> bool:
     return False
 
 
-def is_tick(value: bytes) -> bool:
-    return value == b"tick"
+def hurry(value: bytes) -> Hurry:
+    return {b"tick": Hurry.URGENT, b"still": Hurry.NONE}.get(value, Hurry.SOME)
 
 
 def inbox(records_max: int = 3) -> Inbox:
     return Inbox(PLACE, Recorder(), records_max)
 
 
-def lingering(waiting: Inbox, urgent: Callable[[bytes], bool] | None = None) -> asyncio.Task[None]:
-    until = asyncio.get_running_loop().time() + A_DAY
-    return asyncio.create_task(waiting.linger(until, 3, urgent, never))
+def lingering(
+    waiting: Inbox, hurry: Callable[[bytes], Hurry] | None = None, *, company: float = A_DAY
+) -> asyncio.Task[None]:
+    """Others are expected for so many seconds; alone it may be for a day."""
+    clock = asyncio.get_running_loop().time
+    return asyncio.create_task(
+        waiting.linger(lambda: clock() + company, 3, never, hurry, clock() + A_DAY),
+    )
 
 
 async def test_a_record_that_may_decide_is_taken_at_once_with_those_before_it() -> None:
     waiting = inbox()
     waiting.put(chunk(0, b"result"))
-    task = lingering(waiting, is_tick)
+    task = lingering(waiting, hurry)
     for _ in range(5):
         await asyncio.sleep(0)
     assert not task.done()
     waiting.put(chunk(1, b"tick"))
     await task
     assert values_of(waiting.take(0, 3).chunk) == [b"result", b"tick"]
+
+
+async def test_what_has_no_hurry_waits_until_a_record_comes_that_has() -> None:
+    waiting = inbox()
+    waiting.put(chunk(0, b"still"))
+    task = lingering(waiting, hurry, company=0.0)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not task.done()
+    waiting.put(chunk(1, b"result"))
+    await task
+    assert values_of(waiting.take(0, 3).chunk) == [b"still", b"result"]
 
 
 async def test_a_full_chunk_waits_for_nobody() -> None:
