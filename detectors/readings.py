@@ -105,6 +105,8 @@ class Counts:
     words: Sequence[VantageWord] = ()
     # What came since the window before, and is of windows that are closed.
     late: Sequence[LateResults] = ()
+    # Whether part of it could not be heard: then only what did come says anything.
+    deaf: bool = False
 
     def weighing(self, rows: NDArray[Any]) -> NDArray[np.int64] | None:
         """Return how many results each row stands for, or None for one each."""

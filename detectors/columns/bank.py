@@ -349,6 +349,7 @@ class Bank:
             dark=series.silence.dark,
             elsewhere=counts.elsewhere,
             words=counts.words,
+            deaf=counts.deaf,
         )
 
     def _count(self, counts: Counts, held: Bools | None) -> tuple[Floats, Floats, Floats]:

@@ -234,12 +234,14 @@ class Paths:
         dark: Bools,
         elsewhere: Mapping[tuple[str, bool], Arrived] = NOWHERE,
         words: Sequence[VantageWord] = (),
+        deaf: bool = False,
     ) -> None:
         """Take one window in: `seen` vantages have results in it; `dark` networks teach no gaps.
 
         `heard` is when each vantage had its last results before this window; `promised` what each of `seen` promises;
         `elsewhere` what was due and came lately in countries that another process watches; `words` what vantages say of
-        themselves. A network's darkness is no rhythm of its own.
+        themselves. A network's darkness is no rhythm of its own. Of a `deaf` window a part could not be heard: those of
+        whom something came may have had a spool, and the others none.
         """
         rhythm, path, places = self.rhythm, self.path, len(layout.places)
         place_of = layout.network_place[layout.vantage_network]
@@ -249,21 +251,24 @@ class Paths:
         counted = np.zeros(rhythm.size, dtype=np.bool_)
         counted[seen] = True
         counted &= due
-        path.awaited[:] = path.awaited * PATH_KEEP + sums(place_of, grained(weight), places)
-        path.came[:] = path.came * PATH_KEEP + np.bincount(place_of[counted], minlength=places)
+        if not deaf:
+            path.awaited[:] = path.awaited * PATH_KEEP + sums(place_of, grained(weight), places)
+            path.came[:] = path.came * PATH_KEEP + np.bincount(place_of[counted], minlength=places)
         simulated = np.fromiter((key[1] for key in layout.places), dtype=np.bool_, count=places)
         awaited, came = self._elsewhere(path.awaited, simulated), self._elsewhere(path.came, simulated)
         if elsewhere:
             more_awaited, more_came = self._others(layout, elsewhere)
             awaited, came = awaited + more_awaited, came + more_came
         self.unshown = awaited < PATH_DUE
-        self.away = ~self.unshown & (came < PATH_SHARE * awaited)
+        self.away = (~self.unshown & (came < PATH_SHARE * awaited)) | deaf
         steady = rhythm.steady(window)
         waited = (start - heard) // window
-        fell = steady & (rhythm.gap < STEADY_WINDOWS) & (waited >= FALLING_FROM) & (waited <= FALLING_TO)
+        # Of who is heard every few minutes, each result looks like a return.
+        often = steady & (rhythm.gap < STEADY_WINDOWS)
+        fell = often & (waited >= FALLING_FROM) & (waited <= FALLING_TO)
         fell[seen] = False
         fell &= rhythm.left <= start
-        stirs = fell | (steady & (start - rhythm.returned.astype(np.int64) <= RETURN_TO * window))
+        stirs = fell | (often & (start - rhythm.returned.astype(np.int64) <= RETURN_TO * window))
         falls = self._elsewhere(np.bincount(place_of[stirs], minlength=places).astype(np.float64), simulated)
         all_ = self._elsewhere(np.bincount(place_of[due], minlength=places).astype(np.float64), simulated)
         self.falling = falls >= np.maximum(FALLING_VANTAGES, FALLING_SHARE * all_)

@@ -936,6 +936,7 @@ class CountryMachine:
             counts.elsewhere = self._elsewhere.about(start)
             counts.words = words_of(self._with_promises(opened.statuses, start))
             counts.late = late_results(opened.late, seconds)
+            counts.deaf = self._hearing.was_deaf(start * 1000, (start + seconds) * 1000)
             deciding = self._assembler
             reading = self._bank.close(
                 counts, deciding.watch, deciding.holding, deciding.settling, deciding.passing

@@ -158,3 +158,33 @@ def test_an_incident_of_a_country_that_moves_ends_with_the_reason() -> None:
             machine.note(PartitionCount(MOVES, len(log), OURS))
     assert [incident.status for incident in told] == [Status.OPEN, Status.RESOLVED]
     assert "another partition" in (told[-1].reason or "")
+
+
+@pytest.mark.parametrize("length", [8, 34, 60])
+def test_who_has_no_spool_is_not_silent_while_the_others_send_theirs(length: int) -> None:
+    begin, end = 200.2, 200.2 + length
+    log = [
+        entry
+        for entry in world(300, deaf=[(begin, end)])
+        if not (
+            isinstance(entry[1], ProbeResult)
+            and entry[1].asn != 64503
+            and begin * 60 <= (entry[1].time - START).total_seconds() < end * 60
+        )
+    ]
+    machine, told = run(log)
+    assert told == []
+    assert machine.totals.late == 0
+
+
+def test_one_that_is_heard_every_five_minutes_hides_no_shutdown_elsewhere() -> None:
+    log = world(300, dark=(200, 300))
+    log += [
+        (at + 1, result(at, asn, "TR"))
+        for asn in range(64510, 64516)
+        for at in range(asn % 10, 300 * 60, 300)
+    ]
+    _, told = run(sorted(log, key=lambda entry: entry[0]))
+    assert told
+    assert told[0].country == "IR"
+    assert told[0].detected - (START + timedelta(minutes=200)) <= timedelta(minutes=10)
