@@ -36,6 +36,15 @@ PLATFORM_NAMES: Final = {
 }
 #: Mechanisms that change the verb of the sentence; all others leave it at "restricted".
 _VERBS: Final = {"http.throttled": "throttled"}
+#: Failures whose names say too little to those who are no engineers.
+_FAILURES: Final = {
+    "generic_timeout_error": "timed out",
+    "eof_error": "closed early",
+    "dns_nxdomain_error": "no such name",
+    "dns_bogon_error": "a false address",
+    "dns_servfail_error": "the server failed",
+    "dns_no_answer": "no answer",
+}
 #: A sentence names so many things at most, and counts the rest.
 LISTED_MAX: Final = 12
 #: A longer name is cut in a sentence; the record has it whole.
@@ -337,6 +346,22 @@ def _from(extent: _Extent, settings: IncidentSettings) -> str:
     count = len(extent.networks)
     country = place_name(extent.country, settings)
     return f"from {country}, on {count} of {max(extent.networks_live, count)} networks,"
+
+
+def failure_words(mechanism: str) -> str:
+    """Stage and failure in words, for a picture.
+
+    >>> print(failure_words("tls.connection_reset"), failure_words("http.generic_timeout_error"), sep="; ")
+    TLS: connection reset; HTTP: timed out
+    >>> print(failure_words("dns.dns_nxdomain_error"), failure_words("http.http_unexpected_status_code:503"), sep="; ")
+    DNS: no such name; HTTP: status 503
+    """
+    stage, _, failure = mechanism.partition(".")
+    failure, _, status = failure.partition(":")
+    if status:
+        return f"{stage.upper()}: status {status}"
+    plain = failure.removeprefix(f"{stage}_").removeprefix("ssl_").removesuffix("_error")
+    return f"{stage.upper()}: {_FAILURES.get(failure, plain.replace('_', ' '))}" if failure else mechanism
 
 
 def _failing(mechanism: str, share: float, reachability: float) -> str:

@@ -25,7 +25,7 @@ from streams.publish.report import MinuteCounts, Report, Span, build
 from streams.publish.share import Card, card_of
 from streams.records import Incident, Kind, Severity, Status
 from streams.settings import Settings
-from streams.words import platform_name
+from streams.words import failure_words, platform_name
 
 #: Incidents that a list shows.
 LISTED_MAX: Final = 50
@@ -195,6 +195,7 @@ class Site:
                 lang.gettext("The world by country"),
                 lambda one: self._standing_words(one, lang),
                 lambda code: address(f"/country/{code}", lang),
+                lambda code: lang.country(code, self.settings.incidents),
             ),
             "lead": self._lead(opened[0], lang) if opened else None,
             "open": [self.item(case, lang) for case in opened],
@@ -308,6 +309,7 @@ class Site:
             "code": code,
             "name": name,
             "standing": standing,
+            "locator": world_map.locator(code, standing.state, name),
             "label": lang.gettext(LABELS[standing.state]),
             "coverage": standing.coverage,
             "fresh": standing.state is not State.UNKNOWN,
@@ -360,7 +362,7 @@ class Site:
         if last.expected is not None:
             text += f" · {lang.gettext('usual')} {lang.percent(last.expected)}"
         if last.failure and last.reachability < 0.8:
-            text += f" · {last.failure}"
+            text += f" · {failure_words(last.failure)}"
         return text
 
     def _table(self, code: str, start: datetime, end: datetime, by: str) -> list[dict[str, Any]]:
@@ -524,6 +526,9 @@ class Site:
             if last.country is None
             else (lambda moment: lang.local(last.country or "", moment)),
             "regions": [self.region(code) for code in last.regions],
+            "locator": ""
+            if last.country is None
+            else world_map.locator(last.country, _state(last), lang.country(last.country, self._own)),
             "share": f"{self.public_url}/incident/{last.id}.png",
             "cite": citation(self.settings.page.title, last, self._own, url),
             "bibtex": bibtex(self.settings.page.title, last, self._own, url),

@@ -6,6 +6,7 @@ chart stands alone (a picture), `STANDALONE` goes into it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ LOSS_LEAST: Final = 0.05
 _ROW: Final = 74
 _PLOT: Final = 44
 _TOP: Final = 8
+_FROM_RIGHT: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _AXIS: Final = 26
 #: Distances of ticks, in seconds; the first is taken of which there are few enough.
 _TICKS: Final = (
@@ -139,6 +141,13 @@ def svg(
     return "".join(parts)
 
 
+def _parts(note: str) -> str:
+    """A note; its parts stand apart where some are read from the right, so that figures keep their places."""
+    if not _FROM_RIGHT.search(note):
+        return shown(note)
+    return " · ".join(f'<tspan class="c-part">{shown(part)}</tspan>' for part in note.split(" · "))
+
+
 def _row(line: Line, y: int, width: int, scale: float) -> str:
     base = y + _ROW - 8
     top = base - _PLOT
@@ -147,7 +156,7 @@ def _row(line: Line, y: int, width: int, scale: float) -> str:
         name = f'<a href="{shown(line.href)}">{name}</a>'
     note = (
         f'<text class="c-note{" c-bad" if line.bad else ""}" x="{width}" y="{y + 14}" text-anchor="end">'
-        f"{shown(line.note)}</text>"
+        f"{_parts(line.note)}</text>"
     )
     grid = f'<path class="c-grid" d="M0 {base}H{width}M0 {top}H{width}"/>'
 

@@ -69,7 +69,7 @@ def share_svg(card: Card, chart: Chart | None) -> str:
     for line in lines:
         y += round(size * 1.16)
         parts.append(_text(_LEFT, y, line, size, _INK, weight=700))
-    y += 50
+    y += 50 if len(lines) > 1 else 66
     across = _LEFT
     for value, what in card.figures:
         parts.append(_text(across, y, value, 30, _INK, weight=700) + _text(across, y + 26, what, 18, _MUTED))

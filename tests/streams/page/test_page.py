@@ -258,6 +258,31 @@ async def test_what_nobody_can_see_turns_nothing_and_breaks_no_feed() -> None:
     ElementTree.fromstring(share_svg(*server.site.share(ID)))
 
 
+async def test_an_exercise_in_a_country_that_is_measured_is_marked_on_its_page() -> None:
+    async with client(await observatory(incident(simulated=True))) as asking:
+        page = await (await asking.get("/country/PK")).text()
+    head = page[page.index('<div class="head">') : page.index('class="locator"')]
+    assert "sim" in re.findall(r'<span class="tag (\w+)">', head)
+
+
+async def test_how_it_went_says_each_sentence_once() -> None:
+    first = incident()
+    later = msgspec.structs.replace(first, seq=2, status=Status.UPDATED, reason="a planned event has begun")
+    async with client(await observatory(first, more=(later,))) as asking:
+        page = await (await asking.get(f"/incident/{ID}")).text()
+    part = page[page.index("h-time") : page.index("</ol>", page.index("h-time"))]
+    assert part.count(first.summary) == 1 and "a planned event has begun" in part
+
+
+async def test_figures_keep_their_places_where_words_are_read_from_the_right() -> None:
+    async with client(await observatory()) as asking:
+        arabic = await (await asking.get(f"/incident/{ID}?lang=ar")).text()
+        english = await (await asking.get(f"/incident/{ID}")).text()
+    assert 'class="c-part"' in arabic and 'class="c-part"' not in english
+    assert re.search(r"<bdi>[^<]*min</bdi>", arabic)
+    assert 'class="standfirst" lang="en" dir="auto"' in arabic
+
+
 async def test_an_answer_is_packed_for_whoever_takes_it_so() -> None:
     async with client(await observatory()) as asking:
         for takes, packed in (

@@ -1,0 +1,53 @@
+"""The map: whose name stands on it, and where a country is."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from producers.countries import COUNTRIES
+from streams.page.observatory import Standing, State
+from streams.page.world_map import NAMES_MAX, drawn, locator, svg
+
+
+def standing(country: str, state: State) -> Standing:
+    return Standing(country, state, None)
+
+
+def names(*standings: Standing) -> list[str]:
+    drawing = svg(standings, "The world", str, str, lambda code: f"name {code}")
+    return [one.text or "" for one in ElementTree.fromstring(drawing).iter("text")]
+
+
+def test_the_worst_are_named_and_those_that_are_well_are_not() -> None:
+    shown = names(standing("PK", State.CRITICAL), standing("UG", State.DARK), standing("KE", State.WELL))
+    assert sorted(shown) == ["name PK", "name UG"]
+
+
+def test_names_are_few_and_hide_no_other() -> None:
+    many = [standing(code, State.MAJOR) for code in sorted(drawn())]
+    assert 0 < len(names(*many)) <= NAMES_MAX
+    crowd = svg([standing(code, State.MAJOR) for code in ("BE", "NL", "LU", "DE", "CH")], "t", str, str)
+    places = [
+        (float(one.get("x", 0)), float(one.get("y", 0))) for one in ElementTree.fromstring(crowd).iter("text")
+    ]
+    assert len(set(places)) == len(places)
+
+
+@pytest.mark.parametrize("code", sorted(COUNTRIES))
+def test_every_country_that_has_a_shape_can_be_found(code: str) -> None:
+    drawing = locator(code, State.CRITICAL, "<Name>")
+    if code not in drawn():
+        assert drawing == ""
+        return
+    root = ElementTree.fromstring(drawing)
+    left, top, width, height = (float(number) for number in root.get("viewBox", "").split())
+    here = [one for one in root if "here" in one.get("class", "")]
+    assert here and root.get("aria-label") == "<Name>"
+    assert width == pytest.approx(4 / 3 * height, rel=0.03) and width >= 109
+    starts = [
+        (float(x), float(y)) for one in here for x, y in re.findall(r"M(-?\d+) (-?\d+)", one.get("d", ""))
+    ] + [(float(one.get("cx", 0)), float(one.get("cy", 0))) for one in here if one.get("cx")]
+    assert any(left <= x <= left + width and top <= y <= top + height for x, y in starts)
