@@ -75,22 +75,34 @@ class Pairs:
         """The number of each pair; one never seen gets the next."""
         key = (left << _RIGHT_BITS) | right
         places = self._find(key)
-        unknown = np.flatnonzero(places < 0)
+        unknown = (places < 0).nonzero()[0]
         if len(unknown):
-            fresh, first, which = np.unique(key[unknown], return_index=True, return_inverse=True)
-            number = np.empty(len(fresh), dtype=np.int64)
-            number[np.argsort(first)] = np.arange(len(self), len(self) + len(fresh))
+            if len(unknown) == 1:
+                fresh, which = key[unknown], slice(None)
+                number = np.array([len(self)])
+            else:
+                fresh, first, which = np.unique(key[unknown], return_index=True, return_inverse=True)
+                number = np.empty(len(fresh), dtype=np.int64)
+                number[first.argsort()] = np.arange(len(self), len(self) + len(fresh))
             places[unknown] = number[which]
-            place = np.searchsorted(self._ascending, fresh)
-            self._order = np.insert(self._order, place, number)
-            self._ascending = np.insert(self._ascending, place, fresh)
-            self._key = self._left = None
+            self._insert(fresh, number)
         return places
+
+    def _insert(self, fresh: Ints, number: Ints) -> None:
+        """Take in ascending pairs and their numbers: both arrays are opened at the same places."""
+        place = self._ascending.searchsorted(fresh) + np.arange(len(fresh))
+        old = np.ones(len(self) + len(fresh), dtype=np.bool_)
+        old[place] = False
+        ascending, order = np.empty(len(old), dtype=np.int64), np.empty(len(old), dtype=np.int32)
+        ascending[place], order[place] = fresh, number
+        ascending[old], order[old] = self._ascending, self._order
+        self._ascending, self._order = ascending, order
+        self._key = self._left = None
 
     def _find(self, key: Ints) -> Ints:
         if not len(self):
             return np.full(len(key), -1, dtype=np.int64)
-        place = np.minimum(np.searchsorted(self._ascending, key), len(self) - 1)
+        place = np.minimum(self._ascending.searchsorted(key), len(self) - 1)
         return np.where(self._ascending[place] == key, self._order[place].astype(np.int64), -1)
 
 
@@ -223,7 +235,8 @@ class Layout:
         self.cell_network = cell_network
         part = np.full(len(cell), -1, dtype=np.int64)
         given = np.flatnonzero(region)
-        part[given] = self.parts.numbers(self.regions.numbers(group[given], region[given]), cell[given])
+        if len(given):
+            part[given] = self.parts.numbers(self.regions.numbers(group[given], region[given]), cell[given])
         seen_from = self.vantages.numbers(network, vantage)
         # A vantage that is told of in two regions sits twice.
         seat = self.seats.numbers(seen_from, np.where(part >= 0, 2 * part + 1, 2 * cell))

@@ -57,6 +57,8 @@ class Table:
 
     def grow(self, size: int) -> None:
         """Have `size` series; new ones begin with each column's first value."""
+        if size == self.size and self._room:
+            return
         for name, spec in self.fields.items():
             room = self._room.get(name)
             if room is None or room.shape[-1] < size:

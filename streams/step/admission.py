@@ -27,13 +27,12 @@ class _Known:
         self.targets: dict[str, set[str]] = {}  # by platform
         self.names: dict[str, set[object]] = {kind: set() for kind in _KINDS}
 
-    def knows(self, monitor: MonitorKey) -> bool:
-        """Whether none of a monitor's names is new."""
-        platform, _, region, asn, vantage, _, target = monitor
+    def knows_others(self, monitor: MonitorKey) -> bool:
+        """Whether none of a monitor's names is new, but for its vantage's."""
+        platform, _, region, asn, _, _, target = monitor
         names = self.names
         return (
             (platform, asn) in names["series"]
-            and (vantage, asn) in names["vantages"]
             and (not region or region in names["regions"])
             and (not target or target in self.targets.get(platform, ()))
         )
@@ -100,11 +99,14 @@ class Admission:
         limits = self._limits
         known = self._known.get((monitor.country, monitor.simulated))
         room = self._monitors < limits.monitors_in_all and self._series < limits.series_in_all
-        # Nearly every monitor is one more of names that are there already.
-        if room and known is not None and known.monitors < limits.monitors and known.knows(monitor):
-            self._monitors += 1
-            known.monitors += 1
-            return None
+        # Nearly every monitor is one more of names that are there already, or of a new vantage.
+        if room and known is not None and known.monitors < limits.monitors and known.knows_others(monitor):
+            vantages, seat = known.names["vantages"], (monitor.vantage, monitor.asn)
+            if seat in vantages or len(vantages) < limits.vantages:
+                vantages.add(seat)
+                self._monitors += 1
+                known.monitors += 1
+                return None
         obstacle = self.obstacle(monitor)
         if obstacle is None:
             self.admit(monitor)
