@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import re
 import time
+from collections import Counter as CounterOf
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -165,6 +166,7 @@ class Streams:
         self.waiting: dict[str, set[asyncio.Event]] = {}
         self.count = 0
         self._changed: set[str] = set()
+        self._of: CounterOf[str] = CounterOf()
 
     def changed(self, names: Sequence[str]) -> None:
         """Note what has changed; it is told with the next turn."""
@@ -177,16 +179,24 @@ class Streams:
             for event in self.waiting.get(name, ()):
                 event.set()
 
-    def join(self, name: str) -> asyncio.Event:
+    def of(self, client: str) -> int:
+        """How many one client has open."""
+        return self._of[client]
+
+    def join(self, name: str, client: str = "") -> asyncio.Event:
         """Wait for changes of a country, an incident or `now`."""
         event = asyncio.Event()
+        self._of[client] += 1
         self.waiting.setdefault(name, set()).add(event)
         self.count += 1
         return event
 
-    def leave(self, name: str, event: asyncio.Event) -> None:
+    def leave(self, name: str, event: asyncio.Event, client: str = "") -> None:
         """Wait no longer."""
         self.count -= 1
+        self._of[client] -= 1
+        if not self._of[client]:
+            del self._of[client]
         others = self.waiting.get(name, set())
         others.discard(event)
         if not others:
@@ -395,6 +405,7 @@ class PageServer:
             )
         except web.HTTPException as error:
             if error.status < 400:
+                self._headers(request, error)
                 raise
             allowed = error.headers.get("Allow")
             response = self._problem(request, error.status, error.reason, f"{error.status}: {error.reason}")
@@ -642,7 +653,8 @@ class PageServer:
                     cases.append(case)
                     if len(cases) == feeds.ENTRIES_MAX:
                         break
-                return Made.of(write(cases, self.settings, self.site.public_url, request.query_string), kind)
+                query = request.rel_url.raw_query_string
+                return Made.of(write(cases, self.settings, self.site.public_url, query), kind)
 
             made = await self._cached(f"feed {request.path_qs}", "now", make)
             return self._respond(request, made, "max-age=30")
@@ -731,6 +743,11 @@ class PageServer:
             return self._problem(
                 request, 503, "Not now", "Too many readers wait for changes; the page itself works."
             )
+        client = self._client(request)
+        if self.streams.of(client) >= max(1, self.settings.page.streams_max // 2):
+            return self._problem(
+                request, 429, "Too many requests", "Too many streams are open from here; close some."
+            )
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream",
@@ -739,7 +756,10 @@ class PageServer:
             }
         )
         self._headers(request, response)
-        event = self.streams.join(watch)
+        if request.method == "HEAD":
+            await response.prepare(request)
+            return response
+        event = self.streams.join(watch, client)
         try:
             await response.prepare(request)
             await response.write(b"retry: 5000\n\n")
@@ -756,7 +776,7 @@ class PageServer:
         except (ConnectionError, TimeoutError):
             pass
         finally:
-            self.streams.leave(watch, event)
+            self.streams.leave(watch, event, client)
         return response
 
     # small things
@@ -823,9 +843,8 @@ def _moved(address: str) -> Any:
             for name, text in request.match_info.items()
         }
         location = address.format(**parts)
-        raise web.HTTPMovedPermanently(
-            f"{location}?{request.query_string}" if request.query_string else location
-        )
+        query = request.rel_url.raw_query_string
+        raise web.HTTPMovedPermanently(f"{location}?{query}" if query else location)
 
     return handler
 

@@ -283,6 +283,35 @@ async def test_figures_keep_their_places_where_words_are_read_from_the_right() -
     assert 'class="standfirst" lang="en" dir="auto"' in arabic
 
 
+async def test_one_client_can_hold_half_of_the_streams_and_gives_them_back() -> None:
+    server = await observatory(settings=settings(streams_max=4))
+    async with client(server) as asking:
+        held = [await asking.get("/events?watch=PK") for _ in range(2)]
+        assert [one.status for one in held] == [200, 200]
+        assert (await asking.get("/events?watch=UG")).status == 429
+        for one in held:
+            one.close()
+        for _ in range(10_000):
+            if not server.streams.count:
+                break
+            server.streams.changed(["PK"])
+            server.streams.tell()
+            await asyncio.sleep(0)
+        assert (await asking.head("/events")).status == 200
+        again = await asking.get("/events")
+        assert again.status == 200 and server.streams.count == 1
+        again.close()
+
+
+async def test_a_feed_is_named_as_it_was_asked_for() -> None:
+    async with client(await observatory()) as asking:
+        feed = ElementTree.fromstring(await (await asking.get("/feed.atom?platform=a%26b")).read())
+        moved = await asking.get("/country/pk?by=a%26b", allow_redirects=False)
+    assert feed[0].text == "https://netdusk.example/feed.atom?platform=a%26b"
+    assert moved.headers["Location"] == "/country/PK?by=a%26b"
+    assert "Content-Security-Policy" in moved.headers
+
+
 async def test_an_answer_is_packed_for_whoever_takes_it_so() -> None:
     async with client(await observatory()) as asking:
         for takes, packed in (
