@@ -75,6 +75,16 @@ RETURN_WINDOWS: Final = 3
 RETURN_TO: Final = 5
 
 
+#: Of a deploy that goes through several countries, those that are back say how long it takes. Of their country so many,
+#: and half, fell silent; they are back of late, and were away for longer than chance has it (windows, mean gaps).
+DEPLOY_LEAST: Final = 3
+DEPLOY_SECONDS: Final = 2 * 3600
+DEPLOY_WINDOWS: Final = 5
+DEPLOY_GAPS: Final = 6.0
+#: So near to those of another country the others fell silent, and so much longer than they were away others may be.
+DEPLOY_NEAR_SECONDS: Final = 1800
+DEPLOY_SLACK_SECONDS: Final = 600
+
 #: A network with so many vantages that have a rhythm is gone when no more than this share of them is left.
 VANTAGES_MANY: Final = 4
 LEFT_SHARE: Final = 0.2
@@ -102,6 +112,9 @@ class RhythmColumns(Table):
     lit: Ints
     # Start of the window in which it was heard again after a few, 0: never.
     returned: NDArray[np.uint32]
+    # Start of the last window with results before a silence, and of the first after it, dark or not; -1: none yet.
+    fell: Ints
+    back: Ints
     gaps: Halves
     gap: Singles
     longest: Singles
@@ -112,6 +125,8 @@ class RhythmColumns(Table):
         "last": Field(np.int64, -1),
         "lit": Field(np.int64, -1),
         "returned": Field(np.uint32),
+        "fell": Field(np.int64, -1),
+        "back": Field(np.int64, -1),
         "gaps": Field(np.float16),
         "gap": Field(np.float32, 1.0),
         "longest": Field(np.float32, 1.0),
@@ -132,6 +147,9 @@ class RhythmColumns(Table):
         self.longest[rows] = np.where(known, np.maximum(gap, longest * keep), longest)
         again = known & (start - heard > RETURN_WINDOWS * window)
         self.returned[rows] = np.where(again, start, self.returned[rows])
+        silent = (last >= 0) & (start - heard > RETURN_WINDOWS * window)
+        self.fell[rows] = np.where(silent, heard, self.fell[rows])
+        self.back[rows] = np.where(silent, start, self.back[rows])
         self.last[rows] = start
         self.lit[rows] = np.where(taught, start, self.lit[rows])
         self.promised[rows] = np.where(promised > 0, promised, self.promised[rows])
@@ -280,8 +298,62 @@ class Paths:
             late[seen] = False
             rhythm.last[late] += window
             rhythm.lit[late & (rhythm.lit >= 0)] += window
-        rhythm.see(seen, heard[seen], promised, ~dark[layout.vantage_network[seen]], start, window)
+        alone = ~self._with_its_country(layout, seen, heard, start, window)
+        taught = alone & ~dark[layout.vantage_network[seen]]
+        rhythm.see(seen, heard[seen], promised, taught, start, window)
+        if (rhythm.back[seen] == start).any():
+            silent = start - heard >= np.maximum(FALLING_FROM, RETURN_WINDOWS * rhythm.gap) * window
+            silent[seen] = False
+            self._excuse_deployed(layout, silent, dark, heard, start, window)
         self.settle(layout, start, window)
+
+    def _with_its_country(self, layout: Layout, seen: Ints, heard: Ints, start: int, window: int) -> Bools:
+        """Which of those heard now fell silent with half of their country, which says nothing of their rhythm."""
+        rhythm = self.rhythm
+        gone = np.zeros(len(seen), dtype=np.bool_)
+        long_ = (rhythm.last[seen] >= 0) & (start - heard[seen] > RETURN_WINDOWS * window)
+        if not long_.any():
+            return gone
+        place_of, known = layout.network_place[layout.vantage_network], rhythm.known()
+        lately = (rhythm.back >= 0) & (start - rhythm.back <= DEPLOY_SECONDS)
+        silent = known & (start - heard > RETURN_WINDOWS * window)
+        falls = np.where(silent, heard, np.where(lately, rhythm.fell, -DEPLOY_SECONDS))
+        for row in np.flatnonzero(long_).tolist():
+            of_country = known & (place_of == place_of[seen[row]])
+            near = of_country & (np.abs(falls - heard[seen[row]]) <= DEPLOY_NEAR_SECONDS)
+            many = int(near.sum())
+            gone[row] = many >= DEPLOY_LEAST and 2 * many >= int(of_country.sum())
+        return gone
+
+    def _excuse_deployed(
+        self, layout: Layout, silent: Bools, dark: Bools, heard: Ints, start: int, window: int
+    ) -> None:
+        """Await nobody who fell silent in the course of a deploy before as long has passed as it took elsewhere.
+
+        A deploy that goes from vantage to vantage, and from country to country, leaves the last countries silent while
+        the first are back. Whoever fell silent at once with most of its country is in none.
+        """
+        rhythm, place_of = self.rhythm, layout.network_place[layout.vantage_network]
+        away, known = rhythm.back - rhythm.fell, rhythm.known()
+        back = (rhythm.back >= 0) & (start - rhythm.back <= DEPLOY_SECONDS)
+        back &= away >= np.maximum(DEPLOY_WINDOWS, DEPLOY_GAPS * rhythm.gap) * window
+        silent &= known & (start - heard <= DEPLOY_SECONDS)
+        waits = silent & (rhythm.left <= start) & ~dark[layout.vantage_network]
+        if not back.any() or not waits.any():
+            return
+        falls = np.where(silent, heard, rhythm.fell)
+        simulated = np.array([key[1] for key in layout.places])[place_of]
+        all_of = np.bincount(place_of[known], minlength=len(layout.places))
+        for place in np.unique(place_of[waits]).tolist():
+            rows = np.flatnonzero(waits & (place_of == place))
+            near = (silent | back) & (place_of != place) & (simulated == simulated[rows[0]])
+            all_ = falls[(silent | back) & (place_of == place)]
+            near &= falls >= falls[rows].min() - DEPLOY_NEAR_SECONDS
+            near &= falls <= falls[rows].max() + DEPLOY_NEAR_SECONDS
+            many = np.bincount(place_of[near], minlength=len(all_of))
+            returned = near & back & ~silent & ((many >= DEPLOY_LEAST) & (2 * many >= all_of))[place_of]
+            if returned.any() and not (_at_once(all_, window) or _at_once(falls[near], window)):
+                rhythm.left[rows] = falls[rows] + int(away[returned].max()) + DEPLOY_SLACK_SECONDS
 
     def _take_words(self, layout: Layout, start: int, seen: Ints, words: Sequence[VantageWord]) -> None:
         """Note who leaves, who is back and who promises a rhythm; a vantage without results so far is not known."""
@@ -345,7 +417,9 @@ class Paths:
         of_network = [last[network[rows] == one] for one in np.unique(network[rows]).tolist()]
         several = [falls for falls in of_network if len(falls) > 1]
         at_once = sum(int(falls.max() - falls.min()) <= wide for falls in several)
-        return not several or 2 * at_once < len(several)
+        steps = np.diff(np.sort([int(falls.min()) for falls in of_network]))
+        # What goes on from a network to the next as from a vantage to the next goes by a list, as deploys do.
+        return not several or 2 * at_once < len(several) or bool(np.median(steps) <= wide)
 
     def doubts(
         self, layout: Layout, known: Bools, asked: Collection[int], start: int, window: int
@@ -420,6 +494,15 @@ def _fell_apart(place: Ints, waited: Ints, places: int) -> Bools:
     earliest = np.where(many > 0, times, -1).max(axis=1)
     together = (many[:, :-1] + many[:, 1:]).max(axis=1)
     return np.asarray((earliest - latest >= FALLING_APART) & (2 * together <= many.sum(axis=1)))
+
+
+def _at_once(falls: Ints, window: int) -> bool:
+    """Whether half of some vantages, or more, fell silent together.
+
+    >>> _at_once(np.array([0, 60, 120, 180, 240, 300]), 60), _at_once(np.array([0, 60, 60, 60, 240, 300]), 60)
+    (False, True)
+    """
+    return 2 * _most_within(falls, TOGETHER_WINDOWS * window) > len(falls)
 
 
 def _most_within(moments: Ints, seconds: float) -> int:

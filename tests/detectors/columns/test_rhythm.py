@@ -94,6 +94,23 @@ def test_a_deploy_that_goes_from_vantage_to_vantage_is_no_darkness(apart: int) -
     assert sum(dark(country) == 4 for reading in readings for country in reading.values()) == 0
 
 
+@pytest.mark.parametrize("promises", [0.0, 60.0], ids=["shown", "promised"])
+def test_deploys_of_half_an_hour_through_three_countries_leave_the_rhythm_as_it_was(promises: float) -> None:
+    """The first country is back long before the last; and after two of them a true cut is as sure as ever."""
+    keys = [key(country, n, v) for country in ("PK", "IR", "BR") for n in range(4) for v in range(2)]
+    world = World(keys, promises=promises)
+
+    def sends(minute: int, place: int) -> bool:
+        return not any(0 <= minute - begins - place < 27 for begins in (120, 260)) and (
+            minute < 400 or place < 16
+        )
+
+    readings = world.run(range(412), sends)
+    assert sum(dark(country) == 4 for reading in readings[:400] for country in reading.values()) == 0
+    assert dark(readings[-1]["BR"]) == 4
+    assert readings[-1]["BR"].silence_doubt is None
+
+
 def test_arrivals_at_any_moment_are_a_crowd() -> None:
     random = np.random.default_rng(4)
     world = World([key(country, n, v) for country in ("PK", "IR") for n in range(4) for v in range(9)])
