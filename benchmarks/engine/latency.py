@@ -13,6 +13,8 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -41,8 +43,14 @@ class Latency:
     most: float
 
 
-def run(bootstrap: str, folder: Path, *, seconds: int = 150) -> Latency:
-    """Measure for so many seconds."""
+def run(
+    bootstrap: str,
+    folder: Path,
+    *,
+    seconds: int = 150,
+    beside: Callable[[Path], AbstractContextManager[object]] = nullcontext,
+) -> Latency:
+    """Measure for so many seconds. `beside` is given the worker's settings, and open meanwhile."""
     shape = replace(SHAPE, records=(WARM_WINDOWS + seconds) * SHAPE.a_window)
     name = f"bench-latency-{uuid4().hex[:6]}"
     asyncio.run(make_topics(bootstrap, {name: shape.partitions}))
@@ -51,7 +59,8 @@ def run(bootstrap: str, folder: Path, *, seconds: int = 150) -> Latency:
     with (folder / "latency-worker.log").open("wb") as out:
         worker = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
         try:
-            return asyncio.run(_measure(bootstrap, name, shape, load(config).topics.alerts))
+            with beside(config):
+                return asyncio.run(_measure(bootstrap, name, shape, load(config).topics.alerts))
         finally:
             worker.terminate()
             worker.wait(20)

@@ -62,11 +62,12 @@ class History:
         step: int | None = None,
     ) -> list[Row]:
         """The rows of a span, each step once: from the archive up to where memory begins."""
-        if simulated is None:
-            simulated = self.recent.simulated(country)
+        recent = self.recent.simulated(country) if simulated is None else simulated
         step = max(STEP, step or step_for(start, end))
         step -= step % STEP
-        span = self.recent.span(country, simulated)
+        span = self.recent.span(country, recent)
+        if span is not None:
+            simulated = recent  # where memory knows nothing, the archive says whether there are real results
         begin = end if span is None else _ceil(span[0], step)
         rows: list[Row] = []
         if self.shelf is not None and start < begin:
@@ -85,7 +86,7 @@ class History:
             platforms = None if platform is None else [platform]
             first = start if self.shelf is None else max(start, begin)
             rows += self.recent.series(
-                country, simulated, first, end, by=by, platforms=platforms, asn=asn, step=step
+                country, recent, first, end, by=by, platforms=platforms, asn=asn, step=step
             )
         return rows
 

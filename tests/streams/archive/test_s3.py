@@ -22,6 +22,7 @@ from streams.archive.writer import Archiver
 from streams.records import encode
 from tests.streams.archive.memory import KilledError, MemoryStore
 from tests.streams.archive.test_archive import START, feed, log_of, window
+from tests.streams.commands.test_archive import kill_and_read
 
 pytestmark = pytest.mark.integration
 
@@ -164,6 +165,12 @@ def test_a_process_that_is_killed_is_gone_on_from(url: str, flushes: int) -> Non
     log = log_of(40)
     for country in ("PK", "IR"):
         assert _held(store_at(url), country) == [one for one in log if one.country == country]
+
+
+def test_from_kafka_killed_at_any_moment_it_keeps_every_window_once(
+    url: str, bootstrap: str, tmp_path: Path
+) -> None:
+    kill_and_read(bootstrap, tmp_path, store_at(url), url)
 
 
 def test_history_reads_it(url: str) -> None:

@@ -23,7 +23,7 @@ from producers.partitions import partition_of
 from producers.records import encode as encode_result
 from producers.simulated import scenario
 from streams.archive.reader import Archive
-from streams.archive.store import FolderStore
+from streams.archive.store import FolderStore, Store
 from streams.archive.writer import Archiver
 from streams.commands import backtest, history
 from streams.commands.archive import Held
@@ -46,12 +46,14 @@ async def fill(settings: Settings, windows: list[Window]) -> None:
         )
 
 
-def archiver(settings: Settings, tmp_path: Path, *more: str) -> subprocess.Popen[bytes]:
+def archiver(
+    settings: Settings, tmp_path: Path, *more: str, url: str | None = None
+) -> subprocess.Popen[bytes]:
     config = tmp_path / "netdusk.toml"
     names = "\n".join(f'{role} = "{name}"' for role, name in settings.topics if isinstance(name, str))
     config.write_text(
         f'[kafka]\nbootstrap = "{settings.kafka.bootstrap}"\nsession_timeout_seconds = 6.0\n'
-        f'[topics]\n{names}\n[archive]\nurl = "{tmp_path / "kept"}"\ngroup = "{settings.topics.windows}"\n'
+        f'[topics]\n{names}\n[archive]\nurl = "{url or tmp_path / "kept"}"\ngroup = "{settings.topics.windows}"\n'
         "flush_seconds = 0.05\n"
     )
     with (tmp_path / "archive.log").open("ab") as out:
@@ -59,8 +61,8 @@ def archiver(settings: Settings, tmp_path: Path, *more: str) -> subprocess.Popen
         return subprocess.Popen(command, stdout=out, stderr=out)
 
 
-@pytest.mark.integration
-def test_killed_at_any_moment_it_keeps_every_window_once(bootstrap: str, tmp_path: Path) -> None:
+def kill_and_read(bootstrap: str, tmp_path: Path, store: Store, url: str | None = None) -> None:
+    """Windows go to Kafka; an archiver is killed four times at some moment; a last one ends. Each is there once."""
     settings = settings_for(bootstrap)
     asyncio.run(ensure(settings))
     windows = [
@@ -71,17 +73,22 @@ def test_killed_at_any_moment_it_keeps_every_window_once(bootstrap: str, tmp_pat
     rng = random.Random(7)
     for part in range(4):
         asyncio.run(fill(settings, windows[part * 600 : (part + 1) * 600 + 3]))
-        running = archiver(settings, tmp_path)
+        running = archiver(settings, tmp_path, url=url)
         # It takes two seconds to come up; then it writes for a while.
         time.sleep(3.0 + rng.random() * 1.5)
         running.send_signal(signal.SIGKILL)
         running.wait()
-    last = archiver(settings, tmp_path, "--once")
+    last = archiver(settings, tmp_path, "--once", url=url)
     assert last.wait(60) == 0, (tmp_path / "archive.log").read_text()[-3000:]
-    archive = Archive(FolderStore(tmp_path / "kept"))
+    archive = Archive(store)
     for country in ("IR", "PK", "UG", "MM"):
         told = [one for one in windows if one.country == country]
         assert list(archive.windows(country)) == told
+
+
+@pytest.mark.integration
+def test_killed_at_any_moment_it_keeps_every_window_once(bootstrap: str, tmp_path: Path) -> None:
+    kill_and_read(bootstrap, tmp_path, FolderStore(tmp_path / "kept"))
 
 
 class OnePartition:

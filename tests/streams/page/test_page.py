@@ -21,6 +21,7 @@ from streams.archive.writer import Archiver
 from streams.page.languages import LANGUAGES, REVIEWED
 from streams.page.observatory import Observatory, State
 from streams.page.recent import STEPS, Recent
+from streams.page.shelf import ArchiveShelf
 from streams.publish.share import share_svg
 from streams.records import Annotation, AnnotationKind, CalendarEvent, Corroboration, Status, encode
 from tests.streams.archive.memory import MemoryStore
@@ -152,6 +153,19 @@ def test_memory_and_archive_say_the_same() -> None:
         assert sorted(map(str, map(msgspec.to_builtins, filed))) == sorted(
             map(str, map(msgspec.to_builtins, held))
         )
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+async def test_a_country_that_the_archive_alone_knows_is_shown(simulated: bool) -> None:
+    writer = Archiver(MemoryStore())
+    kept = [window(one.start, "MM", simulated=simulated) for one in windows() if one.country == "UG"]
+    writer.begin("windows", 0, 0, len(kept))
+    for offset, one in enumerate(kept):
+        writer.take("windows", 0, offset, encode(one))
+    writer.flush()
+    server = await observatory(shelf=ArchiveShelf(writer.store))
+    rows = server.site.history.rows("MM", NOW - timedelta(hours=4), NOW)
+    assert rows and {row.simulated for row in rows} == {simulated}
 
 
 async def test_an_incident_is_told_once_however_often_its_snapshots_come() -> None:
