@@ -96,6 +96,8 @@ class SilenceColumns(Table):
     last: Ints
     seen: Floats
     quiet: Floats
+    # Results that are usual in the windows of this silence.
+    missed: Floats
     gaps: Floats
     gap_sum: Floats
     gap_square: Floats
@@ -117,6 +119,7 @@ class SilenceColumns(Table):
         "last": Field(np.int64, -1),
         "seen": Field(np.float64),
         "quiet": Field(np.float64),
+        "missed": Field(np.float64),
         "gaps": Field(np.float64),
         "gap_sum": Field(np.float64),
         "gap_square": Field(np.float64),
@@ -248,9 +251,16 @@ class SilenceColumns(Table):
         if waits.any() or self.quiet.any():
             more = np.where(counts, windows * self.awake(start, country, countries, share), 0.0)
             self.quiet[:] = np.where(waits, self.quiet + more, 0.0)
+            self.missed[:] = np.where(waits, self.missed + np.where(counts, windows * usual, 0.0), 0.0)
             own, bound = self._weigh(hour, share, hazard)
         else:  # nobody is silent, nor was in the window before: no gap grows, and none ends that could be too long
             own = bound = self._nats = self._excess = np.zeros(self.size)
+            self.missed[:] = 0.0
+        if listening is not None:
+            # Who reports at any moment, and in most windows, has no gaps that could be too long: there silence says no
+            # more than the results that are usual in it, so many nats.
+            at_any_moment = ~steady_here & (share >= OFTEN)
+            own = np.where(at_any_moment, np.minimum(own, self.missed / settings.alarm_silence), own)
         together = self._together(start, country, countries, few, whole)
         if few.any():  # of those without a rhythm the country speaks, and no network by itself
             own = np.where(few[country] & ~steady_here, 0.0, own)
@@ -319,6 +329,7 @@ class SilenceColumns(Table):
         """Know nothing of these for the time being: they are judged otherwise."""
         self.first[rows] = -1
         self.quiet[rows] = 0.0
+        self.missed[rows] = 0.0
         self.dark[rows] = False
         self.back[rows] = 0
         self.onset[rows] = -1

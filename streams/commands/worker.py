@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +29,8 @@ def worker(
 
     As many as there are partitions can run side by side. Ends on SIGTERM or SIGINT, within ten seconds.
     """
+    # Until the worker has taken it over nothing is begun, and nothing to be handed over.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = with_bootstrap(load(config), bootstrap)
     if port is not None:
         settings = settings.model_copy(update={"http": settings.http.model_copy(update={"port": port})})

@@ -31,8 +31,8 @@ from streams.machine import PIECE, Machine, Observable
 log = structlog.get_logger()
 
 _BACKOFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-# Ticks that decide nothing wait so long for company.
-_ALONE_SECONDS: Final = 15.0
+#: Ticks that decide nothing wait so long for company.
+ALONE_SECONDS: Final = 15.0
 
 
 class PartitionState(StrEnum):
@@ -297,7 +297,7 @@ class Partition:
         A thousand are company enough: where more are to come, they will be there for the next chunk.
         """
         linger = self.pipeline.linger_seconds
-        alone = asyncio.get_running_loop().time() + _ALONE_SECONDS
+        alone = asyncio.get_running_loop().time() + ALONE_SECONDS
         await self._inbox.linger(
             self._around.pace.next_taking if linger is None else lambda: time.monotonic() + linger,
             min(PIECE, self._chunk_records),

@@ -15,7 +15,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from streams.engine.partition import Partition
+from streams.engine.partition import ALONE_SECONDS, Partition
 from streams.engine.surroundings import Surroundings
 from streams.kafka.topics import refusals
 from streams.machine import PartitionCount, TakesNotes
@@ -134,7 +134,7 @@ class Watcher:
             return
         ends = self._ends(tp)
         self._tell_open_transaction(tp, partition, ends)
-        if ends.stable is None or not partition.idle(_WATCH_SECONDS):
+        if ends.stable is None or not partition.idle(ALONE_SECONDS + _WATCH_SECONDS):
             return
         if ends.stable > position and self._asked.get(tp) != ends.stable:
             # Nothing may wait for the next record to come.
