@@ -14,3 +14,18 @@ bench: $(DEV_STAMP) $(KAFKA_READY) $(BENCH_READY) ## Measure the engine beside F
 .PHONY: bench-live
 bench-live: $(DEV_STAMP) $(KAFKA_READY) ## Measure what a live worker costs at a steady pace; write its table (a quarter of an hour)
 	$(BIN)/python -m benchmarks.engine.live $(BENCH_ARGS)
+
+# Flink and Kafka Streams (a JDK and Maven) and the floor in Go.
+BENCH_JVM := .cache/bench/jvm/.ready
+BENCH_FLOOR := .cache/bench/floor/floor
+
+$(BENCH_JVM): $(shell find benchmarks/contenders/jvm -type f)
+	mvn -q -B -f benchmarks/contenders/jvm/pom.xml -Dfolder=$(abspath .cache/bench/jvm) compile dependency:copy-dependencies -DincludeScope=runtime
+	@touch $@
+
+$(BENCH_FLOOR): $(wildcard benchmarks/contenders/floor/*)
+	cd benchmarks/contenders/floor && go build -o $(abspath $@) .
+
+.PHONY: bench-all
+bench-all: $(DEV_STAMP) $(KAFKA_READY) $(BENCH_JVM) $(BENCH_FLOOR) ## Measure a worker beside Flink, Kafka Streams and Go; needs a JDK, Maven and Go (ten minutes)
+	$(BIN)/python -m benchmarks.engine.everybody $(BENCH_ARGS)

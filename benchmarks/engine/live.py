@@ -129,7 +129,7 @@ class LiveWorker:
             made = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
             if made.returncode == 0:
                 return
-        raise RuntimeError(f"the topics can't be made:\n{made.stderr}")
+        raise RuntimeError(f"the topics can't be made:\n{made.stdout}{made.stderr}")
 
     def start(self) -> float:
         """Start it; returns the seconds until it is ready."""

@@ -30,16 +30,20 @@ TIMEOUT_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Contender:
-    """Who reads. `share` of the topic is read by those that would take minutes over all of it."""
+    """Who reads. `share` of the topic is read by those that would take minutes over all of it.
+
+    `command`: a program that is none of Python, with places for what it has to know.
+    """
 
     name: str
     does: str
-    script: str
+    script: str = ""
     arguments: tuple[str, ...] = ()
     python: Path = Path(sys.executable)
     share: float = 1.0
     warm: float = 0.0  # share of the topic after which the clock starts
     cells: int = 1_000
+    command: tuple[str, ...] = ()
 
 
 WHOLE = "decodes, validates, detects, checkpoints, sends"
@@ -94,6 +98,13 @@ def run(
 ) -> list[Figure]:
     """Run all of them, `rounds` times in turn."""
     chosen = [one for one in CONTENDERS_IN_ORDER if only is None or only in one.name]
+    return rounds_of(chosen, bootstrap, topics, folder, rounds=rounds)
+
+
+def rounds_of(
+    chosen: Sequence[Contender], bootstrap: str, topics: dict[int, Topic], folder: Path, *, rounds: int
+) -> list[Figure]:
+    """Run these, `rounds` times in turn."""
     runs: dict[str, list[dict[str, float]]] = {one.name: [] for one in chosen}
     for number in range(rounds):
         for one in chosen:
@@ -121,6 +132,11 @@ def run(
 def run_one(bootstrap: str, topic: Topic, one: Contender, folder: Path) -> dict[str, float]:
     """Run one contender once. Raises with what it said where it fails."""
     count = int(topic.records * one.share)
+    if one.command:
+        state = Path(tempfile.mkdtemp(dir=folder))
+        places = {"bootstrap": bootstrap, "topic": topic.name, "folder": str(state), "count": str(count)}
+        places["warm"] = str(int(topic.records * one.warm))
+        return _run([argument.format(**places) for argument in one.command])
     if one.script == "worker":
         config = worker_config(bootstrap, topic, folder)
         command = [str(one.python), str(CONTENDERS / "netdusk_worker.py"), str(config), str(count)]
