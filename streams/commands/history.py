@@ -21,6 +21,7 @@ from streams.archive.store import store_at
 from streams.commands.incidents import show_table
 from streams.commands.output import put, to_stdout
 from streams.settings import SettingsError, load
+from streams.words import country_name, platform_name
 
 app = typer.Typer(add_completion=False)
 
@@ -117,11 +118,32 @@ def history(
     elif form is Format.PNG:
         from streams.page.pictures import series_png  # noqa: PLC0415  an extra
 
-        put(series_png(f"{country}, {start:%Y-%m-%d} to {end:%Y-%m-%d}", rows), output)
+        own = settings.incidents
+        put(
+            series_png(
+                f"{country_name(country, own.country_names)}, {_days(start, end)}",
+                rows,
+                (lambda name: platform_name(name, own)) if by is Split.PLATFORM else str,
+            ),
+            output,
+        )
     elif form is Format.JSON:
         put(b"".join(msgspec.json.encode(row) + b"\n" for row in rows), output)
     else:
         put(_csv(rows).encode(), output)
+
+
+def _days(start: datetime, end: datetime) -> str:
+    """A span in words, its last day included.
+
+    >>> _days(datetime(2021, 1, 1), datetime(2021, 2, 1)), _days(datetime(2021, 1, 1, 13), datetime(2021, 1, 1, 19))
+    ('1 January 2021 to 31 January 2021', '1 January 2021, 13:00 to 19:00')
+    """
+    last = end - timedelta(seconds=1)
+    if start.date() == last.date():
+        whole = end - start == timedelta(days=1)
+        return f"{start.day} {start:%B %Y}" + ("" if whole else f", {start:%H:%M} to {end:%H:%M}")
+    return f"{start.day} {start:%B %Y} to {last.day} {last:%B %Y}"
 
 
 def _span(begin: str | None, until: str | None, last: datetime) -> tuple[datetime, datetime]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -25,6 +27,8 @@ log = structlog.get_logger()
 
 #: Windows of so long are read back at the start.
 _BACK_SECONDS: Final = 25 * 3600
+#: Readers wait for a core before detection does, where both are on one machine.
+_NICE: Final = 10
 
 
 @app.command()
@@ -52,6 +56,8 @@ def page(
         changed["port"] = port
     if changed:
         settings = settings.model_copy(update={"page": settings.page.model_copy(update=changed)})
+    with suppress(AttributeError, OSError):  # not every system has it
+        os.nice(_NICE)
     try:
         asyncio.run(_run(settings, archive or settings.archive.url))
     except (KafkaError, OSError) as error:

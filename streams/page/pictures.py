@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from streams.publish.draw import WIDE, Chart, Line, svg
 from streams.publish.share import png
 
+_A_DAY: Final = timedelta(hours=26)
 
-def series_chart(title: str, rows: Sequence[Any]) -> Chart:
-    """Rows of a series (`streams.archive.reader.Row`), by name, as a chart."""
+
+def series_chart(title: str, rows: Sequence[Any], names: Callable[[str], str] = str) -> Chart:
+    """Rows of a series (`streams.archive.reader.Row`) as a chart; `names` says what each line is called."""
     times = sorted({row.time for row in rows})
     gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
     step = int(min(gaps, default=60.0))
@@ -21,26 +23,28 @@ def series_chart(title: str, rows: Sequence[Any]) -> Chart:
     by_place = {(row.name, row.time): row for row in rows}
     moments = [start + timedelta(seconds=step * number) for number in range(steps)]
     lines = []
-    for name in sorted({row.name for row in rows}):
+    day = "%H:%M" if times[-1] - start < _A_DAY else "%d %b %H:%M"
+    for name in sorted({row.name for row in rows}, key=lambda name: (names(name).casefold(), name)):
         own = [by_place.get((name, moment)) for moment in moments]
         seen = [row for row in own if row is not None]
         lowest = min(seen, key=lambda row: row.reachability)
+        when, results = f"{lowest.time:{day}}", sum(row.n for row in seen)
         lines.append(
             Line(
-                name,
+                names(name),
                 [None if row is None else row.reachability for row in own],
                 [None if row is None else row.expected for row in own],
-                f"lowest {lowest.reachability:.0%} at {lowest.time:%H:%M}, {sum(row.n for row in seen):,} results",
+                f"lowest {100 * lowest.reachability:.0f} % at {when}, {results:,} results",
             )
         )
     return Chart(start, step, lines, f"SIMULATED: {title}" if rows[0].simulated else title)
 
 
-def series_png(title: str, rows: Sequence[Any]) -> bytes:
+def series_png(title: str, rows: Sequence[Any], names: Callable[[str], str] = str) -> bytes:
     """The same as a picture, with its title on it."""
-    chart = series_chart(title, rows)
+    chart = series_chart(title, rows, names)
     head = (
         chart.title,
-        "Share of attempts that succeed, every network alike. Dashed: usual. Red: what is missing. UTC.",
+        "Attempts that succeed, every network counted alike. Dashed: usual. Red: missing of it. Times are UTC.",
     )
     return png(svg(chart, WIDE, standalone=True, head=head))

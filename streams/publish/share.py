@@ -143,9 +143,12 @@ def _text(
     weight: int = 400,
     anchor: str = "start",
     spacing: float = 0,
+    halo: bool = False,
 ) -> str:
-    more = (f' text-anchor="{anchor}"' if anchor != "start" else "") + (
-        f' letter-spacing="{spacing}"' if spacing else ""
+    more = (
+        (f' stroke="{_PAPER}" stroke-width="5" paint-order="stroke"' if halo else "")
+        + (f' text-anchor="{anchor}"' if anchor != "start" else "")
+        + (f' letter-spacing="{spacing}"' if spacing else "")
     )
     return (
         f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size}" font-weight="{weight}" fill="{fill}"{more}>'
@@ -230,7 +233,7 @@ def _strip(line: Line, y: int, row: int, scale: float) -> str:
         f'<path d="{loss_path(line, _LEFT, scale, at)}" fill="{_LOST}" fill-opacity=".85"/>'
         f'<path d="{"".join(now)}" stroke="{_NOW}" stroke-width="2" fill="none"/>'
         f'<path d="{"".join(usual)}" stroke="{_MUTED}" stroke-dasharray="4 4" fill="none"/>'
-        + _text(_LEFT, y + 22, line.name, 19, _INK, weight=700)
+        + _text(_LEFT, y + 22, line.name, 19, _INK, weight=700, halo=True)
         + _text(
             _RIGHT,
             y + 22,
@@ -239,6 +242,7 @@ def _strip(line: Line, y: int, row: int, scale: float) -> str:
             color,
             weight=600 if line.bad else 400,
             anchor="end",
+            halo=True,
         )
     )
 

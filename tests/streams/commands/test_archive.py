@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
@@ -32,6 +34,7 @@ from streams.kafka.topics import ensure
 from streams.page.pictures import series_chart
 from streams.records import Window, encode
 from streams.settings import Settings, SettingsError
+from streams.words import PLATFORM_NAMES
 from tests.streams.archive.test_archive import window
 from tests.streams.kafka.test_topics import settings_for
 from tests.streams.publish.stories import incident
@@ -167,6 +170,12 @@ def test_history_needs_no_kafka(kept: Path) -> None:
     start = datetime(2024, 1, 20, tzinfo=UTC)
     series = Archive(FolderStore(kept)).series("PK", start, start + timedelta(days=1))
     assert series_chart("PK", series).title == "SIMULATED: PK"
+    named = series_chart("Pakistan", series, lambda name: PLATFORM_NAMES.get(name, name))
+    assert "X (Twitter)" in [line.name for line in named.lines]
+    long = [
+        msgspec.structs.replace(row, time=row.time + timedelta(days=day)) for row in series for day in (0, 3)
+    ]
+    assert re.search(r"lowest \d+ % at 2[03] Jan \d\d:\d\d,", series_chart("PK", long).lines[0].note)
 
 
 @pytest.mark.parametrize(
