@@ -56,6 +56,8 @@ _MOST: Final = 0.5
 _LONG_BEFORE: Final = 600
 #: "Fully" is said only of what half an hour or more of results shows.
 _RESTORED: Final = {Restoration.FULL: "fully restored", Restoration.PART: "restored in part"}
+#: What answers less often than this is unreachable.
+_HARDLY: Final = 0.1
 #: From this share of good answers on, a control answers.
 _ANSWERS: Final = 0.5
 #: More countries or networks than this are counted instead of named: a sentence with four of them can't be read aloud.
@@ -112,14 +114,14 @@ def listed(words: Sequence[str]) -> str:
 
 
 def ordinal(number: int) -> str:
-    """Return a place in an order, in words up to the fifth.
+    """Return a place in an order, in words up to the tenth.
 
     >>> ordinal(2), ordinal(11), ordinal(21), ordinal(102), ordinal(113)
     ('second', '11th', '21st', '102nd', '113th')
     """
-    words = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}
-    if number in words:
-        return words[number]
+    words = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+    if 0 < number <= len(words):
+        return words[number - 1]
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
 
@@ -245,10 +247,31 @@ def _from_vantages(extent: _Extent) -> str:
     return f"from {len(extent.networks)} of {live} of your {what}"
 
 
-def _verb(kind: Kind, mechanism: str | None, settings: IncidentSettings) -> str:
-    known = _VERBS.get(mechanism or "")
-    alone = settings.own_services and known is None
-    return "unreachable" if kind is Kind.GLOBAL or alone else known or "restricted"
+def _verb(incident: Snapshot | Incident, settings: IncidentSettings) -> str:
+    """Return what a sentence says of the platforms: no more than was measured.
+
+    "Restricted" and "throttled" speak of a choice among platforms. Where all that is watched is lost, there was none.
+    """
+    if isinstance(incident, Snapshot):
+        mechanism, left, over = incident.mechanism, incident.reachability, incident.resolved is not None
+    else:
+        mechanism = incident.mechanism.name if incident.mechanism else None
+        left, over = incident.reachability.now, incident.status is Status.RESOLVED
+    slow = mechanism in _VERBS
+    if incident.kind is Kind.GLOBAL:
+        return "unreachable" if left < _HARDLY and not over else "disrupted"
+    if settings.own_services and not slow:
+        return "unreachable"
+    if _is_all_that_is_watched(incident):
+        return "slowed down" if slow else "disrupted"
+    return _VERBS.get(mechanism or "", "restricted")
+
+
+def _is_all_that_is_watched(incident: Snapshot | Incident) -> bool:
+    """Whether no other platform is watched on the networks of an incident with several platforms."""
+    facts = incident.facts if isinstance(incident, Snapshot) else incident.evidence
+    several = incident.kind is Kind.PLATFORM and len(incident.platforms) > 1
+    return several and bool(facts) and all(fact.name != "selectivity" for fact in facts)
 
 
 def _control(snapshot: Snapshot, settings: IncidentSettings) -> list[str]:
@@ -298,7 +321,7 @@ def _closed(snapshot: Snapshot, settings: IncidentSettings) -> str:
         what = f"the loss of connectivity {where}"
     else:
         platforms = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
-        what = f"{platforms} {_verb(snapshot.kind, snapshot.mechanism, settings)} {where}"
+        what = f"{platforms} {_verb(snapshot, settings)} {where}"
     head = "Withdrawn" if snapshot.retracted else "Closed"
     return f"{head}: {what} since {clock(snapshot.onset)}; {snapshot.reason}."
 
@@ -313,13 +336,15 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
             head = f"Live metrics show that hardly any measurements arrive {whence} {since}"
     else:
         platforms = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
-        head = f"Live metrics show {platforms} {_verb(snapshot.kind, snapshot.mechanism, settings)} {where} {since}"
+        head = f"Live metrics show {platforms} {_verb(snapshot, settings)} {where} {since}"
     tail = [_figures(snapshot)]
     if snapshot.speed is not None:
         tail.insert(0, f"answers come at {snapshot.speed:.0%} of their usual speed")
     if snapshot.mechanism is not None and snapshot.mechanism not in _VERBS:
         tail.append(_failing(snapshot.mechanism, snapshot.mechanism_share, snapshot.reachability))
     tail += _control(snapshot, settings)
+    if _is_all_that_is_watched(snapshot) and not settings.own_services:
+        tail.append("no other platform is watched there")
     if snapshot.kind is Kind.CONNECTIVITY and snapshot.doubt == Doubt.CROWD:
         tail.append("those who measure there promise no rhythm, and may just measure less")
     elif snapshot.kind is Kind.CONNECTIVITY and snapshot.doubt == Doubt.OWN_PATH:
@@ -383,7 +408,8 @@ def _restored(snapshot: Snapshot, settings: IncidentSettings) -> str:
     lasted = duration(max(0, (snapshot.resolved or snapshot.updated) - snapshot.onset))
     connectivity = snapshot.kind is Kind.CONNECTIVITY
     lost = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
-    what = "connectivity" if connectivity else f"access to {lost}"
+    slow = snapshot.mechanism in _VERBS
+    what = "connectivity" if connectivity else f"the usual speed of {lost}" if slow else f"access to {lost}"
     if connectivity and snapshot.doubt == Doubt.CROWD:
         whence = _from(_extent(snapshot, over=True), settings)
         return (
@@ -416,7 +442,8 @@ def _figures(snapshot: Snapshot) -> str:
         return f"{snapshot.reachability:.0%} of the usual results arrive"
     usually = f"usually {snapshot.usual:.0%}"
     if snapshot.doubt == Doubt.FIRST_MINUTES:
-        usually = "what is usual has not been learned yet"
+        what = "what is usual" if snapshot.speed is None else "how many usually do"
+        usually = f"{what} has not been learned yet"
     if 0 < snapshot.results < RESULTS_FEW:
         succeeded = round(snapshot.reachability * snapshot.results)
         return f"{succeeded} of the last {snapshot.results} attempts succeeded, {usually}"
@@ -472,7 +499,7 @@ def headline(incident: Incident, settings: IncidentSettings) -> str:
             if one.targets
         }
         names = _lost_platforms(incident.platforms, addresses, settings)
-        verb = _verb(incident.kind, incident.mechanism.name if incident.mechanism else None, settings)
+        verb = _verb(incident, settings)
         many = len(incident.platforms) != 1 or any(lost > 1 for lost, _ in addresses.values())
         was = "were" if many else "was"
         what = f"that {names} {was} {verb}" if over else f"{names} {verb}"

@@ -32,6 +32,7 @@ _SPELL_SECONDS: Final = 3 * 86_400
 _SPELL_LEFT: Final = 0.8
 #: Failures are forgotten with a half-life of about ten windows, so that a change of mechanism shows.
 _FADE: Final = 0.93
+_FORGOTTEN: Final = 0.05
 _LEAD: Final = 1.5
 #: Another mechanism leads beyond doubt: by so many standard deviations of its count, for so many windows with failures.
 _LEAD_DEVIATIONS: Final = 2.0
@@ -357,12 +358,21 @@ class Case(msgspec.Struct):
         """Forget what it holds of some platforms: another incident tells of them."""
         for key in [key for key in self.losses if key[0] in platforms]:
             del self.losses[key]
+        before = _added(self.ways.values())
         for platform in platforms:
             self.wholes.pop(platform, None)
             self.ways.pop(platform, None)
             self.controls.pop(platform, None)
             self.addresses.pop(platform, None)
             self.targets.pop(platform, None)
+        left = _added(self.ways.values())
+        for counts in self.failures.values():
+            for name in list(counts):
+                counts[name] *= left.get(name, 0.0) / before[name] if before.get(name) else 0.0
+                if counts[name] < _FORGOTTEN:
+                    del counts[name]
+        if self.mechanism not in left:
+            self.mechanism, self.mechanism_share, self.mechanism_waits = None, 0.0, 0
         self.touched = {key: loss for key, loss in self.touched.items() if key[0] not in platforms}
         self.elsewhere = {key: loss for key, loss in self.elsewhere.items() if key[0] not in platforms}
 
@@ -410,7 +420,9 @@ class Case(msgspec.Struct):
             self._doubt_silence(reading)
         else:
             guessed = {key[0] for key in self.losses} <= reading.warming
-            self.doubt = Doubt.FIRST_MINUTES if guessed else None
+            # What comes back shows what is usual, and confirms nothing of what was lost.
+            if not (self.doubt == Doubt.FIRST_MINUTES and self.mending):
+                self.doubt = Doubt.FIRST_MINUTES if guessed else None
         if self.kind is Kind.PLATFORM and self.phase is not Phase.SUSPECTED:
             self.level.weigh(spoken, reading.start)
         if self.tally is not None:
@@ -547,7 +559,7 @@ class Case(msgspec.Struct):
         for counts in [*self.failures.values(), *self.ways.values()]:
             for name in list(counts):
                 counts[name] *= _FADE
-                if counts[name] < 0.05:
+                if counts[name] < _FORGOTTEN:
                     del counts[name]
 
     def _count_failures(self, platform: str, asn: int, failures: Mapping[str, int]) -> None:
@@ -586,11 +598,7 @@ class Case(msgspec.Struct):
 
     def mechanism_totals(self) -> dict[str, float]:
         """Recent failures by mechanism, over its networks."""
-        totals: dict[str, float] = {}
-        for counts in self.failures.values():
-            for name, count in counts.items():
-                totals[name] = totals.get(name, 0.0) + count
-        return totals
+        return _added(self.failures.values())
 
     def mechanism_by_network(self) -> dict[int, str]:
         """The dominant mechanism of each network that has failures enough to say."""
@@ -988,3 +996,12 @@ def _places(units: Iterable[str], more: str = "") -> str:
     regions = sum(not unit.isdigit() for unit in places)
     counts = [(len(places) - regions, "network"), (regions, "region")]
     return " and ".join(f"{n} {more}{noun}{'' if n == 1 else 's'}" for n, noun in counts if n)
+
+
+def _added(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Failures by mechanism, all parts together."""
+    totals: dict[str, float] = {}
+    for counts in parts:
+        for name, count in counts.items():
+            totals[name] = totals.get(name, 0.0) + count
+    return totals

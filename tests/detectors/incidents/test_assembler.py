@@ -537,6 +537,18 @@ def test_what_is_simulated_says_so_and_meets_nothing_real() -> None:
     assert real[0].id != run(windows)[0].id
 
 
+def test_what_comes_back_does_not_confirm_what_was_lost() -> None:
+    """A loss from the first result on: its end teaches what is usual."""
+    windows = []
+    for at in range(24):
+        land = country(at, on("x", ALL, "x" * 12 + "." * 12))
+        windows.append(reading([replace(land, warming=frozenset({"x"} if at < 13 else ()))]))
+    told_of = [(one.status, one.doubt) for one in run(windows)]
+    assert told_of[0] == (Announcement.OPEN, "first_minutes")
+    assert told_of[-1] == (Announcement.RESOLVED, "first_minutes")
+    assert {doubt for _, doubt in told_of} == {"first_minutes"}
+
+
 # links
 
 DAY = 86_400

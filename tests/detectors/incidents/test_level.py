@@ -35,6 +35,18 @@ def test_the_hours_of_a_small_loss_become_usual_though_it_is_over_in_part(
     assert case.spells() == ({("x", 64496, ""): Spell(0, 10 * 3600, 0.87, 100.0)} if passes else {})
 
 
+def test_what_is_left_to_another_incident_takes_its_failures_along() -> None:
+    """Else a block would be told with the mechanism of the world's outage that ran beside it."""
+    lost = {(platform, 64496, ""): Loss(0, USUAL, 0.0, 0.0) for platform in ("x", "facebook")}
+    case = Case("x", Kind.PLATFORM, "PK", False, 0, 0, lost, {}, {})
+    case.failures = {64496: {"http.http_unexpected_status_code": 40.0, "tls.connection_reset": 6.0}}
+    case.ways = {"facebook": {"http.http_unexpected_status_code": 40.0}, "x": {"tls.connection_reset": 6.0}}
+    case.mechanism, case.mechanism_share = "http.http_unexpected_status_code", 0.87
+    case.drop(["facebook"])
+    assert case.mechanism is None
+    assert case.mechanism_totals() == {"tls.connection_reset": 6.0}
+
+
 class Block:
     """Parts that lose as much as one says, window by window."""
 

@@ -106,6 +106,13 @@ def incident(**more: Any) -> Incident:
                 fits=("a fault of the platform", "filtering by order"),
             ),
             Evidence(
+                name="selectivity",
+                value=1.0,
+                unit="ratio",
+                n=3,
+                text="3 of 3 series of other platforms on the same networks were well meanwhile",
+            ),
+            Evidence(
                 name="calendar",
                 value=3600.0,
                 unit="s",

@@ -25,6 +25,7 @@ from streams.records import (
     Incident,
     Kind,
     Network,
+    Reachability,
     Scope,
     Status,
     encode,
@@ -213,11 +214,25 @@ HEADLINES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "everywhere": (
         {"kind": Kind.GLOBAL, "scope": Scope.GLOBAL, "country": None, "countries": ("DE", "FR")},
+        "Live metrics show X (Twitter) and YouTube disrupted in Germany and France",
+    ),
+    "gone everywhere": (
+        {
+            "kind": Kind.GLOBAL,
+            "scope": Scope.GLOBAL,
+            "country": None,
+            "countries": ("DE", "FR"),
+            "reachability": Reachability(now=0.02, usual=0.98),
+        },
         "Live metrics show X (Twitter) and YouTube unreachable in Germany and France",
+    ),
+    "all that is watched": (
+        {"evidence": incident().evidence[:1]},
+        "Live metrics show X (Twitter) and YouTube disrupted across Pakistan",
     ),
     "in one country, by its controls": (
         {"kind": Kind.GLOBAL, "scope": Scope.GLOBAL, "country": None, "countries": ("NP",)},
-        "Live metrics show X (Twitter) and YouTube unreachable in Nepal and from outside it",
+        "Live metrics show X (Twitter) and YouTube disrupted in Nepal and from outside it",
     ),
 }
 
