@@ -29,3 +29,7 @@ $(BENCH_FLOOR): $(wildcard benchmarks/contenders/floor/*)
 .PHONY: bench-all
 bench-all: $(DEV_STAMP) $(KAFKA_READY) $(BENCH_JVM) $(BENCH_FLOOR) ## Measure a worker beside Flink, Kafka Streams and Go; needs a JDK, Maven and Go (ten minutes)
 	$(BIN)/python -m benchmarks.engine.everybody $(BENCH_ARGS)
+
+.PHONY: bench-forms
+bench-forms: $(DEV_STAMP) ## What a result costs in the forms in which others write it, beside our own form (half a minute)
+	$(BIN)/python -m benchmarks.forms

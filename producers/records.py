@@ -183,7 +183,6 @@ _decode: Callable[[bytes], ProbeRecord] = msgspec.json.Decoder(ProbeRecord).deco
 _encode = msgspec.json.Encoder().encode
 #: Everything that msgspec and the types it makes raise at a text: its own errors, numbers with too many digits, years
 #: that no offset fits into, and what nests too deep.
-_SPACES: Final = (b" ", b"\n", b"\r", b"\t")
 UNREADABLE: Final = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 
 
@@ -317,7 +316,8 @@ def repeated(value: bytes) -> str | None:
     """
     # Where no name is escaped and none stands apart from its colon, `":` ends each name and nothing else. As many of
     # them as there are members: none stands there twice.
-    if b"\\" not in value and not any(sign in value and sign + b":" in value for sign in _SPACES):
+    apart = b" :" in value or b"\t:" in value or b"\n:" in value or b"\r:" in value
+    if not apart and b"\\" not in value:
         members = msgspec.json.decode(value)
         timings = members.get("timings_ms")
         if value.count(b'":') == len(members) + (len(timings) if isinstance(timings, dict) else 0):

@@ -294,7 +294,8 @@ def _applied(worker: LiveWorker, count: int) -> Mapping[str, float]:
         if applied >= count:
             return figures
         if time.monotonic() > end:
-            raise RuntimeError(f"{applied:.0f} of {count} results are applied")
+            others = {name: value for name, value in figures.items() if "records_total" in name and value}
+            raise RuntimeError(f"{applied:.0f} of {count} results are applied: {others}")
         time.sleep(0.5)
 
 
