@@ -251,7 +251,10 @@ class SilenceColumns(Table):
         if waits.any() or self.quiet.any():
             more = np.where(counts, windows * self.awake(start, country, countries, share), 0.0)
             self.quiet[:] = np.where(waits, self.quiet + more, 0.0)
-            self.missed[:] = np.where(waits, self.missed + np.where(counts, windows * usual, 0.0), 0.0)
+            # Where windows without results are not learned (below), what is usual is that of those with some.
+            some_only = (share >= STEADY_SHARE) & self._awake_by_day(hour, share)
+            due = np.where(some_only, np.clip(2.0 * (usual - 1.0), 0.0, usual), usual)
+            self.missed[:] = np.where(waits, self.missed + np.where(counts, windows * due, 0.0), 0.0)
             own, bound = self._weigh(hour, share, hazard)
         else:  # nobody is silent, nor was in the window before: no gap grows, and none ends that could be too long
             own = bound = self._nats = self._excess = np.zeros(self.size)
