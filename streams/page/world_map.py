@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import lru_cache
 from importlib.resources import files
 from itertools import accumulate
 from typing import Any, Final
@@ -22,8 +22,10 @@ _LETTER: Final = 0.56 * _NAME_SIZE
 _AROUND: Final = 0.55
 _LEAST: Final = 110.0
 _SHAPE: Final = 4 / 3
-#: Parts that are this much smaller than a country's largest do not widen the view: France is shown without Guiana.
-_PART: Final = 0.12
+#: Parts this much smaller than a country's largest, or this far from it (by its size), do not widen the view: France is
+#: shown without Guiana.
+_PART: Final = 0.04
+_FAR: Final = 1.0
 _STEPS: Final = re.compile(r"([Mlz])|(-?\d+)")
 
 
@@ -44,6 +46,16 @@ class _Box:
             and other.left < self.right
             and self.top < other.bottom
             and other.top < self.bottom
+        )
+
+    def gap(self, other: _Box) -> float:
+        """How far away another one is, by the wider of both ways."""
+        return max(
+            0.0,
+            other.left - self.right,
+            self.left - other.right,
+            other.top - self.bottom,
+            self.top - other.bottom,
         )
 
     def around(self, other: _Box) -> _Box:
@@ -154,7 +166,13 @@ def _view(code: str) -> _Box:
     shape = _world()["countries"][code]
     parts = _boxes()[code] or [_Box(shape["x"], shape["y"], shape["x"], shape["y"])]
     largest = max(box.area for box in parts)
-    box = reduce(_Box.around, (box for box in parts if box.area >= _PART * largest))
+    box = max(parts, key=lambda part: part.area)
+    for part in sorted(parts, key=box.gap):
+        if (
+            part.area >= _PART * largest
+            and box.gap(part) <= _FAR * (box.right - box.left + box.bottom - box.top) / 2
+        ):
+            box = box.around(part)
     width = max(
         _LEAST, (box.right - box.left) * (1 + _AROUND), (box.bottom - box.top) * (1 + _AROUND) * _SHAPE
     )

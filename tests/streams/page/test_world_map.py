@@ -36,6 +36,15 @@ def test_names_are_few_and_hide_no_other() -> None:
     assert len(set(places)) == len(places)
 
 
+@pytest.mark.parametrize(
+    ("code", "wide"),
+    [("FR", 150), ("PK", 200), ("NL", 120), ("ID", 450), ("NO", 200), ("PT", 120), ("US", 900)],
+)
+def test_a_far_part_does_not_widen_the_view(code: str, wide: float) -> None:
+    width = float(re.findall(r'viewBox="\S+ \S+ (\S+)', locator(code, State.DARK, ""))[0])
+    assert width <= wide
+
+
 @pytest.mark.parametrize("code", sorted(COUNTRIES))
 def test_every_country_that_has_a_shape_can_be_found(code: str) -> None:
     drawing = locator(code, State.CRITICAL, "<Name>")
