@@ -286,13 +286,15 @@ def _busy(
 
 
 def _applied(worker: LiveWorker, count: int) -> Mapping[str, float]:
-    """Wait until so many results are applied. Raises where they are not within a minute."""
-    end = time.monotonic() + 60
+    """Wait until so many results are applied. Raises where none more is within a minute."""
+    end, before = time.monotonic() + 60, 0.0
     while True:
         figures = worker.figures()
         applied = figures['netdusk_records_total{result="applied"}']
         if applied >= count:
             return figures
+        if applied > before:
+            end, before = time.monotonic() + 60, applied
         if time.monotonic() > end:
             others = {name: value for name, value in figures.items() if "records_total" in name and value}
             raise RuntimeError(f"{applied:.0f} of {count} results are applied: {others}")
