@@ -17,7 +17,7 @@ from producers.steps import SCHEMES, STEPS, Step
 from streams.step.rows import MECHANISMS
 
 ROOT = Path(__file__).parents[2]
-PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "docs/probing.md", "docs/glossary.md")}
+PAGES = {name: (ROOT / name).read_text() for name in ("docs/index.md", "docs/probing.md", "docs/glossary.md")}
 NUMBERS = {4: "four", 5: "five", 6: "six", 7: "seven"}
 EVERY_STEP = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.title)
 
@@ -55,7 +55,7 @@ def test_a_step_is_in_the_docs(step: Step) -> None:
     assert step.stage in stages, f"docs/glossary.md, 'stage', lacks {step.stage}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/probing.md"])
+@pytest.mark.parametrize("page", ["docs/index.md", "docs/probing.md"])
 def test_the_steps_are_counted_in_words(page: str) -> None:
     said = f"{NUMBERS[len(STEPS)]} steps ({', '.join(step.title for step in STEPS)})"
     assert said in " ".join(PAGES[page].split()), f"{page} says otherwise than: {said}"
