@@ -20,6 +20,8 @@ from producers.signals import Signal, fault
 
 DOCUMENT_BYTES_MAX: Final = 64 * 1024 * 1024
 _DETAIL_MAX: Final = 200
+#: What some programs put before UTF-8.
+BOM: Final = b"\xef\xbb\xbf"
 #: What a JSON text raises that is none; brackets may be deeper than any stack.
 NO_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -66,6 +68,8 @@ def lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     number = 0
     while line := stream.readline(DOCUMENT_BYTES_MAX):
         number += 1
+        if number == 1:
+            line = line.removeprefix(BOM)
         if line.strip():
             yield number, line
 
@@ -75,7 +79,7 @@ def whole(stream: IO[bytes]) -> bytes:
     data = stream.read(DOCUMENT_BYTES_MAX + 1)
     if len(data) > DOCUMENT_BYTES_MAX:
         raise RowError(RefusalReason.TOO_LARGE, f"more than {DOCUMENT_BYTES_MAX} bytes")
-    return data
+    return data.removeprefix(BOM)
 
 
 def document(name: str, stream: IO[bytes], rows: Callable[[Any], Iterator[tuple[str, Any]]]) -> Iterator[Any]:

@@ -6,7 +6,6 @@ What no column says, a constant may.
 
 from __future__ import annotations
 
-import csv
 import io
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +21,7 @@ from producers.failures import Failure, Stage
 from producers.records import COUNT_MAX, ProbeResult, Timings
 from producers.signals import Signal
 from producers.sources.contract import (
+    BOM,
     NO_JSON,
     Item,
     RefusalReason,
@@ -34,6 +34,7 @@ from producers.sources.contract import (
     moment,
     whole,
 )
+from producers.sources.csv_rows import csv_rows
 from producers.sources.ooni.platforms import Platforms
 
 SOURCE: Final = "table"
@@ -111,7 +112,7 @@ class TableReader:
 
     def read(self, name: str, stream: IO[bytes]) -> Iterator[Item]:
         """Rows of one table; what kind it is, its first bytes say."""
-        first = stream.peek(4)[:4] if hasattr(stream, "peek") else b""
+        first = stream.peek(8).removeprefix(BOM)[:4] if hasattr(stream, "peek") else b""
         if first == _PARQUET:
             rows = _parquet(name, stream)
         elif first[:1] in b"{[" and first:
@@ -198,11 +199,10 @@ def _asn(text: str | None) -> int | None:
 
 def _csv(name: str, stream: IO[bytes], delimiter: str) -> Iterator[Any]:
     header: list[str] | None = None
-    text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
-    for number, cells in enumerate(csv.reader(text, delimiter=delimiter), 1):
-        if not any(cell.strip() for cell in cells):
-            continue
-        if header is None:
+    for number, cells in csv_rows(stream, delimiter):
+        if isinstance(cells, RowError):
+            yield Refused(cells.reason, str(cells), f"{name}:{number}")
+        elif header is None:
             header = [cell.strip() for cell in cells]
         elif len(cells) != len(header):
             why = f"{len(cells)} cells, and {len(header)} columns"

@@ -7,13 +7,12 @@ their middle is the signal's `usual`. It comes with a delay of days: it tells wh
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import IO, Any, Final
 
 from producers.signals import Signal
-from producers.sources.contract import Item, RefusalReason, RowError, each, epoch, lines, moment
+from producers.sources.contract import Item, RefusalReason, Refused, RowError, each, epoch, moment
+from producers.sources.csv_rows import csv_rows
 
 SOURCE: Final = "tor_metrics"
 API: Final = "https://metrics.torproject.org"
@@ -31,16 +30,17 @@ def requests(country: str, since: float, until: float) -> Iterator[str]:
     yield f"{API}/userstats-relay-country.csv?{span}&country={country.lower()}"
 
 
-def _rows(name: str, stream: IO[bytes]) -> Iterator[tuple[str, Any]]:
+def _rows(name: str, stream: IO[bytes]) -> Iterator[Any]:
     header: list[str] | None = None
-    for number, line in lines(stream):
-        if line.startswith(b"#"):
+    for number, cells in csv_rows(stream):
+        if isinstance(cells, RowError):
+            yield Refused(cells.reason, str(cells), f"{name}:{number}")
+        elif cells[0].startswith("#"):
             continue
-        cells = next(csv.reader(io.StringIO(line.decode("utf-8", "replace"))))
-        if header is None:
+        elif header is None:
             header = cells
-            continue
-        yield f"{name}:{number}", dict(zip(header, cells, strict=False))
+        else:
+            yield f"{name}:{number}", dict(zip(header, cells, strict=False))
 
 
 def _signals(row: dict[str, str]) -> Iterator[Signal]:

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from producers.records import Malformed, ProbeResult, decode, encode
-from producers.sources.contract import RefusalReason, Refused
+from producers.sources.contract import BOM, RefusalReason, Refused
 from producers.sources.files import read_all
 from producers.sources.ooni.apps import APPS, AppKeys, find_app
 from producers.sources.ooni.fastpath import PLATFORM_TESTS, SqlError, SqlRow, find_row, is_true, rows
@@ -58,7 +58,7 @@ class OoniReader:
         yield from self._read(Path(name), stream)
 
     def _read(self, path: Path, stream: IO[bytes]) -> Iterator[ProbeResult | Refused]:
-        first = stream.readline(MEASUREMENT_BYTES_MAX)
+        first = stream.readline(MEASUREMENT_BYTES_MAX).removeprefix(BOM)
         while first and not first.strip():
             first = stream.readline(MEASUREMENT_BYTES_MAX)
         if _is_sql(first):
