@@ -440,10 +440,10 @@ def table(costs: Sequence[Cost], delay: Latency | None) -> str:
         "Measured with `make bench-live`, 2 virtual cores, the broker and the writer on the same machine. `load` is "
         "the machine's load average meanwhile: over 2, other work took its turns, and what is in seconds is longer.",
         "",
-        "| results/s | partitions | cells | CPU, % of a core | asked | µs a result | chunks/s | MB | load | UTC |",
+        "| results/s (applied) | partitions | cells | CPU, % | asked | µs a result | chunks/s | MB | load | UTC |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|",
         *(
-            f"| {c.rate:,} | {c.partitions} | {c.cells:,} | {c.cpu:.1f} | "
+            f"| {c.rate:,} ({c.applied_a_second:,.0f}) | {c.partitions} | {c.cells:,} | {c.cpu:.1f} | "
             f"{c.bar:g}{'' if c.cpu <= c.bar else ' **no**'} | {c.microseconds:.1f} | {c.chunks_a_second:.0f} | "
             f"{c.resident_bytes / 2**20:.0f} | {c.load:.1f} | {c.measured} |"
             for c in costs
@@ -478,8 +478,8 @@ def planet(costs: Sequence[Cost]) -> str:
     return "\n".join(
         [
             BEGIN,
-            f"One live worker with {most.partitions} partitions, {most.cells:,} cells and {most.rate:,} results a "
-            f"second took **{most.cpu / 100:.2f} of a core** and **{most.resident_bytes / 2**30:.1f} GB**, "
+            f"One live worker with {most.partitions} partitions, {most.cells:,} cells and {most.applied_a_second:,.0f} "
+            f"results a second took **{most.cpu / 100:.2f} of a core** and **{most.resident_bytes / 2**30:.1f} GB**, "
             f"{most.microseconds:.1f} µs a result (`make bench-live`, {most.measured} UTC).",
             END,
         ]
