@@ -22,12 +22,25 @@ def sentences(snapshots: list[Snapshot]) -> list[str]:
 
 
 def test_a_block_and_its_end() -> None:
-    assert sentences(run(story(on("x facebook", ALL, "....xxxxx......")))) == [
+    lines = on("x facebook", ALL, "....xxxxx......") | on("google", ALL, "." * 15)
+    assert sentences(run(story(lines))) == [
         "Live metrics show Facebook and X (Twitter) restricted across Pakistan on 5 of 5 networks since 00:04 UTC; "
         "0% of attempts succeed, usually 98%; most attempts fail with tls.connection_reset.",
         "Live metrics show that access to Facebook and X (Twitter) is restored across Pakistan on 5 of 5 "
         "networks after 5 min; 100% of attempts succeed, usually 98%.",
     ]
+
+
+def test_where_nothing_else_is_watched_no_platform_was_chosen() -> None:
+    first, last = sentences(run(story(on("x facebook", ALL, "....xxxxx......"))))
+    assert first.startswith(
+        "Live metrics show Facebook and X (Twitter) disrupted across Pakistan on 5 of 5 networks"
+    )
+    assert first.endswith("tls.connection_reset; no other platform is watched there.")
+    assert "access to Facebook and X (Twitter) is restored" in last
+    slow = sentences(run(story(on("x facebook", ALL, "....sss" + "." * 30))))
+    assert " slowed down across Pakistan " in slow[0]
+    assert "that the usual speed of Facebook and X (Twitter) is restored across Pakistan" in slow[-1]
 
 
 def test_networks_have_names_where_the_operator_gives_them() -> None:
@@ -120,7 +133,7 @@ def test_an_incident_of_any_size_fits_a_record_and_says_how_many_more() -> None:
     assert len(encode(record)) < 500_000
     assert len(record.platforms) + record.left_out["platforms"] == 4000
     assert len(record.networks) + record.left_out["networks"] == 25_000
-    assert "3988 more restricted" in record.summary
+    assert "3988 more disrupted" in record.summary
 
 
 def test_two_results_are_no_percentage() -> None:

@@ -50,7 +50,7 @@ def test_the_regions_of_most_of_a_nation_are_named_in_both() -> None:
 
 @pytest.mark.parametrize(
     "number, expected",
-    [(1, "first"), (5, "fifth"), (6, "6th"), (12, "12th"), (21, "21st"), (111, "111th"), (122, "122nd")],
+    [(1, "first"), (5, "fifth"), (10, "tenth"), (12, "12th"), (21, "21st"), (111, "111th"), (122, "122nd")],
 )
 def test_ordinals(number: int, expected: str) -> None:
     assert ordinal(number) == expected
