@@ -20,6 +20,7 @@ from msgspec import Raw, Struct
 from producers.records import Malformed, ProbeResult, decode, encode
 from producers.sources.contract import BOM, RefusalReason, Refused
 from producers.sources.files import read_all
+from producers.sources.ooni import single_steps
 from producers.sources.ooni.apps import APPS, AppKeys, find_app
 from producers.sources.ooni.fastpath import PLATFORM_TESTS, SqlError, SqlRow, find_row, is_true, rows
 from producers.sources.ooni.platforms import Platforms
@@ -116,6 +117,8 @@ class OoniReader:
             whole = bytes(head.test_keys) != b"null"
             if head.test_name in APPS:
                 return self._app(head, place, hint=hint, value=value)
+            if head.test_name in single_steps.TESTS:
+                return self._step(head, place, hint=hint, value=value)
             if head.test_name not in {"web_connectivity", None}:
                 return Refused(RefusalReason.OTHER_TEST, head.test_name or "", place)
             if not whole and head.test_name is not None:
@@ -144,6 +147,29 @@ class OoniReader:
         platform, _ = APPS[test]
         return self._told(
             head, lambda: find_app(test, keys), place, hint=hint, value=value, platform=platform, target=None
+        )
+
+    def _step(self, head: Head, place: str, *, hint: str, value: bytes) -> ProbeResult | Refused:
+        """One measurement of a single step."""
+        test = head.test_name or ""
+        if bytes(head.test_keys) == b"null":
+            return Refused(RefusalReason.MEASUREMENT_FAILED, "no test keys", place)
+        keys = msgspec.json.decode(head.test_keys, type=single_steps.StepKeys)
+        try:
+            url = single_steps.url_of(test, keys, head.input or "")
+        except NothingToTellError as error:
+            return Refused(RefusalReason.OTHER_TEST, f"{test}: {error}", place)
+        platform = self.platforms.of_url(url)
+        if platform is None:
+            return Refused(RefusalReason.NO_HOST, f"input {url[:200]!r} names no host", place)
+        return self._told(
+            head,
+            lambda: single_steps.find_step(test, keys),
+            place,
+            hint=hint,
+            value=value,
+            platform=platform,
+            target=url,
         )
 
     def _told(
