@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,8 @@ from producers.probe.targets import TargetsError, TargetsFile, load_targets
 from streams.commands.output import put, to_stdout
 from streams.errors import SettingsError
 from streams.local.initial import target_text
-from streams.publish.target_files import read
+from streams.publish.citizenlab import asked, list_text, read_list
+from streams.publish.target_files import Reading, read
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -25,26 +27,39 @@ def targets() -> None:
 def import_(
     files: Annotated[
         list[Path],
-        typer.Argument(help="blackbox.yml and prometheus.yml, in any order.", metavar="FILE..."),
+        typer.Argument(
+            help="blackbox.yml and prometheus.yml in any order, Citizen Lab's lists (.csv).",
+            metavar="FILE...",
+        ),
     ],
+    category: Annotated[
+        list[str] | None, typer.Option(help="Of Citizen Lab's lists: this category's code alone (GRP, COMT).")
+    ] = None,
     platform: Annotated[str | None, typer.Option(help="One name for all; else each target's own.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A targets file; - or none: stdout.")
     ] = None,
 ) -> None:
-    """Make a targets file of blackbox_exporter's modules and the scrape configurations that use them.
+    """Make a targets file of blackbox_exporter's modules and scrape configurations, or of Citizen Lab's lists.
 
     Says on stderr what has no counterpart here. Exit code 1: something was left out.
     """
     modules: dict[str, Any] = {}
     scrapes: list[Any] = []
-    for path in files:
+    lists = [path for path in files if path.suffix.lower() == ".csv"]
+    for path in (path for path in files if path not in lists):
         document = _yaml(path)
         modules |= document.get("modules") or {}
         scrapes += document.get("scrape_configs") or []
     reading = read(modules, [one for one in scrapes if isinstance(one, dict)], platform)
+    for path in lists:
+        _take_list(reading, path, category or [], platform)
     if not reading.targets:
-        because = "\n".join(reading.left_out) or "no scrape_configs names a module of blackbox_exporter's"
+        because = "\n".join(reading.left_out) or (
+            "no row of these categories"
+            if lists
+            else "no scrape_configs names a module of blackbox_exporter's"
+        )
         raise SettingsError(f"{', '.join(map(str, files))}: no target came of it\n{because}")
     text = "\n".join(
         [f"# Made by `netdusk targets import {' '.join(path.name for path in files)}`.", ""]
@@ -63,14 +78,44 @@ def import_(
 def check(
     file: Annotated[Path, typer.Argument(help="A targets file (TOML).", metavar="FILE")],
 ) -> None:
-    """Say whether a targets file is good, and how many targets of which platforms it has."""
+    """Show what a vantage asks by a targets file, or what is wrong with it."""
     try:
         targets = load_targets(file)
     except TargetsError as error:
         raise SettingsError(str(error)) from error
+    for line in asked(targets.target):
+        typer.echo(line)
     typer.echo(
         f"good; {len(targets.target)} targets of {', '.join(sorted({t.platform for t in targets.target}))}"
     )
+
+
+@app.command()
+def export(
+    file: Annotated[
+        Path | None, typer.Argument(help="A targets file (TOML); none: the built-in one.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A list (CSV); - or none: stdout.")
+    ] = None,
+) -> None:
+    """Make a list in Citizen Lab's format of a targets file, for OONI's probes and others."""
+    try:
+        targets = load_targets(file)
+    except TargetsError as error:
+        raise SettingsError(str(error)) from error
+    put(list_text(targets.target, added=datetime.now(UTC).date()).encode(), output)
+
+
+def _take_list(reading: Reading, path: Path, categories: list[str], platform: str | None) -> None:
+    try:
+        with path.open("rb") as stream:
+            found = read_list(path.name, stream, categories=categories, platform=platform)
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}; name a file that can be read") from error
+    known = {one.url for one in reading.targets}
+    reading.targets += [one for one in found.targets if one.url not in known]
+    reading.left_out += found.left_out
 
 
 def _check(text: str) -> None:
