@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 import orjson
@@ -22,8 +22,9 @@ import structlog
 
 from producers.records import ProbeResult
 from producers.signals import Signal
-from producers.sources.contract import Read, Refused
+from producers.sources.contract import Read, RefusalReason, Refused
 from producers.sources.files import read_all
+from producers.sources.ooni.api import HOSTS
 from streams.local.ingesting import IngestTotals
 from streams.release import release
 from streams.settings import SettingsError
@@ -34,6 +35,8 @@ BODY_BYTES_MAX: Final = 256 * 1024 * 1024
 #: What may pass: too many requests, and a server's own trouble.
 _PASSING: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 _TRIES: Final = 6
+_REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
+_HOPS_MAX: Final = 3
 _PAUSE_SECONDS: Final = 2.0
 _PAUSE_SECONDS_MAX: Final = 600.0
 _REQUEST_SECONDS: Final = 60.0
@@ -124,14 +127,21 @@ class Polite:
 
     async def fetch(self, url: str) -> bytes | None:
         """Return the answer's body, or None if it has not changed since it was acknowledged. Raises PullError."""
-        why = ""
+        why, place, hops = "", url, 0
         for number in range(_TRIES):
-            await self._wait_for_turn(url)
+            await self._wait_for_turn(place)
             pause = min(_PAUSE_SECONDS_MAX, _PAUSE_SECONDS * 2**number) * self._dice.uniform(0.8, 1.2)
             try:
                 known = self._state.validators.get(url, {})
-                async with self._session.get(url, headers={**self._headers, **known}) as answer:
+                headers = {**self._headers, **known}
+                async with self._session.get(place, headers=headers, allow_redirects=False) as answer:
                     self.requests += 1
+                    if answer.status in _REDIRECTS:
+                        hops += 1
+                        place = _joined(place, answer.headers.get("Location", ""))
+                        if hops > _HOPS_MAX or not same_host(url, place):
+                            raise PullError(f"{url}: leads on to {place[:200]!r}, which is not asked")
+                        continue
                     if answer.status == 304:
                         return None
                     if answer.status == 200:
@@ -176,6 +186,35 @@ class Polite:
         if known:
             self._state.validators.pop(url, None)
             self._state.validators[url] = known
+
+
+def _joined(url: str, location: str) -> str:
+    """Where a redirect leads; what is no URL stays as it is, and is then of no host."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return location
+
+
+def same_host(url: str, other: str) -> bool:
+    """Whether another URL may be asked because of one's answer: the same host and port, or OONI's other.
+
+    What a service answers leads to no other host: not to one of this machine's own network, and not with a token.
+
+    >>> same_host("https://api.example/a", "https://api.example/b")
+    True
+    >>> same_host("https://api.example/a", "http://api.example/a"), same_host("http://a.example/", "http://[::1]/")
+    (False, False)
+    """
+    try:
+        here, there = urlsplit(url), urlsplit(other)
+        # Reading a port checks it.
+        same = (here.hostname, here.port) == (there.hostname, there.port)
+    except ValueError:
+        return False
+    if {here.hostname, there.hostname} <= HOSTS:
+        return there.scheme == "https"
+    return same and there.scheme in (here.scheme, "https")
 
 
 def retry_after(value: str | None, now: Callable[[], float] = time.time) -> float:
@@ -259,7 +298,11 @@ async def _pull_part(
             continue
         if plan.is_list(url):
             try:
-                waiting.extend(plan.follow(body))
+                for following in plan.follow(body):
+                    if same_host(url, following):
+                        waiting.append(following)
+                    else:
+                        totals.note(Refused(RefusalReason.INVALID, "leads to another host", following[:200]))
             except ValueError as error:
                 raise PullError(f"{url}: {error}") from error
             continue

@@ -12,6 +12,8 @@ from producers.sources.contract import NO_JSON, epoch
 from producers.sources.ooni.apps import APPS
 
 API: Final = "https://api.ooni.io/api/v1"
+#: The API's names: one may lead to the other.
+HOSTS: Final = frozenset(("api.ooni.io", "api.ooni.org"))
 TESTS: Final = ("web_connectivity", *APPS)
 _PAGE: Final = 200
 

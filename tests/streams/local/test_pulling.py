@@ -202,6 +202,52 @@ async def test_oonis_lists_lead_to_measurements() -> None:
     assert len({one.id for one in sent}) == 2
 
 
+def moved(place: str) -> tuple[int, bytes, dict[str, str]]:
+    return 302, b"", {"Location": place}
+
+
+async def test_an_answer_that_has_moved_on_the_same_host_is_read() -> None:
+    service = Service(moved("/there"), GOOD)
+    async with asking(service, PullState(None)) as (polite, url, _):
+        assert await polite.fetch(f"{url}/here") == TABLE
+    assert [path for path, _ in service.asked] == ["/here", "/there"]
+
+
+@pytest.mark.parametrize(
+    "place", ["http://127.0.0.1:1/", "http://[::1]/", "http://169.254.169.254/latest", "file:///etc", "//["]
+)
+async def test_no_redirect_leads_to_another_host(place: str) -> None:
+    service = Service(moved(place))
+    async with asking(service, PullState(None), headers={"Authorization": "made"}) as (polite, url, _):
+        with pytest.raises(PullError, match="not asked"):
+            await polite.fetch(url)
+    assert len(service.asked) == 1
+
+
+async def test_redirects_end() -> None:
+    service = Service(moved("/"))
+    async with asking(service, PullState(None)) as (polite, url, _):
+        with pytest.raises(PullError, match="not asked"):
+            await polite.fetch(url)
+    assert len(service.asked) == 4
+
+
+async def test_a_list_leads_to_no_other_host() -> None:
+    rows = [{"measurement_url": "http://169.254.169.254/latest"}, {"measurement_url": "file:///etc/passwd"}]
+    service = Service((200, json.dumps({"results": rows}).encode(), {}))
+    totals = IngestTotals()
+
+    async def send(piece: list[ProbeResult | Signal]) -> None:
+        raise AssertionError(piece)
+
+    async with asking(service, PullState(None), gap_seconds=0) as (polite, url, _):
+        start = f"{url}/api/v1/measurements"
+        read = reader_of("ooni", Options())
+        plan = Plan("ooni", ("PK",), lambda part, since, until: [start], read, api.is_list, api.follow)
+        assert not await pull_once(plan, polite, PullState(None), send, totals, since=0, until=1)
+    assert (len(service.asked), totals.refused.total()) == (1, 2)
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"until":1,"validators":{}}', '{"until":{"a":"x"},"validators":{}}']
 )
