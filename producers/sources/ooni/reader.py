@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from producers.records import Malformed, ProbeResult, decode, encode
-from producers.sources.contract import BOM, RefusalReason, Refused
+from producers.sources.contract import BOM, RefusalReason, Refused, RowError
 from producers.sources.files import read_all
-from producers.sources.ooni import single_steps
+from producers.sources.ooni import aggregation, single_steps
 from producers.sources.ooni.apps import APPS, AppKeys, find_app
 from producers.sources.ooni.fastpath import PLATFORM_TESTS, SqlError, SqlRow, find_row, is_true, rows
 from producers.sources.ooni.platforms import Platforms
@@ -75,7 +75,7 @@ class OoniReader:
             if len(line) >= MEASUREMENT_BYTES_MAX:
                 yield Refused(RefusalReason.TOO_LARGE, f"more than {MEASUREMENT_BYTES_MAX} bytes", place)
             elif line.strip():
-                yield self.measurement(line, place)
+                yield from self._measurements(line, place)
 
     def _read_document(self, path: Path, first: bytes, stream: IO[bytes]) -> Iterator[ProbeResult | Refused]:
         text = first + stream.read(MEASUREMENT_BYTES_MAX)
@@ -92,7 +92,7 @@ class OoniReader:
             for number, document in enumerate(documents, 1):
                 yield self.measurement(bytes(document), f"{path}[{number}]")
             return
-        yield self.measurement(bare, str(path), hint=f"{comments[:_HINT_MAX]} {path.name}")
+        yield from self._measurements(bare, str(path), hint=f"{comments[:_HINT_MAX]} {path.name}")
 
     def _read_sql(self, path: Path, lines: Iterator[bytes]) -> Iterator[ProbeResult | Refused]:
         outcomes = rows(line.decode("utf-8", "replace") for line in lines)
@@ -136,6 +136,59 @@ class OoniReader:
             return Refused(RefusalReason.NO_HOST, f"input {url[:200]!r} names no host", place)
         return self._told(
             head, lambda: find(keys, url), place, hint=hint, value=value, platform=platform, target=url
+        )
+
+    def _measurements(self, value: bytes, place: str, *, hint: str = "") -> Iterator[ProbeResult | Refused]:
+        """One measurement; or, of an answer with sums, each row."""
+        item = self.measurement(value, place, hint=hint)
+        if (
+            isinstance(item, Refused)
+            and item.reason is RefusalReason.NOT_A_MEASUREMENT
+            and b'"ok_count"' in value
+        ):
+            try:
+                rows = msgspec.json.decode(value, type=aggregation.Answer).rows
+            except _NO_JSON as error:
+                yield Refused(RefusalReason.NOT_A_MEASUREMENT, f"no aggregation: {_detail(error)}", place)
+                return
+            for number, row in enumerate(rows, 1):
+                yield self._sum(row, f"{place}, row {number}")
+            return
+        yield item
+
+    def _sum(self, value: Raw, place: str) -> ProbeResult | Refused:
+        """One row of an answer with sums."""
+        try:
+            row = msgspec.json.decode(value, type=aggregation.Row)
+        except _NO_JSON as error:
+            return Refused(RefusalReason.NOT_A_MEASUREMENT, _detail(error), place)
+        test = row.test_name or ""
+        url = row.input or row.domain or ""
+        platform = PLATFORM_TESTS.get(test) or self.platforms.of_url(url)
+        country, time = _known(row.probe_cc) or self.country, _time(row.measurement_start_day) or self.time
+        if platform is None:
+            return Refused(RefusalReason.NO_HOST, "neither domain nor input: ask for that axis", place)
+        if country is None or time is None:
+            missing = "probe_cc (--country)" if country is None else "measurement_start_day (--time)"
+            return Refused(RefusalReason.NO_PLACE_OR_TIME, f"no {missing}", place)
+        try:
+            count, good = aggregation.counts(row)
+        except RowError as error:
+            return Refused(error.reason, str(error), place)
+        asn = _asn(row.probe_asn)
+        return self._result(
+            Observation(good == count),
+            place,
+            identity=msgspec.json.encode(
+                (aggregation.TEST, country, asn, platform, url, test, time.isoformat())
+            ),
+            time=time,
+            platform=platform,
+            country=country,
+            asn=asn if asn is not None else (self.asn or 0),
+            target=url or None,
+            test=aggregation.TEST,
+            counts=(count, good),
         )
 
     def _app(self, head: Head, place: str, *, hint: str, value: bytes) -> ProbeResult | Refused:
@@ -253,6 +306,7 @@ class OoniReader:
         asn: int,
         target: str | None,
         test: str,
+        counts: tuple[int, int] | None = None,
     ) -> ProbeResult | Refused:
         raw = identity.encode("utf-8", "replace") if isinstance(identity, str) else identity
         result = ProbeResult(
@@ -273,6 +327,8 @@ class OoniReader:
             simulated=self.simulated,
             source="ooni",
             method=test,
+            count=counts[0] if counts else UNSET,
+            good=counts[1] if counts else UNSET,
         )
         checked = decode(encode(result))
         if isinstance(checked, Malformed):
