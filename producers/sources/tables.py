@@ -7,6 +7,7 @@ What no column says, a constant may.
 from __future__ import annotations
 
 import io
+import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import IO, Any, Final, Self
 
 import msgspec
 from msgspec import UNSET
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from producers.complaints import complaints
 from producers.failures import Failure, Stage
@@ -42,7 +43,7 @@ _PARQUET: Final = b"PAR1"
 #: What a mapping may speak of.
 FIELDS: Final = (
     "time platform target country region asn vantage ok good count stage failure control_ok status total_ms "
-    "value usual name url"
+    "value usual name url speed control_speed"
 ).split()
 _TRUE: Final = frozenset("1 true yes ok up success t y 1.0".split())
 _FALSE: Final = frozenset("0 false no fail failed down error f n 0.0".split())
@@ -67,6 +68,8 @@ class Mapping_(BaseModel):  # noqa: N801  `Mapping` is Python's
     #: How often each target is asked, if that is promised.
     every_seconds: float | None = None
     delimiter: str = ","
+    #: A speed below this share of the control's is `throttled`, where the control is that of the same moment.
+    slow_share: float = Field(0.2, gt=0, lt=1)
 
     @model_validator(mode="after")
     def _says_enough(self) -> Self:
@@ -78,8 +81,10 @@ class Mapping_(BaseModel):  # noqa: N801  `Mapping` is Python's
         if "value" in named:
             if "name" not in named:
                 raise ValueError("a number needs a name: say which column (or constant) is name")
-        elif not ("ok" in named or {"good", "count"} <= named):
-            raise ValueError("say which column is ok, or which are good and count, or which is value")
+        elif not ("ok" in named or {"good", "count"} <= named or {"speed", "control_speed"} <= named):
+            raise ValueError(
+                "say which column is ok, or which are good and count, or speed and control_speed, or which is value"
+            )
         elif not {"platform", "target"} & named:
             raise ValueError("say which column (or constant) is platform or target")
         return self
@@ -108,6 +113,7 @@ class TableReader:
 
     def __init__(self, mapping: Mapping_, platforms: Platforms | None = None) -> None:
         self._mapping = mapping
+        self._named = {*mapping.columns, *mapping.constants}
         self._platforms = platforms or Platforms()
 
     def read(self, name: str, stream: IO[bytes]) -> Iterator[Item]:
@@ -147,7 +153,20 @@ class TableReader:
             simulated=self._mapping.simulated,
         )
 
+    def _with_speed(self, facts: Mapping[str, str]) -> Mapping[str, str]:
+        """The facts of a download beside its control: too slow is `throttled`; without a control nothing is told."""
+        if missing := [field for field in ("speed", "control_speed") if field not in facts]:
+            raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"no {' and no '.join(missing)}")
+        speed, control = float(facts["speed"]), float(facts["control_speed"])
+        if not (0 <= speed < math.inf and 0 < control < math.inf):
+            raise RowError(RefusalReason.INVALID, f"speed {speed:g} beside {control:g}")
+        slow = {"stage": str(Stage.HTTP), "failure": str(Failure.THROTTLED)}
+        ok = speed >= self._mapping.slow_share * control
+        return {**facts, "control_ok": "1", "ok": "1" if ok else "0", **({} if ok else slow)}
+
     def _result(self, facts: Mapping[str, str]) -> ProbeResult:
+        if "speed" in self._named:
+            facts = self._with_speed(facts)
         target = facts.get("target")
         platform = facts.get("platform") or self._platforms.of_url(target or "")
         if platform is None:
