@@ -177,9 +177,10 @@ class TableReader:
             raise RowError(
                 RefusalReason.INVALID, f"count {count}: a row stands for 1 to {COUNT_MAX} attempts"
             )
-        if count is None and "ok" not in facts:
-            raise RowError(RefusalReason.NOT_A_MEASUREMENT, "neither ok nor a count")
-        ok = good == count if count is not None else _yes(facts["ok"])
+        summed = count is not None and good is not None
+        if not summed and "ok" not in facts:
+            raise RowError(RefusalReason.NOT_A_MEASUREMENT, "neither ok, nor good and count")
+        ok = good == count if summed else _yes(facts["ok"])
         vantage = facts.get("vantage") or f"{self._mapping.source}-{country}-AS{asn}"
         return ProbeResult(
             id=identity(self._mapping.source, vantage, platform, target, time, facts.get("region")),

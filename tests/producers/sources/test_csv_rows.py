@@ -7,6 +7,7 @@ import tarfile
 
 import pytest
 
+from producers.records import ProbeResult
 from producers.signals import Signal
 from producers.sources import tor
 from producers.sources.contract import RefusalReason, Refused, RowError
@@ -85,3 +86,30 @@ def test_json_lines_with_a_byte_order_mark_are_json_lines() -> None:
     content = io.BufferedReader(io.BytesIO(b'\xef\xbb\xbf{"t":"2024-01-20","c":"PK","v":5}\n'))
     (signal,) = TableReader(mapping).read("a.jsonl", content)
     assert isinstance(signal, Signal)
+
+
+SUMS = {
+    "all good": ("4,4,", "True 4"),
+    "half": ("2,4,", "False 2"),
+    "nobody says how many were good": (",4,", RefusalReason.NOT_A_MEASUREMENT),
+    "nobody says of how many": ("4,,", RefusalReason.NOT_A_MEASUREMENT),
+    "but whether they were": (",4,yes", "True -"),
+    "more than there were": ("5,4,", RefusalReason.INVALID),
+    "less than none": ("-1,4,", RefusalReason.INVALID),
+    "endless": ("inf,4,", RefusalReason.NOT_A_MEASUREMENT),
+}
+
+
+@pytest.mark.parametrize("cells, expected", SUMS.values(), ids=SUMS)
+def test_a_sum_that_lacks_a_number_is_no_loss(cells: str, expected: str) -> None:
+    mapping = Mapping_(
+        columns={"time": "t", "country": "c", "good": "g", "count": "n", "ok": "up"},
+        constants={"platform": "x"},
+    )
+    content = f"t,c,g,n,up\n2024-01-20,PK,{cells}\n".encode()
+    (item,) = TableReader(mapping).read("a.csv", io.BytesIO(content))
+    if isinstance(item, Refused):
+        assert item.reason == expected
+        return
+    assert isinstance(item, ProbeResult)
+    assert f"{item.ok} {item.good or '-'}" == expected
