@@ -1,4 +1,4 @@
-"""Sums as OONI's API answers them, in the documented shape (https://api.ooni.io/apidocs/), made here."""
+"""Sums as OONI's API answers them, made here; not checked against its document or a recorded answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""OONI's tests of one step, in the shapes that ooni/spec documents (ts-002, ts-008, ts-032, ts-033), made here."""
+"""OONI's tests of one step, made here: tcpping and tlsping in the shapes of ooni/spec (ts-032, ts-033).
+
+The shapes of dnsping, tcp_connect and dns_consistency have not been checked against a document or a recorded answer.
+"""
 
 from __future__ import annotations
 
