@@ -47,6 +47,7 @@ from detectors.single.silence import (
     NETWORKS_SPARSE,
     NETWORKS_TOGETHER,
     OFTEN,
+    RARE_SECONDS,
     RESULTS_FAINT,
     RESUMED_NATS,
     SEEN_WINDOWS,
@@ -189,7 +190,8 @@ class SilenceColumns(Table):
         """Which networks are known well enough to be missed."""
         settings = self.rules.settings
         old = (self.first >= 0) & (start - self.first >= settings.warm_seconds)
-        return np.asarray(old & (self.seen >= settings.warm_results))
+        often = self.share() * RARE_SECONDS >= self.rules.window
+        return np.asarray(old & often & (self.seen >= settings.warm_results))
 
     def alive(self, start: int) -> Bools:
         """Return which networks count: those that are known, and were heard within `FORGOTTEN_SECONDS`."""

@@ -67,6 +67,8 @@ BACK_WINDOWS: Final = 3
 # Where a few results an hour are usual, one is enough: stragglers are rarer than those.
 BACK_SPARSE: Final = 1
 FORGOTTEN_SECONDS: Final = 3 * 86_400
+#: Who is heard seldomer than this is not missed: a row a day that fails to come is no loss of connectivity.
+RARE_SECONDS: Final = 6 * 3600
 # Of the windows: it probes day and night.
 STEADY_SHARE: Final = 0.9
 SHARE_MAX: Final = 0.9999
@@ -208,6 +210,7 @@ class Silence(AnomalyDetector):
         gap = self.quiet + 1.0
         self.quiet = 0.0 if there or not known else self.quiet + awake
         warm = known and start - self.first >= settings.warm_seconds and self.seen >= settings.warm_results
+        warm = warm and self.share * RARE_SECONDS >= self._rules.window
         self.score = 0.0
         if warm:
             self.score = hazard * self.quiet / (alarm + excess)

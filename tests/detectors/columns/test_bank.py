@@ -509,6 +509,18 @@ def test_quiet_nights_of_few_results_are_no_silence_and_a_silence_by_day_is(an_h
     assert np.median(told) / 6 <= 13.0 / an_hour
 
 
+def test_a_row_a_day_that_fails_to_come_is_no_silence() -> None:
+    """Others send one an hour, and are missed as ever."""
+    networks = SilenceColumns(Rules.of(DetectionSettings(), FEW))
+    networks.grow(2)
+    missed = np.zeros(2, dtype=np.bool_)
+    for i in range(24 * 144):
+        comes = np.array([i % 144 == 72, i % 6 == 0]) & (i < 21 * 144)
+        networks.step(START + 600 * i, comes.astype(float), np.array([0, 1]), 2)
+        missed |= networks.score >= 1.0
+    assert missed.tolist() == [False, True]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
