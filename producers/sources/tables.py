@@ -246,7 +246,9 @@ def _parquet(name: str, stream: IO[bytes]) -> Iterator[Any]:
     try:
         from pyarrow import ArrowException, parquet  # noqa: PLC0415  70 MB, for those who have Parquet
     except ImportError as error:
-        raise MappingError("Parquet needs pyarrow: install netdusk[archive]") from error
+        raise MappingError(
+            "Parquet needs pyarrow; `pip install '.[archive]'` where netdusk's source is"
+        ) from error
     try:
         batches: Iterable[Any] = parquet.ParquetFile(io.BytesIO(whole(stream))).iter_batches(4096)
         number = 0

@@ -78,7 +78,9 @@ def _signer(path: Path) -> tuple[str, Sign]:
     try:
         return text_signer(path.read_text().strip())
     except ModuleNotFoundError as error:
-        raise SettingsError(f"--key needs {error.name}; pip install 'netdusk[trust]'") from error
+        raise SettingsError(
+            f"--key needs {error.name}; `pip install '.[trust]'` where netdusk's source is"
+        ) from error
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}; name a readable file") from error
     except ValueError as error:

@@ -56,7 +56,9 @@ def _sender(name: str, urls: Any) -> Any:
     try:
         import apprise  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
-        raise SettingsError(f"netdusk notify needs {error.name}; pip install 'netdusk[notify]'") from error
+        raise SettingsError(
+            f"netdusk notify needs {error.name}; `pip install '.[notify]'` where netdusk's source is"
+        ) from error
     made = apprise.Apprise()
     for number, url in enumerate(urls, 1):
         if not made.add(url):

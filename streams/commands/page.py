@@ -113,7 +113,7 @@ def _shelf(url: str) -> Any:
         log.warning(
             "no history: the archive can't be read",
             missing=error.name,
-            remedy="pip install 'netdusk[archive]'",
+            remedy="`pip install '.[archive]'` where netdusk's source is",
         )
         return None
     return ArchiveShelf(store_at(url))

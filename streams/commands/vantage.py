@@ -155,7 +155,9 @@ def keygen(
     try:
         secret, public = new_key()
     except ModuleNotFoundError as error:
-        raise SettingsError(f"keys need {error.name}; pip install 'netdusk[trust]'") from error
+        raise SettingsError(
+            f"keys need {error.name}; `pip install '.[trust]'` where netdusk's source is"
+        ) from error
     try:
         handle = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:

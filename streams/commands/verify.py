@@ -56,7 +56,9 @@ def _signed_by(export: Export, key: str | None) -> str:
     try:
         good = has_signed(signer, text, signature)
     except ModuleNotFoundError as error:
-        raise SettingsError(f"signatures need {error.name}; pip install 'netdusk[trust]'") from error
+        raise SettingsError(
+            f"signatures need {error.name}; `pip install '.[trust]'` where netdusk's source is"
+        ) from error
     except ValueError as error:
         raise SettingsError(f"{signer}: no public key of Ed25519 in base64") from error
     if not good:

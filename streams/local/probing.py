@@ -335,7 +335,9 @@ def _signer_of(file: Path, kept: Path) -> Signer:
     try:
         return Signer(file.read_text().strip(), kept)
     except ModuleNotFoundError as error:
-        raise SettingsError(f"probe.signing_key needs {error.name}; pip install 'netdusk[trust]'") from error
+        raise SettingsError(
+            f"probe.signing_key needs {error.name}; `pip install '.[trust]'` where netdusk's source is"
+        ) from error
     except OSError as error:
         raise SettingsError(
             f"settings: probe.signing_key = '{file}': {error.strerror}; name a readable file"

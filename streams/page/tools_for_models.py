@@ -65,7 +65,9 @@ def server_for(url: str) -> Any:
         from mcp.server.mcpserver.exceptions import ToolError  # noqa: PLC0415
         from mcp.types import ToolAnnotations  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise SettingsError(f"netdusk mcp needs {error.name}; pip install 'netdusk[mcp]'") from error
+        raise SettingsError(
+            f"netdusk mcp needs {error.name}; `pip install '.[mcp]'` where netdusk's source is"
+        ) from error
     page = PageClient(url, ToolError)
     server = MCPServer("netdusk", instructions=_ABOUT, version=release())
     reading = ToolAnnotations(read_only_hint=True, destructive_hint=False, open_world_hint=False)

@@ -34,7 +34,8 @@ def countries_by_asn(path: Path | None) -> Networks:
         import maxminddb  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
         raise SettingsError(
-            f"trust.country_table: {path}: a country table needs maxminddb; pip install 'netdusk[trust]'"
+            f"trust.country_table: {path}: a country table needs maxminddb; "
+            "`pip install '.[trust]'` where netdusk's source is"
         ) from error
     found: dict[int, set[str]] = {}
     try:

@@ -51,6 +51,20 @@ def test_the_glossary_says_each_term_once_and_in_order() -> None:
     assert rows == sorted(set(rows), key=str.lower)
 
 
+@pytest.mark.parametrize("room", ("docs", *ROOMS))
+def test_nobody_is_told_to_install_a_name_that_we_do_not_publish(room: str) -> None:
+    """An index has no `netdusk`: whoever took the name would be installed."""
+    wanted = re.compile(r"""pip3? install (?:[^`#\n]*[ '"])?netdusk[\['"\s]|[^m] install netdusk\[""")
+    files = [
+        path
+        for pattern in ("*.py", "*.md")
+        for path in (ROOT / room).rglob(pattern)
+        if "adr" not in path.parts  # decisions are as they were
+    ]
+    assert files
+    assert [str(path.relative_to(ROOT)) for path in files if wanted.search(path.read_text())] == []
+
+
 def identifiers(path: Path) -> set[str]:
     with path.open("rb") as file:
         names = [token.string for token in tokenize.tokenize(file.readline) if token.type == tokenize.NAME]
