@@ -10,7 +10,11 @@ import re
 from functools import lru_cache
 from typing import Final
 
-PLATFORM_REMEDY: Final = "write a name of small letters, digits, '.', '-' and '_', at most 64 long"
+#: A platform's name is so long at most.
+PLATFORM_MAX: Final = 64
+PLATFORM_REMEDY: Final = (
+    f"write a name of small letters, digits, '.', '-' and '_', at most {PLATFORM_MAX} long"
+)
 
 #: Letters, marks and a sign that are printable by Unicode's categories, and show as nothing: Default_Ignorable of
 #: Unicode 16 less the format characters, and the empty Braille pattern.
@@ -30,7 +34,7 @@ _UNSEEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
     "\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
 )
-_PLATFORM: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_PLATFORM: Final = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{PLATFORM_MAX - 1}}}")
 _REGION: Final = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
 
 

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from pydantic import ValidationError
 
+from producers.complaints import complaints
 from producers.countries import COUNTRIES
+from producers.probe.targets import Target
 from streams.commands.check_config import check_files
 from streams.errors import SettingsError
 from streams.local.initial import SETTINGS, Answers, Runs, texts
@@ -80,8 +83,8 @@ def init(
     )
     try:
         made = texts(answers, str(Path(sys.argv[0]).absolute()))
-    except ValueError as error:
-        raise SettingsError(f"--url: {error}") from error
+    except ValidationError as error:
+        raise SettingsError(next(complaints(error, Target, lambda path: "--url"))) from error
     there = [name for name in made if (folder / name).exists()]
     if there and not force:
         raise SettingsError(

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from producers.probe.target_text import target_text
 from producers.probe.targets import TargetsError, TargetsFile, load_targets
 from streams.commands.output import put, to_stdout
 from streams.errors import SettingsError
-from streams.local.initial import target_text
 from streams.publish.citizenlab import asked, list_text, read_list
 from streams.publish.target_files import Reading, read
 
@@ -49,8 +49,8 @@ def import_(
     lists = [path for path in files if path.suffix.lower() == ".csv"]
     for path in (path for path in files if path not in lists):
         document = _yaml(path)
-        modules |= document.get("modules") or {}
-        scrapes += document.get("scrape_configs") or []
+        modules |= _part(path, document, "modules", dict)
+        scrapes += _part(path, document, "scrape_configs", list)
     reading = read(modules, [one for one in scrapes if isinstance(one, dict)], platform)
     for path in lists:
         _take_list(reading, path, category or [], platform)
@@ -122,6 +122,17 @@ def _check(text: str) -> None:
     import tomllib  # noqa: PLC0415
 
     TargetsFile.model_validate(tomllib.loads(text))
+
+
+def _part(
+    path: Path, document: dict[str, Any], key: str, kind: type[dict[str, Any]] | type[list[Any]]
+) -> Any:
+    part = document.get(key) or kind()
+    if not isinstance(part, kind):
+        raise SettingsError(
+            f"{path}: {key} has to be a {'table' if kind is dict else 'list'}, as its program wants it"
+        )
+    return part
 
 
 def _yaml(path: Path) -> dict[str, Any]:

@@ -6,13 +6,12 @@ check-config` takes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
 from typing import Final
 
-from producers.probe.targets import Target
+from producers.probe.target_text import platforms_of, target_text
 from streams.profiles import Profile
 
 
@@ -36,8 +35,6 @@ class Answers:
     vantage: str | None = None
 
 
-#: Names that lead to one's own machine or network (RFC 6761, 6762, 8375, and ICANN's `internal`).
-_HOME: Final = ("localhost", ".local", ".internal", ".lan", ".home.arpa")
 SETTINGS: Final = "netdusk.toml"
 TARGETS: Final = "targets.toml"
 
@@ -47,30 +44,19 @@ def texts(answers: Answers, program: str) -> dict[str, str]:
     made = {SETTINGS: _settings(answers), "prometheus.yml": _prometheus(answers), **_rules(answers)}
     if answers.urls:
         made[TARGETS] = "\n".join(
-            (_TARGETS_HEAD, *(target_text(platform_of(url), url) for url in answers.urls))
+            (
+                _TARGETS_HEAD,
+                *(
+                    target_text(name, url)
+                    for name, url in zip(platforms_of(answers.urls), answers.urls, strict=True)
+                ),
+            )
         )
     if answers.runs is Runs.SYSTEMD:
         made["netdusk.service"] = _UNIT.format(program=program)
     elif answers.runs is Runs.COMPOSE:
         made["compose.yaml"] = _COMPOSE
     return made
-
-
-def platform_of(url: str) -> str:
-    """A name for a service out of its URL: its host, without `www`."""
-    host = Target(platform="x", url=url).place.host
-    return host.removeprefix("www.")
-
-
-def target_text(platform: str, url: str, more: Mapping[str, str] | None = None) -> str:
-    """One [[target]] of a targets file; `more` are keys with their values as TOML."""
-    place = Target(platform=platform, url=url)
-    lines = ["[[target]]", f'platform = "{platform}"', f'url = "{url}"']
-    lines += [f"{key} = {value}" for key, value in (more or {}).items()]
-    at_home = place.is_at_a_private_address or place.place.host.endswith(_HOME)
-    if at_home and "private" not in (more or {}):
-        lines.append("private = true  # an address that only your own network has")
-    return "\n".join([*lines, ""])
 
 
 _TARGETS_HEAD: Final = """\

@@ -6,10 +6,15 @@ and not made up. Needs PyYAML where the text is read; nothing is fetched.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from pydantic import ValidationError
+
+from producers.complaints import complaints
+from producers.probe.target_text import platform_name, platforms_of, target_text
 from producers.probe.targets import Target
 
 _PROBERS: Final = ("http", "tcp")
@@ -18,7 +23,7 @@ _HEEDED_TCP: Final = {"tls", "tls_config", "preferred_ip_protocol", "ip_protocol
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One target as a targets file has it: its URL, the name of its service, further keys as TOML."""
+    """One target as a targets file has it: the name of its service, its URL, further keys as TOML."""
 
     platform: str
     url: str
@@ -36,7 +41,8 @@ class Reading:
 def read(modules: Mapping[str, Any], scrapes: list[Mapping[str, Any]], platform: str | None) -> Reading:
     """Targets of every scrape configuration that asks by one of these modules (blackbox.yml, parsed).
 
-    `platform` is the name for all; without it, a target's own label `platform` or `service`, else its host.
+    `platform` is the name for all; without it, a target's own label `platform` or `service`, else its host (and port,
+    where a host has several). What can't be a target is left out by itself, with what is wrong with it.
     """
     reading = Reading()
     seen: set[str] = set()
@@ -54,6 +60,10 @@ def read(modules: Mapping[str, Any], scrapes: list[Mapping[str, Any]], platform:
                 continue
             for address, labels in _addresses(scrape):
                 _take(reading, seen, job, str(name), module, address, labels, platform)
+    unnamed = [one.url for one in reading.targets if not one.platform]
+    called = dict(zip(unnamed, platforms_of(unnamed), strict=True))
+    reading.targets = [replace(one, platform=one.platform or called[one.url]) for one in reading.targets]
+    reading.left_out = list(dict.fromkeys(reading.left_out))  # a module is told once, however many it asks
     return reading
 
 
@@ -80,16 +90,22 @@ def _take(
         keys["timeout_seconds"] = f"{seconds:g}"
     if _mapping(how.get("tls_config")).get("insecure_skip_verify") is True:
         keys["verify"] = "false"
+    named = platform or _name_of(labels) or ""
     try:
-        host = Target(platform="x", url=url).place.host
-    except ValueError as error:
-        reading.left_out.append(f"job {job}, {address}: {_first(error)}")
+        Target.model_validate(tomllib.loads(target_text(named or "x", url, keys))["target"][0])
+    except ValidationError as error:
+        reading.left_out.append(f"job {job}: {next(complaints(error, Target, lambda path: ''))}")
         return
     if url in seen:
         return
     seen.add(url)
-    named = platform or labels.get("platform") or labels.get("service") or host.removeprefix("www.")
-    reading.targets.append(Found(str(named), url, keys))
+    reading.targets.append(Found(named, url, keys))
+
+
+def _name_of(labels: Mapping[str, Any]) -> str:
+    return next(
+        (name for key in ("platform", "service") if (name := platform_name(str(labels.get(key, ""))))), ""
+    )
 
 
 def _http(how: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
@@ -104,7 +120,7 @@ def _http(how: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
         keys["statuses"] = '["2xx"]'
     heeded = {
         "valid_status_codes", "follow_redirects", "no_follow_redirects", "preferred_ip_protocol", "tls_config",
-        "ip_protocol_fallback", "fail_if_not_ssl", "fail_if_ssl", "method", "valid_http_versions",
+        "ip_protocol_fallback", "method",
     }  # fmt: skip
     unheeded = sorted(how.keys() - heeded)
     if str(how.get("method", "GET")).upper() != "GET":
@@ -143,7 +159,3 @@ def _seconds(text: Any) -> float | None:
         ):
             return float(text[: -len(unit)]) * size
     return None
-
-
-def _first(error: ValueError) -> str:
-    return str(error).splitlines()[0]

@@ -73,7 +73,10 @@ def test_nothing_is_written_over_and_what_is_missing_is_said(tmp_path: Path) -> 
         ([str(tmp_path / "o"), "--url", "https://a.example/"], "--country"),
         ([str(tmp_path / "o"), "--country", "DE"], "--url"),
         ([str(tmp_path / "o"), "--country", "ZZ"], "ISO 3166-1"),
-        ([str(tmp_path / "o"), "--country", "DE", "--url", "ftp://a.example/"], "scheme"),
+        (
+            [str(tmp_path / "o"), "--country", "DE", "--url", "shop.example"],
+            "--url: url = 'shop.example': the scheme has to be one of tcp, tls, http, https, as in https://example.org/",
+        ),
     ):
         outcome = CliRunner().invoke(init.app, arguments)
         assert isinstance(outcome.exception, SettingsError)
@@ -140,6 +143,67 @@ def test_a_blackbox_exporters_files_are_targets(tmp_path: Path) -> None:
     prometheus.write_text("scrape_configs: []")
     nothing = CliRunner().invoke(targets.app, ["import", str(blackbox), str(prometheus)])
     assert "no target came of it" in str(nothing.exception)
+
+
+ODD_BLACKBOX = """
+modules:
+  http_2xx: {prober: http, http: {fail_if_ssl: true}}
+  slow: {prober: http, timeout: 10m}
+  nobody: {prober: http, http: {valid_status_codes: [99]}}
+  tcp: {prober: tcp}
+"""
+ODD_PROMETHEUS = """
+scrape_configs:
+  - 5
+  - job_name: pages
+    params: {module: http_2xx}
+    static_configs:
+      - targets: ["https://user:secret@shop.example/", "http://a.example:99999/", "", "https://[2001:db8::1]/",
+                  "https://dns_name.example/", 'https://quote.example/"x', "https://xn--caf-dma.example/"]
+      - {targets: ["https://pay.example/"], labels: {service: Shop API}}
+      - {targets: ["https://zh.example/"], labels: {service: 店}}
+  - {job_name: slow, params: {module: [slow]}, static_configs: [{targets: [slow.example]}]}
+  - {job_name: nobody, params: {module: [nobody]}, static_configs: [{targets: [nobody.example]}]}
+  - {job_name: ports, params: {module: [tcp]}, static_configs: [{targets: ["db.example:5432", "db.example:6379"]}]}
+"""
+
+
+def test_an_odd_target_is_left_out_by_itself_and_every_name_is_one_that_may_be(tmp_path: Path) -> None:
+    blackbox, prometheus, out = tmp_path / "blackbox.yml", tmp_path / "prometheus.yml", tmp_path / "t.toml"
+    blackbox.write_text(ODD_BLACKBOX)
+    prometheus.write_text(ODD_PROMETHEUS)
+    outcome = CliRunner().invoke(
+        targets.app, ["import", str(blackbox), str(prometheus), "--output", str(out)]
+    )
+    assert outcome.exit_code == 1, outcome.exception
+    assert {one.url: one.platform for one in load_targets(out).target} == {
+        "https://[2001:db8::1]/": "ip6-2001-db8-1",
+        "https://dns_name.example/": "dns_name.example",
+        'https://quote.example/"x': "quote.example",
+        "https://xn--caf-dma.example/": "xn--caf-dma.example",
+        "https://pay.example/": "shop-api",
+        "https://zh.example/": "zh.example",
+        "tcp://db.example:5432": "db.example-5432",  # two services: one that is down is no part of the other
+        "tcp://db.example:6379": "db.example-6379",
+    }
+    assert outcome.stderr.splitlines() == [
+        "module http_2xx: fail_if_ssl not heeded",
+        "job pages: url = 'https://…@shop.example/': take the user name, password or #fragment out: a probe sends none",
+        "job pages: url = 'http://a.example:99999/': Port out of range 0-65535; write a URL like "
+        "https://example.org/robots.txt",
+        "job pages: url = 'http://': name a host, as in https://example.org/",
+        "job slow: timeout_seconds = 600: can be at most 300",
+        'job nobody: statuses = [99]: 99 is no HTTP status; write status codes and classes of them, like [200, "3xx"]',
+    ]
+    assert "secret" not in outcome.stderr
+
+
+@pytest.mark.parametrize("text", ["modules: [5]", "scrape_configs: {job: 5}"])
+def test_a_file_of_another_form_is_said_in_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "odd.yml").write_text(text)
+    outcome = CliRunner().invoke(targets.app, ["import", str(tmp_path / "odd.yml")])
+    assert isinstance(outcome.exception, SettingsError)
+    assert "has to be a" in str(outcome.exception)
 
 
 def test_the_canary_is_heard_of_only_where_its_outage_did_not_come_out() -> None:
