@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import orjson
 from pydantic import (
@@ -522,7 +522,7 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
         raise SettingsError(f"{chosen}: no such file; name an existing one with --config or NETDUSK_CONFIG")
     _file = chosen
     try:
-        return _named(_beside(Settings(**overrides), chosen), chosen)
+        return _named(_beside(Settings(**overrides), chosen, overrides))
     except ValidationError as error:
         lines = complaints(error, Settings, lambda path: _place(path, chosen, overrides))
         raise SettingsError("\n".join(lines)) from error
@@ -534,29 +534,45 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
         _file = None
 
 
-def _beside(settings: Settings, file: Path | None) -> Settings:
-    """A targets file that is not here but beside the settings file is meant to be that one."""
-    targets = settings.probe.targets
-    if targets is None or (beside := _beside_file(targets, file)) == targets:
+#: Files that are read: by the table and the key that name them.
+_READ: Final = (
+    ("kafka", "ssl_ca"),
+    ("kafka", "ssl_certificate"),
+    ("kafka", "ssl_key"),
+    ("names", "networks"),
+    ("probe", "authorities"),
+    ("probe", "signing_key"),
+    ("probe", "targets"),
+    ("trust", "country_table"),
+)
+
+
+def _beside(settings: Settings, file: Path | None, overrides: dict[str, Any]) -> Settings:
+    """The settings with each file that is read where the settings mean it.
+
+    A name in the settings file means the file beside it, from wherever netdusk is run; elsewhere what is here, and else
+    what is beside the settings file.
+    """
+    if file is None:
         return settings
-    return settings.model_copy(update={"probe": settings.probe.model_copy(update={"targets": beside})})
+    for table, key in _READ:
+        path: Path | None = getattr(getattr(settings, table), key)
+        if path is None or path.is_absolute():
+            continue
+        beside = file.absolute().parent / path
+        if beside.exists() and (_place((table, key), file, overrides) == str(file) or not path.exists()):
+            there = getattr(settings, table).model_copy(update={key: beside})
+            settings = settings.model_copy(update={table: there})
+    return settings
 
 
-def _beside_file(path: Path, file: Path | None) -> Path:
-    """A path that the settings file means; where there is none, as it was given."""
-    if file is None or path.is_absolute() or path.exists():
-        return path
-    beside = file.absolute().parent / path
-    return beside if beside.exists() else path
-
-
-def _named(settings: Settings, file: Path | None) -> Settings:
+def _named(settings: Settings) -> Settings:
     """The settings with the operator's table of networks read in."""
     path = settings.names.networks
     if path is None:
         return settings
     own = settings.incidents
-    names = {**read_networks(_beside_file(path, file)), **own.network_names}
+    names = {**read_networks(path), **own.network_names}
     return settings.model_copy(update={"incidents": replace(own, network_names=names)})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from streams.settings import SettingsError, load
@@ -30,3 +32,30 @@ def test_an_empty_config_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("bootstrap", ["a:1", "a.b-c:9092, d_e:65535", "[::1]:9092", "10.0.0.1:19092"])
 def test_brokers_are_named_in_every_usual_way(bootstrap: str) -> None:
     assert load(kafka={"bootstrap": bootstrap}).kafka.bootstrap == bootstrap
+
+
+def test_a_name_in_the_settings_file_means_the_file_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of that name where netdusk happens to be run was taken instead, and nobody was told."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+        (folder / "targets.toml").write_text("")
+        (folder / "ca.pem").write_text("")
+    (here / "own.toml").write_text("")
+    (there / "elsewhere.toml").write_text("")
+    config = there / "netdusk.toml"
+    config.write_text(
+        '[probe]\ntargets = "targets.toml"\n[kafka]\nsecurity_protocol = "SSL"\nssl_ca = "ca.pem"\n'
+    )
+    monkeypatch.chdir(here)
+    settings = load(config)
+    assert (settings.probe.targets, settings.kafka.ssl_ca) == (there / "targets.toml", there / "ca.pem")
+    # What is named on the command line or in the environment is what stands here; else beside the settings, as before.
+    for name, meant in (("targets.toml", Path("targets.toml")), ("own.toml", Path("own.toml"))):
+        assert load(config, probe={"targets": Path(name)}).probe.targets == meant
+    monkeypatch.setenv("NETDUSK_PROBE__TARGETS", "own.toml")
+    assert load(config).probe.targets == Path("own.toml")
+    monkeypatch.setenv("NETDUSK_PROBE__TARGETS", "elsewhere.toml")
+    assert load(config).probe.targets == there / "elsewhere.toml"
