@@ -14,7 +14,7 @@ from producers.countries import COUNTRIES
 from producers.probe.targets import Target
 from streams.commands.check_config import check_files
 from streams.errors import SettingsError
-from streams.local.initial import SETTINGS, Answers, Runs, texts
+from streams.local.initial import SETTINGS, UNIT, Answers, Runs, is_at_home, texts
 from streams.profiles import PROFILES, Profile
 from streams.settings import load
 
@@ -81,8 +81,9 @@ def init(
         runs=runs,
         vantage=vantage,
     )
+    program = str(Path(sys.argv[0]).absolute())
     try:
-        made = texts(answers, str(Path(sys.argv[0]).absolute()))
+        made = texts(answers, program)
     except ValidationError as error:
         raise SettingsError(next(complaints(error, Target, lambda path: "--url"))) from error
     there = [name for name in made if (folder / name).exists()]
@@ -100,4 +101,9 @@ def init(
     check_files(load(folder / SETTINGS))
     for name in sorted(made):
         typer.echo(f"{folder / name}")
+    if UNIT in made and is_at_home(program):
+        typer.echo(f"\n{folder / UNIT} begins with how to install netdusk where a service may read it.")
     typer.echo(f"\nTry it: netdusk up --config {folder / SETTINGS}")
+    typer.echo(
+        f"So that every other command knows it too: export NETDUSK_CONFIG={(folder / SETTINGS).absolute()}"
+    )

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
+from pathlib import PurePosixPath
 from typing import Final
 
 from producers.probe.target_text import platforms_of, target_text
 from streams.profiles import Profile
+from streams.release import release
 
 
 class Runs(StrEnum):
@@ -37,6 +39,9 @@ class Answers:
 
 SETTINGS: Final = "netdusk.toml"
 TARGETS: Final = "targets.toml"
+UNIT: Final = "netdusk.service"
+#: Where docs/install.md puts netdusk.
+INSTALLED: Final = "/opt/netdusk/bin/netdusk"
 
 
 def texts(answers: Answers, program: str) -> dict[str, str]:
@@ -53,10 +58,20 @@ def texts(answers: Answers, program: str) -> dict[str, str]:
             )
         )
     if answers.runs is Runs.SYSTEMD:
-        made["netdusk.service"] = _UNIT.format(program=program)
+        installed = INSTALLED if (at_home := is_at_home(program)) else program
+        made[UNIT] = _UNIT.format(program=installed, install=_INSTALL if at_home else "")
     elif answers.runs is Runs.COMPOSE:
-        made["compose.yaml"] = _COMPOSE
+        made["compose.yaml"] = _COMPOSE.format(version=release())
     return made
+
+
+def is_at_home(program: str) -> bool:
+    """Whether a program lies in somebody's home, where a service of its own user sees nothing (ProtectHome).
+
+    >>> is_at_home("/home/sam/netdusk/.venv/bin/netdusk"), is_at_home("/opt/netdusk/bin/netdusk")
+    (True, False)
+    """
+    return PurePosixPath(program).parts[1:2] in {("home",), ("root",)} or program.startswith("/run/user/")
 
 
 _TARGETS_HEAD: Final = """\
@@ -124,9 +139,14 @@ scrape_configs:
       - targets: ["127.0.0.1:9465"]  # probe
 """
 
+_INSTALL: Final = """\
+# A service sees nobody's home. So first, where netdusk's source is:
+#   python3 -m venv /opt/netdusk
+#   /opt/netdusk/bin/pip install --require-hashes -r requirements/run.txt && /opt/netdusk/bin/pip install --no-deps .
+"""
 _UNIT: Final = """\
 # /etc/systemd/system/netdusk.service; the other files go to /etc/netdusk.
-# systemctl daemon-reload && systemctl enable --now netdusk
+{install}# systemctl daemon-reload && systemctl enable --now netdusk
 [Unit]
 Description=netdusk: broker, worker, probe and canary on one machine
 After=network-online.target
@@ -152,18 +172,21 @@ WantedBy=multi-user.target
 """
 
 _COMPOSE: Final = """\
-# docker compose up -d. The image is built by `make image` in netdusk's source.
+# Where netdusk's source is: docker build -t localhost/netdusk:{version} .
+# Here: docker compose up -d. The page is then at http://127.0.0.1:8080
 services:
   netdusk:
-    image: localhost/netdusk
+    image: localhost/netdusk:{version}
     command: [up, --config, /etc/netdusk/netdusk.toml, --folder, /var/lib/netdusk/stack]
     working_dir: /etc/netdusk
     volumes:
       - ./:/etc/netdusk:ro
       - state:/var/lib/netdusk
-    ports: ["127.0.0.1:9464:9464", "127.0.0.1:9465:9465"]
+    # The page, the worker's figures, the probe's.
+    ports: ["127.0.0.1:8080:8080", "127.0.0.1:9464:9464", "127.0.0.1:9465:9465"]
     environment:
       NETDUSK_HTTP__HOST: 0.0.0.0
+      NETDUSK_PAGE__HOST: 0.0.0.0
     stop_grace_period: 40s
     restart: unless-stopped
     read_only: true

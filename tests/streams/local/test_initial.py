@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -14,7 +18,9 @@ from producers.probe.targets import load_targets
 from streams.commands import init, targets
 from streams.errors import SettingsError
 from streams.local.canary_watch import CanaryWatch
+from streams.local.initial import Answers, Runs, texts
 from streams.local.live import Board
+from streams.release import release
 from streams.settings import load
 from tests.monitoring.servers import program
 from tests.monitoring.world import incident
@@ -66,6 +72,35 @@ def test_prometheus_and_alertmanager_take_them(tmp_path: Path, profile: str) -> 
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.integration
+@pytest.mark.parametrize("called", ["/home/sam/netdusk/.venv/bin/netdusk", "/srv/netdusk/bin/netdusk"])
+def test_systemd_takes_the_unit(tmp_path: Path, called: str) -> None:
+    text = texts(Answers(profile="own", country="DE", asn=1, urls=(), runs=Runs.SYSTEMD), called)[
+        "netdusk.service"
+    ]
+    unit = tmp_path / "netdusk.service"
+    for right in (True, False):
+        # A program that is on this machine: systemd looks for it.
+        unit.write_text(re.sub(r"(?m)^ExecStart=\S+", f"ExecStart={sys.executable}", text))
+        if not right:
+            unit.write_text(unit.read_text().replace("RestartSec=", "RestartSeconds="))
+        done = subprocess.run(
+            [program("systemd-analyze"), "verify", str(unit)], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode == 0 and not done.stderr) == right, done.stderr
+
+
+@pytest.mark.integration
+def test_compose_takes_the_file(tmp_path: Path) -> None:
+    folder = made(tmp_path / "n", *GIVEN, "--runs", "compose")
+    schema = Path(__file__).parents[3] / ".cache" / "chart" / "compose-spec.json"
+    assert schema.is_file(), f"{schema} is missing: run `make servers`"
+    validator = jsonschema.Draft202012Validator(json.loads(schema.read_text()))
+    text = (folder / "compose.yaml").read_text()
+    assert [error.message for error in validator.iter_errors(yaml.safe_load(text))] == []
+    assert not validator.is_valid(yaml.safe_load(text.replace("restart:", "restarts:")))
+
+
 def test_nothing_is_written_over_and_what_is_missing_is_said(tmp_path: Path) -> None:
     folder = made(tmp_path / "n", *GIVEN)
     for arguments, words in (
@@ -81,6 +116,28 @@ def test_nothing_is_written_over_and_what_is_missing_is_said(tmp_path: Path) -> 
         outcome = CliRunner().invoke(init.app, arguments)
         assert isinstance(outcome.exception, SettingsError)
         assert words in str(outcome.exception)
+
+
+def test_a_service_is_not_told_to_run_what_lies_in_a_home() -> None:
+    """ProtectHome hides it, and the home of a user is closed to others."""
+    asked = Answers(profile="own", country="DE", asn=1, urls=(), runs=Runs.SYSTEMD)
+    for called, run in (
+        ("/home/sam/netdusk/.venv/bin/netdusk", "/opt/netdusk/bin/netdusk"),
+        ("/root/netdusk/.venv/bin/netdusk", "/opt/netdusk/bin/netdusk"),
+        ("/srv/netdusk/.venv/bin/netdusk", "/srv/netdusk/.venv/bin/netdusk"),
+    ):
+        unit = texts(asked, called)["netdusk.service"]
+        assert f"\nExecStart={run} up " in unit
+        assert ("python3 -m venv /opt/netdusk" in unit) == (run != called)
+        assert "ProtectHome=yes" in unit
+
+
+def test_the_compose_file_names_the_image_that_its_own_command_builds() -> None:
+    text = texts(Answers(profile="own", country="DE", asn=1, urls=(), runs=Runs.COMPOSE), "")["compose.yaml"]
+    service = yaml.safe_load(text)["services"]["netdusk"]
+    assert f"docker build -t {service['image']} ." in text
+    assert service["image"].endswith(f":{release()}")
+    assert {port.split(":", 1)[1] for port in service["ports"]} == {"8080:8080", "9464:9464", "9465:9465"}
 
 
 BLACKBOX = """
