@@ -12,13 +12,14 @@ import socket
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import dns.asyncquery
 import dns.flags
 import dns.message
 import dns.rdatatype
 import dns.resolver
+import dns.rrset
 
 from producers.addresses import is_bogon
 from producers.failures import Failure
@@ -29,6 +30,13 @@ AddressFamily = Literal["ipv4", "ipv6"]
 _TYPES: Final = {"ipv4": dns.rdatatype.A, "ipv6": dns.rdatatype.AAAA}
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
 _UDP_BYTES_MAX: Final = 65_535
+
+
+class _Query(NamedTuple):
+    """What is asked, and as it goes out, less its number."""
+
+    question: list[dns.rrset.RRset]
+    wire: bytes
 
 
 @dataclass(slots=True)
@@ -67,7 +75,8 @@ class Resolver:
     async def _ask(self, host: str) -> dns.message.QueryMessage:
         server = self.server or self._system_server()
         number = secrets.token_bytes(2)
-        wire = number + _question(host, self.family)
+        query = _query(host, self.family)
+        wire = number + query.wire
         loop = asyncio.get_running_loop()
         family = socket.AF_INET6 if ":" in server else socket.AF_INET
         # A fresh socket for each question: a fresh source port. Connected, so that ICMP's "refused" is heard.
@@ -81,10 +90,13 @@ class Resolver:
             raise ObservedFailure(Failure.DNS_REPLY_WITH_WRONG_QUERY_ID, host)
         answer = dns.message.from_wire(reply, ignore_trailing=True, raise_on_truncation=False)
         if answer.flags & dns.flags.TC:
-            query = dns.message.make_query(host, _TYPES[self.family], use_edns=False)
-            answer = await dns.asyncquery.tcp(query, server, port=self.port)
+            again = dns.message.make_query(host, _TYPES[self.family], use_edns=False)
+            answer = await dns.asyncquery.tcp(again, server, port=self.port)
         if not isinstance(answer, dns.message.QueryMessage):
             raise ObservedFailure(Failure.DNS_SERVER_MISBEHAVING, "an answer to another kind of question")
+        # Its number alone could be guessed (RFC 5452, 9.1). An error may come without the question.
+        if answer.question != query.question and (answer.question or answer.rcode() == dns.rcode.NOERROR):
+            raise ObservedFailure(Failure.DNS_REPLY_WITH_WRONG_QUERY_ID, f"an answer to {answer.question}")
         return answer
 
     def _system_server(self) -> str:
@@ -103,6 +115,7 @@ class Resolver:
 
 
 @lru_cache(maxsize=4096)
-def _question(host: str, family: AddressFamily) -> bytes:
+def _query(host: str, family: AddressFamily) -> _Query:
     """A query less its number. No EDNS: what a plain stub resolver sends, which every box on the way understands."""
-    return dns.message.make_query(host, _TYPES[family], use_edns=False).to_wire()[2:]
+    message = dns.message.make_query(host, _TYPES[family], use_edns=False)
+    return _Query(message.question, message.to_wire()[2:])

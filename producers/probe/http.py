@@ -19,6 +19,8 @@ from producers.probe.classify import ObservedFailure
 from producers.probe.targets import Fingerprints, Target
 
 _HEAD_BYTES_MAX: Final = 64 * 1024
+#: Redirects that say nothing where they don't say where (RFC 9110, 15.4); a 300 or a 304 may do without.
+_MUST_LEAD_SOMEWHERE: Final = frozenset({301, 302, 303, 307, 308})
 #: So many pieces of an answer are read in one go. 64 KB can hold ten thousand chunks of a byte, or 1xx answers, which
 #: take a third of a second: others' deadlines have to strike between.
 _EVENTS_IN_A_ROW: Final = 64
@@ -147,22 +149,35 @@ def _header(head: h11.Response, name: bytes) -> str | None:
 
 
 def _check_redirect(exchange: Exchange, target: Target, fingerprints: Fingerprints) -> None:
-    if exchange.location is None or exchange.status is None or not 300 <= exchange.status < 400:
+    location = exchange.location
+    if exchange.status is None or not 300 <= exchange.status < 400:
         return
-    try:
-        place = urlsplit(exchange.location)
-        host = place.hostname
-        place.port  # noqa: B018  it raises where the port is none
-    except ValueError as error:
-        raise ObservedFailure(Failure.HTTP_INVALID_REDIRECT_LOCATION_HOST, exchange.location) from error
-    if not host:
-        if place.scheme in ("http", "https") or exchange.location.startswith("//"):
-            raise ObservedFailure(Failure.HTTP_INVALID_REDIRECT_LOCATION_HOST, exchange.location)
+    if location is None:
+        if exchange.status in _MUST_LEAD_SOMEWHERE:
+            raise ObservedFailure(
+                Failure.HTTP_INVALID_REDIRECT_LOCATION_HOST, f"{exchange.status} without Location"
+            )
+        return
+    host = _host_of(location)
+    if host is None:
         return  # a path: it stays on the host
     if (page := fingerprints.in_redirect(host)) is not None:
         raise ObservedFailure(Failure.BLOCKPAGE, page)
     if not target.may_redirect_to(host):
-        raise ObservedFailure(Failure.HTTP_UNEXPECTED_REDIRECT_URL, exchange.location)
+        raise ObservedFailure(Failure.HTTP_UNEXPECTED_REDIRECT_URL, location)
+
+
+def _host_of(location: str) -> str | None:
+    """Where a redirect leads; None for a path. Raises Observed where it leads nowhere: `about:blank`, `http://`."""
+    try:
+        place = urlsplit(location)
+        host = place.hostname
+        place.port  # noqa: B018  it raises where the port is none
+    except ValueError as error:
+        raise ObservedFailure(Failure.HTTP_INVALID_REDIRECT_LOCATION_HOST, location) from error
+    if not host and (place.scheme or location.startswith("//")):
+        raise ObservedFailure(Failure.HTTP_INVALID_REDIRECT_LOCATION_HOST, location)
+    return host or None
 
 
 def _check_body(exchange: Exchange, body: bytes, target: Target) -> None:

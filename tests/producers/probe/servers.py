@@ -213,6 +213,7 @@ class NameServer:
     silent: set[str] = field(default_factory=set)
     garbage: set[str] = field(default_factory=set)
     wrong_id: set[str] = field(default_factory=set)
+    wrong_question: set[str] = field(default_factory=set)
     truncated: set[str] = field(default_factory=set)
     questions: list[str] = field(default_factory=list)
     port: int = 0
@@ -243,6 +244,9 @@ class NameServer:
             reply.answer.append(dns.rrset.from_text(name, 60, "IN", question.rdtype, *matching))
         if host in self.wrong_id:
             reply.id ^= 1
+        if host in self.wrong_question:
+            reply = dns.message.make_response(dns.message.make_query("other.test", "A", id=query.id))
+            reply.answer.append(dns.rrset.from_text("other.test.", 60, "IN", "A", "127.0.0.1"))
         return reply.to_wire()
 
 

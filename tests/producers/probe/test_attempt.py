@@ -59,6 +59,7 @@ async def names() -> AsyncIterator[servers.NameServer]:
         silent={"silent.test"},
         garbage={"garbage.test"},
         wrong_id={"wrong.test"},
+        wrong_question={"another.test"},
         truncated={"big.test"},
     )
     async with servers.naming(table) as running:
@@ -367,6 +368,7 @@ NAMES = {
     "garbage.test": "dns.dns_server_misbehaving",
     "nothing.test": "dns.dns_no_answer",
     "wrong.test": "dns.dns_reply_with_wrong_query_id",
+    "another.test": "dns.dns_reply_with_wrong_query_id",
     "bogon.test": "dns.dns_bogon_error",
     "silent.test": "dns.generic_timeout_error",
     "metadata.test": "dns.dns_bogon_error",

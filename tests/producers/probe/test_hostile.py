@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 
 from producers.probe.attempt import Outcome, Tools, attempt
 from producers.probe.control import ControlResults
@@ -139,11 +140,13 @@ async def test_control_results_are_not_unpacked() -> None:
     tracemalloc.start()
     try:
         async with serving(servers.says(answer(body=packed, **{"Content-Encoding": "gzip"}))) as port:
-            control = ControlResults(f"http://127.0.0.1:{port}/")
-            await control.refresh()
+            control = ControlResults([f"http://127.0.0.1:{port}/"])
+            with structlog.testing.capture_logs() as said:
+                await control.refresh()
             peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+    assert [line["event"] for line in said] == ["no control results"]  # it was asked, and is no JSON
     assert peak < 20_000_000
 
 
@@ -181,12 +184,18 @@ async def test_a_flood_inside_of_tls(tools: Tools) -> None:
         ("//", "http.http_invalid_redirect_location_host"),
         ("http://127.0.0.1:99999/", "http.http_invalid_redirect_location_host"),
         ("http://[::1/", "http.http_invalid_redirect_location_host"),
+        ("about:blank", "http.http_invalid_redirect_location_host"),
+        ("javascript:history.back()", "http.http_invalid_redirect_location_host"),
+        (None, "http.http_invalid_redirect_location_host"),
+        ("http://169.254.169.254/latest/", "http.http_unexpected_redirect_url"),
+        ("http://[::ffff:10.0.0.1]/", "http.http_unexpected_redirect_url"),
         ("/x", "ok"),
         ("x?next=http://blocked.example/", "ok"),
         ("//blocked.example/", "http.http_unexpected_redirect_url"),
     ],
 )
-async def test_where_a_redirect_points(tools: Tools, location: str, expected: str) -> None:
-    async with serving(servers.says(answer(302, b"", Location=location))) as port:
+async def test_where_a_redirect_points(tools: Tools, location: str | None, expected: str) -> None:
+    headers = {} if location is None else {"Location": location}
+    async with serving(servers.says(answer(302, b"", **headers))) as port:
         outcome = await attempt(target(f"http://127.0.0.1:{port}/"), tools)
     assert words(outcome) == expected
