@@ -229,6 +229,8 @@ class CountryReading:
     regions: Mapping[tuple[str, str], Standing] = field(default_factory=dict)
     # Asn.
     volumes: Mapping[int, Volume] = field(default_factory=dict)
+    #: By region: results of its vantages that have a rhythm, where these are enough to say something.
+    region_volumes: Mapping[str, Volume] = field(default_factory=dict)
     # (platform, asn)
     slowness: Mapping[tuple[str, int], Slowness] = field(default_factory=dict)
     mechanisms: Mapping[tuple[str, int], Mapping[str, int]] = field(
@@ -253,6 +255,8 @@ class CountryReading:
     silence_doubt: str | None = None
     #: Asn, start of a past window: results (good, all) of it that came too late, from vantages that are known for long.
     late: Mapping[int, Mapping[int, tuple[int, int]]] = field(default_factory=dict)
+    #: By region, start of a past window: the same, of its vantages.
+    late_regions: Mapping[str, Mapping[int, tuple[int, int]]] = field(default_factory=dict)
     votes: dict[Any, Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )  # kept by `votes.vote`

@@ -145,6 +145,7 @@ class Layout:
         self.monitor_seat: NDArray[np.int32] = np.empty(0, dtype=np.int32)
         self.monitor_address: NDArray[np.int32] = np.empty(0, dtype=np.int32)
         self._cell_of_monitor = self.monitor_seat
+        self._region_of_vantage: tuple[int, Ints] = (0, np.empty(0, dtype=np.int64))
         self._target_names: Numbering[str] = Numbering()
         self._target_names.numbers([""])  # none was given
         self._region_names: Numbering[str] = Numbering()
@@ -184,6 +185,22 @@ class Layout:
     def vantage_network(self) -> Ints:
         """The network of each vantage."""
         return self.vantages.left
+
+    @property
+    def vantage_region(self) -> Ints:
+        """The name's number of the region from which each vantage reports; 0 for none, -1 for several."""
+        seats, known = self._region_of_vantage
+        if seats != len(self.seat_cell) or len(known) != len(self.vantages):
+            name = np.zeros(len(self.seat_cell), dtype=np.int64)
+            given = np.flatnonzero(self.seat_part >= 0)
+            name[given] = self.regions.right(self.part_region[self.seat_part[given]])
+            least = np.full(len(self.vantages), np.iinfo(np.int64).max)
+            most = np.zeros(len(self.vantages), dtype=np.int64)
+            np.minimum.at(least, self.seat_vantage, name)
+            np.maximum.at(most, self.seat_vantage, name)
+            known = np.where(least == most, most, -1)
+            self._region_of_vantage = (len(self.seat_cell), known)
+        return known
 
     @property
     def monitor_cell(self) -> NDArray[np.int32]:
@@ -317,6 +334,10 @@ class Layout:
         """Platform and asn of some cells: all that tells those of one country apart."""
         groups, asns = self.cell_group[cells].tolist(), self.cells.right(cells).tolist()
         return [(self.group_names[group][0], asn) for group, asn in zip(groups, asns, strict=True)]
+
+    def name_of_region(self, number: int) -> str:
+        """The region of a number that `vantage_region` gives."""
+        return list(self._region_names)[number]
 
     def region_names(self, regions: Ints) -> list[str]:
         """The names of some regions."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,9 @@ from detectors.columns.table import (
     grained,
     sums,
 )
-from detectors.readings import Arrived, VantageWord
+from detectors.readings import Arrived, Opinion, VantageWord, Volume
 from detectors.single.binomial import DAY
+from detectors.single.silence import HELD_WINDOWS
 
 #: The mean gap is that of about so many results.
 GAP_GAIN: Final = 1.0 / 20.0
@@ -88,6 +89,18 @@ DEPLOY_SLACK_SECONDS: Final = 600
 #: A network with so many vantages that have a rhythm is gone when no more than this share of them is left.
 VANTAGES_MANY: Final = 4
 LEFT_SHARE: Final = 0.2
+#: How much comes of a vantage is remembered over so many mean gaps: most, or hardly any, which is four gaps after the
+#: last of many, and is left by two in a row.
+LEVEL_GAPS: Final = 3.0
+MOST_COME: Final = 0.5
+HARDLY_ANY: Final = 0.3
+#: A region is silent that has so many vantages, on so many networks, of which this share is silent, and more than half
+#: of these fell silent together.
+REGION_VANTAGES: Final = 3
+REGION_NETWORKS: Final = 2
+REGION_SHARE: Final = 0.8
+#: Elsewhere in the country so many vantages, and half of a region's, are heard.
+HEARD_ELSEWHERE: Final = 2
 #: A vantage that has been silent for longer is not counted among those that were.
 GONE_SECONDS: Final = 7 * DAY
 #: Who left in good order is not awaited for so long, or until it is heard again.
@@ -121,6 +134,11 @@ class RhythmColumns(Table):
     promised: Singles
     # Until when nothing is awaited, because it said that it leaves.
     left: Ints
+    # Share of its results that came of late, kept where there are regions; and the last window with one while most did.
+    level: Halves
+    well: NDArray[np.uint32]  # 0: none yet
+    # Silent with its region: what comes next ends no gap of its own.
+    torn: Bools
     fields = {  # noqa: RUF012  a table's columns are declared once
         "last": Field(np.int64, -1),
         "lit": Field(np.int64, -1),
@@ -132,6 +150,9 @@ class RhythmColumns(Table):
         "longest": Field(np.float32, 1.0),
         "promised": Field(np.float32),
         "left": Field(np.int64),
+        "level": Field(np.float16, 1.0),
+        "well": Field(np.uint32),
+        "torn": Field(np.bool_),
     }
 
     def see(self, rows: Ints, heard: Ints, promised: Floats, taught: Bools, start: int, window: int) -> None:
@@ -153,6 +174,16 @@ class RhythmColumns(Table):
         self.last[rows] = start
         self.lit[rows] = np.where(taught, start, self.lit[rows])
         self.promised[rows] = np.where(promised > 0, promised, self.promised[rows])
+
+    def follow(self, rows: Bools, seen: Ints, start: int) -> None:
+        """Note how much comes of these of late: a few results that trickle through end no silence."""
+        keep = np.exp(-1.0 / (LEVEL_GAPS * self.gap.astype(np.float64)))
+        level = np.where(rows, self.level * keep, self.level)
+        level[seen] += 1.0 - keep[seen]
+        self.level[:] = level
+        most = seen[level[seen] >= MOST_COME]
+        self.well[most] = start
+        self.torn[most] = False
 
     def steady(self, window: int) -> Bools:
         """Which vantages have a rhythm, promised or shown."""
@@ -212,6 +243,8 @@ class Paths:
         Networks of which hardly any of their vantages is left: what these send is no sign that it is there.
     excused
         Networks of whose vantages some left in good order, and nothing is due from any other.
+    torn
+        Countries of which a region is silent while others are heard.
     """
 
     def __init__(self) -> None:
@@ -223,6 +256,7 @@ class Paths:
         self.steady: Bools = np.empty(0, dtype=np.bool_)
         self.gone: Bools = np.empty(0, dtype=np.bool_)
         self.excused: Bools = np.empty(0, dtype=np.bool_)
+        self.torn: Bools = np.empty(0, dtype=np.bool_)
 
     def grow(self, layout: Layout) -> None:
         """Have the vantages and countries of a layout."""
@@ -235,6 +269,7 @@ class Paths:
             ("steady", len(layout.networks)),
             ("gone", len(layout.networks)),
             ("excused", len(layout.networks)),
+            ("torn", len(layout.places)),
         ):
             column = np.zeros(size, dtype=np.bool_)
             column[: len(getattr(self, name))] = getattr(self, name)
@@ -299,13 +334,40 @@ class Paths:
             rhythm.last[late] += window
             rhythm.lit[late & (rhythm.lit >= 0)] += window
         alone = ~self._with_its_country(layout, seen, heard, start, window)
-        taught = alone & ~dark[layout.vantage_network[seen]]
+        taught = alone & ~dark[layout.vantage_network[seen]] & ~rhythm.torn[seen]
         rhythm.see(seen, heard[seen], promised, taught, start, window)
         if (rhythm.back[seen] == start).any():
             silent = start - heard >= np.maximum(FALLING_FROM, RETURN_WINDOWS * rhythm.gap) * window
             silent[seen] = False
             self._excuse_deployed(layout, silent, dark, heard, start, window)
         self.settle(layout, start, window)
+        self._tear(layout, seen, start, window, deaf=deaf)
+
+    def _tear(self, layout: Layout, seen: Ints, start: int, window: int, *, deaf: bool) -> None:
+        """Note the countries of which a region is silent while others are heard, and who is silent there."""
+        rhythm, place_of = self.rhythm, layout.network_place[layout.vantage_network]
+        self.torn = np.zeros(len(layout.places), dtype=np.bool_)
+        if deaf or not len(layout.regions):
+            return
+        rhythm.follow(~self.away[place_of], seen, start)
+        silent = (rhythm.level < HARDLY_ANY) & (layout.vantage_region > 0)
+        many = np.bincount(place_of[silent], minlength=len(layout.places))
+        for place in np.flatnonzero((many >= REGION_VANTAGES) & ~self.away).tolist():
+            falling = bool(self.falling[place])
+            for region in quiet_regions(rhythm, layout, place, start, window, falling=falling):
+                if region.volume.opinion is Opinion.BAD:
+                    rhythm.torn[region.silent] = True
+                    self.torn[place] = True
+
+    def region_volumes(self, layout: Layout, place: int, start: int, window: int) -> dict[str, Volume]:
+        """How many results come from each region of a country, where vantages that have a rhythm are enough to say."""
+        if self.away[place]:
+            return {}
+        falling = bool(self.falling[place])
+        return {
+            layout.name_of_region(region.name): region.volume
+            for region in quiet_regions(self.rhythm, layout, place, start, window, falling=falling)
+        }
 
     def _with_its_country(self, layout: Layout, seen: Ints, heard: Ints, start: int, window: int) -> Bools:
         """Which of those heard now fell silent with half of their country, which says nothing of their rhythm."""
@@ -390,6 +452,8 @@ class Paths:
         weight = rhythm.weight() * PATH_KEEP ** (windows - due) * geometric(PATH_KEEP, due)
         place_of = layout.network_place[layout.vantage_network]
         fades = PATH_KEEP**windows
+        if len(layout.regions):
+            rhythm.level[:] = rhythm.level * np.exp(-windows / (LEVEL_GAPS * rhythm.gap.astype(np.float64)))
         path.awaited[:] = path.awaited * fades + sums(place_of, grained(weight), places)
         path.came[:] = path.came * fades
 
@@ -477,6 +541,81 @@ class Paths:
         """The sum over all other countries; real and simulated ones apart."""
         real, made = values[~simulated].sum(), values[simulated].sum()
         return np.asarray(np.where(simulated, made, real) - values)
+
+
+class QuietRegion(NamedTuple):
+    """How many results come from a region, its name's number, and its vantages that are silent."""
+
+    name: int
+    volume: Volume
+    silent: Ints
+
+
+def quiet_regions(
+    rhythm: RhythmColumns, layout: Layout, place: int, start: int, window: int, *, falling: bool
+) -> list[QuietRegion]:
+    """The regions of a country that have vantages with a rhythm enough to say whether they are silent.
+
+    A region is dark when its vantages fell silent together while others of the country are heard. Those of a network
+    that is silent in all other regions too say nothing of this one. `falling`: a deploy may be going on.
+    """
+    network = layout.vantage_network
+    here = (layout.network_place[network] == place) & (rhythm.left <= start) & (rhythm.last >= 0)
+    here &= (start - rhythm.last < GONE_SECONDS) & rhythm.steady(window) & rhythm.known()
+    rows = np.flatnonzero(here)
+    region, of_network, gap = layout.vantage_region[rows], network[rows], rhythm.gap[rows].astype(np.float64)
+    well = rhythm.well[rows].astype(np.int64)
+    last = np.where(well > 0, well, rhythm.last[rows])
+    waited, silent = (start - last) / window, rhythm.level[rows] < HARDLY_ANY
+    names = [name for name in np.unique(region).tolist() if name >= 0]
+    heard = {
+        name: int((~silent & (region == name)).sum())
+        for name in names
+        if 2 * int((~silent & (region == name)).sum()) >= int((region == name).sum())
+    }
+    regions = []
+    for name in names:
+        inside = region == name
+        # A network that is silent everywhere is silent here too.
+        elsewhere = np.isin(of_network, of_network[~inside])
+        alive = np.isin(of_network, of_network[~inside & ~silent])
+        inside &= alive | ~elsewhere
+        many, missing = int(inside.sum()), inside & silent
+        if not name or many < REGION_VANTAGES or len(np.unique(of_network[inside])) < REGION_NETWORKS:
+            continue
+        opinion, onset = Opinion.UNSURE, None
+        was = 2 * int(rhythm.torn[rows[inside]].sum()) > many  # a result here and there ends no silence
+        others = max((heard[other] for other in heard if other != name), default=0)
+        if 2 * int(missing.sum()) <= many:
+            opinion = Opinion.GOOD
+        elif missing.sum() >= (0.5 if was else REGION_SHARE) * many and others >= HEARD_ELSEWHERE:
+            falls, wide = last[missing], (TOGETHER_WINDOWS + float(np.median(gap[missing])) - 1.0) * window
+            held = falling and float(waited[missing].min()) < HELD_WINDOWS
+            longest = _away_lately(rhythm, rows[~inside], int(falls.min()), start, window)
+            held = held or start - int(falls.max()) < longest
+            if 2 * _most_within(falls, wide) > len(falls) and (was or not held):
+                opinion, onset = Opinion.BAD, int(np.sort(falls)[(len(falls) - 1) // 2]) + window
+        seen, usual = (
+            float((rhythm.last[rows[inside]] == start).sum()),
+            float(grained(1.0 / np.maximum(1.0, gap[inside])).sum()),
+        )
+        score = 1.0 if opinion is Opinion.BAD else 0.0
+        volume = Volume(opinion, score, seen, usual, onset, live=True, steady=True)
+        regions.append(QuietRegion(name, volume, rows[missing]))
+    return regions
+
+
+def _away_lately(rhythm: RhythmColumns, rows: Ints, fell: int, start: int, window: int) -> int:
+    """How long a deploy may take (s) that goes from region to region: as others took that are back, and a little more.
+
+    `fell` is when the first of those in question fell silent; 0 where nobody else fell silent shortly before.
+    """
+    away = rhythm.back[rows] - rhythm.fell[rows]
+    lately = (rhythm.back[rows] >= 0) & (start - rhythm.back[rows] <= DEPLOY_SECONDS)
+    lately &= (away >= DEPLOY_WINDOWS * window) & (fell - rhythm.fell[rows] <= DEPLOY_NEAR_SECONDS)
+    if np.count_nonzero(lately) < DEPLOY_LEAST:
+        return 0
+    return int(away[lately].max()) + DEPLOY_SLACK_SECONDS
 
 
 def _fell_apart(place: Ints, waited: Ints, places: int) -> Bools:

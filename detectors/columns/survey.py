@@ -74,6 +74,7 @@ class Survey:
         stir[layout.group_place[series.group_score > STIR]] = True
         stir[layout.group_place[layout.region_group[series.region_score > STIR]]] = True
         stir[layout.network_place[(series.silence.score > STIR) | series.silence.dark]] = True
+        stir |= series.paths.torn
         return stir
 
     def read(self, chosen: Bools, counts: Counts) -> list[CountryReading]:
@@ -112,6 +113,10 @@ class Survey:
         )
         for place, reading in readings.items():
             reading.silence_doubt = doubts[place]
+            if len(layout.regions):
+                reading.region_volumes = self.series.paths.region_volumes(
+                    layout, place, self.series.start, self.series.window
+                )
         if readings:
             here = chosen[self._place_of_cell]
             cells = here.nonzero()[0]
@@ -393,17 +398,24 @@ class Survey:
         series, layout = self.series, self.series.layout
         known = series.paths.rhythm.known()
         late: dict[int, dict[int, dict[int, tuple[int, int]]]] = {}
+        by_region: dict[int, dict[str, dict[int, tuple[int, int]]]] = {}
         for one in counts.late:
             place = layout.places.get((one.country, one.simulated))
             if place not in readings:
                 continue
             for vantage in layout.vantages_named(one.country, one.asn, one.vantage, (one.simulated,)):
-                if known[vantage]:
-                    of_network = late.setdefault(place, {}).setdefault(one.asn, {})
-                    good, n = of_network.get(one.start, (0, 0))
-                    of_network[one.start] = (good + one.good, n + one.n)
+                if not known[vantage]:
+                    continue
+                counts_of = [late.setdefault(place, {}).setdefault(one.asn, {})]
+                if (region := int(layout.vantage_region[vantage])) > 0:
+                    name = layout.name_of_region(region)
+                    counts_of.append(by_region.setdefault(place, {}).setdefault(name, {}))
+                for starts in counts_of:
+                    good, n = starts.get(one.start, (0, 0))
+                    starts[one.start] = (good + one.good, n + one.n)
         for place, of_place in late.items():
             readings[place].late = of_place
+            readings[place].late_regions = by_region.get(place, {})
 
     def _targets(self, chosen: Bools, readings: dict[int, CountryReading], counts: Counts) -> None:
         """How each target stands, on platforms that have several."""

@@ -15,7 +15,7 @@ from detectors.incidents.case import Case
 from detectors.incidents.evidence import PastIncident
 from detectors.incidents.loss import WELL, Loss
 from detectors.incidents.moves import Announcement, Phase
-from detectors.incidents.snapshots import Kind, Snapshot
+from detectors.incidents.snapshots import Kind, Scope, Snapshot
 
 #: Why an incident is told that nothing new has happened to.
 JUDGED_ANEW: Final = "judged anew, by other settings or another release"
@@ -150,8 +150,10 @@ def past_of(snapshot: Snapshot) -> PastIncident:
 def _losses_of(snapshot: Snapshot) -> dict[tuple[str, int, str], Loss]:
     platforms = ("",) if snapshot.kind is Kind.CONNECTIVITY else snapshot.platforms
     losses = {}
+    # Of silent regions the networks go on elsewhere, and are not lost themselves.
+    by_region = snapshot.kind is Kind.CONNECTIVITY and snapshot.scope is Scope.REGION
     for platform in platforms:
-        for network in snapshot.networks:
+        for network in () if by_region else snapshot.networks:
             losses[platform, network.asn, ""] = loss = Loss(
                 network.onset,
                 snapshot.usual,
@@ -164,7 +166,7 @@ def _losses_of(snapshot: Snapshot) -> dict[tuple[str, int, str], Loss]:
             if network.recovered is not None:
                 loss.now, loss.good, loss.wellness = snapshot.usual, 1, WELL
                 loss.good_since = loss.recovered = network.recovered
-        if not snapshot.networks:
+        if by_region or not snapshot.networks:
             for region in snapshot.regions:
                 losses[platform, 0, region] = Loss(
                     snapshot.onset,

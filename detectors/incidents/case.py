@@ -152,6 +152,8 @@ class Case(msgspec.Struct):
     targets: dict[str, list[str]] = {}
     # Asn: what came too late of a network that was taken for dark.
     spooled: dict[int, Spooled] = {}
+    # Region: the same.
+    spooled_regions: dict[str, Spooled] = {}
     retracted: bool = False
 
     # what it is made of
@@ -286,6 +288,8 @@ class Case(msgspec.Struct):
         if self.phase is Phase.CLOSED and self.kind is not cause.kind:
             return 0.0
         if self.kind is cause.kind:
+            if self.phase is Phase.RESOLVED and self.units.isdisjoint(cause.units) and self.regions:
+                return 0.0  # what comes back is what there was
             return 1.0 + alike(mine, theirs) if mine & theirs else 0.6
         if self.phase is Phase.RESOLVED:
             return 0.0
@@ -442,6 +446,9 @@ class Case(msgspec.Struct):
 
     def _doubt_silence(self, reading: CountryReading) -> None:
         """Note why this silence is not confirmed. The few that are not back yet don't tell how all of them fell."""
+        if self.regions:  # they fell silent together, while others of the country were heard
+            self.doubt = None
+            return
         if self.doubt == Doubt.ONE_BY_ONE and reading.silence_doubt is None and self.mending:
             return
         if reading.silence_doubt == Doubt.CROWD and self.phase is not Phase.SUSPECTED:
@@ -629,6 +636,8 @@ class Case(msgspec.Struct):
         if units:
             platforms = set(self.platforms)
             live = {r for (p, r), standing in reading.regions.items() if p in platforms and standing.live}
+            if self.kind is Kind.CONNECTIVITY:
+                live = set(reading.region_volumes)
             self.scope = scope_of(units, self.live, len(live))
             if self.scope is Scope.NATION_SCALE and self._in_few_regions(units, reading):
                 self.scope = Scope.REGION
@@ -679,6 +688,7 @@ class Case(msgspec.Struct):
                 lost.setdefault(asn, []).append(max(loss.lost_now, _SLOW_WEIGHT * (1 - loss.speed)))
         impact = sum(weights[asn] * sum(values) / len(values) for asn, values in lost.items())
         live_regions = {r for (_, r), standing in reading.regions.items() if standing.live}
+        live_regions.update(reading.region_volumes)
         hit = [self.losses_in(region) for region in self.regions]
         depths = [sum(loss.lost_now for loss in losses) / len(losses) for losses in hit if losses]
         regional = total * sum(depths) / len(live_regions) if live_regions else 0.0
@@ -715,8 +725,9 @@ class Case(msgspec.Struct):
         """Whether what has come too late by now shows that this loss of connectivity was none."""
         if self.kind is not Kind.CONNECTIVITY or self.phase is Phase.SUSPECTED or not reading.late:
             return False
-        return take_late(self.spooled, self.losses, reading) and was_online(
-            self.spooled, self.losses, reading
+        regions = self.spooled_regions
+        return take_late(self.spooled, regions, self.losses, reading) and was_online(
+            self.spooled, regions, self.losses, reading
         )
 
     def _mostly_back(self, end: int, settings: IncidentSettings) -> bool:

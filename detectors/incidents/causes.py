@@ -211,7 +211,7 @@ def find_causes(
 
 
 def _darkness(reading: CountryReading, dark: frozenset[int], settings: IncidentSettings) -> Iterable[Cause]:
-    """Networks gone silent together. A few of many are lost vantages, and no incident."""
+    """Networks gone silent together, and regions. A few networks of many are lost vantages, and no incident."""
     dark = frozenset(asn for asn in dark if not _may_sleep(reading.volumes[asn], reading))
     voters = [asn for asn, volume in reading.volumes.items() if volume.live]
     majority = len(dark) >= 2 and 2 * len(dark) > len(voters)
@@ -222,6 +222,11 @@ def _darkness(reading: CountryReading, dark: frozenset[int], settings: IncidentS
         parts = {part: part_vote for part, part_vote in parts.items() if part_vote.onset is not None}
         if parts:
             yield Cause(Kind.CONNECTIVITY, parts, growing=False)
+    # A region is silent while others are heard: never where all of the country is.
+    silent = [region for region, volume in reading.region_volumes.items() if volume.opinion is _BAD]
+    if silent:
+        votes = {Part("", 0, region): vote(Part("", 0, region), reading) for region in sorted(silent)}
+        yield Cause(Kind.CONNECTIVITY, votes, growing=False)
 
 
 def _long_silent(volume: Volume, reading: CountryReading) -> bool:

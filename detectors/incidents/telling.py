@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from detectors.incidents.case import Case
-from detectors.incidents.causes import SHORTFALL_MIN
+from detectors.incidents.causes import SHORTFALL_MIN, networks_in
 from detectors.incidents.evidence import affected_networks, facts, network_onsets
 from detectors.incidents.moves import Announcement
 from detectors.incidents.snapshots import Doubt, Kind, NetworkLoss, PlatformLoss, Scope, Snapshot
@@ -60,7 +60,7 @@ def snapshot_of(
         facts=tuple(facts(case, reading, calendar, settings)),
         previous=tuple(case.previous),
         coincides=tuple(case.coincides),
-        confirmed=_doubt(case, settings) is None,
+        confirmed=_doubt(case, reading, settings) is None,
         vantages=case.vantages,
         networks_live=case.live,
         measurements=sum(loss.probes for loss in losses),
@@ -77,7 +77,7 @@ def snapshot_of(
         ),
         targets=tuple(target for _, lost in sorted(case.targets.items()) for target in lost),
         linked=tuple(case.linked),
-        doubt=_doubt(case, settings),
+        doubt=_doubt(case, reading, settings),
         restoration=case.restoration,
         witnesses=tuple(case.witnesses),
         speed=_speed(case),
@@ -89,8 +89,11 @@ def _speed(case: Case) -> float | None:
     return None if slowed is None else round(slowed, 4)
 
 
-def _doubt(case: Case, settings: IncidentSettings) -> str | None:
-    return Doubt.FEW_NETWORKS if case.live < settings.networks_confirm else case.standing_doubt
+def _doubt(case: Case, reading: CountryReading, settings: IncidentSettings) -> str | None:
+    live = case.live
+    if case.kind is Kind.CONNECTIVITY and not case.networks:  # those of silent regions alone say so
+        live = len(networks_in(case.regions, reading))
+    return Doubt.FEW_NETWORKS if live < settings.networks_confirm else case.standing_doubt
 
 
 def _platform(case: Case, platform: str, window_seconds: int) -> PlatformLoss:

@@ -10,7 +10,7 @@ from detectors.readings import CountryReading, Opinion, Slowness, Standing, Volu
 
 
 class Part(NamedTuple):
-    """The smallest thing that can be lost: (platform, asn), (platform, region), or a whole network (asn)."""
+    """The smallest thing that can be lost: (platform, asn), (platform, region), or a whole network or region."""
 
     platform: str
     asn: int
@@ -59,6 +59,8 @@ def vote(part: Part, reading: CountryReading) -> Vote:
 
 def _vote(part: Part, reading: CountryReading) -> Vote:
     platform, asn, region = part
+    if region and not platform:
+        return _of_volume(reading.region_volumes.get(region))
     if region:
         return _of_standing(reading.regions.get((platform, region)), slow=False)
     if not platform:

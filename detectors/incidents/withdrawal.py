@@ -10,12 +10,12 @@ One network has one vote, and most of those that were lost have to be shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from detectors.incidents.loss import Loss
-from detectors.readings import CountryReading
+from detectors.readings import CountryReading, Volume
 
 #: A window is well in which this share of what usually succeeds has succeeded.
 WELL_SHARE = 0.5
@@ -48,34 +48,57 @@ class Spooled(msgspec.Struct):
 
 
 def take_late(
-    spooled: dict[int, Spooled], losses: Mapping[tuple[str, int, str], Loss], reading: CountryReading
+    spooled: dict[int, Spooled],
+    of_regions: dict[str, Spooled],
+    losses: Mapping[tuple[str, int, str], Loss],
+    reading: CountryReading,
 ) -> bool:
-    """Take in what came too late of networks that a loss of connectivity took; says whether any of it was of them."""
+    """Take in what came too late of networks and regions that a loss of connectivity took.
+
+    Says whether any of it was of them. `spooled` is by network, `of_regions` by region.
+    """
     window, taken = reading.end - reading.start, False
     for asn, starts in sorted(reading.late.items()):
         loss = losses.get(("", asn, ""))
         if loss is None:
             continue
         expected = [standing.expected for (_, a), standing in reading.networks.items() if a == asn]
-        usual = sum(expected) / len(expected) if expected else 1.0
-        spooled.setdefault(asn, Spooled(loss.onset)).take(starts, usual, window)
+        spooled.setdefault(asn, Spooled(loss.onset)).take(starts, _mean(expected), window)
+        taken = True
+    for region, starts in sorted(reading.late_regions.items()):
+        loss = losses.get(("", 0, region))
+        if loss is None:
+            continue
+        expected = [standing.expected for (_, r), standing in reading.regions.items() if r == region]
+        of_regions.setdefault(region, Spooled(loss.onset)).take(starts, _mean(expected), window)
         taken = True
     return taken
 
 
+def _mean(ratios: Sequence[float]) -> float:
+    """Return the mean of some ratios; where there are none, all is as it should be."""
+    return sum(ratios) / len(ratios) if ratios else 1.0
+
+
 def was_online(
-    spooled: Mapping[int, Spooled], losses: Mapping[tuple[str, int, str], Loss], reading: CountryReading
+    spooled: Mapping[int, Spooled],
+    of_regions: Mapping[str, Spooled],
+    losses: Mapping[tuple[str, int, str], Loss],
+    reading: CountryReading,
 ) -> bool:
-    """Whether most networks of a loss of connectivity were online in it, by what has come since."""
+    """Whether most networks and regions of a loss of connectivity were online in it, by what has come since."""
     window = reading.end - reading.start
     units = {(asn, region) for _, asn, region in losses}
     online = 0
-    for asn, of_it in spooled.items():
-        loss = losses.get(("", asn, ""))
+    kept: list[tuple[tuple[int, str], Spooled, Volume | None]] = [
+        *(((asn, ""), of_it, reading.volumes.get(asn)) for asn, of_it in spooled.items()),
+        *(((0, region), of_it, reading.region_volumes.get(region)) for region, of_it in of_regions.items()),
+    ]
+    for unit, of_it, volume in kept:
+        loss = losses.get(("", *unit))
         if loss is None:
             continue
         until = reading.start if loss.good_since is None else loss.good_since
-        volume = reading.volumes.get(asn)
         often = 1.0 if volume is None else min(1.0, volume.usual)
         due = often * (until - of_it.begin) / window
         online += of_it.count(until, window) >= max(1.0, WINDOWS_SHARE * due)

@@ -202,3 +202,97 @@ def test_fewer_results_of_the_same_vantages_are_no_silence() -> None:
     world.run(range(60), always)
     readings = world.run(range(60, 80), lambda minute, place: place >= 120 or place % 40 == 0)
     assert [dark(reading["PK"]) for reading in readings] == [0] * 20
+
+
+REGIONS = ("IN-DL", "IN-MH", "IN-UP")
+
+
+def in_regions(networks: int = 3) -> list[MonitorKey]:
+    """A vantage in each region on each network."""
+    return [
+        MonitorKey("x", "IN", region, 64500 + network, f"IN-{network}-{region}", True)
+        for region in REGIONS
+        for network in range(networks)
+    ]
+
+
+def without(*regions: str, since: int, until: int = 10**6, networks: int = 3) -> Any:
+    keys = in_regions(networks)
+    return lambda minute, i: not (keys[i].region in regions and since <= minute < until)
+
+
+def silent_regions(told: Sequence[Mapping[str, CountryReading]]) -> list[list[str]]:
+    return [
+        sorted(region for region, volume in one["IN"].region_volumes.items() if volume.opinion is Opinion.BAD)
+        for one in told
+    ]
+
+
+def test_a_region_that_falls_silent_while_the_rest_is_heard() -> None:
+    world = World(in_regions(), promises=60.0)
+    world.run(range(60), always)
+    told = world.run(range(60, 120), without("IN-DL", since=60))
+    says = silent_regions(told)
+    assert says[2] == [] and says[4] == ["IN-DL"] and says[-1] == ["IN-DL"]
+    volume = told[-1]["IN"].region_volumes["IN-DL"]
+    assert volume.onset == START + 60 * 60 and volume.seen == 0.0 and volume.usual == 3.0
+    assert not dark(told[-1]["IN"])
+    back = world.run(range(120, 130), always)
+    assert back[-1]["IN"].region_volumes["IN-DL"].opinion is Opinion.GOOD
+    # Its silence was no rhythm of its vantages: tomorrow's is told as soon.
+    again = silent_regions(world.run(range(130, 140), without("IN-DL", since=130)))
+    assert again[4] == ["IN-DL"]
+
+
+def test_a_few_results_that_trickle_through_end_no_regions_silence() -> None:
+    world = World(in_regions(), promises=60.0)
+    world.run(range(60), always)
+    gone = without("IN-DL", since=60)
+    says = silent_regions(
+        world.run(
+            range(60, 180), lambda minute, i: gone(minute, i) or (minute > 64 and (minute + 7 * i) % 20 == 0)
+        )
+    )
+    assert all(one == ["IN-DL"] for one in says[5:])
+
+
+def test_a_region_is_not_silent_by_itself_where_its_networks_are_silent_everywhere() -> None:
+    keys = in_regions()
+    world = World(keys, promises=60.0)
+    world.run(range(60), always)
+    # Two of three networks fall silent in all regions: each region has lost two vantages of three.
+    says = silent_regions(world.run(range(60, 90), lambda minute, i: keys[i].asn == 64500))
+    assert says[-1] == []
+
+
+def test_vantages_of_a_region_that_stop_on_different_days_are_no_silence_of_it() -> None:
+    keys = in_regions()
+    world = World(keys, promises=60.0)
+    world.run(range(60), always)
+    died = {0: 60, 1: 90, 2: 120}
+    says = silent_regions(world.run(range(60, 180), lambda minute, i: minute < died.get(i, 10**6)))
+    assert all(one == [] for one in says)
+
+
+def test_two_vantages_are_no_region() -> None:
+    world = World(in_regions(2), promises=60.0)
+    world.run(range(60), always)
+    says = silent_regions(world.run(range(60, 90), without("IN-DL", since=60, networks=2)))
+    assert all(one == [] for one in says)
+
+
+def test_a_deploy_that_goes_from_region_to_region_is_told_of_its_first_at_most() -> None:
+    world = World(in_regions(), promises=60.0)
+    world.run(range(60), always)
+    keys = in_regions()
+    begins = {"IN-DL": 60, "IN-MH": 75, "IN-UP": 90}
+    told = world.run(range(60, 130), lambda minute, i: not 0 <= minute - begins[keys[i].region] < 12)
+    says = {region for one in silent_regions(told) for region in one}
+    assert says == {"IN-DL"}
+
+
+def test_a_whole_country_that_is_silent_has_no_silent_region() -> None:
+    world = World([*in_regions(), *(key("DE", network) for network in range(4))], promises=60.0)
+    world.run(range(60), always)
+    told = world.run(range(60, 90), lambda minute, i: i >= 9)
+    assert silent_regions(told)[-1] == [] and dark(told[-1]["IN"]) == 3
