@@ -2,6 +2,9 @@
 
 Not getaddrinfo: that hides which answer came (NXDOMAIN, SERVFAIL, REFUSED) and asks again by itself. No cache, no
 hosts file. A truncated answer is asked for over TCP, as the protocol has it (RFC 7766).
+
+dnspython reads and writes the messages. Its queries and its resolver stay outside: they load QUIC, HTTP/2 and
+cryptography where these are installed, 19 MB that a small vantage does not have.
 """
 
 from __future__ import annotations
@@ -14,17 +17,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-import dns.asyncquery
 import dns.flags
 import dns.message
+import dns.rcode
 import dns.rdatatype
-import dns.resolver
 import dns.rrset
 
 from producers.addresses import is_bogon
 from producers.failures import Failure
 from producers.probe.classify import ObservedFailure, answered
-from producers.probe.tcp import Channel
+from producers.probe.tcp import Channel, connect
 
 AddressFamily = Literal["ipv4", "ipv6"]
 _TYPES: Final = {"ipv4": dns.rdatatype.A, "ipv6": dns.rdatatype.AAAA}
@@ -77,21 +79,11 @@ class Resolver:
         number = secrets.token_bytes(2)
         query = _query(host, self.family)
         wire = number + query.wire
-        loop = asyncio.get_running_loop()
-        family = socket.AF_INET6 if ":" in server else socket.AF_INET
-        # A fresh socket for each question: a fresh source port. Connected, so that ICMP's "refused" is heard.
-        with socket.socket(family, socket.SOCK_DGRAM) as udp:
-            udp.setblocking(False)
-            udp.connect((server, self.port))
-            channel = Channel(udp, loop)
-            await channel.send(wire)
-            reply = await channel.receive(_UDP_BYTES_MAX)
-        if reply[:2] != number:
-            raise ObservedFailure(Failure.DNS_REPLY_WITH_WRONG_QUERY_ID, host)
-        answer = dns.message.from_wire(reply, ignore_trailing=True, raise_on_truncation=False)
+        reply = await _over_udp(wire, server, self.port)
+        answer = _read(reply, number, host)
         if answer.flags & dns.flags.TC:
-            again = dns.message.make_query(host, _TYPES[self.family], use_edns=False)
-            answer = await dns.asyncquery.tcp(again, server, port=self.port)
+            reply = await _over_tcp(wire, server, self.port)
+            answer = _read(reply, number, host)
         if not isinstance(answer, dns.message.QueryMessage):
             raise ObservedFailure(Failure.DNS_SERVER_MISBEHAVING, "an answer to another kind of question")
         # Its number alone could be guessed (RFC 5452, 9.1). An error may come without the question.
@@ -106,12 +98,57 @@ class Resolver:
             return self._system
         if changed_ns != self._system_read_ns:
             self._system_read_ns = changed_ns
-            try:
-                servers = dns.resolver.Resolver(str(_RESOLV_CONF)).nameservers
-            except dns.resolver.NoResolverConfiguration:
-                servers = []
-            self._system = str(servers[0]) if servers else "127.0.0.1"
+            self._system = next(iter(_servers_of(_RESOLV_CONF.read_text(errors="replace"))), "127.0.0.1")
         return self._system
+
+
+async def _over_udp(wire: bytes, server: str, port: int) -> bytes:
+    loop = asyncio.get_running_loop()
+    family = socket.AF_INET6 if ":" in server else socket.AF_INET
+    # A fresh socket for each question: a fresh source port. Connected, so that ICMP's "refused" is heard.
+    with socket.socket(family, socket.SOCK_DGRAM) as udp:
+        udp.setblocking(False)
+        udp.connect((server, port))
+        channel = Channel(udp, loop)
+        await channel.send(wire)
+        return await channel.receive(_UDP_BYTES_MAX)
+
+
+async def _over_tcp(wire: bytes, server: str, port: int) -> bytes:
+    """The same question, with its length before it (RFC 1035, 4.2.2)."""
+    channel = await connect(server, port)
+    try:
+        await channel.send(len(wire).to_bytes(2, "big") + wire)
+        length = int.from_bytes(await _exactly(channel, 2), "big")
+        return await _exactly(channel, length)
+    finally:
+        channel.close()
+
+
+async def _exactly(channel: Channel, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        more = await channel.receive(count - len(data))
+        if not more:
+            raise ObservedFailure(Failure.EOF_ERROR, "the name server ended within its answer")
+        data += more
+    return data
+
+
+def _read(reply: bytes, number: bytes, host: str) -> dns.message.Message:
+    if reply[:2] != number:
+        raise ObservedFailure(Failure.DNS_REPLY_WITH_WRONG_QUERY_ID, host)
+    return dns.message.from_wire(reply, ignore_trailing=True, raise_on_truncation=False)
+
+
+def _servers_of(resolv_conf: str) -> list[str]:
+    """Name servers of a resolv.conf, in its order.
+
+    >>> _servers_of("# none: nameserver 1.1.1.1\\nsearch example.org\\nnameserver 9.9.9.9\\nnameserver\\n")
+    ['9.9.9.9']
+    """
+    lines = (line.split() for line in resolv_conf.splitlines())
+    return [words[1] for words in lines if words[:1] == ["nameserver"] and len(words) > 1]
 
 
 @lru_cache(maxsize=4096)

@@ -168,7 +168,10 @@ def probe(
 
 
 def _once(probing: Any, *, as_json: bool) -> int:
+    from streams.local.probing import Lines  # noqa: PLC0415  not for --help
+
     outcomes: list[Outcome] = []
+    out = Lines()
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.completed} of {task.total} targets"),
@@ -182,8 +185,7 @@ def _once(probing: Any, *, as_json: bool) -> int:
             outcomes.append(outcome)
             progress.advance(task)
             if as_json:
-                sys.stdout.buffer.write(encode(record) + b"\n")
-                sys.stdout.buffer.flush()
+                out.write(encode(record))
 
         asyncio.run(probing.once(take))
     if not as_json:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import structlog
 
@@ -215,18 +215,34 @@ async def send(probing: Probing, *, count_max: int | None) -> None:
         raise bugs[0]
 
 
+class Lines:
+    """Writes results to stdout (or `out`), one JSON a line, for as long as anybody reads them."""
+
+    def __init__(self, out: BinaryIO | None = None) -> None:
+        self.wanted = True
+        self._out = out or sys.stdout.buffer
+
+    def write(self, line: bytes) -> None:
+        """Write one; nothing after `| head` has enough."""
+        if not self.wanted:
+            return
+        try:
+            self._out.write(line + b"\n")
+            self._out.flush()
+        except BrokenPipeError:
+            # What is still in the buffer has to go somewhere when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
+            self.wanted = False
+
+
 async def write_lines(probing: Probing, *, count_max: int | None) -> None:
     """Measure, and write results to stdout, one JSON a line, until SIGTERM or SIGINT."""
     stop = asyncio.Event()
-    out = sys.stdout.buffer
+    out = Lines()
 
     def take(outcome: Outcome, record: ProbeResult) -> None:
-        try:
-            out.write(encode(record) + b"\n")
-            out.flush()
-        except BrokenPipeError:
-            # `| head` has enough. What is still in the buffer has to go somewhere when the interpreter ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        out.write(encode(record))
+        if not out.wanted:
             stop.set()
 
     await probing.run(take, stop=stop, count_max=count_max)

@@ -215,6 +215,8 @@ class NameServer:
     wrong_id: set[str] = field(default_factory=set)
     wrong_question: set[str] = field(default_factory=set)
     truncated: set[str] = field(default_factory=set)
+    #: So many bytes of an answer over TCP are sent; None: all.
+    tcp_bytes: int | None = None
     questions: list[str] = field(default_factory=list)
     port: int = 0
 
@@ -271,7 +273,7 @@ async def naming(names: NameServer) -> AsyncIterator[NameServer]:
         size = int.from_bytes(await reader.readexactly(2), "big")
         reply = names.reply(await reader.readexactly(size), over_tcp=True)
         assert reply is not None
-        writer.write(len(reply).to_bytes(2, "big") + reply)
+        writer.write((len(reply).to_bytes(2, "big") + reply)[: names.tcp_bytes])
         await writer.drain()
 
     async with serving(over_tcp) as port:

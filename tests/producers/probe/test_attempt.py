@@ -400,6 +400,13 @@ async def test_a_truncated_answer_is_asked_for_over_tcp(tools: Tools, names: ser
     assert names.questions == ["big.test", "big.test"]
 
 
+@pytest.mark.parametrize("sent", [0, 1, 2, 20])
+async def test_an_end_within_an_answer_over_tcp(tools: Tools, names: servers.NameServer, sent: int) -> None:
+    names.tcp_bytes = sent
+    outcome = await attempt(target("https://big.test/"), tools)
+    assert said(outcome) == "dns.eof_error"
+
+
 async def test_ipv6_asks_for_its_own_addresses(names: servers.NameServer) -> None:
     names.addresses["six.test"] = ["192.0.2.1", "2001:4860:4860::8888"]
     six = Resolver("127.0.0.1", names.port, "ipv6")

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from producers.records import Presence, ProbeResult, VantageStatus, decode
 from streams.commands.probe import app
+from streams.local.probing import Lines
 from tests.producers.probe import servers
 from tests.producers.probe.servers import HOST, answer, certified, serving
 
@@ -172,6 +173,17 @@ async def test_a_reader_who_has_enough_ends_it(world: World) -> None:
         err = (await process.stderr.read()).decode()
         assert await process.wait() == 0, err
     assert "BrokenPipe" not in err
+
+
+def test_lines_that_nobody_reads_end_without_an_error() -> None:
+    """`--once --json | head -1` ends with a round of results still to come."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as out:
+        lines = Lines(out)
+        lines.write(b"{}")
+        assert not lines.wanted
+        lines.write(b"{}")
 
 
 async def spooling(world: World, spool: Path) -> tuple[asyncio.subprocess.Process, str]:
