@@ -148,6 +148,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     bar: float = (
         1.0  # the evidence that scores 1.0, as a share of what it takes where its country says nothing
     )
+    # Of its vantages, those that are well while most are not: they have no vote, and are in none of its figures.
+    vantages_apart: int = 0
 
 
 class Volume(msgspec.Struct, frozen=True, gc=False):

@@ -284,6 +284,14 @@ def _control(snapshot: Snapshot, settings: IncidentSettings) -> list[str]:
     ]
 
 
+def _apart(snapshot: Snapshot) -> list[str]:
+    """What the figures leave out: vantages that are well where most of a network's are not."""
+    fact = next((fact for fact in snapshot.facts if fact.name == "vantages_apart"), None)
+    if fact is None or fact.value is None:
+        return []
+    return [f"{round(fact.value * fact.n)} of {fact.n} vantages there are well, and not counted"]
+
+
 def _platforms(names: Sequence[str], settings: IncidentSettings) -> str:
     return listed([platform_name(name, settings) for name in names])
 
@@ -342,6 +350,7 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
         tail.insert(0, f"answers come at {snapshot.speed:.0%} of their usual speed")
     if snapshot.mechanism is not None and snapshot.mechanism not in _VERBS:
         tail.append(_failing(snapshot.mechanism, snapshot.mechanism_share, snapshot.reachability))
+    tail += _apart(snapshot)
     tail += _control(snapshot, settings)
     if _is_all_that_is_watched(snapshot) and not settings.own_services:
         tail.append("no other platform is watched there")

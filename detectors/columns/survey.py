@@ -10,12 +10,14 @@ from itertools import compress
 from math import isnan
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from detectors.columns import vantage_weights
 from detectors.columns.binomial import Pool
 from detectors.columns.cusum import CusumColumns
 from detectors.columns.series import LIVE_GAPS, Series
-from detectors.columns.table import Bools, Floats, Ints, Numbers, grained, sums, tallied, tally
+from detectors.columns.table import Bools, Floats, Ints, Numbers, grained, medians, sums, tallied, tally
 from detectors.columns.warmup import unknown
 from detectors.readings import (
     CountryReading,
@@ -34,6 +36,8 @@ STIR = 0.5
 EASING_NATS = 2.0
 # A silence worth less is no silence.
 RESUMED_NATS = 2.0
+# A vantage that falls short of its usual by no more is well.
+WELL_APART = 0.1
 # Times older than this say nothing of now.
 STALE_WINDOWS = 10 * LIVE_GAPS
 
@@ -161,7 +165,10 @@ class Survey:
                 series.cells.base.recent_good[cells], recent, out=usual.copy(), where=recent > 0.0
             ),
         )
-        for place, key, standing in zip(places, keys, standings, strict=True):
+        apart = self._apart(cells, seats, cell_of)
+        for place, key, standing, well in zip(places, keys, standings, apart, strict=True):
+            if well:
+                standing = replace(standing, vantages_apart=well)
             readings[place].networks[key] = standing  # type: ignore[index]  # ours
         names = layout.group_names
         groups = chosen[place_of].nonzero()[0]
@@ -182,6 +189,21 @@ class Survey:
         groups_of = layout.region_group[regions].tolist()
         for group, name, standing in zip(groups_of, layout.region_names(regions), standings, strict=True):
             _at(readings, place_of[group]).regions[names[group][0], name] = standing  # type: ignore[index]  # ours
+
+    def _apart(self, cells: Ints, seats: Ints, cell_of: Numbers) -> list[int]:
+        """How many vantages of each network are well on a platform where most of its vantages are not."""
+        excess, size = self.series.seats.excess[seats], len(self.series.layout.cells)
+        if not (excess < -vantage_weights.APART).any():
+            return [0] * len(cells)
+        many, low, high = medians(cell_of, excess, size)
+        middle = (low + high) / 2.0
+        # As `vantage_weights.weigh` leaves them out.
+        out = (np.abs(excess - middle[cell_of]) > vantage_weights.APART) & (many >= vantage_weights.VANTAGES)[
+            cell_of
+        ]
+        few = 2 * np.bincount(cell_of[out], minlength=size) < many
+        well = np.bincount(cell_of[out & (excess > -WELL_APART)], minlength=size)
+        return [int(one) for one in np.where(few, well, 0)[cells].tolist()]
 
     def _pooled(
         self, pool: Pool, rows: Ints, seats: Ints, pool_of_seat: Numbers, score: Floats, live: Bools

@@ -557,7 +557,7 @@ class Assembler:
             self._open_case(case, reading, in_hand)
             yield _News(Announcement.OPEN, "")
         elif step.told is Announcement.RESOLVED:
-            case.end(reading.end)
+            case.end(reading)
             yield _News(Announcement.RESOLVED, _restored(case))
         elif relapsed:
             case.again()

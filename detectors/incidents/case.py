@@ -94,6 +94,8 @@ class Case(msgspec.Struct):
     worst: Severity = Severity.MINOR
     live: int = 0
     vantages: int = 0
+    # Vantages that are well on the networks that are lost, though most there are not, and all there; a platform's most.
+    apart: tuple[int, int] = (0, 0)
     # Other platforms on its networks: cells that were well, of how many.
     others: tuple[int, int] = (0, 0)
     quieted: bool = False
@@ -437,6 +439,7 @@ class Case(msgspec.Struct):
         self.vantages = max(self.vantages, sum(reading.vantages.values()))
         self._weigh_failures(reading)
         self._weigh_others(reading)
+        self._count_apart(reading)
         flows = self.heard > reading.end - _SILENT_WINDOWS * (reading.end - reading.start)
         if self.silent and flows and not self._went_silent(dark):
             self.silent = False
@@ -631,6 +634,17 @@ class Case(msgspec.Struct):
         if spoken:
             self.others = (sum(s.opinion is not Opinion.BAD for s in spoken), len(spoken))
 
+    def _count_apart(self, reading: CountryReading) -> None:
+        """Count the vantages that have no part in what is said of its networks, while these are lost."""
+        by_platform: dict[str, tuple[int, int]] = {}
+        for (platform, asn, region), loss in self.losses.items():
+            standing = reading.networks.get((platform, asn)) if platform and not region else None
+            if standing is not None and not loss.slow and loss.good == 0 and loss.back is None:
+                well, many = by_platform.get(platform, (0, 0))
+                by_platform[platform] = (well + standing.vantages_apart, many + standing.vantages)
+        if by_platform:
+            self.apart = max(by_platform.values())
+
     def _rank(self, reading: CountryReading, settings: IncidentSettings, networks: Collection[int]) -> None:
         units = self.lasting
         if units:
@@ -760,15 +774,23 @@ class Case(msgspec.Struct):
 
     # how much is back
 
-    def end(self, now: int) -> None:
+    def end(self, reading: CountryReading) -> None:
         """Note that it is over, and how much is back by the results since."""
+        now = reading.end
         self.resolved, self.ended = self.recovered_at(), now
         self.scope, self.severity = self.widest, self.worst
         tally = Tally(self.resolved)
-        for loss in self.losses.values():
-            if loss.back is not None:
-                k, n = (loss.mend_k, loss.mend_n) if loss.good else (loss.bad_k, loss.bad_n)
-                tally.k, tally.n, tally.due = tally.k + k, tally.n + n, tally.due + n * loss.usual
+        # Each part is back from its first success on: counted from there alone, too many would have succeeded.
+        since = median_low([loss.back for loss in self.losses.values() if loss.back is not None])
+        windows = (now - since) // (reading.end - reading.start)
+        for (platform, asn, region), loss in self.losses.items():
+            if loss.back is None:
+                continue
+            k, n = (loss.mend_k, loss.mend_n) if loss.good else (loss.bad_k, loss.bad_n)
+            past = None if region or loss.slow else reading.past.get((platform, asn))
+            if past is not None and windows <= len(past):
+                k, n = float(past[-windows:, 0].sum()), float(past[-windows:, 1].sum())
+            tally.k, tally.n, tally.due = tally.k + k, tally.n + n, tally.due + n * loss.usual
         self.tally = tally if tally.n else None
         self.restoration = Restoration.SOME
         restoration = self._says(now)

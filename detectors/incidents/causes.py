@@ -96,10 +96,10 @@ class Cause:
             standing = reading.networks.get((part.platform, part.asn))
             if len(live_on(part.platform, reading)) < 2 or standing is None:
                 return False
-            if opening and standing.score * standing.bar < 1.0:
-                return True
             if _is_sparse(part, reading):
-                return False
+                return opening and standing.score * standing.bar < 1.0
+            if opening:
+                return standing.score * standing.bar < settings.alone_score
         return standing is not None and standing.score < settings.alone_score
 
     def strays(self, reading: CountryReading, settings: IncidentSettings) -> bool:
@@ -282,9 +282,12 @@ def _lost_cells(
         alike = some_lie and not lost.get(platform) and 2 * _nearly_sure(platform, live, reading) <= len(live)
         if not stirring or not _others_agree(platform, live, reading, settings, alike=alike):
             continue
-        # Where some are sure, the pooled alarm is theirs: the others must be worth one of their own together.
+        # Where some are sure, the pooled alarm is theirs: the others must be worth one of their own together. One that
+        # is sure for its country's sake alone makes it no surer.
         own = sum(reading.networks[platform, asn].score for asn in stirring)
-        if own < 1.0 if lost.get(platform) else not _sure_together(pooled):
+        sure = len(lost.get(platform, ())) > 1
+        sure = sure or any(_sure_alone(reading.networks[platform, asn]) for asn in lost.get(platform, ()))
+        if (lost.get(platform) and own < 1.0) or not (sure or _sure_together(pooled)):
             continue
         if _regions_differ(platform, reading, settings):
             continue
@@ -314,6 +317,11 @@ def _lost_cells(
 def _nearly_sure(platform: str, networks: Iterable[int], reading: CountryReading) -> int:
     """How many of these networks come near an alarm of their own."""
     return sum(reading.networks[platform, asn].score >= NEARLY_SURE for asn in networks)
+
+
+def _sure_alone(standing: Standing) -> bool:
+    """Whether a network says as much as one must that is heard alone, or that is lost otherwise than by failures."""
+    return standing.score * standing.bar >= 1.0 or standing.opinion is not Opinion.BAD
 
 
 def _sure_together(pooled: Standing) -> bool:

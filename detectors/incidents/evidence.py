@@ -111,6 +111,7 @@ def facts(
     measured = [
         _onset_spread(case),
         _selectivity(case),
+        _apart(case),
         _control(case),
         _sameness(case),
         _certificate(case),
@@ -164,6 +165,22 @@ def _selectivity(case: Case) -> Fact | None:
         f"{well} of {total} series of other platforms on the same networks were well meanwhile",
         None,
         (PLATFORM, ORDER) if picked else ((CARRIER,) if len(networks) == 1 else ()),
+    )
+
+
+def _apart(case: Case) -> Fact | None:
+    well, many = case.apart
+    if not well:
+        return None
+    return Fact(
+        "vantages_apart",
+        round(well / many, 4),
+        "ratio",
+        many,
+        f"{well} of {many} vantages on the networks that lost it were well, and are in none of the figures: "
+        "what most of a network's vantages measure counts",
+        None,
+        (),
     )
 
 

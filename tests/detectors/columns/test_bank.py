@@ -217,6 +217,24 @@ def run_subset(
     ]
 
 
+def test_a_vantage_that_is_well_where_most_are_not_is_counted_apart() -> None:
+    known = monitors(vantages=3)
+    made = bank(known)
+    run(made, known, range(60), lambda *_: 0.97, rate=2.0)
+    last = run(
+        made,
+        known,
+        range(60, 100),
+        lambda _, key: 0.97 if key.vantage.endswith("-0") else 0.0,
+        rate=2.0,
+        seed=2,
+    )[-1]
+    apart = {standing.vantages_apart for (platform, _), standing in last.networks.items() if platform == "x"}
+    assert apart == {1}
+    quiet = run(made, known, range(100, 160), lambda *_: 0.97, rate=2.0, seed=3)[-1]
+    assert {standing.vantages_apart for standing in quiet.networks.values()} == {0}
+
+
 def test_a_series_that_reports_each_hour_is_not_dark_after_minutes() -> None:
     known = monitors()
     readings = run(bank(known), known, range(60 * 7), lambda *_: 0.96, rate=4.0, every=60)

@@ -854,6 +854,34 @@ def test_a_network_that_joins_late_needs_what_opening_needs(bar: float, after: i
     assert (told[-1].scope is not Scope.PROVIDER) == joins
 
 
+@pytest.mark.parametrize(("bar", "score", "wide"), [(1.0, 1.1, True), (0.58, 1.1, False), (0.58, 1.4, True)])
+def test_one_network_that_is_sure_for_its_countrys_sake_draws_no_others_in(
+    bar: float, score: float, wide: bool
+) -> None:
+    """Five chance failures of seven made a nation of three thin networks."""
+    lines = (
+        {("x", 1): "..." + "f" * 4} | {("x", asn): "..." + "~" * 4 for asn in (2, 3)} | {("x", 4): "." * 7}
+    )
+    readings = story(lines)
+    for one in readings:
+        (seen,) = one.countries
+        networks, platforms = dict(seen.networks), dict(seen.platforms)
+        networks["x", 1] = structs.replace(networks["x", 1], bar=bar)
+        if platforms["x"].opinion is Opinion.BAD:
+            platforms["x"] = structs.replace(platforms["x"], score=score, reachability=0.75)
+        seen.networks, seen.platforms = networks, platforms
+    assert any(len(one.networks) == 3 for one in run(readings)) == wide
+
+
+def test_what_is_back_is_counted_alike_on_all_networks() -> None:
+    """Counted from each network's first success on, more would have succeeded than have."""
+    lost, well = "..." + "x" * 20, "." * 12
+    lines = {("x", 1): lost + well, ("x", 2): lost + well, ("x", 3): lost + "xx" + well[2:]}
+    over = next(one for one in run(story(lines)) if one.status is Announcement.RESOLVED)
+    results = over.results
+    assert results % 10 == 0 and round(over.reachability * results) < round(WELL * results)
+
+
 def test_a_mechanism_that_flips_all_day_is_told_ever_less_often() -> None:
     """Each way for an hour: six snapshots a day, 24 where its patience ends at half an hour."""
     half = 60
