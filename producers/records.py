@@ -59,6 +59,7 @@ class Timings(Struct, frozen=True, kw_only=True, gc=False):
     tls: Milliseconds | None = None
     ttfb: Milliseconds | None = None
     total: Milliseconds | None = None
+    quic: Milliseconds | None = None
 
 
 class ProbeResult(Struct, frozen=True, kw_only=True, gc=False, tag_field="schema", tag=PROBE_SCHEMA):

@@ -25,13 +25,18 @@ STEPS: Final = (
     Step(Stage.DNS, "dns", "DNS"),
     Step(Stage.TCP, "tcp", "TCP"),
     Step(Stage.TLS, "tls", "TLS"),
+    Step(Stage.QUIC, "quic", "QUIC"),
     Step(Stage.HTTP, "ttfb", "HTTP"),  # until the first byte of the answer: the rest depends on its size
 )
 
-#: How far an attempt goes, by the URL's scheme. `tcp` and `tls` are for services that speak no HTTP.
+#: Which steps an attempt takes, by the URL's scheme. `tcp`, `tls` and `quic` are for services that speak no HTTP. `h2`
+#: and `h3` ask over one version of HTTP alone: a censor may let one pass and not the other, which is evidence.
 SCHEMES: Final[Mapping[str, tuple[Stage, ...]]] = {
     "tcp": (Stage.DNS, Stage.TCP),
     "tls": (Stage.DNS, Stage.TCP, Stage.TLS),
     "http": (Stage.DNS, Stage.TCP, Stage.HTTP),
     "https": (Stage.DNS, Stage.TCP, Stage.TLS, Stage.HTTP),
+    "h2": (Stage.DNS, Stage.TCP, Stage.TLS, Stage.HTTP),
+    "quic": (Stage.DNS, Stage.QUIC),
+    "h3": (Stage.DNS, Stage.QUIC, Stage.HTTP),
 }

@@ -7,13 +7,12 @@ half-broken. Knows no vantage and no topic.
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from producers.addresses import is_bogon
 from producers.failures import Failure, Stage
@@ -24,6 +23,9 @@ from producers.probe.http import Exchange
 from producers.probe.targets import Fingerprints, Target
 from producers.records import Timings
 from producers.steps import STEPS
+
+if TYPE_CHECKING:
+    from producers.probe.quic import Quic, QuicChannel
 
 #: A common browser's: on an unencrypted path a name of our own would point at whoever runs the vantage.
 USER_AGENT: Final = (
@@ -45,6 +47,8 @@ class Tools:
     timeout_seconds: float = 10.0
     #: False: a private address is never contacted, whatever the targets file says.
     allow_private: bool = False
+    #: What QUIC needs; None where no target asks for it, and nothing of it is loaded.
+    quic: Quic | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,8 @@ class _Way:
     exchange: Exchange
     addresses: tuple[str, ...] = ()
     plain: tcp.Channel | None = None
-    channel: http.Duplex | None = None
+    channel: tcp.Channel | tls.TlsChannel | None = None
+    quic: QuicChannel | None = None
     expires: float | None = None
 
     @property
@@ -208,6 +213,8 @@ class _Walk:
         finally:
             if self.way.plain is not None:
                 self.way.plain.close()
+            if self.way.quic is not None:
+                self.way.quic.close()
 
 
 async def _look_up(way: _Way) -> None:
@@ -217,16 +224,28 @@ async def _look_up(way: _Way) -> None:
 
 async def _connect(way: _Way) -> None:
     """Connect to the address that was found and judged: nobody looks the name up again."""
+    way.channel = way.plain = await tcp.connect(_judged(way), way.target.place.port)
+
+
+async def _shake_hands_over_quic(way: _Way) -> None:
+    quic, place = way.tools.quic, way.target.place
+    assert quic is not None, "the tools are made for the targets"
+    way.quic = await quic.connect(_judged(way), place.port, place.host, verify=way.target.verify)
+
+
+def _judged(way: _Way) -> str:
+    """The first address, if it may be contacted."""
     address = way.addresses[0]
     if not way.may_be_private and is_bogon(address):
         # A name that leads there has failed at DNS; what is left is a URL that no start lets pass.
         raise ForbiddenAddressError(f"{address}: no vantage asks that without probe.allow_private")
-    way.channel = way.plain = await tcp.connect(address, way.target.place.port)
+    return address
 
 
 async def _shake_hands(way: _Way) -> None:
     assert way.plain is not None
-    context = _context(way.target, way.tools)
+    protocol = "h2" if way.target.place.scheme == "h2" else "http/1.1"
+    context = way.tools.contexts.of(verify=way.target.verify, protocol=protocol)
     more_follows = Stage.HTTP in way.target.steps
     channel = await tls.handshake(way.plain, context, way.target.place.host, more_follows=more_follows)
     if way.target.certificates:
@@ -236,15 +255,20 @@ async def _shake_hands(way: _Way) -> None:
 
 
 async def _ask(way: _Way) -> None:
+    agent, fingerprints = way.tools.user_agent, way.tools.fingerprints
+    if way.quic is not None:
+        from producers.probe import http3  # noqa: PLC0415  loaded where a target asks for it
+
+        await http3.get(way.quic, way.target, way.exchange, user_agent=agent, fingerprints=fingerprints)
+        return
     assert way.channel is not None
-    tools = way.tools
-    await http.get(
-        way.channel,
-        way.target,
-        way.exchange,
-        user_agent=tools.user_agent,
-        fingerprints=tools.fingerprints,
-    )
+    if way.target.place.scheme == "h2":
+        from producers.probe import http2  # noqa: PLC0415  loaded where a target asks for it
+
+        assert isinstance(way.channel, tls.TlsChannel)
+        await http2.get(way.channel, way.target, way.exchange, user_agent=agent, fingerprints=fingerprints)
+        return
+    await http.get(way.channel, way.target, way.exchange, user_agent=agent, fingerprints=fingerprints)
 
 
 #: Who takes each step. It raises a network's error where the step fails.
@@ -252,12 +276,9 @@ PROBERS: Final[Mapping[Stage, Callable[[_Way], Awaitable[None]]]] = {
     Stage.DNS: _look_up,
     Stage.TCP: _connect,
     Stage.TLS: _shake_hands,
+    Stage.QUIC: _shake_hands_over_quic,
     Stage.HTTP: _ask,
 }
-
-
-def _context(target: Target, tools: Tools) -> ssl.SSLContext:
-    return tools.contexts.verifying if target.verify else tools.contexts.lenient
 
 
 def _rounded(milliseconds: float | None) -> float | None:

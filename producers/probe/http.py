@@ -1,4 +1,7 @@
-"""HTTP/1.1: one GET, its answer read to the end or to a bound, and held against what the target calls good.
+"""HTTP: one GET, its answer read to the end or to a bound, and held against what the target calls good.
+
+`get` asks over HTTP/1.1; `http2.py` and `http3.py` ask over the two others, and their answers are judged here
+(`judge`).
 
 No redirect is followed: where it points is a fact of this attempt. No cookies. Nothing is unpacked: bytes count as they
 come, so that a small answer stays small.
@@ -16,7 +19,7 @@ import h11
 
 from producers.failures import Failure
 from producers.probe.classify import ObservedFailure
-from producers.probe.targets import Fingerprints, Target
+from producers.probe.targets import PORTS, Fingerprints, Target
 
 _HEAD_BYTES_MAX: Final = 64 * 1024
 #: Redirects that say nothing where they don't say where (RFC 9110, 15.4); a 300 or a 304 may do without.
@@ -50,6 +53,17 @@ class Exchange:
     body_bytes: int = 0
 
 
+class Answer(Protocol):
+    """An answer whose head has come: its body, piece by piece."""
+
+    async def piece(self) -> bytes | None:
+        """The next piece of the body; None at its end. Raises OSError, Observed."""
+
+    @property
+    def received(self) -> int:
+        """Bytes that have come, as they were on the wire."""
+
+
 class _Events:
     """h11's events, fed from the channel as needed."""
 
@@ -57,6 +71,14 @@ class _Events:
         self._channel = channel
         self._connection = connection
         self._in_a_row = 0
+
+    @property
+    def received(self) -> int:
+        return self._channel.received
+
+    async def piece(self) -> bytes | None:
+        event = await self.next()
+        return bytes(event.data) if isinstance(event, h11.Data) else None
 
     async def next(self) -> object:
         """The next event. An end in the middle of an answer is `eof_error`."""
@@ -79,19 +101,19 @@ class _Events:
 class _Body:
     """Reads an answer's body, counting."""
 
-    def __init__(self, events: _Events, exchange: Exchange) -> None:
-        self._events = events
+    def __init__(self, answer: Answer, exchange: Exchange) -> None:
+        self._answer = answer
         self._exchange = exchange
         self.kept = bytearray()
 
     async def read(self, bytes_max: int) -> None:
         """Read on, until the body ends or is as long as that."""
         while self._exchange.body_bytes < bytes_max:
-            event = await self._events.next()
-            if not isinstance(event, h11.Data):
+            data = await self._answer.piece()
+            if data is None:
                 return
-            self._exchange.body_bytes += len(event.data)
-            self.kept += event.data
+            self._exchange.body_bytes += len(data)
+            self.kept += data
 
 
 async def get(
@@ -109,9 +131,14 @@ async def get(
     head = await _head(events)
     exchange.status = head.status_code
     exchange.location = _header(head, b"location")
+    await judge(events, target, exchange, fingerprints)
+
+
+async def judge(answer: Answer, target: Target, exchange: Exchange, fingerprints: Fingerprints) -> None:
+    """Read the body of an answer whose head is in the exchange. Raises Observed where the answer isn't good."""
     _check_redirect(exchange, target, fingerprints)
-    body = _Body(events, exchange)
-    await _in_time(body, target, channel)
+    body = _Body(answer, exchange)
+    await _in_time(body, target, answer)
     if (page := fingerprints.in_body(bytes(body.kept))) is not None:
         raise ObservedFailure(Failure.BLOCKPAGE, page)
     if exchange.status not in target.statuses:
@@ -119,18 +146,25 @@ async def get(
     _check_body(exchange, bytes(body.kept), target)
 
 
-def _request(connection: h11.Connection, target: Target, user_agent: str) -> bytes:
+def authority(target: Target) -> str:
+    """The host that is asked for, with its port where that is not the scheme's own."""
     place = target.place
     host = f"[{place.host}]" if ":" in place.host else place.host
-    usual = {"http": 80, "https": 443}[place.scheme]
+    return host if place.port == PORTS[place.scheme] else f"{host}:{place.port}"
+
+
+def headers_of(user_agent: str) -> list[tuple[str, str]]:
+    """What every version sends, by names in small letters, in this order."""
+    return [("user-agent", user_agent), ("accept", "*/*"), ("accept-encoding", "identity")]
+
+
+def _request(connection: h11.Connection, target: Target, user_agent: str) -> bytes:
     headers = [
-        ("Host", host if place.port == usual else f"{host}:{place.port}"),
-        ("User-Agent", user_agent),
-        ("Accept", "*/*"),
-        ("Accept-Encoding", "identity"),
+        ("Host", authority(target)),
+        *((name.title(), value) for name, value in headers_of(user_agent)),
         ("Connection", "close"),
     ]
-    start = connection.send(h11.Request(method="GET", target=place.path, headers=headers))
+    start = connection.send(h11.Request(method="GET", target=target.place.path, headers=headers))
     end = connection.send(h11.EndOfMessage())
     return (start or b"") + (end or b"")
 
@@ -190,7 +224,7 @@ def _check_body(exchange: Exchange, body: bytes, target: Target) -> None:
         raise ObservedFailure(Failure.HTTP_UNEXPECTED_BODY, f"{exchange.body_bytes} bytes")
 
 
-async def _in_time(body: _Body, target: Target, channel: Duplex) -> None:
+async def _in_time(body: _Body, target: Target, channel: Answer) -> None:
     """Read the body in stretches of `slow_seconds`: in each, some has to come at the least rate, or none at all.
 
     None at all is no slowness but silence; the attempt's own deadline ends that, as generic_timeout_error. What counts

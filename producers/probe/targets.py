@@ -32,7 +32,8 @@ from producers.failures import Stage
 from producers.names import PLATFORM_REMEDY, is_platform, is_printable
 from producers.steps import SCHEMES
 
-_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443, "tls": 443}
+#: The port of a scheme that has one of its own.
+PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443, "tls": 443, "h2": 443, "h3": 443, "quic": 443}
 _STATUSES_REMEDY: Final = 'write status codes and classes of them, like [200, "3xx"]'
 
 
@@ -74,12 +75,12 @@ def read_place(url: str) -> Endpoint:
     if parts.scheme not in SCHEMES:
         raise ValueError(f"the scheme has to be one of {', '.join(SCHEMES)}, as in https://example.org/")
     if port is None:
-        port = _PORTS.get(parts.scheme)
+        port = PORTS.get(parts.scheme)
     if not port:
         raise ValueError("name the port, as in tcp://example.org:5222")
     if "@" in parts.netloc or parts.fragment:
         raise ValueError("take the user name, password or #fragment out: a probe sends none")
-    if parts.scheme in ("tcp", "tls") and (parts.path not in ("", "/") or parts.query):
+    if Stage.HTTP not in SCHEMES[parts.scheme] and (parts.path not in ("", "/") or parts.query):
         raise ValueError(f"a {parts.scheme} target has no path: {parts.scheme}://{parts.netloc}")
     if any(character <= " " or character > "~" for character in parts.path + parts.query):
         raise ValueError("write what is not plain ASCII in the path as %XX")
@@ -192,10 +193,12 @@ class Target(BaseModel):
     @model_validator(mode="after")
     def _asks_as_far_as_it_judges(self) -> Self:
         if self.certificates and Stage.TLS not in self.steps:
-            raise ValueError(f"certificates: a {self.place.scheme} target shows none; ask over https or tls")
+            raise ValueError(
+                f"certificates: a {self.place.scheme} target shows none to us; ask over https, h2 or tls"
+            )
         if (self.text or self.size_bytes) and Stage.HTTP not in self.steps:
             raise ValueError(
-                f"text, size_bytes: a {self.place.scheme} target has no body; ask over https or http"
+                f"text, size_bytes: a {self.place.scheme} target has no body; ask over https, http, h2 or h3"
             )
         if self.size_bytes and self.size_bytes[1] >= self.body_bytes_max:
             raise ValueError(

@@ -29,18 +29,25 @@ class Contexts:
     """
 
     def __init__(self, authorities: Path | None = None) -> None:
-        self.verifying = _context(
-            ssl.create_default_context(cafile=str(authorities) if authorities else None)
-        )
-        lenient = ssl.create_default_context()
-        lenient.check_hostname = False
-        lenient.verify_mode = ssl.CERT_NONE
-        self.lenient = _context(lenient)
+        self._authorities = str(authorities) if authorities else None
+        self._made: dict[tuple[bool, str], ssl.SSLContext] = {}
+        self.of(verify=True)
 
+    def of(self, *, verify: bool, protocol: str = "http/1.1") -> ssl.SSLContext:
+        """The context that trusts as a target does, and offers its version of HTTP (ALPN)."""
+        known = self._made.get((verify, protocol))
+        return known or self._made.setdefault((verify, protocol), self._make(verify, protocol))
 
-def _context(context: ssl.SSLContext) -> ssl.SSLContext:
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+    def _make(self, verify: bool, protocol: str) -> ssl.SSLContext:
+        if verify:
+            context = ssl.create_default_context(cafile=self._authorities)
+        else:
+            # Nobody's word is asked for: no authority is read.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        context.set_alpn_protocols([protocol])
+        return context
 
 
 class TlsChannel:
@@ -91,6 +98,11 @@ class TlsChannel:
         certificate = self._tls.getpeercert() or {}
         text = certificate.get("notAfter")
         return ssl.cert_time_to_seconds(text) if isinstance(text, str) else None
+
+    @property
+    def protocol(self) -> str | None:
+        """What the server chose of what it was offered (ALPN); None where it chose nothing."""
+        return self._tls.selected_alpn_protocol()
 
     async def receive(self, bytes_max: int = _READ_BYTES) -> bytes:
         """Wait for bytes and return them. Empty means that the peer has ended. Raises OSError."""

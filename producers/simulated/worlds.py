@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from producers.countries import COUNTRIES
 from producers.failures import Failure, Stage
 from producers.records import ProbeResult, Timings
-from producers.steps import STEPS
+from producers.steps import SCHEMES
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -398,7 +398,7 @@ class Simulation:
         for name in MECHANISMS[1:]:
             stage_name, failure_name = name.split(".")
             ways.append((Stage(stage_name), Failure(failure_name)))
-        stages = [step.stage for step in STEPS]
+        stages = SCHEMES["https"]
         control = {-1: None, 0: False, 1: True}
         serial = 0
         for day, rows in self._run():

@@ -34,7 +34,7 @@ _PIPE_COLUMNS: Final = 160
 #: A paragraph has to be one line: typer keeps line breaks.
 _HELP: Final = "\n\n".join(
     (
-        "Ask each target over real sockets, step by step (DNS, TCP, TLS, HTTP), and write down what happened.",
+        "Ask each target over real sockets, step by step (DNS, TCP, TLS, QUIC, HTTP), and write down what happened.",
         "Without --once and --print, results go to the probes topic until SIGTERM or SIGINT; while no broker answers, "
         "they wait in the spool. What is given here goes over the environment and the settings file's table `probe`.",
         "Read docs/probing.md first: probing shows on the network, and can be a risk to whoever runs it.",

@@ -6,6 +6,7 @@ What an attempt is and how results get to the broker is the producers' matter; h
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import resource
 import signal
@@ -18,13 +19,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import structlog
 
 from producers.bundles import Signer
+from producers.failures import Stage
 from producers.probe.attempt import USER_AGENT, Outcome, Tools, attempt
 from producers.probe.control import ControlResults, ControlWriter
 from producers.probe.dns import Resolver
@@ -38,12 +41,21 @@ from producers.records import Presence, ProbeResult, VantageStatus, encode
 from streams.kafka.options import producer_options
 from streams.settings import HttpSettings, ProbeSettings, Settings, SettingsError, split_server
 
+if TYPE_CHECKING:
+    from producers.probe.quic import Quic
+
 log = structlog.get_logger()
 
 #: File descriptors for all that is not an attempt.
 _OWN_FILES: Final = 64
 #: File descriptors of an attempt: the name server's socket is closed before the connection is made.
 _FILES_PER_ATTEMPT: Final = 1
+#: What a scheme needs that is loaded nowhere else.
+_LOADED_FOR: Final = {
+    "h2": "producers.probe.http2",
+    "h3": "producers.probe.http3",
+    "quic": "producers.probe.quic",
+}
 _SAY_SECONDS: Final = 60.0
 #: How often a vantage says that it is there, beside its results.
 _PRESENT_SECONDS: Final = 600.0
@@ -320,7 +332,25 @@ def tools_of(probe: ProbeSettings, targets: TargetsFile) -> Tools:
         user_agent=probe.user_agent or USER_AGENT,
         timeout_seconds=probe.timeout_seconds,
         allow_private=probe.allow_private,
+        quic=_quic_of(probe, targets),
     )
+
+
+def _quic_of(probe: ProbeSettings, targets: TargetsFile) -> Quic | None:
+    """What QUIC needs, where a target asks for it. Raises SettingsError where a target's library is not there."""
+    try:
+        for target in targets.target:
+            if (module := _LOADED_FOR.get(target.place.scheme)) is not None:
+                import_module(module)
+        if not any(Stage.QUIC in target.steps for target in targets.target):
+            return None
+        from producers.probe.quic import Quic  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"targets: {target.url} needs {error.name}; `pip install '.[quic]'` where netdusk's source is"
+        ) from error
+    logging.getLogger("quic").setLevel(logging.CRITICAL)  # what a server did is in the result
+    return Quic(probe.authorities)
 
 
 def _sink_of(settings: Settings, vantage: Vantage) -> Sink:

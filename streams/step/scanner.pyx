@@ -606,6 +606,8 @@ cdef Text timings(Text at, Result *result, Work *work) noexcept:
             bit = 8
         elif same(name, "tls", 3):
             bit = 16
+        elif same(name, "quic", 4):
+            bit = 32
         if bit:
             if seen & bit:
                 return NULL

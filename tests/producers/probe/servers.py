@@ -186,13 +186,23 @@ def authority(name: str) -> trustme.CA:
 
 
 @cache
-def certified(host: str = HOST, by: str = "known", expired: bool = False) -> ssl.SSLContext:
-    """A server's TLS context."""
+def issued(host: str = HOST, by: str = "known", expired: bool = False) -> trustme.LeafCert:
+    """A server's certificate."""
     now = datetime.now(UTC).replace(tzinfo=None)
     until = now - timedelta(days=1) if expired else None
     begin = now - timedelta(days=9) if expired else None
+    return authority(by).issue_cert(host, not_before=begin, not_after=until)
+
+
+@cache
+def certified(
+    host: str = HOST, by: str = "known", expired: bool = False, protocol: str | None = None
+) -> ssl.SSLContext:
+    """A server's TLS context."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority(by).issue_cert(host, not_before=begin, not_after=until).configure_cert(context)
+    issued(host, by, expired).configure_cert(context)
+    if protocol:
+        context.set_alpn_protocols([protocol])
     return context
 
 

@@ -231,7 +231,9 @@ def test_what_others_write_is_read_by_it_and_as_without_it(some: list[ProbeResul
         PLAIN[:-1] + b',"new":1}',
         PLAIN[:-1] + b',"new":' + b"9" * 107 + b".5e200}",
         PLAIN[:-1] + b',"new":' + b"[" * 31 + b"-1e-200" + b"]" * 31 + b"}",
-        PLAIN.replace(b'"dns"', b'"quic":{"a":[{"a":{}},[]]},"dns"'),
+        PLAIN.replace(b'"dns"', b'"later":{"a":[{"a":{}},[]]},"dns"'),
+        PLAIN.replace(b'"dns"', b'"quic":40.5,"dns"'),
+        PLAIN.replace(b'"dns"', b'"quic":null,"dns"'),
     ],
 )
 def test_every_form_is_read(value: bytes) -> None:
@@ -244,6 +246,8 @@ def test_every_form_is_read(value: bytes) -> None:
     "value",
     [
         PLAIN[:-1] + b',"ok":false}',
+        PLAIN.replace(b'"dns"', b'"quic":{},"dns"'),
+        PLAIN.replace(b'"dns"', b'"quic":1e9,"dns"'),
         PLAIN[:-1] + b',"o\\u006b":false}',
         PLAIN[:-1] + b',"new":1,"n\\u0065w":1}',
         PLAIN[:-1] + b',"new":[{"a":1,"a":1}]}',
