@@ -636,6 +636,11 @@ class Bank:
         cold = series.cell_live & ~series.cells.warm(series.start)
         return np.bincount(layout.group_place[layout.cell_group[cold]], minlength=len(layout.places))
 
+    def usuals(self) -> tuple[int, int]:
+        """How many cells (a platform on a network) have a usual of their own now, and how many there are."""
+        warm = self.series.cells.warm(self.series.start)
+        return int(np.count_nonzero(warm)), len(warm)
+
     def pulses(self) -> Sequence[Pulse]:
         """Who reports, country by country, real and simulated apart; a country once seen stays in the list."""
         series, layout = self.series, self.series.layout

@@ -16,7 +16,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.archive.store import store_at
+from streams.engine import library_logs
 from streams.kafka.client import group_consumer, wait_for_broker
+from streams.kafka.unanswered import answered, until
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 
 app = typer.Typer(add_completion=False)
@@ -56,10 +58,8 @@ def archive(
         raise SettingsError(
             f"netdusk archive needs {error.name}; `pip install '.[archive]'` where netdusk's source is"
         ) from error
-    try:
+    with answered(settings.kafka):
         asyncio.run(_run(settings, Archiver(store, keep_days=settings.archive.keep_days), once=once))
-    except (KafkaError, OSError) as error:
-        raise SettingsError(f"archive: {error}") from error
 
 
 @asynccontextmanager
@@ -145,7 +145,9 @@ async def _run(settings: Settings, archiver: Any, *, once: bool) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    await wait_for_broker(settings.kafka)
+    if not await until(stopped, wait_for_broker(settings.kafka)):
+        return
+    library_logs.bound()
     topics = settings.topics
     roles = {topics.windows: "windows", topics.alerts: "alerts", topics.annotations: "annotations"}
     consumer = group_consumer(settings.kafka, settings.archive.group)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from streams.commands.incidents import show_table
@@ -20,6 +21,7 @@ from streams.publish.scorecard import Label, render, scorecard
 from streams.records import CalendarEvent, Incident, Vantage, check_note, encode
 from streams.settings import SettingsError, load
 from streams.step.backtest import Backtest, read_lines
+from streams.words import amount, duration
 
 app = typer.Typer(add_completion=False)
 
@@ -33,6 +35,8 @@ class Policy(StrEnum):
 
 
 _MONTH_SECONDS = 30 * 86_400
+#: Lines between two words of progress.
+_SAY_EVERY = 200
 #: Rows that wait for their file.
 _ROWS_MAX = 500_000
 
@@ -99,12 +103,14 @@ def backtest(
     if weigh_late:
         lines = iter(sorted(lines, key=_time_of))
     incidents: list[Incident] = []
-    for incident in run.run(lines):
-        incidents.append(incident)
-        if shelf is not None:
-            shelf.incident(encode(incident))
-        if as_json:
-            sys.stdout.write(encode(incident).decode() + "\n")
+    quiet = not sys.stderr.isatty() or (as_json and sys.stdout.isatty())
+    with _progress(quiet=quiet) as progress:
+        for incident in run.run(_watched(lines, run, progress)):
+            incidents.append(incident)
+            if shelf is not None:
+                shelf.incident(encode(incident))
+            if as_json:
+                sys.stdout.write(encode(incident).decode() + "\n")
     if not run.records:
         raise SettingsError(
             f"{probes}: holds no record of this project; `netdusk ingest` reads other forms, and docs/producing.md"
@@ -121,6 +127,8 @@ def backtest(
         _show(incidents, run)
         if card is not None:
             render(card, Console(markup=False))
+    if want := _want(run):
+        typer.echo(want, err=as_json)
     if picture is not None and recorder is not None:
         end = datetime.fromtimestamp(run.last, UTC)
         try:
@@ -128,6 +136,29 @@ def backtest(
         except PictureError as error:
             raise SettingsError(str(error)) from error
     raise typer.Exit(1 if incidents else 0)
+
+
+def _progress(*, quiet: bool) -> Progress:
+    """What is shown on a terminal while a long file is read; nothing is left of it."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        disable=quiet,
+    )
+
+
+def _watched(lines: Iterable[bytes], run: Backtest, progress: Progress) -> Iterator[bytes]:
+    """The same lines; every so many of them the progress says how far in the file's own time the run is."""
+    task = progress.add_task("reading")
+    for number, line in enumerate(lines):
+        if number % _SAY_EVERY == 0 and run.last:
+            at = datetime.fromtimestamp(run.last, UTC)
+            progress.update(task, description=f"{at:%Y-%m-%d %H:%M} UTC, {amount(number, 'line')}")
+        yield line
 
 
 class _Shelf:
@@ -189,8 +220,9 @@ def _show(incidents: list[Incident], run: Backtest) -> None:
     totals = run.machine.totals
     unregistered = f"{totals.unregistered} of unregistered vantages; " if totals.unregistered else ""
     console.print(
-        f"{len({incident.id for incident in incidents})} incidents in {len(incidents)} snapshots; "
-        f"{totals.applied} results applied, {totals.late} late, {totals.duplicate} duplicate, "
+        f"{amount(len({incident.id for incident in incidents}), 'incident')} in "
+        f"{amount(len(incidents), 'snapshot')}; {amount(totals.applied, 'result')} applied, "
+        f"{totals.late} late, {totals.duplicate} duplicate, "
         f"{totals.rejected} rejected; {unregistered}"
         f"{run.series} series over {run.span_seconds / 3600:.1f} h of event time"
     )
@@ -218,3 +250,19 @@ def _read(path: Path, kind: Any) -> list[Any]:
             raise SettingsError(f"{path}, line {number}: {error}") from error
         records.append(record)
     return records
+
+
+def _want(run: Backtest) -> str:
+    """What can't be told for want of results; empty where each cell had enough."""
+    known, cells = run.machine.usuals()
+    if known == cells:
+        return ""
+    detection = run.settings.detection
+    enough = f"{detection.warm_results:g} results in at least {duration(detection.warm_seconds)}"
+    if not known:
+        return (
+            f"no cell (a platform on a network) of {cells:,} had enough results to learn what is usual ({enough}): "
+            "where no incident is told, that says nothing"
+        )
+    of_all = f"{known:,} of {amount(cells, 'cell')} (a platform on a network)"
+    return f"{of_all} had enough results to learn what is usual ({enough})"

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Column, Table
 
 from streams.commands.output import put, to_stdout
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import calendar_topic, write_all
+from streams.kafka.unanswered import answered
 from streams.publish.calendar_files import event_of, moment, read_file, zone_of
 from streams.records import CalendarEvent, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
+from streams.words import amount
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -138,17 +139,15 @@ def _put(
         settings = with_bootstrap(load(config), bootstrap)
         records = [(event.id.encode(), encode(event)) for event in events]
         _run(settings, write_all(settings.kafka, settings.topics.calendar, records))
-        typer.echo(f"{len(events)} events on {settings.topics.calendar}")
+        typer.echo(f"{amount(len(events), 'event')} on {settings.topics.calendar}")
         return
     lines = b"".join(encode(event) + b"\n" for event in events)
     put(lines, output)
     if to_stdout(output):
         return
-    typer.echo(f"{len(events)} events in {output}")
+    typer.echo(f"{amount(len(events), 'event')} in {output}")
 
 
 def _run(settings: Settings, work: object) -> None:
-    try:
+    with answered(settings.kafka):
         asyncio.run(work)  # type: ignore[arg-type]  # any coroutine: what it returns is not used
-    except (KafkaError, OSError) as error:
-        raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error

@@ -14,6 +14,7 @@ import typer
 from aiokafka.errors import KafkaError
 
 from producers.simulated.canary import canary as results
+from streams.engine import library_logs
 from streams.kafka.bulk import BulkSender
 from streams.kafka.client import wait_for_broker
 from streams.kafka.probes import outgoing
@@ -57,6 +58,7 @@ async def _sing(settings: Settings) -> None:
     upto = datetime.now(UTC)
     while True:
         await wait_for_broker(settings.kafka)
+        library_logs.bound()
         try:
             async with BulkSender(settings.kafka, settings.topics.probes) as sender:
                 log.info("the canary sings", topic=settings.topics.probes, every_seconds=_ROUND_SECONDS)

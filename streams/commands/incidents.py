@@ -12,7 +12,6 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
-from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Column, Table
 from typer.core import TyperGroup
@@ -20,6 +19,7 @@ from typer.core import TyperGroup
 from producers.countries import CANARY
 from streams.kafka.alerts import latest, snapshots
 from streams.kafka.notes import annotation_key, write_all
+from streams.kafka.unanswered import answered
 from streams.publish.report import of_one
 from streams.records import Annotation, AnnotationKind, Incident, Status, check_note, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
@@ -179,18 +179,14 @@ def _annotation(
 
 
 def _read(settings: Settings) -> list[Incident]:
-    try:
+    with answered(settings.kafka):
         return asyncio.run(snapshots(settings))
-    except (KafkaError, OSError) as error:
-        raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
 
 
 def _write(settings: Settings, annotation: Annotation) -> None:
     record = (annotation_key(annotation), encode(annotation))
-    try:
+    with answered(settings.kafka):
         asyncio.run(write_all(settings.kafka, settings.topics.annotations, [record]))
-    except (KafkaError, OSError) as error:
-        raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
 
 
 def show_table(table: Table) -> None:

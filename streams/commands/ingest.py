@@ -11,7 +11,6 @@ from typing import Annotated, BinaryIO, Final
 
 import orjson
 import typer
-from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -21,9 +20,11 @@ from producers.sources.contract import Read
 from producers.sources.ooni.platforms import PlatformMapError, Platforms, read_platforms
 from streams.kafka.client import wait_for_broker
 from streams.kafka.sources import SourceSender
+from streams.kafka.unanswered import answered
 from streams.local import ingesting
 from streams.local.ingesting import FORMATS, IngestTotals, Input, Options, inputs, pieces, reader_of
 from streams.settings import Settings, SettingsError, load, with_bootstrap
+from streams.words import amount
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -181,13 +182,11 @@ def _send(
                 await sender.send(piece)
                 acknowledged()
 
-    try:
+    with answered(
+        settings.kafka,
+        "name one with --bootstrap and make its topics with `netdusk topics`, or write a file with --output",
+    ):
         asyncio.run(send())
-    except (KafkaError, OSError) as error:
-        raise SettingsError(
-            f"{settings.kafka.bootstrap}, topic {settings.topics.probes}: {error}; name a broker with --bootstrap and "
-            "make the topics with `netdusk topics`, or write a file with --output"
-        ) from error
 
 
 def _show(totals: IngestTotals, as_json: bool, *, to_stderr: bool) -> None:
@@ -199,12 +198,14 @@ def _show(totals: IngestTotals, as_json: bool, *, to_stderr: bool) -> None:
     if totals.skipped_files:
         lines.append(f"{totals.skipped_files} files had been written before")
     if totals.results or not totals.signals:
-        lines.append(f"{totals.results} results written of {totals.files} files: {totals.ok} ok")
+        lines.append(
+            f"{amount(totals.results, 'result')} written of {amount(totals.files, 'file')}: {totals.ok} ok"
+        )
     if totals.signals:
-        lines.append(f"{totals.signals} signals written of {totals.files} files:")
+        lines.append(f"{amount(totals.signals, 'signal')} written of {amount(totals.files, 'file')}:")
     lines += [f"  {n} {outcome}" for outcome, n in totals.outcomes.most_common()]
     if totals.refused:
-        lines.append(f"{totals.refused.total()} measurements not written:")
+        lines.append(f"{amount(totals.refused.total(), 'measurement')} not written:")
     for reason, n in totals.refused.most_common():
         lines.append(f"  {n} {reason}")
         details = totals.details[reason].most_common(_DETAILS_SHOWN)

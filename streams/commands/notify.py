@@ -10,10 +10,11 @@ from typing import Annotated, Any, Final
 
 import structlog
 import typer
-from aiokafka.errors import KafkaError
 
+from streams.engine import library_logs
 from streams.kafka.alerts import parse
 from streams.kafka.client import group_consumer, wait_for_broker
+from streams.kafka.unanswered import answered, until
 from streams.page.notices import Notice, Notices, receivers
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 
@@ -45,10 +46,8 @@ def notify(
     senders = {name: _sender(name, receivers(rule)) for name, rule in settings.notify.rules.items()}
     if test:
         raise typer.Exit(0 if asyncio.run(_test(senders)) else 1)
-    try:
+    with answered(settings.kafka):
         asyncio.run(_run(settings, senders))
-    except (KafkaError, OSError) as error:
-        raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
 
 
 def _sender(name: str, urls: Any) -> Any:
@@ -97,7 +96,9 @@ async def _run(settings: Settings, senders: dict[str, Any]) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    await wait_for_broker(settings.kafka)
+    if not await until(stopped, wait_for_broker(settings.kafka)):
+        return
+    library_logs.bound()
     notices = Notices(settings)
     # Whoever begins anew is not told of all that ever was.
     async with group_consumer(settings.kafka, settings.notify.group, reset="latest") as consumer:

@@ -15,6 +15,7 @@ import typer
 from aiokafka.errors import KafkaError
 
 from streams.archive.store import store_at
+from streams.engine import library_logs
 from streams.kafka.client import wait_for_broker
 from streams.kafka.follow import follow_topics
 from streams.kafka.notes import annotation_key, write_all
@@ -95,6 +96,7 @@ async def _feed(settings: Settings, server: PageServer, shelf: Any) -> None:
         kept = await asyncio.to_thread(lambda: [*shelf.incidents(), *shelf.annotations()])
         await server.take(kept)
     await wait_for_broker(settings.kafka)
+    library_logs.bound()
     topics = settings.topics
     since = int((time.time() - _BACK_SECONDS) * 1000)
     await server.feed(

@@ -20,6 +20,7 @@ from producers.probe.attempt import Outcome
 from producers.records import ProbeResult, encode
 from producers.steps import STEPS
 from streams.settings import load, with_bootstrap
+from streams.words import amount
 
 app = typer.Typer(add_completion=False)
 log = structlog.get_logger()
@@ -216,7 +217,7 @@ def _print(outcomes: list[Outcome]) -> None:
     console.print(table)
     console.print()
     for name, oks in answered.items():
-        console.print(f"{escape(name)}: {sum(oks)} of {len(oks)} targets answered", highlight=False)
+        console.print(f"{escape(name)}: {sum(oks)} of {amount(len(oks), 'target')} answered", highlight=False)
 
 
 def _shown(milliseconds: float | None) -> str:

@@ -12,7 +12,6 @@ from typing import Annotated, Final
 
 import orjson
 import typer
-from aiokafka.errors import KafkaError
 
 from producers.records import ProbeResult, encode
 from producers.signals import Signal, encode_signal
@@ -20,9 +19,11 @@ from producers.sources import cloudflare, ioda, prometheus, ripe_atlas, tor
 from producers.sources.ooni import api
 from streams.kafka.client import wait_for_broker
 from streams.kafka.sources import SourceSender
+from streams.kafka.unanswered import answered
 from streams.local.ingesting import IngestTotals, Options, reader_of
 from streams.local.pulling import Plan, Polite, PullState, Send, pull_once, session
 from streams.settings import SettingsError, load, with_bootstrap
+from streams.words import amount
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -112,18 +113,15 @@ def pull(
         async with SourceSender(settings) as sender:
             return await run(sender.send)
 
-    try:
+    with answered(settings.kafka, "name one with --bootstrap, or write a file with --output"):
         troubles = asyncio.run(to_kafka() if output is None else run(_writer(output)))
-    except (KafkaError, OSError) as error:
-        raise SettingsError(
-            f"{settings.kafka.bootstrap}: {error}; name a broker, or write with --output"
-        ) from error
     if as_json:
         facts = {**totals.facts(), "troubles": troubles}
         typer.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode(), err=output == "-")
     else:
         typer.echo(
-            f"{totals.results} results and {totals.signals} signals; {totals.refused.total()} refused",
+            f"{amount(totals.results, 'result')} and {amount(totals.signals, 'signal')}; "
+            f"{totals.refused.total()} refused",
             err=output == "-",
         )
     raise typer.Exit(1 if troubles else 0)

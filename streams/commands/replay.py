@@ -11,17 +11,18 @@ from typing import Annotated
 
 import orjson
 import typer
-from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from producers.records import Malformed, Tick, decode
 from streams.kafka.bulk import BulkSender
+from streams.kafka.unanswered import answered
 from streams.local.replay import Pace
 from streams.local.replay import replay as put
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 from streams.step.backtest import read_lines
 from streams.step.ticks import with_ticks
+from streams.words import amount
 
 app = typer.Typer(add_completion=False)
 
@@ -50,18 +51,16 @@ def replay(
     if not probes.is_file():
         raise SettingsError(f"{probes}: no such file")
     began = time.monotonic()
-    try:
+    with answered(settings.kafka):
         sent, refused = asyncio.run(_send(settings, probes, speed))
-    except (KafkaError, OSError) as error:
-        raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
     reasons = Counter(record.reason.value for record in refused)
     facts = {"sent": sent, "refused": dict(reasons), "seconds": round(time.monotonic() - began, 2)}
     if as_json:
         typer.echo(orjson.dumps(facts).decode())
     else:
-        typer.echo(f"{sent} records sent in {facts['seconds']} s (ticks count once a partition)")
+        typer.echo(f"{amount(sent, 'record')} sent in {facts['seconds']} s (ticks count once a partition)")
         for reason, count in reasons.items():
-            typer.echo(f"{count} lines refused: {reason}")
+            typer.echo(f"{amount(count, 'line')} refused: {reason}")
     raise typer.Exit(1 if refused else 0)
 
 

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final
 
 import msgspec
 import typer
-from aiokafka.errors import KafkaError
 
 from producers.partitions import partition_of
 from producers.records import decode as decode_probe
@@ -22,6 +21,7 @@ from streams.commands.output import put, to_stdout
 from streams.kafka.alerts import snapshots as all_snapshots
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import calendar_topic
+from streams.kafka.unanswered import answered
 from streams.publish.pages import to_html, to_markdown
 from streams.publish.report import MinuteCounts, Report, Span, build, matching, of_one
 from streams.publish.share import to_png
@@ -107,10 +107,8 @@ def report(
     if incidents is not None:
         made = _from_files(settings, incident_id, incidents, probes, calendar, config)
     else:
-        try:
+        with answered(settings.kafka):
             made = asyncio.run(_from_topics(settings, incident_id))
-        except (KafkaError, OSError) as error:
-            raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
     written = _WRITERS[form](made)
     data = written.encode() if isinstance(written, str) else written
     put(data, output)

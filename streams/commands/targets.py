@@ -14,6 +14,7 @@ from streams.commands.output import put, to_stdout
 from streams.errors import SettingsError
 from streams.publish.citizenlab import asked, list_text, read_list
 from streams.publish.target_files import Reading, read
+from streams.words import amount
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -70,7 +71,7 @@ def import_(
     for line in reading.left_out:
         typer.echo(line, err=True)
     if not to_stdout(output):
-        typer.echo(f"{len(reading.targets)} targets in {output}")
+        typer.echo(f"{amount(len(reading.targets), 'target')} in {output}")
     raise typer.Exit(1 if reading.left_out else 0)
 
 
@@ -86,7 +87,7 @@ def check(
     for line in asked(targets.target):
         typer.echo(line)
     typer.echo(
-        f"good; {len(targets.target)} targets of {', '.join(sorted({t.platform for t in targets.target}))}"
+        f"good; {amount(len(targets.target), 'target')} of {', '.join(sorted({t.platform for t in targets.target}))}"
     )
 
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from producers.countries import CANARY
 from streams.errors import SettingsError
 from streams.kafka.alerts import follow, latest, snapshots
+from streams.kafka.unanswered import overheard
 from streams.local.live import Board, Show
 from streams.records import Status
 from streams.settings import Settings, load, with_bootstrap
@@ -60,7 +61,7 @@ async def _top(settings: Settings, pages: list[str], *, once: bool) -> None:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
         await _look(session, pages, board)
         if once:
-            with suppress(KafkaError, OSError):
+            with suppress(KafkaError, OSError), overheard():
                 stands = latest(await snapshots(settings))
                 board.incidents += [
                     i for i in stands if i.status is not Status.RESOLVED and i.country != CANARY
@@ -96,7 +97,7 @@ async def _look(session: aiohttp.ClientSession, pages: list[str], board: Board) 
 
 
 async def _listen(settings: Settings, show: Show) -> None:
-    with suppress(KafkaError, OSError):
+    with suppress(KafkaError, OSError), overheard():
         async with aclosing(follow(settings)) as incidents:
             async for incident in incidents:
                 if incident.country != CANARY:

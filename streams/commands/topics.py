@@ -11,12 +11,12 @@ from typing import Annotated
 
 import orjson
 import typer
-from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 
 from streams.kafka.acls import Role, User, default_users, kafka_commands, strimzi_users
 from streams.kafka.topics import ensure
+from streams.kafka.unanswered import answered
 from streams.settings import SettingsError, load, with_bootstrap
 
 app = typer.Typer(add_completion=False)
@@ -73,10 +73,8 @@ def topics(
         )
         typer.echo(("\n" if acls is AclForm.KAFKA else "\n---\n").join(made))
         return
-    try:
+    with answered(settings.kafka):
         states = asyncio.run(ensure(settings, create=not check))
-    except (KafkaError, OSError) as error:
-        raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error
     if as_json:
         for state in states:
             typer.echo(orjson.dumps(asdict(state)).decode())

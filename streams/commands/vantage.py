@@ -13,7 +13,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -22,6 +21,7 @@ from producers.countries import CANARY, COUNTRIES
 from producers.names import is_printable, is_region
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import vantage_topic, write_all
+from streams.kafka.unanswered import answered
 from streams.pseudonyms import public_register
 from streams.records import Vantage, VantageState, check_note, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
@@ -238,7 +238,5 @@ def _put(settings: Settings, entries: Sequence[Vantage]) -> None:
 
 
 def _run(settings: Settings, work: object) -> None:
-    try:
+    with answered(settings.kafka):
         asyncio.run(work)  # type: ignore[arg-type]  # any coroutine: what it returns is not used
-    except (KafkaError, OSError) as error:
-        raise SettingsError(f"kafka.bootstrap = {settings.kafka.bootstrap!r}: {error}") from error

@@ -11,6 +11,7 @@ from producers.bundles import has_signed
 from streams.commands.exporting import checked
 from streams.publish.exports import Export, ExportError, signed_text
 from streams.settings import SettingsError
+from streams.words import amount
 
 app = typer.Typer(add_completion=False)
 
@@ -42,7 +43,8 @@ def verify(
             raise typer.Exit(1) from error
         made_up = "simulated, " if export.header.simulated else ""
         typer.echo(
-            f"{path}: {export.header.incident} ({made_up}{export.snapshots} snapshots, {export.windows} windows) "
+            f"{path}: {export.header.incident} ({made_up}{amount(export.snapshots, 'snapshot')}, "
+            f"{amount(export.windows, 'window')}) "
             f"is whole, {signed}\n  hash {export.end.hash}"
         )
         before = export

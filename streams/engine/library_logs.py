@@ -54,6 +54,13 @@ class LibraryLogs(logging.Handler):
         )
 
 
+def bound() -> None:
+    """Write what libraries log in this process bounded, from now on."""
+    root = logging.getLogger()
+    if not any(isinstance(handler, LibraryLogs) for handler in root.handlers):
+        root.addHandler(LibraryLogs())
+
+
 def config(level: str) -> dict[str, object]:
     """Return a logging configuration (PEP 391) that writes what libraries log from this level on, bounded."""
     handler = {"ours": {"()": LibraryLogs}}

@@ -19,6 +19,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, MetadataEmptyBrokerList
 
 from streams.kafka.options import client_options, producer_options
+from streams.kafka.unanswered import overheard
 from streams.settings import KafkaSettings
 
 #: The largest record a producer of ours hands over; the broker's own limit may well be lower.
@@ -121,7 +122,8 @@ async def wait_for_broker(kafka: KafkaSettings, *, patience_seconds: float = mat
     while True:
         client = AIOKafkaClient(**client_options(kafka), request_timeout_ms=REQUEST_TIMEOUT_MS)
         try:
-            await client.bootstrap()
+            with overheard() as ears:
+                await client.bootstrap()
         except (KafkaError, OSError) as error:
             seconds = _BACKOFF_SECONDS[min(tries, len(_BACKOFF_SECONDS) - 1)]
             if time.monotonic() + seconds > end:
@@ -130,7 +132,7 @@ async def wait_for_broker(kafka: KafkaSettings, *, patience_seconds: float = mat
                 "no broker answers; trying again",
                 bootstrap=kafka.bootstrap,
                 in_seconds=seconds,
-                why=str(error) or type(error).__name__,
+                why=ears.cause(error),
             )
             tries += 1
             await asyncio.sleep(seconds)

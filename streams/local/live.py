@@ -19,6 +19,7 @@ from rich.text import Text
 
 from producers.countries import CANARY
 from streams.records import Incident, Status
+from streams.words import amount
 
 _STYLES: Final = {Status.OPEN: "bold red", Status.UPDATED: "yellow", Status.RESOLVED: "green"}
 _LINES_MAX: Final = 12
@@ -62,7 +63,7 @@ class Board:
             return f"results arrive; warming up: {learning}"
         failing = sorted(self.active)
         state = f"{', '.join(failing)} failing" if failing else "all healthy"
-        return "; ".join(part for part in (f"watching {cells} cells", learning, state) if part)
+        return "; ".join(part for part in (f"watching {amount(cells, 'cell')}", learning, state) if part)
 
     def take(self, samples: Iterable[Sample]) -> None:
         """Read a scrape. An empty one (the worker is restoring) changes nothing."""

@@ -45,6 +45,8 @@ _POINTS_MAX: Final = 240
 _STEPS_SECONDS: Final = (60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
 #: The other platforms that are shown for comparison, at most.
 _OTHERS_MAX: Final = 2
+#: Incidents that are shown to whoever has to name one.
+_CHOICE_MAX: Final = 10
 
 
 class Point(Struct, frozen=True):
@@ -581,10 +583,23 @@ def of_one(snapshots: Iterable[Incident], wanted: str | None) -> list[Incident]:
         by_id.setdefault(snapshot.id, {})[snapshot.seq] = snapshot
     fitting = [wanted] if wanted in by_id else [name for name in by_id if name.startswith(wanted or "")]
     if len(fitting) != 1:
-        shown = ", ".join(sorted(fitting or by_id)[:10]) or "none"
         kind = "several incidents" if fitting else "no such incident"
-        raise ValueError(f"{wanted or 'no ID given'}: {kind}; there are {shown}")
+        listed = sorted(
+            (max(by_id[name].values(), key=lambda one: one.seq) for name in fitting or by_id),
+            key=lambda one: (one.onset, one.id),
+        )
+        raise ValueError(f"{wanted or 'no ID given'}: {kind}; {_choice(listed)}")
     return [by_id[fitting[0]][seq] for seq in sorted(by_id[fitting[0]])]
+
+
+def _choice(incidents: Sequence[Incident]) -> str:
+    """The last of them, one a line with its day and its words, for whoever has to name one."""
+    if not incidents:
+        return "there is none"
+    lines = [f"{one.id}  {one.onset:%Y-%m-%d %H:%M} UTC  {one.summary}" for one in incidents[-_CHOICE_MAX:]]
+    more = len(incidents) - len(lines)
+    head = f"name one (the last {len(lines)} of {len(incidents)}):" if more else "name one:"
+    return "\n  ".join((head, *lines))
 
 
 def matching(results: Iterable[object]) -> Iterator[ProbeResult]:

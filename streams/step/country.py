@@ -1135,6 +1135,10 @@ class CountryMachine:
         """Who reports, country by country."""
         return self._bank.pulses()
 
+    def usuals(self) -> tuple[int, int]:
+        """How many cells (a platform on a network) have a usual of their own now, and how many there are."""
+        return self._bank.usuals()
+
     def take_probes(self) -> Mapping[ProbeCount, int]:
         """Results of the windows closed since the last call, by how they ended."""
         return {ProbeCount(*key): count for key, count in self._bank.take_probes().items()}

@@ -149,7 +149,7 @@ async def test_one_round_as_json(world: World, tmp_path: Path) -> None:
 async def test_one_round_as_a_table(world: World) -> None:
     code, out, err = await one_round(*world.arguments, "--platform", "youtube")
     assert code == 0, err
-    assert "youtube: 1 of 1 targets answered" in out.decode()
+    assert "youtube: 1 of 1 target answered" in out.decode()
     code, out, err = await one_round(*world.arguments)
     assert code == 1, err
     assert "x: 0 of 2 targets answered" in out.decode()

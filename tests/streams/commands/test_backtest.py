@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,8 +13,8 @@ from typer.testing import CliRunner
 
 from producers.records import encode
 from producers.simulated.worlds import BEGIN, Simulation, world
-from streams.commands.backtest import app
-from streams.settings import SettingsError
+from streams.commands.backtest import _progress, _want, _watched, app
+from streams.settings import SettingsError, load
 
 run = CliRunner()
 
@@ -77,3 +79,30 @@ def test_a_calendar_line_that_no_person_would_write_is_said(tmp_path: Path, line
     assert isinstance(outcome.exception, SettingsError)
     assert str(outcome.exception).startswith(f"{calendar}, line 1: ")
     assert says in str(outcome.exception)
+
+
+def test_a_file_with_too_little_to_learn_from_says_that_its_silence_says_nothing(
+    tmp_path: Path, files: tuple[Path, Path]
+) -> None:
+    few = tmp_path / "few.jsonl"
+    few.write_bytes(b"".join(files[0].read_bytes().splitlines(keepends=True)[:30]))
+    done = run.invoke(app, [str(few)])
+    assert "had enough results to learn what is usual (20 results in at least 30 min)" in done.stdout
+    assert "that says nothing" in done.stdout
+    as_json = run.invoke(app, [str(few), "--json"])
+    assert (as_json.stdout, "that says nothing" in as_json.stderr) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("usuals", "says"), [((4, 4), ""), ((1, 4), "1 of 4 cells (a platform on a network) had")]
+)
+def test_where_some_had_enough_it_says_how_many(usuals: tuple[int, int], says: str) -> None:
+    ended: Any = SimpleNamespace(settings=load(), machine=SimpleNamespace(usuals=lambda: usuals))
+    assert _want(ended)[:41] == says[:41]
+
+
+def test_progress_says_how_far_in_the_files_own_time_it_is() -> None:
+    going: Any = SimpleNamespace(last=1704067200)
+    with _progress(quiet=True) as progress:
+        assert list(_watched([b"{}"] * 1201, going, progress)) == [b"{}"] * 1201
+        assert progress.tasks[0].description == "2024-01-01 00:00 UTC, 1,200 lines"

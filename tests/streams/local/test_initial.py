@@ -289,3 +289,5 @@ def test_the_board_says_what_goes_on() -> None:
     assert board.says() == "watching 2 cells; 1 of 2 still learning what is usual; all healthy"
     board.warming, board.active = 0, {"x"}
     assert board.says() == "watching 2 cells; x failing"
+    del board.ratios["y", "1"]
+    assert board.says() == "watching 1 cell; x failing"

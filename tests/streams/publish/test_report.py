@@ -301,12 +301,15 @@ def test_of_one_takes_an_id_or_how_it_begins() -> None:
     assert of_one(told, "pk-00") == of_one(told, ID)
     for wanted, says in (
         (None, "several"),
-        ("pk-f", "several incidents; there are pk-fe, pk-ff"),
+        ("pk-f", r"several incidents; name one:\n  pk-fe  2024-03-02 13:40 UTC  \w.*\n  pk-ff  2024-"),
         ("in", "no such"),
     ):
         with pytest.raises(ValueError, match=says):
             of_one(told, wanted)
     assert of_one(story(), None) == story()
+    with pytest.raises(ValueError, match=r"name one \(the last 10 of 12\):") as caught:
+        of_one([incident(id=f"pk-{number:02}") for number in range(12)], None)
+    assert len(str(caught.value).splitlines()) == 11
 
 
 # ---- cost
@@ -560,7 +563,7 @@ def test_the_command_writes_every_form(form: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments, says",
     [
-        (["pk-nothing"], "no such incident; there are pk-00112233445566aa, pk-other"),
+        (["pk-nothing"], "no such incident; name one:"),
         ([], "several incidents"),
     ],
 )

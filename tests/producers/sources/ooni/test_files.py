@@ -417,7 +417,7 @@ def test_results_on_stdout_stay_by_themselves(tmp_path: Path) -> None:
     outcome = CliRunner().invoke(app, ["ooni", str(source), "--output", "-", "--simulated"])
     [line] = outcome.stdout.splitlines()
     assert json.loads(line)["simulated"] is True
-    assert "1 results written" in outcome.stderr
+    assert "1 result written" in outcome.stderr
 
 
 def test_nothing_written_is_exit_code_1(tmp_path: Path) -> None:
