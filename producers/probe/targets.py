@@ -221,6 +221,14 @@ class Target(BaseModel):
         """Whether its URL holds an address that no public service can have."""
         return self.place.is_address and is_bogon(self.place.host)
 
+    def check_place(self) -> None:
+        """Raise TargetsError where the URL holds a private address and nobody says that it is meant."""
+        if self.is_at_a_private_address and not self.private:
+            raise TargetsError(
+                f"targets: {self.url} is at an address that no public service can have; if it is a service of your "
+                "own, give the target private = true, and the vantage --allow-private"
+            )
+
     def may_redirect_to(self, host: str) -> bool:
         """Whether a redirect to that host is one of the platform's own.
 

@@ -11,10 +11,6 @@ from typing import Annotated, Any, Final
 
 import structlog
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress, SpinnerColumn, TextColumn
-from rich.table import Table
 
 from producers.probe.attempt import Outcome
 from producers.records import ProbeResult, encode
@@ -169,6 +165,10 @@ def probe(
 
 
 def _once(probing: Any, *, as_json: bool) -> int:
+    # Here and in _print: a vantage that runs for long draws nothing, and a small one does not have it.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
+
     from streams.local.probing import Lines  # noqa: PLC0415  not for --help
 
     outcomes: list[Outcome] = []
@@ -196,6 +196,10 @@ def _once(probing: Any, *, as_json: bool) -> int:
 
 
 def _print(outcomes: list[Outcome]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
     table = Table(box=None, pad_edge=False)
     table.add_column("platform", no_wrap=True)
     table.add_column("target", overflow="fold")

@@ -82,6 +82,8 @@ def check(
     """Show what a vantage asks by a targets file, or what is wrong with it."""
     try:
         targets = load_targets(file)
+        for target in targets.target:
+            target.check_place()
     except TargetsError as error:
         raise SettingsError(str(error)) from error
     for line in asked(targets.target):

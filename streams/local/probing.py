@@ -308,11 +308,10 @@ def _check_private(target: Target, probe: ProbeSettings) -> None:
             "private address. If it is a service of your own, start with --allow-private, or set "
             "allow_private = true under [probe]"
         )
-    if target.is_at_a_private_address and not target.private:
-        raise SettingsError(
-            f"targets: {target.url} is at an address that no public service can have; if it is a service of your own, "
-            "give the target private = true, and the vantage --allow-private"
-        )
+    try:
+        target.check_place()
+    except TargetsError as error:
+        raise SettingsError(str(error)) from error
 
 
 def tools_of(probe: ProbeSettings, targets: TargetsFile) -> Tools:

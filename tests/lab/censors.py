@@ -83,6 +83,11 @@ CENSORS: Final = (
         Expected("tcp.connection_refused", platforms=("facebook",)),
     ),
     Censor(
+        "QUIC dropped, and TCP goes on",
+        Rule("quic_drop", addresses=_addresses("instagram")),
+        Expected("quic.generic_timeout_error", platforms=("instagram",)),
+    ),
+    Censor(
         "ClientHellos dropped",
         Rule("sni_drop", ("x.test",)),
         Expected("tls.generic_timeout_error", platforms=("x",)),

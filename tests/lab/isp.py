@@ -41,6 +41,7 @@ from tests.lab.packets import (
 #: A queue that is longer than this drops what comes: as a shaper's does.
 _QUEUE_BYTES: Final = 24_000
 _READS_IN_A_ROW: Final = 64
+_HTTPS: Final = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,9 @@ class Rule:
     """What a provider does to what it recognizes.
 
     `does` is one of: drop_all, dns_forge (to `answer`), dns_nxdomain, dns_refused, dns_drop, ip_drop, ip_reset,
-    sni_reset, sni_drop, http_page (with `answer` as the page), throttle (to `rate` bytes a second). `names` are the
-    names that it goes for, `addresses` the addresses; `homes` are the customers that it concerns, or all where there
-    is none.
+    quic_drop (UDP to and from port 443), sni_reset, sni_drop, http_page (with `answer` as the page), throttle (to
+    `rate` bytes a second). `names` are the names that it goes for, `addresses` the addresses; `homes` are the customers
+    that it concerns, or all where there is none.
     """
 
     does: str
@@ -119,9 +120,12 @@ class Middlebox:
                 return []
             case "dns_forge" | "dns_nxdomain" | "dns_refused" | "dns_drop":
                 return self._names(rule, packet) if outward else None
-            case "ip_drop" | "ip_reset":
+            case "ip_drop" | "ip_reset" | "quic_drop":
                 far = str(IPv4Address(packet.target if outward else packet.source))
+                port = packet.target_port if outward else packet.source_port
                 if far not in rule.addresses:
+                    return None
+                if rule.does == "quic_drop" and (packet.protocol, port) != (UDP, _HTTPS):
                     return None
                 return [(False, _reset(packet))] if rule.does == "ip_reset" and outward else []
             case "sni_reset" | "sni_drop" | "http_page" | "throttle":

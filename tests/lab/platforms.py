@@ -17,6 +17,8 @@ import dns.rcode
 import dns.rrset
 import trustme
 
+from tests.producers.probe.versions import Page, serve_http3
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -44,6 +46,8 @@ SITES: Final = (
     Site("youtube", "video.youtube.test", "31.0.3.2", page_bytes=60_000),
     Site("wikipedia", "wikipedia.test", "31.0.4.1", scheme="http"),
     Site("wikipedia", "en.wikipedia.test", "31.0.4.2"),
+    Site("instagram", "instagram.test", "31.0.5.1"),
+    Site("instagram", "instagram.test", "31.0.5.1", scheme="h3"),
 )
 BLOCKPAGE: Final = "31.0.66.6"
 BROKER: Final = "31.0.9.92"
@@ -51,7 +55,7 @@ BROKER: Final = "31.0.9.92"
 RESOLVERS: Final = ("31.0.53.1", "31.0.53.2", "31.0.53.3", "31.0.53.9")
 WELCOME: Final = "Welcome to the real page"
 STOP: Final = "<title>The page you asked for can not be shown in this country</title>"
-ADDRESSES: Final = (*(site.address for site in SITES), BLOCKPAGE, BROKER, *RESOLVERS)
+ADDRESSES: Final = (*dict.fromkeys(site.address for site in SITES), BLOCKPAGE, BROKER, *RESOLVERS)
 
 
 class _Names(asyncio.DatagramProtocol):
@@ -78,7 +82,10 @@ async def serve(folder: Path) -> None:
     loop = asyncio.get_running_loop()
     for site in SITES:
         page = WELCOME.encode().ljust(site.page_bytes, b".")
-        await _serve(site.address, page, authority.issue_cert(site.host))
+        if site.scheme == "h3":
+            await serve_http3(Page(body=page), authority.issue_cert(site.host), folder, site.address, 443)
+        else:
+            await _serve(site.address, page, authority.issue_cert(site.host))
     await _serve(BLOCKPAGE, STOP.encode(), trustme.CA().issue_cert("block.test"))
     for resolver in RESOLVERS:
         await loop.create_datagram_endpoint(_Names, local_addr=(resolver, 53))

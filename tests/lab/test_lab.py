@@ -83,6 +83,15 @@ def test_addresses_and_customers() -> None:
     assert elsewhere.pass_on(syn, outward=True, now=0) == [(True, syn)]
 
 
+def test_quic_is_dropped_both_ways_and_tcp_goes_on() -> None:
+    provider = box(does="quic_drop", addresses=[FAR[0]])
+    syn, other = tcp(HOME, FAR, SYN, 99), udp(HOME, (FAR[0], 53), b"x")
+    assert provider.pass_on(udp(HOME, FAR, b"x"), outward=True, now=0) == []
+    assert provider.pass_on(udp(FAR, HOME, b"x"), outward=False, now=0) == []
+    assert provider.pass_on(syn, outward=True, now=0) == [(True, syn)]
+    assert provider.pass_on(other, outward=True, now=0) == [(True, other)]
+
+
 def test_a_throttle_queues_and_drops_what_does_not_fit() -> None:
     provider = box(does="throttle", names=["x.test"], rate=1000.0)
     hello = tcp(HOME, FAR, ACK, 100, 500, HELLO)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from producers.probe.targets import Target, load_targets
 from streams.commands.targets import app
+from streams.errors import SettingsError
 from streams.publish.citizenlab import list_text, read_list
 
 HEAD = "url,category_code,category_description,date_added,source,notes\n"
@@ -64,3 +65,10 @@ def test_the_commands_go_round(tmp_path: Path) -> None:
     assert checked.output.endswith("good; 2 targets of example.com, x\n")
     assert CliRunner().invoke(app, ["export", str(made), "-o", str(out)]).exit_code == 0
     assert out.read_text().count("https://") == 2
+
+
+def test_what_no_vantage_would_start_with_is_not_called_good(tmp_path: Path) -> None:
+    made = tmp_path / "targets.toml"
+    made.write_text('[[target]]\nplatform = "x"\nurl = "http://[64:ff9b::7f00:1]/"\n')
+    with pytest.raises(SettingsError, match=r"7f00:1\]/ is at an address that no public service can have"):
+        CliRunner().invoke(app, ["check", str(made)], catch_exceptions=False)

@@ -11,7 +11,9 @@ from pathlib import Path
 import h2.config
 import h2.connection
 import h2.events
+import trustme
 from aioquic.asyncio import QuicConnectionProtocol, serve
+from aioquic.asyncio.server import QuicServer
 from aioquic.h3.connection import H3Connection
 from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
@@ -48,6 +50,17 @@ async def http3(
     protocol: str = "h3",
 ) -> AsyncIterator[int]:
     """An HTTP/3 server; its port."""
+    server = await serve_http3(page, issued(host, by, expired), folder, "127.0.0.1", 0, protocol)
+    try:
+        yield server._transport.get_extra_info("sockname")[1]
+    finally:
+        server.close()
+
+
+async def serve_http3(
+    page: Page, leaf: trustme.LeafCert, folder: Path, address: str, port: int, protocol: str = "h3"
+) -> QuicServer:
+    """Start an HTTP/3 server that gives a page to whatever is asked."""
 
     class Server(QuicConnectionProtocol):
         http: H3Connection | None = None
@@ -69,18 +82,13 @@ async def http3(
                     self.http.send_data(heard.stream_id, page.body, end_stream=True)
                 self.transmit()
 
-    leaf = issued(host, by, expired)
     key = folder / "leaf.key"
     leaf.private_key_pem.write_to_path(str(key))
     chain = folder / "leaf.crt"
     chain.write_bytes(b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
     configuration = QuicConfiguration(is_client=False, alpn_protocols=[protocol])
     configuration.load_cert_chain(chain, key)
-    server = await serve("127.0.0.1", 0, configuration=configuration, create_protocol=Server)
-    try:
-        yield server._transport.get_extra_info("sockname")[1]
-    finally:
-        server.close()
+    return await serve(address, port, configuration=configuration, create_protocol=Server)
 
 
 @asynccontextmanager
