@@ -16,7 +16,6 @@ from producers.probe.attempt import Outcome
 from producers.records import ProbeResult, encode
 from producers.steps import STEPS
 from streams.settings import load, with_bootstrap
-from streams.words import amount
 
 app = typer.Typer(add_completion=False)
 log = structlog.get_logger()
@@ -221,7 +220,12 @@ def _print(outcomes: list[Outcome]) -> None:
     console.print(table)
     console.print()
     for name, oks in answered.items():
-        console.print(f"{escape(name)}: {sum(oks)} of {amount(len(oks), 'target')} answered", highlight=False)
+        console.print(f"{escape(name)}: {sum(oks)} of {_targets(len(oks))} answered", highlight=False)
+
+
+def _targets(count: int) -> str:
+    # Not `streams.words`: a small vantage has no Babel.
+    return f"{count} target" if count == 1 else f"{count} targets"
 
 
 def _shown(milliseconds: float | None) -> str:
