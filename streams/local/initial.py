@@ -58,20 +58,24 @@ def texts(answers: Answers, program: str) -> dict[str, str]:
             )
         )
     if answers.runs is Runs.SYSTEMD:
-        installed = INSTALLED if (at_home := is_at_home(program)) else program
-        made[UNIT] = _UNIT.format(program=installed, install=_INSTALL if at_home else "")
+        installed = INSTALLED if (hidden := is_hidden(program)) else program
+        made[UNIT] = _UNIT.format(program=installed, install=_INSTALL if hidden else "")
     elif answers.runs is Runs.COMPOSE:
         made["compose.yaml"] = _COMPOSE.format(version=release())
     return made
 
 
-def is_at_home(program: str) -> bool:
-    """Whether a program lies in somebody's home, where a service of its own user sees nothing (ProtectHome).
+#: What our unit hides from its own program: homes (ProtectHome), and what is temporary (PrivateTmp).
+_HIDDEN: Final = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108  names, no file is made
 
-    >>> is_at_home("/home/sam/netdusk/.venv/bin/netdusk"), is_at_home("/opt/netdusk/bin/netdusk")
-    (True, False)
+
+def is_hidden(program: str) -> bool:
+    """Whether a program lies where our unit would not see it: somebody's home, a folder for temporary files.
+
+    >>> [is_hidden(f"{folder}/.venv/bin/netdusk") for folder in ("/home/sam", "/tmp/x", "/opt/netdusk", "/homely")]
+    [True, True, False, False]
     """
-    return PurePosixPath(program).parts[1:2] in {("home",), ("root",)} or program.startswith("/run/user/")
+    return any(PurePosixPath(program).is_relative_to(folder) for folder in _HIDDEN)
 
 
 _TARGETS_HEAD: Final = """\
@@ -140,7 +144,7 @@ scrape_configs:
 """
 
 _INSTALL: Final = """\
-# A service sees nobody's home. So first, where netdusk's source is:
+# A service sees nobody's home, and no temporary folder. So first, where netdusk's source is:
 #   python3 -m venv /opt/netdusk
 #   /opt/netdusk/bin/pip install --require-hashes -r requirements/run.txt && /opt/netdusk/bin/pip install --no-deps .
 """

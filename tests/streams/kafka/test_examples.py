@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import shutil
@@ -111,33 +110,17 @@ def test_alerts_in_go(told: Settings, tmp_path: Path) -> None:
     if not Path(go).exists():
         pytest.fail("the Go example needs Go: Debian's golang-go, or go.dev")
     (tmp_path / "main.go").write_text(example("alerts.md", "go"))
-    for command in (
-        ["mod", "init", "example"],
-        ["get", "github.com/twmb/franz-go/pkg/kgo@v1.19.5"],
-        ["build", "-o", "read"],
-    ):
-        done = subprocess.run([go, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    assert run([str(tmp_path / "read")], told.kafka.bootstrap).splitlines() == lines()
+    (command,) = re.findall(r"^\$ (go mod init .+)$", (DOCS / "alerts.md").read_text(), re.MULTILINE)
+    path = f"{Path(go).parent}:{os.environ['PATH']}"
+    written = run(["bash", "-c", f"cd {tmp_path} && {command}"], told.kafka.bootstrap, PATH=path)
+    assert written.splitlines() == lines()
 
 
 def test_a_producer_in_thirty_lines_and_kcat(told: Settings) -> None:
     text = example("producing.md", "python")
     assert len(text.splitlines()) <= 34
     run([sys.executable, "-c", text], told.kafka.bootstrap, ROUNDS="2", URL=PORT_OF_NOBODY)
-    by_hand = json.dumps(
-        {
-            "schema": "netdusk.probe/1",
-            "id": "by-hand",
-            "time": "2024-01-20T13:41:07Z",
-            "platform": "x",
-            "country": "DE",
-            "asn": 1,
-            "vantage": "v",
-            "ok": True,
-        }
-    )
-    run(["bash", "-c", example("producing.md", "sh")], told.kafka.bootstrap, RESULT=by_hand)
+    run(["bash", "-c", example("producing.md", "sh")], told.kafka.bootstrap)
 
     async def everything() -> list[tuple[int, object]]:
         reader = TopicReader(told.kafka)

@@ -124,6 +124,7 @@ def test_a_service_is_not_told_to_run_what_lies_in_a_home() -> None:
     for called, run in (
         ("/home/sam/netdusk/.venv/bin/netdusk", "/opt/netdusk/bin/netdusk"),
         ("/root/netdusk/.venv/bin/netdusk", "/opt/netdusk/bin/netdusk"),
+        ("/var/tmp/netdusk/.venv/bin/netdusk", "/opt/netdusk/bin/netdusk"),
         ("/srv/netdusk/.venv/bin/netdusk", "/srv/netdusk/.venv/bin/netdusk"),
     ):
         unit = texts(asked, called)["netdusk.service"]
