@@ -636,10 +636,11 @@ class Bank:
         cold = series.cell_live & ~series.cells.warm(series.start)
         return np.bincount(layout.group_place[layout.cell_group[cold]], minlength=len(layout.places))
 
-    def usuals(self) -> tuple[int, int]:
-        """How many cells (a platform on a network) have a usual of their own now, and how many there are."""
-        warm = self.series.cells.warm(self.series.start)
-        return int(np.count_nonzero(warm)), len(warm)
+    def usuals(self) -> set[tuple[str, str]]:
+        """Platform and country of which a network, at least, has enough results now for a usual of its own."""
+        warm, layout = self.series.cells.warm(self.series.start), self.series.layout
+        names = (layout.group_names[group] for group in np.unique(layout.cell_group[warm]).tolist())
+        return {(platform, country) for platform, country, _ in names}
 
     def pulses(self) -> Sequence[Pulse]:
         """Who reports, country by country, real and simulated apart; a country once seen stays in the list."""

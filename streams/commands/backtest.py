@@ -253,16 +253,20 @@ def _read(path: Path, kind: Any) -> list[Any]:
 
 
 def _want(run: Backtest) -> str:
-    """What can't be told for want of results; empty where each cell had enough."""
-    known, cells = run.machine.usuals()
-    if known == cells:
+    """What can't be told for want of results; empty where each series had enough."""
+    known, series = len(run.known & run.pairs), run.series
+    if known == series:
         return ""
     detection = run.settings.detection
-    enough = f"{detection.warm_results:g} results in at least {duration(detection.warm_seconds)}"
+    enough = (
+        f"{detection.warm_results:g} results on one network in at least {duration(detection.warm_seconds)}"
+    )
     if not known:
         return (
-            f"no cell (a platform on a network) of {cells:,} had enough results to learn what is usual ({enough}): "
+            f"no series (a platform in a country) of {series:,} had enough results to learn what is usual ({enough}): "
             "where no incident is told, that says nothing"
         )
-    of_all = f"{known:,} of {amount(cells, 'cell')} (a platform on a network)"
-    return f"{of_all} had enough results to learn what is usual ({enough})"
+    return (
+        f"{known:,} of {series:,} series (a platform in a country) had enough results to learn what is usual "
+        f"({enough}): of the others, that no incident is told says nothing"
+    )

@@ -43,6 +43,8 @@ class Backtest:
         Event time from the first window to the last.
     series
         Number of (platform, country) pairs seen.
+    known
+        Those of them of which a network, at least, had enough results to learn what is usual, at some time.
     records
         Lines that held a record, whatever became of it.
     """
@@ -69,6 +71,7 @@ class Backtest:
         self.first: int | None = None
         self.last = 0
         self.pairs: set[tuple[str, str]] = set()
+        self.known: set[tuple[str, str]] = set()
         self.records = 0
 
     def run(self, lines: Iterable[bytes], *, ticks: bool | None = None) -> Iterator[Incident]:
@@ -110,6 +113,8 @@ class Backtest:
         for reading in self.machine.closed:
             self._note(reading)
             outbox.incidents.extend(self.world.step(reading))
+        if self.machine.closed:
+            self.known |= self.machine.usuals()
         yield from sorted(outbox.incidents, key=lambda incident: incident.updated)
 
     def _note(self, reading: Reading) -> None:

@@ -1135,8 +1135,8 @@ class CountryMachine:
         """Who reports, country by country."""
         return self._bank.pulses()
 
-    def usuals(self) -> tuple[int, int]:
-        """How many cells (a platform on a network) have a usual of their own now, and how many there are."""
+    def usuals(self) -> set[tuple[str, str]]:
+        """Platform and country of which a network, at least, has enough results now for a usual of its own."""
         return self._bank.usuals()
 
     def take_probes(self) -> Mapping[ProbeCount, int]:

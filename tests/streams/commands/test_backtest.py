@@ -87,18 +87,21 @@ def test_a_file_with_too_little_to_learn_from_says_that_its_silence_says_nothing
     few = tmp_path / "few.jsonl"
     few.write_bytes(b"".join(files[0].read_bytes().splitlines(keepends=True)[:30]))
     done = run.invoke(app, [str(few)])
-    assert "had enough results to learn what is usual (20 results in at least 30 min)" in done.stdout
+    assert (
+        "had enough results to learn what is usual (20 results on one network in at least 30 min)"
+        in done.stdout
+    )
     assert "that says nothing" in done.stdout
     as_json = run.invoke(app, [str(few), "--json"])
     assert (as_json.stdout, "that says nothing" in as_json.stderr) == ("", True)
 
 
 @pytest.mark.parametrize(
-    ("usuals", "says"), [((4, 4), ""), ((1, 4), "1 of 4 cells (a platform on a network) had")]
+    ("known", "says"), [("abcd", ""), ("a", "1 of 4 series (a platform in a country) had enough")]
 )
-def test_where_some_had_enough_it_says_how_many(usuals: tuple[int, int], says: str) -> None:
-    ended: Any = SimpleNamespace(settings=load(), machine=SimpleNamespace(usuals=lambda: usuals))
-    assert _want(ended)[:41] == says[:41]
+def test_where_some_had_enough_it_says_how_many(known: str, says: str) -> None:
+    ended: Any = SimpleNamespace(settings=load(), known=set(known), pairs=set("abcd"), series=4)
+    assert _want(ended)[: len(says) or None] == says
 
 
 def test_progress_says_how_far_in_the_files_own_time_it_is() -> None:
