@@ -14,7 +14,7 @@ from producers.countries import COUNTRIES
 from producers.probe.targets import Target
 from streams.commands.check_config import check_files
 from streams.errors import SettingsError
-from streams.local.initial import SETTINGS, UNIT, Answers, Runs, is_at_home, texts
+from streams.local.initial import SETTINGS, UNIT, Answers, Runs, is_hidden, texts
 from streams.profiles import PROFILES, Profile
 from streams.settings import load
 
@@ -101,7 +101,7 @@ def init(
     check_files(load(folder / SETTINGS))
     for name in sorted(made):
         typer.echo(f"{folder / name}")
-    if UNIT in made and is_at_home(program):
+    if UNIT in made and is_hidden(program):
         typer.echo(f"\n{folder / UNIT} begins with how to install netdusk where a service may read it.")
     typer.echo(f"\nTry it: netdusk up --config {folder / SETTINGS}")
     typer.echo(

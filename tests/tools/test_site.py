@@ -7,11 +7,13 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click import ClickException
 from typer.main import get_command
 
 from streams.cli import app
@@ -34,40 +36,77 @@ def test_every_page_is_on_the_site_once() -> None:
     assert sorted(named) == [path.name for path in PAGES], "put the page into the nav of mkdocs.yml"
 
 
+#: Fences, in their order: what is between two of them is no block.
+_FENCED = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_SHELLS = ("console", "sh", "bash", "")
+
+
+def statements(block: str) -> Iterator[list[str]]:
+    """Every simple command of a block: continued lines and open quotes as one, pipes and lists taken apart.
+
+    Where a block has prompts, lines without one are what is answered.
+    """
+    prompts = re.search(r"^ *\$ ", block, re.MULTILINE)
+    open_lines = ""
+    for line in block.splitlines():
+        if prompts and not open_lines and not line.lstrip().startswith("$ "):
+            continue
+        open_lines += re.sub(r"^\s*(?:\$ )?", "", line)
+        if open_lines.endswith("\\"):
+            open_lines = open_lines[:-1]
+            continue
+        lexer = shlex.shlex(open_lines, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        try:
+            words = list(lexer)
+        except ValueError:  # a quote that a later line closes
+            open_lines += "\n"
+            continue
+        open_lines = ""
+        for is_end, part in groupby(words, key=lambda word: bool(re.fullmatch(r"[|&;]+", word))):
+            if not is_end:
+                yield list(part)
+    assert open_lines == "", open_lines
+
+
 def commands() -> Iterator[tuple[str, list[str]]]:
-    """Every `netdusk ...` in a block for a shell, a continued line as one, without what the shell does with it."""
-    for path in (*PAGES, ROOT / "README.md"):
-        for block in re.findall(
-            r"^```(?:console|sh)\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL
-        ):
-            for line in block.replace("\\\n", " ").splitlines():
-                words = shlex.split(line.removeprefix("$ "), comments=True)
-                if words[:1] == ["netdusk"]:
+    """Every `netdusk ...` in a block for a shell, on any page, indented or not, without where the shell sends it."""
+    others = ("*.md", "docs/runbooks/*.md", "monitoring/*.md", "helm/*/*.md")
+    for path in (*PAGES, *(path for pattern in others for path in ROOT.glob(pattern))):
+        for language, block in _FENCED.findall(path.read_text()):
+            for words in statements(block) if language in _SHELLS else ():
+                if words[0].rpartition("/")[2] == "netdusk":
                     end = next(
-                        (i for i, word in enumerate(words) if re.match(r"[|<>&;]|2>", word)), len(words)
+                        (i for i, word in enumerate(words) if re.fullmatch(r"[<>]+", word)), len(words)
                     )
-                    yield path.name, words[:end]
+                    yield path.name, words[1:end]
 
 
 @pytest.mark.parametrize(
     "page, words", list(commands()), ids=lambda value: value if isinstance(value, str) else None
 )
-def test_every_command_on_a_page_exists_with_its_options(page: str, words: list[str]) -> None:
-    if len(words) == 1 or words[1].startswith("-"):
+def test_every_command_on_a_page_is_one_that_netdusk_takes(page: str, words: list[str]) -> None:
+    """By the parser itself: options, kinds of values, what has to be there. Nothing is run."""
+    if not words or words[0].startswith("-"):
         return
     command: Any = get_command(app)
-    rest = words[1:]
+    name, rest = "netdusk", words
     while hasattr(command, "get_command"):
         inner = command.get_command(None, rest[0]) if rest else None
-        if inner is None:
-            inner, rest = command.get_command(None, "show"), ["", *rest]  # a group that shows by default
+        if inner is None:  # a group that shows by default
+            inner, rest = command.get_command(None, "show"), ["", *rest]
         assert inner is not None, f"{page}: {shlex.join(words)}"
-        command, rest = inner, rest[1:]
-    options = {
-        option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
-    }
-    used = {word.split("=")[0] for word in rest if re.match(r"-{1,2}[a-z]", word)}
-    assert used - {"--help", "-h"} <= options, f"{page}: {shlex.join(words)}"
+        command, name, rest = inner, rest[0], rest[1:]
+    try:
+        command.make_context(name, list(rest))
+    except ClickException as error:
+        pytest.fail(f"{page}: netdusk {shlex.join(words)}: {error.format_message()}")
+
+
+def test_pages_with_steps_have_their_commands_read() -> None:
+    """What is indented under a step, continued, piped or quoted over two lines is found."""
+    found = {shlex.join(words[:2]) for page, words in commands() if page in ("start-data.md", "ingest.md")}
+    assert {"ingest ooni", "backtest results.jsonl", "history UG", "ingest prometheus", "pull ioda"} <= found
 
 
 @pytest.mark.integration
