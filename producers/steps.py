@@ -30,8 +30,11 @@ STEPS: Final = (
 )
 
 #: Which steps an attempt takes, by the URL's scheme. `tcp`, `tls` and `quic` are for services that speak no HTTP. `h2`
-#: and `h3` ask over one version of HTTP alone: a censor may let one pass and not the other, which is evidence.
+#: and `h3` ask over one version of HTTP alone: a censor may let one pass and not the other, which is evidence. `dns`
+#: and `doh` ask a given name server for a name, over UDP and over HTTPS.
 SCHEMES: Final[Mapping[str, tuple[Stage, ...]]] = {
+    "dns": (Stage.DNS,),
+    "doh": (Stage.DNS, Stage.TCP, Stage.TLS, Stage.HTTP),
     "tcp": (Stage.DNS, Stage.TCP),
     "tls": (Stage.DNS, Stage.TCP, Stage.TLS),
     "http": (Stage.DNS, Stage.TCP, Stage.HTTP),

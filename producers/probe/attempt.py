@@ -7,6 +7,7 @@ half-broken. Knows no vantage and no topic.
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -200,14 +201,16 @@ class _Walk:
                 await self._take(stages)
         except NETWORK_ERRORS as error:
             self.failure = classify(error)
+            if self.failure.startswith("dns_"):  # a name server's own words, over HTTPS too
+                self.steps.stage = Stage.DNS
             self.detail = str(error)
         return self
 
     async def _take(self, stages: Sequence[Stage]) -> None:
         try:
             for stage in stages:
-                if stage is Stage.DNS and self.target.place.is_address:  # there is nothing to look up
-                    continue
+                if stage is Stage.DNS and self.target.place.is_address and self.target.place.scheme != "dns":
+                    continue  # there is nothing to look up
                 with self.steps.at(stage):
                     await PROBERS[stage](self.way)
         finally:
@@ -218,8 +221,12 @@ class _Walk:
 
 
 async def _look_up(way: _Way) -> None:
-    host = way.target.place.host
-    way.addresses = await way.tools.resolver.resolve(host, may_be_private=way.may_be_private)
+    place, resolver = way.target.place, way.tools.resolver
+    if not place.is_address:
+        way.addresses = await resolver.resolve(place.host, may_be_private=way.may_be_private)
+    if place.scheme == "dns":
+        asked = Resolver(_judged(way), place.port, resolver.family)
+        way.addresses = await asked.resolve(place.path[1:], may_be_private=way.may_be_private)
 
 
 async def _connect(way: _Way) -> None:
@@ -267,6 +274,15 @@ async def _ask(way: _Way) -> None:
 
         assert isinstance(way.channel, tls.TlsChannel)
         await http2.get(way.channel, way.target, way.exchange, user_agent=agent, fingerprints=fingerprints)
+        return
+    if way.target.place.scheme == "doh":
+        host, resolver = way.target.place.path[1:], way.tools.resolver
+        question = base64.urlsafe_b64encode(resolver.wire_of(host)).rstrip(b"=").decode()
+        path = f"/dns-query?dns={question}"
+        await http.get(
+            way.channel, way.target, way.exchange, user_agent=agent, fingerprints=fingerprints, path=path
+        )
+        resolver.read(way.exchange.body, host, may_be_private=way.may_be_private)
         return
     await http.get(way.channel, way.target, way.exchange, user_agent=agent, fingerprints=fingerprints)
 

@@ -64,15 +64,18 @@ class Resolver:
 
     async def resolve(self, host: str, *, may_be_private: bool = False) -> tuple[str, ...]:
         """Addresses of a host, in the answer's order, at least one. Raises Observed, OSError, DNSException."""
-        answer = await self._ask(host)
-        answered(answer.rcode())
-        addresses = answer.resolve_chaining().answer
-        texts = tuple(item.to_text() for item in addresses or ())
-        if not texts:
-            raise ObservedFailure(Failure.DNS_NO_ANSWER, host)
-        if not may_be_private and any(is_bogon(address) for address in texts):
-            raise ObservedFailure(Failure.DNS_BOGON_ERROR, ", ".join(texts))
-        return texts
+        return _addresses_of(await self._ask(host), host, may_be_private=may_be_private)
+
+    def wire_of(self, host: str) -> bytes:
+        """The question as DoH sends it: with the number 0, so that caches on the way know it (RFC 8484, 4.1)."""
+        return b"\0\0" + _query(host, self.family).wire
+
+    def read(self, reply: bytes, host: str, *, may_be_private: bool = False) -> tuple[str, ...]:
+        """Addresses of the host in what DoH brought, as `resolve` gives them. Raises Observed, DNSException."""
+        if reply[:2] != b"\0\0":
+            raise ObservedFailure(Failure.HTTP_UNEXPECTED_BODY, "no DNS message")
+        answer = _checked(_read(reply, b"\0\0", host), _query(host, self.family).question)
+        return _addresses_of(answer, host, may_be_private=may_be_private)
 
     async def _ask(self, host: str) -> dns.message.QueryMessage:
         server = self.server or self._system_server()
@@ -84,12 +87,7 @@ class Resolver:
         if answer.flags & dns.flags.TC:
             reply = await _over_tcp(wire, server, self.port)
             answer = _read(reply, number, host)
-        if not isinstance(answer, dns.message.QueryMessage):
-            raise ObservedFailure(Failure.DNS_SERVER_MISBEHAVING, "an answer to another kind of question")
-        # Its number alone could be guessed (RFC 5452, 9.1). An error may come without the question.
-        if answer.question != query.question and (answer.question or answer.rcode() == dns.rcode.NOERROR):
-            raise ObservedFailure(Failure.DNS_REPLY_WITH_WRONG_QUERY_ID, f"an answer to {answer.question}")
-        return answer
+        return _checked(answer, query.question)
 
     def _system_server(self) -> str:
         try:
@@ -139,6 +137,26 @@ def _read(reply: bytes, number: bytes, host: str) -> dns.message.Message:
     if reply[:2] != number:
         raise ObservedFailure(Failure.DNS_REPLY_WITH_WRONG_QUERY_ID, host)
     return dns.message.from_wire(reply, ignore_trailing=True, raise_on_truncation=False)
+
+
+def _checked(answer: dns.message.Message, question: list[dns.rrset.RRset]) -> dns.message.QueryMessage:
+    if not isinstance(answer, dns.message.QueryMessage):
+        raise ObservedFailure(Failure.DNS_SERVER_MISBEHAVING, "an answer to another kind of question")
+    # Its number alone could be guessed (RFC 5452, 9.1). An error may come without the question.
+    if answer.question != question and (answer.question or answer.rcode() == dns.rcode.NOERROR):
+        raise ObservedFailure(Failure.DNS_REPLY_WITH_WRONG_QUERY_ID, f"an answer to {answer.question}")
+    return answer
+
+
+def _addresses_of(answer: dns.message.QueryMessage, host: str, *, may_be_private: bool) -> tuple[str, ...]:
+    answered(answer.rcode())
+    addresses = answer.resolve_chaining().answer
+    texts = tuple(item.to_text() for item in addresses or ())
+    if not texts:
+        raise ObservedFailure(Failure.DNS_NO_ANSWER, host)
+    if not may_be_private and any(is_bogon(address) for address in texts):
+        raise ObservedFailure(Failure.DNS_BOGON_ERROR, ", ".join(texts))
+    return texts
 
 
 def _servers_of(resolv_conf: str) -> list[str]:

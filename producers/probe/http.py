@@ -51,6 +51,7 @@ class Exchange:
     location: str | None = None
     ttfb_ms: float | None = None
     body_bytes: int = 0
+    body: bytes = b""
 
 
 class Answer(Protocol):
@@ -117,11 +118,20 @@ class _Body:
 
 
 async def get(
-    channel: Duplex, target: Target, exchange: Exchange, *, user_agent: str, fingerprints: Fingerprints
+    channel: Duplex,
+    target: Target,
+    exchange: Exchange,
+    *,
+    user_agent: str,
+    fingerprints: Fingerprints,
+    path: str | None = None,
 ) -> None:
-    """Ask for the target's path. Raises Observed, OSError, h11.RemoteProtocolError where the answer isn't good."""
+    """Ask for the target's path, or for `path`.
+
+    Raises Observed, OSError, h11.RemoteProtocolError where the answer isn't good.
+    """
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES_MAX)
-    await channel.send(_request(connection, target, user_agent))
+    await channel.send(_request(connection, target, user_agent, path or target.place.path))
     asked = time.perf_counter()
     data = await channel.receive()
     if data:
@@ -143,7 +153,8 @@ async def judge(answer: Answer, target: Target, exchange: Exchange, fingerprints
         raise ObservedFailure(Failure.BLOCKPAGE, page)
     if exchange.status not in target.statuses:
         raise ObservedFailure(Failure.HTTP_UNEXPECTED_STATUS_CODE, str(exchange.status))
-    _check_body(exchange, bytes(body.kept), target)
+    exchange.body = bytes(body.kept)
+    _check_body(exchange, exchange.body, target)
 
 
 def authority(target: Target) -> str:
@@ -158,13 +169,13 @@ def headers_of(user_agent: str) -> list[tuple[str, str]]:
     return [("user-agent", user_agent), ("accept", "*/*"), ("accept-encoding", "identity")]
 
 
-def _request(connection: h11.Connection, target: Target, user_agent: str) -> bytes:
+def _request(connection: h11.Connection, target: Target, user_agent: str, path: str) -> bytes:
     headers = [
         ("Host", authority(target)),
         *((name.title(), value) for name, value in headers_of(user_agent)),
         ("Connection", "close"),
     ]
-    start = connection.send(h11.Request(method="GET", target=target.place.path, headers=headers))
+    start = connection.send(h11.Request(method="GET", target=path, headers=headers))
     end = connection.send(h11.EndOfMessage())
     return (start or b"") + (end or b"")
 

@@ -33,7 +33,16 @@ from producers.names import PLATFORM_REMEDY, is_platform, is_printable
 from producers.steps import SCHEMES
 
 #: The port of a scheme that has one of its own.
-PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443, "tls": 443, "h2": 443, "h3": 443, "quic": 443}
+PORTS: Final[Mapping[str, int]] = {
+    "http": 80,
+    "https": 443,
+    "tls": 443,
+    "h2": 443,
+    "h3": 443,
+    "quic": 443,
+    "dns": 53,
+    "doh": 443,
+}
 _STATUSES_REMEDY: Final = 'write status codes and classes of them, like [200, "3xx"]'
 
 
@@ -80,7 +89,12 @@ def read_place(url: str) -> Endpoint:
         raise ValueError("name the port, as in tcp://example.org:5222")
     if "@" in parts.netloc or parts.fragment:
         raise ValueError("take the user name, password or #fragment out: a probe sends none")
-    if Stage.HTTP not in SCHEMES[parts.scheme] and (parts.path not in ("", "/") or parts.query):
+    if parts.scheme in ("dns", "doh"):
+        if parts.query or not _is_name(parts.path[1:]):
+            raise ValueError(
+                f"name the server and what it is asked for: {parts.scheme}://{parts.netloc}/example.org"
+            )
+    elif Stage.HTTP not in SCHEMES[parts.scheme] and (parts.path not in ("", "/") or parts.query):
         raise ValueError(f"a {parts.scheme} target has no path: {parts.scheme}://{parts.netloc}")
     if any(character <= " " or character > "~" for character in parts.path + parts.query):
         raise ValueError("write what is not plain ASCII in the path as %XX")
@@ -100,9 +114,13 @@ def _host_of(parts: SplitResult) -> tuple[str, bool]:
         host = parts.hostname.rstrip(".").encode("idna").decode("ascii").lower()
     except UnicodeError as error:
         raise ValueError(f"{parts.hostname!r} is no host name: {error}") from error
-    if not re.fullmatch(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?", host):
+    if not _is_name(host):
         raise ValueError(f"{host!r} is no host name")
     return host, False
+
+
+def _is_name(text: str) -> bool:
+    return re.fullmatch(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?", text) is not None
 
 
 def _statuses(value: Any) -> frozenset[int]:
@@ -200,6 +218,10 @@ class Target(BaseModel):
             raise ValueError(
                 f"text, size_bytes: a {self.place.scheme} target has no body; ask over https, http, h2 or h3"
             )
+        if self.every_address and self.place.scheme == "dns":
+            raise ValueError("every_address: a dns target connects to none of the addresses that it is told")
+        if (self.text or self.size_bytes) and self.place.scheme == "doh":
+            raise ValueError("text, size_bytes: what a doh target is told are addresses")
         if self.size_bytes and self.size_bytes[1] >= self.body_bytes_max:
             raise ValueError(
                 "size_bytes reaches up to body_bytes_max, beyond which nothing is read: raise that too"
