@@ -119,6 +119,7 @@ async def attempt(target: Target, tools: Tools) -> Outcome:
     else:
         walks = [await walk.take(target.steps, deadline)]
     total_ms = (time.perf_counter() - started) * 1000
+    await _hold_beside(walks[0], deadline)
     failed = next((one for one in walks if one.failure), None)
     # What it took is told of one that went well, where there is one.
     shown = next((one for one in walks if not one.failure), walks[0])
@@ -143,6 +144,23 @@ async def attempt(target: Target, tools: Tools) -> Outcome:
             (one.way.expires for one in walks if one.way.expires is not None), default=None
         ),
     )
+
+
+async def _hold_beside(walk: _Walk, deadline: float) -> None:
+    """Ask for the object beside a target, and call the target throttled where that came much faster.
+
+    Where the other one does not come as it should, or either is too small to tell, nothing is said.
+    """
+    target = walk.target
+    if target.compared is None or walk.failure:
+        return
+    other = await _Walk(target.compared, walk.way.tools).take(target.compared.steps, deadline)
+    rate, usual = walk.exchange.rate, other.exchange.rate
+    if other.failure or rate is None or usual is None or rate >= target.beside_share_min * usual:
+        return
+    walk.steps.stage = Stage.HTTP
+    walk.failure = Failure.THROTTLED
+    walk.detail = f"{rate:.0f} bytes a second, {usual:.0f} beside"
 
 
 async def _over_all_addresses(first: _Walk, deadline: float) -> list[_Walk]:

@@ -22,6 +22,8 @@ from producers.probe.classify import ObservedFailure
 from producers.probe.targets import PORTS, Fingerprints, Target
 
 _HEAD_BYTES_MAX: Final = 64 * 1024
+#: Of a smaller body the most comes with the head: how fast it was says nothing. Ten packets are a server's first lot.
+RATED_BYTES: Final = 32_000
 #: Redirects that say nothing where they don't say where (RFC 9110, 15.4); a 300 or a 304 may do without.
 _MUST_LEAD_SOMEWHERE: Final = frozenset({301, 302, 303, 307, 308})
 #: So many pieces of an answer are read in one go. 64 KB can hold ten thousand chunks of a byte, or 1xx answers, which
@@ -52,6 +54,13 @@ class Exchange:
     ttfb_ms: float | None = None
     body_bytes: int = 0
     body: bytes = b""
+    #: How long the body took after the head.
+    body_seconds: float = 0.0
+
+    @property
+    def rate(self) -> float | None:
+        """Bytes of the body a second; None where it is too small to tell."""
+        return self.body_bytes / max(self.body_seconds, 1e-6) if self.body_bytes >= RATED_BYTES else None
 
 
 class Answer(Protocol):
@@ -148,7 +157,9 @@ async def judge(answer: Answer, target: Target, exchange: Exchange, fingerprints
     """Read the body of an answer whose head is in the exchange. Raises Observed where the answer isn't good."""
     _check_redirect(exchange, target, fingerprints)
     body = _Body(answer, exchange)
+    began = time.perf_counter()
     await _in_time(body, target, answer)
+    exchange.body_seconds = time.perf_counter() - began
     if (page := fingerprints.in_body(bytes(body.kept))) is not None:
         raise ObservedFailure(Failure.BLOCKPAGE, page)
     if exchange.status not in target.statuses:

@@ -207,6 +207,10 @@ class Target(BaseModel):
     #: A body that comes, but slower than this over so long, is `throttled`. 0: never.
     bytes_per_second_min: float = Field(1_000.0, ge=0)
     slow_seconds: float = Field(3.0, gt=0, le=300)
+    #: Another object, which nobody has a reason to slow down: asked right after this one, over the same line. A body
+    #: that comes at less than this share of the other's rate is `throttled`.
+    beside: Annotated[str, AfterValidator(_url)] | None = None
+    beside_share_min: float = Field(0.1, gt=0, lt=1)
 
     @model_validator(mode="after")
     def _asks_as_far_as_it_judges(self) -> Self:
@@ -218,6 +222,11 @@ class Target(BaseModel):
             raise ValueError(
                 f"text, size_bytes: a {self.place.scheme} target has no body; ask over https, http, h2 or h3"
             )
+        if self.beside is not None:
+            if self.every_address:
+                raise ValueError("beside, every_address: give one of them; one body is held against another")
+            if Stage.HTTP not in self.steps or Stage.HTTP not in SCHEMES[read_place(self.beside).scheme]:
+                raise ValueError("beside: both have to have a body; ask over https or http")
         if self.every_address and self.place.scheme == "dns":
             raise ValueError("every_address: a dns target connects to none of the addresses that it is told")
         if (self.text or self.size_bytes) and self.place.scheme == "doh":
@@ -239,12 +248,28 @@ class Target(BaseModel):
         return SCHEMES[self.place.scheme]
 
     @cached_property
+    def compared(self) -> Target | None:
+        """What it is held against, asked in the same way; None where there is no such thing."""
+        if self.beside is None:
+            return None
+        return Target(
+            platform=self.platform,
+            url=self.beside,
+            verify=self.verify,
+            private=self.private,
+            body_bytes_max=self.body_bytes_max,
+            bytes_per_second_min=0,
+        )
+
+    @cached_property
     def is_at_a_private_address(self) -> bool:
         """Whether its URL holds an address that no public service can have."""
         return self.place.is_address and is_bogon(self.place.host)
 
     def check_place(self) -> None:
         """Raise TargetsError where the URL holds a private address and nobody says that it is meant."""
+        if self.compared is not None:
+            self.compared.check_place()
         if self.is_at_a_private_address and not self.private:
             raise TargetsError(
                 f"targets: {self.url} is at an address that no public service can have; if it is a service of your "

@@ -337,11 +337,12 @@ def tools_of(probe: ProbeSettings, targets: TargetsFile) -> Tools:
 
 def _quic_of(probe: ProbeSettings, targets: TargetsFile) -> Quic | None:
     """What QUIC needs, where a target asks for it. Raises SettingsError where a target's library is not there."""
+    asked = [one for target in targets.target for one in (target, target.compared) if one is not None]
     try:
-        for target in targets.target:
+        for target in asked:
             if (module := _LOADED_FOR.get(target.place.scheme)) is not None:
                 import_module(module)
-        if not any(Stage.QUIC in target.steps for target in targets.target):
+        if not any(Stage.QUIC in target.steps for target in asked):
             return None
         from producers.probe.quic import Quic  # noqa: PLC0415
     except ModuleNotFoundError as error:

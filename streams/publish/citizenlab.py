@@ -77,4 +77,5 @@ def asked(targets: Iterable[Target]) -> Iterator[str]:
     for target in targets:
         rhythm = f" every {target.interval_seconds:g} s" if target.interval_seconds else ""
         private = " private" if target.private else ""
-        yield f"{target.platform}: {' '.join(target.steps)}{rhythm}{private} {target.url}"
+        beside = f" beside {target.beside}" if target.beside else ""
+        yield f"{target.platform}: {' '.join(target.steps)}{rhythm}{private} {target.url}{beside}"
