@@ -1,11 +1,11 @@
 """Bundles: many records of one vantage in one Kafka record, and the signature over it.
 
 The first line says who speaks and how many lines follow; then one ProbeResult or VantageStatus a line. A signature is
-Ed25519 over `netdusk.signed/1`, SEQUENCE and the SHA-256 of the record's value, a line each; SEQUENCE is the text of
-the header `netdusk-sequence`: decimal, and with each record of a key larger than before. ADR 0055 says why it
-is over a hash. Nothing here knows whether a key is registered.
+Ed25519 over `netdusk.signed/1`, SEQUENCE and the BLAKE3 of the record's value, a line each; SEQUENCE is the text of
+the header `netdusk-sequence`: decimal, and with each record of a key larger than before. ADR 0058 says why it
+is over a hash, and why over this one. Nothing here knows whether a key is registered.
 
-`cryptography` (the extra `trust`) is imported where a key is used.
+PyNaCl and `blake3` (the extra `trust`) are imported where a key is used.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from producers.records import BUNDLE_BEGINS, BUNDLE_SCHEMA
+
+if TYPE_CHECKING:
+    from nacl.signing import SigningKey
 
 KEY_HEADER: Final = "netdusk-key"
 SEQUENCE_HEADER: Final = "netdusk-sequence"
@@ -31,6 +34,8 @@ BUNDLE_BYTES_MAX: Final = 1024 * 1024
 BUNDLE_LINES_MAX: Final = 5_000
 #: Larger numbers are no microseconds since 1970.
 SEQUENCE_MAX: Final = 2**63
+_KEY_BYTES: Final = 32
+_SIGNATURE_BYTES: Final = 64
 
 
 class _Head(msgspec.Struct, frozen=True, tag_field="schema", tag=BUNDLE_SCHEMA):
@@ -90,9 +95,11 @@ def signed_text(sequence: int, value: bytes) -> bytes:
     """What a signature is over: the kind, the sequence and the hash of a record's value, which is not copied.
 
     >>> signed_text(7, b"{}").decode().splitlines()
-    ['netdusk.signed/1', '7', '44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a']
+    ['netdusk.signed/1', '7', '6e46dd10defc9b56c29a6ec56b508c21f54c08192194e4df25bf36f0c9c3c279']
     """
-    return b"netdusk.signed/1\n%d\n%s\n" % (sequence, hashlib.sha256(value).hexdigest().encode())
+    from blake3 import blake3  # noqa: PLC0415  an extra
+
+    return b"netdusk.signed/1\n%d\n%s\n" % (sequence, blake3(value).hexdigest().encode())
 
 
 class Signer:
@@ -108,7 +115,7 @@ class Signer:
 
     def __init__(self, private_key: str, kept: Path | None = None) -> None:
         self._key = _private(private_key)
-        self.public_key = base64.b64encode(self._key.public_key().public_bytes_raw()).decode()
+        self.public_key = _public_of(self._key)
         self.key_id = key_id(self.public_key)
         self._kept = kept
         self._last = 0
@@ -124,14 +131,14 @@ class Signer:
         return [
             (KEY_HEADER, self.key_id.encode()),
             (SEQUENCE_HEADER, b"%d" % self._last),
-            (SIGNATURE_HEADER, self._key.sign(signed_text(self._last, value))),
+            (SIGNATURE_HEADER, self._key.sign(signed_text(self._last, value)).signature),
         ]
 
 
 def new_key() -> tuple[str, str]:
     """A fresh private key and its public key, in base64."""
     private = base64.b64encode(os.urandom(32)).decode()
-    return private, base64.b64encode(_private(private).public_key().public_bytes_raw()).decode()
+    return private, _public_of(_private(private))
 
 
 def text_signer(private_key: str) -> tuple[str, Callable[[bytes], bytes]]:
@@ -140,47 +147,54 @@ def text_signer(private_key: str) -> tuple[str, Callable[[bytes], bytes]]:
     Raises ValueError where it is no such key.
     """
     key = _private(private_key)
-    return base64.b64encode(key.public_key().public_bytes_raw()).decode(), key.sign
+    return _public_of(key), lambda text: key.sign(text).signature
 
 
 def has_signed(public_key: str, text: bytes, signature: bytes) -> bool:
     """Whether a signature (64 bytes) over a text is of this key (base64). Raises ValueError where it is no key."""
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  an extra
-
-    try:
-        _public(public_key).verify(signature, text)
-    except InvalidSignature:
-        return False
-    return True
+    return _is_of(_key_bytes(public_key), text, signature)
 
 
 class Verifier:
     """Checks signatures; keeps the keys that it has met in the form in which they are used."""
 
     def __init__(self) -> None:
-        self._keys: dict[str, Any] = {}
+        self._keys: dict[str, bytes] = {}
 
     def good(self, public_key: str, sequence: int, value: bytes, signature: bytes) -> bool:
         """Whether a signature is of this key over this sequence and value."""
-        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  an extra
-
         key = self._keys.get(public_key)
         if key is None:
-            key = self._keys[public_key] = _public(public_key)
-        try:
-            key.verify(signature, signed_text(sequence, value))
-        except InvalidSignature:
-            return False
-        return True
+            key = self._keys[public_key] = _key_bytes(public_key)
+        return _is_of(key, signed_text(sequence, value), signature)
 
 
-def _private(text: str) -> Any:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415  an extra
+def _is_of(key: bytes, text: bytes, signature: bytes) -> bool:
+    from nacl.bindings import crypto_sign_open  # noqa: PLC0415  an extra
+    from nacl.exceptions import BadSignatureError  # noqa: PLC0415  an extra
 
-    return Ed25519PrivateKey.from_private_bytes(base64.b64decode(text, validate=True))
+    # The library takes both as one: with another length the text would begin elsewhere.
+    if len(signature) != _SIGNATURE_BYTES:
+        return False
+    try:
+        crypto_sign_open(signature + text, key)
+    except BadSignatureError:
+        return False
+    return True
 
 
-def _public(text: str) -> Any:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415  an extra
+def _private(text: str) -> SigningKey:
+    from nacl.signing import SigningKey  # noqa: PLC0415  an extra
 
-    return Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))
+    return SigningKey(_key_bytes(text))
+
+
+def _public_of(key: SigningKey) -> str:
+    return base64.b64encode(bytes(key.verify_key)).decode()
+
+
+def _key_bytes(text: str) -> bytes:
+    key = base64.b64decode(text, validate=True)
+    if len(key) != _KEY_BYTES:
+        raise ValueError(f"an Ed25519 key has {_KEY_BYTES} bytes, not {len(key)}")
+    return key

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from datetime import timedelta
 
 import msgspec
 import pytest
+from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.bundles import BundleError, Signer, bundle, new_key, opened, signed_text, text_signer
+from producers.bundles import (
+    BundleError,
+    Signer,
+    Verifier,
+    bundle,
+    new_key,
+    opened,
+    signed_text,
+    text_signer,
+)
 from producers.records import BUNDLE_BEGINS, Reason, Tick, encode
 from streams.machine import Chunk, Headers
 from streams.records import Rejected, Vantage, VantageState
@@ -162,18 +173,37 @@ def test_sequences_rise_over_restarts_even_if_the_clock_was_set_back(
 
 def test_a_signature_is_over_a_kind_the_sequence_and_the_hash_of_the_value() -> None:
     text = signed_text(12, b"{}")
-    assert text == b"netdusk.signed/1\n12\n" + hashlib.sha256(b"{}").hexdigest().encode() + b"\n"
+    assert text == b"netdusk.signed/1\n12\n" + blake3(b"{}").hexdigest().encode() + b"\n"
     # Nothing else that a key may sign reads like it: no sequence and value share their text with others.
     assert signed_text(1, b"2\n{}") != signed_text(12, b"{}") != signed_text(1, b"{}")
 
 
-def test_a_signature_over_the_value_itself_is_none() -> None:
+def test_a_signature_over_another_text_or_of_another_length_is_none() -> None:
     machine = machine_of(ENTRY)
     value = bundle("v7", lines())
     headers = dict(Signer(PRIVATE).headers(value))
+    sequence, good = headers["netdusk-sequence"], headers["netdusk-signature"]
     _, sign = text_signer(PRIVATE)
-    headers["netdusk-signature"] = sign(headers["netdusk-sequence"] + b"\n" + value)
-    assert [one.reason for one in put(machine, (value, tuple(headers.items())))] == [Reason.BAD_SIGNATURE]
+    text = signed_text(int(sequence), value)
+    wrong = [
+        sign(sequence + b"\n" + value),
+        sign(b"netdusk.signed/1\n%s\n%s\n" % (sequence, hashlib.sha256(value).hexdigest().encode())),
+        good[:-1],
+        good + text[:1],
+        good + text,
+        sign(text[1:]) + text[:1],
+        bytes(64),
+    ]
+    records = [(value, tuple((headers | {"netdusk-signature": one}).items())) for one in wrong]
+    assert [one.reason for one in put(machine, *records)] == [Reason.BAD_SIGNATURE] * len(wrong)
+    assert put(machine, (value, tuple(headers.items()))) == []
+
+
+def test_a_public_key_of_small_order_signs_nothing() -> None:
+    # The neutral point: under it a checker that is not strict takes one signature for any text.
+    neutral = b"\x01" + bytes(31)
+    public = base64.b64encode(neutral).decode()
+    assert not Verifier().good(public, 1, b"{}", neutral + bytes(32))
 
 
 @given(st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line and line)), st.text(max_size=9))
