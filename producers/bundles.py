@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from producers.records import BUNDLE_BEGINS, BUNDLE_SCHEMA
+from producers.records import BUNDLE_BEGINS, BUNDLE_SCHEMA, repeated
 
 if TYPE_CHECKING:
     from nacl.signing import SigningKey
@@ -75,8 +75,11 @@ def opened(value: bytes) -> Bundle:
         lines.pop()
     try:
         head = msgspec.json.decode(first, type=_Head)
-    except msgspec.MsgspecError as error:
+        twice = repeated(first)
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise BundleError(str(error)[:200]) from error
+    if twice is not None:
+        raise BundleError(f"member {twice[:64]!a} stands in its first line twice")
     if head.n != len(lines) or len(lines) > BUNDLE_LINES_MAX:
         raise BundleError(f"it says n = {head.n} and has {len(lines)} lines; the most is {BUNDLE_LINES_MAX}")
     return Bundle(head.vantage, lines)

@@ -70,7 +70,10 @@ def enrol(
         sources=tuple(source or ()),
     )
     settings = with_bootstrap(load(config), bootstrap)
-    _put(settings, [_checked(entry, countries_by_asn(settings.trust.country_table))])
+    _checked(entry, countries_by_asn(settings.trust.country_table))
+    if public_key is not None:
+        check_keys([*(one for one in _entries(settings) if one.vantage != name), entry])
+    _put(settings, [entry])
     vote = "with a vote" if active else f"on probation for {settings.trust.probation_hours:g} h"
     typer.echo(f"{name} speaks for {country}, AS{asn}, {vote}")
 
@@ -176,6 +179,9 @@ def import_(
     """Put the entries of a file into the register. A line that is none refuses the file."""
     settings = with_bootstrap(load(config), bootstrap)
     entries = read_register(file, countries_by_asn(settings.trust.country_table))
+    replaced = {one.vantage: one for one in entries}
+    if any(one.public_key is not None for one in entries):
+        check_keys(list(({one.vantage: one for one in _entries(settings)} | replaced).values()))
     _put(settings, entries)
     typer.echo(f"{len(entries)} entries")
 
@@ -200,6 +206,20 @@ def read_register(file: Path, networks: Networks = NO_NETWORKS) -> list[Vantage]
         ) as error:  # msgspec's and Unicode's errors are ValueErrors
             raise SettingsError(f"{file}, line {number}: {error}") from error
     return entries
+
+
+def check_keys(entries: Sequence[Vantage]) -> None:
+    """Raise SettingsError where two entries have one key, which would then be good for neither."""
+    owners: dict[str, str] = {}
+    for entry in entries:
+        if entry.public_key is None:
+            continue
+        owner = owners.setdefault(key_id(entry.public_key), entry.vantage)
+        if owner != entry.vantage:
+            raise SettingsError(
+                f"{entry.vantage}: {owner} has this key, and a key that two have is refused; make one of its own "
+                "with `netdusk vantage keygen`"
+            )
 
 
 def _checked(entry: Vantage, networks: Networks) -> Vantage:

@@ -217,16 +217,22 @@ class Opener:
         seen: dict[str, int],
     ) -> Vantage | Malformed | None:
         """Who signed a record: an entry, None where nobody did, or why it is refused."""
-        given = {name: text for name, text in headers if name in _OF_SIGNATURES and text is not None}
-        if not given:
+        of_signatures = [
+            (name, text) for name, text in headers if name in _OF_SIGNATURES and text is not None
+        ]
+        if not of_signatures:
             return None
+        given = dict(of_signatures)
+        if len(given) < len(of_signatures):
+            return Malformed(Reason.BAD_SIGNATURE, "a header of the signature is there twice")
         key = given.get(KEY_HEADER, b"").decode("ascii", "replace")[:64]
         entry = speakers.of_key(key)
         if entry is None or entry.public_key is None:
             return Malformed(Reason.UNKNOWN_KEY, f"key {key!a} is not in the register")
         if entry.state is VantageState.REVOKED:
             return Malformed(
-                Reason.REVOKED_KEY, f"key {key} of {entry.vantage!a} is revoked, or was replaced"
+                Reason.REVOKED_KEY,
+                f"key {key} of {entry.vantage!a} is revoked, was replaced, or another has it too",
             )
         text = given.get(SEQUENCE_HEADER, b"")
         sequence = int(text) if text.isdigit() and len(text) < 20 else -1

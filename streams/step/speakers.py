@@ -40,7 +40,9 @@ class Speakers:
         self._networks = countries_by_asn(trust.country_table)
         self._entries: dict[str, Vantage] = {}
         self._by_source: dict[tuple[str, str], dict[str, Vantage]] = {}
-        self._by_key: dict[str, Vantage] = {}
+        #: Of each key the entries that have it, by name; and of a key that none has any more, the last one that had it.
+        self._holders: dict[str, dict[str, Vantage]] = {}
+        self._retired: dict[str, Vantage] = {}
         for entry in entries:
             self.heed(entry)
 
@@ -60,7 +62,9 @@ class Speakers:
         for source in entry.sources:
             self._by_source.setdefault((source, entry.country), {})[entry.vantage] = entry
         if entry.public_key is not None:
-            self._by_key[key_id(entry.public_key)] = entry
+            name = key_id(entry.public_key)
+            self._holders.setdefault(name, {})[entry.vantage] = entry
+            self._retired.pop(name, None)
         return before
 
     def _let_go(self, entry: Vantage) -> None:
@@ -68,20 +72,29 @@ class Speakers:
             self._by_source[source, entry.country].pop(entry.vantage, None)
         # The key of an entry that has another one now is known still, as one that is revoked.
         if entry.public_key is not None:
-            self._by_key[key_id(entry.public_key)] = _revoked(entry)
+            name = key_id(entry.public_key)
+            holders = self._holders[name]
+            del holders[entry.vantage]
+            if not holders:
+                del self._holders[name]
+                self._retired[name] = _revoked(entry)
 
     @property
     def kept(self) -> list[Vantage]:
         """All that has to be heeded, in this order, to know the same: entries, after those that keys had before."""
-        return [*(self._by_key[name] for name in sorted(self._by_key)), *self.entries]
+        return [*(self._retired[name] for name in sorted(self._retired)), *self.entries]
 
     def with_also(self, entries: Iterable[Vantage]) -> Speakers:
         """The same register with some entries more."""
         return Speakers(self._trust, [*self.kept, *entries])
 
     def of_key(self, name: str) -> Vantage | None:
-        """The entry whose key has this id."""
-        return self._by_key.get(name)
+        """The entry whose key has this id; None for no entry. A key that two entries have is nobody's: revoked."""
+        holders = self._holders.get(name)
+        if holders is None:
+            return self._retired.get(name)
+        first = holders[min(holders)]
+        return first if len(holders) == 1 else _revoked(first)
 
     def votes_from_ms(self, monitor: MonitorKey) -> int:
         """From which time on results of this monitor have a vote: ALWAYS, NEVER, or milliseconds since 1970."""

@@ -17,6 +17,7 @@ from producers.bundles import (
     Signer,
     Verifier,
     bundle,
+    key_id,
     new_key,
     opened,
     signed_text,
@@ -25,7 +26,9 @@ from producers.bundles import (
 from producers.records import BUNDLE_BEGINS, Reason, Tick, encode
 from streams.machine import Chunk, Headers
 from streams.records import Rejected, Vantage, VantageState
+from streams.settings import TrustSettings
 from streams.step.country import CountryMachine
+from streams.step.speakers import Speakers
 from tests.streams.step.liars import START, result, settings
 
 PRIVATE, PUBLIC = new_key()
@@ -159,6 +162,39 @@ def test_a_key_that_was_replaced_is_revoked() -> None:
     refused = put(machine, signed(Signer(PRIVATE), value), signed(Signer(OTHER_PRIVATE), value))
     assert [one.reason for one in refused] == [Reason.REVOKED_KEY]
     assert counts(machine) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "states", ["shared", "first revoked", "second revoked", "second has another", "turned"]
+)
+def test_a_key_of_two_vantages_is_good_for_neither_before_and_after_a_restore(states: str) -> None:
+    twin = msgspec.structs.replace(OTHER, public_key=PUBLIC)
+    told = {
+        "shared": [ENTRY, twin],
+        "turned": [twin, ENTRY],
+        "first revoked": [ENTRY, twin, msgspec.structs.replace(ENTRY, state=VantageState.REVOKED)],
+        "second revoked": [ENTRY, twin, msgspec.structs.replace(twin, state=VantageState.REVOKED)],
+        "second has another": [ENTRY, twin, OTHER],
+    }[states]
+    live = Speakers(TrustSettings(policy="signed"), told)
+    restored = Speakers(TrustSettings(policy="signed"), live.kept)
+    name = key_id(PUBLIC)
+    assert live.of_key(name) == restored.of_key(name)
+    entry = live.of_key(name)
+    assert entry is not None
+    assert (entry.state is VantageState.ACTIVE) == (states == "second has another")
+
+
+def test_a_header_or_a_member_that_is_there_twice_is_refused() -> None:
+    machine = machine_of(ENTRY)
+    signer, value = Signer(PRIVATE), bundle("v7", lines())
+    more = [(value, (header, *signer.headers(value))) for header in signer.headers(value)]
+    heads = [b',"vantage":"v8","vantage":"v7","n":3}', b',"vantage":"v7","n":2,"n":3}']
+    bodies = [b"\n".join((BUNDLE_BEGINS + head, *lines())) for head in heads]
+    deep = BUNDLE_BEGINS + b',"vantage":"v7","n":0,"x":' + b"[" * 60_000 + b"]" * 60_000 + b"}"
+    refused = put(machine, *more, *(signed(signer, body) for body in (*bodies, deep)))
+    assert [one.reason for one in refused] == [Reason.BAD_SIGNATURE] * 3 + [Reason.BUNDLE_DAMAGED] * 3
+    assert counts(machine) == (0, 0)
 
 
 def test_sequences_rise_over_restarts_even_if_the_clock_was_set_back(
