@@ -28,6 +28,8 @@ class Role(StrEnum):
     SOURCE = "source"
     WORKER = "worker"
     READER = "reader"
+    ARCHIVE = "archive"
+    NOTIFY = "notify"
     OPERATOR = "operator"
 
 
@@ -55,7 +57,8 @@ TOPIC_RIGHTS: Final[Mapping[Role, Mapping[str, Sequence[str]]]] = {
         "vantages": _READ,
         "signals": _READ,
     },
-    # The page, the archive, `netdusk notify`, `report`, `incidents`, `top`.
+    # The page, `report`, `incidents`, `top`. They are in no group: whoever may join that of `notify` can take its
+    # partitions and keep it silent.
     Role.READER: {
         "alerts": _READ,
         "annotations": _READ,
@@ -63,6 +66,8 @@ TOPIC_RIGHTS: Final[Mapping[Role, Mapping[str, Sequence[str]]]] = {
         "health": _READ,
         "windows": _READ,
     },
+    Role.ARCHIVE: {"alerts": _READ, "annotations": _READ, "windows": _READ},
+    Role.NOTIFY: {"alerts": _READ},
     # `netdusk topics`, `calendar`, `vantage`, `incidents close`, and `report` with raw results.
     Role.OPERATOR: {
         role: ("Alter", "Create", "Describe", "DescribeConfigs", *more)
@@ -117,8 +122,10 @@ def rights(role: Role, settings: Settings) -> list[Right]:
 def _groups(role: Role, settings: Settings) -> Sequence[str]:
     if role is Role.WORKER:
         return (settings.kafka.group,)
-    if role is Role.READER:
-        return (settings.archive.group, settings.notify.group)
+    if role is Role.ARCHIVE:
+        return (settings.archive.group,)
+    if role is Role.NOTIFY:
+        return (settings.notify.group,)
     return ()
 
 

@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 from producers.bundles import Signer, bundle, new_key
 from producers.records import ProbeResult, encode
 from streams.cli import app
-from streams.kafka.acls import TOPIC_RIGHTS, Role
+from streams.kafka.acls import TOPIC_RIGHTS, Role, rights
 from streams.kafka.client import TopicReader, connect, consumer
 from streams.kafka.notes import write_all
 from streams.kafka.options import client_options, producer_options
@@ -61,6 +61,25 @@ def test_only_workers_write_what_workers_say() -> None:
     assert "Write" not in TOPIC_RIGHTS[Role.WORKER]["vantages"]
 
 
+def test_each_group_has_one_role_and_no_page_can_join_it() -> None:
+    groups = {
+        role: {right.name for right in rights(role, Settings()) if right.resource == "group"} for role in Role
+    }
+    of_settings = Settings()
+    assert {role: names for role, names in groups.items() if names} == {
+        Role.WORKER: {of_settings.kafka.group},
+        Role.ARCHIVE: {of_settings.archive.group},
+        Role.NOTIFY: {of_settings.notify.group},
+    }
+
+
+def test_the_archive_and_notify_read_what_they_take_and_no_more() -> None:
+    assert set(TOPIC_RIGHTS[Role.ARCHIVE]) == {"alerts", "annotations", "windows"}
+    assert set(TOPIC_RIGHTS[Role.NOTIFY]) == {"alerts"}
+    for role in (Role.ARCHIVE, Role.NOTIFY):
+        assert not any("Write" in one for one in TOPIC_RIGHTS[role].values())
+
+
 def test_the_rights_know_every_topic() -> None:
     roles = {topic.role for topic in wanted(TopicSettings())}
     assert set(TOPIC_RIGHTS[Role.WORKER]) == set(TOPIC_RIGHTS[Role.OPERATOR]) == roles
@@ -82,8 +101,9 @@ def test_strimzi_gets_the_same_rights() -> None:
 def test_an_unknown_role_is_refused_with_the_roles() -> None:
     result = CliRunner().invoke(app, ["topics", "--acls", "kafka", "--user", "king=x"])
     assert result.exit_code != 0
-    assert "write ROLE=NAME, with a role of vantage, source, worker, reader, operator" in str(
-        result.exception or result.output
+    assert (
+        "write ROLE=NAME, with a role of vantage, source, worker, reader, archive, notify, operator"
+        in str(result.exception or result.output)
     )
 
 
