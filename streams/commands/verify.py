@@ -62,6 +62,8 @@ def _signed_by(export: Export, key: str | None) -> str:
             f"signatures need {error.name}; `pip install '.[trust]'` where netdusk's source is"
         ) from error
     except ValueError as error:
+        if key is None:
+            raise ExportError("the public key in it is none of Ed25519") from error
         raise SettingsError(f"{signer}: no public key of Ed25519 in base64") from error
     if not good:
         raise ExportError(f"was not signed by {signer}")

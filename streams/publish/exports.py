@@ -13,7 +13,6 @@ last hash than the one that was published.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -22,6 +21,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
+from producers.records import repeated
 from streams.records import Incident, Window, encode
 
 _NOTHING: Final = bytes(32)
@@ -89,7 +89,7 @@ def write(
     for record in _both(records, map(encode, windows)):
         before = _hash(before, record)
         count += 1
-        yield b'{"hash":"%s","record":%s}\n' % (before.hex().encode(), record)
+        yield _link(before, record) + b"\n"
     signature = sign(_SIGNED + before) if sign is not None else None
     end = End(
         records=count - 1,
@@ -110,6 +110,8 @@ def read(lines: Iterable[bytes]) -> Export:
             raise ExportError(f"line {number}: stands behind the end")
         if header is not None and line.startswith(b'{"schema"'):
             end = _decoded(line, End, number)
+            if (twice := repeated(line)) is not None:
+                raise ExportError(f"line {number}: was changed: member {twice[:64]!a} stands there twice")
             continue
         try:
             link = msgspec.json.decode(line, type=_Line)
@@ -123,6 +125,7 @@ def read(lines: Iterable[bytes]) -> Export:
         before = _hash(before, record)
         if link.hash != before.hex():
             raise ExportError(f"line {number}: was changed, or one before it was left out or moved")
+        _check_form(line, _link(before, record), number)
         if not is_first:
             is_window = isinstance(_decoded(record, Incident | Window, number), Window)
             windows, snapshots = windows + is_window, snapshots + (not is_window)
@@ -139,7 +142,7 @@ def signed_text(export: Export) -> tuple[bytes, bytes]:
         raise ExportError("is not signed")
     try:
         signature = base64.b64decode(export.end.signature, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii's errors are
         raise ExportError("its signature is no base64") from error
     return _SIGNED + bytes.fromhex(export.end.hash), signature
 
@@ -147,6 +150,16 @@ def signed_text(export: Export) -> tuple[bytes, bytes]:
 def _both(first: Iterable[bytes], then: Iterable[bytes]) -> Iterator[bytes]:
     yield from first
     yield from then
+
+
+def _link(hashed: bytes, record: bytes) -> bytes:
+    return b'{"hash":"%s","record":%s}' % (hashed.hex().encode(), record)
+
+
+def _check_form(line: bytes, form: bytes, number: int) -> None:
+    """Raise ExportError where a line is written otherwise: a second member `record` would be read by some, unhashed."""
+    if line.rstrip(b"\r\n") != form:
+        raise ExportError(f"line {number}: was changed: it is not written as an export's line is")
 
 
 def _hash(before: bytes, record: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +61,32 @@ def test_a_chain_that_was_made_anew_has_another_hash_and_not_the_signature() -> 
     assert other.end.hash != export.end.hash
     assert not has_signed(public, *signed_text(other))
     assert not has_signed(new_key()[1], *signed_text(export))
+
+
+@pytest.mark.parametrize("number", range(len(LINES)))
+def test_a_member_that_is_there_twice_or_a_space_is_told_by_its_line(number: int) -> None:
+    # Many readers take the first of two members, and the hash would be over the last.
+    line = LINES[number]
+    if number + 1 < len(LINES):
+        others = [line.replace(b":", b": ", 1), line[:-1] + b" \n"]
+        others += [b'{"record":{"status":"resolved"},' + line[1:], b'{"hash":"00",' + line[1:]]
+    else:
+        others = [line[:-2] + b',"hash":' + line.partition(b'"hash":')[2]]
+    for other in others:
+        with pytest.raises(ExportError, match=f"line {number + 1}: "):
+            read([*LINES[:number], other, *LINES[number + 1 :]])
+
+
+def test_line_ends_of_another_system_change_nothing() -> None:
+    assert read([line.replace(b"\n", b"\r\n") for line in LINES]) == read(LINES)
+
+
+def test_a_signature_that_is_no_base64_is_none() -> None:
+    _, public = new_key()
+    export = read(LINES)
+    end = msgspec.structs.replace(export.end, public_key=public, signature="é")
+    with pytest.raises(ExportError, match="no base64"):
+        signed_text(read([*LINES[:-1], msgspec.json.encode(end)]))
 
 
 def test_one_follows_another() -> None:
