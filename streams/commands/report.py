@@ -69,6 +69,10 @@ def report(
     calendar: Annotated[
         Path | None, typer.Option(help="With --incidents: scheduled events, one JSON a line.")
     ] = None,
+    weigh_late: Annotated[
+        bool,
+        typer.Option("--weigh-late", help="With --incidents: the backtest had it, so how to check says so."),
+    ] = False,
     bundle: Annotated[
         bool,
         typer.Option(
@@ -100,12 +104,14 @@ def report(
         return
     if archive is not None or key is not None or after is not None:
         raise SettingsError("--archive, --key and --after go with --bundle")
-    if incidents is None and (probes is not None or calendar is not None):
-        raise SettingsError("--probes and --calendar go with --incidents; without it the topics are read")
+    if incidents is None and (probes is not None or calendar is not None or weigh_late):
+        raise SettingsError(
+            "--probes, --calendar and --weigh-late go with --incidents; without it the topics are read"
+        )
     if form is Format.PNG and to_stdout(output) and sys.stdout.isatty():
         raise SettingsError("--format png is no text; name a file with --output")
     if incidents is not None:
-        made = _from_files(settings, incident_id, incidents, probes, calendar, config)
+        made = _from_files(settings, incident_id, incidents, probes, calendar, config, weigh_late=weigh_late)
     else:
         with answered(settings.kafka):
             made = asyncio.run(_from_topics(settings, incident_id))
@@ -121,6 +127,8 @@ def _from_files(
     probes: Path | None,
     calendar: Path | None,
     config: Path | None,
+    *,
+    weigh_late: bool,
 ) -> Report:
     for path in (incidents, probes, calendar):
         if path is not None and not path.is_file():
@@ -135,6 +143,8 @@ def _from_files(
         tally.add_all(matching(decode_probe(line) for line in read_lines(probes) if line.strip()))
     events = _records(calendar, CalendarEvent) if calendar is not None else []
     command = ["netdusk", "backtest", str(probes or "PROBES.jsonl"), "--json"]
+    if weigh_late:
+        command.append("--weigh-late")
     if calendar is not None:
         command += ["--calendar", str(calendar)]
     if config is not None:
