@@ -91,10 +91,11 @@ def markdown(measured: Measured) -> str:
         "|---|---|---:|---|",
         *(f"| {b.what} | {b.asked} | {b.reached} | {'yes' if b.met else '**no**'} |" for b in bars(measured)),
         "",
-        "| cells in one machine | resident bytes a cell | snapshot, bytes a cell |",
-        "|---:|---:|---:|",
+        "| cells in one machine | resident bytes a cell | once every hour was written | snapshot, bytes a cell |",
+        "|---:|---:|---:|---:|",
         *(
-            f"| {row['cells']:,.0f} | {row['bytes'] / row['cells']:,.0f} | {row['snapshot'] / row['cells']:,.0f} |"
+            f"| {row['cells']:,.0f} | {row['bytes'] / row['cells']:,.0f} | {row['full'] / row['cells']:,.0f} | "
+            f"{row['snapshot'] / row['cells']:,.0f} |"
             for row in measured.memory
         ),
         "",

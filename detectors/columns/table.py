@@ -5,6 +5,7 @@ Knows numbers only, not what they mean.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -24,6 +25,8 @@ Numbers = NDArray[np.signedinteger[Any]]
 # More would lie idle; less would copy often.
 _GROWTH: Final = 1.0625
 _GRAIN: Final = float(2**32)
+# Bytes from which on a column has pages of its own.
+_OWN_PAGES: Final = 2**17
 
 
 class Field(NamedTuple):
@@ -64,12 +67,14 @@ class Table:
             if room is None or room.shape[-1] < size:
                 room_now = 0 if room is None else room.shape[-1]
                 wide = max(size, int(room_now * _GROWTH)) if room_now else size
-                # Room that no series has yet is not written to: the system need not find memory for it.
-                larger = np.empty((spec.rows, wide) if spec.rows else wide, dtype=spec.dtype)
+                larger = unwritten([spec.rows, wide] if spec.rows else [wide], spec.dtype)
                 if room is not None:
-                    larger[..., : self.size] = room[..., : self.size]
+                    write_rows(larger[..., : self.size], room[..., : self.size])
                 self._room[name] = room = larger
-            room[..., self.size : size] = spec.fill
+                if spec.fill:
+                    room[..., self.size : size] = spec.fill
+            else:
+                room[..., self.size : size] = spec.fill
             setattr(self, name, room[..., :size])
         self.size = size
 
@@ -144,7 +149,27 @@ def load_column(stored: StoredColumn, dtype: type[np.generic], shape: list[int],
         raise ValueError(f"{where}: stored as {stored.dtype} {stored.shape}, expected {kind.str} {shape}")
     if len(stored.data) != kind.itemsize * int(np.prod(shape)):
         raise ValueError(f"{where}: {len(stored.data)} bytes for {shape} of {kind.str}")
-    return np.frombuffer(stored.data, dtype=kind).reshape(shape).copy()
+    column = unwritten(shape, dtype)
+    write_rows(column, np.frombuffer(stored.data, dtype=kind).reshape(shape))
+    return column
+
+
+def unwritten(shape: list[int], dtype: type[np.generic]) -> NDArray[Any]:
+    """Zeros. Where there are many, they take no memory until something else is written there."""
+    size = np.dtype(dtype).itemsize * int(np.prod(shape))
+    if size < _OWN_PAGES:
+        return np.zeros(shape, dtype=dtype)
+    # Not from the allocator's heap: that would write the zeros, and leave holes as columns grow.
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE)
+    return np.frombuffer(pages, dtype=dtype).reshape(shape)
+
+
+def write_rows(into: NDArray[Any], column: NDArray[Any]) -> None:
+    """Copy a column into unwritten memory, but for rows that are zeros to the bit (so not where one is -0.0)."""
+    rows = ((into, column),) if into.ndim == 1 else zip(into, column, strict=True)
+    for row, values in rows:
+        if values.view(f"u{values.itemsize}").any():
+            row[:] = values
 
 
 def grained(values: Floats) -> Floats:

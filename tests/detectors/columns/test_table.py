@@ -1,0 +1,54 @@
+"""Growing tables: what they keep, and that columns nobody has written to take no memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from detectors.columns.table import Field, Table
+
+MANY = 70_000
+MEGABYTE = 2**20
+
+
+class _Hours(Table):
+    fields = {  # noqa: RUF012
+        "mean": Field(np.float16, 0.0, 24),
+        "last": Field(np.int64, -1),
+        "open": Field(np.bool_),
+    }
+
+
+def _resident() -> int:
+    found = Path("/proc/self/status").read_text().partition("VmRSS:")[2].split()[0]
+    return int(found) * 1024
+
+
+def test_columns_go_on_as_they_were_when_they_grow_and_come_back() -> None:
+    table = _Hours()
+    table.grow(MANY)
+    table.mean[3, 5], table.mean[7, MANY - 1] = 0.5, -0.0
+    table.last[9], table.open[2] = 60, True
+    table.grow(2 * MANY)
+    again = _Hours()
+    again.load(table.store())
+    again.grow(2 * MANY + 1)
+    for kept in (table, again):
+        assert kept.mean[3, 5] == 0.5
+        assert np.signbit(kept.mean[7, MANY - 1])
+        assert np.count_nonzero(kept.mean) == 1
+        assert (kept.last[9], kept.last[MANY], kept.last[-1]) == (60, -1, -1)
+        assert kept.open.nonzero()[0].tolist() == [2]
+    again.mean[11] = 1.0  # what was read back can be written to
+    assert again.store()["last"].data[: 2 * MANY * 8] == table.store()["last"].data
+
+
+def test_hours_that_were_never_written_take_no_memory() -> None:
+    table, before = _Hours(), _resident()
+    for size in range(MANY, 10 * MANY, MANY):
+        table.grow(size)
+    stored = table.store()["last"]
+    reserved = table.mean.nbytes
+    assert reserved > 25 * MEGABYTE
+    assert _resident() - before < reserved / 2 + len(stored.data)
