@@ -14,26 +14,58 @@ from streams.settings import LimitSettings
 
 #: What further vantages and platforms are counted as.
 OTHER: Final = "other"
-_KINDS: Final = ("platforms", "networks", "regions", "vantages", "series")
 
 
 class _Known:
     """The names of one country."""
 
-    __slots__ = ("monitors", "names", "targets")
+    __slots__ = ("monitors", "networks", "platforms", "regions", "series", "targets", "vantages")
 
     def __init__(self) -> None:
         self.monitors = 0
+        self.series = 0
+        self.platforms: dict[str, int] = {}  # which bit each has in `networks`
+        self.networks: dict[int, int] = {}  # by number, the bits of the platforms that are seen from each
+        self.regions: set[str] = set()
+        self.vantages: set[tuple[str, int]] = set()
         self.targets: dict[str, set[str]] = {}  # by platform
-        self.names: dict[str, set[object]] = {kind: set() for kind in _KINDS}
+
+    def has_series(self, platform: str, asn: int) -> bool:
+        """Whether a platform is seen from a network."""
+        return bool(self.networks.get(asn, 0) & self.platforms.get(platform, 0))
+
+    def add(self, monitor: MonitorKey) -> int:
+        """Count a monitor and its names in; returns how many series are new."""
+        platform, _, region, asn, vantage, _, target = monitor
+        before = self.networks.get(asn, 0)
+        bits = before | self.platforms.setdefault(platform, 1 << len(self.platforms))
+        if bits != before:
+            self.networks[asn] = bits
+        if region:
+            self.regions.add(region)
+        self.vantages.add((vantage, asn))
+        if target:
+            self.targets.setdefault(platform, set()).add(target)
+        self.monitors += 1
+        self.series += bits != before
+        return bits != before
+
+    def counted(self, monitor: MonitorKey) -> Iterable[tuple[str, int, bool]]:
+        """Of each kind of name: how many there are, and whether a monitor's is among them."""
+        platform, _, region, asn, vantage, _, _ = monitor
+        yield "platforms", len(self.platforms), platform in self.platforms
+        yield "networks", len(self.networks), asn in self.networks
+        if region:
+            yield "regions", len(self.regions), region in self.regions
+        yield "vantages", len(self.vantages), (vantage, asn) in self.vantages
+        yield "series", self.series, self.has_series(platform, asn)
 
     def knows_others(self, monitor: MonitorKey) -> bool:
         """Whether none of a monitor's names is new, but for its vantage's."""
         platform, _, region, asn, _, _, target = monitor
-        names = self.names
         return (
-            (platform, asn) in names["series"]
-            and (not region or region in names["regions"])
+            self.has_series(platform, asn)
+            and (not region or region in self.regions)
             and (not target or target in self.targets.get(platform, ()))
         )
 
@@ -52,14 +84,8 @@ class Admission:
     def admit(self, monitor: MonitorKey) -> None:
         """Count a monitor in."""
         known = self._known.setdefault((monitor.country, monitor.simulated), _Known())
-        before = len(known.names["series"])
-        for kind, name in _names(monitor):
-            known.names[kind].add(name)
-        if monitor.target:
-            known.targets.setdefault(monitor.platform, set()).add(monitor.target)
-        known.monitors += 1
+        self._series += known.add(monitor)
         self._monitors += 1
-        self._series += len(known.names["series"]) - before
 
     @property
     def full(self) -> bool:
@@ -79,13 +105,13 @@ class Admission:
         known = self._known.get((monitor.country, monitor.simulated))
         if known is None:
             return monitor
-        limits, names = self._limits, known.names
-        if len(names["platforms"]) >= limits.platforms and monitor.platform not in names["platforms"]:
+        limits = self._limits
+        if len(known.platforms) >= limits.platforms and monitor.platform not in known.platforms:
             monitor = monitor._replace(platform=OTHER, target="")
         seat = (monitor.vantage, monitor.asn)
-        if len(names["vantages"]) >= limits.vantages and seat not in names["vantages"]:
+        if len(known.vantages) >= limits.vantages and seat not in known.vantages:
             monitor = monitor._replace(vantage=OTHER)
-        if len(names["regions"]) >= limits.regions and monitor.region not in names["regions"]:
+        if len(known.regions) >= limits.regions and monitor.region not in known.regions:
             monitor = monitor._replace(region="")
         if not monitor.target:
             return monitor
@@ -101,7 +127,7 @@ class Admission:
         room = self._monitors < limits.monitors_in_all and self._series < limits.series_in_all
         # Nearly every monitor is one more of names that are there already, or of a new vantage.
         if room and known is not None and known.monitors < limits.monitors and known.knows_others(monitor):
-            vantages, seat = known.names["vantages"], (monitor.vantage, monitor.asn)
+            vantages, seat = known.vantages, (monitor.vantage, monitor.asn)
             if seat in vantages or len(vantages) < limits.vantages:
                 vantages.add(seat)
                 self._monitors += 1
@@ -122,21 +148,12 @@ class Admission:
             return None
         if known.monitors >= limits.monitors:
             return _full(monitor, limits.monitors, "monitors")
-        for kind, name in _names(monitor):
+        for kind, many, there in known.counted(monitor):
             most: int = getattr(limits, kind)
             other = kind in ("platforms", "vantages") and OTHER in (monitor.platform, monitor.vantage)
-            if len(known.names[kind]) >= most and name not in known.names[kind] and not other:
+            if many >= most and not there and not other:
                 return _full(monitor, most, kind)
         return None
-
-
-def _names(monitor: MonitorKey) -> Iterable[tuple[str, object]]:
-    yield "platforms", monitor.platform
-    yield "networks", monitor.asn
-    if monitor.region:
-        yield "regions", monitor.region
-    yield "vantages", (monitor.vantage, monitor.asn)
-    yield "series", (monitor.platform, monitor.asn)
 
 
 def _full(monitor: MonitorKey, most: int, kind: str) -> str:

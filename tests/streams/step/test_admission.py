@@ -31,6 +31,16 @@ def test_names_beyond_the_bound_are_counted_as_other() -> None:
     )
 
 
+def test_a_platform_of_a_network_is_one_series_whoever_measures_it() -> None:
+    admission = Admission(LIMITS)
+    for asn in (1, 2, 3):
+        for platform in ("x", "y", "z"):
+            for vantage in ("a", "b"):
+                assert admission.let_in(key(vantage, platform, asn=asn)) is None
+    assert admission.let_in(key("c", "z", asn=3)) is None
+    assert "limits.series" in str(admission.let_in(key("a", "x", asn=4)))
+
+
 def vantages(machine: CountryMachine) -> set[str]:
     return {monitor.vantage for monitor in machine._monitors()}
 
