@@ -103,6 +103,10 @@ _STATUSES_MAX: Final = 10_000
 #: So long the promise of a vantage without results so far is remembered, and of so many at a time.
 _PROMISE_SECONDS: Final = DAY
 _PROMISES_MAX: Final = 1000
+#: So many bytes are written of what is refused of one Kafka record, and so many more for each byte that is refused: a
+#: bundle of lines of two bytes would be told at fifty times its size. The rest is counted alone.
+_TOLD_OF_A_RECORD: Final = 16_384
+_TOLD_OF_A_BYTE: Final = 4
 #: Who was seen once or twice is given up after so long, where there is no room for others.
 _FAINT_SECONDS: Final = 1800
 _NOTHING_DUE: Final = Arrived(0.0, 0.0)
@@ -1060,11 +1064,19 @@ class CountryMachine:
         if not rows.kept:
             return
         begins = [place for place, _ in rows.kept]
+        offset, left = -1, 0
         for refused in refusals:
             begin, piece = rows.kept[max(0, bisect_right(begins, refused.place) - 1)]
             if not begin <= refused.place < begin + len(piece.values):
                 continue  # of one that came back after it was forgotten: nobody could foresee that it is refused
-            outbox.before.append(rejection(piece, refused.place - begin, refused.reason, refused.detail))
+            line = refused.place - begin
+            if piece.offsets[line] != offset:
+                offset, left = piece.offsets[line], _TOLD_OF_A_RECORD
+            message = rejection(piece, line, refused.reason, refused.detail)
+            left += _TOLD_OF_A_BYTE * len(piece.values[line] or b"")
+            if len(message.value) <= left:
+                left -= len(message.value)
+                outbox.before.append(message)
 
     def adopt(self, published: Sequence[Incident]) -> None:
         """Make the incidents in hand agree with what was told: `machine.Adopting`."""

@@ -197,6 +197,18 @@ def test_a_header_or_a_member_that_is_there_twice_is_refused() -> None:
     assert counts(machine) == (0, 0)
 
 
+def test_of_a_bundle_of_tiny_bad_lines_few_are_told_and_all_are_counted() -> None:
+    machine = machine_of(ENTRY)
+    value = bundle("v7", [b"{}"] * 2000)
+    told = put(machine, signed(Signer(PRIVATE), value))
+    assert machine.totals.rejected == 2000
+    assert 50 < len(told) < 300
+    # The next record has as much room again, and lines as long as results are told one by one.
+    late = lines(60, time=START - timedelta(days=3))
+    assert len(put(machine, signed(Signer(PRIVATE), bundle("v7", late)))) == 60
+    assert len(put(machine, signed(Signer(PRIVATE), bundle("v7", [b"{}"] * 50)))) == 50
+
+
 def test_sequences_rise_over_restarts_even_if_the_clock_was_set_back(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
