@@ -25,8 +25,10 @@ async def _run(only: str, folder: Path) -> list[Verdict]:
             verdict = await try_out(lab, censor)
             verdicts.append(verdict)
             faults = verdict.faults()
+            busy = f" (abroad {verdict.abroad_failed} of {verdict.abroad} failed by themselves)"
             print(
-                f"{'right' if not faults else 'WRONG'}  {censor.name}: {'; '.join(faults) or told(verdict)}",
+                f"{'right' if not faults else 'WRONG'}  {censor.name}: {'; '.join(faults) or told(verdict)}"
+                f"{busy if verdict.abroad_failed else ''}",
                 flush=True,
             )
     return verdicts

@@ -134,6 +134,9 @@ class Verdict:
     onset_off_seconds: float | None = None
     over_seconds: float | None = None
     others: list[Incident] = field(default_factory=list)
+    #: How many attempts were made from abroad meanwhile, where nobody interferes, and how many of them failed.
+    abroad: int = 0
+    abroad_failed: int = 0
 
     def faults(self) -> list[str]:
         """What is wrong with it; nothing, if it is right."""
@@ -175,6 +178,7 @@ async def try_out(lab: Lab, censor: Censor) -> Verdict:
     if censor.rule.does != "drop_all" and (open_now := lab.open()):
         verdict.others = open_now  # of the one before: what is told next would join it
     began, began_at = time.monotonic(), datetime.now(UTC)
+    first = await lab.next_offset()
     for network in censor.networks:
         lab.rule(network, censor.rule)
     opened = await _until(lab, began, TOLD_WINDOWS, lambda incident: incident.status is Status.OPEN)
@@ -199,6 +203,7 @@ async def try_out(lab: Lab, censor: Censor) -> Verdict:
         for one in lab.snapshots(began)
         if one.status is Status.OPEN and (opened is None or one.id != opened.id)
     ]
+    verdict.abroad, verdict.abroad_failed = await lab.abroad(first, await lab.next_offset())
     return verdict
 
 

@@ -236,6 +236,22 @@ class Lab:
             await asyncio.sleep(0.5)
         raise RuntimeError(f"only {sorted(vantages)} report")
 
+    async def next_offset(self) -> int:
+        """Where the next result will stand."""
+        topic = self.stack.settings.topics.probes
+        return (await TopicReader(self.stack.settings.kafka).bounds(topic, [0]))[0][1]
+
+    async def abroad(self, start: int, end: int) -> tuple[int, int]:
+        """Of the results in [start, end), how many are from abroad, and how many of these failed: by themselves."""
+        reader, topic = TopicReader(self.stack.settings.kafka), self.stack.settings.topics.probes
+        found = failed = 0
+        async for record in reader.records(topic, 0, start, end):
+            result = decode(record.value)
+            if isinstance(result, ProbeResult) and result.country == ABROAD.country:
+                found += 1
+                failed += not result.ok
+        return found, failed
+
     async def listen(self) -> None:
         """Note what is told, and when it came."""
         async for incident in follow(self.stack.settings):

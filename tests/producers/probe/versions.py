@@ -19,6 +19,7 @@ from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ProtocolNegotiated, QuicEvent
 
+from producers.probe.quic import INITIAL_RTT_SECONDS
 from tests.producers.probe.servers import HOST, certified, issued, serving
 
 
@@ -86,7 +87,9 @@ async def serve_http3(
     leaf.private_key_pem.write_to_path(str(key))
     chain = folder / "leaf.crt"
     chain.write_bytes(b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
-    configuration = QuicConfiguration(is_client=False, alpn_protocols=[protocol])
+    configuration = QuicConfiguration(
+        is_client=False, alpn_protocols=[protocol], initial_rtt=INITIAL_RTT_SECONDS
+    )
     configuration.load_cert_chain(chain, key)
     return await serve(address, port, configuration=configuration, create_protocol=Server)
 
