@@ -256,7 +256,7 @@ def _from_vantages(extent: _Extent) -> str:
     return f"from {len(extent.networks)} of {live} of your {what}"
 
 
-def _verb(incident: Snapshot | Incident, settings: IncidentSettings) -> str:
+def verb_of(incident: Snapshot | Incident, settings: IncidentSettings) -> str:
     """Return what a sentence says of the platforms: no more than was measured.
 
     "Restricted" and "throttled" speak of a choice among platforms. Where all that is watched is lost, there was none.
@@ -338,7 +338,7 @@ def _closed(snapshot: Snapshot, settings: IncidentSettings) -> str:
         what = f"the loss of connectivity {where}"
     else:
         platforms = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
-        what = f"{platforms} {_verb(snapshot, settings)} {where}"
+        what = f"{platforms} {verb_of(snapshot, settings)} {where}"
     head = "Withdrawn" if snapshot.retracted else "Closed"
     return f"{head}: {what} since {clock(snapshot.onset)}; {snapshot.reason}."
 
@@ -353,7 +353,7 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
             head = f"Live metrics show that hardly any measurements arrive {whence} {since}"
     else:
         platforms = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
-        head = f"Live metrics show {platforms} {_verb(snapshot, settings)} {where} {since}"
+        head = f"Live metrics show {platforms} {verb_of(snapshot, settings)} {where} {since}"
     tail = [_figures(snapshot)]
     if snapshot.speed is not None:
         tail.insert(0, f"answers come at {snapshot.speed:.0%} of their usual speed")
@@ -517,7 +517,7 @@ def headline(incident: Incident, settings: IncidentSettings) -> str:
             if one.targets
         }
         names = _lost_platforms(incident.platforms, addresses, settings)
-        verb = _verb(incident, settings)
+        verb = verb_of(incident, settings)
         many = len(incident.platforms) != 1 or any(lost > 1 for lost, _ in addresses.values())
         was = "were" if many else "was"
         what = f"that {names} {was} {verb}" if over else f"{names} {verb}"

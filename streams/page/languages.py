@@ -7,7 +7,7 @@ looked at them (`REVIEWED`); what is not translated is shown in English. The wor
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.resources import files
@@ -21,10 +21,19 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 from babel.support import NullTranslations, Translations
 
+from detectors.incidents.snapshots import Doubt
 from detectors.localtime import local_seconds
 from detectors.settings import IncidentSettings
 from streams.records import Incident, Kind, Scope, Status
-from streams.words import NAMED_COUNTRIES_MAX, as_title, country_name, duration, headline, platform_name
+from streams.words import (
+    NAMED_COUNTRIES_MAX,
+    as_title,
+    country_name,
+    duration,
+    headline,
+    platform_name,
+    verb_of,
+)
 
 LANGUAGES: Final = ("en", "fr", "es", "ru", "ar", "fa", "ur")
 #: Those at which a speaker has looked.
@@ -100,22 +109,41 @@ class Language:
         platforms = self.listed([platform_name(name, settings) for name in incident.platforms])
         gettext = self.gettext
         if incident.kind is Kind.CONNECTIVITY:
-            text = gettext("%(place)s: loss of connectivity")
-        elif incident.kind is Kind.GLOBAL and len(incident.countries) <= NAMED_COUNTRIES_MAX:
-            text = gettext("%(place)s: %(platforms)s unreachable")
-        elif incident.kind is Kind.GLOBAL:
-            text = gettext("%(platforms)s unreachable in several countries")
-        elif incident.mechanism is not None and incident.mechanism.name == "http.throttled":
-            text = gettext("%(place)s: %(platforms)s slowed down")
-        elif incident.scope is Scope.NATION_SCALE:
-            text = gettext("%(place)s: %(platforms)s restricted across the country")
+            crowd = incident.unconfirmed_reason == Doubt.CROWD
+            text = "%(place)s: hardly any measurements" if crowd else "%(place)s: loss of connectivity"
         else:
-            text = gettext("%(place)s: %(platforms)s restricted in part of the country")
-        text %= {"platforms": platforms, "place": place}
+            text = _pattern(incident, settings)
+        text = gettext(text) % {"platforms": platforms, "place": place}
         if over:
             length = duration(incident.duration_seconds)
             text = gettext("%(what)s (over after %(duration)s)") % {"what": text, "duration": length}
         return text
+
+
+#: A headline by its verb and where it is true, as gettext finds it.
+_PATTERNS: Final[Mapping[tuple[str, str], str]] = {
+    ("unreachable", "many"): "%(platforms)s unreachable in several countries",
+    ("disrupted", "many"): "%(platforms)s disrupted in several countries",
+    ("unreachable", ""): "%(place)s: %(platforms)s unreachable",
+    ("disrupted", ""): "%(place)s: %(platforms)s disrupted",
+    ("slowed down", ""): "%(place)s: %(platforms)s slowed down",
+    ("disrupted", "nation"): "%(place)s: %(platforms)s disrupted across the country",
+    ("restricted", "nation"): "%(place)s: %(platforms)s restricted across the country",
+    ("disrupted", "part"): "%(place)s: %(platforms)s disrupted in part of the country",
+    ("restricted", "part"): "%(place)s: %(platforms)s restricted in part of the country",
+}
+
+
+def _pattern(incident: Incident, settings: IncidentSettings) -> str:
+    """What a headline says of platforms, with the verb of the English one: restricted, disrupted, unreachable."""
+    verb = verb_of(incident, settings)
+    if incident.kind is Kind.GLOBAL:
+        return _PATTERNS[verb, "many" if len(incident.countries) > NAMED_COUNTRIES_MAX else ""]
+    if verb in ("throttled", "slowed down"):
+        return _PATTERNS["slowed down", ""]
+    if verb == "unreachable":
+        return _PATTERNS[verb, ""]
+    return _PATTERNS[verb, "nation" if incident.scope is Scope.NATION_SCALE else "part"]
 
 
 @lru_cache(maxsize=len(LANGUAGES))

@@ -9,6 +9,7 @@ import re
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
@@ -18,12 +19,14 @@ from babel.messages.pofile import read_po
 from detectors.readings import Says
 from streams.archive.reader import By
 from streams.archive.writer import Archiver
-from streams.page.languages import LANGUAGES, REVIEWED
+from streams.page import languages
+from streams.page.languages import LANGUAGES, REVIEWED, language
 from streams.page.observatory import Observatory, State
 from streams.page.recent import STEPS, Recent
 from streams.page.shelf import ArchiveShelf
 from streams.publish.share import share_svg
-from streams.records import Annotation, AnnotationKind, CalendarEvent, Corroboration, Status, encode
+from streams.records import Annotation, AnnotationKind, CalendarEvent, Corroboration, Kind, Status, encode
+from streams.settings import load
 from tests.streams.archive.memory import MemoryStore
 from tests.streams.page.world import NOW, TOKEN, client, observatory, settings, window, windows
 from tests.streams.publish.stories import ID, ONSET, incident
@@ -360,6 +363,30 @@ async def test_languages_turn_the_page_and_say_that_nobody_has_reviewed_them() -
         french = await (await asking.get(f"/incident/{ID}?lang=fr")).text()
         assert "Pakistan : " in french and "/?lang=fr" in french
         assert (await asking.get("/?lang=xx")).status == 400
+
+
+@pytest.mark.parametrize(
+    ("verb", "more", "french"),
+    [
+        ("restricted", {}, "Pakistan : accès restreint à X (Twitter) et YouTube dans tout le pays"),
+        ("disrupted", {}, "Pakistan : perturbations de X (Twitter) et YouTube dans tout le pays"),
+        ("throttled", {}, "Pakistan : X (Twitter) et YouTube ralenti"),
+        ("unreachable", {}, "Pakistan : X (Twitter) et YouTube, inaccessible"),
+        ("disrupted", {"kind": Kind.GLOBAL}, "Pakistan : perturbations de X (Twitter) et YouTube"),
+    ],
+)
+def test_a_translated_headline_claims_no_more_than_the_english_one(
+    verb: str, more: dict[str, Any], french: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(languages, "verb_of", lambda *_: verb)
+    shown = language("fr").headline(incident(platforms=("x", "youtube"), **more), load().incidents)
+    assert shown.replace("\u00a0", " ") == french
+
+
+def test_every_headline_has_words_in_every_language() -> None:
+    for code in LANGUAGES[1:]:
+        for pattern in languages._PATTERNS.values():
+            assert language(code).gettext(pattern) != pattern, (code, pattern)
 
 
 def test_every_translated_word_is_one_of_the_page_and_keeps_its_places() -> None:
