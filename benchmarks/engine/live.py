@@ -40,19 +40,11 @@ from benchmarks.engine.latency import Latency
 from benchmarks.engine.throughput import ROOT
 from producers.partitions import partition_of
 from producers.records import TICK_SCHEMA
+from streams.kafka.topics import wanted
+from streams.settings import TopicSettings
 from tests.faults.brokers import OwnBroker
 
 NETDUSK = Path(sys.executable).parent / "netdusk"
-ROLES = (
-    "probes",
-    "alerts",
-    "health",
-    "calendar",
-    "annotations",
-    "checkpoints",
-    "world_checkpoints",
-    "rejected",
-)
 _READY_SECONDS = 120.0
 _TOPICS_TRIES = 3
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
@@ -115,7 +107,8 @@ class LiveWorker:
         self.topic = f"{name}.probes"
         self.config = folder / f"{name}.toml"
         self.log = folder / f"{name}.log"
-        names = "\n".join(f'{role} = "{name}.{role}"' for role in ROLES)
+        # Each of them: one topic that rows share has the first row's partitions, and differs for the next.
+        names = "\n".join(f'{topic.role} = "{name}.{topic.role}"' for topic in wanted(TopicSettings()))
         self.config.write_text(
             f'[kafka]\nbootstrap = "{bootstrap}"\ngroup = "{name}"\n'
             f"[topics]\n{names}\npartitions = {partitions}\n[http]\nport = 0\n{more}"
