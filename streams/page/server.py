@@ -453,11 +453,13 @@ class PageServer:
             status=status, body=body, content_type="text/html", charset="utf-8", headers=headers
         )
 
-    def _respond(self, request: web.Request, made: Made, cache: str = "no-cache") -> web.Response:
+    def _respond(
+        self, request: web.Request, made: Made, cache: str = "no-cache", *, varies: str = ""
+    ) -> web.Response:
         headers = {
             "ETag": made.etag,
             "Cache-Control": cache,
-            "Vary": "Accept-Encoding",
+            "Vary": varies or "Accept-Encoding",
             "Content-Type": made.type,
         }
         given = [tag.strip() for tag in request.headers.get("If-None-Match", "").split(",")]
@@ -668,20 +670,22 @@ class PageServer:
             query = dict(request.query)
             if len(query) != len(parse_qsl(request.query_string, keep_blank_values=True)):
                 raise QueryError("a parameter is there twice")
-            form = query.get("format", "json")
+            asked = request.headers.get("Accept", "") if address.formats else ""
+            form = query.get("format") or _form_by(asked[:_ACCEPT_MAX])
             of_path = request.match_info.get(address.of_path or "", "")
             clock = self._clock()
 
             def make() -> Made:
                 answer = self.api.ask(address, query, of_path, clock)
                 if form == "csv":
-                    return Made.of(to_csv(answer), "text/csv; charset=utf-8")
+                    return Made.of(to_csv(answer), f"{_FORMS['csv']}; charset=utf-8")
                 if form == "parquet":
-                    return Made.of(to_parquet(answer), "application/vnd.apache.parquet")
+                    return Made.of(to_parquet(answer), _FORMS["parquet"])
                 return Made.of(msgspec.json.encode(answer), "application/json")
 
             watch = of_path or query.get("country") or "now"
-            return self._respond(request, await self._cached(f"api {request.path_qs}", watch, make))
+            made = await self._cached(f"api {form} {request.path_qs}", watch, make)
+            return self._respond(request, made, varies="Accept, Accept-Encoding" if address.formats else "")
 
         return handler
 
@@ -817,6 +821,34 @@ _KINDS: Final = frozenset(
     "now country embed incident network platform incidents about events feed.atom feed.json badge static api healthz "
     "readyz metrics".split()
 )
+
+
+#: Forms of an answer by their media types, the one that is wanted where nothing is said first.
+_FORMS: Final = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+}
+_ACCEPT_MAX: Final = 1000
+
+
+@lru_cache(maxsize=256)
+def _form_by(header: str) -> str:
+    """The form that an Accept likes best (RFC 9110, 12.5.1); JSON where it says nothing of any of them.
+
+    >>> [_form_by(text) for text in ("", "*/*", "text/html", "text/csv;q=0", "text/csv, */*;q=0.1", "text/*")]
+    ['json', 'json', 'json', 'json', 'csv', 'csv']
+    """
+    weights = {}
+    for part in header.lower().split(","):
+        name, _, more = part.partition(";")
+        number = re.fullmatch(r"\s*q=([01](?:\.\d*)?)\s*", more.rpartition(";")[2] or "q=1")
+        weights[name.strip()] = float(number[1]) if number else 1.0
+    liked = {
+        form: weights.get(kind, weights.get(f"{kind.partition('/')[0]}/*", weights.get("*/*", 0.0)))
+        for form, kind in _FORMS.items()
+    }
+    return max(liked, key=lambda form: liked[form])  # of equals the first
 
 
 @lru_cache(maxsize=256)

@@ -85,6 +85,11 @@ async def test_a_series_is_the_same_in_every_form() -> None:
             )
         )
         packed = await (await asking.get("/api/v1/series?country=PK&format=parquet")).read()
+        for accept, form in (("text/csv", "text/csv"), ("text/html, */*;q=0.8", "application/json")):
+            answer = await asking.get("/api/v1/series?country=PK", headers={"Accept": accept})
+            assert (answer.content_type, answer.headers["Vary"]) == (form, "Accept, Accept-Encoding")
+        answer = await asking.get("/api/v1/series?country=PK&format=json", headers={"Accept": "text/csv"})
+        assert answer.content_type == "application/json"  # what the address says goes before
     assert len(rows) == len(table) == pq.read_table(io.BytesIO(packed)).num_rows > 50
     last = [row for row in rows if row["name"] == "x"][-1]
     assert (last["n"], last["k"], last["failure"]) == (30, 3, "tls.connection_reset")
