@@ -14,9 +14,13 @@ from itertools import chain, groupby, islice
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
+import structlog
 from faust.types import TP
 
+from streams.engine.unpacking import UnpackError
 from streams.machine import PIECE, Chunk
+
+log = structlog.get_logger()
 
 #: Broker append time, as Kafka's record batches have it.
 LOG_APPEND_TIME: Final = 1
@@ -53,15 +57,25 @@ class RecordBatch:
         return self.next_offset - self.first
 
     def __iter__(self) -> Iterator[Any]:
-        """The records that count."""
+        """The records that count; none of a batch that can't be unpacked, which is told in the log."""
         records: Any = self.records
         if isinstance(records, list):
             begins = records[0].offset if records else self.next_offset
         else:
             begins = records.base_offset
+        try:
+            every: Iterator[Any] = iter(records)
+        except UnpackError as error:
+            log.critical(
+                "a batch is left out: it can't be unpacked",
+                first=self.first,
+                last=self.next_offset - 1,
+                error=str(error),
+            )
+            return iter(())
         if begins >= self.first:
-            return iter(records)
-        return (record for record in records if record.offset >= self.first)
+            return every
+        return (record for record in every if record.offset >= self.first)
 
     @classmethod
     def of(cls, records: Sequence[Any], next_offset: int | None = None) -> RecordBatch:

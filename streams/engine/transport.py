@@ -27,6 +27,7 @@ from faust.types import TP, ConsumerMessage
 
 from streams.engine.batches import LOG_APPEND_TIME, RecordBatch, UnreadChunk
 from streams.engine.pace import Pace
+from streams.engine.unpacking import bound
 
 #: Distribution name to the version prefix that this file was written against and is tested with.
 WRITTEN_FOR: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
@@ -161,6 +162,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         """Start aiokafka's consumer, and change its buffer before anything is fetched."""
+        bound()
         await super().on_start()
         consumer = self._ensure_consumer()
         fetcher: Any = consumer._fetcher

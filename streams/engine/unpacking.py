@@ -1,0 +1,62 @@
+"""Compressed batches are unpacked within bounds: a megabyte of zstd can be 32 GiB.
+
+Kafka's limits and quotas count a batch as it is compressed, and aiokafka unpacks it whole, whatever it becomes. So
+whoever may write results could run a worker out of memory. Leans on the insides of aiokafka, as `transport` does.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import zlib
+from functools import partial
+from typing import Any, Final
+
+import cramjam
+from aiokafka.record.default_records import DefaultRecordBatch
+
+#: A batch is at most a megabyte as it is compressed; results shrink to a tenth.
+UNPACKED_BYTES_MAX: Final = 64 * 1024 * 1024
+_GZIP: Final = 31
+_room = threading.local()
+
+
+class UnpackError(ValueError):
+    """A batch is larger than the bound, or no such data."""
+
+
+def bound(most: int = UNPACKED_BYTES_MAX) -> None:
+    """Make aiokafka unpack no batch to more than `most` bytes from now on, in this process."""
+    inside: Any = sys.modules[DefaultRecordBatch.__module__]  # compiled, or Python's own
+    inside.gzip_decode = partial(gunzip, most=most)
+    inside.zstd_decode = partial(_into, cramjam.zstd, most=most)
+    inside.lz4_decode = partial(_into, cramjam.lz4, most=most)
+
+
+def gunzip(data: Any, most: int = UNPACKED_BYTES_MAX) -> bytes:
+    """Unpack gzip. Raises UnpackError where it is more than `most` bytes, or is none."""
+    parts: list[bytes] = []
+    rest = bytes(data)
+    while rest:
+        member = zlib.decompressobj(_GZIP)
+        try:
+            parts.append(member.decompress(rest, most + 1))
+        except zlib.error as error:
+            raise UnpackError(str(error)) from error
+        most -= len(parts[-1])
+        if most < 0 or not member.eof:
+            raise UnpackError("larger than a batch may be, or cut short")
+        rest = member.unused_data
+    return b"".join(parts)
+
+
+def _into(codec: Any, data: Any, most: int = UNPACKED_BYTES_MAX) -> bytes:
+    room = getattr(_room, "bytes", None)
+    if room is None:
+        # Memory that is not written to is not taken.
+        room = _room.bytes = bytearray(UNPACKED_BYTES_MAX)
+    try:
+        size = codec.decompress_into(data, memoryview(room)[:most])
+    except cramjam.DecompressionError as error:
+        raise UnpackError(str(error)) from error
+    return bytes(memoryview(room)[:size])
