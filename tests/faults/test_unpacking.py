@@ -1,4 +1,4 @@
-"""A batch that unpacks to more than a batch may be, on real Kafka: it is left out, alone too, and the worker reads on."""
+"""A batch that unpacks to too much, on real Kafka: it is left out, alone in its fetch too, and the worker reads on."""
 
 from __future__ import annotations
 
