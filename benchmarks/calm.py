@@ -35,7 +35,7 @@ import typer
 from numpy.typing import NDArray
 
 from producers.countries import COUNTRIES
-from producers.records import Presence, Tick, VantageStatus, encode
+from producers.records import Tick, VantagePresence, VantageStatus, encode
 from streams.machine import Chunk
 from streams.publish.scorecard import poisson_interval
 from streams.records import Incident
@@ -162,7 +162,9 @@ class CalmWorld:
             jitter = self._draw.random() * 5
             post.away.append((stretch[0] + jitter, stretch[1] + jitter))
             if says:
-                for at, presence in zip(post.away[-1], (Presence.LEAVING, Presence.UP), strict=True):
+                for at, presence in zip(
+                    post.away[-1], (VantagePresence.LEAVING, VantagePresence.UP), strict=True
+                ):
                     self.words.append((at, _word(post, at, presence)))
 
     def _replace_in_turn(self, posts: list[Post], at: float) -> None:
@@ -232,7 +234,7 @@ def _vantage_of(value: bytes) -> str:
     return value.split(b'"vantage":"', 1)[1].split(b'"', 1)[0].decode()
 
 
-def _word(post: Post, at: float, presence: Presence) -> VantageStatus:
+def _word(post: Post, at: float, presence: VantagePresence) -> VantageStatus:
     return VantageStatus(
         vantage=post.vantage,
         country=post.country,

@@ -103,7 +103,7 @@ class ProbeResult(Struct, frozen=True, kw_only=True, gc=False, tag_field="schema
         return self.source or PROBE_SOURCE
 
 
-class Presence(StrEnum):
+class VantagePresence(StrEnum):
     """What a vantage says of itself."""
 
     UP = "up"
@@ -117,7 +117,7 @@ class VantageStatus(Struct, frozen=True, kw_only=True, tag_field="schema", tag=V
     country: str
     asn: Asn
     time: AwareTime
-    status: Presence
+    status: VantagePresence
     region: str | None = None
     every_seconds: Seconds | None = None
     targets: Annotated[int, Meta(ge=0, le=100_000)] | None = None

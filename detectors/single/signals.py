@@ -39,7 +39,7 @@ _EVENT_STEP: Final = 0
 Key = tuple[str, bool, str, str, str, int]
 
 
-class Series(msgspec.Struct):
+class SignalSeries(msgspec.Struct):
     """One series: times (s) and values, in the order of time; `usual` is what its source called usual last."""
 
     times: list[int] = []
@@ -78,11 +78,11 @@ class SignalBook:
     [('ioda', 'agrees', 900.0)]
     """
 
-    def __init__(self, kept: Iterable[tuple[Key, Series]] = ()) -> None:
-        self._series: dict[Key, Series] = dict(kept)
+    def __init__(self, kept: Iterable[tuple[Key, SignalSeries]] = ()) -> None:
+        self._series: dict[Key, SignalSeries] = dict(kept)
 
     @property
-    def kept(self) -> list[tuple[Key, Series]]:
+    def kept(self) -> list[tuple[Key, SignalSeries]]:
         """All of it, to be stored."""
         return list(self._series.items())
 
@@ -100,7 +100,7 @@ class SignalBook:
     ) -> None:
         """Take a reading in."""
         # The one that was told last stands last.
-        series = self._series.pop(key, None) or Series([], [])
+        series = self._series.pop(key, None) or SignalSeries([], [])
         self._series[key] = series
         series.learn(time, value)
         series.usual, series.url = usual, url
@@ -150,7 +150,7 @@ def _fallen(witness: Witness) -> float:
     return 1.0 - witness.value / witness.usual
 
 
-def _word(source: str, name: str, series: Series, onset: int, now: int) -> Witness | None:
+def _word(source: str, name: str, series: SignalSeries, onset: int, now: int) -> Witness | None:
     """What one series says; None where it can't say anything."""
     if name in EVENTS:
         for time, value in zip(series.times, series.values, strict=True):

@@ -59,7 +59,7 @@ class SendError(Exception):
         self.refused = refused
 
 
-class Sender(Protocol):
+class ResultSender(Protocol):
     """What takes a batch to the broker. Made anew after each failure."""
 
     def send(self, values: Sequence[bytes]) -> None:
@@ -198,7 +198,7 @@ class KafkaSender:
 class BundleSender:
     """Sends results as bundles of their vantage, each in one record."""
 
-    def __init__(self, sender: Sender, vantage: str) -> None:
+    def __init__(self, sender: ResultSender, vantage: str) -> None:
         self._sender = sender
         self._vantage = vantage
 
@@ -275,7 +275,7 @@ class Sink:
 
     def __init__(
         self,
-        connect: Callable[[], Sender],
+        connect: Callable[[], ResultSender],
         spool: Spool,
         *,
         queue_max: int = 100_000,
@@ -293,7 +293,7 @@ class Sink:
         self._queue: deque[bytes] = deque()
         self._news = threading.Condition()
         self._stopping = False
-        self._sender: Sender | None = None
+        self._sender: ResultSender | None = None
         self._tries = 0
         self._try_again = 0.0
         self._bug: Exception | None = None

@@ -10,13 +10,13 @@ from typing import Final
 from msgspec import UNSET
 
 from producers.probe.attempt import Outcome
-from producers.records import Presence, ProbeResult, VantageStatus
+from producers.records import ProbeResult, VantagePresence, VantageStatus
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
-class Vantage:
+class ProbeVantage:
     """Where the probe stands. `region` is an ISO 3166-2 code; `asn` is 0 if it is not known."""
 
     name: str
@@ -55,7 +55,7 @@ class Vantage:
         )
 
     def status(
-        self, presence: Presence, moment: datetime, *, every_seconds: float, targets: int, version: str
+        self, presence: VantagePresence, moment: datetime, *, every_seconds: float, targets: int, version: str
     ) -> VantageStatus:
         """What the vantage says of itself: that it measures, in which rhythm, or that it stops in good order."""
         return VantageStatus(

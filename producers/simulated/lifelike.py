@@ -77,7 +77,7 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class SimulatedTrouble:
     """What befalls some streams for a while. An empty selection means all.
 
     Parameters
@@ -131,10 +131,10 @@ class Plan:
     """A world before it is drawn."""
 
     streams: list[Stream] = field(default_factory=list)
-    troubles: list[Trouble] = field(default_factory=list)
+    troubles: list[SimulatedTrouble] = field(default_factory=list)
     truths: list[Truth] = field(default_factory=list)
 
-    def happens(self, trouble: Trouble, event: str) -> None:
+    def happens(self, trouble: SimulatedTrouble, event: str) -> None:
         """Let a trouble befall the streams, and count it as an event that should be told, country by country."""
         self.troubles.append(trouble)
         struck = [stream for stream in self.streams if trouble.concerns(stream)]
@@ -241,7 +241,9 @@ def irregular(random: Draw, size: Size) -> Plan:
     plan = Plan(streams_of(size, uneven=True, arrivals="poisson", night=0.33, weekend=0.7))
     start = DAY_SECONDS * size.days * 0.7 + _hours(random, 0, 12)
     cut = frozenset({_country(0)})
-    plan.happens(Trouble(start=start, end=start + _hours(random, 2, 6), left=None, countries=cut), "shutdown")
+    plan.happens(
+        SimulatedTrouble(start=start, end=start + _hours(random, 2, 6), left=None, countries=cut), "shutdown"
+    )
     return plan
 
 
@@ -280,7 +282,7 @@ def crowd(random: Draw, size: Size) -> Plan:
             leaves = DAY_SECONDS * size.days * float(random.random()) ** 2
             if number:
                 gone = frozenset({f"{country.lower()}-p{number}"})
-                plan.troubles.append(Trouble(start=leaves, end=math.inf, left=None, vantages=gone))
+                plan.troubles.append(SimulatedTrouble(start=leaves, end=math.inf, left=None, vantages=gone))
     return plan
 
 
@@ -297,7 +299,7 @@ def deploys(random: Draw, size: Size) -> Plan:
         for number, name in enumerate(names):
             stop = start + number * apart
             plan.troubles.append(
-                Trouble(start=stop, end=stop + lasting, left=None, vantages=frozenset({name}))
+                SimulatedTrouble(start=stop, end=stop + lasting, left=None, vantages=frozenset({name}))
             )
     return plan
 
@@ -311,10 +313,11 @@ def deaf(random: Draw, size: Size) -> Plan:
     for third in (0.4, 0.6, 0.8):
         start = DAY_SECONDS * size.days * third + _hours(random, 0, 3)
         end = start + _hours(random, 2 / 60, 1)
-        plan.troubles.append(Trouble(start=start, end=end, left=None))
+        plan.troubles.append(SimulatedTrouble(start=start, end=end, left=None))
     cut = frozenset({_country(0)})
     plan.happens(
-        Trouble(start=(start + end) / 2, end=end + _hours(random, 2, 5), left=None, countries=cut), "shutdown"
+        SimulatedTrouble(start=(start + end) / 2, end=end + _hours(random, 2, 5), left=None, countries=cut),
+        "shutdown",
     )
     return plan
 
@@ -344,7 +347,9 @@ def churn(random: Draw, size: Size) -> Plan:
                     )
                 )
         plan.troubles.append(
-            Trouble(start=0, end=joins, left=None, targets=frozenset({"https://dead.facebook.example/"}))
+            SimulatedTrouble(
+                start=0, end=joins, left=None, targets=frozenset({"https://dead.facebook.example/"})
+            )
         )
         filtered = f"{country.lower()}-filtered"
         plan.streams += [
@@ -360,10 +365,10 @@ def churn(random: Draw, size: Size) -> Plan:
             for platform in PLATFORMS
         ]
         later = joins + _hours(random, 1, 24)
-        plan.troubles.append(Trouble(start=0, end=later, left=None, vantages=frozenset({filtered})))
+        plan.troubles.append(SimulatedTrouble(start=0, end=later, left=None, vantages=frozenset({filtered})))
         leaves = joins + _hours(random, 1, 48)
         gone = frozenset({f"{country.lower()}-{size.networks - 1}-{size.vantages - 1}"})
-        plan.troubles.append(Trouble(start=leaves, end=math.inf, left=None, vantages=gone))
+        plan.troubles.append(SimulatedTrouble(start=leaves, end=math.inf, left=None, vantages=gone))
     return plan
 
 
@@ -382,7 +387,7 @@ def long_block(random: Draw, size: Size) -> Plan:
         end = DAY_SECONDS * size.days - _hours(random, 3, 8)
         left = (0.0, 0.08, 0.3)[index % 3]
         plan.happens(
-            Trouble(
+            SimulatedTrouble(
                 start=start,
                 end=end,
                 left=left,
@@ -419,7 +424,7 @@ def staggered(random: Draw, size: Size) -> Plan:
     start = DAY_SECONDS * size.days * 0.6
     for index in range(size.countries):
         plan.happens(
-            Trouble(
+            SimulatedTrouble(
                 start=start,
                 end=start + _hours(random, 4, 8),
                 left=0.02,
@@ -442,7 +447,7 @@ def regions_cut(random: Draw, size: Size) -> Plan:
     start = DAY_SECONDS * size.days * 0.6 + _hours(random, 0, 6)
     country = _country(0)
     plan.happens(
-        Trouble(
+        SimulatedTrouble(
             start=start,
             end=start + _hours(random, 4, 10),
             left=0.02,
@@ -463,7 +468,7 @@ def one_target(random: Draw, size: Size) -> Plan:
     plan = Plan(streams_of(size, targets=2))
     start = DAY_SECONDS * size.days * 0.6 + _hours(random, 0, 6)
     plan.happens(
-        Trouble(
+        SimulatedTrouble(
             start=start,
             end=start + _hours(random, 4, 10),
             left=0.01,
@@ -485,7 +490,7 @@ def cdn(random: Draw, size: Size) -> Plan:
     end = start + _hours(random, 0.7, 1.2)
     struck = frozenset({"facebook", "youtube"})
     plan.troubles.append(
-        Trouble(
+        SimulatedTrouble(
             start=start,
             end=end,
             left=0.05,
@@ -506,7 +511,7 @@ def resolver(random: Draw, size: Size) -> Plan:
     plan = Plan(streams_of(size))
     start = DAY_SECONDS * size.days * 0.6 + _hours(random, 0, 6)
     plan.happens(
-        Trouble(
+        SimulatedTrouble(
             start=start,
             end=start + _hours(random, 1.5, 3),
             left=0.05,
@@ -528,7 +533,7 @@ def authority(random: Draw, size: Size) -> Plan:
     start = DAY_SECONDS * size.days * 0.6 + _hours(random, 0, 6)
     old = frozenset(f"{_country(i).lower()}-0-0" for i in range(size.countries))
     plan.troubles.append(
-        Trouble(
+        SimulatedTrouble(
             start=start,
             end=math.inf,
             left=0.0,
@@ -549,7 +554,9 @@ def curfew(random: Draw, size: Size) -> Plan:
     for night in range(size.days // 2, size.days):
         start = DAY_SECONDS * night + 3600 + _hours(random, 0, 1 / 30)
         plan.happens(
-            Trouble(start=start, end=start + 5 * 3600, left=None, countries=frozenset({_country(0)})),
+            SimulatedTrouble(
+                start=start, end=start + 5 * 3600, left=None, countries=frozenset({_country(0)})
+            ),
             "curfew",
         )
     return plan
@@ -568,7 +575,9 @@ def decline(random: Draw, size: Size) -> Plan:
     lost = list(random.permutation(names))[: round(len(names) * 0.9)]
     for number, name in enumerate(lost):
         since = start + 3 * DAY_SECONDS * (number + 1) / len(lost)
-        plan.troubles.append(Trouble(start=since, end=math.inf, left=None, vantages=frozenset({str(name)})))
+        plan.troubles.append(
+            SimulatedTrouble(start=since, end=math.inf, left=None, vantages=frozenset({str(name)}))
+        )
     asns = tuple(sorted({stream.asn for stream in plan.streams if stream.country == country}))
     plan.truths.append(Truth(start, DAY_SECONDS * size.days, country, (), asns, "decline"))
     return plan
@@ -585,7 +594,7 @@ def renewed(random: Draw, size: Size) -> Plan:
         start = DAY_SECONDS * size.days * third
         for _ in range(2):
             end = start + _hours(random, 3, 6)
-            plan.happens(Trouble(start=start, end=end, left=None, countries=cut), "renewed")
+            plan.happens(SimulatedTrouble(start=start, end=end, left=None, countries=cut), "renewed")
             start = end + _hours(random, 0.5, 1)
     return plan
 
@@ -603,7 +612,7 @@ def two_families(random: Draw, size: Size) -> Plan:
         if stream.country == _country(0) and stream.vantage.endswith("1")
     )
     plan.happens(
-        Trouble(
+        SimulatedTrouble(
             start=start,
             end=start + _hours(random, 4, 10),
             left=0.02,

@@ -23,7 +23,7 @@ ANNOTATIONS: Final = "annotations"
 _NAME: Final = re.compile(r"g(\d+)-p(\d+)-(\d+)-(\d+)\.parquet")
 
 
-class Part(NamedTuple):
+class ArchivePart(NamedTuple):
     """One file's name."""
 
     generation: int
@@ -46,7 +46,7 @@ class Part(NamedTuple):
         """The file's name."""
         return f"g{self.generation}-p{self.partition}-{self.begin:018d}-{self.end:018d}.parquet"
 
-    def within(self, other: Part) -> bool:
+    def within(self, other: ArchivePart) -> bool:
         """Whether all of its offsets are the other's too."""
         same = (self.generation, self.partition) == (other.generation, other.partition)
         return same and other.begin <= self.begin and self.end <= other.end
@@ -70,19 +70,19 @@ def hours_of_folder(folder: str) -> str:
     return HOURS + folder.removeprefix(WINDOWS)
 
 
-def counting(names: Iterable[str]) -> list[Part]:
+def counting(names: Iterable[str]) -> list[ArchivePart]:
     """The parts of a folder that count, in the order of their offsets.
 
     >>> early, late, both = Part(0, 0, 0, 5), Part(0, 0, 5, 9), Part(0, 0, 0, 9)
     >>> counting([early.name, late.name, both.name]) == [both]
     True
     """
-    parts = sorted(part for name in names if (part := Part.parse(name)) is not None)
+    parts = sorted(part for name in names if (part := ArchivePart.parse(name)) is not None)
     return [part for part in parts if not any(part != other and part.within(other) for other in parts)]
 
 
-def left_over(names: Iterable[str]) -> list[Part]:
+def left_over(names: Iterable[str]) -> list[ArchivePart]:
     """The parts of a folder that do not count."""
     names = list(names)
     counted = set(counting(names))
-    return [part for name in names if (part := Part.parse(name)) is not None and part not in counted]
+    return [part for name in names if (part := ArchivePart.parse(name)) is not None and part not in counted]

@@ -17,7 +17,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streams.archive.parts import ANNOTATIONS, INCIDENTS, WINDOWS, Part, counting, folder_of, hours_of_folder
+from streams.archive.parts import (
+    ANNOTATIONS,
+    INCIDENTS,
+    WINDOWS,
+    ArchivePart,
+    counting,
+    folder_of,
+    hours_of_folder,
+)
 from streams.archive.store import Store
 from streams.archive.tables import WINDOW_COLUMNS, read, records_of, windows_of
 from streams.records import Annotation, Incident, Window
@@ -37,7 +45,7 @@ class By(StrEnum):
     REGION = "region"
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
     """One step of one line of a series.
 
     `reachability` is the share of results that succeed, every network counted alike; `expected` likewise, None where no
@@ -110,7 +118,7 @@ class Archive:
         platform: str | None = None,
         asn: int | None = None,
         simulated: bool | None = None,
-    ) -> list[Row]:
+    ) -> list[HistoryRow]:
         """The lines of a country over [start, end), in steps of `step` seconds (None: as fine as makes sense).
 
         Real and simulated results are never added up: `simulated` None takes the real ones, or, where there are none,
@@ -149,7 +157,7 @@ class Archive:
         last = date.max if end is None else (end.astimezone(UTC) - timedelta(microseconds=1)).date()
         return [day for day in self.days(country) if first <= day <= last]
 
-    def _again(self, folder: str, use: Callable[[list[Part]], T]) -> T:
+    def _again(self, folder: str, use: Callable[[list[ArchivePart]], T]) -> T:
         """Do something with the parts of a folder; again where one has gone meanwhile."""
         for _ in range(_TRIES):
             try:
@@ -282,7 +290,7 @@ def _query(
     platform: str | None,
     asn: int | None,
     simulated: bool,
-) -> list[Row]:
+) -> list[HistoryRow]:
     """Sum cells by step, name and network; then count every network alike."""
     if not summed and not paths and not tables:
         return []
@@ -335,7 +343,7 @@ def _query(
         """  # noqa: S608
         rows = base.execute(sql, given).fetchall()
     return [
-        Row(
+        HistoryRow(
             time=datetime.fromtimestamp(moment, UTC),
             name=name,
             n=int(n),

@@ -20,7 +20,7 @@ from streams.archive.parts import (
     ANNOTATIONS,
     INCIDENTS,
     WINDOWS,
-    Part,
+    ArchivePart,
     counting,
     folder_of,
     hours_of_folder,
@@ -194,7 +194,7 @@ class Archiver:
         if position.doing is None:
             position.doing = end
             self._write_position(role, partition, position)
-        part = Part(position.generation, partition, buffer.begin, end)
+        part = ArchivePart(position.generation, partition, buffer.begin, end)
         for folder, table in self._tables(role, buffer):
             self.store.put(f"{folder}/{part.name}", write(table))
             self.parts += 1
@@ -241,7 +241,7 @@ class Archiver:
         left = set()
         for country in self.archive.countries():
             for day in self.archive.days(country)[-_DAYS_BACK:]:
-                names = [Part.parse(name) for name in self.store.names(folder_of(country, day))]
+                names = [ArchivePart.parse(name) for name in self.store.names(folder_of(country, day))]
                 if sum(part is not None and part.partition == partition for part in names) > 1:
                     left.add((country, day))
         return left
@@ -252,7 +252,7 @@ class Archiver:
         Killed at any point, every window still counts once: the new part is put whole, and from then on the old ones
         lie within it.
         """
-        groups: dict[int, list[Part]] = {}
+        groups: dict[int, list[ArchivePart]] = {}
         for part in counting(self.store.names(folder)):
             if part.partition == partition:
                 groups.setdefault(part.generation, []).append(part)
@@ -260,7 +260,7 @@ class Archiver:
         for parts in groups.values():
             if len(parts) < 2 and not by_day:
                 continue
-            whole = Part(*parts[0][:2], parts[0].begin, max(part.end for part in parts))
+            whole = ArchivePart(*parts[0][:2], parts[0].begin, max(part.end for part in parts))
             tables = [read(self.store.open(f"{folder}/{part.name}")) for part in parts]
             table = by_series(settled(tables)) if by_day else pa.concat_tables(tables)
             if by_day:

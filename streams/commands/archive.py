@@ -76,7 +76,7 @@ async def _within(consumer: AIOKafkaConsumer) -> AsyncIterator[None]:
             log.warning("the broker did not answer, the group was left without a word")
 
 
-class Held(ConsumerRebalanceListener):
+class ArchivedLog(ConsumerRebalanceListener):
     """The partitions that this archiver has. A rebalance may come while records are on their way to the archive.
 
     `lock` is held by whoever touches the archiver.
@@ -152,7 +152,7 @@ async def _run(settings: Settings, archiver: Any, *, once: bool) -> None:
     roles = {topics.windows: "windows", topics.alerts: "alerts", topics.annotations: "annotations"}
     consumer = group_consumer(settings.kafka, settings.archive.group)
     async with _within(consumer):
-        partitions = Held(consumer, archiver, roles)
+        partitions = ArchivedLog(consumer, archiver, roles)
         consumer.subscribe(list(roles), listener=partitions)
         flushed = time.monotonic()
         while not stopped.is_set():

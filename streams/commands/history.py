@@ -39,7 +39,7 @@ class Split(StrEnum):
     REGION = "region"
 
 
-class Format(StrEnum):
+class HistoryFormat(StrEnum):
     """How a history is written."""
 
     TABLE = "table"
@@ -69,7 +69,7 @@ def history(
         bool | None,
         typer.Option("--simulated/--real", help="Without: the real results, where there are any."),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.TABLE,
+    form: Annotated[HistoryFormat, typer.Option("--format", help="How it is written.")] = HistoryFormat.TABLE,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where it goes; - or none: stdout.")
     ] = None,
@@ -85,8 +85,8 @@ def history(
     settings = load(config)
     if country not in COUNTRIES:
         raise SettingsError(f"{country}: write a country code of ISO 3166-1 alpha-2 in capitals, like PK")
-    form = Format.JSON if as_json else form
-    if form in (Format.PNG, Format.PARQUET) and to_stdout(output) and sys.stdout.isatty():
+    form = HistoryFormat.JSON if as_json else form
+    if form in (HistoryFormat.PNG, HistoryFormat.PARQUET) and to_stdout(output) and sys.stdout.isatty():
         raise SettingsError(f"--format {form} is no text; name a file with --output")
     store = store_at(url or settings.archive.url)
     try:
@@ -102,7 +102,7 @@ def history(
         there = ", ".join(archive.countries()) or "no country"
         raise SettingsError(f"{url or settings.archive.url}: has nothing of {country}; it has {there}")
     start, end = _span(begin, until, datetime(*days[-1].timetuple()[:3], tzinfo=UTC))
-    if form is Format.PARQUET:
+    if form is HistoryFormat.PARQUET:
         put(write(archive.table(country, start, end)), output)
         return
     rows = archive.series(
@@ -113,9 +113,9 @@ def history(
             f"{country}: nothing was measured from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC; "
             f"the archive has {days[0]} to {days[-1]}"
         )
-    if form is Format.TABLE and to_stdout(output):
+    if form is HistoryFormat.TABLE and to_stdout(output):
         _show(rows, by)
-    elif form is Format.PNG:
+    elif form is HistoryFormat.PNG:
         from streams.page.pictures import series_png  # noqa: PLC0415  an extra
 
         own = settings.incidents
@@ -127,7 +127,7 @@ def history(
             ),
             output,
         )
-    elif form is Format.JSON:
+    elif form is HistoryFormat.JSON:
         put(b"".join(msgspec.json.encode(row) + b"\n" for row in rows), output)
     else:
         put(_csv(rows).encode(), output)

@@ -14,7 +14,7 @@ from producers.countries import COUNTRIES
 from producers.probe.targets import Target
 from streams.commands.check_config import check_files
 from streams.errors import SettingsError
-from streams.local.initial import SETTINGS, UNIT, Answers, Runs, is_hidden, texts
+from streams.local.initial import SETTINGS, UNIT, InitAnswers, Runs, is_hidden, texts
 from streams.profiles import PROFILES, Profile
 from streams.settings import load
 
@@ -73,7 +73,7 @@ def init(
             if asks
             else Runs.SYSTEMD
         )
-    answers = Answers(
+    answers = InitAnswers(
         profile=_OWN if profile == _OWN else "observatory",
         country=country,
         asn=asn,

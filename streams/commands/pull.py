@@ -21,7 +21,7 @@ from streams.kafka.client import wait_for_broker
 from streams.kafka.sources import SourceSender
 from streams.kafka.unanswered import answered
 from streams.local.ingesting import IngestTotals, Options, reader_of
-from streams.local.pulling import Plan, Polite, PullState, Send, pull_once, session
+from streams.local.pulling import Polite, PullPlan, PullState, Send, pull_once, session
 from streams.settings import SettingsError, load, with_bootstrap
 from streams.words import amount
 
@@ -153,14 +153,14 @@ def _plan(
     measurements: tuple[int, ...],
     map_: Path | None,
     step: float,
-) -> Plan:
+) -> PullPlan:
     """What is asked of a source. Raises SettingsError where something that it needs is not given."""
     if source == "prometheus":
         if url is None:
             raise SettingsError("prometheus: say where it is, with --url http://localhost:9090")
         labels = prometheus.read_labels(map_) if map_ else prometheus.Labels()
         reader = prometheus.PrometheusReader(labels)
-        return Plan(
+        return PullPlan(
             source, (url,), lambda at, since, until: reader.requests(at, since, until, step), reader.read
         )
     if source == "ripe-atlas":
@@ -168,7 +168,7 @@ def _plan(
             raise SettingsError("ripe-atlas: name a measurement, with --measurement 7000")
         parts = tuple(map(str, measurements))
         read = reader_of(source, Options(mapping=map_))
-        return Plan(
+        return PullPlan(
             source, parts, lambda part, since, until: ripe_atlas.requests(int(part), since, until), read
         )
     if not countries:
@@ -181,5 +181,5 @@ def _plan(
     }
     read = reader_of(source, Options())
     if source == "ooni":
-        return Plan(source, countries, api.requests, read, api.is_list, api.follow)
-    return Plan(source, countries, requests[source], read)  # type: ignore[arg-type]  # all of one shape
+        return PullPlan(source, countries, api.requests, read, api.is_list, api.follow)
+    return PullPlan(source, countries, requests[source], read)  # type: ignore[arg-type]  # all of one shape

@@ -17,7 +17,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from producers.records import Malformed, Tick, decode
 from streams.kafka.bulk import BulkSender
 from streams.kafka.unanswered import answered
-from streams.local.replay import Pace
+from streams.local.replay import ReplayPace
 from streams.local.replay import replay as put
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 from streams.step.backtest import read_lines
@@ -70,7 +70,7 @@ async def _send(settings: Settings, probes: Path, speed: float) -> tuple[int, li
     has_ticks = any(isinstance(record, Tick) for record in head)
     stream = (record for part in (head, decoded) for record in part)
     records = stream if has_ticks else with_ticks(stream, settings.time)
-    pace = Pace(lambda moment: speed or None)
+    pace = ReplayPace(lambda moment: speed or None)
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -32,7 +32,7 @@ from streams.step.backtest import read_lines
 app = typer.Typer(add_completion=False)
 
 
-class Format(StrEnum):
+class ReportFormat(StrEnum):
     """How a report is written."""
 
     HTML = "html"
@@ -41,11 +41,11 @@ class Format(StrEnum):
     JSON = "json"
 
 
-_WRITERS: Final[dict[Format, Callable[[Report], str | bytes]]] = {
-    Format.HTML: to_html,
-    Format.PNG: to_png,
-    Format.MD: to_markdown,
-    Format.JSON: lambda report: msgspec.json.format(msgspec.json.encode(report)).decode() + "\n",
+_WRITERS: Final[dict[ReportFormat, Callable[[Report], str | bytes]]] = {
+    ReportFormat.HTML: to_html,
+    ReportFormat.PNG: to_png,
+    ReportFormat.MD: to_markdown,
+    ReportFormat.JSON: lambda report: msgspec.json.format(msgspec.json.encode(report)).decode() + "\n",
 }
 
 
@@ -55,7 +55,7 @@ def report(
         str | None,
         typer.Argument(metavar="[ID]", help="The incident, or how its id begins; none where there is one."),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.HTML,
+    form: Annotated[ReportFormat, typer.Option("--format", help="How it is written.")] = ReportFormat.HTML,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where it goes; - or none: stdout.")
     ] = None,
@@ -108,7 +108,7 @@ def report(
         raise SettingsError(
             "--probes, --calendar and --weigh-late go with --incidents; without it the topics are read"
         )
-    if form is Format.PNG and to_stdout(output) and sys.stdout.isatty():
+    if form is ReportFormat.PNG and to_stdout(output) and sys.stdout.isatty():
         raise SettingsError("--format png is no text; name a file with --output")
     if incidents is not None:
         made = _from_files(settings, incident_id, incidents, probes, calendar, config, weigh_late=weigh_late)

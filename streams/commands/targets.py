@@ -13,7 +13,7 @@ from producers.probe.targets import TargetsError, TargetsFile, load_targets
 from streams.commands.output import put, to_stdout
 from streams.errors import SettingsError
 from streams.publish.citizenlab import asked, list_text, read_list
-from streams.publish.target_files import Reading, read
+from streams.publish.target_files import TargetFile, read
 from streams.words import amount
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -110,7 +110,7 @@ def export(
     put(list_text(targets.target, added=datetime.now(UTC).date()).encode(), output)
 
 
-def _take_list(reading: Reading, path: Path, categories: list[str], platform: str | None) -> None:
+def _take_list(reading: TargetFile, path: Path, categories: list[str], platform: str | None) -> None:
     try:
         with path.open("rb") as stream:
             found = read_list(path.name, stream, categories=categories, platform=platform)

@@ -62,7 +62,7 @@ async def _end(leases: Sequence[Lease]) -> None:
     await asyncio.gather(*(lease.close() for lease in leases))
 
 
-class Restoration:
+class RestoredPartition:
     """Becomes the owner of a partition.
 
     Parameters

@@ -23,7 +23,7 @@ from streams.engine.batches import UnreadChunk
 from streams.engine.checkpoint import CheckpointError, SupersededError
 from streams.engine.chunk_work import BegunAnewError, ChunkWork
 from streams.engine.inbox import Inbox, Taken
-from streams.engine.ownership import MissingPartitionError, Ownership, Restoration
+from streams.engine.ownership import MissingPartitionError, Ownership, RestoredPartition
 from streams.engine.surroundings import Pipeline, Surroundings
 from streams.engine.trouble import Remedy, StepError, Troubles
 from streams.machine import PIECE, Machine, Observable
@@ -242,7 +242,7 @@ class Partition:
     async def _restore(self) -> None:
         self._renewal = None
         self._move()
-        restoration = Restoration(self.pipeline, self.tp, self._around, self._troubles, self._move)
+        restoration = RestoredPartition(self.pipeline, self.tp, self._around, self._troubles, self._move)
         owned = self._owned = await restoration.take_over()
         await self._around.gate.go_on_from(self.tp, max(owned.position, owned.source_start))
         self.phase = PartitionState.RUNNING

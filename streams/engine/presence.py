@@ -15,7 +15,7 @@ _AWAY_SECONDS: Final = 5.0
 _SAY_SECONDS: Final = 60.0
 
 
-class Presence:
+class BrokerPresence:
     """Takes note of what worked and what did not."""
 
     def __init__(self, bootstrap: str, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 STUCK_SECONDS: Final = 120.0
 
 
-class Standing:
+class Readiness:
     """Looks at the partitions that a worker owns.
 
     Parameters

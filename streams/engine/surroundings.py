@@ -12,7 +12,7 @@ from streams.engine.inbox import Hurry
 from streams.engine.machine_thread import MachineThread
 from streams.engine.metrics import WorkerMetrics
 from streams.engine.pace import Pace
-from streams.engine.presence import Presence
+from streams.engine.presence import BrokerPresence
 from streams.engine.shared_producers import SharedProducers
 from streams.kafka.client import TopicReader
 from streams.machine import Machine
@@ -75,7 +75,7 @@ class Surroundings:
     pace: Pace
     checkpoint_producers: SharedProducers
     output_producers: SharedProducers
-    presence: Presence
+    presence: BrokerPresence
 
     def topic_of(self, role: str) -> str:
         """The name of the topic that a machine means."""

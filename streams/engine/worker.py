@@ -24,9 +24,9 @@ from streams.engine.machine_thread import MachineThread
 from streams.engine.metrics import WorkerMetrics
 from streams.engine.pace import Pace
 from streams.engine.partition import Partition, PartitionState
-from streams.engine.presence import Presence
+from streams.engine.presence import BrokerPresence
 from streams.engine.shared_producers import SharedProducers
-from streams.engine.standing import Standing
+from streams.engine.standing import Readiness
 from streams.engine.surroundings import Pipeline, Surroundings
 from streams.engine.ticker import Ticker
 from streams.engine.transport import ChunkConsumer, usable
@@ -101,10 +101,10 @@ class Worker:
             self._pace,
             SharedProducers(settings.kafka),
             SharedProducers(settings.kafka),
-            Presence(settings.kafka.bootstrap),
+            BrokerPresence(settings.kafka.bootstrap),
         )
         self._watcher = Watcher(self._around, self.partitions, self._ends, self.pipelines)
-        self.standing = Standing(self.partitions, self.metrics, self._machines, self._watcher.unready)
+        self.standing = Readiness(self.partitions, self.metrics, self._machines, self._watcher.unready)
         self._ticker = Ticker(settings, self._ticking, self.metrics.tick_failures, self._around)
         self._web = WebServer(
             settings.http,

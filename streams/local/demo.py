@@ -22,7 +22,7 @@ from streams.kafka.alerts import follow
 from streams.kafka.bulk import BulkSender
 from streams.kafka.client import connect, disconnect
 from streams.local.live import Board, Show
-from streams.local.replay import Pace, replay
+from streams.local.replay import ReplayPace, replay
 from streams.local.stack import Stack
 from streams.records import CalendarEvent, Incident, Status, Vantage, encode
 from streams.settings import KafkaSettings, Settings, TopicSettings
@@ -186,7 +186,7 @@ async def _play(stack: Stack, lead: _Lead, speed: float, seed: int, evenings: Se
     records = (
         record for record in chain((Tick(time=first.time),), ticked) if isinstance(record, ProbeResult | Tick)
     )
-    pace = Pace(lambda moment: speed_near(chosen, speed, moment))
+    pace = ReplayPace(lambda moment: speed_near(chosen, speed, moment))
 
     async def keep_together(moment: datetime) -> None:
         near = speed_near(chosen, 1.0, moment) is not None

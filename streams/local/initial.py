@@ -26,7 +26,7 @@ class Runs(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
+class InitAnswers:
     """What has to be known of an installation."""
 
     profile: Profile
@@ -44,7 +44,7 @@ UNIT: Final = "netdusk.service"
 INSTALLED: Final = "/opt/netdusk/bin/netdusk"
 
 
-def texts(answers: Answers, program: str) -> dict[str, str]:
+def texts(answers: InitAnswers, program: str) -> dict[str, str]:
     """Every file by its name, relative to the folder; `program` is how netdusk is called on this machine."""
     made = {SETTINGS: _settings(answers), "prometheus.yml": _prometheus(answers), **_rules(answers)}
     if answers.urls:
@@ -86,7 +86,7 @@ _TARGETS_HEAD: Final = """\
 """
 
 
-def _settings(answers: Answers) -> str:
+def _settings(answers: InitAnswers) -> str:
     lines = [
         "# Settings of netdusk. `netdusk check-config --config netdusk.toml` says whether they are good.",
         "",
@@ -110,12 +110,12 @@ def _settings(answers: Answers) -> str:
     return "\n".join(lines)
 
 
-def _prometheus(answers: Answers) -> str:
+def _prometheus(answers: InitAnswers) -> str:
     rules = "\n".join(f"  - {name}" for name in _rules(answers) if name.endswith(".yaml"))
     return _PROMETHEUS.format(rules=rules, seconds=5 if answers.profile == "own" else 15)
 
 
-def _rules(answers: Answers) -> dict[str, str]:
+def _rules(answers: InitAnswers) -> dict[str, str]:
     shipped = files("streams.local.starting")
     own = "netdusk-own.yaml" if answers.profile == "own" else "netdusk-incidents.yaml"
     made = {

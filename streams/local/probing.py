@@ -36,8 +36,8 @@ from producers.probe.sink import BUNDLE_LINGER_SECONDS, BundleSender, KafkaSende
 from producers.probe.spool import Spool, SpoolError
 from producers.probe.targets import Fingerprints, Target, TargetsError, TargetsFile, load_targets
 from producers.probe.tls import Contexts
-from producers.probe.vantage import Vantage
-from producers.records import Presence, ProbeResult, VantageStatus, encode
+from producers.probe.vantage import ProbeVantage
+from producers.records import ProbeResult, VantagePresence, VantageStatus, encode
 from streams.kafka.options import producer_options
 from streams.settings import HttpSettings, ProbeSettings, Settings, SettingsError, split_server
 
@@ -72,7 +72,7 @@ class Probing:
     """
 
     settings: Settings
-    vantage: Vantage = field(init=False)
+    vantage: ProbeVantage = field(init=False)
     targets: TargetsFile = field(init=False)
     tools: Tools = field(init=False)
     control: ControlResults | None = field(init=False)
@@ -146,7 +146,7 @@ class Probing:
             refreshing.cancel()
         self._write_control()
 
-    def status(self, presence: Presence) -> VantageStatus:
+    def status(self, presence: VantagePresence) -> VantageStatus:
         """What the vantage says of itself now."""
         return self.vantage.status(
             presence,
@@ -205,7 +205,7 @@ async def send(probing: Probing, *, count_max: int | None) -> None:
     async def say_present() -> None:
         with suppress(RuntimeError):  # the sink has ended: the next result says so
             while True:
-                sink.put(encode(probing.status(Presence.UP)))
+                sink.put(encode(probing.status(VantagePresence.UP)))
                 await asyncio.sleep(_PRESENT_SECONDS)
 
     sink.start()
@@ -217,7 +217,7 @@ async def send(probing: Probing, *, count_max: int | None) -> None:
             task.cancel()
         # A silence that was announced is none. Where the sink has failed, that is said below.
         with suppress(RuntimeError):
-            sink.put(encode(probing.status(Presence.LEAVING)))
+            sink.put(encode(probing.status(VantagePresence.LEAVING)))
         # The last results go to the broker or the disk; a thread waits for that, the loop stays awake.
         await asyncio.to_thread(sink.close)
         if page is not None:
@@ -274,7 +274,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, heard)
 
 
-def vantage_of(probe: ProbeSettings) -> Vantage:
+def vantage_of(probe: ProbeSettings) -> ProbeVantage:
     """Who measures. Raises SettingsError where the country isn't set."""
     if probe.country is None:
         raise SettingsError(
@@ -282,7 +282,7 @@ def vantage_of(probe: ProbeSettings) -> Vantage:
             'NETDUSK_PROBE__COUNTRY=PK, or country = "PK" under [probe] in the settings file'
         )
     name = probe.vantage or f"{probe.country.lower()}-{probe.asn}"
-    return Vantage(name=name, country=probe.country, asn=probe.asn, region=probe.region)
+    return ProbeVantage(name=name, country=probe.country, asn=probe.asn, region=probe.region)
 
 
 def targets_of(probe: ProbeSettings) -> TargetsFile:
@@ -353,7 +353,7 @@ def _quic_of(probe: ProbeSettings, targets: TargetsFile) -> Quic | None:
     return Quic(probe.authorities)
 
 
-def _sink_of(settings: Settings, vantage: Vantage) -> Sink:
+def _sink_of(settings: Settings, vantage: ProbeVantage) -> Sink:
     probe = settings.probe
     try:
         spool = Spool(probe.spool, bytes_max=probe.spool_bytes)

@@ -234,7 +234,7 @@ def retry_after(value: str | None, now: Callable[[], float] = time.time) -> floa
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PullPlan:
     """What to ask one source for.
 
     `requests` gives URLs for a part (a country, a measurement) and a stretch of time; `follow` gives what an answer
@@ -254,7 +254,7 @@ Send = Callable[[list[ProbeResult | Signal]], Awaitable[None]]
 
 
 async def pull_once(
-    plan: Plan,
+    plan: PullPlan,
     polite: Polite,
     state: PullState,
     send: Send,
@@ -282,7 +282,7 @@ async def pull_once(
 
 
 async def _pull_part(
-    plan: Plan, polite: Polite, send: Send, totals: IngestTotals, part: str, begin: float, until: float
+    plan: PullPlan, polite: Polite, send: Send, totals: IngestTotals, part: str, begin: float, until: float
 ) -> None:
     waiting = deque(plan.requests(part, begin, until))
     asked: set[str] = set()

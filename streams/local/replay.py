@@ -22,7 +22,7 @@ _CHECK_RECORDS: Final = 2000
 Speed = Callable[[datetime], float | None]
 
 
-class Pace:
+class ReplayPace:
     """Works out how long to wait before the record of some moment may go out.
 
     Parameters
@@ -67,7 +67,7 @@ class Pace:
 async def replay(
     records: Iterable[Decoded],
     sender: BulkSender,
-    pace: Pace,
+    pace: ReplayPace,
     *,
     passed: Callable[[datetime], Awaitable[None]] | None = None,
 ) -> list[Malformed]:

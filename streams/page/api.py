@@ -19,8 +19,8 @@ from msgspec import Meta, Struct
 
 from producers.countries import CANARY, COUNTRIES
 from streams.page.history import SPAN_MAX
-from streams.page.observatory import Case, State
-from streams.page.recent import Row
+from streams.page.observatory import ShownIncident, State
+from streams.page.recent import RecentRow
 from streams.page.site import Site
 from streams.records import Annotation, Incident, Kind, Severity
 
@@ -101,7 +101,7 @@ class SeriesAnswer(Struct, kw_only=True):
     start: datetime
     end: datetime
     by: str
-    data: list[Row]
+    data: list[RecentRow]
 
 
 class AnnotationPage(Struct, kw_only=True):
@@ -257,7 +257,7 @@ class Api:
         filters = {name: values[name] for name in _FILTERS if name in values}
         after = _read_cursor(values["cursor"]) if "cursor" in values else None
         limit = values.get("limit", _LIMIT)
-        chosen: list[Case] = []
+        chosen: list[ShownIncident] = []
         more = False
         for case in self._site.observatory.incidents(**filters):
             if after is not None and (float(int(case.last.onset.timestamp())), case.last.id) >= after:
@@ -427,7 +427,7 @@ ADDRESSES: Final = (
 )
 
 
-def _cursor(case: Case) -> str:
+def _cursor(case: ShownIncident) -> str:
     return f"{int(case.last.onset.timestamp())}-{case.last.id}"
 
 
@@ -471,7 +471,7 @@ def to_parquet(answer: Any) -> bytes:
 
 def _flat(answer: Any) -> tuple[list[str], list[list[Any]]]:
     if isinstance(answer, SeriesAnswer):
-        names = list(Row.__struct_fields__)
+        names = list(RecentRow.__struct_fields__)
         return names, [[getattr(row, name) for name in names] for row in answer.data]
     names = (
         "id seq status kind scope severity country platforms regions networks onset detected resolved "

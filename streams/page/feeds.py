@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.page.languages import language
-from streams.page.observatory import Case
+from streams.page.observatory import ShownIncident
 from streams.publish.draw import shown
 from streams.settings import Settings
 
@@ -17,17 +17,17 @@ ENTRIES_MAX: Final = 50
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _title(case: Case, settings: Settings) -> str:
+def _title(case: ShownIncident, settings: Settings) -> str:
     last = case.last
     marks = ("SIMULATED: " if last.simulated else "") + ("False alarm: " if case.false_alarm else "")
     return marks + language("en").headline(last, settings.incidents)
 
 
-def _updated(case: Case) -> datetime:
+def _updated(case: ShownIncident) -> datetime:
     return max([case.last.updated, *(note.time for note in case.notes)])
 
 
-def atom(cases: Sequence[Case], settings: Settings, url: str, query: str) -> bytes:
+def atom(cases: Sequence[ShownIncident], settings: Settings, url: str, query: str) -> bytes:
     """The newest incidents as an Atom feed; `query` is what they were chosen by, as its address has it."""
     page = settings.page
     own = f"{url}/feed.atom{f'?{query}' if query else ''}"
@@ -53,7 +53,7 @@ def atom(cases: Sequence[Case], settings: Settings, url: str, query: str) -> byt
     return "\n".join(out).encode()
 
 
-def json_feed(cases: Sequence[Case], settings: Settings, url: str, query: str) -> bytes:
+def json_feed(cases: Sequence[ShownIncident], settings: Settings, url: str, query: str) -> bytes:
     """The same as a JSON feed."""
     page = settings.page
     items: list[dict[str, Any]] = [

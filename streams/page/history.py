@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
-from streams.page.recent import STEP, Recent, Row
+from streams.page.recent import STEP, Recent, RecentRow
 from streams.publish.draw import Chart, Line, Shade
 
 _STEPS: Final = (300, 900, 1800, 3600, 10_800, 21_600, 86_400)
@@ -60,7 +60,7 @@ class History:
         platform: str | None = None,
         asn: int | None = None,
         step: int | None = None,
-    ) -> list[Row]:
+    ) -> list[RecentRow]:
         """The rows of a span, each step once: from the archive up to where memory begins."""
         recent = self.recent.simulated(country) if simulated is None else simulated
         step = max(STEP, step or step_for(start, end))
@@ -69,7 +69,7 @@ class History:
         if span is not None:
             simulated = recent  # where memory knows nothing, the archive says whether there are real results
         begin = end if span is None else _ceil(span[0], step)
-        rows: list[Row] = []
+        rows: list[RecentRow] = []
         if self.shelf is not None and start < begin:
             kept = self.shelf.series(
                 country,
@@ -81,7 +81,10 @@ class History:
                 asn=asn,
                 simulated=simulated,
             )
-            rows += [Row(**{name: getattr(row, name) for name in Row.__struct_fields__}) for row in kept]
+            rows += [
+                RecentRow(**{name: getattr(row, name) for name in RecentRow.__struct_fields__})
+                for row in kept
+            ]
         if begin < end or (self.shelf is None and span is not None):
             platforms = None if platform is None else [platform]
             first = start if self.shelf is None else max(start, begin)
@@ -96,7 +99,7 @@ def _ceil(moment: datetime, step: int) -> datetime:
 
 
 def chart_of(
-    rows: Sequence[Row],
+    rows: Sequence[RecentRow],
     start: datetime,
     end: datetime,
     step: int,
@@ -113,7 +116,7 @@ def chart_of(
     """Rows as a chart: a line a name, a gap where nothing was measured."""
     first = int(start.timestamp()) // step
     many = max(1, -(-int(end.timestamp()) // step) - first)
-    lines: dict[str, tuple[list[float | None], list[float | None], list[Row]]] = {}
+    lines: dict[str, tuple[list[float | None], list[float | None], list[RecentRow]]] = {}
     for row in rows:
         line = lines.setdefault(row.name, ([None] * many, [None] * many, []))
         place = int(row.time.timestamp()) // step - first

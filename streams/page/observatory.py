@@ -49,7 +49,7 @@ ORDER: Final = {state: number for number, state in enumerate(State)}
 
 
 @dataclass(slots=True)
-class Standing:
+class CountryStanding:
     """How one country stands at a moment."""
 
     country: str
@@ -65,7 +65,7 @@ class Standing:
 
 
 @dataclass(slots=True)
-class Case:
+class ShownIncident:
     """One incident: its snapshots by `seq`, and what people say of it."""
 
     snapshots: list[Incident] = field(default_factory=list)
@@ -102,7 +102,7 @@ class Observatory:
         self.version = 0
         self.changed: dict[str, int] = {}
         self.recent = Recent()
-        self.cases: dict[str, Case] = {}
+        self.cases: dict[str, ShownIncident] = {}
         self.calendar: dict[str, CalendarEvent] = {}
         self.newest: datetime | None = None
         self.windows = 0
@@ -141,7 +141,7 @@ class Observatory:
     def _incident(self, incident: Incident) -> list[str]:
         case = self.cases.get(incident.id)
         if case is None:
-            case = self.cases[incident.id] = Case(annotations=self._orphans.pop(incident.id, {}))
+            case = self.cases[incident.id] = ShownIncident(annotations=self._orphans.pop(incident.id, {}))
             bisect.insort(self._order, (incident.onset, incident.id))
         seqs = [one.seq for one in case.snapshots]
         place = bisect.bisect_left(seqs, incident.seq)
@@ -183,7 +183,7 @@ class Observatory:
         simulated: bool | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> Iterable[Case]:
+    ) -> Iterable[ShownIncident]:
         """The incidents that fit, the newest onset first. `status` is `open` or `resolved`."""
         for onset, name in reversed(self._order):
             case = self.cases[name]
@@ -208,7 +208,7 @@ class Observatory:
                 continue
             yield case
 
-    def open(self) -> list[Case]:
+    def open(self) -> list[ShownIncident]:
         """The incidents that last, the worst first; false alarms and the canary's are left out."""
         cases = [
             case
@@ -217,11 +217,11 @@ class Observatory:
         ]
         return sorted(cases, key=lambda case: (_rank(case.last), -case.last.onset.timestamp()))
 
-    def standing(self, country: str, clock: datetime) -> Standing:
+    def standing(self, country: str, clock: datetime) -> CountryStanding:
         """How one country stands."""
         return self._standing(country, self.now(clock), self._open_by_country())
 
-    def standings(self, clock: datetime) -> dict[str, Standing]:
+    def standings(self, clock: datetime) -> dict[str, CountryStanding]:
         """How all countries stand, by their code."""
         now, by_country = self.now(clock), self._open_by_country()
         return {country: self._standing(country, now, by_country) for country in sorted(COUNTRIES)}
@@ -234,7 +234,9 @@ class Observatory:
                 by_country.setdefault(country, []).append(last)
         return by_country
 
-    def _standing(self, country: str, now: datetime, by_country: dict[str, list[Incident]]) -> Standing:
+    def _standing(
+        self, country: str, now: datetime, by_country: dict[str, list[Incident]]
+    ) -> CountryStanding:
         coverages = self.recent.coverage
         coverage = coverages.get((country, False)) or coverages.get((country, True))
         mine = by_country.get(country, [])
@@ -249,7 +251,7 @@ class Observatory:
             state = State.WELL
         else:
             state = State.UNKNOWN
-        return Standing(country, state, coverage, mine, simulated)
+        return CountryStanding(country, state, coverage, mine, simulated)
 
     @staticmethod
     def _fresh(coverage: Coverage, now: datetime) -> bool:

@@ -14,7 +14,7 @@ _A_DAY: Final = timedelta(hours=26)
 
 
 def series_chart(title: str, rows: Sequence[Any], names: Callable[[str], str] = str) -> Chart:
-    """Rows of a series (`streams.archive.reader.Row`) as a chart; `names` says what each line is called."""
+    """Rows of a series (`streams.archive.reader.HistoryRow`) as a chart; `names` says what each line is called."""
     times = sorted({row.time for row in rows})
     gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
     step = int(min(gaps, default=60.0))

@@ -25,8 +25,8 @@ _ALL_CELLS_MAX: Final = 40_000
 _N, _K, _DUE, _KNOWN, _WAITED, _TIMED = range(6)
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of one line of a series: as `streams.archive.reader.Row` has it."""
+class RecentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of one line of a series: as `streams.archive.reader.HistoryRow` has it."""
 
     time: datetime
     name: str
@@ -197,7 +197,7 @@ class Recent:
         asn: int | None = None,
         region: str | None = None,
         step: int = STEP,
-    ) -> list[Row]:
+    ) -> list[RecentRow]:
         """The lines of a country by `platform`, `network`, `region` or `all`; every network counts alike.
 
         `step` is a multiple of five minutes.
@@ -235,7 +235,7 @@ class Recent:
         lines: dict[str, list[int]] = {}
         for (name, _), pair in pairs.items():
             lines.setdefault(name, []).append(pair)
-        rows: list[Row] = []
+        rows: list[RecentRow] = []
         for name, networks in sorted(lines.items()):
             rows += self._rows(ring, by, name, totals[networks], groups[bounds], many, chosen, asn, simulated)
         return rows
@@ -251,7 +251,7 @@ class Recent:
         platforms: set[str] | None,
         asn: int | None,
         simulated: bool,
-    ) -> list[Row]:
+    ) -> list[RecentRow]:
         n, k, due, known, waited, timed = (sums[:, i, :] for i in range(6))
         ratio, usual = _alike(k, n), _alike(due, known)
         total = timed.sum(axis=0)
@@ -263,7 +263,7 @@ class Recent:
                 continue
             expected, wait = float(usual[place]), float(ttfb[place])
             rows.append(
-                Row(
+                RecentRow(
                     time=datetime.fromtimestamp(group * many * STEP, UTC),
                     name=name,
                     n=results,

@@ -17,8 +17,8 @@ from streams.names import region_label
 from streams.page import world_map
 from streams.page.history import History, chart_of, step_for
 from streams.page.languages import LANGUAGES, Language, language
-from streams.page.observatory import ORDER, Case, Observatory, Standing, State
-from streams.page.recent import STEP, Row
+from streams.page.observatory import ORDER, CountryStanding, Observatory, ShownIncident, State
+from streams.page.recent import STEP, RecentRow
 from streams.publish import draw
 from streams.publish.citing import bibtex, citation
 from streams.publish.report import MinuteCounts, Report, Span, build
@@ -115,7 +115,7 @@ class Site:
             case.last.simulated for case in self.observatory.cases.values() if case.last.country != CANARY
         )
 
-    def item(self, case: Case, lang: Language) -> Item:
+    def item(self, case: ShownIncident, lang: Language) -> Item:
         """One incident for a list."""
         last = case.last
         state = _state(last)
@@ -211,13 +211,13 @@ class Site:
             "vantages": sum(one.coverage.vantages for one in watched if one.coverage),
         }
 
-    def _standing_words(self, one: Standing, lang: Language) -> str:
+    def _standing_words(self, one: CountryStanding, lang: Language) -> str:
         name = lang.country(one.country, self._own)
         words = lang.gettext(LABELS[one.state])
         simulated = f" ({lang.gettext('simulated')})" if one.simulated else ""
         return f"{name}: {words}{simulated}"
 
-    def _country_row(self, one: Standing, lang: Language, now: datetime) -> dict[str, Any]:
+    def _country_row(self, one: CountryStanding, lang: Language, now: datetime) -> dict[str, Any]:
         coverage = one.coverage
         line, reachability = self._day(one.country, bool(coverage and coverage.simulated), now)
         return {
@@ -247,7 +247,7 @@ class Site:
             self._days[country, simulated] = kept
         return kept[1]
 
-    def _lead(self, case: Case, lang: Language) -> dict[str, Any]:
+    def _lead(self, case: ShownIncident, lang: Language) -> dict[str, Any]:
         last = case.last
         return {
             "item": self.item(case, lang),
@@ -353,7 +353,7 @@ class Site:
             spans.append((name, urlencode({"from": iso(end - length), "to": iso(end)})))
         return spans
 
-    def _note(self, rows: Sequence[Row], lang: Language) -> str:
+    def _note(self, rows: Sequence[RecentRow], lang: Language) -> str:
         """The last figure of a line, and what is usual."""
         if not rows:
             return lang.gettext("nothing was measured")
@@ -368,7 +368,7 @@ class Site:
     def _table(self, code: str, start: datetime, end: datetime, by: str) -> list[dict[str, Any]]:
         """A row a network or region: results, worst step, present."""
         rows = self.history.rows(code, start, end, by=by)
-        table: dict[str, list[Row]] = {}
+        table: dict[str, list[RecentRow]] = {}
         for row in rows:
             table.setdefault(row.name, []).append(row)
         return [
@@ -387,14 +387,14 @@ class Site:
 
     # an incident
 
-    def case(self, name: str) -> Case:
+    def case(self, name: str) -> ShownIncident:
         """The incident of an id. Raises NotFoundError."""
         case = self.observatory.cases.get(name)
         if case is None:
             raise NotFoundError(f"{name}: no such incident")
         return case
 
-    def report(self, case: Case) -> Report:
+    def report(self, case: ShownIncident) -> Report:
         """An incident's report, its results counted from the windows."""
         last = case.last
         span = Span.around(last)
@@ -438,12 +438,16 @@ class Site:
             return list(incident.platforms)
         return list(self.history.recent.names(incident.country, incident.simulated, 0))[:_LINES_MAX]
 
-    def incident_chart(self, case: Case, lang: Language, head: int | None = None) -> dict[str, Any] | None:
+    def incident_chart(
+        self, case: ShownIncident, lang: Language, head: int | None = None
+    ) -> dict[str, Any] | None:
         """The same as `incident_lines`, drawn for wide and for narrow pages."""
         chart = self.incident_lines(case, lang, head)
         return None if chart is None else charts(chart, f"i-{case.last.id}")
 
-    def incident_lines(self, case: Case, lang: Language, head: int | None = None) -> draw.Chart | None:
+    def incident_lines(
+        self, case: ShownIncident, lang: Language, head: int | None = None
+    ) -> draw.Chart | None:
         """The platforms of an incident over its time, and the two others of its country with most results."""
         last = case.last
         if last.country is None:
@@ -481,7 +485,9 @@ class Site:
         )
         return chart
 
-    def _arrivals(self, case: Case, rows: Sequence[Row], start: datetime, end: datetime) -> list[Row]:
+    def _arrivals(
+        self, case: ShownIncident, rows: Sequence[RecentRow], start: datetime, end: datetime
+    ) -> list[RecentRow]:
         """How many results came in each step, of those usual before the onset: how a loss of connectivity is seen."""
         step = step_for(start, end)
         counts: dict[int, int] = {}
@@ -494,7 +500,7 @@ class Site:
         if usual <= 0:
             return list(rows)
         return [
-            Row(
+            RecentRow(
                 time=datetime.fromtimestamp(number * step, UTC),
                 name="results",
                 n=counts.get(number, 0),
@@ -691,7 +697,7 @@ def charts(chart: draw.Chart, ident: str) -> dict[str, Any]:
     }
 
 
-def spark(rows: Sequence[Row], now: datetime) -> str:
+def spark(rows: Sequence[RecentRow], now: datetime) -> str:
     """A day's line as a small SVG: what is missing of the usual hangs from the top, in red."""
     width, height, steps = 120, 22, 48
     begin = int((now - _DAY).timestamp()) // 1800 + 1

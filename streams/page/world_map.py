@@ -11,7 +11,7 @@ from importlib.resources import files
 from itertools import accumulate
 from typing import Any, Final
 
-from streams.page.observatory import ORDER, Standing, State
+from streams.page.observatory import ORDER, CountryStanding, State
 from streams.publish.draw import shown
 
 #: So many countries are named on the map, the worst first.
@@ -79,9 +79,9 @@ def drawn() -> frozenset[str]:
 
 
 def svg(
-    standings: Iterable[Standing],
+    standings: Iterable[CountryStanding],
     title: str,
-    text: Callable[[Standing], str],
+    text: Callable[[CountryStanding], str],
     link: Callable[[str], str],
     name: Callable[[str], str] = str,
 ) -> str:
@@ -180,7 +180,7 @@ def _view(code: str) -> _Box:
     return _Box(x - width / 2, y - width / _SHAPE / 2, x + width / 2, y + width / _SHAPE / 2)
 
 
-def _names(standings: Iterable[Standing], name: Callable[[str], str]) -> str:
+def _names(standings: Iterable[CountryStanding], name: Callable[[str], str]) -> str:
     """Names of the worst, where they hide no other name."""
     world = _world()
     placed: list[_Box] = []

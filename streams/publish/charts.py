@@ -17,7 +17,7 @@ import altair as alt
 import vl_convert as vlc
 
 from producers.names import visible
-from streams.publish.report import Line, Report
+from streams.publish.report import Report, ReportLine
 from streams.records import Kind
 from streams.words import duration
 
@@ -129,7 +129,7 @@ def grid(report: Report, width: int = WIDE) -> Picture | None:
     return Picture(_dressed(alt.vconcat(chart)), store)
 
 
-def _labels(lines: Sequence[Line], *, short: bool) -> list[str]:
+def _labels(lines: Sequence[ReportLine], *, short: bool) -> list[str]:
     """What the rows are called: on a narrow picture by their names alone, where these tell them apart."""
     if not short:
         return [line.label for line in lines]
@@ -241,7 +241,7 @@ def _head(store: Store, report: Report, width: int) -> Chart:
 _NO_FRAME: Final = alt.ViewConfig(stroke=None)
 
 
-def _strip(store: Store, report: Report, line: Line, width: int, *, last: bool, usual: float) -> Chart:
+def _strip(store: Store, report: Report, line: ReportLine, width: int, *, last: bool, usual: float) -> Chart:
     """The line, and, red between it and what is usual, what was lost."""
     color = INK if line.affected else WELL
     values = [

@@ -16,7 +16,7 @@ from producers.probe.targets import Target
 from producers.sources.contract import RowError
 from producers.sources.csv_rows import csv_rows
 from producers.sources.ooni.platforms import Platforms
-from streams.publish.target_files import Found, Reading
+from streams.publish.target_files import Found, TargetFile
 
 COLUMNS: Final = ("url", "category_code", "category_description", "date_added", "source", "notes")
 #: What the lists call social networking; netdusk knows no categories.
@@ -25,12 +25,12 @@ CATEGORY: Final = ("GRP", "Social Networking")
 
 def read_list(
     name: str, stream: IO[bytes], *, categories: Collection[str] = (), platform: str | None = None
-) -> Reading:
+) -> TargetFile:
     """Targets of one list; of some categories (codes) alone, if any are given. Says which rows gave none, and why.
 
     `platform` is the name for all; else each URL's host says it.
     """
-    reading, seen = Reading(), set[str]()
+    reading, seen = TargetFile(), set[str]()
     wanted, platforms = {code.upper() for code in categories}, Platforms()
     columns: list[str] | None = None
     for number, cells in csv_rows(stream):

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
+from calendar import monthrange
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import partial
@@ -370,8 +371,9 @@ def _by_rule(rule: Any, begin: datetime, problem: Problem) -> list[datetime]:
             last = min(last, _local_until(until, begin))
         count = parts.get("COUNT", [None])[0]
         rule_until = partial(rrulestr(";".join(written), dtstart=local).replace, count=None)
-        # A rule that gives nothing is looked through for a while, not for centuries.
-        if next(iter(rule_until(until=min(last, local + _BARREN))), None) is None:
+        # A rule that gives nothing is looked through for a while, not for centuries. Day by day, even that takes
+        # seconds: so the usual slip, a day that no such month has, is seen at once.
+        if _in_no_month(parts) or next(iter(rule_until(until=min(last, local + _BARREN))), None) is None:
             raise problem(f"RRULE:{text} gives no date")
         # dateutil takes a COUNT or an UNTIL, not both.
         starts = [
@@ -380,6 +382,17 @@ def _by_rule(rule: Any, begin: datetime, problem: Problem) -> list[datetime]:
     except (ValueError, TypeError, OverflowError) as error:
         raise problem(f"RRULE:{text}: {error}") from error
     return [start.replace(tzinfo=begin.tzinfo) for start in starts]
+
+
+def _in_no_month(parts: Mapping[str, Any]) -> bool:
+    """Return whether a rule asks for days that none of its months has, such as 30 February."""
+    months, days = parts.get("BYMONTH", []), parts.get("BYMONTHDAY", [])
+    # 2024 is a leap year.
+    return bool(months and days) and all(
+        1 <= month <= 12 and abs(day) > monthrange(2024, month)[1]
+        for month in map(int, months)
+        for day in map(int, days)
+    )
 
 
 def _local_until(text: str, begin: datetime) -> datetime:

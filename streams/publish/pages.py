@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from detectors.localtime import local_seconds
 from producers.names import visible
 from streams.publish.cost import SOURCE
-from streams.publish.report import Line, Report
+from streams.publish.report import Report, ReportLine
 from streams.records import Evidence
 from streams.settings import SettingsError
 from streams.words import duration
@@ -254,7 +254,7 @@ def figure(fact: Evidence) -> str:
     return f"{fact.value:g} {fact.unit}"
 
 
-def spark(line: Line) -> str:
+def spark(line: ReportLine) -> str:
     """Return a line as a row of blocks, with a dot where nothing was measured."""
     per = -(-len(line.points) // _SPARK_WIDTH)
     shown = []

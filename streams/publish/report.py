@@ -57,7 +57,7 @@ class Point(Struct, frozen=True):
     n: int
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class ReportLine(Struct, frozen=True, kw_only=True):
     """One platform, one network or one country over time."""
 
     name: str
@@ -144,8 +144,8 @@ class Report(Struct, frozen=True, kw_only=True, tag_field="schema", tag=REPORT_S
     end: datetime
     step_seconds: int
     measure: str
-    lines: tuple[Line, ...]
-    grid: tuple[Line, ...]
+    lines: tuple[ReportLine, ...]
+    grid: tuple[ReportLine, ...]
     networks: tuple[NetworkRow, ...]
     regions: tuple[RegionRow, ...]
     timeline: tuple[Moment, ...]
@@ -337,12 +337,14 @@ def _steps(span: Span, step: int) -> range:
     return range(int(span.start.timestamp()) // step, math.ceil(span.end.timestamp() / step))
 
 
-def _lines(tally: MinuteCounts, step: int, settings: Settings) -> tuple[Line, ...]:
+def _lines(tally: MinuteCounts, step: int, settings: Settings) -> tuple[ReportLine, ...]:
     incident = tally.incident
     if incident.kind is Kind.CONNECTIVITY:
         parts = _volume(tally, step)
         points = _mean(parts.values(), tally.span, step)
-        return (Line(name="", label="Results that arrive", affected=True, points=points),) if parts else ()
+        return (
+            (ReportLine(name="", label="Results that arrive", affected=True, points=points),) if parts else ()
+        )
     lines = []
     names = {platform for platform, _ in tally.parts}
     compared = sorted(names - set(incident.platforms), key=lambda name: (-_total(tally, name), name))
@@ -351,7 +353,7 @@ def _lines(tally: MinuteCounts, step: int, settings: Settings) -> tuple[Line, ..
             continue
         ratios = [_ratios(cells, step) for (platform, _), cells in tally.parts.items() if platform == name]
         lines.append(
-            Line(
+            ReportLine(
                 name=name,
                 label=platform_name(name, settings.incidents),
                 affected=name in incident.platforms,
@@ -412,7 +414,7 @@ def _mean(parts: Iterable[Ratios], span: Span, step: int) -> tuple[Point, ...]:
 
 def _health_lines(
     incident: Incident, span: Span, step: int, health: Iterable[HealthRecord], settings: Settings
-) -> tuple[Line, ...]:
+) -> tuple[ReportLine, ...]:
     """Return a line a platform from the health records of every window, where the results are gone."""
     cells: dict[str, dict[int, list[float]]] = {}
     for record in health:
@@ -424,7 +426,7 @@ def _health_lines(
             pair[0] += record.n
             pair[1] += record.reachability * record.n
     return tuple(
-        Line(
+        ReportLine(
             name=name,
             label=platform_name(name, settings.incidents),
             affected=True,
@@ -439,7 +441,7 @@ def _health_lines(
     )
 
 
-def _grid(tally: MinuteCounts, step: int, settings: Settings) -> tuple[Line, ...]:
+def _grid(tally: MinuteCounts, step: int, settings: Settings) -> tuple[ReportLine, ...]:
     """Each network (country, when global) over time, over the incident's platforms together; earliest loss first."""
     incident = tally.incident
     step = max(step, 300)
@@ -460,7 +462,7 @@ def _grid(tally: MinuteCounts, step: int, settings: Settings) -> tuple[Line, ...
     order = sorted(ratios, key=lambda part: (onsets.get(part, datetime.max.replace(tzinfo=UTC)), part))
     affected = onsets.keys() | set(incident.countries)
     return tuple(
-        Line(
+        ReportLine(
             name=part,
             label=names(part),
             affected=part in affected,

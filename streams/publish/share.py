@@ -13,8 +13,7 @@ from typing import Final
 from streams.errors import SettingsError
 from streams.publish.draw import Chart, Line, Shade, loss_path, runs, shown, ticks
 from streams.publish.pages import local_clock
-from streams.publish.report import Line as ReportLine
-from streams.publish.report import Report
+from streams.publish.report import Report, ReportLine
 from streams.records import Kind
 from streams.words import as_title, duration
 

@@ -31,20 +31,20 @@ class Found:
 
 
 @dataclass(slots=True)
-class Reading:
+class TargetFile:
     """What came of the files, and a line for each thing that has no counterpart."""
 
     targets: list[Found] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
 
-def read(modules: Mapping[str, Any], scrapes: list[Mapping[str, Any]], platform: str | None) -> Reading:
+def read(modules: Mapping[str, Any], scrapes: list[Mapping[str, Any]], platform: str | None) -> TargetFile:
     """Targets of every scrape configuration that asks by one of these modules (blackbox.yml, parsed).
 
     `platform` is the name for all; without it, a target's own label `platform` or `service`, else its host (and port,
     where a host has several). What can't be a target is left out by itself, with what is wrong with it.
     """
-    reading = Reading()
+    reading = TargetFile()
     seen: set[str] = set()
     for scrape in scrapes:
         job = str(scrape.get("job_name", "?"))
@@ -68,7 +68,7 @@ def read(modules: Mapping[str, Any], scrapes: list[Mapping[str, Any]], platform:
 
 
 def _take(
-    reading: Reading,
+    reading: TargetFile,
     seen: set[str],
     job: str,
     name: str,

@@ -25,7 +25,7 @@ from detectors.incidents.worldwide import NO_SIGNS, signs_of
 from detectors.readings import Arrived, MonitorKey, Pulse, Reading, Scheduled, SeriesGauge
 from detectors.single.binomial import DAY
 from detectors.single.signals import Key as SignalKey
-from detectors.single.signals import Series, SignalBook
+from detectors.single.signals import SignalBook, SignalSeries
 from detectors.state import VERSIONS, read_stored
 from producers.countries import CANARY
 from producers.partitions import partition_of
@@ -251,7 +251,7 @@ class CountryState(msgspec.Struct):
     placement: PlacementState = msgspec.field(default_factory=PlacementState)
     arrivals: list[Arrivals] = []
     crowded: list[tuple[str, bool]] = []
-    signals: list[tuple[SignalKey, Series]] = []
+    signals: list[tuple[SignalKey, SignalSeries]] = []
     register: list[Vantage] = []
     sequences: dict[str, int] = {}
     # The machine of those without a vote; empty where everybody has one.

@@ -79,3 +79,13 @@ def test_retired_words_stay_away(room: str) -> None:
         for word in {name.lower() for name in identifiers(path)} & RETIRED
     }
     assert used == set()
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    """Whoever adds one takes a name that no other public class of the package has, and finds it by one search."""
+    where: dict[str, list[str]] = {}
+    for room in ("streams", "producers", "detectors"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            for name in re.findall(r"^class ([A-Z]\w*)", path.read_text(), re.MULTILINE):
+                where.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert {name: paths for name, paths in where.items() if len(paths) > 1} == {}

@@ -29,7 +29,7 @@ from aiokafka.errors import KafkaError
 
 from producers.failures import Failure, Stage
 from producers.partitions import partition_of
-from producers.records import Presence, ProbeResult, Tick, VantageStatus, encode
+from producers.records import ProbeResult, Tick, VantagePresence, VantageStatus, encode
 from streams.kafka.alerts import latest, parse
 from streams.kafka.client import TopicReader
 from streams.records import Incident, Kind
@@ -442,15 +442,15 @@ class LiveSoak:
         names = self.vantages.names()
         for country, asn, vantage in names:
             if leaving:
-                self.vantages.put(country, self._word(country, asn, vantage, Presence.LEAVING))
+                self.vantages.put(country, self._word(country, asn, vantage, VantagePresence.LEAVING))
             self.vantages.paused.add(vantage)
         await self._windows(windows)
         for country, asn, vantage in names:
             if leaving:
-                self.vantages.put(country, self._word(country, asn, vantage, Presence.UP))
+                self.vantages.put(country, self._word(country, asn, vantage, VantagePresence.UP))
             self.vantages.paused.discard(vantage)
 
-    def _word(self, country: str, asn: int, vantage: str, presence: Presence) -> bytes:
+    def _word(self, country: str, asn: int, vantage: str, presence: VantagePresence) -> bytes:
         return encode(
             VantageStatus(
                 vantage=vantage,

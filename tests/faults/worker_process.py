@@ -45,7 +45,7 @@ def arm(wanted: str) -> None:
     real_send = sender.Sender.send
     real_delta = checkpoint.CheckpointLog.append_delta
     real_part = checkpoint.CheckpointLog.append_part
-    real_replay = ownership.Restoration._replay
+    real_replay = ownership.RestoredPartition._replay
 
     async def send(self, messages):  # type: ignore[no-untyped-def]
         before = bool(messages) and messages[0].topic == "rejected"
@@ -87,7 +87,7 @@ def arm(wanted: str) -> None:
         return outbox
 
     sender.Sender.send = send  # type: ignore[method-assign]
-    ownership.Restoration._replay = replay  # type: ignore[method-assign]
+    ownership.RestoredPartition._replay = replay  # type: ignore[method-assign]
     checkpoint.CheckpointLog.append_delta = append_delta  # type: ignore[method-assign]
     checkpoint.CheckpointLog.append_part = append_part  # type: ignore[method-assign]
 

@@ -20,7 +20,7 @@ from producers.sources.contract import RefusalReason, RowError
 TEST: Final = "aggregation"
 
 
-class Row(Struct, frozen=True):
+class AggregationRow(Struct, frozen=True):
     """One row, as far as it is read."""
 
     measurement_count: int
@@ -36,7 +36,7 @@ class Row(Struct, frozen=True):
     test_name: str | None = None
 
 
-class Answer(Struct, frozen=True):
+class AggregationAnswer(Struct, frozen=True):
     """The answer: a list of rows; a row alone where no axis was asked for."""
 
     result: Raw
@@ -49,7 +49,7 @@ class Answer(Struct, frozen=True):
         return [self.result]
 
 
-def counts(row: Row) -> tuple[int, int]:
+def counts(row: AggregationRow) -> tuple[int, int]:
     """So many attempts, and so many of them good. Raises RowError for numbers that can't be of one result.
 
     Confirmed ones are among the anomalies in some of the API's versions and beside them in others; what is neither

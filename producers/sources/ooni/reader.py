@@ -147,7 +147,7 @@ class OoniReader:
             and b'"ok_count"' in value
         ):
             try:
-                rows = msgspec.json.decode(value, type=aggregation.Answer).rows
+                rows = msgspec.json.decode(value, type=aggregation.AggregationAnswer).rows
             except _NO_JSON as error:
                 yield Refused(RefusalReason.NOT_A_MEASUREMENT, f"no aggregation: {_detail(error)}", place)
                 return
@@ -159,7 +159,7 @@ class OoniReader:
     def _sum(self, value: Raw, place: str) -> ProbeResult | Refused:
         """One row of an answer with sums."""
         try:
-            row = msgspec.json.decode(value, type=aggregation.Row)
+            row = msgspec.json.decode(value, type=aggregation.AggregationRow)
         except _NO_JSON as error:
             return Refused(RefusalReason.NOT_A_MEASUREMENT, _detail(error), place)
         test = row.test_name or ""

@@ -30,7 +30,7 @@ from producers.sources.ooni.platforms import host_of, registered_domain
 # ---- the part of the test keys that is read; everything else is passed over
 
 
-class Answer(Struct, frozen=True):
+class WebAnswer(Struct, frozen=True):
     """One record of a DNS answer."""
 
     ipv4: str | None = None
@@ -51,7 +51,7 @@ class Query(TimedEvent, frozen=True, kw_only=True):
     """One DNS lookup."""
 
     engine: str | None = None
-    answers: list[Answer] | None = None
+    answers: list[WebAnswer] | None = None
 
 
 class ConnectStatus(Struct, frozen=True):

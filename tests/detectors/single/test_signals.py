@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from detectors.readings import Says
-from detectors.single.signals import READINGS_MAX, SERIES_MAX, Key, Series, SignalBook
+from detectors.single.signals import READINGS_MAX, SERIES_MAX, Key, SignalBook, SignalSeries
 
 STEP = 300
 KEY: Key = ("PK", False, "ioda", "ping-slash24", "", -1)
@@ -97,7 +97,7 @@ def test_memory_levels_off_and_what_is_stored_says_the_same() -> None:
     assert len(made.kept) == SERIES_MAX
     assert len(made.kept[-1][1].times) == READINGS_MAX
     again = SignalBook(
-        msgspec.msgpack.decode(msgspec.msgpack.encode(made.kept), type=list[tuple[Key, Series]])
+        msgspec.msgpack.decode(msgspec.msgpack.encode(made.kept), type=list[tuple[Key, SignalSeries]])
     )
     assert again.kept == made.kept
 

@@ -25,7 +25,7 @@ from producers.probe.classify import ERRNOS, ObservedFailure, classify
 from producers.probe.dns import Resolver
 from producers.probe.targets import Blockpage, Fingerprints, Target
 from producers.probe.tls import Contexts
-from producers.probe.vantage import Vantage
+from producers.probe.vantage import ProbeVantage
 from streams.local.probing import enough_files
 from tests.producers.probe import servers
 from tests.producers.probe.servers import HOST, answer, certified, serving
@@ -465,7 +465,7 @@ async def test_a_name_is_looked_up_once_and_its_address_kept(tools: Tools, names
 
 
 async def test_a_record_says_when_the_certificate_ends(tools: Tools) -> None:
-    vantage = Vantage("v", "PK", 1)
+    vantage = ProbeVantage("v", "PK", 1)
     async with (
         serving(servers.says(answer()), certified()) as secure,
         serving(servers.says(answer())) as plain,
@@ -479,7 +479,7 @@ async def test_a_record_says_when_the_certificate_ends(tools: Tools) -> None:
 
 async def test_each_address_of_a_name_is_tried(tools: Tools, names: servers.NameServer) -> None:
     names.addresses["many.test"] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]  # the server is on the first alone
-    vantage = Vantage("v", "PK", 1)
+    vantage = ProbeVantage("v", "PK", 1)
     async with serving(servers.says(answer())) as port:
         asked = target(f"http://many.test:{port}/", every_address=True)
         outcome = await attempt(asked, tools)

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 from typer.testing import CliRunner
 
-from producers.records import Presence, ProbeResult, VantageStatus, decode
+from producers.records import ProbeResult, VantagePresence, VantageStatus, decode
 from streams.commands.probe import app
 from streams.local.probing import Lines
 from tests.producers.probe import servers
@@ -237,7 +237,11 @@ async def test_without_a_broker_everything_is_in_the_spool(world: World, tmp_pat
     first, last = decode(lines[0]), decode(lines[-1])
     assert isinstance(first, VantageStatus)
     assert isinstance(last, VantageStatus)
-    assert (first.status, first.every_seconds, last.status) == (Presence.UP, 1.0, Presence.LEAVING)
+    assert (first.status, first.every_seconds, last.status) == (
+        VantagePresence.UP,
+        1.0,
+        VantagePresence.LEAVING,
+    )
 
 
 async def test_what_the_spool_has_survives_a_kill(world: World, tmp_path: Path) -> None:

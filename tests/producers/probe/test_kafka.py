@@ -16,7 +16,7 @@ from kafka.admin import NewTopic
 
 from producers.probe.sink import Dropped, KafkaSender, SendError, Sink
 from producers.probe.spool import Spool
-from producers.records import Presence, ProbeResult, VantageStatus, decode
+from producers.records import ProbeResult, VantagePresence, VantageStatus, decode
 from streams.kafka.options import producer_options
 from streams.settings import KafkaSettings
 from tests.faults.brokers import OwnBroker
@@ -181,7 +181,7 @@ async def test_the_command_writes_what_it_measures(bootstrap: str, tmp_path: Pat
     ]
     assert {key for key, _ in records} == {b"PK"}
     statuses = [record.status for _, record in records if isinstance(record, VantageStatus)]
-    assert statuses == [Presence.UP, Presence.LEAVING]
+    assert statuses == [VantagePresence.UP, VantagePresence.LEAVING]
     results = [record for _, record in records if isinstance(record, ProbeResult)]
     assert len(results) == 6
     for record in results:

@@ -28,7 +28,7 @@ from streams.archive.reader import Archive
 from streams.archive.store import FolderStore, Store
 from streams.archive.writer import Archiver
 from streams.commands import backtest, history
-from streams.commands.archive import Held
+from streams.commands.archive import ArchivedLog
 from streams.kafka.bulk import BulkSender
 from streams.kafka.topics import ensure
 from streams.page.pictures import series_chart
@@ -117,7 +117,7 @@ async def test_what_was_fetched_across_a_rebalance_is_read_again(tmp_path: Path)
     windows = [window(minute, "IR") for minute in range(3)]
     fetched = [SimpleNamespace(offset=offset, value=encode(one)) for offset, one in enumerate(windows)]
     store, place, consumer = FolderStore(tmp_path), TopicPartition("windows", 0), OnePartition()
-    held = Held(consumer, Archiver(store), {"windows": "windows"})
+    held = ArchivedLog(consumer, Archiver(store), {"windows": "windows"})
     held.on_partitions_assigned([place])
     # Fetched before it was known from where to read; then the broker does not say; then it does.
     consumer.answers = False

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from streams.engine.machine_thread import MachineThread
 from streams.engine.metrics import WorkerMetrics
 from streams.engine.pace import Pace
-from streams.engine.presence import Presence
+from streams.engine.presence import BrokerPresence
 from streams.engine.surroundings import Surroundings
 from streams.settings import Settings
 
@@ -71,5 +71,5 @@ def surroundings(broker: FakeBroker, executor: ThreadPoolExecutor, **worker: Any
         Pace(0.0),
         nothing,
         nothing,
-        Presence(settings.kafka.bootstrap),
+        BrokerPresence(settings.kafka.bootstrap),
     )

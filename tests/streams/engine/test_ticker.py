@@ -14,7 +14,7 @@ from producers.records import Tick, decode
 from streams.engine import ticker as module
 from streams.engine.metrics import WorkerMetrics
 from streams.engine.pace import Pace
-from streams.engine.presence import Presence
+from streams.engine.presence import BrokerPresence
 from streams.engine.ticker import Ticker
 from streams.settings import Settings
 from tests.streams.engine.fakes import FakeBroker
@@ -31,7 +31,7 @@ def ticker(monkeypatch: pytest.MonkeyPatch, broker: FakeBroker, partitions: list
 
     monkeypatch.setattr(module, "connect", connect)
     monkeypatch.setattr(module, "disconnect", disconnect)
-    around: Any = SimpleNamespace(pace=Pace(1.0), presence=Presence("nowhere:1"))
+    around: Any = SimpleNamespace(pace=Pace(1.0), presence=BrokerPresence("nowhere:1"))
     return Ticker(settings, lambda: partitions, metrics.tick_failures, around), metrics
 
 

@@ -18,7 +18,7 @@ from producers.probe.targets import load_targets
 from streams.commands import init, targets
 from streams.errors import SettingsError
 from streams.local.canary_watch import CanaryWatch
-from streams.local.initial import Answers, Runs, texts
+from streams.local.initial import InitAnswers, Runs, texts
 from streams.local.live import Board
 from streams.release import release
 from streams.settings import load
@@ -75,7 +75,7 @@ def test_prometheus_and_alertmanager_take_them(tmp_path: Path, profile: str) -> 
 @pytest.mark.integration
 @pytest.mark.parametrize("called", ["/home/sam/netdusk/.venv/bin/netdusk", "/srv/netdusk/bin/netdusk"])
 def test_systemd_takes_the_unit(tmp_path: Path, called: str) -> None:
-    text = texts(Answers(profile="own", country="DE", asn=1, urls=(), runs=Runs.SYSTEMD), called)[
+    text = texts(InitAnswers(profile="own", country="DE", asn=1, urls=(), runs=Runs.SYSTEMD), called)[
         "netdusk.service"
     ]
     unit = tmp_path / "netdusk.service"
@@ -120,7 +120,7 @@ def test_nothing_is_written_over_and_what_is_missing_is_said(tmp_path: Path) -> 
 
 def test_a_service_is_not_told_to_run_what_lies_in_a_home() -> None:
     """ProtectHome hides it, and the home of a user is closed to others."""
-    asked = Answers(profile="own", country="DE", asn=1, urls=(), runs=Runs.SYSTEMD)
+    asked = InitAnswers(profile="own", country="DE", asn=1, urls=(), runs=Runs.SYSTEMD)
     for called, run in (
         ("/home/sam/netdusk/.venv/bin/netdusk", "/opt/netdusk/bin/netdusk"),
         ("/root/netdusk/.venv/bin/netdusk", "/opt/netdusk/bin/netdusk"),
@@ -134,7 +134,9 @@ def test_a_service_is_not_told_to_run_what_lies_in_a_home() -> None:
 
 
 def test_the_compose_file_names_the_image_that_its_own_command_builds() -> None:
-    text = texts(Answers(profile="own", country="DE", asn=1, urls=(), runs=Runs.COMPOSE), "")["compose.yaml"]
+    text = texts(InitAnswers(profile="own", country="DE", asn=1, urls=(), runs=Runs.COMPOSE), "")[
+        "compose.yaml"
+    ]
     service = yaml.safe_load(text)["services"]["netdusk"]
     assert f"docker build -t {service['image']} ." in text
     assert service["image"].endswith(f":{release()}")

@@ -18,7 +18,7 @@ from producers.sources import tor
 from producers.sources.ooni import api
 from streams.local import pulling
 from streams.local.ingesting import IngestTotals, Options, reader_of
-from streams.local.pulling import Plan, Polite, PullError, PullState, pull_once, session
+from streams.local.pulling import Polite, PullError, PullPlan, PullState, pull_once, session
 from streams.settings import SettingsError
 
 TABLE = b"date,country,users\n2024-01-20,pk,9321\n"
@@ -128,7 +128,9 @@ async def test_what_has_not_changed_is_not_sent_again_also_after_a_new_start(tmp
         sent.extend(piece)
 
     async with asking(service, PullState(None)) as (_, url, _):
-        plan = Plan("tor", ("PK",), lambda part, since, until: [f"{url}/users.csv?country={part}"], tor.read)
+        plan = PullPlan(
+            "tor", ("PK",), lambda part, since, until: [f"{url}/users.csv?country={part}"], tor.read
+        )
         for number in range(3):
             state = PullState.read(path)
             async with session() as http:
@@ -153,7 +155,7 @@ async def test_what_was_not_acknowledged_is_asked_for_again() -> None:
             raise PullError("the broker went away")
 
     async with asking(service, state, gap_seconds=0) as (polite, url, _):
-        plan = Plan("tor", ("PK",), requests, tor.read)
+        plan = PullPlan("tor", ("PK",), requests, tor.read)
         for until, troubles in ((1000.0, 1), (2000.0, 0), (3000.0, 0)):
             found = await pull_once(plan, polite, state, send, IngestTotals(), since=0, until=until)
             assert len(found) == troubles
@@ -188,7 +190,7 @@ async def test_oonis_lists_lead_to_measurements() -> None:
         sent.extend(piece)
 
     async with asking(Service(answer), PullState(None), gap_seconds=0) as (polite, url, _):
-        plan = Plan(
+        plan = PullPlan(
             "ooni",
             ("PK",),
             lambda part, since, until: [f"{url}/api/v1/measurements?probe_cc={part}"],
@@ -243,7 +245,7 @@ async def test_a_list_leads_to_no_other_host() -> None:
     async with asking(service, PullState(None), gap_seconds=0) as (polite, url, _):
         start = f"{url}/api/v1/measurements"
         read = reader_of("ooni", Options())
-        plan = Plan("ooni", ("PK",), lambda part, since, until: [start], read, api.is_list, api.follow)
+        plan = PullPlan("ooni", ("PK",), lambda part, since, until: [start], read, api.is_list, api.follow)
         assert not await pull_once(plan, polite, PullState(None), send, totals, since=0, until=1)
     assert (len(service.asked), totals.refused.total()) == (1, 2)
 

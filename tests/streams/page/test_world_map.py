@@ -8,15 +8,15 @@ from xml.etree import ElementTree
 import pytest
 
 from producers.countries import COUNTRIES
-from streams.page.observatory import Standing, State
+from streams.page.observatory import CountryStanding, State
 from streams.page.world_map import NAMES_MAX, drawn, locator, svg
 
 
-def standing(country: str, state: State) -> Standing:
-    return Standing(country, state, None)
+def standing(country: str, state: State) -> CountryStanding:
+    return CountryStanding(country, state, None)
 
 
-def names(*standings: Standing) -> list[str]:
+def names(*standings: CountryStanding) -> list[str]:
     drawing = svg(standings, "The world", str, str, lambda code: f"name {code}")
     return [one.text or "" for one in ElementTree.fromstring(drawing).iter("text")]
 

@@ -239,13 +239,21 @@ def test_a_rule_that_never_comes_true_ends_soon(tmp_path: Path) -> None:
     rules = (
         "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=5",
         "FREQ=WEEKLY;BYMONTH=2;BYMONTHDAY=31;UNTIL=20991231T000000Z",
-        "FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=31;UNTIL=20991231T000000Z",
+        "FREQ=MONTHLY;BYMONTH=4,6;BYMONTHDAY=31,-31;COUNT=5",
+        "FREQ=YEARLY;BYMONTH=2;BYYEARDAY=366;COUNT=5",
     )
     text = ics(*(vevent("SUMMARY:s", "DTSTART:20240208T180000Z", f"RRULE:{rule}") for rule in rules))
     began = time.process_time()
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError) as refused:
         read(tmp_path, text)
+    assert str(refused.value).count("gives no date") == len(rules)
     assert time.process_time() - began < 60.0
+
+
+def test_a_day_that_one_of_its_months_has_is_given(tmp_path: Path) -> None:
+    rules = ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;COUNT=1", "FREQ=YEARLY;BYMONTH=2,3;BYMONTHDAY=31;COUNT=1")
+    text = ics(*(vevent("SUMMARY:s", "DTSTART:20250208T180000Z", f"RRULE:{rule}") for rule in rules))
+    assert sorted(event.start.day for event in read(tmp_path, text) if event.start.day != 8) == [29, 31]
 
 
 def test_brackets_without_end_are_said(tmp_path: Path) -> None:

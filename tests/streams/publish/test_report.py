@@ -16,7 +16,7 @@ from producers.records import encode as encode_probe
 from streams.commands.report import app
 from streams.publish import charts
 from streams.publish.pages import figure, to_html, to_markdown
-from streams.publish.report import Line, MinuteCounts, Report, Span, build, of_one
+from streams.publish.report import MinuteCounts, Report, ReportLine, Span, build, of_one
 from streams.publish.share import to_png
 from streams.records import (
     CalendarEvent,
@@ -43,12 +43,12 @@ def report_of(snapshots: list[Incident], given: Any = None, **more: Any) -> Repo
     return build(snapshots, tally, settings=more.pop("settings", SETTINGS), events=[EVENT], **more)
 
 
-def line(report: Report, name: str) -> Line:
+def line(report: Report, name: str) -> ReportLine:
     [found] = [line for line in report.lines if line.name == name]
     return found
 
 
-def at(line: Line, time: datetime) -> float | None:
+def at(line: ReportLine, time: datetime) -> float | None:
     return [point.ratio for point in line.points if point.time <= time][-1]
 
 

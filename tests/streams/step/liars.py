@@ -16,7 +16,7 @@ from functools import cache
 
 from producers.bundles import Signer, bundle, new_key
 from producers.failures import Failure, Stage
-from producers.records import Decoded, Malformed, Presence, ProbeResult, Tick, VantageStatus, encode
+from producers.records import Decoded, Malformed, ProbeResult, Tick, VantagePresence, VantageStatus, encode
 from streams.machine import Chunk, Headers
 from streams.records import Incident, Status, Vantage
 from streams.settings import Settings, TrustSettings
@@ -172,7 +172,7 @@ def forged_leaving(world: World, minute: int, since: int, draw: random.Random) -
             country="PK",
             asn=asn,
             time=START + timedelta(minutes=minute, seconds=9),
-            status=Presence.LEAVING,
+            status=VantagePresence.LEAVING,
         )
 
 
@@ -223,7 +223,7 @@ def strangers_leaving(world: World, minute: int, since: int, draw: random.Random
             country="PK",
             asn=asn,
             time=START + timedelta(minutes=minute, seconds=9),
-            status=Presence.LEAVING,
+            status=VantagePresence.LEAVING,
         )
 
 

@@ -98,7 +98,6 @@ def of_x(told: Sequence[Incident]) -> dict[str, list[Incident]]:
         ("hasty", BLOCK + 75),
         ("slow", BLOCK + 12),
         ("slow", BLOCK + 75),
-        ("deaf", BLOCK + 12),
         ("deaf", BLOCK + 75),
     ],
 )

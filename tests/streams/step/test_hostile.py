@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from producers.names import is_printable
-from producers.records import Malformed, Presence, Reason, VantageStatus, decode, encode
+from producers.records import Malformed, Reason, VantagePresence, VantageStatus, decode, encode
 from streams.machine import Chunk
 from streams.records import Rejected
 from streams.settings import LimitSettings, Settings
@@ -18,7 +18,7 @@ from streams.step.country import CountryMachine
 from streams.step.rows import RowReader
 from tests.streams.step.hostile import KINDS, START, good, hostile, written
 
-MANY = 10_000
+MANY = 3_000
 CHUNK = 1000
 
 
@@ -64,7 +64,7 @@ def run(records: list[tuple[bytes | None, bytes | None, int]]) -> tuple[CountryM
     return machine, rejected
 
 
-def test_ten_thousand_hostile_records_among_as_many_good_ones() -> None:
+def test_thousands_of_hostile_records_among_as_many_good_ones() -> None:
     machine, rejected = run(log(5, bad=True))
     calm, none = run(log(5, bad=False))
     assert none == []
@@ -102,13 +102,13 @@ def test_invented_names_end_somewhere(kind: str) -> None:
         moment = START + timedelta(minutes=minute)
         stamp = int(moment.timestamp() * 1000)
         values = [written(good(draw, minute, moment))]
-        for number in range(2000):
+        for number in range(500):
             name = f"n{minute}-{number}"
             invented: dict[str, object] = {
                 "vantage": name,
                 "platform": name,
-                "asn": minute * 2000 + number,
-                "region": f"PK-{number % 1000:03d}",
+                "asn": minute * 500 + number,
+                "region": f"PK-{number:03d}",
                 "target": f"https://{name}.example/",
             }
             record = good(draw, number, moment) | {"id": name, kind: invented[kind]}
@@ -120,7 +120,7 @@ def test_invented_names_end_somewhere(kind: str) -> None:
         assert outbox.applied + outbox.rejected == len(values)
     assert sizes[-1] == sizes[-2] <= 200
     # Of all others the result counts without the name, or as the country's `other` one.
-    assert refused > 9000 if kind == "asn" else refused == 0
+    assert refused > 2250 if kind == "asn" else refused == 0
     assert len(machine.snapshot()) < 2_000_000
 
 
@@ -143,8 +143,8 @@ def test_no_name_holds_a_sign_that_cannot_be_seen_whoever_reads_it(member: str) 
 
 
 @pytest.mark.parametrize("seconds", [31, 3600, 400 * 86_400])
-@pytest.mark.parametrize("presence", list(Presence))
-def test_a_word_ahead_of_time_is_refused_and_does_nothing(presence: Presence, seconds: int) -> None:
+@pytest.mark.parametrize("presence", list(VantagePresence))
+def test_a_word_ahead_of_time_is_refused_and_does_nothing(presence: VantagePresence, seconds: int) -> None:
     word = VantageStatus(
         vantage="lahore", country="PK", asn=17557, time=START + timedelta(seconds=seconds), status=presence
     )

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from producers.records import Presence, Tick, VantageStatus
+from producers.records import Tick, VantagePresence, VantageStatus
 from streams.settings import load
 from streams.step.country import CountryMachine
 from tests.streams.step.test_hearing import START, Log, chunks, run, world
@@ -17,7 +17,7 @@ from tests.streams.step.test_hearing import START, Log, chunks, run, world
 LEAVE = 120  # minutes
 
 
-def status(minute: float, asn: int, presence: Presence) -> tuple[float, VantageStatus]:
+def status(minute: float, asn: int, presence: VantagePresence) -> tuple[float, VantageStatus]:
     at = minute * 60 + 55
     return at, VantageStatus(
         vantage=f"v{asn}", country="IR", asn=asn, time=START + timedelta(seconds=at - 1), status=presence
@@ -29,7 +29,7 @@ def with_statuses(log: Log, *more: tuple[float, VantageStatus]) -> Log:
 
 
 def leaving(minute: float = LEAVE - 1, networks: Sequence[int] = range(64500, 64504)) -> Log:
-    return [status(minute, asn, Presence.LEAVING) for asn in networks]
+    return [status(minute, asn, VantagePresence.LEAVING) for asn in networks]
 
 
 def test_a_deploy_that_says_so_is_no_silence() -> None:
@@ -47,7 +47,7 @@ def test_who_does_not_come_back_is_missed_after_two_hours() -> None:
 
 
 def test_who_is_up_again_is_missed_at_once() -> None:
-    up = [status(LEAVE + 20, asn, Presence.UP) for asn in range(64500, 64504)]
+    up = [status(LEAVE + 20, asn, VantagePresence.UP) for asn in range(64500, 64504)]
     _, told = run(with_statuses(world(240, dark=(LEAVE, 240)), *leaving(), *up))
     assert told
     assert timedelta(0) < told[0].detected - (START + timedelta(minutes=LEAVE + 20)) <= timedelta(minutes=12)
@@ -96,7 +96,7 @@ def test_cuts_and_restarts_change_nothing(seed: int) -> None:
 @pytest.mark.parametrize("clock", ["live", "replay"])
 def test_a_promise_made_before_the_first_result_is_kept(every: float, clock: str) -> None:
     settings = load(worker={"clock": clock})
-    up = replace(status(0, 64500, Presence.UP)[1], every_seconds=every)
+    up = replace(status(0, 64500, VantagePresence.UP)[1], every_seconds=every)
     stranger = replace(up, vantage="nobody")
     log = [(at, one) for at, one in world(15) if isinstance(one, Tick) or at > 600]
     if clock == "replay":  # there a tick's own time counts

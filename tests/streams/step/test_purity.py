@@ -115,7 +115,7 @@ def redone(log: list[bytes], cuts: list[int]) -> bytes:
     return other.snapshot()
 
 
-@examples(10)
+@examples(4)
 @given(st.integers(0, 10**9), st.data())
 def test_cuts_change_nothing(seed: int, data: st.DataObject) -> None:
     log = story(seed)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from producers.records import Decoded, Presence, ProbeResult, Tick, VantageStatus, decode, encode
+from producers.records import Decoded, ProbeResult, Tick, VantagePresence, VantageStatus, decode, encode
 from streams.records import Incident
 from streams.settings import load
 from streams.step.backtest import Backtest
@@ -159,7 +159,7 @@ def test_a_piece_may_have_many_known_vantages_and_a_new_one() -> None:
 
 def test_what_is_said_ahead_of_the_first_result_comes_after_the_first_tick() -> None:
     up = VantageStatus(
-        vantage="v0", country="PK", asn=64500, time=START, status=Presence.UP, every_seconds=300.0
+        vantage="v0", country="PK", asn=64500, time=START, status=VantagePresence.UP, every_seconds=300.0
     )
     records: list[Decoded] = [up, up, *hours(0.1)]
     ticked = list(with_ticks(iter(records), SETTINGS.time))
