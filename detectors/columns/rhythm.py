@@ -373,7 +373,9 @@ class Paths:
         """Which of those heard now fell silent with half of their country, which says nothing of their rhythm."""
         rhythm = self.rhythm
         gone = np.zeros(len(seen), dtype=np.bool_)
-        long_ = (rhythm.last[seen] >= 0) & (start - heard[seen] > RETURN_WINDOWS * window)
+        # Each night many are silent for some windows together: shorter than chance has it, that is their rhythm.
+        least = np.maximum(RETURN_WINDOWS, DEPLOY_GAPS * rhythm.gap[seen])
+        long_ = (rhythm.last[seen] >= 0) & (start - heard[seen] > least * window)
         if not long_.any():
             return gone
         place_of, known = layout.network_place[layout.vantage_network], rhythm.known()

@@ -63,6 +63,8 @@ from detectors.single.silence import (
 
 #: At these scores of its own a silence is looked at: when it begins to stir, and when it is about to alarm.
 STEPS: Final = (0.45, 0.9)
+#: Where a country's results are few, so many windows with some must be missing by what came in the last day.
+MISSED_LEAST: Final = 8.0
 #: Where nobody is waited for, so many days can pass at once.
 FOREVER_DAYS: Final = 100_000
 
@@ -115,6 +117,8 @@ class SilenceColumns(Table):
     joint: Bools
     back: Ints
     onset: Ints
+    # Windows with results in about the day before the last one.
+    lately: Singles
     fields = {  # noqa: RUF012  a table's columns are declared once
         "first": Field(np.int64, -1),
         "last": Field(np.int64, -1),
@@ -136,6 +140,7 @@ class SilenceColumns(Table):
         "joint": Field(np.bool_),
         "back": Field(np.int64),
         "onset": Field(np.int64, -1),
+        "lately": Field(np.float32),
     }
 
     def __init__(self, rules: Rules) -> None:
@@ -266,7 +271,8 @@ class SilenceColumns(Table):
             # more than the results that are usual in it, so many nats.
             at_any_moment = ~steady_here & (share >= OFTEN)
             own = np.where(at_any_moment, np.minimum(own, self.missed / settings.alarm_silence), own)
-        together = self._together(start, country, countries, few, whole)
+        of_whole = self._missed(whole, share, country, countries) if whole is not None and few.any() else None
+        together = self._together(start, country, countries, few, of_whole)
         if few.any():  # of those without a rhythm the country speaks, and no network by itself
             own = np.where(few[country] & ~steady_here, 0.0, own)
         score = self._judge(start, n, np.maximum(own, together))
@@ -296,8 +302,22 @@ class SilenceColumns(Table):
         self._learn(start, n, there, gain, windows)
         self._learn_gaps(hour, ended, gap, bound, gain, windows, was_dark & (share >= OFTEN))
         self.first[there & ~known] = start
-        self.last[there] = start
+        rows = there.nonzero()[0]
+        self.lately[rows] = 1.0 + self.lately[rows] * np.exp((self.last[rows] - start) / DAY)
+        self.last[rows] = start
         self.seen += there
+
+    def _missed(self, whole: SilenceColumns, share: Floats, country: Ints, countries: int) -> Floats:
+        """How sure each country as a whole is silent for longer than chance; 1.0 alarms.
+
+        What was usual is learned over days; a crowd that dwindles, or sends a day's results in an hour, is silent for
+        longer. So where results are few, many must be missing by what came in the last day alone.
+        """
+        score = whole.score
+        if (score >= 1.0).any():
+            due = whole.lately * whole.quiet * (self.rules.window / DAY)
+            score = np.where((due >= MISSED_LEAST) | ~self._few(share, country, countries), score, 0.0)
+        return score
 
     @staticmethod
     def _few(share: Floats, country: Ints, countries: int) -> Bools:
@@ -362,7 +382,7 @@ class SilenceColumns(Table):
         return own
 
     def _together(
-        self, start: int, country: Ints, countries: int, few: Bools, whole: SilenceColumns | None
+        self, start: int, country: Ints, countries: int, few: Bools, of_whole: Floats | None
     ) -> Floats:
         """What silences say together: most of a country's networks going silent at once is no chance.
 
@@ -375,10 +395,10 @@ class SilenceColumns(Table):
         alive = self.alive(start)
         silent &= alive
         together = np.zeros(self.size)
-        if whole is not None and few.any() and (over := few & (whole.score >= 1.0)).any():
+        if of_whole is not None and (over := few & (of_whole >= 1.0)).any():
             living = np.bincount(country[alive], minlength=countries)
             rows = np.flatnonzero(alive & (over & (living >= NETWORKS_SPARSE))[country])
-            together[rows] = whole.score[country[rows]]
+            together[rows] = of_whole[country[rows]]
         if not silent.any():
             return together
         living = np.bincount(country[alive], minlength=countries)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import median_low
 from typing import Any, Final
 
-from detectors.incidents.snapshots import Kind, Scope
+from detectors.incidents.snapshots import Doubt, Kind, Scope
 from detectors.incidents.votes import Part, Vote, vote
 from detectors.readings import CountryReading, Opinion, Standing, Volume
 from detectors.settings import IncidentSettings
@@ -217,7 +217,10 @@ def _darkness(reading: CountryReading, dark: frozenset[int], settings: IncidentS
     majority = len(dark) >= 2 and 2 * len(dark) > len(voters)
     # One network is all that is heard of the country: a lost vantage, or the country. After an hour that is told.
     alone = len(voters) == 1 and any(_long_silent(reading.volumes[asn], reading) for asn in dark)
-    if majority or alone or len(dark) >= settings.dark_networks_min:
+    several = len(dark) >= settings.dark_networks_min
+    if reading.silence_doubt == Doubt.CROWD and not _sent_most(dark, reading):
+        majority = several = False
+    if majority or alone or several:
         parts = {Part("", asn, ""): vote(Part("", asn, ""), reading) for asn in sorted(dark)}
         parts = {part: part_vote for part, part_vote in parts.items() if part_vote.onset is not None}
         if parts:
@@ -227,6 +230,12 @@ def _darkness(reading: CountryReading, dark: frozenset[int], settings: IncidentS
     if silent:
         votes = {Part("", 0, region): vote(Part("", 0, region), reading) for region in sorted(silent)}
         yield Cause(Kind.CONNECTIVITY, votes, growing=False)
+
+
+def _sent_most(dark: Collection[int], reading: CountryReading) -> bool:
+    """Whether some networks usually send half of a country's results: in a crowd a few that stop are people who left."""
+    usual = {asn: max(0.0, volume.usual) for asn, volume in reading.volumes.items()}
+    return 2 * sum(usual[asn] for asn in sorted(dark)) >= sum(usual.values())
 
 
 def _long_silent(volume: Volume, reading: CountryReading) -> bool:

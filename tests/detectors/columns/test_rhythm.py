@@ -228,6 +228,14 @@ def silent_regions(told: Sequence[Mapping[str, CountryReading]]) -> list[list[st
     ]
 
 
+def test_what_a_crowd_does_each_night_is_its_rhythm() -> None:
+    """Many are silent for some minutes together at night: no deploy and no shutdown, so that nobody is steady."""
+    world = World([key("CL", network, vantage) for network in range(3) for vantage in range(2)])
+    sends = np.random.default_rng(5).random((600, 6)) < np.where(np.arange(600) < 300, 0.9, 0.2)[:, None]
+    world.run(range(600), lambda minute, i: bool(sends[minute, i]))
+    assert not world.bank.series.paths.steady.any()
+
+
 def test_a_region_that_falls_silent_while_the_rest_is_heard() -> None:
     world = World(in_regions(), promises=60.0)
     world.run(range(60), always)

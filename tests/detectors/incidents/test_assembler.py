@@ -882,6 +882,25 @@ def test_what_is_back_is_counted_alike_on_all_networks() -> None:
     assert results % 10 == 0 and round(over.reachability * results) < round(WELL * results)
 
 
+@pytest.mark.parametrize(
+    ("doubt", "usual", "told"), [("crowd", 1.0, False), ("crowd", 200.0, True), (None, 1.0, True)]
+)
+def test_a_few_networks_of_a_crowd_that_stop_are_people_who_left(
+    doubt: str | None, usual: float, told: bool
+) -> None:
+    """Three of four networks that are known well are dark; in a crowd they count by what they usually send."""
+    volumes = {asn: "..." + "x" * 8 for asn in (1, 2, 3)} | {4: "." * 11}
+    readings = story({("x", asn): "." * 11 for asn in (1, 2, 3, 4)}, volumes=volumes)
+    for one in readings:
+        (seen,) = one.countries
+        seen.silence_doubt = doubt
+        seen.volumes = {
+            asn: structs.replace(volume, usual=usual if asn < 4 else 40.0)
+            for asn, volume in seen.volumes.items()
+        }
+    assert bool(run(readings)) == told
+
+
 def test_a_mechanism_that_flips_all_day_is_told_ever_less_often() -> None:
     """Each way for an hour: six snapshots a day, 24 where its patience ends at half an hour."""
     half = 60
