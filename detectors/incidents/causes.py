@@ -233,7 +233,7 @@ def _darkness(reading: CountryReading, dark: frozenset[int], settings: IncidentS
 
 
 def _sent_most(dark: Collection[int], reading: CountryReading) -> bool:
-    """Whether some networks usually send half of a country's results: in a crowd a few that stop are people who left."""
+    """Whether some networks usually send half of what their country does: a crowd's few are people who left."""
     usual = {asn: max(0.0, volume.usual) for asn, volume in reading.volumes.items()}
     return 2 * sum(usual[asn] for asn in sorted(dark)) >= sum(usual.values())
 

@@ -889,7 +889,7 @@ def test_a_few_networks_of_a_crowd_that_stop_are_people_who_left(
     doubt: str | None, usual: float, told: bool
 ) -> None:
     """Three of four networks that are known well are dark; in a crowd they count by what they usually send."""
-    volumes = {asn: "..." + "x" * 8 for asn in (1, 2, 3)} | {4: "." * 11}
+    volumes = dict.fromkeys((1, 2, 3), "..." + "x" * 8) | {4: "." * 11}
     readings = story({("x", asn): "." * 11 for asn in (1, 2, 3, 4)}, volumes=volumes)
     for one in readings:
         (seen,) = one.countries
