@@ -5,6 +5,7 @@ Knows numbers only, not what they mean.
 
 from __future__ import annotations
 
+import math
 import mmap
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, NamedTuple
@@ -156,7 +157,7 @@ def load_column(stored: StoredColumn, dtype: type[np.generic], shape: list[int],
 
 def unwritten(shape: list[int], dtype: type[np.generic]) -> NDArray[Any]:
     """Zeros. Where there are many, they take no memory until something else is written there."""
-    size = np.dtype(dtype).itemsize * int(np.prod(shape))
+    size = np.dtype(dtype).itemsize * math.prod(shape)
     if size < _OWN_PAGES:
         return np.zeros(shape, dtype=dtype)
     # Not from the allocator's heap: that would write the zeros, and leave holes as columns grow.

@@ -197,6 +197,7 @@ class TopicReader:
         self._kafka = kafka
         self._bounds = Together(self._ask_bounds)
         self._partitions = Together(self._ask_partitions)
+        self._deletions = Together(self._delete_before)
 
     async def start_of(self, topic: str, partition: int) -> int:
         """The first offset that the broker still has (Kafka's log start)."""
@@ -284,9 +285,16 @@ class TopicReader:
 
     async def delete_before(self, topic: str, partition: int, offset: int) -> None:
         """Let the broker drop the records before `offset`."""
+        await self._deletions.ask([(TopicPartition(topic, partition), offset)])
+
+    async def _delete_before(
+        self, places: Collection[tuple[TopicPartition, int]]
+    ) -> Mapping[tuple[TopicPartition, int], None]:
         admin = AIOKafkaAdminClient(**client_options(self._kafka), request_timeout_ms=REQUEST_TIMEOUT_MS)
         await admin.start()
         try:
-            await admin.delete_records({TopicPartition(topic, partition): RecordsToDelete(offset)})
+            # Ascending: of a partition that is there twice the later offset stays.
+            await admin.delete_records({place: RecordsToDelete(offset) for place, offset in sorted(places)})
         finally:
             await admin.close()
+        return dict.fromkeys(places)

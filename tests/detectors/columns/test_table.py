@@ -46,9 +46,9 @@ def test_columns_go_on_as_they_were_when_they_grow_and_come_back() -> None:
 
 def test_hours_that_were_never_written_take_no_memory() -> None:
     table, before = _Hours(), _resident()
-    for size in range(MANY, 10 * MANY, MANY):
+    for size in range(MANY, 5 * MANY, MANY):
         table.grow(size)
     stored = table.store()["last"]
     reserved = table.mean.nbytes
-    assert reserved > 25 * MEGABYTE
+    assert reserved > 12 * MEGABYTE
     assert _resident() - before < reserved / 2 + len(stored.data)

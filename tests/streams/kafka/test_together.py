@@ -6,8 +6,12 @@ import asyncio
 from collections.abc import Collection, Mapping
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
 
+from streams.kafka import client
 from streams.kafka.client import Together
+from streams.settings import KafkaSettings
 
 
 class Broker:
@@ -48,3 +52,30 @@ async def test_a_failure_is_everybodys_who_asked_and_nobody_elses() -> None:
         await together.ask(["broken"])
     assert await together.ask(["a"]) == {"a": 2}
     assert await together.ask([]) == {}
+
+
+async def test_a_worker_deletes_what_is_old_in_all_partitions_with_few_clients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requests: list[dict[TopicPartition, int]] = []
+
+    class Admin:
+        def __init__(self, **_: object) -> None: ...
+
+        async def start(self) -> None: ...
+
+        async def close(self) -> None: ...
+
+        async def delete_records(self, records: dict[TopicPartition, RecordsToDelete]) -> None:
+            requests.append({place: record.before_offset for place, record in records.items()})
+
+    monkeypatch.setattr(client, "AIOKafkaAdminClient", Admin)
+    reader = client.TopicReader(KafkaSettings())
+    deletions = [
+        reader.delete_before("c", partition, offset) for partition in range(240) for offset in (9, 5)
+    ]
+    await asyncio.gather(*deletions)
+    assert len(requests) < 3
+    assert {place.partition: offset for one in requests for place, offset in one.items()} == dict.fromkeys(
+        range(240), 9
+    )
