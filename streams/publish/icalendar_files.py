@@ -34,6 +34,17 @@ Component = Any
 _OCCURRENCES_MAX: Final = 1000
 #: Where an event of an iCalendar file says its country, which the standard has no property for.
 _COUNTRY_PROPERTY: Final = "X-NETDUSK-COUNTRY"
+#: What a broken property makes the libraries raise; of these, OSError is a zone with a name too long for a file.
+_UNREADABLE: Final = (
+    ValueError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    OSError,
+)
 #: Properties that say when; a broken one of any other kind does not matter here.
 _TIMES: Final = ("DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID")
 #: Nothing that a calendar is about repeats within a day; and a rule by seconds may be gone through for ever.
@@ -42,8 +53,18 @@ _FREQUENCIES: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 _BARREN: Final = timedelta(days=365 * 12)
 _LONGEST: Final = timedelta(days=365 * 50)
 _FIRST: Final = datetime(1900, 1, 1)
+#: Of a zone that a file describes itself: so many changes until 2100 (Exchange's two a year from 1601 are a thousand).
+_CHANGES_MAX: Final = 3000
+#: Its STANDARD and DAYLIGHT blocks, and the lines of its description where that is read again for each event.
+_OBSERVANCES_MAX: Final = 300
+_ZONE_LINES_MAX: Final = 2000
+#: What the rules of real zones are made of; all else may be gone through for ever.
+_ZONE_RULE: Final = frozenset({"FREQ", "INTERVAL", "UNTIL", "BYMONTH", "BYDAY", "BYMONTHDAY", "WKST"})
+_ZONE_END: Final = datetime(2100, 1, 1)
 #: "(UTC+05:00) Islamabad, Karachi", as Outlook labels a zone.
 _OFFSET: Final = re.compile(r"(?:UTC|GMT)\s*(?:([+\-−])\s*(\d{1,2})(?::?(\d{2}))?)?(?=\W|$)")
+#: The zone that a property's time is in, with a name in quotes or without.
+_TZID: Final = re.compile(r';TZID="?((?<=")[^"]+|[^;:"]+)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +125,7 @@ def read_icalendar(
         problem = problem_at(path, line)
         try:
             if isinstance(event, str):
-                raise problem(f"{event}; it has to be RFC 5545")
+                raise problem(event)
             entries.append(_entry(event, line, file_zone or zone, problem))
         except SettingsError as error:
             yield error
@@ -127,7 +148,7 @@ def _components(text: str, path: Path) -> Iterator[tuple[int, Component | str, t
     try:
         calendars = _parsed(text)
         events = [(event, calendar) for calendar in calendars for event in calendar.walk("VEVENT")]
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except _UNREADABLE as error:
         if not starts:
             why = str(error) or type(error).__name__
             raise problem_at(path, 1)(f"{why}; it has to be RFC 5545") from error
@@ -137,8 +158,9 @@ def _components(text: str, path: Path) -> Iterator[tuple[int, Component | str, t
         # An event without its END swallows all that follow.
         yield from _one_by_one(lines, starts)
         return
+    hard = {id(calendar): _hard_zones(calendar) for calendar in calendars}
     for line, (event, calendar) in zip(starts, events, strict=True):
-        yield line, event, _file_zone(calendar)
+        yield line, _in_hard_zone(event, hard[id(calendar)]) or event, _file_zone(calendar)
 
 
 def _parsed(text: str) -> list[Component]:
@@ -156,14 +178,16 @@ def _one_by_one(
     names = [line for line in lines if line.upper().startswith("X-WR-TIMEZONE")][:1]
     for start in starts:
         block = _block(lines, start - 1, "VEVENT")
-        needed = [zone for name, zone in zones.items() if any(name in line for line in block)]
+        named = dict.fromkeys(match[1] for line in block if (match := _TZID.search(line)))
+        needed = [zones[name] for name in named if name in zones]
         inside = [line for zone in needed for line in zone] + block
         text = "\r\n".join(["BEGIN:VCALENDAR", *names, *inside, "END:VCALENDAR", ""])
         try:
             (calendar,) = _parsed(text)
-            yield start, calendar.walk("VEVENT")[0], _file_zone(calendar)
-        except (ValueError, IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            yield start, str(error) or type(error).__name__, None
+            event = calendar.walk("VEVENT")[0]
+            yield start, _in_hard_zone(event, _hard_zones(calendar)) or event, _file_zone(calendar)
+        except _UNREADABLE as error:
+            yield start, f"{str(error) or type(error).__name__}; it has to be RFC 5545", None
 
 
 def _blocks(lines: Sequence[str], kind: str) -> dict[str, list[str]]:
@@ -172,8 +196,8 @@ def _blocks(lines: Sequence[str], kind: str) -> dict[str, list[str]]:
         if line.strip().upper() == f"BEGIN:{kind}":
             block = _block(lines, number, kind)
             name = next((part.partition(":")[2] for part in block if part.upper().startswith("TZID")), "")
-            if name:
-                blocks[name] = block
+            if name and len(block) <= _ZONE_LINES_MAX:
+                blocks[name.strip()] = block
     return blocks
 
 
@@ -188,6 +212,59 @@ def _block(lines: Sequence[str], start: int, kind: str) -> list[str]:
         if word == f"END:{kind}":
             return block
     return [*block, f"END:{kind}"]
+
+
+def _hard_zones(calendar: Component) -> frozenset[str]:
+    """Zones that a file describes, and that would take too long to go through: they would be for every time in them."""
+    return frozenset(
+        str(zone.get("TZID", "")) for zone in calendar.walk("VTIMEZONE") if _changes(zone) > _CHANGES_MAX
+    )
+
+
+def _changes(zone: Component) -> int:
+    """How often a zone's clocks change until 2100; more than is allowed where it is not written as zones are."""
+    if len(zone.subcomponents) > _OBSERVANCES_MAX:
+        return _CHANGES_MAX + 1
+    changes = 0
+    try:
+        for observance in zone.subcomponents:
+            changes += 1 + sum(len(dates.dts) for dates in _listed(observance.get("RDATE")))
+            changes += sum(_changes_by_rule(rule, observance) for rule in _listed(observance.get("RRULE")))
+            if changes > _CHANGES_MAX:
+                break
+    except _UNREADABLE:
+        return _CHANGES_MAX + 1
+    return changes
+
+
+def _changes_by_rule(rule: Any, observance: Component) -> int:
+    parts = {key.upper(): value for key, value in rule.items()}
+    if not parts.keys() <= _ZONE_RULE or str(parts["FREQ"][0]).upper() != "YEARLY":
+        return _CHANGES_MAX + 1
+    start = observance["DTSTART"].dt
+    local = start.replace(tzinfo=None) if isinstance(start, datetime) else datetime.combine(start, time())
+    text = ";".join(part for part in rule.to_ical().decode().split(";") if not part.startswith("UNTIL="))
+    changes = rrulestr(text, dtstart=local)
+    # One that gives nothing for so long would be looked through to the year 9999.
+    if next(iter(changes.replace(until=min(_ZONE_END, local + _BARREN))), None) is None:
+        return _CHANGES_MAX + 1
+    until = parts.get("UNTIL", [_ZONE_END])[0]
+    last = min(_ZONE_END, datetime.combine(until, time()))
+    return sum(1 for _ in islice(changes.replace(until=last), _CHANGES_MAX + 1))
+
+
+def _in_hard_zone(event: Component, zones: frozenset[str]) -> str | None:
+    """Why an event can't be read, whose time is in one of these zones."""
+    if zones:
+        for name in _TIMES:
+            for value in _listed(event.get(name)):
+                label = str(getattr(value, "params", {}).get("TZID", "")).strip()
+                if label in zones and _zone_named(label) is None:
+                    return (
+                        f"TZID {label[:80]!r}: its VTIMEZONE is not written as zones are, or changes too often; "
+                        "write a name such as Asia/Karachi"
+                    )
+    return None
 
 
 def _file_zone(calendar: Component) -> tzinfo | None:
@@ -427,6 +504,8 @@ def _when(event: Component, name: str, zone: tzinfo, problem: Problem) -> dateti
         return None
     if isinstance(value, list):
         raise problem(f"{name} stands there {len(value)} times; keep one")
+    if not isinstance(value.dt, date):
+        raise problem(f"{name} is no moment; write a date or a time")
     return _aware(value.dt, value, zone, problem)
 
 

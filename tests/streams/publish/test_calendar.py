@@ -470,3 +470,76 @@ def test_a_topic_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     outcome = CliRunner().invoke(app, ["add", "a", "--country", "PK", "--start", "2024-02-08"])
     assert isinstance(outcome.exception, SettingsError)
     assert "netdusk.calendar.v1: no such topic; make it with `netdusk topics`" in str(outcome.exception)
+
+
+def _with_zone(observance: str, name: str = "Nowhere") -> str:
+    """Two events, the first in a zone that the file describes."""
+    return "\r\n".join(
+        [
+            "BEGIN:VCALENDAR",
+            "BEGIN:VTIMEZONE",
+            f"TZID:{name}",
+            "BEGIN:STANDARD",
+            "TZOFFSETFROM:+0000",
+            "TZOFFSETTO:+0500",
+            observance,
+            "END:STANDARD",
+            "END:VTIMEZONE",
+            "BEGIN:VEVENT",
+            "UID:a",
+            f"DTSTART;TZID={name}:20250101T100000",
+            "SUMMARY:Exam",
+            "END:VEVENT",
+            "BEGIN:VEVENT",
+            "UID:good",
+            "DTSTART:20250101T100000Z",
+            "SUMMARY:Exam",
+            "END:VEVENT",
+            "END:VCALENDAR",
+            "",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "observance"),
+    list(
+        enumerate(
+            [
+                "DTSTART:19700101T000000\r\nRRULE:FREQ=SECONDLY",
+                "DTSTART:19700101T000000\r\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+                "DTSTART:19700101T000000\r\nRRULE:FREQ=YEARLY;BYDAY=MO,TU,WE,TH,FR,SA,SU",
+                "DTSTART:19700101T000000\r\nRRULE:FREQ=YEARLY;BYHOUR=1,2,3;BYMINUTE=1,2,3",
+            ]
+        )
+    ),
+)
+def test_a_zone_that_changes_for_ever_refuses_its_event_alone(number: int, observance: str) -> None:
+    read = list(read_icalendar(_with_zone(observance, f"Hard{number}"), Path("a.ics"), "PK", UTC))
+
+    assert "not written as zones are" in str(read[0])
+    assert [event.id for event in read if not isinstance(event, SettingsError)] == ["good"]
+
+
+def test_a_zone_of_exchange_that_begins_in_1601_is_read() -> None:
+    text = _with_zone("DTSTART:16010101T000000\r\nRRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU", "Old")
+
+    starts = [
+        e.start.hour
+        for e in read_icalendar(text, Path("a.ics"), "PK", UTC)
+        if not isinstance(e, SettingsError)
+    ]
+
+    assert sorted(starts) == [5, 10]
+
+
+@pytest.mark.parametrize(
+    "start", [f";TZID={'A' * 5000}:20250101T100000", ";VALUE=PERIOD:20250101T100000Z/P1D"]
+)
+def test_a_start_that_is_none_refuses_its_event_alone(start: str) -> None:
+    text = _with_zone("DTSTART:19700101T000000", "Plain").replace(";TZID=Plain:20250101T100000", start)
+
+    read = list(read_icalendar(text, Path("a.ics"), "PK", UTC))
+
+    assert isinstance(read[0], SettingsError)
+    assert [event.id for event in read if not isinstance(event, SettingsError)] == ["good"]
