@@ -115,8 +115,9 @@ def facts(
         _control(case),
         _sameness(case),
         _certificate(case),
-        _half_hour(case),
-        _recurrence(case, settings),
+        # Of services of one's own nothing was ever ordered.
+        None if settings.own_services else _half_hour(case),
+        None if settings.own_services else _recurrence(case, settings),
         _within_month(case, settings),
         *_coincidence(case, calendar),
     ]

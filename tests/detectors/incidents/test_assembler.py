@@ -901,6 +901,15 @@ def test_a_few_networks_of_a_crowd_that_stop_are_people_who_left(
     assert bool(run(readings)) == told
 
 
+def test_nothing_is_said_of_orders_where_services_are_ones_own() -> None:
+    lines = {("x", asn): "..." + "x" * 4 for asn in (1, 2)}
+    names = [
+        {fact.name for fact in run(story(lines), settings=IncidentSettings(own_services=own))[0].facts}
+        for own in (False, True)
+    ]
+    assert names[0] - names[1] == {"half_hour_mark", "recurrence"}
+
+
 def test_a_mechanism_that_flips_all_day_is_told_ever_less_often() -> None:
     """Each way for an hour: six snapshots a day, 24 where its patience ends at half an hour."""
     half = 60
