@@ -9,7 +9,7 @@ A story is lines: country, platforms, where, and one mark for every five minutes
 name, `s` slow, `v` seven of ten fail, `?` no results. A later line wins over an earlier one where it is no `.`.
 
 A country has five networks with two vantages each, in three regions, and watches the platforms that are named beside
-one other. Results are seeded and simulated: true.
+two others. Results are seeded and simulated: true.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from streams.step.backtest import Backtest
 FIGURE = pytest.StashKey[str]()  # what conftest.py says at the end of a run
 START = datetime(2024, 1, 20, 12, 0, tzinfo=UTC)
 MARK_MINUTES = 5
-OTHERS = ("wikipedia",)
+OTHERS = ("wikipedia", "google")
 NETWORKS = 5
 VANTAGES = 2
 REGIONS = 3

@@ -54,7 +54,7 @@ STORIES = {
     "two regions of five": Story(
         "PK x,facebook r1,r2 ......xxxxxx......",
         "platform region PK facebook,x 30 open updated* resolved",
-        World(networks=6, vantages=5, regions=5, others=("wikipedia", "google")),
+        World(networks=6, vantages=5, regions=5),
     ),
     "four regions of five": Story(
         "PK x,facebook r1,r2,r3,r4 ......xxxxxx......",
