@@ -560,7 +560,7 @@ class Assembler:
             case.end(reading)
             yield _News(Announcement.RESOLVED, _restored(case))
         elif relapsed:
-            case.again()
+            case.again(reading)
             yield _News(Announcement.UPDATED, "lost again")
         else:
             news = list(self._news(case, reading))

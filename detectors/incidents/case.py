@@ -50,6 +50,8 @@ _HYSTERESIS: Final = 0.08
 _SILENT_WINDOWS: Final = 15
 #: A part that was late by a failure or two is back with the others after so many windows.
 _LAGGARD_WINDOWS: Final = 2
+#: What is over is over in part when its results have said so for so many windows.
+_PARTLY_WINDOWS: Final = 3
 #: It may yet turn out to be of some regions for so long after it was told.
 _NARROWING_SECONDS: Final = 1800
 #: Results that stop this soon after an onset are part of the same event.
@@ -811,11 +813,24 @@ class Case(msgspec.Struct):
             for key, loss in self.losses.items():
                 self.tally.add(vote(Part(*key), reading), loss.usual)
 
-    def again(self) -> None:
-        """Note that it is not over after all."""
+    def again(self, reading: CountryReading) -> None:
+        """Note that it is not over after all: what it has lost is what failed since, and not what came in between."""
+        back = self.recovered_at() if self.resolved is None else self.resolved
+        pause = max(1, (reading.end - back) // (reading.end - reading.start))
         self.resolved, self.tally, self.restoration = None, None, Restoration.NONE
-        for loss in self.losses.values():
+        self.wholes = {}
+        pasts = {
+            key: reading.past[key[0], key[1]][-pause:]
+            for key, loss in self.losses.items()
+            if not key[2] and not loss.slow and (key[0], key[1]) in reading.past
+        }
+        windows = windows_since(list(pasts.values()))
+        for key, loss in self.losses.items():
             loss.partly = None
+            if windows is not None and key in pasts:
+                k, n = (float(pasts[key][-windows:, column].sum()) for column in (0, 1))
+                if 2 * k <= n * loss.usual:
+                    loss.lose(k, n)
 
     def _says(self, now: int) -> Restoration:
         if self.tally is None:
@@ -831,9 +846,12 @@ class Case(msgspec.Struct):
     def confirms(self, now: int, *, full: bool) -> bool:
         """Whether there is by now more to say of how much is back; it is noted. `full`: also if nothing is missing."""
         restoration = self._says(now)
-        if restoration is Restoration.PART and self.restoration is Restoration.SOME:
-            self._end_in_part(now)
-            return True
+        if self.tally is not None:
+            self.tally.partly = self.tally.partly + 1 if restoration is Restoration.PART else 0
+            # A block that is renewed looks like that too, for a window or two.
+            if self.tally.partly >= _PARTLY_WINDOWS and self.restoration is Restoration.SOME:
+                self._end_in_part(now)
+                return True
         if (
             full
             and restoration is Restoration.FULL

@@ -112,6 +112,8 @@ class Tally(msgspec.Struct):
     # Of late, by results.
     recent_n: float = 0.0
     recent_k: float = 0.0
+    # Windows in a row in which they said that a part of it is missing.
+    partly: int = 0
 
     def add(self, of_part: Vote, usual: float) -> None:
         """Take the results of one part in one window in; its usual ratio is that from before the incident."""

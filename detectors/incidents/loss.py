@@ -195,6 +195,12 @@ class Loss(msgspec.Struct):
         self.lead_k, self.lead_n = k, n
         self.recent_k, self.recent_n = k, n
 
+    def lose(self, k: float, n: float) -> None:
+        """Be lost again, after it was back: k of n results have succeeded since."""
+        self.wellness, self.lostness, self.good, self.good_since, self.recovered = 0.0, 0.0, 0, None, None
+        self.mend_k = self.mend_n = 0
+        self.bad_k, self.bad_n = self.recent_k, self.recent_n = k, n
+
     def move(self, k: float, n: float, since: int) -> None:
         """Be at another level from here on, of which k of n results are known."""
         self.bad_k, self.bad_n = k, n

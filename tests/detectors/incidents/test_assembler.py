@@ -901,6 +901,17 @@ def test_a_few_networks_of_a_crowd_that_stop_are_people_who_left(
     assert bool(run(readings)) == told
 
 
+def test_a_block_that_is_renewed_is_told_by_what_fails_since() -> None:
+    """The pause counts neither as a part that is back nor as results of the block."""
+    line = "..." + "x" * 20 + "." * 9 + "x" * 15
+    told_all = run(story({("x", asn): line for asn in ALL}))
+    assert [one.reason for one in told_all if one.status is Announcement.RESOLVED] == [""]
+    again = next(one for one in told_all if one.reason == "lost again")
+    assert again.updated <= T0 + (3 + 20 + 9 + 5) * WINDOW
+    assert again.reachability <= 0.05 and again.scope is Scope.NATION_SCALE
+    assert not any("restored" in one.reason for one in told_all)
+
+
 def test_nothing_is_said_of_orders_where_services_are_ones_own() -> None:
     lines = {("x", asn): "..." + "x" * 4 for asn in (1, 2)}
     names = [
