@@ -52,6 +52,8 @@ _SILENT_WINDOWS: Final = 15
 _LAGGARD_WINDOWS: Final = 2
 #: What is over is over in part when its results have said so for so many windows.
 _PARTLY_WINDOWS: Final = 3
+#: It is confirmed from so many failed attempts on.
+_FAILED_LEAST: Final = 5.0
 #: It may yet turn out to be of some regions for so long after it was told.
 _NARROWING_SECONDS: Final = 1800
 #: Results that stop this soon after an onset are part of the same event.
@@ -427,10 +429,7 @@ class Case(msgspec.Struct):
         if self.kind is Kind.CONNECTIVITY:
             self._doubt_silence(reading)
         else:
-            guessed = {key[0] for key in self.losses} <= reading.warming
-            # What comes back shows what is usual, and confirms nothing of what was lost.
-            if not (self.doubt == Doubt.FIRST_MINUTES and self.mending):
-                self.doubt = Doubt.FIRST_MINUTES if guessed else None
+            self._doubt_failures(reading)
         if self.kind is Kind.PLATFORM and self.phase is not Phase.SUSPECTED:
             self.level.weigh(spoken, reading.start)
         if self.tally is not None:
@@ -448,6 +447,19 @@ class Case(msgspec.Struct):
         if flows:
             self.unheard_told = False
         self._rank(reading, settings, networks)
+
+    def _doubt_failures(self, reading: CountryReading) -> None:
+        """Note why a loss of platforms is not confirmed: what was never learned, or rests on a few failed attempts."""
+        if self.doubt is not None and self.mending:
+            return  # what comes back shows what is usual, and confirms nothing of what was lost
+        if {platform for platform, _, _ in self.losses} <= reading.warming:
+            self.doubt = Doubt.FIRST_MINUTES
+        elif self.doubt != Doubt.FEW_RESULTS and self.phase is not Phase.SUSPECTED:
+            self.doubt = None  # who had enough once has enough
+        else:
+            slow = any(loss.slow for loss in self.losses.values())
+            failed = sum(loss.failed for loss in self.losses.values())
+            self.doubt = None if slow or failed >= _FAILED_LEAST else Doubt.FEW_RESULTS
 
     def _doubt_silence(self, reading: CountryReading) -> None:
         """Note why this silence is not confirmed. The few that are not back yet don't tell how all of them fell."""

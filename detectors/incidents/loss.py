@@ -157,6 +157,11 @@ class Loss(msgspec.Struct):
         """Since when it is back, wholly or in part; None while it is lost."""
         return self.recovered if self.recovered is not None else self.partly
 
+    @property
+    def failed(self) -> float:
+        """Attempts that have failed since its onset, those of long ago counted less."""
+        return self.lead_n - self.lead_k + self.bad_n - self.bad_k + self.mend_n - self.mend_k
+
     def weigh(self, word: Vote, start: int, end: int, recovery_windows: int) -> None:
         """Take one window's evidence in. Without results there is none."""
         if word.n == 0:

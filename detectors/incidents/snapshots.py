@@ -61,6 +61,8 @@ class Doubt(StrEnum):
     CROWD = "crowd"
     # No usual level has been learned yet.
     FIRST_MINUTES = "first_minutes"
+    # Fewer failed attempts than chance may bring together somewhere, of all the series there are.
+    FEW_RESULTS = "few_results"
     # Only vantages speak of it that nobody has registered.
     STRANGERS = "strangers"
 
