@@ -271,7 +271,7 @@ class SilenceColumns(Table):
             # more than the results that are usual in it, so many nats.
             at_any_moment = ~steady_here & (share >= OFTEN)
             own = np.where(at_any_moment, np.minimum(own, self.missed / settings.alarm_silence), own)
-        of_whole = self._missed(whole, share, country, countries) if whole is not None and few.any() else None
+        of_whole = self._missed(start, whole) if whole is not None and few.any() else None
         together = self._together(start, country, countries, few, of_whole)
         if few.any():  # of those without a rhythm the country speaks, and no network by itself
             own = np.where(few[country] & ~steady_here, 0.0, own)
@@ -307,7 +307,7 @@ class SilenceColumns(Table):
         self.last[rows] = start
         self.seen += there
 
-    def _missed(self, whole: SilenceColumns, share: Floats, country: Ints, countries: int) -> Floats:
+    def _missed(self, start: int, whole: SilenceColumns) -> Floats:
         """How sure each country as a whole is silent for longer than chance; 1.0 alarms.
 
         What was usual is learned over days; a crowd that dwindles, or sends a day's results in an hour, is silent for
@@ -315,8 +315,9 @@ class SilenceColumns(Table):
         """
         score = whole.score
         if (score >= 1.0).any():
-            due = whole.lately * whole.quiet * (self.rules.window / DAY)
-            score = np.where((due >= MISSED_LEAST) | ~self._few(share, country, countries), score, 0.0)
+            day = -DAY * np.expm1((whole.first - start) / DAY)  # of which it has been heard
+            due = whole.lately * whole.quiet * (self.rules.window / np.maximum(self.rules.window, day))
+            score = np.where((due >= MISSED_LEAST) | (whole.share() >= OFTEN), score, 0.0)
         return score
 
     @staticmethod

@@ -35,7 +35,8 @@ class ArchivePart(NamedTuple):
     def parse(cls, name: str) -> Self | None:
         """Read a name; None for that of another file.
 
-        >>> Part.parse(Part(0, 3, 120, 180).name) == Part(0, 3, 120, 180), Part.parse("note.txt")
+        >>> part = ArchivePart(0, 3, 120, 180)
+        >>> ArchivePart.parse(part.name) == part, ArchivePart.parse("note.txt")
         (True, None)
         """
         parts = _NAME.fullmatch(name)
@@ -73,7 +74,7 @@ def hours_of_folder(folder: str) -> str:
 def counting(names: Iterable[str]) -> list[ArchivePart]:
     """The parts of a folder that count, in the order of their offsets.
 
-    >>> early, late, both = Part(0, 0, 0, 5), Part(0, 0, 5, 9), Part(0, 0, 0, 9)
+    >>> early, late, both = ArchivePart(0, 0, 0, 5), ArchivePart(0, 0, 5, 9), ArchivePart(0, 0, 0, 9)
     >>> counting([early.name, late.name, both.name]) == [both]
     True
     """
