@@ -63,7 +63,7 @@ from detectors.single.silence import (
 
 #: At these scores of its own a silence is looked at: when it begins to stir, and when it is about to alarm.
 STEPS: Final = (0.45, 0.9)
-#: Where a country's results are few, so many windows with some must be missing by what came in the last day.
+#: Where a country speaks as a whole, so many windows with results must be missing by what came in the last day.
 MISSED_LEAST: Final = 8.0
 #: Where nobody is waited for, so many days can pass at once.
 FOREVER_DAYS: Final = 100_000
@@ -311,13 +311,13 @@ class SilenceColumns(Table):
         """How sure each country as a whole is silent for longer than chance; 1.0 alarms.
 
         What was usual is learned over days; a crowd that dwindles, or sends a day's results in an hour, is silent for
-        longer. So where results are few, many must be missing by what came in the last day alone.
+        longer; and five quiet minutes happen. So many must be missing by what came in the last day alone.
         """
         score = whole.score
         if (score >= 1.0).any():
             day = -DAY * np.expm1((whole.first - start) / DAY)  # of which it has been heard
             due = whole.lately * whole.quiet * (self.rules.window / np.maximum(self.rules.window, day))
-            score = np.where((due >= MISSED_LEAST) | (whole.share() >= OFTEN), score, 0.0)
+            score = np.where(due >= MISSED_LEAST, score, 0.0)
         return score
 
     @staticmethod
