@@ -11,7 +11,9 @@ from typing import Any
 class TimeSettings:
     """How event time is cut (seconds)."""
 
+    #: Results of so long are judged together.
     window_seconds: int = 60
+    #: A window waits so long for what comes late.
     lateness_seconds: int = 30
     #: A result further ahead of the clock than this is refused.
     ahead_seconds: int = 30
@@ -41,6 +43,7 @@ class DetectionSettings:
 
     # How much evidence alarms, in nats.
 
+    #: For a country, or a region.
     alarm_country: float = 10.0
     #: Four windows at their cap. There are more networks than countries to be wrong about.
     alarm_network: float = 15.5
@@ -73,6 +76,7 @@ class DetectionSettings:
     prior_probes: float = 30.0
     #: Half-life of an hour of the day, in seconds of that hour: eight days.
     slot_half_seconds: float = 28_800.0
+    #: Half-life of the ratio over all hours: four days.
     global_half_seconds: float = 345_600.0
     #: Half-life of the level: how soon a slow change is usual.
     level_half_seconds: float = 7200.0
@@ -82,21 +86,26 @@ class DetectionSettings:
     learn_slow: float = 0.1
     #: Learned results before a series may alarm.
     warm_results: float = 20.0
+    #: And so long since its first result.
     warm_seconds: float = 1800.0
 
     # How far the usual scatters.
 
+    #: Blocks over which the scatter of a series' own windows is measured.
     dispersion_block_seconds: float = 1800.0
+    #: Blocks over which it is measured how a series' level wanders.
     wander_block_seconds: float = 7200.0
     #: A shortfall must exceed so many of the series' own standard deviations.
     wander_factor: float = 2.5
 
     # Silence.
 
+    #: Nats that alarm where results stop coming.
     alarm_silence: float = 14.0
 
     # Slowness.
 
+    #: Nats that alarm where answers become slow.
     alarm_slowness: float = 14.0
     #: A path less than so many times slower than usual never alarms.
     slowness_ratio: float = 2.0
@@ -105,9 +114,11 @@ class DetectionSettings:
 
     #: A River detector by class path, for time to first byte.
     latency_detector: str | None = None
+    #: What that detector is made with.
     latency_parameters: Mapping[str, Any] = field(default_factory=dict)
     #: A River detector by class path, for the number of results.
     volume_detector: str | None = None
+    #: What that detector is made with.
     volume_parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -123,7 +134,9 @@ class IncidentSettings:
     recovery_windows: int = 5
     #: A like incident within this gap is the same one, flapping.
     merge_seconds: int = 1800
+    #: Like incidents so far back are counted ("the second time in 30 days").
     previous_days: int = 30
+    #: Like incidents so far back that began at the same time of day are counted as a recurrence.
     recurrence_days: int = 8
     #: From this score on (1.0 alarms) a series stirs, and may be waited for.
     lean_score: float = 0.4
@@ -149,23 +162,30 @@ class IncidentSettings:
     dark_networks_min: int = 3
     #: Share of the country's use whose loss is major.
     severity_major: float = 0.25
+    #: Share of the country's use whose loss is critical.
     severity_critical: float = 0.66
     #: An incident of which there is nothing new is told again after so long; more seldom once it is older than
     #: `still_early_seconds`. 0: never.
     still_seconds: int = 86_400
+    #: The same, of an incident older than `still_early_seconds`.
     still_later_seconds: int = 604_800
+    #: Up to this age an incident is told again by `still_seconds`.
     still_early_seconds: int = 604_800
     #: Whether the end of an incident is told once more (`resolved`, the next `seq`) when enough results show that it is
     #: "fully restored"; and for how long after the end these are waited for. That it is restored in part after all is
     #: told in any case, while a relapse would be the same incident.
     confirm_restoration: bool = False
+    #: For so long after the end results are waited for that show it "fully restored".
     restoration_seconds: int = 86_400
     #: An incident this long before an event counts as before it.
     calendar_lead_seconds: int = 86_400
     #: Starts this close are at the same time of day.
     time_of_day_seconds: int = 1800
+    #: Names of networks by AS number, for sentences.
     network_names: Mapping[int, str] = field(default_factory=dict)
     #: Share of the country's users by AS number, 0 to 1.
     network_shares: Mapping[int, float] = field(default_factory=dict)
+    #: Names of countries by code, where another is wanted than netdusk's.
     country_names: Mapping[str, str] = field(default_factory=dict)
+    #: Names of platforms by what records call them.
     platform_names: Mapping[str, str] = field(default_factory=dict)

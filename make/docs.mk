@@ -2,6 +2,10 @@
 docs:: $(DEV_STAMP)
 	$(BIN)/python -m tools.diagrams
 
+# Settings and commands, to look up.
+docs:: $(DEV_STAMP)
+	$(BIN)/python -m tools.reference
+
 # What the README shows first: a run of the demo, as it was.
 .PHONY: recording
 recording: $(STAMP) ## Record the demo anew, as the picture at the head of the README

@@ -61,18 +61,31 @@ _OWN_VARIABLES = frozenset({"asn", "base", "cache", "config", "country", "effort
 class KafkaSettings(_Section):
     """Where the broker is, and how to speak to it."""
 
+    #: Brokers to begin with: HOST:PORT, several with commas between.
     bootstrap: str = "localhost:9092"
+    #: The name under which the broker's logs and quotas know this program.
     client_id: str = "netdusk"
+    #: The consumer group of the workers: those of one group share the partitions.
     group: str = "netdusk-worker"
+    #: How the connection is made: in plain text or by TLS, with or without a login.
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    #: How the login is done.
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    #: Who logs in.
     sasl_username: str | None = None
+    #: The password of the login.
     sasl_password: SecretStr | None = None
+    #: PEM file of the authorities that are believed; None: the system's.
     ssl_ca: Path | None = None
+    #: PEM file of the client's certificate, for mTLS.
     ssl_certificate: Path | None = None
+    #: PEM file of the key of `ssl_certificate`.
     ssl_key: Path | None = None
+    #: How what is sent is compressed.
     compression: Literal["none", "gzip", "lz4", "zstd"] = "lz4"
+    #: A worker that was silent for so long loses its partitions to others.
     session_timeout_seconds: float = Field(6.0, gt=0)
+    #: How often a worker says that it is alive; a third of `session_timeout_seconds` is usual.
     heartbeat_seconds: float = Field(2.0, gt=0)
 
     @field_validator("bootstrap")
@@ -126,19 +139,33 @@ class KafkaSettings(_Section):
 class TopicSettings(_Section):
     """Names and shapes of the topics."""
 
+    #: Probe results.
     probes: str = "netdusk.probes.v1"
+    #: Incidents.
     alerts: str = "netdusk.alerts.v1"
+    #: What is known of vantages, and arrivals by country.
     health: str = "netdusk.health.v1"
+    #: Scheduled events.
     calendar: str = "netdusk.calendar.v1"
+    #: People's words on incidents.
     annotations: str = "netdusk.annotations.v1"
+    #: Closed windows, for the page and the archive.
     windows: str = "netdusk.windows.v1"
+    #: What other observatories see.
     signals: str = "netdusk.signals.v1"
+    #: The register of vantages.
     vantages: str = "netdusk.vantages.v1"
+    #: The workers' state.
     checkpoints: str = "netdusk.checkpoints.v1"
+    #: The state of the view over all countries.
     world_checkpoints: str = "netdusk.world-checkpoints.v1"
+    #: Records that were refused, with reasons.
     rejected: str = "netdusk.rejected.v1"
+    #: How many partitions the probes topic has; more workers than that are idle.
     partitions: int = Field(8, ge=1, le=1000)
+    #: On how many brokers each record lies.
     replication: int = Field(1, ge=1, le=7)
+    #: For so long probe results and closed windows are kept.
     retention_days: float = Field(7, gt=0)
 
     @model_validator(mode="after")
@@ -158,31 +185,42 @@ class TopicSettings(_Section):
 class WorkerSettings(_Section):
     """The worker's own pace."""
 
+    #: `live`: the broker's append time; `replay`: the times in the log.
     clock: Literal["live", "replay"] = "live"
+    #: How often a tick is written, by which windows are closed while no result comes.
     tick_seconds: float = Field(5.0, gt=0)
+    #: Records that are read and applied together, at the most.
     chunk_records: int = Field(8000, ge=1, le=100_000)
-    # Live, results lie so long at most before they are read and taken together (up to five times as long with more than
-    # 24 partitions); ticks that close a window never do.
+    #: Live, results lie so long at most before they are read and taken together (up to five times as long with more
+    #: than 24 partitions); ticks that close a window never do.
     chunk_seconds: float = Field(1.0, ge=0)
+    #: What is done where records were deleted before they were read: stop that partition, or go on and say so.
     on_gap: Literal["stop", "continue"] = "continue"
+    #: After so many bytes of checkpoints a whole snapshot is written ...
     snapshot_bytes: int = Field(16 * 1024 * 1024, ge=1)
+    #: ... or after so long.
     snapshot_seconds: float = Field(600.0, gt=0)
-    # Whether closed windows are sent, for the page and the archive.
+    #: Whether closed windows are sent, for the page and the archive.
     windows: bool = True
 
 
 class HttpSettings(_Section):
     """Where /metrics, /healthz and /readyz are served."""
 
+    #: The address that is listened on; `0.0.0.0` for all.
     host: str = "127.0.0.1"
+    #: The port; 0 takes any free one.
     port: int = Field(9464, ge=0, le=65535)
 
 
 class LabelSettings(_Section):
     """Which names may become label values. Every other name becomes `other`."""
 
+    #: Empty: all that come.
     platforms: tuple[str, ...] = ()
+    #: Empty: all that come.
     countries: tuple[str, ...] = ()
+    #: Empty: all that come.
     asns: tuple[int, ...] = ()
     #: Of each family; the whole page stays under 20,000 lines, whatever names are invented.
     series_max: int = Field(1_200, ge=1)
@@ -198,19 +236,25 @@ class LimitSettings(_Section):
     The defaults leave ten times the room that a large country needs.
     """
 
+    #: Platforms of a country.
     platforms: int = Field(500, ge=1)
+    #: Networks of a country.
     networks: int = Field(2_000, ge=1)
+    #: Regions of a country.
     regions: int = Field(300, ge=1)
+    #: Vantages of a country.
     vantages: int = Field(20_000, ge=1)
-    # A platform on a network.
+    #: A platform on a network.
     series: int = Field(20_000, ge=1)
-    # Of a platform; results of further ones count without theirs.
+    #: Of a platform; results of further ones count without theirs.
     targets: int = Field(200, ge=1)
-    # A vantage that watches a target.
+    #: A vantage that watches a target.
     monitors: int = Field(100_000, ge=1)
     #: A monitor without a result for so long is forgotten, at the turn of a day, where no incident is open.
     forget_days: int = Field(45, ge=2)
+    #: Series of a partition.
     series_in_all: int = Field(300_000, ge=1)
+    #: Monitors of a partition.
     monitors_in_all: int = Field(5_000_000, ge=1)
 
 
@@ -249,28 +293,33 @@ class ArchiveSettings(_Section):
     """Where closed windows and incidents are kept for ever, and how."""
 
     #: A folder, or an object store by its URL.
-    url: str = Field(default_factory=lambda: str(_state_folder() / "archive"), min_length=1)
+    url: str = Field(default_factory=lambda: str(state_folder() / "archive"), min_length=1)
+    #: The consumer group of the archivers.
     group: str = Field("netdusk-archive", min_length=1)
-    # At least so often a file is written of every country that has results.
+    #: At least so often a file is written of every country that has results.
     flush_seconds: float = Field(900.0, gt=0)
-    # Windows of earlier days are deleted; None: never. Incidents never are.
+    #: Windows of earlier days are deleted; None: never. Incidents never are.
     keep_days: float | None = Field(None, gt=0)
 
 
 class PageSettings(_Section):
     """The live page and the API."""
 
+    #: The address that is listened on; `0.0.0.0` for all.
     host: str = "127.0.0.1"
+    #: The port; 0 takes any free one.
     port: int = Field(8080, ge=0, le=65535)
+    #: What the page is called.
     title: str = Field("netdusk", min_length=1, max_length=100)
-    # How readers reach it, for citations, feeds and pictures; None: its own address.
+    #: How readers reach it, for citations, feeds and pictures; None: its own address.
     public_url: str | None = Field(None, pattern=r"^https?://[^\s/]+[^\s]*$")
-    # Whoever has it may annotate; None: nobody.
+    #: Whoever has it may annotate; None: nobody.
     token: SecretStr | None = Field(None, min_length=16)
-    # Of one client; readers behind one address share it.
+    #: Of one client; readers behind one address share it.
     requests_per_second: float = Field(50.0, gt=0)
+    #: Readers that may have a page open that grows by itself, in one process.
     streams_max: int = Field(5_000, ge=1)
-    # Whether X-Forwarded-For names the client: only behind a proxy of your own that sets it.
+    #: Whether X-Forwarded-For names the client: only behind a proxy of your own that sets it.
     behind_proxy: bool = False
 
     @field_validator("public_url")
@@ -284,21 +333,28 @@ class NotifyRule(_Section):
 
     #: Addresses as Apprise takes them: mailto://, json://, slack:// and a hundred others.
     to: tuple[SecretStr, ...] = Field(min_length=1)
-    # Empty: all.
+    #: Which countries; empty: all.
     countries: tuple[str, ...] = ()
+    #: Which platforms; empty: all.
     platforms: tuple[str, ...] = ()
-    # And worse.
+    #: So severe, and worse.
     severity: Literal["minor", "major", "critical"] = "major"
+    #: At which moments of an incident.
     on: tuple[Literal["open", "updated", "resolved"], ...] = ("open", "resolved")
+    #: Whether unconfirmed incidents are told too.
     unconfirmed: bool = False
+    #: Whether simulated ones are.
     simulated: bool = False
+    #: Messages an hour, at the most; one more says that there would have been others.
     per_hour: int = Field(30, ge=1, le=10_000)
 
 
 class NotifySettings(_Section):
     """Messages to people, for those without Alertmanager."""
 
+    #: The consumer group.
     group: str = Field("netdusk-notify", min_length=1)
+    #: By a name of your own.
     rules: dict[Annotated[str, Field(pattern="^[a-z0-9_-]{1,40}$")], NotifyRule] = {}
 
 
@@ -308,11 +364,13 @@ class CostSettings(_Section):
     There are no defaults: a figure without a source is worse than none.
     """
 
+    #: The gross domestic product of a day, in US dollars.
     daily_gdp_usd: float = Field(gt=0)
-    # Of the GDP: what needs the Internet.
+    #: Of the GDP: what needs the Internet.
     digital_share: float = Field(gt=0, le=1)
+    #: Where the figures are from, as readers see it.
     source: str = Field(min_length=1, max_length=1000)
-    # Of that: what needs the platform.
+    #: Of that: what needs the platform.
     platform_shares: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
 
 
@@ -345,7 +403,7 @@ def split_server(value: str, port: int = 53) -> tuple[str, int]:
     return parts["six"] or parts["host"], int(parts["a"] or parts["b"] or port)
 
 
-def _state_folder() -> Path:
+def state_folder() -> Path:
     """Where state goes on this machine: systemd's StateDirectory, the XDG base directory, or Debian's /var/lib."""
     if given := os.environ.get("STATE_DIRECTORY"):
         return Path(given)
@@ -361,42 +419,53 @@ def _one_or_more(value: Any) -> Any:
 class ProbeSettings(_Section):
     """A vantage: where it stands, what it asks, how often, and where results wait while the broker is away."""
 
-    # `netdusk probe` needs one.
+    #: `netdusk probe` needs one.
     country: Annotated[str, AfterValidator(_country)] | None = None
+    #: ISO 3166-2 code of the country's part where the vantage stands.
     region: str | None = None
-    # 0: not known; such vantages count as one network.
+    #: 0: not known; such vantages count as one network.
     asn: int = Field(0, ge=0, le=4_294_967_295)
-    vantage: str | None = Field(
-        None, min_length=1, max_length=128
-    )  # none: country and ASN, never the host's name
-    # None: the list that netdusk brings.
+    #: What it is called in results; None: country and AS number, never the host's name.
+    vantage: str | None = Field(None, min_length=1, max_length=128)
+    #: None: the list that netdusk brings.
     targets: Path | None = None
-    # None: all of the list.
+    #: None: all of the list.
     platforms: tuple[str, ...] = ()
+    #: How often each target is asked.
     interval_seconds: float = Field(60.0, ge=1, le=86_400)
+    #: By which share an interval may be longer or shorter, so that vantages do not ask in step.
     jitter: float = Field(0.1, ge=0, le=0.5)
+    #: A step that takes longer has failed.
     timeout_seconds: float = Field(10.0, gt=0, le=300)
+    #: Attempts that run at one time, at the most.
     concurrency: int = Field(1000, ge=1, le=100_000)
+    #: Of these, of one target.
     concurrency_per_target: int = Field(1, ge=1, le=1000)
-    # None: the first of /etc/resolv.conf.
+    #: None: the first of /etc/resolv.conf.
     resolver: Annotated[str, AfterValidator(_server)] | None = None
+    #: Which IP version is asked.
     family: Literal["ipv4", "ipv6"] = "ipv4"
-    # PEM; none: the system's.
+    #: PEM; none: the system's.
     authorities: Path | None = None
+    #: What an HTTP request says it is; None: netdusk's own.
     user_agent: str | None = Field(None, min_length=1, max_length=512, pattern=r"^[\x20-\x7e]+$")
-    # Whether targets with `private = true` are asked: services of one's own, or a lab.
+    #: Whether targets with `private = true` are asked: services of one's own, or a lab.
     allow_private: bool = False
-    # Paths or URLs of control files, or control services (URLs that end in /v1/check).
+    #: Paths or URLs of control files, or control services (URLs that end in /v1/check).
     control: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
-    # So many of them have to agree.
+    #: So many of them have to agree.
     control_quorum: int = Field(1, ge=1, le=100)
+    #: An answer of a control older than that counts no more.
     control_age_seconds: float = Field(180.0, gt=0)
+    #: Write what works from here to this file, for vantages elsewhere to read as `control`.
     control_out: Path | None = None
-    spool: Path = Field(default_factory=lambda: _state_folder() / "spool")
+    #: A folder for results while the broker is away.
+    spool: Path = Field(default_factory=lambda: state_folder() / "spool")
+    #: How large it may become; the oldest go first.
     spool_bytes: int = Field(256 * 1024 * 1024, ge=65_536)
-    # A file that `netdusk vantage keygen` has made: results are bundled and signed. None: they are not.
+    #: A file that `netdusk vantage keygen` has made: results are bundled and signed. None: they are not.
     signing_key: Path | None = None
-    # None: no port is opened.
+    #: None: no port is opened.
     metrics_port: int | None = Field(None, ge=0, le=65535)
 
     @model_validator(mode="after")
@@ -454,6 +523,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = ArchiveSettings()
     page: PageSettings = PageSettings()
     notify: NotifySettings = NotifySettings()
+    #: By country, ISO 3166-1.
     cost: dict[Annotated[str, Field(pattern="^[A-Z]{2}$")], CostSettings] = {}
 
     @classmethod
