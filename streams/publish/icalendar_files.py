@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrulestr
 from icalendar import Calendar
+from icalendar.timezone import tzp
 
 from producers.records import TIME_MAX, TIME_MIN
 from streams.errors import SettingsError
@@ -55,7 +56,7 @@ _LONGEST: Final = timedelta(days=365 * 50)
 _FIRST: Final = datetime(1900, 1, 1)
 #: Of a zone that a file describes itself: so many changes until 2100 (Exchange's two a year from 1601 are a thousand).
 _CHANGES_MAX: Final = 3000
-#: Its STANDARD and DAYLIGHT blocks, and the lines of its description where that is read again for each event.
+#: Its STANDARD and DAYLIGHT blocks, and the lines of its description where that is read by itself.
 _OBSERVANCES_MAX: Final = 300
 _ZONE_LINES_MAX: Final = 2000
 #: What the rules of real zones are made of; all else may be gone through for ever.
@@ -63,6 +64,8 @@ _ZONE_RULE: Final = frozenset({"FREQ", "INTERVAL", "UNTIL", "BYMONTH", "BYDAY", 
 _ZONE_END: Final = datetime(2100, 1, 1)
 #: "(UTC+05:00) Islamabad, Karachi", as Outlook labels a zone.
 _OFFSET: Final = re.compile(r"(?:UTC|GMT)\s*(?:([+\-−])\s*(\d{1,2})(?::?(\d{2}))?)?(?=\W|$)")
+#: As RFC 5545 and old files end their lines.
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")
 #: The zone that a property's time is in, with a name in quotes or without.
 _TZID: Final = re.compile(r';TZID="?((?<=")[^"]+|[^;:"]+)', re.IGNORECASE)
 
@@ -143,24 +146,45 @@ def read_icalendar(
 
 def _components(text: str, path: Path) -> Iterator[tuple[int, Component | str, tzinfo | None]]:
     """Line, component (or why it can't be read) and the file's own zone of every VEVENT."""
-    lines = text.splitlines()
-    starts = [number for number, line in enumerate(lines, 1) if line.strip().upper() == "BEGIN:VEVENT"]
+    # Not str.splitlines: it also parts a title at characters that end no line here.
+    lines = _LINE_END.split(text)
+    begins = [number for number, line in enumerate(lines) if line.rstrip().upper() == "BEGIN:VCALENDAR"]
+    has_events = any(_begins_event(line) for line in lines)
+    # Each calendar by itself: two of one file may mean different things by one zone's name.
+    for first, following in pairwise([0, *begins[1:], len(lines)]):
+        try:
+            for number, event, zone in _of_calendar(lines[first:following]):
+                yield first + number, event, zone
+        except _UNREADABLE as error:
+            if not has_events:
+                why = str(error) or type(error).__name__
+                raise problem_at(path, 1)(f"{why}; it has to be RFC 5545") from error
+
+
+def _of_calendar(lines: Sequence[str]) -> Iterator[tuple[int, Component | str, tzinfo | None]]:
+    """Do the same for the lines of one calendar. Raises what the library does where it has no event."""
+    starts = [number for number, line in enumerate(lines, 1) if _begins_event(line)]
+    # The library keeps every zone that it was told of by its name, and would use it for the next calendar's.
+    tzp.use_default()
     try:
-        calendars = _parsed(text)
+        calendars = _parsed("\r\n".join(lines))
         events = [(event, calendar) for calendar in calendars for event in calendar.walk("VEVENT")]
-    except _UNREADABLE as error:
+    except _UNREADABLE:
         if not starts:
-            why = str(error) or type(error).__name__
-            raise problem_at(path, 1)(f"{why}; it has to be RFC 5545") from error
-        yield from _one_by_one(lines, starts)
-        return
+            raise
+        events = []
     if len(events) != len(starts):
-        # An event without its END swallows all that follow.
+        # It can't be read as a whole, or an event without its END swallows all that follow.
+        tzp.use_default()
         yield from _one_by_one(lines, starts)
         return
     hard = {id(calendar): _hard_zones(calendar) for calendar in calendars}
     for line, (event, calendar) in zip(starts, events, strict=True):
         yield line, _in_hard_zone(event, hard[id(calendar)]) or event, _file_zone(calendar)
+
+
+def _begins_event(line: str) -> bool:
+    return line.strip().upper() == "BEGIN:VEVENT"
 
 
 def _parsed(text: str) -> list[Component]:
@@ -173,21 +197,43 @@ def _parsed(text: str) -> list[Component]:
 def _one_by_one(
     lines: Sequence[str], starts: Sequence[int]
 ) -> Iterator[tuple[int, Component | str, tzinfo | None]]:
-    """Yield each VEVENT of a file that can't be read as a whole, each parsed by itself with the file's zones."""
-    zones = _blocks(lines, "VTIMEZONE")
+    """Yield each VEVENT of a calendar that can't be read as a whole, each parsed by itself.
+
+    Its zones are read once, before: reading them again for each event took 40 s for a thousand.
+    """
+    hard, unreadable = _zones_read(lines)
     names = [line for line in lines if line.upper().startswith("X-WR-TIMEZONE")][:1]
     for start in starts:
         block = _block(lines, start - 1, "VEVENT")
-        named = dict.fromkeys(match[1] for line in block if (match := _TZID.search(line)))
-        needed = [zones[name] for name in named if name in zones]
-        inside = [line for zone in needed for line in zone] + block
-        text = "\r\n".join(["BEGIN:VCALENDAR", *names, *inside, "END:VCALENDAR", ""])
+        named = [match[1] for line in block if (match := _TZID.search(line))]
+        if (why := next((unreadable[name] for name in named if name in unreadable), None)) is not None:
+            yield start, why, None
+            continue
+        text = "\r\n".join(["BEGIN:VCALENDAR", *names, *block, "END:VCALENDAR", ""])
         try:
             (calendar,) = _parsed(text)
             event = calendar.walk("VEVENT")[0]
-            yield start, _in_hard_zone(event, _hard_zones(calendar)) or event, _file_zone(calendar)
+            yield start, _in_hard_zone(event, hard) or event, _file_zone(calendar)
         except _UNREADABLE as error:
-            yield start, f"{str(error) or type(error).__name__}; it has to be RFC 5545", None
+            yield start, _not_icalendar(error), None
+
+
+def _zones_read(lines: Sequence[str]) -> tuple[frozenset[str], dict[str, str]]:
+    """Let the library know the zones that a calendar describes: which are hard, and why some can't be read."""
+    hard: set[str] = set()
+    unreadable: dict[str, str] = {}
+    for name, block in _blocks(lines, "VTIMEZONE").items():
+        try:
+            (calendar,) = _parsed("\r\n".join(["BEGIN:VCALENDAR", *block, "END:VCALENDAR", ""]))
+        except _UNREADABLE as error:
+            unreadable[name] = _not_icalendar(error)
+        else:
+            hard |= _hard_zones(calendar)
+    return frozenset(hard), unreadable
+
+
+def _not_icalendar(error: Exception) -> str:
+    return f"{str(error) or type(error).__name__}; it has to be RFC 5545"
 
 
 def _blocks(lines: Sequence[str], kind: str) -> dict[str, list[str]]:
@@ -202,11 +248,11 @@ def _blocks(lines: Sequence[str], kind: str) -> dict[str, list[str]]:
 
 
 def _block(lines: Sequence[str], start: int, kind: str) -> list[str]:
-    """From BEGIN to END, or to the next BEGIN of the kind where that is missing."""
+    """From BEGIN to END, or to the next of its kind or the next event where that is missing."""
     block = [lines[start]]
     for line in lines[start + 1 :]:
         word = line.strip().upper()
-        if word == f"BEGIN:{kind}":
+        if word in (f"BEGIN:{kind}", "BEGIN:VEVENT", "END:VCALENDAR"):
             break
         block.append(line)
         if word == f"END:{kind}":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from streams.commands.calendar import app
+from streams.publish import icalendar_files
 from streams.publish.calendar_files import read_csv, read_file, read_icalendar
 from streams.records import CalendarEvent, decode
 from streams.settings import SettingsError
@@ -543,3 +545,70 @@ def test_a_start_that_is_none_refuses_its_event_alone(start: str) -> None:
 
     assert isinstance(read[0], SettingsError)
     assert [event.id for event in read if not isinstance(event, SettingsError)] == ["good"]
+
+
+def _own_zone(name: str, offset: str, *, end: bool = True) -> list[str]:
+    return [
+        "BEGIN:VTIMEZONE",
+        f"TZID:{name}",
+        "BEGIN:STANDARD",
+        "DTSTART:19700101T000000",
+        f"TZOFFSETFROM:{offset}",
+        f"TZOFFSETTO:{offset}",
+        "END:STANDARD",
+        *(["END:VTIMEZONE"] if end else []),
+    ]
+
+
+def _calendar(*lines: str) -> str:
+    return "\r\n".join(["BEGIN:VCALENDAR", *lines, "END:VCALENDAR", ""])
+
+
+def _in_zone(uid: str, zone: str) -> list[str]:
+    return ["BEGIN:VEVENT", f"UID:{uid}", "SUMMARY:s", f"DTSTART;TZID={zone}:20250101T100000", "END:VEVENT"]
+
+
+def _hours(text: str) -> dict[str, int]:
+    """When each event begins, in UTC."""
+    read = list(read_icalendar(text, Path("a.ics"), "PK", UTC))
+    return {event.id: event.start.hour for event in read if not isinstance(event, SettingsError)}
+
+
+def test_a_zone_of_one_file_is_not_that_of_the_next() -> None:
+    east, west = (
+        _calendar(*_own_zone("Here", offset), *_in_zone(offset, "Here")) for offset in ("+0500", "+0300")
+    )
+
+    assert [_hours(east), _hours(west)] == [{"+0500": 5}, {"+0300": 7}]
+    assert _hours(east + west) == {"+0500": 5, "+0300": 7}
+
+
+def test_a_zone_without_its_end_is_read() -> None:
+    text = _calendar(*_own_zone("Torn", "+0500", end=False), *_in_zone("a", "Torn"), *_in_zone("b", "Torn"))
+
+    assert _hours(text) == {"a": 5, "b": 5}
+
+
+def test_zones_are_read_once_for_a_torn_calendar(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+    parsed = icalendar_files._parsed
+
+    def counted(text: str) -> list[Any]:
+        lengths.append(len(text))
+        return parsed(text)
+
+    monkeypatch.setattr(icalendar_files, "_parsed", counted)
+    events = [line for n in range(20) for line in _in_zone(str(n), "Own")]
+    torn = ["BEGIN:VEVENT", "UID:torn", "SUMMARY:s", "DTSTART:20250101T100000Z"]
+    text = _calendar(*_own_zone("Own", "+0500"), *["COMMENT:x" * 20] * 200, *torn, *events)
+
+    assert _hours(text) == {"torn": 10} | {str(n): 5 for n in range(20)}
+    # Once whole, once its zone, and each event by itself.
+    assert len(lengths) == 23
+    assert sum(lengths) < 2.5 * len(text)
+
+
+def test_a_character_that_ends_lines_elsewhere_ends_none() -> None:
+    text = _calendar(*_in_zone("a", "Asia/Karachi")).replace("SUMMARY:s", "SUMMARY:s\u2028BEGIN:VEVENT")
+
+    assert _hours(text) == {"a": 5}
