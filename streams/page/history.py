@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 from streams.page.recent import STEP, Recent, RecentRow
-from streams.publish.draw import Chart, Line, Shade
+from streams.publish.draw import ENGLISH, Chart, Line, Shade, Speech
 
 _STEPS: Final = (300, 900, 1800, 3600, 10_800, 21_600, 86_400)
 _STEPS_MAX: Final = 300
@@ -112,6 +112,7 @@ def chart_of(
     shades: Sequence[Shade] = (),
     bad: frozenset[str] = frozenset(),
     offset: timedelta = timedelta(0),
+    speech: Speech = ENGLISH,
 ) -> Chart:
     """Rows as a chart: a line a name, a gap where nothing was measured."""
     first = int(start.timestamp()) // step
@@ -141,4 +142,5 @@ def chart_of(
         title,
         list(shades),
         offset,
+        speech=speech,
     )

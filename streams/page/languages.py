@@ -20,10 +20,12 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 from babel.support import NullTranslations, Translations
+from babel.units import format_unit
 
 from detectors.incidents.snapshots import Doubt
 from detectors.localtime import local_seconds
 from detectors.settings import IncidentSettings
+from producers.names import visible
 from streams.records import Incident, Kind, Scope, Status
 from streams.words import (
     NAMED_COUNTRIES_MAX,
@@ -39,6 +41,8 @@ LANGUAGES: Final = ("en", "fr", "es", "ru", "ar", "fa", "ur")
 #: Those at which a speaker has looked.
 REVIEWED: Final = frozenset({"en"})
 _LISTED_MAX: Final = 6
+#: Marks that turn the direction of a text, as the CLDR has them between words; the page isolates words instead.
+_TURNING: Final = str.maketrans("", "", "\u200e\u200f\u061c")
 
 
 class Language:
@@ -68,11 +72,38 @@ class Language:
             return country_name(code, settings.country_names)
         return self.locale.territories.get(code) or country_name(code, settings.country_names)
 
+    def counted(self, one: str, many: str, count: int) -> str:
+        """A number with what is counted, in the form that it takes in this language."""
+        return str(self.words.ngettext(one, many, count)) % {"n": self.number(count)}
+
+    def duration(self, seconds: float) -> str:
+        """A length of time: in English the report's own words, else the language's own units."""
+        text = duration(seconds)
+        if self.code == "en":
+            return text
+        numbers = text.split(" ")[::2]
+        return " ".join(
+            self._amount(int(number), unit)
+            for number, unit in zip(numbers, text.split(" ")[1::2], strict=True)
+        )
+
+    def span(self, hours: int) -> str:
+        """A round length of time, short, for a link."""
+        if hours % (365 * 24) == 0:
+            return self._amount(hours // (365 * 24), "y")
+        return self._amount(hours // 24, "d") if hours > 24 else self._amount(hours, "h")
+
+    def _amount(self, number: int, unit: str) -> str:
+        if self.code == "en":
+            return f"{number} {unit}"
+        return format_unit(number, _UNITS[unit], "short", locale=self.locale).translate(_TURNING)
+
     def listed(self, words: Sequence[str]) -> str:
-        """Words as a sentence lists them."""
+        """Words as a sentence lists them. What nobody sees in them is shown, so that none turns the others."""
+        words = [visible(word) for word in words]
         if len(words) > _LISTED_MAX + 1:
             words = [*words[:_LISTED_MAX], f"+{len(words) - _LISTED_MAX}"]
-        return str(format_list(list(words), locale=self.locale))
+        return str(format_list(list(words), locale=self.locale)).translate(_TURNING)
 
     def percent(self, ratio: float | None) -> str:
         """A ratio as whole per cents; a dash for none."""
@@ -80,14 +111,15 @@ class Language:
             return "–"
         if self.code == "en":
             return f"{100 * ratio:.0f}\u00a0%"
-        return format_percent(ratio, format="0 %", locale=self.locale)
+        return format_percent(ratio, format="0 %", locale=self.locale).translate(_TURNING)
 
     def number(self, number: float) -> str:
         """A number with the language's own separators."""
-        return format_decimal(number, locale=self.locale)
+        return format_decimal(number, locale=self.locale).translate(_TURNING)
 
     def moment(self, time: datetime, form: str = "d MMMM y, HH:mm") -> str:
         """A time, in UTC."""
+        form = form.replace(", ", "، ") if self.direction == "rtl" else form
         return format_datetime(time.astimezone(UTC), form, tzinfo=UTC, locale=self.locale)
 
     def local(self, country: str, time: datetime) -> str:
@@ -110,18 +142,21 @@ class Language:
         gettext = self.gettext
         if incident.kind is Kind.CONNECTIVITY:
             crowd = incident.unconfirmed_reason == Doubt.CROWD
-            text = "%(place)s: hardly any measurements" if crowd else "%(place)s: loss of connectivity"
+            text = _PATTERNS["lost", "crowd" if crowd else ""]
         else:
             text = _pattern(incident, settings)
         text = gettext(text) % {"platforms": platforms, "place": place}
         if over:
-            length = duration(incident.duration_seconds)
+            length = self.duration(incident.duration_seconds)
             text = gettext("%(what)s (over after %(duration)s)") % {"what": text, "duration": length}
         return text
 
 
+_UNITS: Final = {"min": "minute", "h": "hour", "d": "day", "y": "year"}
 #: A headline by its verb and where it is true, as gettext finds it.
 _PATTERNS: Final[Mapping[tuple[str, str], str]] = {
+    ("lost", ""): "%(place)s: loss of connectivity",
+    ("lost", "crowd"): "%(place)s: hardly any measurements",
     ("unreachable", "many"): "%(platforms)s unreachable in several countries",
     ("disrupted", "many"): "%(platforms)s disrupted in several countries",
     ("unreachable", ""): "%(place)s: %(platforms)s unreachable",

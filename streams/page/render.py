@@ -16,7 +16,6 @@ from streams.errors import SettingsError
 from streams.page.languages import Language, language
 from streams.page.site import address, iso
 from streams.publish.pages import figure
-from streams.words import duration
 
 
 @lru_cache(maxsize=1)
@@ -60,8 +59,9 @@ def _environment(country_names: tuple[tuple[str, str], ...]) -> Any:
         "iso": lambda time: time.astimezone(UTC).isoformat(),
         "stamp": iso,
         "input": lambda time: time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M"),
-        "duration": lambda seconds: Markup("<bdi>{0}</bdi>").format(duration(seconds)),
+        "duration": lambda seconds, lang: Markup("<bdi>{0}</bdi>").format(lang.duration(seconds)),
         "unbroken": lambda text: text.replace(" (", "\u00a0("),
+        "filled": lambda text, **values: text % values,
         "figure": figure,
         "source": source,
         "lang_url": address,
@@ -90,6 +90,7 @@ class Renderer:
         values = {
             "lang": lang,
             "_": lang.gettext,
+            "counted": lang.counted,
             "languages": [],
             "newest": None,
             "stale": False,

@@ -51,10 +51,11 @@ from streams.page.api import (
     to_parquet,
 )
 from streams.page.history import History, Shelf, chart_of, step_for
-from streams.page.languages import LANGUAGES, language
+from streams.page.labels import LABELS, PROBLEMS
+from streams.page.languages import LANGUAGES, Language, language
 from streams.page.observatory import Observatory, State
 from streams.page.render import Renderer, asset_version
-from streams.page.site import LABELS, NotFoundError, Site
+from streams.page.site import NotFoundError, Site
 from streams.publish import draw
 from streams.publish.share import png, share_png
 from streams.records import Annotation, AnnotationKind, Kind, Severity, check_note, decode
@@ -380,42 +381,34 @@ class PageServer:
         kind = kind if kind in _KINDS else "other"
         try:
             if len(request.query_string) > _QUERY_MAX or len(request.path) > _QUERY_MAX:
-                response: web.StreamResponse = self._problem(
-                    request, 414, "Too long", "The address is too long."
-                )
+                response: web.StreamResponse = self._problem(request, 414, "The address is too long.")
             elif kind not in ("static", "healthz", "readyz", "metrics") and not self._buckets.take(
                 self._client(request), time.monotonic()
             ):
-                response = self._problem(
-                    request, 429, "Too many requests", "Too many requests from here; wait a few seconds."
-                )
+                response = self._problem(request, 429, "Too many requests from here; wait a few seconds.")
             elif request.method == "OPTIONS" and request.path.startswith(_OPEN):
                 response = web.Response(status=204, headers=_PREFLIGHT)
             else:
                 response = await handler(request)
         except NotFoundError as error:
-            response = self._problem(request, 404, "Not here", str(error))
+            response = self._problem(request, 404, str(error))
         except AbsentError as error:
-            response = self._problem(request, 404, "Not here", str(error))
+            response = self._problem(request, 404, str(error))
         except (QueryError, ValueError) as error:
-            response = self._problem(request, 400, "That can't be answered", str(error))
+            response = self._problem(request, 400, str(error))
         except (TimeoutError, BlockingIOError):
-            response = self._problem(
-                request, 503, "Not now", "Too much is being asked; try again in a few seconds."
-            )
+            response = self._problem(request, 503, "Too much is being asked; try again in a few seconds.")
         except web.HTTPException as error:
             if error.status < 400:
                 self._headers(request, error)
                 raise
             allowed = error.headers.get("Allow")
-            response = self._problem(request, error.status, error.reason, f"{error.status}: {error.reason}")
+            response = self._problem(request, error.status, f"{error.status}: {error.reason}")
             if allowed:
                 response.headers["Allow"] = allowed
         except Exception:
             log.exception("a page could not be made", path=request.path)
-            response = self._problem(
-                request, 500, "That went wrong", "The page could not be made; it is in the log."
-            )
+            response = self._problem(request, 500, "The page could not be made; it is in the log.")
         if not response.prepared:
             self._headers(request, response)
         self._answers.labels(kind, str(response.status)).inc()
@@ -440,15 +433,16 @@ class PageServer:
                 return forwarded.rsplit(",", 1)[-1].strip()[:64]
         return request.remote or ""
 
-    def _problem(self, request: web.Request, status: int, heading: str, why: str) -> web.Response:
+    def _problem(self, request: web.Request, status: int, why: str) -> web.Response:
         headers = {"Cache-Control": "no-store"}
         if status in (429, 503):
             headers["Retry-After"] = _RETRY_SECONDS
         if request.path.startswith("/api/"):
             body = msgspec.json.encode({"error": why})
             return web.Response(status=status, body=body, content_type="application/json", headers=headers)
-        title = self.settings.page.title
-        body = self._render.problem(heading, why, title=title)
+        lang = language(request.query.get("lang", "en"))
+        heading = lang.gettext(PROBLEMS.get(status, PROBLEMS[400]))
+        body = self._render.problem(heading, why, lang, title=self.settings.page.title)
         return web.Response(
             status=status, body=body, content_type="text/html", charset="utf-8", headers=headers
         )
@@ -530,9 +524,7 @@ class PageServer:
 
     def _page(self, template: str, values: Callable[..., Mapping[str, Any]]) -> Any:
         async def handler(request: web.Request) -> web.Response:
-            lang = language(request.query.get("lang", "en"))
-            if request.query.get("lang", "en") not in LANGUAGES:
-                raise QueryError(f"lang = {request.query['lang'][:20]!r}: choose from {', '.join(LANGUAGES)}")
+            lang = _lang(request)
             clock = self._clock()
 
             def make() -> Made:
@@ -569,13 +561,14 @@ class PageServer:
         return self.site.incidents(lang, clock, filters, int(page))
 
     async def _embed(self, request: web.Request) -> web.Response:
-        clock, code = self._clock(), request.match_info["code"]
+        clock, code, lang = self._clock(), request.match_info["code"], _lang(request)
 
         def make() -> Made:
-            values = self.site.country(code, language("en"), clock)
+            values = self.site.country(code, lang, clock)
             return Made.of(self._render.page("embed", values), _HTML)
 
-        return self._respond(request, await self._cached(f"embed {code}", code, make), "max-age=60")
+        made = await self._cached(f"embed {code} {lang.code}", code, make)
+        return self._respond(request, made, "max-age=60")
 
     # pictures, badges, feeds
 
@@ -702,7 +695,7 @@ class PageServer:
 
     async def _annotate(self, request: web.Request) -> web.Response:
         if not self._buckets.take(self._client(request), time.monotonic(), 10.0):
-            return self._problem(request, 429, "Too many requests", "Wait a few seconds.")
+            return self._problem(request, 429, "Wait a few seconds.")
         token = self.settings.page.token
         form = await request.post()
         given = form.get("token")
@@ -711,7 +704,7 @@ class PageServer:
         if not isinstance(given, str) or not hmac.compare_digest(
             given.encode(), token.get_secret_value().encode()
         ):
-            return self._problem(request, 403, "Not allowed", "The token is not the right one.")
+            return self._problem(request, 403, "The token is not the right one.")
         name = request.match_info["id"]
         if name not in self.observatory.cases:
             raise NotFoundError(f"{name}: no such incident")
@@ -744,14 +737,10 @@ class PageServer:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         watch = request.query.get("watch", "now")[:128]
         if self.streams.count >= self.settings.page.streams_max:
-            return self._problem(
-                request, 503, "Not now", "Too many readers wait for changes; the page itself works."
-            )
+            return self._problem(request, 503, "Too many readers wait for changes; the page itself works.")
         client = self._client(request)
         if self.streams.of(client) >= max(1, self.settings.page.streams_max // 2):
-            return self._problem(
-                request, 429, "Too many requests", "Too many streams are open from here; close some."
-            )
+            return self._problem(request, 429, "Too many streams are open from here; close some.")
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream",
@@ -883,6 +872,14 @@ def _moved(address: str) -> Any:
 
 def _size(made: Made | None) -> int:
     return 0 if made is None else len(made.body) + len(made.packed or b"")
+
+
+def _lang(request: web.Request) -> Language:
+    """The language that is asked for. Raises QueryError."""
+    code = request.query.get("lang", "en")
+    if code not in LANGUAGES:
+        raise QueryError(f"lang = {code[:20]!r}: choose from {', '.join(LANGUAGES)}")
+    return language(code)
 
 
 def _span(request: web.Request) -> tuple[datetime | None, datetime | None, str]:

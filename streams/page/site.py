@@ -16,6 +16,7 @@ from producers.countries import CANARY, COUNTRIES
 from streams.names import region_label
 from streams.page import world_map
 from streams.page.history import History, chart_of, step_for
+from streams.page.labels import DOUBTS, LABELS, NOTES, PATTERNS, SAID, SEVERITIES, STATUSES
 from streams.page.languages import LANGUAGES, Language, language
 from streams.page.observatory import ORDER, CountryStanding, Observatory, ShownIncident, State
 from streams.page.recent import STEP, RecentRow
@@ -33,15 +34,13 @@ _DAY: Final = timedelta(days=1)
 #: What the first page tells of the past.
 _LATELY: Final = timedelta(days=7)
 _LINES_MAX: Final = 14
-
-LABELS: Final = {
-    State.DARK: "Connectivity lost",
-    State.CRITICAL: "Critical disruption",
-    State.MAJOR: "Major disruption",
-    State.MINOR: "Minor disruption",
-    State.UNCONFIRMED: "Unconfirmed",
-    State.WELL: "As usual",
-    State.UNKNOWN: "Not known",
+_TABLES: Final[Mapping[str, Mapping[str, str]]] = {
+    "status": STATUSES,
+    "severity": SEVERITIES,
+    "note": NOTES,
+    "said": SAID,
+    "doubt": DOUBTS,
+    "pattern": PATTERNS,
 }
 
 
@@ -97,6 +96,8 @@ class Site:
         return {
             "lang": lang,
             "_": lang.gettext,
+            "counted": lang.counted,
+            "say": lambda table, key: lang.gettext(_TABLES[table].get(key, key)),
             "languages": [(code, language(code)) for code in LANGUAGES],
             "now": now,
             "newest": newest,
@@ -152,7 +153,7 @@ class Site:
     def place(self, incident: Incident, lang: Language) -> str:
         """Where an incident is."""
         if incident.country is None:
-            return f"{len(incident.countries)} {lang.gettext('countries')}"
+            return lang.counted("%(n)s country", "%(n)s countries", len(incident.countries))
         return lang.country(incident.country, self._own)
 
     def network(self, asn: int) -> str:
@@ -214,8 +215,8 @@ class Site:
     def _standing_words(self, one: CountryStanding, lang: Language) -> str:
         name = lang.country(one.country, self._own)
         words = lang.gettext(LABELS[one.state])
-        simulated = f" ({lang.gettext('simulated')})" if one.simulated else ""
-        return f"{name}: {words}{simulated}"
+        simulated = lang.gettext("simulated")
+        return f"{name}: {words} ({simulated})" if one.simulated else f"{name}: {words}"
 
     def _country_row(self, one: CountryStanding, lang: Language, now: datetime) -> dict[str, Any]:
         coverage = one.coverage
@@ -296,9 +297,10 @@ class Site:
             start,
             end,
             step,
-            title=f"{name}: {lang.gettext('Reachability')}",
+            title=f"{name}: " + lang.gettext("Reachability"),
             names=self._naming(by),
             note=lambda own: self._note(own, lang),
+            speech=_speech(lang),
             shades=[one for one in shades if one.end > start and one.start < end],
             bad=frozenset(lost) if by == "platform" else frozenset(),
             links=self._linking(by, lang),
@@ -328,7 +330,7 @@ class Site:
             "events": sorted(
                 (one for one in events if one.end > now - _LATELY), key=lambda one: (one.start, one.id)
             )[:20],
-            "spans": self._spans(end, bounds),
+            "spans": self._spans(end, bounds, lang),
         }
 
     def _naming(self, by: str) -> Any:
@@ -345,11 +347,14 @@ class Site:
             return lambda name: address(f"/network/{name}", lang)
         return None
 
-    def _spans(self, end: datetime, bounds: tuple[datetime, datetime] | None) -> list[tuple[str, str]]:
+    def _spans(
+        self, end: datetime, bounds: tuple[datetime, datetime] | None, lang: Language
+    ) -> list[tuple[str, str]]:
         spans = []
-        for name, length in (("24 h", _DAY), ("7 d", 7 * _DAY), ("31 d", 31 * _DAY), ("1 y", 365 * _DAY)):
+        for length in (_DAY, 7 * _DAY, 31 * _DAY, 365 * _DAY):
             if bounds is None or (length > _DAY and bounds[1] - bounds[0] <= length / 7):
                 continue
+            name = lang.span(length // timedelta(hours=1))
             spans.append((name, urlencode({"from": iso(end - length), "to": iso(end)})))
         return spans
 
@@ -360,7 +365,8 @@ class Site:
         last = rows[-1]
         text = lang.percent(last.reachability)
         if last.expected is not None:
-            text += f" · {lang.gettext('usual')} {lang.percent(last.expected)}"
+            usual = lang.gettext("usual")
+            text += f" · {usual} {lang.percent(last.expected)}"
         if last.failure and last.reachability < 0.8:
             text += f" · {failure_words(last.failure)}"
         return text
@@ -479,6 +485,7 @@ class Site:
             title=lang.headline(last, self._own),
             names=lambda name: naming.get(name) or self.platform(name),
             note=lambda points: self._note(points, lang),
+            speech=_speech(lang),
             order=chosen,
             shades=[draw.Shade(last.onset, last.resolved or end)],
             bad=frozenset(own) if last.status is not Status.RESOLVED else frozenset(),
@@ -582,6 +589,7 @@ class Site:
                 title=title,
                 names=self.platform,
                 note=lambda own: self._note(own, lang),
+                speech=_speech(lang),
                 links=self._linking("platform", lang),
                 shades=[
                     draw.Shade(case.last.onset, case.last.resolved or now)
@@ -662,6 +670,11 @@ class Site:
             "platforms": sorted(
                 {name for one in self.observatory.cases.values() for name in one.last.platforms}
             ),
+            "names": {
+                name: self.platform(name)
+                for one in self.observatory.cases.values()
+                for name in one.last.platforms
+            },
             "severities": [one.value for one in Severity],
         }
 
@@ -686,6 +699,18 @@ def _state(incident: Incident) -> State:
     if incident.kind is Kind.CONNECTIVITY:
         return State.DARK
     return State(incident.severity.value)
+
+
+def _speech(lang: Language) -> draw.Speech:
+    """A chart's words in a language."""
+    if lang.code == "en":
+        return draw.ENGLISH
+    return draw.Speech(
+        lang.gettext("from %(least)s to %(most)s, last %(last)s"),
+        lang.gettext("nothing was measured"),
+        lang.percent,
+        lang.moment,
+    )
 
 
 def charts(chart: draw.Chart, ident: str) -> dict[str, Any]:

@@ -68,6 +68,21 @@ class Shade:
     kind: str = "incident"
 
 
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """The words of a chart: those of its description, and its dates by a pattern of the CLDR (`d MMM`, `MMM y`)."""
+
+    extent: str = "from %(least)s to %(most)s, last %(last)s"
+    nothing: str = "nothing was measured"
+    percent: Callable[[float], str] = lambda ratio: f"{100 * ratio:.0f} %"
+    date: Callable[[datetime, str], str] = lambda moment, form: (
+        f"{moment:%b %Y}" if form == "MMM y" else f"{moment.day} {moment:%b}"
+    )
+
+
+ENGLISH: Final = Speech()
+
+
 @dataclass(slots=True)
 class Chart:
     """Lines over one span, in steps of `step` seconds from `start` on."""
@@ -80,6 +95,7 @@ class Chart:
     # Where a day begins on the axis; the hours are of this zone.
     offset: timedelta = timedelta(0)
     zone: str = "UTC"
+    speech: Speech = ENGLISH
 
     @property
     def steps(self) -> int:
@@ -233,7 +249,11 @@ def ticks(chart: Chart, most: int) -> list[tuple[datetime, str]]:
         datetime.fromtimestamp(first + number * distance, UTC) for number in range(int(span // distance) + 1)
     ]
     until = local + timedelta(seconds=span)
-    return [(moment - chart.offset, _tick(moment, distance)) for moment in moments if moment <= until]
+    return [
+        (moment - chart.offset, _tick(moment, distance, chart.speech))
+        for moment in moments
+        if moment <= until
+    ]
 
 
 def _axis(chart: Chart, y: int, width: int) -> str:
@@ -243,16 +263,16 @@ def _axis(chart: Chart, y: int, width: int) -> str:
         anchor = "start" if place < 18 else "end" if place > width - 24 else "middle"
         parts.append(
             f'<path class="c-grid" d="M{place:.1f} {y - 4}v5"/>'
-            f'<text class="c-tick" x="{place:.1f}" y="{y + 14}" text-anchor="{anchor}">{label}</text>'
+            f'<text class="c-tick" x="{place:.1f}" y="{y + 14}" text-anchor="{anchor}">{shown(label)}</text>'
         )
     return "".join(parts)
 
 
-def _tick(moment: datetime, distance: int) -> str:
+def _tick(moment: datetime, distance: int, speech: Speech) -> str:
     if distance >= 28 * 86_400:
-        return f"{moment:%b %Y}"
+        return speech.date(moment, "MMM y")
     if distance >= 86_400 or (moment.hour == 0 and moment.minute == 0):
-        return f"{moment.day} {moment:%b}"
+        return speech.date(moment, "d MMM")
     return f"{moment:%H:%M}"
 
 
@@ -262,15 +282,13 @@ def describe(chart: Chart) -> str:
     >>> describe(Chart(datetime(2024, 1, 20, tzinfo=UTC), 60, [Line("X", [1.0, None, 0.05])], "t"))
     'X: from 5 % to 100 %, last 5 %.'
     """
+    speech = chart.speech
     phrases = []
     for line in chart.lines:
         ratios = [ratio for ratio in line.ratios if ratio is not None]
         if ratios:
-            phrases.append(
-                f"{line.name}: from {min(ratios):.0%} to {max(ratios):.0%}, last {ratios[-1]:.0%}".replace(
-                    "%", " %"
-                )
-            )
+            least, most, last = (speech.percent(ratio) for ratio in (min(ratios), max(ratios), ratios[-1]))
+            phrases.append(f"{line.name}: {speech.extent % {'least': least, 'most': most, 'last': last}}")
         else:
-            phrases.append(f"{line.name}: nothing was measured")
-    return "; ".join(phrases) + "." if phrases else "Nothing was measured."
+            phrases.append(f"{line.name}: {speech.nothing}")
+    return f"{'; '.join(phrases) or speech.nothing}."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import io
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -14,13 +13,12 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
-from babel.messages.pofile import read_po
 
 from detectors.readings import Says
 from streams.archive.reader import By
 from streams.archive.writer import Archiver
 from streams.page import languages
-from streams.page.languages import LANGUAGES, REVIEWED, language
+from streams.page.languages import language
 from streams.page.observatory import Observatory, State
 from streams.page.recent import STEPS, Recent
 from streams.page.shelf import ArchiveShelf
@@ -77,9 +75,7 @@ async def test_all_quiet_says_on_how_much_it_rests() -> None:
     async with client(await observatory(incident(), over)) as asking:
         page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", await (await asking.get("/")).text()))
     assert "All quiet." in page
-    assert "This rests on 10 vantages, 6 networks , 2 countries" in page.replace(" ,", ",").replace(
-        "networks,", "networks ,"
-    )
+    assert "This rests on 10 vantages, 6 networks, and 2 countries. Of the other 248 nothing is known" in page
 
 
 async def test_a_page_that_hears_nothing_does_not_say_all_quiet() -> None:
@@ -381,25 +377,6 @@ def test_a_translated_headline_claims_no_more_than_the_english_one(
     monkeypatch.setattr(languages, "verb_of", lambda *_: verb)
     shown = language("fr").headline(incident(platforms=("x", "youtube"), **more), load().incidents)
     assert shown.replace("\u00a0", " ") == french
-
-
-def test_every_headline_has_words_in_every_language() -> None:
-    for code in LANGUAGES[1:]:
-        for pattern in languages._PATTERNS.values():
-            assert language(code).gettext(pattern) != pattern, (code, pattern)
-
-
-def test_every_translated_word_is_one_of_the_page_and_keeps_its_places() -> None:
-    texts = [path.read_text() for path in ROOT.glob("streams/page/**/*.j2")]
-    texts += [path.read_text() for path in ROOT.glob("streams/page/*.py")]
-    for path in sorted((ROOT / "streams" / "page" / "locale").glob("*.po")):
-        catalog = read_po(io.BytesIO(path.read_bytes()))
-        assert path.stem in LANGUAGES and path.stem not in REVIEWED
-        for message in catalog:
-            if message.id:
-                assert any(f'"{message.id}"' in text for text in texts), (path.name, message.id)
-                places = re.findall(r"%\(\w+\)s", str(message.id))
-                assert sorted(re.findall(r"%\(\w+\)s", str(message.string))) == sorted(places), message.id
 
 
 async def test_the_first_page_is_light_and_answers_from_memory() -> None:

@@ -1,0 +1,245 @@
+"""The page in other languages: no phrase is forgotten, none goes past gettext, and what the CLDR gives is shown."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from babel.messages.catalog import Message
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations
+
+from detectors.incidents.snapshots import Doubt
+from detectors.readings import Says
+from detectors.settings import IncidentSettings
+from producers.countries import COUNTRIES
+from producers.names import visible
+from streams.page import labels, languages
+from streams.page.languages import LANGUAGES, REVIEWED, Language, language
+from streams.page.observatory import State
+from streams.publish.report import PATTERNS
+from streams.records import Annotation, AnnotationKind, Corroboration, Severity, Status
+from tests.streams.page.world import NOW, observatory
+from tests.streams.publish.stories import ID, incident
+
+PAGE = Path(__file__).parents[3] / "streams" / "page"
+KEYWORDS = {"_": None, "gettext": None, "counted": (1, 2)}
+OTHERS = LANGUAGES[1:]
+
+
+def phrases() -> set[Any]:
+    """All that the page says: in templates, in code, and in the tables of labels."""
+    found: set[Any] = set(labels.ALL) | set(languages._PATTERNS.values())
+    for kind, pattern in (("jinja2.ext:babel_extract", "**/*.j2"), ("python", "**/*.py")):
+        for path in PAGE.glob(pattern):
+            with path.open("rb") as file:
+                found |= {one[1] for one in extract(kind, file, keywords=KEYWORDS)}
+    return {one if isinstance(one, str) else tuple(part for part in one if part) for one in found}
+
+
+def messages(code: str) -> Iterator[Message]:
+    catalog = read_po(io.BytesIO((PAGE / "locale" / f"{code}.po").read_bytes()), locale=code)
+    for message in catalog:
+        if message.id:
+            yield message
+
+
+def of(message: Message) -> list[str]:
+    return [message.string] if isinstance(message.string, str) else list(message.string)
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_every_phrase_has_words_in_every_language_and_none_is_left_over(code: str) -> None:
+    asked = phrases()
+    assert len(asked) > 150
+    known = {tuple(one.id) if isinstance(one.id, list | tuple) else one.id: one for one in messages(code)}
+    assert sorted(map(str, asked - known.keys())) == [], "phrases without words"
+    assert sorted(map(str, known.keys() - asked)) == [], "words that nothing says"
+    assert [one.id for one in known.values() if not all(of(one))] == []
+    assert code not in REVIEWED
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_words_keep_the_places_of_what_is_filled_in(code: str) -> None:
+    for message in messages(code):
+        places = sorted(
+            re.findall(r"%\(\w+\)s", message.id if isinstance(message.id, str) else message.id[1])
+        )
+        for text in of(message):
+            assert sorted(re.findall(r"%\(\w+\)s", text)) == places, (code, message.id)
+            assert "%" not in re.sub(r"%\(\w+\)s", "", text) or not places
+            assert visible(text) == text, (code, message.id)
+
+
+@pytest.mark.parametrize(
+    ("table", "members"),
+    [
+        (labels.LABELS, State),
+        (labels.STATUSES, Status),
+        (labels.SEVERITIES, Severity),
+        (labels.NOTES, AnnotationKind),
+        (labels.SAID, Says),
+        (labels.DOUBTS, Doubt),
+    ],
+)
+def test_every_closed_list_has_words(table: Mapping[str, str], members: type[StrEnum]) -> None:
+    assert set(table) == set(members)
+    assert set(labels.PATTERNS) == set(PATTERNS)
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_what_the_cldr_gives_has_nothing_that_nobody_sees(code: str) -> None:
+    lang, own = language(code), IncidentSettings()
+    said = [lang.country(one, own) for one in COUNTRIES]
+    said += [lang.listed(list("abcdefghij")[:count]) for count in range(1, 10)]
+    said += [lang.percent(ratio) for ratio in (0.0, 0.07, 1.0, None)]
+    said += [lang.number(number) for number in (-1, 0, 1234567)]
+    said += [lang.moment(NOW + timedelta(days=31 * month)) for month in range(12)]
+    said += [lang.duration(seconds) for seconds in (0, 60, 120, 8000, 400_000)]
+    said += [lang.span(hours) for hours in (24, 168, 744, 8760)]
+    said.append(lang.headline(incident(platforms=("x", "youtube", "facebook")), own))
+    assert [text for text in said if visible(text) != text] == []
+
+
+def test_a_name_that_would_turn_a_list_is_shown_as_it_is() -> None:
+    assert language("fa").listed(["a\u202eb", "c"]) == "a\\u202eb و c"
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds", "said"),
+    [
+        ("en", 19_740, "5 h 29 min"),
+        ("ru", 19_740, "5 ч 29 мин"),
+        ("ar", 19_740, "5 س 29 د"),
+        ("fa", 180, "3 دقیقه"),
+    ],
+)
+def test_lengths_of_time_are_told_in_the_units_of_the_language(code: str, seconds: int, said: str) -> None:
+    assert language(code).duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("code", "count", "said"),
+    [
+        ("en", 1, "1 network"),
+        ("en", 2, "2 networks"),
+        ("ru", 1, "1 сеть"),
+        ("ru", 2, "2 сети"),
+        ("ru", 6, "6 сетей"),
+    ],
+)
+def test_what_is_counted_takes_the_form_of_the_language(code: str, count: int, said: str) -> None:
+    assert language(code).counted("%(n)s network", "%(n)s networks", count) == said
+
+
+class Marked(Language):
+    """A language in which every phrase is bracketed, and which has no names, numbers and times of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("fr")
+        self.words = Brackets()
+
+    def country(self, code: str, settings: IncidentSettings) -> str:
+        return ""
+
+    def moment(self, time: datetime, form: str = "") -> str:
+        return ""
+
+    def duration(self, seconds: float) -> str:
+        return ""
+
+    def span(self, hours: int) -> str:
+        return ""
+
+    def listed(self, words: Any) -> str:
+        return "".join(words)
+
+
+class Brackets(NullTranslations):
+    def gettext(self, message: str) -> str:
+        return f"[{message}]"
+
+    def ngettext(self, singular: str, plural: str, num: int) -> str:
+        return f"[{plural}]"
+
+
+class Reader(HTMLParser):
+    """Collects what a reader sees in the page's language: not code, and not what is said to be English."""
+
+    VOID = frozenset("meta link input br rect path circle".split())
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[tuple[str, bool]] = []
+        self.said: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        hidden = tag in ("code", "pre", "script", "title", "textarea") or (tag != "html" and "lang" in given)
+        if not (hidden or any(one for _, one in self.open)):
+            self.said += [
+                given.get(name) or "" for name in ("aria-label", "alt", "placeholder", "data-label")
+            ]
+        if tag not in self.VOID:
+            self.open.append((tag, hidden))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.handle_starttag(tag, attrs)
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if not any(hidden for _, hidden in self.open):
+            self.said.append(data)
+
+
+#: Names and units: what is the same in every language, or comes from the records.
+NAMES = re.compile(
+    r"UTC|Atom|JSON|Feed|API|CSV|PARQUET|PNG|BibTeX|Apache|netdusk|ISO|AS\d+|PK-PB|Punjab|\bms\b|\bs\b|min\b|ioda|"
+    r"X \(Twitter\)|YouTube|Google|Facebook|Instagram|Example Carrier \w+|Carrier \w+|TLS: connection reset|"
+    r"[\w.]+\.example\S*|English|Amna|A cable\.|PTI|[Rr]ally|https?|incidents?"
+)
+
+
+async def test_no_word_on_any_page_goes_past_gettext() -> None:
+    said = Corroboration(source="ioda", says=Says.AGREES, signal="bgp", value=1.0, usual=9.0, time=NOW)
+    note = Annotation(
+        id="n", incident=ID, time=NOW, author="Amna", kind=AnnotationKind.CAUSE, text="A cable."
+    )
+    over = msgspec.structs.replace(incident(), id="pk-over", status=Status.RESOLVED, resolved=NOW)
+    doubted = incident(confirmed=False, unconfirmed_reason="few_networks", corroboration=(said,))
+    server = await observatory(doubted, over, more=(note,))
+    site, lang = server.site, Marked()
+    pages = {
+        "now": site.now(lang, NOW),
+        "country": site.country("PK", lang, NOW, by="network"),
+        "incident": {**site.incident(ID, lang, NOW), "may_annotate": True},
+        "incidents": site.incidents(lang, NOW, {}, 0),
+        "about": site.about(lang, NOW),
+        "platform": site.platform_page("x", lang, NOW),
+        "network": site.network_page(64501, lang, NOW),
+        "embed": site.country("PK", lang, NOW),
+    }
+    pages["empty"] = site.country("FR", lang, NOW)
+    for name, values in pages.items():
+        reader = Reader()
+        reader.feed(server._render.page("country" if name == "empty" else name, values).decode())
+        text, left = " ".join(reader.said), 1
+        while left:  # a phrase may hold others
+            text, left = re.subn(r"\[[^\[\]]*\]", " ", text)
+        assert "[" not in text and len(reader.said) > 10
+        bare = re.findall(r"[^\W\d_]{2,}", NAMES.sub(" ", text))
+        assert bare == [], (name, bare)
