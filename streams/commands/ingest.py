@@ -22,7 +22,8 @@ from streams.kafka.client import wait_for_broker
 from streams.kafka.sources import SourceSender
 from streams.kafka.unanswered import answered
 from streams.local import ingesting
-from streams.local.ingesting import FORMATS, IngestTotals, Input, Options, inputs, pieces, reader_of
+from streams.local.ingesting import IngestTotals, Input, inputs, pieces
+from streams.local.sources import SOURCES, Options, reader_of
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 from streams.words import amount
 
@@ -35,7 +36,7 @@ _PATIENCE_SECONDS: Final = 15.0
 
 @app.command()
 def ingest(
-    format_: Annotated[str, typer.Argument(help=f"One of {', '.join(FORMATS)}.", metavar="FORMAT")],
+    format_: Annotated[str, typer.Argument(help=f"One of {', '.join(SOURCES)}.", metavar="FORMAT")],
     sources: Annotated[
         list[str],
         typer.Argument(

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -15,33 +14,23 @@ import typer
 
 from producers.records import ProbeResult, encode
 from producers.signals import Signal, encode_signal
-from producers.sources import cloudflare, ioda, prometheus, ripe_atlas, tor
-from producers.sources.ooni import api
 from streams.kafka.client import wait_for_broker
 from streams.kafka.sources import SourceSender
 from streams.kafka.unanswered import answered
-from streams.local.ingesting import IngestTotals, Options, reader_of
-from streams.local.pulling import Polite, PullPlan, PullState, Send, pull_once, session
+from streams.local.ingesting import IngestTotals
+from streams.local.pulling import Polite, PullState, Send, pull_once, session
+from streams.local.sources import PULLS, Question, pull_of
 from streams.settings import SettingsError, load, with_bootstrap
 from streams.words import amount
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
-#: How often each is asked: no oftener than it has anything new.
-EVERY_SECONDS: Final = {
-    "ooni": 300.0,
-    "prometheus": 15.0,
-    "ioda": 300.0,
-    "cloudflare": 300.0,
-    "ripe-atlas": 60.0,
-    "tor": 21_600.0,
-}
 _HOUR: Final = 3600.0
 
 
 @app.command()
 def pull(
-    source: Annotated[str, typer.Argument(help=f"One of {', '.join(EVERY_SECONDS)}.", metavar="SOURCE")],
+    source: Annotated[str, typer.Argument(help=f"One of {', '.join(PULLS)}.", metavar="SOURCE")],
     country: Annotated[list[str] | None, typer.Option(help="ISO 3166-1 code; may be repeated.")] = None,
     url: Annotated[str | None, typer.Option(help="Where Prometheus is, like http://localhost:9090.")] = None,
     measurement: Annotated[
@@ -68,10 +57,17 @@ def pull(
     Exit code 1: with --once, a part of it could not be read.
     """
     settings = with_bootstrap(load(config), bootstrap)
-    if source not in EVERY_SECONDS:
-        raise SettingsError(f"source {source!r}: there are {', '.join(EVERY_SECONDS)}")
-    plan = _plan(
-        source, tuple(country or ()), url, tuple(measurement or ()), map_, every or EVERY_SECONDS[source]
+    asked = pull_of(source)
+    pause_seconds = every or asked.every_seconds
+    plan = asked.plan(
+        source,
+        Question(
+            countries=tuple(country or ()),
+            url=url,
+            measurements=tuple(measurement or ()),
+            mapping=map_,
+            every_seconds=pause_seconds,
+        ),
     )
     headers = {}
     if token_file is not None:
@@ -103,7 +99,7 @@ def pull(
                     return rounds.result()
                 rounds.result()
                 try:
-                    await asyncio.wait_for(stop.wait(), every or EVERY_SECONDS[source])
+                    await asyncio.wait_for(stop.wait(), pause_seconds)
                 except TimeoutError:
                     continue
                 return []
@@ -144,42 +140,3 @@ def _writer(output: str) -> Send:
 def _append(path: Path, text: bytes) -> None:
     with path.open("ab") as sink:
         sink.write(text)
-
-
-def _plan(
-    source: str,
-    countries: tuple[str, ...],
-    url: str | None,
-    measurements: tuple[int, ...],
-    map_: Path | None,
-    step: float,
-) -> PullPlan:
-    """What is asked of a source. Raises SettingsError where something that it needs is not given."""
-    if source == "prometheus":
-        if url is None:
-            raise SettingsError("prometheus: say where it is, with --url http://localhost:9090")
-        labels = prometheus.read_labels(map_) if map_ else prometheus.Labels()
-        reader = prometheus.PrometheusReader(labels)
-        return PullPlan(
-            source, (url,), lambda at, since, until: reader.requests(at, since, until, step), reader.read
-        )
-    if source == "ripe-atlas":
-        if not measurements:
-            raise SettingsError("ripe-atlas: name a measurement, with --measurement 7000")
-        parts = tuple(map(str, measurements))
-        read = reader_of(source, Options(mapping=map_))
-        return PullPlan(
-            source, parts, lambda part, since, until: ripe_atlas.requests(int(part), since, until), read
-        )
-    if not countries:
-        raise SettingsError(f"{source}: name a country, with --country PK")
-    requests: dict[str, Callable[[str, float, float], object]] = {
-        "ooni": api.requests,
-        "ioda": ioda.requests,
-        "cloudflare": cloudflare.requests,
-        "tor": tor.requests,
-    }
-    read = reader_of(source, Options())
-    if source == "ooni":
-        return PullPlan(source, countries, api.requests, read, api.is_list, api.follow)
-    return PullPlan(source, countries, requests[source], read)  # type: ignore[arg-type]  # all of one shape

@@ -1,7 +1,7 @@
 """Reads what others have measured, from files, folders, URLs or standard input, and brings it on; and counts.
 
 A run that was cut goes on where it was: what has been acknowledged is noted in a state file. Which formats there are is
-a table; what a format means its source knows.
+the table in `streams/local/sources.py`; what a format means its source knows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final
@@ -21,11 +20,8 @@ import orjson
 
 from producers.records import ProbeResult
 from producers.signals import Signal
-from producers.sources import cloudflare, ioda, prometheus, ripe_atlas, tables, tor
 from producers.sources.contract import Item, Read, Refused
 from producers.sources.files import read_all
-from producers.sources.ooni.platforms import Platforms
-from producers.sources.ooni.reader import OoniReader
 from streams.settings import SettingsError
 
 #: How many details are counted by themselves, of each reason.
@@ -34,71 +30,6 @@ _URL_SECONDS: Final = 60.0
 #: Items between two looks at the state file.
 PIECE: Final = 5_000
 STDIN: Final = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a format may be told besides."""
-
-    platforms: Platforms = field(default_factory=Platforms)
-    mapping: Path | None = None
-    country: str | None = None
-    asn: int | None = None
-    time: datetime | None = None
-    simulated: bool = False
-
-
-def _ooni(options: Options) -> Read:
-    return OoniReader(
-        options.platforms, options.country, options.asn, options.time, options.simulated
-    ).read_stream
-
-
-def _prometheus(options: Options) -> Read:
-    labels = prometheus.read_labels(options.mapping) if options.mapping else prometheus.Labels()
-    return prometheus.PrometheusReader(labels, options.platforms).read
-
-
-def _table(options: Options) -> Read:
-    if options.mapping is None:
-        raise SettingsError(
-            'a table needs --map FILE, which says which column is what (docs/ingest.md, "Tables")'
-        )
-    return tables.TableReader(tables.read_mapping(options.mapping), options.platforms).read
-
-
-def _atlas(options: Options) -> Read:
-    if options.mapping is None:
-        raise SettingsError("RIPE Atlas' results name no country: give RIPE's list of probes with --map FILE")
-    try:
-        probes = ripe_atlas.read_probes(options.mapping.read_bytes())
-    except OSError as error:
-        raise SettingsError(f"{options.mapping}: {error.strerror}; name a readable file") from error
-    except ValueError as error:
-        raise SettingsError(f"{options.mapping}: {error}") from error
-    return ripe_atlas.AtlasReader(probes, options.platforms).read
-
-
-#: Format to who reads it. Each has a file in `producers/sources/`, and a paragraph in docs/ingest.md.
-FORMATS: Final[dict[str, Callable[[Options], Read]]] = {
-    "ooni": _ooni,
-    "prometheus": _prometheus,
-    "table": _table,
-    "ioda": lambda _: ioda.read,
-    "cloudflare": lambda _: cloudflare.read,
-    "ripe-atlas": _atlas,
-    "tor": lambda _: tor.read,
-}
-
-
-def reader_of(name: str, options: Options) -> Read:
-    """Who reads a format. Raises SettingsError for one that is unknown, or lacks what it needs."""
-    if name not in FORMATS:
-        raise SettingsError(f"format {name!r}: there are {', '.join(FORMATS)}")
-    try:
-        return FORMATS[name](options)
-    except (prometheus.LabelError, tables.MappingError) as error:
-        raise SettingsError(str(error)) from error
 
 
 # ---- where it comes from

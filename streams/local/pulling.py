@@ -233,6 +233,10 @@ def retry_after(value: str | None, now: Callable[[], float] = time.time) -> floa
         return 0.0
 
 
+#: URLs for a part (a country, a measurement) and a stretch of time.
+Requests = Callable[[str, float, float], Iterable[str]]
+
+
 @dataclass(frozen=True, slots=True)
 class PullPlan:
     """What to ask one source for.
@@ -243,7 +247,7 @@ class PullPlan:
 
     name: str
     parts: tuple[str, ...]
-    requests: Callable[[str, float, float], Iterable[str]]
+    requests: Requests
     read: Read
     is_list: Callable[[str], bool] = lambda _: False
     follow: Callable[[bytes], Iterator[str]] = lambda _: iter(())

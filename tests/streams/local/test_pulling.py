@@ -17,8 +17,9 @@ from producers.signals import Signal
 from producers.sources import tor
 from producers.sources.ooni import api
 from streams.local import pulling
-from streams.local.ingesting import IngestTotals, Options, reader_of
+from streams.local.ingesting import IngestTotals
 from streams.local.pulling import Polite, PullError, PullPlan, PullState, pull_once, session
+from streams.local.sources import Options, reader_of
 from streams.settings import SettingsError
 
 TABLE = b"date,country,users\n2024-01-20,pk,9321\n"

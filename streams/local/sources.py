@@ -1,0 +1,177 @@
+"""Every source of other people's measurements, in one table: who reads its answers, and how its service is asked.
+
+A new source is a file in `producers/sources/`, a row here, and what `tests/streams/local/test_sources.py` asks for:
+a row of the table in docs/ingest.md, and the name of its signals in `streams/words.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from producers.sources import cloudflare, ioda, prometheus, ripe_atlas, tables, tor
+from producers.sources.contract import Read
+from producers.sources.ooni import api
+from producers.sources.ooni.platforms import Platforms
+from producers.sources.ooni.reader import OoniReader
+from streams.local.pulling import PullPlan, Requests
+from streams.settings import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a format may be told besides."""
+
+    platforms: Platforms = field(default_factory=Platforms)
+    mapping: Path | None = None
+    country: str | None = None
+    asn: int | None = None
+    time: datetime | None = None
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a service is asked for: the parts that its source knows, and every how many seconds."""
+
+    countries: tuple[str, ...] = ()
+    url: str | None = None
+    measurements: tuple[int, ...] = ()
+    mapping: Path | None = None
+    every_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pull:
+    """How a service is asked: no oftener than it has anything new, and what for.
+
+    `plan` raises SettingsError where the question lacks something that the source needs.
+    """
+
+    every_seconds: float
+    plan: Callable[[str, Question], PullPlan]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who reads a source's answers, and how its service is asked; `pull` is None where there is no service.
+
+    `reader` raises SettingsError where the options lack something that the source needs.
+    """
+
+    reader: Callable[[Options], Read]
+    pull: Pull | None = None
+
+
+# ---- who reads
+
+
+def _ooni(options: Options) -> Read:
+    return OoniReader(
+        options.platforms, options.country, options.asn, options.time, options.simulated
+    ).read_stream
+
+
+def _prometheus(options: Options) -> Read:
+    labels = prometheus.read_labels(options.mapping) if options.mapping else prometheus.Labels()
+    return prometheus.PrometheusReader(labels, options.platforms).read
+
+
+def _table(options: Options) -> Read:
+    if options.mapping is None:
+        raise SettingsError(
+            'a table needs --map FILE, which says which column is what (docs/ingest.md, "Tables")'
+        )
+    return tables.TableReader(tables.read_mapping(options.mapping), options.platforms).read
+
+
+def _atlas(options: Options) -> Read:
+    if options.mapping is None:
+        raise SettingsError("RIPE Atlas' results name no country: give RIPE's list of probes with --map FILE")
+    try:
+        probes = ripe_atlas.read_probes(options.mapping.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"{options.mapping}: {error.strerror}; name a readable file") from error
+    except ValueError as error:
+        raise SettingsError(f"{options.mapping}: {error}") from error
+    return ripe_atlas.AtlasReader(probes, options.platforms).read
+
+
+# ---- how a service is asked
+
+
+def _by_country(requests: Requests) -> Callable[[str, Question], PullPlan]:
+    """How a service is asked that answers by country."""
+
+    def plan(name: str, question: Question) -> PullPlan:
+        return PullPlan(name, _countries(name, question), requests, reader_of(name, Options()))
+
+    return plan
+
+
+def _countries(name: str, question: Question) -> tuple[str, ...]:
+    if not question.countries:
+        raise SettingsError(f"{name}: name a country, with --country PK")
+    return question.countries
+
+
+def _ask_ooni(name: str, question: Question) -> PullPlan:
+    read = reader_of(name, Options())
+    return PullPlan(name, _countries(name, question), api.requests, read, api.is_list, api.follow)
+
+
+def _ask_prometheus(name: str, question: Question) -> PullPlan:
+    if question.url is None:
+        raise SettingsError(f"{name}: say where it is, with --url http://localhost:9090")
+    labels = prometheus.read_labels(question.mapping) if question.mapping else prometheus.Labels()
+    reader, step = prometheus.PrometheusReader(labels), question.every_seconds
+    return PullPlan(
+        name, (question.url,), lambda at, since, until: reader.requests(at, since, until, step), reader.read
+    )
+
+
+def _ask_atlas(name: str, question: Question) -> PullPlan:
+    if not question.measurements:
+        raise SettingsError(f"{name}: name a measurement, with --measurement 7000")
+    read = reader_of(name, Options(mapping=question.mapping))
+    return PullPlan(
+        name,
+        tuple(map(str, question.measurements)),
+        lambda part, since, until: ripe_atlas.requests(int(part), since, until),
+        read,
+    )
+
+
+SOURCES: Final[dict[str, Source]] = {
+    "ooni": Source(_ooni, Pull(every_seconds=300.0, plan=_ask_ooni)),
+    "prometheus": Source(_prometheus, Pull(every_seconds=15.0, plan=_ask_prometheus)),
+    "table": Source(_table),
+    "ioda": Source(lambda _: ioda.read, Pull(every_seconds=300.0, plan=_by_country(ioda.requests))),
+    "cloudflare": Source(
+        lambda _: cloudflare.read, Pull(every_seconds=300.0, plan=_by_country(cloudflare.requests))
+    ),
+    "ripe-atlas": Source(_atlas, Pull(every_seconds=60.0, plan=_ask_atlas)),
+    "tor": Source(lambda _: tor.read, Pull(every_seconds=21_600.0, plan=_by_country(tor.requests))),
+}
+#: Those that have a service to ask.
+PULLS: Final[dict[str, Pull]] = {name: one.pull for name, one in SOURCES.items() if one.pull is not None}
+
+
+def reader_of(name: str, options: Options) -> Read:
+    """Who reads a format. Raises SettingsError for one that is unknown, or lacks what it needs."""
+    if name not in SOURCES:
+        raise SettingsError(f"format {name!r}: there are {', '.join(SOURCES)}")
+    try:
+        return SOURCES[name].reader(options)
+    except (prometheus.LabelError, tables.MappingError) as error:
+        raise SettingsError(str(error)) from error
+
+
+def pull_of(name: str) -> Pull:
+    """How a source's service is asked. Raises SettingsError for one that has none."""
+    if name not in PULLS:
+        raise SettingsError(f"source {name!r}: there are {', '.join(PULLS)}")
+    return PULLS[name]
