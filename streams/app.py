@@ -6,6 +6,7 @@ Nothing happens when it is imported.
 
 from __future__ import annotations
 
+import secrets
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -63,11 +64,13 @@ def pipelines_of(settings: Settings, notes: Notes) -> list[Pipeline]:
     from streams.engine.surroundings import Pipeline  # noqa: PLC0415
     from streams.incidents import DETECTOR_VERSION  # noqa: PLC0415
     from streams.kafka.topics import split_world  # noqa: PLC0415
+    from streams.machine import Salt  # noqa: PLC0415
     from streams.step.country import CountryMachine  # noqa: PLC0415
     from streams.step.worldwide import WorldMachine  # noqa: PLC0415
     from streams.waiting import hurry_of  # noqa: PLC0415
 
     def taught(machine: M) -> M:
+        machine.note(Salt(secrets.token_bytes(16)))
         notes.teach(machine)
         return machine
 

@@ -223,8 +223,14 @@ class PartitionCount(msgspec.Struct, frozen=True, tag_field="schema", tag="parti
     partition: int = -1
 
 
+class Salt(msgspec.Struct, frozen=True, tag_field="schema", tag="salt"):
+    """Bytes by chance, so that a machine, which has none of its own, can make numbers that nobody can trace back."""
+
+    value: bytes
+
+
 #: What a machine is told beside its partition's own records.
-Note = CalendarEvent | Annotation | PartitionCount | Arrivals | Signal | Vantage
+Note = CalendarEvent | Annotation | PartitionCount | Arrivals | Signal | Vantage | Salt
 
 
 @runtime_checkable

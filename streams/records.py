@@ -51,7 +51,10 @@ Severity = snapshots.Severity
 
 
 class Network(Struct, frozen=True, kw_only=True):
-    """One affected network: the share of its results that were lost, and since when."""
+    """One affected network: the share of its results that were lost, and since when.
+
+    An `asn` from 4250000000 on stands for a network that is not named: see `trust.name_small_networks`.
+    """
 
     asn: int
     name: str | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import errno
 import hashlib
+import hmac
 import ipaddress
 import os
 import re
@@ -271,15 +272,31 @@ class TrustSettings(_Section):
     #: A MaxMind DB that names AS numbers and countries: an entry, or a result, of a network that has addresses in other
     #: countries alone is refused, or has no vote. None: AS numbers are believed.
     country_table: Path | None = None
-    #: What public names of vantages are made with, at least 16 characters: see `netdusk vantage list --public`.
+    #: What public names of vantages, and of networks that are not named, are made with: at least 16 characters, better
+    #: 32 by chance. Whoever has it can tell who they are.
     pseudonym_secret: SecretStr | None = Field(None, min_length=16)
-    #: Whether `--public` names a network of fewer than three vantages.
-    name_small_networks: bool = False
+    #: Whether a network of fewer than three registered vantages is named in what is published. None: with `registered`
+    #: and `signed` it is not.
+    name_small_networks: bool | None = None
+
+    @model_validator(mode="after")
+    def _there_is_a_register_to_count_in(self) -> Self:
+        if self.policy == "open" and self.name_small_networks is False:
+            raise ValueError(
+                "name_small_networks = false needs a register in which vantages are counted: "
+                "choose policy = 'registered' or 'signed'"
+            )
+        return self
 
     @property
     def everybody(self) -> bool:
         """Whether all who may write have a vote."""
         return self.policy in (None, "open")
+
+    @property
+    def names_all(self) -> bool:
+        """Whether all networks are named in what is published."""
+        return self.everybody or bool(self.name_small_networks)
 
 
 class NameSettings(_Section):
@@ -709,11 +726,21 @@ def with_bootstrap(settings: Settings, bootstrap: str | None) -> Settings:
     return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap": bootstrap})})
 
 
+def _naming_mark(trust: TrustSettings) -> str:
+    """What stands for how networks are named: of the secret not more than is needed to see that it is another one."""
+    if trust.names_all or trust.pseudonym_secret is None:
+        return "all" if trust.names_all else "salted"
+    secret = trust.pseudonym_secret.get_secret_value().encode()
+    return hmac.new(secret, b"netdusk.naming", hashlib.sha256).hexdigest()[:8]
+
+
 def fingerprint(settings: Settings) -> str:
     """Hash of what a decision depends on: the same log and the same fingerprint give the same incidents."""
     decisive = settings.model_dump(mode="json", include={"time", "detection", "incidents", "limits"})
     if not settings.trust.everybody:
-        shown = {"pseudonym_secret", "name_small_networks"}  # what is shown of the register decides nothing
+        shown = {"pseudonym_secret", "name_small_networks"}
         decisive["trust"] = settings.trust.model_dump(mode="json", exclude=shown)
+        # An incident's id is a hash of what is told of its networks.
+        decisive["trust"]["naming"] = _naming_mark(settings.trust)
     text = orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     return hashlib.blake2b(text, digest_size=6).hexdigest()

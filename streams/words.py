@@ -20,6 +20,7 @@ from detectors.readings import Says, Witness
 from detectors.settings import IncidentSettings
 from detectors.single.signals import EVENTS
 from streams.names import region_name
+from streams.pseudonyms import network_name
 from streams.records import Incident, Status
 
 PLATFORM_NAMES: Final = {
@@ -210,7 +211,7 @@ def _extent(incident: Snapshot | Incident, *, over: bool) -> _Extent:
         country=incident.country,
         countries=tuple(incident.countries),
         regions=tuple(incident.regions),
-        networks=tuple(network.name or f"AS{network.asn}" for network in lost),
+        networks=tuple(network_name(network.asn, network.name) for network in lost),
         networks_live=incident.networks_live,
         vantages=incident.vantages,
     )
@@ -491,6 +492,8 @@ def corroboration(witness: Witness) -> str:
     'IODA agrees: ping-slash24 at 2,100 since 13:40 UTC, usually 7,310.'
     """
     source = SOURCE_NAMES.get(witness.source, witness.source)
+    if witness.says is Says.AGREES and witness.value is None:
+        return f"{source} agrees: {witness.name}."
     if witness.says in _SAID:
         return f"{source} {_SAID[witness.says]}: {witness.name}."
     when = f" since {clock(witness.time)}" if witness.time is not None else ""

@@ -29,7 +29,8 @@ LABELS: Final[dict[str, str]] = {
     "none: a dark network has lost no platform, but all.",
     "country": f"`labels.countries`, else `{OTHER}`; with an empty list every ISO 3166-1 code, and `QN`, the canary. "
     "Absent on worldwide incidents.",
-    "asn": f"`labels.asns`, else `{OTHER}`; with an empty list every AS number that comes.",
+    "asn": f"`labels.asns`, else `{OTHER}`; with an empty list every AS number that comes. From 4,250,000,000 on: a "
+    "network that is not named (`trust.name_small_networks`).",
     "simulated": "`true` where the results were made up: a drill, a demonstration, the canary. Never the same series "
     "as real ones.",
     "kind": f"{_words(Kind)}.",

@@ -160,6 +160,9 @@ class Assembler:
         self._falls = Falls()
         #: Who is asked what other sources say: country, whether simulated, onset, now, and networks (see `Witness`).
         self.witness: Callable[[str, bool, int, int, Collection[int]], tuple[Witness, ...]] | None = None
+        #: By which number a case's network is told of: an id is a hash of what is told, so that nobody can try out
+        #: which networks it stands for.
+        self.told_as: Callable[[Case, int], int] = lambda case, asn: asn
         self._known: frozenset[str] = frozenset()  # ids of the incidents in hand when it was restored
 
     @property
@@ -606,7 +609,8 @@ class Assembler:
         before = [past for past in over if kindred(case, past) and past.onset >= case.onset - days * _DAY]
         case.previous = [past.id for past in before]
         self._count_like(case, before)
-        key = " ".join([*case.platforms, *(f"{asn}{region}" for asn, region in sorted(case.units))])
+        units = sorted((self.told_as(case, asn), region) for asn, region in case.units)
+        key = " ".join([*case.platforms, *(f"{asn}{region}" for asn, region in units)])
         case.id = incident_id(
             case.kind, case.country, reading.start, "simulated" if case.simulated else "", key
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -98,6 +99,7 @@ def backtest(
         register=register,
         observe=recorder,
         keep=None if shelf is None else shelf.window,
+        salt=secrets.token_bytes(16),
     )
     lines: Iterator[bytes] = read_lines(probes)
     if weigh_late:
@@ -119,7 +121,12 @@ def backtest(
     if shelf is not None:
         shelf.close()
     months = run.series * run.span_seconds / _MONTH_SECONDS
-    card = scorecard(incidents, truth, months) if truth is not None else None
+    # Labels have networks' own numbers.
+    card = (
+        scorecard([run.machine.recalled(one) for one in incidents], truth, months)
+        if truth is not None
+        else None
+    )
     if as_json:
         if card is not None:
             sys.stdout.write(msgspec.json.encode({"scorecard": card}).decode() + "\n")

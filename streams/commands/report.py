@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -22,10 +22,11 @@ from streams.kafka.alerts import snapshots as all_snapshots
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import calendar_topic
 from streams.kafka.unanswered import answered
+from streams.pseudonyms import is_unnamed
 from streams.publish.pages import to_html, to_markdown
 from streams.publish.report import MinuteCounts, Report, Span, build, matching, of_one
 from streams.publish.share import to_png
-from streams.records import CalendarEvent, HealthRecord, Incident, Kind, decode
+from streams.records import CalendarEvent, HealthRecord, Incident, Kind, OutputRecord, Window, decode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 from streams.step.backtest import read_lines
 
@@ -138,7 +139,9 @@ def _from_files(
         snapshots = of_one(listed, wanted)
     except ValueError as error:
         raise SettingsError(f"{incidents}: {error}") from error
-    tally = MinuteCounts(snapshots[-1], Span.around(snapshots[-1]))
+    tally = MinuteCounts(
+        snapshots[-1], Span.around(snapshots[-1]), unnamed=_hides_networks(settings, snapshots)
+    )
     if probes is not None:
         tally.add_all(matching(decode_probe(line) for line in read_lines(probes) if line.strip()))
     events = _records(calendar, CalendarEvent) if calendar is not None else []
@@ -187,9 +190,14 @@ async def _from_topics(settings: Settings, wanted: str | None) -> Report:
     reader = TopicReader(settings.kafka)
     # A log that is replayed has a time of its own.
     now = datetime.now(UTC) if settings.worker.clock == "live" else None
-    tally = MinuteCounts(last, Span.around(last, now=now))
-    async for value in _values(reader, settings.topics.probes, last, tally.span):
-        tally.add_all(matching([decode_probe(value)]))
+    tally = MinuteCounts(last, Span.around(last, now=now), unnamed=_hides_networks(settings, snapshots))
+    if tally.unnamed:
+        # Windows have the numbers that the incident has, results those of the networks themselves.
+        async for value in _values(reader, settings.topics.windows, last, tally.span):
+            for window in _windows(value):
+                tally.add_window(window)
+    if not tally.parts:
+        await _count_results(reader, settings.topics.probes, tally)
     health: list[HealthRecord] = []
     if not tally.parts:
         async for value in _values(reader, settings.topics.health, None, tally.span):
@@ -213,6 +221,17 @@ async def _from_topics(settings: Settings, wanted: str | None) -> Report:
     )
 
 
+def _hides_networks(settings: Settings, snapshots: Sequence[Incident]) -> bool:
+    """Whether networks are not named, here or where the incident was told."""
+    told = (network.asn for snapshot in snapshots for network in snapshot.networks)
+    return not settings.trust.names_all or any(map(is_unnamed, told))
+
+
+async def _count_results(reader: TopicReader, topic: str, tally: MinuteCounts) -> None:
+    async for value in _values(reader, topic, tally.incident, tally.span):
+        tally.add_all(matching([decode_probe(value)]))
+
+
 def _millis(span: Span) -> int:
     return int(span.start.timestamp() * 1000)
 
@@ -230,8 +249,18 @@ async def _values(reader: TopicReader, topic: str, incident: Incident | None, sp
 
 
 def _health(value: bytes) -> Iterable[HealthRecord]:
-    try:
-        record = decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ()
+    record = _decoded(value)
     return (record,) if isinstance(record, HealthRecord) else ()
+
+
+def _windows(value: bytes) -> Iterable[Window]:
+    record = _decoded(value)
+    return (record,) if isinstance(record, Window) else ()
+
+
+def _decoded(value: bytes) -> OutputRecord | None:
+    """A record of netdusk's; None for what is none."""
+    try:
+        return decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -80,6 +80,9 @@ def up(
     console = Console(markup=False)
     if settings.trust.policy is None:
         environment["NETDUSK_TRUST__POLICY"] = "registered"
+        if settings.trust.name_small_networks is None:
+            # The vantage is this machine's own, and so is the page.
+            environment["NETDUSK_TRUST__NAME_SMALL_NETWORKS"] = "true"
     stack = Stack(
         settings,
         folder,

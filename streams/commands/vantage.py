@@ -97,7 +97,9 @@ def list_(
     entries = [one for one in _entries(settings) if country in (None, one.country)]
     if public and trust.pseudonym_secret is not None:
         secret, month = trust.pseudonym_secret.get_secret_value().encode(), f"{datetime.now(UTC):%Y-%m}"
-        for shown in public_register(entries, secret, month, name_small_networks=trust.name_small_networks):
+        for shown in public_register(
+            entries, secret, month, name_small_networks=bool(trust.name_small_networks)
+        ):
             sys.stdout.write(msgspec.json.encode(shown).decode() + "\n")
         return
     if as_json:

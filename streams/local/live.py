@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from producers.countries import CANARY
+from streams.pseudonyms import network_name
 from streams.records import Incident, Status
 from streams.words import amount
 
@@ -106,7 +107,9 @@ class Board:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column("reachability")
         for asn in asns:
-            table.add_column(self.networks.get(asn, f"AS{asn}" if asn.isdigit() else asn), justify="right")
+            table.add_column(
+                self.networks.get(asn, network_name(int(asn)) if asn.isdigit() else asn), justify="right"
+            )
         for platform in sorted({platform for platform, _ in self.ratios}):
             name = Text(f"{'! ' if platform in self.active else '  '}{platform}")
             if platform in self.active:

@@ -20,6 +20,7 @@ from streams.page.labels import DOUBTS, LABELS, NOTES, PATTERNS, SAID, SEVERITIE
 from streams.page.languages import LANGUAGES, Language, language
 from streams.page.observatory import ORDER, CountryStanding, Observatory, ShownIncident, State
 from streams.page.recent import STEP, RecentRow
+from streams.pseudonyms import is_unnamed, unnamed_network
 from streams.publish import draw
 from streams.publish.citing import bibtex, citation
 from streams.publish.report import MinuteCounts, Report, Span, build
@@ -158,6 +159,8 @@ class Site:
 
     def network(self, asn: int) -> str:
         """A network's name with its number, as far as it is known."""
+        if is_unnamed(asn):
+            return unnamed_network(asn)
         name = self._own.network_names.get(asn)
         if name is None:
             for case in self.observatory.cases.values():

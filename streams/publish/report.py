@@ -17,6 +17,7 @@ from msgspec import Struct
 from detectors.incidents.evidence import CARRIER, ORDER, PLATFORM
 from producers.records import ProbeResult
 from streams.names import region_label
+from streams.pseudonyms import UNNAMED_FIRST, is_unnamed, unnamed_network
 from streams.publish.citing import bibtex, citation
 from streams.publish.cost import Estimate, estimate
 from streams.records import (
@@ -30,6 +31,7 @@ from streams.records import (
     Scope,
     Severity,
     Status,
+    Window,
 )
 from streams.settings import Settings
 from streams.words import country_name, headline, place_name, platform_name
@@ -187,13 +189,17 @@ class MinuteCounts:
     """Results around an incident, counted by minute: all that a report needs of them, in bounded memory.
 
     `parts` has [attempts, successes] by (platform, part) and minute; a part is a network, or a country where the
-    incident is global. `regions` has the same by region, before the onset and since it.
+    incident is global. `regions` has the same by region, before the onset and since it. Where `unnamed`, networks that
+    the incident does not name stand without their numbers, in the order in which they came.
     """
 
     incident: Incident
     span: Span
+    unnamed: bool = False
     parts: MinuteCells = field(default_factory=dict)
     regions: dict[str, list[list[int]]] = field(default_factory=dict)
+    _numbers: dict[int, int] = field(default_factory=dict)
+    _windows: set[tuple[str, datetime]] = field(default_factory=set)
 
     def add_all(self, results: Iterable[ProbeResult]) -> None:
         """Count what belongs to the incident's place and time."""
@@ -202,26 +208,47 @@ class MinuteCounts:
 
     def add(self, result: ProbeResult) -> None:
         """Count one result, if it belongs to the incident's place and time."""
+        if self._is_of_it(result.country, result.time, simulated=result.simulated):
+            asn = self._told_as(result.asn) if self.unnamed else result.asn
+            cell = (result.platform, result.region or "", asn)
+            self._count(result.country, result.time, cell, 1, int(result.ok))
+
+    def add_window(self, window: Window) -> None:
+        """Count a closed window, if it belongs to the incident's place and time; the same one once."""
+        name = (window.country, window.start)
+        if name in self._windows or not self._is_of_it(*name, simulated=window.simulated):
+            return
+        self._windows.add(name)
+        cells = zip(window.platform, window.region, window.asn, strict=True)
+        for cell, n, k in zip(cells, window.n, window.k, strict=True):
+            self._count(window.country, window.start, cell, n, k)
+
+    def _is_of_it(self, country: str, time: datetime, *, simulated: bool) -> bool:
         incident = self.incident
-        if not self.span.start <= result.time < self.span.end or result.simulated != incident.simulated:
+        here = incident.kind is Kind.GLOBAL or country == incident.country
+        return here and self.span.start <= time < self.span.end and simulated == incident.simulated
+
+    def _count(self, country: str, time: datetime, cell: tuple[str, str, int], n: int, k: int) -> None:
+        """Count attempts and successes of a platform, region and network."""
+        incident, (platform, region, asn) = self.incident, cell
+        part = country if incident.kind is Kind.GLOBAL else f"AS{asn}"
+        concerned = incident.kind is Kind.CONNECTIVITY or platform in incident.platforms
+        if region and concerned:
+            pair = self.regions.setdefault(region, [[0, 0], [0, 0]])[self._since(time)]
+            pair[0] += n
+            pair[1] += k
+        if incident.scope is Scope.REGION and incident.regions and region not in incident.regions:
             return
-        if incident.kind is Kind.GLOBAL:
-            part = result.country
-        elif result.country != incident.country:
-            return
-        else:
-            part = f"AS{result.asn}"
-        concerned = incident.kind is Kind.CONNECTIVITY or result.platform in incident.platforms
-        if result.region is not None and concerned:
-            pair = self.regions.setdefault(result.region, [[0, 0], [0, 0]])[self._since(result.time)]
-            pair[0] += 1
-            pair[1] += result.ok
-        if incident.scope is Scope.REGION and incident.regions and result.region not in incident.regions:
-            return
-        minute = int(result.time.timestamp()) // 60
-        cell = self.parts.setdefault((result.platform, part), {}).setdefault(minute, [0, 0])
-        cell[0] += 1
-        cell[1] += result.ok
+        minute = int(time.timestamp()) // 60
+        counts = self.parts.setdefault((platform, part), {}).setdefault(minute, [0, 0])
+        counts[0] += n
+        counts[1] += k
+
+    def _told_as(self, asn: int) -> int:
+        """A number for a network: its own where the incident names it."""
+        if any(network.asn == asn for network in self.incident.networks):
+            return asn
+        return UNNAMED_FIRST + self._numbers.setdefault(asn, len(self._numbers) + 1)
 
     def _since(self, time: datetime) -> int:
         until = self.incident.resolved
@@ -491,6 +518,8 @@ class _Names:
     def __call__(self, part: str) -> str:
         if self.countries is not None:
             return country_name(part, self.countries)
+        if is_unnamed(int(part.removeprefix("AS"))):
+            return unnamed_network(int(part.removeprefix("AS")))
         name = self.told.get(part) or self.own.get(part)
         return f"{name} ({part})" if name else part
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from detectors.readings import Reading
 from producers.records import Tick, decode
-from streams.machine import Chunk, Note
+from streams.machine import Chunk, Note, Salt
 from streams.records import CalendarEvent, Incident, Vantage
 from streams.settings import Settings
 from streams.step.country import CountryMachine
@@ -57,6 +57,7 @@ class Backtest:
         register: Iterable[Vantage] = (),
         observe: Callable[[Reading], None] | None = None,
         keep: Callable[[bytes], None] | None = None,
+        salt: bytes = b"",
     ) -> None:
         self.settings = settings
         self._observe = observe
@@ -65,7 +66,7 @@ class Backtest:
             _replaying(settings), publish_health=False, publish_windows=keep is not None
         )
         self.world = WorldStep(settings)
-        notes: list[Note] = [*register, *calendar]
+        notes: list[Note] = [Salt(salt), *register, *calendar]
         for note in notes:
             self.machine.note(note)
         self.first: int | None = None

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from detectors.columns.bank import Bank
 from detectors.incidents.assembler import Assembler
+from detectors.incidents.case import Case
 from detectors.incidents.snapshots import Kind, Snapshot
 from detectors.incidents.worldwide import NO_SIGNS, signs_of
 from detectors.readings import Arrived, MonitorKey, Pulse, Reading, Scheduled, SeriesGauge
@@ -47,6 +48,7 @@ from streams.machine import (
     PartitionCount,
     Pieces,
     ProbeCount,
+    Salt,
     closing_windows,
     rejection,
 )
@@ -65,6 +67,7 @@ from streams.step.admission import Admission
 from streams.step.bundles import Opener, has_bundles
 from streams.step.elsewhere import Elsewhere
 from streams.step.hearing import Heard, Hearing
+from streams.step.naming import Naming
 from streams.step.pending import PendingClosings, closing_reason
 from streams.step.placement import Placement, PlacementState
 from streams.step.rows import (
@@ -257,6 +260,7 @@ class CountryState(msgspec.Struct):
     # The machine of those without a vote; empty where everybody has one.
     strangers: bytes = b""
     promises: list[StatusRow] = []
+    salt: bytes = b""
 
 
 class _ChunkReading:
@@ -400,12 +404,14 @@ class CountryMachine:
         self._strangers: CountryMachine | None = None
         if self._limited and not strangers:
             self._strangers = self._fresh_strangers()
+        self._naming = Naming(settings.trust, lambda: self._speakers, self._all_keys)
         self._bank = Bank(settings.detection, settings.time, MECHANISMS)
         self._assembler = Assembler(
             settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
         )
         self._assembler.by_majority = not settings.trust.everybody
         self._assembler.witness = self._signals.ask
+        self._assembler.told_as = self._told_as
 
     @property
     def clock_ms(self) -> int | None:
@@ -432,6 +438,9 @@ class CountryMachine:
             return
         if isinstance(note, Vantage):
             if self._strangers is not None:
+                self._notes.append(note)
+        elif isinstance(note, Salt):
+            if self._naming.wants_salt:
                 self._notes.append(note)
         elif isinstance(note, CalendarEvent | PartitionCount | Arrivals):
             self._notes.append(note)
@@ -679,6 +688,7 @@ class CountryMachine:
             window.parts = [(number[monitor], *others)]
         self._in_bank = self._in_bank[stays]
         self._keys = self._votes_from = None
+        self._naming.forget_heard()
         left = [known[old] for old in np.flatnonzero(stays).tolist()]
         self._waiting = [left[new] for new in np.flatnonzero(self._in_bank < 0).tolist()]
         self._columns = self._columns.fresh()
@@ -689,6 +699,8 @@ class CountryMachine:
     def _heed(self, note: Note) -> None:
         if isinstance(note, CalendarEvent):
             self._assembler.schedule(_scheduled(note))
+        elif isinstance(note, Salt):
+            self._naming.sow(note.value)
         elif isinstance(note, PartitionCount):
             self._placement.heed(note, self.clock_ms)
             self._close_elsewhere()
@@ -699,6 +711,7 @@ class CountryMachine:
         elif isinstance(note, Vantage):
             before = self._speakers.heed(note)
             self._votes_from = None
+            self._naming.forget_heard()
             if before is not None and (
                 note.state is VantageState.REVOKED
                 or (before.country, before.asn, before.region) != (note.country, note.asn, note.region)
@@ -952,7 +965,7 @@ class CountryMachine:
             if self.publish_windows:
                 tallies = self._bank.tallies(counts, reading.arrivals)
                 outbox.after.extend(
-                    window_messages(tallies, start, start + seconds, self._placement.elsewhere)
+                    window_messages(tallies, start, start + seconds, self._placement.elsewhere, self._naming)
                 )
             closed.append(reading)
             self._cursor += 1
@@ -994,7 +1007,18 @@ class CountryMachine:
             snapshot = of_strangers(snapshot)
         elif self.settings.trust.policy == "open":
             snapshot = replace(snapshot, unregistered=True)
-        return to_record(snapshot, self.settings.incidents)
+        return to_record(self._naming.snapshot(snapshot), self.settings.incidents)
+
+    def _told_as(self, case: Case, asn: int) -> int:
+        return self._naming.told_as(case.country, asn, case.onset, simulated=case.simulated)
+
+    def recalled(self, incident: Incident) -> Incident:
+        """An incident that was told, with its networks' own numbers, as far as these are known."""
+        networks = {pair[1] for pair in self._networks() if pair[0] == incident.country}
+        return self._naming.recalled(incident, networks | self._speakers.networks_of(incident.country or ""))
+
+    def _networks(self) -> set[tuple[str, int]]:
+        return {(key.country, key.asn) for key in self._all_keys()}
 
     def _next_window(self, end: int) -> int | None:
         """Return the next window to close before window `end`, or None. What is not worth a look is passed over.
@@ -1081,7 +1105,7 @@ class CountryMachine:
     def adopt(self, published: Sequence[Incident]) -> None:
         """Make the incidents in hand agree with what was told: `machine.Adopting`."""
         countries = {pulse.country for pulse in self._bank.pulses()}
-        ours = [one for one in published if one.country in countries]
+        ours = [self.recalled(one) for one in published if one.country in countries]
         self._assembler.adopt([from_record(one) for one in ours if not is_of_strangers(one.id)])
         if self._strangers is not None:
             self._strangers.adopt_strangers(published)
@@ -1094,7 +1118,7 @@ class CountryMachine:
         countries = {pulse.country for pulse in self._bank.pulses()}
         self._assembler.adopt(
             [
-                replace(from_record(one), id=own_id(one.id))
+                replace(from_record(self.recalled(one)), id=own_id(one.id))
                 for one in published
                 if one.country in countries and is_of_strangers(one.id)
             ]
@@ -1137,7 +1161,7 @@ class CountryMachine:
 
     def gauges(self) -> Sequence[SeriesGauge]:
         """Every live series."""
-        return self._bank.gauges()
+        return self._naming.gauges(self._bank.gauges(), (self.clock_ms or 0) // 1000)
 
     def networks_live(self) -> Mapping[str, int]:
         """Networks that report, by country."""
@@ -1210,6 +1234,7 @@ class CountryMachine:
             self._sequences,
             b"" if self._strangers is None else self._strangers.snapshot(),
             list(self._promises.values()),
+            self._naming.salt,
         )
         return msgspec.msgpack.encode(stored)
 
@@ -1267,10 +1292,13 @@ class CountryMachine:
         self._speakers = Speakers(self.settings.trust, stored.register)
         self._sequences = dict(stored.sequences)
         self._votes_from = None
+        self._naming = Naming(self.settings.trust, lambda: self._speakers, self._all_keys)
+        self._naming.salt = stored.salt
         if self._strangers is not None:
             self._strangers = self._fresh_strangers()
             if stored.strangers:
                 self._strangers.restore(stored.strangers)
+            self._strangers._naming.sow(stored.salt)
 
 
 def _speaker_of(status: StatusRow) -> MonitorKey:

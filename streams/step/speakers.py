@@ -6,6 +6,7 @@ What is decided follows from the entries and the results' own times alone, so th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -40,6 +41,8 @@ class Speakers:
         self._networks = countries_by_asn(trust.country_table)
         self._entries: dict[str, Vantage] = {}
         self._by_source: dict[tuple[str, str], dict[str, Vantage]] = {}
+        #: Vantages that may speak, by country and network; None: to be counted.
+        self._vantages: Counter[tuple[str, int]] | None = None
         #: Of each key the entries that have it, by name; and of a key that none has any more, the last one that had it.
         self._holders: dict[str, dict[str, Vantage]] = {}
         self._retired: dict[str, Vantage] = {}
@@ -59,6 +62,7 @@ class Speakers:
         if before is not None:
             self._let_go(before)
         self._entries[entry.vantage] = entry
+        self._vantages = None
         for source in entry.sources:
             self._by_source.setdefault((source, entry.country), {})[entry.vantage] = entry
         if entry.public_key is not None:
@@ -78,6 +82,30 @@ class Speakers:
             if not holders:
                 del self._holders[name]
                 self._retired[name] = _revoked(entry)
+
+    def vantages_of(self, country: str, asn: int) -> int:
+        """How many vantages of a network are in the register as active ones."""
+        if self._vantages is None:
+            self._vantages = Counter(
+                (one.country, one.asn)
+                for one in self._entries.values()
+                if one.state is VantageState.ACTIVE and not one.sources
+            )
+        return self._vantages[country, asn]
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether any entry is one for sources."""
+        return any(self._by_source.values())
+
+    def is_of_source(self, monitor: MonitorKey) -> bool:
+        """Whether a monitor is one of a source that has a vote where it measures."""
+        named = self._by_source.get((monitor.vantage.partition("-")[0], monitor.country), {})
+        return any(entry.state is VantageState.ACTIVE and covers(entry, monitor) for entry in named.values())
+
+    def networks_of(self, country: str) -> set[int]:
+        """The networks of a country that stand in the register."""
+        return {one.asn for one in self._entries.values() if one.country == country}
 
     @property
     def kept(self) -> list[Vantage]:

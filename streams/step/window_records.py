@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from detectors.readings import CountryTally
 from streams.machine import Message
 from streams.records import Window, encode
+from streams.step.naming import Naming
 
 
 def window_messages(
-    tallies: Iterable[CountryTally], start: int, end: int, elsewhere: Callable[[str], bool]
+    tallies: Iterable[CountryTally], start: int, end: int, elsewhere: Callable[[str], bool], naming: Naming
 ) -> list[Message]:
     """What is sent of a closed window: a record a country, but for those that are judged `elsewhere`."""
     begin, until = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)
@@ -40,6 +41,5 @@ def window_messages(
                 )
             ),
         )
-        for tally in tallies
-        if not elsewhere(tally.country)
+        for tally in (naming.tally(one, start) for one in tallies if not elsewhere(one.country))
     ]

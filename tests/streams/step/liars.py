@@ -50,7 +50,8 @@ class World:
 
 
 def settings(policy: str = "registered", **more: object) -> Settings:
-    trust = TrustSettings.model_validate({"policy": policy, **more})
+    # What is told of networks is looked at: all are named.
+    trust = TrustSettings.model_validate({"policy": policy, "name_small_networks": True, **more})
     made = Settings(trust=trust)
     return made.model_copy(update={"worker": made.worker.model_copy(update={"clock": "replay"})})
 
