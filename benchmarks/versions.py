@@ -15,10 +15,11 @@ import time
 from pathlib import Path
 from typing import Final
 
+from producers.probe.asked import Fingerprints
 from producers.probe.attempt import Tools, attempt
 from producers.probe.dns import Resolver
 from producers.probe.quic import Quic
-from producers.probe.targets import Fingerprints, Target
+from producers.probe.targets import Target
 from producers.probe.tls import Contexts
 from tests.producers.probe import servers, versions
 

@@ -8,6 +8,7 @@ no network.
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -57,3 +58,15 @@ def is_bogon(address: str) -> bool:
             if ip in network:
                 return is_bogon(str(ipaddress.IPv4Address(int(ip) >> shift & 0xFFFF_FFFF)))
     return not ip.is_global or ip.is_multicast or ip.is_reserved or ip in _METADATA
+
+
+def split_server(value: str, port: int = 53) -> tuple[str, int]:
+    """The host and the port of `host`, `host:port` or `[address]:port`.
+
+    >>> split_server("127.0.0.1:5353"), split_server("::1"), split_server("[::1]:53")
+    (('127.0.0.1', 5353), ('::1', 53), ('::1', 53))
+    """
+    parts = re.fullmatch(r"\[(?P<six>[^]]+)\](?::(?P<a>\d+))?|(?P<host>[^:]+):(?P<b>\d+)", value)
+    if parts is None:
+        return value, port
+    return parts["six"] or parts["host"], int(parts["a"] or parts["b"] or port)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import import_module
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from streams.errors import SettingsError
+from streams.process import OWN_PROCESS, log_to_stderr
 
 #: Every command, the module that holds it (its `app`, a Typer with one command, or a group), and its line in the
 #: list. Loaded when called: `netdusk probe` on a small vantage does not pay for the worker's imports.
@@ -61,10 +61,6 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-#: Says that the process is ours.
-_MAIN: Final = object()
-
-
 class _Lazy(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -96,35 +92,14 @@ app = typer.Typer(
 def _callback(context: typer.Context) -> None:
     """Notices within minutes when a country, a region or a provider loses its platforms."""
     # Not for --help, which comes sooner without it; nor where a test runs a command in its own process.
-    if context.obj is _MAIN:
-        _say_to_stderr()
+    if context.obj is OWN_PROCESS:
+        log_to_stderr()
 
 
 def main() -> None:
     """Run the command line; exit codes: 0 good, 1 found something, 2 bad usage or configuration."""
     try:
-        app(obj=_MAIN)
+        app(obj=OWN_PROCESS)
     except SettingsError as error:
         typer.echo(str(error), err=True)
         sys.exit(2)
-
-
-def _say_to_stderr() -> None:
-    """Log to stderr (NETDUSK_LOG=json: as JSON), so that stdout has a command's results alone."""
-    import structlog  # noqa: PLC0415
-
-    as_json = os.environ.get("NETDUSK_LOG") == "json"
-    last: Any = (
-        structlog.processors.JSONRenderer()
-        if as_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper("iso", utc=True),
-            *([structlog.processors.format_exc_info] if as_json else []),
-            last,
-        ],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-    )

@@ -40,6 +40,7 @@ from pydantic_settings import (
 )
 
 from detectors.settings import DetectionSettings, IncidentSettings, TimeSettings
+from producers.addresses import split_server
 from producers.complaints import complaints
 from producers.countries import CANARY, COUNTRIES
 from streams.errors import SettingsError as SettingsError  # noqa: PLC0414  most take it from here
@@ -406,18 +407,6 @@ def _server(value: str) -> str:
     if not 0 < port < 65_536:
         raise ValueError("a port is from 1 to 65535")
     return value
-
-
-def split_server(value: str, port: int = 53) -> tuple[str, int]:
-    """The host and the port of `host`, `host:port` or `[address]:port`.
-
-    >>> split_server("127.0.0.1:5353"), split_server("::1"), split_server("[::1]:53")
-    (('127.0.0.1', 5353), ('::1', 53), ('::1', 53))
-    """
-    parts = re.fullmatch(r"\[(?P<six>[^]]+)\](?::(?P<a>\d+))?|(?P<host>[^:]+):(?P<b>\d+)", value)
-    if parts is None:
-        return value, port
-    return parts["six"] or parts["host"], int(parts["a"] or parts["b"] or port)
 
 
 def state_folder() -> Path:

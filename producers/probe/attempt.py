@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final
 from producers.addresses import is_bogon
 from producers.failures import Failure, Stage
 from producers.probe import http, tcp, tls
+from producers.probe.asked import AskedTarget, Fingerprints
 from producers.probe.classify import NETWORK_ERRORS, classify
 from producers.probe.dns import Resolver
 from producers.probe.http import Exchange
-from producers.probe.targets import Fingerprints, Target
 from producers.records import Timings
 from producers.steps import STEPS
 
@@ -56,7 +56,7 @@ class Tools:
 class Outcome:
     """What happened: facts, and no record yet. `detail` is for a person, and goes no further than the terminal."""
 
-    target: Target
+    target: AskedTarget
     began: datetime
     stage: Stage | None
     failure: Failure | None
@@ -104,7 +104,7 @@ class _Steps:
             self.taken_ms[self.stage] = (time.perf_counter() - self._began) * 1000
 
 
-async def attempt(target: Target, tools: Tools) -> Outcome:
+async def attempt(target: AskedTarget, tools: Tools) -> Outcome:
     """Try once. The network's failing is in the outcome; an exception is a bug, or this machine's own trouble.
 
     With `every_address`, each address of the name is tried once, all side by side.
@@ -177,7 +177,7 @@ async def _over_all_addresses(first: _Walk, deadline: float) -> list[_Walk]:
 class _Way:
     """How far an attempt has come: what each step finds, and the next one needs."""
 
-    target: Target
+    target: AskedTarget
     tools: Tools
     exchange: Exchange
     addresses: tuple[str, ...] = ()
@@ -195,7 +195,7 @@ class _Way:
 class _Walk:
     """One way through the steps, and how it ended."""
 
-    def __init__(self, target: Target, tools: Tools) -> None:
+    def __init__(self, target: AskedTarget, tools: Tools) -> None:
         self.target = target
         self.steps = _Steps()
         self.exchange = Exchange()

@@ -11,8 +11,6 @@ import ssl
 from collections.abc import Mapping
 from typing import Final
 
-import dns.exception
-import dns.rcode
 import h11
 
 from producers.failures import Failure
@@ -27,7 +25,7 @@ class ObservedFailure(Exception):  # noqa: N818  it says what was seen, not that
 
 
 #: What a step may raise because of the network. Anything else is a bug, and stays an exception.
-NETWORK_ERRORS: Final = (OSError, ObservedFailure, dns.exception.DNSException, h11.RemoteProtocolError)
+NETWORK_ERRORS: Final = (OSError, ObservedFailure, h11.RemoteProtocolError)
 
 #: Errors of this machine, not of the path: no result comes of them, or a vantage that runs out of file descriptors
 #: would report an outage.
@@ -76,10 +74,10 @@ VERIFY_CODES: Final[Mapping[int, Failure]] = {
 }
 
 #: A name server's answers other than NOERROR (RFC 1035, 4.1.1).
-RCODES: Final[Mapping[dns.rcode.Rcode, Failure]] = {
-    dns.rcode.NXDOMAIN: Failure.DNS_NXDOMAIN_ERROR,
-    dns.rcode.SERVFAIL: Failure.DNS_SERVFAIL_ERROR,
-    dns.rcode.REFUSED: Failure.DNS_REFUSED_ERROR,
+RCODES: Final[Mapping[int, Failure]] = {
+    2: Failure.DNS_SERVFAIL_ERROR,
+    3: Failure.DNS_NXDOMAIN_ERROR,
+    5: Failure.DNS_REFUSED_ERROR,
 }
 
 
@@ -106,14 +104,12 @@ def classify(error: BaseException) -> Failure:
             return Failure.GENERIC_TIMEOUT_ERROR
         case OSError():
             return ERRNOS.get(error.errno or 0, Failure.UNKNOWN_FAILURE)
-        case dns.exception.DNSException():
-            return Failure.DNS_SERVER_MISBEHAVING
         case h11.RemoteProtocolError():
             return Failure.HTTP_REQUEST_FAILED
     raise error
 
 
-def answered(rcode: dns.rcode.Rcode) -> None:
+def answered(rcode: int) -> None:
     """Raise a name server's answer as an Observed failure, if it is not NOERROR."""
-    if rcode != dns.rcode.NOERROR:
-        raise ObservedFailure(RCODES.get(rcode, Failure.DNS_SERVER_MISBEHAVING), dns.rcode.to_text(rcode))
+    if rcode:
+        raise ObservedFailure(RCODES.get(rcode, Failure.DNS_SERVER_MISBEHAVING), f"response code {rcode}")

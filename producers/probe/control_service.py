@@ -12,9 +12,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
+from producers.probe.asked import AskedTarget
 from producers.probe.attempt import Outcome
 from producers.probe.control import ControlResult
-from producers.probe.targets import Target
 
 #: So many clients' allowances are kept; the one that has asked least lately goes.
 CLIENTS_MAX: Final = 10_000
@@ -64,14 +64,14 @@ class ControlService:
 
     def __init__(
         self,
-        targets: Sequence[Target],
-        measure: Callable[[Target], Awaitable[Outcome]],
+        targets: Sequence[AskedTarget],
+        measure: Callable[[AskedTarget], Awaitable[Outcome]],
         *,
         keep_seconds: float = 30.0,
         concurrency_max: int = 100,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.targets: Mapping[str, Target] = {target.url: target for target in targets}
+        self.targets: Mapping[str, AskedTarget] = {target.url: target for target in targets}
         self.attempts = 0
         self._measure = measure
         self._keep_seconds = keep_seconds

@@ -2,9 +2,6 @@
 
 Not getaddrinfo: that hides which answer came (NXDOMAIN, SERVFAIL, REFUSED) and asks again by itself. No cache, no
 hosts file. A truncated answer is asked for over TCP, as the protocol has it (RFC 7766).
-
-dnspython reads and writes the messages. Its queries and its resolver stay outside: they load QUIC, HTTP/2 and
-cryptography where these are installed, 19 MB that a small vantage does not have.
 """
 
 from __future__ import annotations
@@ -17,19 +14,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rdatatype
-import dns.rrset
-
 from producers.addresses import is_bogon
 from producers.failures import Failure
 from producers.probe.classify import ObservedFailure, answered
+from producers.probe.dns_messages import AskedName, DnsMessage, RecordType, ask, labels_of, read_message
 from producers.probe.tcp import Channel, connect
 
 AddressFamily = Literal["ipv4", "ipv6"]
-_TYPES: Final = {"ipv4": dns.rdatatype.A, "ipv6": dns.rdatatype.AAAA}
+_TYPES: Final = {"ipv4": RecordType.A, "ipv6": RecordType.AAAA}
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
 _UDP_BYTES_MAX: Final = 65_535
 
@@ -37,7 +29,7 @@ _UDP_BYTES_MAX: Final = 65_535
 class _Query(NamedTuple):
     """What is asked, and as it goes out, less its number."""
 
-    question: list[dns.rrset.RRset]
+    question: AskedName
     wire: bytes
 
 
@@ -63,28 +55,30 @@ class Resolver:
     _system_read_ns: int = field(default=-1, repr=False)
 
     async def resolve(self, host: str, *, may_be_private: bool = False) -> tuple[str, ...]:
-        """Addresses of a host, in the answer's order, at least one. Raises Observed, OSError, DNSException."""
-        return _addresses_of(await self._ask(host), host, may_be_private=may_be_private)
+        """Addresses of a host, in the answer's order, at least one. Raises Observed, OSError."""
+        kind = _TYPES[self.family]
+        return _addresses_of(await self._ask(host, kind), host, kind, may_be_private=may_be_private)
 
     def wire_of(self, host: str) -> bytes:
         """The question as DoH sends it: with the number 0, so that caches on the way know it (RFC 8484, 4.1)."""
-        return b"\0\0" + _query(host, self.family).wire
+        return b"\0\0" + _query(host, _TYPES[self.family]).wire
 
     def read(self, reply: bytes, host: str, *, may_be_private: bool = False) -> tuple[str, ...]:
-        """Addresses of the host in what DoH brought, as `resolve` gives them. Raises Observed, DNSException."""
+        """Addresses of the host in what DoH brought, as `resolve` gives them. Raises Observed."""
         if reply[:2] != b"\0\0":
             raise ObservedFailure(Failure.HTTP_UNEXPECTED_BODY, "no DNS message")
-        answer = _checked(_read(reply, b"\0\0", host), _query(host, self.family).question)
-        return _addresses_of(answer, host, may_be_private=may_be_private)
+        kind = _TYPES[self.family]
+        answer = _checked(_read(reply, b"\0\0", host), _query(host, kind).question)
+        return _addresses_of(answer, host, kind, may_be_private=may_be_private)
 
-    async def _ask(self, host: str) -> dns.message.QueryMessage:
+    async def _ask(self, host: str, kind: int) -> DnsMessage:
         server = self.server or self._system_server()
         number = secrets.token_bytes(2)
-        query = _query(host, self.family)
+        query = _query(host, kind)
         wire = number + query.wire
         reply = await _over_udp(wire, server, self.port)
         answer = _read(reply, number, host)
-        if answer.flags & dns.flags.TC:
+        if answer.truncated:
             reply = await _over_tcp(wire, server, self.port)
             answer = _read(reply, number, host)
         return _checked(answer, query.question)
@@ -133,30 +127,27 @@ async def _exactly(channel: Channel, count: int) -> bytes:
     return data
 
 
-def _read(reply: bytes, number: bytes, host: str) -> dns.message.Message:
+def _read(reply: bytes, number: bytes, host: str) -> DnsMessage:
     if reply[:2] != number:
         raise ObservedFailure(Failure.DNS_REPLY_WITH_WRONG_QUERY_ID, host)
-    return dns.message.from_wire(reply, ignore_trailing=True, raise_on_truncation=False)
+    return read_message(reply)
 
 
-def _checked(answer: dns.message.Message, question: list[dns.rrset.RRset]) -> dns.message.QueryMessage:
-    if not isinstance(answer, dns.message.QueryMessage):
-        raise ObservedFailure(Failure.DNS_SERVER_MISBEHAVING, "an answer to another kind of question")
+def _checked(answer: DnsMessage, question: AskedName) -> DnsMessage:
     # Its number alone could be guessed (RFC 5452, 9.1). An error may come without the question.
-    if answer.question != question and (answer.question or answer.rcode() == dns.rcode.NOERROR):
+    if answer.question != question and (answer.question is not None or not answer.rcode):
         raise ObservedFailure(Failure.DNS_REPLY_WITH_WRONG_QUERY_ID, f"an answer to {answer.question}")
     return answer
 
 
-def _addresses_of(answer: dns.message.QueryMessage, host: str, *, may_be_private: bool) -> tuple[str, ...]:
-    answered(answer.rcode())
-    addresses = answer.resolve_chaining().answer
-    texts = tuple(item.to_text() for item in addresses or ())
-    if not texts:
+def _addresses_of(answer: DnsMessage, host: str, kind: int, *, may_be_private: bool) -> tuple[str, ...]:
+    answered(answer.rcode)
+    addresses = answer.addresses(kind)
+    if not addresses:
         raise ObservedFailure(Failure.DNS_NO_ANSWER, host)
-    if not may_be_private and any(is_bogon(address) for address in texts):
-        raise ObservedFailure(Failure.DNS_BOGON_ERROR, ", ".join(texts))
-    return texts
+    if not may_be_private and any(is_bogon(address) for address in addresses):
+        raise ObservedFailure(Failure.DNS_BOGON_ERROR, ", ".join(addresses))
+    return addresses
 
 
 def _servers_of(resolv_conf: str) -> list[str]:
@@ -170,7 +161,6 @@ def _servers_of(resolv_conf: str) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
-def _query(host: str, family: AddressFamily) -> _Query:
-    """A query less its number. No EDNS: what a plain stub resolver sends, which every box on the way understands."""
-    message = dns.message.make_query(host, _TYPES[family], use_edns=False)
-    return _Query(message.question, message.to_wire()[2:])
+def _query(host: str, kind: int) -> _Query:
+    """A query less its number."""
+    return _Query(AskedName(labels_of(host), kind), ask(host, kind))

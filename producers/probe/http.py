@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import h11
 
 from producers.failures import Failure
+from producers.probe.asked import PORTS, AskedTarget, Fingerprints
 from producers.probe.classify import ObservedFailure
-from producers.probe.targets import PORTS, Fingerprints, Target
 
 _HEAD_BYTES_MAX: Final = 64 * 1024
 #: Of a smaller body the most comes with the head: how fast it was says nothing. Ten packets are a server's first lot.
@@ -128,7 +128,7 @@ class _Body:
 
 async def get(
     channel: Duplex,
-    target: Target,
+    target: AskedTarget,
     exchange: Exchange,
     *,
     user_agent: str,
@@ -153,7 +153,7 @@ async def get(
     await judge(events, target, exchange, fingerprints)
 
 
-async def judge(answer: Answer, target: Target, exchange: Exchange, fingerprints: Fingerprints) -> None:
+async def judge(answer: Answer, target: AskedTarget, exchange: Exchange, fingerprints: Fingerprints) -> None:
     """Read the body of an answer whose head is in the exchange. Raises Observed where the answer isn't good."""
     _check_redirect(exchange, target, fingerprints)
     body = _Body(answer, exchange)
@@ -168,7 +168,7 @@ async def judge(answer: Answer, target: Target, exchange: Exchange, fingerprints
     _check_body(exchange, exchange.body, target)
 
 
-def authority(target: Target) -> str:
+def authority(target: AskedTarget) -> str:
     """The host that is asked for, with its port where that is not the scheme's own."""
     place = target.place
     host = f"[{place.host}]" if ":" in place.host else place.host
@@ -180,7 +180,7 @@ def headers_of(user_agent: str) -> list[tuple[str, str]]:
     return [("user-agent", user_agent), ("accept", "*/*"), ("accept-encoding", "identity")]
 
 
-def _request(connection: h11.Connection, target: Target, user_agent: str, path: str) -> bytes:
+def _request(connection: h11.Connection, target: AskedTarget, user_agent: str, path: str) -> bytes:
     headers = [
         ("Host", authority(target)),
         *((name.title(), value) for name, value in headers_of(user_agent)),
@@ -204,7 +204,7 @@ def _header(head: h11.Response, name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in head.headers if key == name), None)
 
 
-def _check_redirect(exchange: Exchange, target: Target, fingerprints: Fingerprints) -> None:
+def _check_redirect(exchange: Exchange, target: AskedTarget, fingerprints: Fingerprints) -> None:
     location = exchange.location
     if exchange.status is None or not 300 <= exchange.status < 400:
         return
@@ -236,7 +236,7 @@ def _host_of(location: str) -> str | None:
     return host or None
 
 
-def _check_body(exchange: Exchange, body: bytes, target: Target) -> None:
+def _check_body(exchange: Exchange, body: bytes, target: AskedTarget) -> None:
     if target.text is not None and target.text.encode() not in body:
         raise ObservedFailure(Failure.HTTP_UNEXPECTED_BODY, f"without {target.text!r}")
     if (
@@ -246,7 +246,7 @@ def _check_body(exchange: Exchange, body: bytes, target: Target) -> None:
         raise ObservedFailure(Failure.HTTP_UNEXPECTED_BODY, f"{exchange.body_bytes} bytes")
 
 
-async def _in_time(body: _Body, target: Target, channel: Answer) -> None:
+async def _in_time(body: _Body, target: AskedTarget, channel: Answer) -> None:
     """Read the body in stretches of `slow_seconds`: in each, some has to come at the least rate, or none at all.
 
     None at all is no slowness but silence; the attempt's own deadline ends that, as generic_timeout_error. What counts

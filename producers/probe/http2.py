@@ -12,9 +12,9 @@ import h2.events
 import h2.exceptions
 
 from producers.failures import Failure
+from producers.probe.asked import AskedTarget, Fingerprints
 from producers.probe.classify import ObservedFailure
 from producers.probe.http import Exchange, authority, headers_of, judge
-from producers.probe.targets import Fingerprints, Target
 from producers.probe.tls import TlsChannel
 
 _ALPN = "h2"
@@ -66,7 +66,12 @@ class _Events:
 
 
 async def get(
-    channel: TlsChannel, target: Target, exchange: Exchange, *, user_agent: str, fingerprints: Fingerprints
+    channel: TlsChannel,
+    target: AskedTarget,
+    exchange: Exchange,
+    *,
+    user_agent: str,
+    fingerprints: Fingerprints,
 ) -> None:
     """Ask for the target's path. Raises Observed, OSError where the answer isn't good."""
     if channel.protocol != _ALPN:

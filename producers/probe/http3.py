@@ -10,10 +10,10 @@ from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.events import StreamReset
 
 from producers.failures import Failure
+from producers.probe.asked import AskedTarget, Fingerprints
 from producers.probe.classify import ObservedFailure
 from producers.probe.http import Exchange, authority, headers_of, judge
 from producers.probe.quic import QuicChannel
-from producers.probe.targets import Fingerprints, Target
 
 
 class _Events:
@@ -52,7 +52,12 @@ class _Events:
 
 
 async def get(
-    channel: QuicChannel, target: Target, exchange: Exchange, *, user_agent: str, fingerprints: Fingerprints
+    channel: QuicChannel,
+    target: AskedTarget,
+    exchange: Exchange,
+    *,
+    user_agent: str,
+    fingerprints: Fingerprints,
 ) -> None:
     """Ask for the target's path. Raises Observed, OSError where the answer isn't good."""
     connection = H3Connection(channel.connection)

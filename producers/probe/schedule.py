@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from producers.probe.targets import Target
+from producers.probe.asked import AskedTarget
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 class _Entry:
     due_seconds: float
     index: int
-    target: Target = field(compare=False)
+    target: AskedTarget = field(compare=False)
     interval_seconds: float = field(compare=False)
     phase_seconds: float = field(compare=False)
     round: int = field(compare=False)
@@ -54,7 +54,7 @@ class Timetable:
 
     Examples
     --------
-    >>> target = Target(platform="x", url="https://x.com/")
+    >>> target = AskedTarget(platform="x", url="https://x.com/")
     >>> table = Timetable([target], interval_seconds=60, jitter=0.0, seed="a", start_seconds=0)
     >>> first = table.next_due
     >>> [due.platform for due in table.due(first)], round(table.next_due - first)
@@ -63,7 +63,7 @@ class Timetable:
 
     def __init__(
         self,
-        targets: Sequence[Target],
+        targets: Sequence[AskedTarget],
         *,
         interval_seconds: float,
         jitter: float,
@@ -87,7 +87,7 @@ class Timetable:
         """Return when the next target is due, or infinity if none is."""
         return self._heap[0].due_seconds if self._heap else math.inf
 
-    def due(self, now_seconds: float) -> list[Target]:
+    def due(self, now_seconds: float) -> list[AskedTarget]:
         """The targets that are due by now, in their order. Rounds that were slept through are left out."""
         due = []
         while self._heap and self._heap[0].due_seconds <= now_seconds:
@@ -124,7 +124,7 @@ class ScheduleTotals:
 
 async def run(
     timetable: Timetable,
-    measure: Callable[[Target], Awaitable[None]],
+    measure: Callable[[AskedTarget], Awaitable[None]],
     *,
     concurrency_max: int,
     per_target_max: int,
@@ -140,7 +140,7 @@ async def run(
     under_way: set[asyncio.Task[None]] = set()
     of_target: Counter[str] = Counter()
 
-    async def one(target: Target) -> None:
+    async def one(target: AskedTarget) -> None:
         try:
             await measure(target)
         except Exception:
@@ -169,12 +169,12 @@ async def run(
 
 
 async def once(
-    targets: Sequence[Target], measure: Callable[[Target], Awaitable[None]], *, concurrency_max: int
+    targets: Sequence[AskedTarget], measure: Callable[[AskedTarget], Awaitable[None]], *, concurrency_max: int
 ) -> None:
     """Measure each target one time, as many at once as may be."""
     slots = asyncio.Semaphore(concurrency_max)
 
-    async def one(target: Target) -> None:
+    async def one(target: AskedTarget) -> None:
         async with slots:
             await measure(target)
 

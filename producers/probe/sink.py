@@ -6,18 +6,15 @@ be written twice, under the same id; it is lost only beyond the spool's bound, a
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
-from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from producers.bundles import bundle
 from producers.probe.spool import SET_ASIDE, Spool
@@ -34,8 +31,6 @@ BUNDLE_LINGER_SECONDS: Final = 1.5
 #: Results of one bundle.
 _BUNDLE_RECORDS: Final = 500
 BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-_CONNECT_SECONDS: Final = 3.0
-_TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 class Dropped(StrEnum):
@@ -69,132 +64,6 @@ class ResultSender(Protocol):
         """Let the connection go, within a bounded time."""
 
 
-class KafkaSender:
-    """A batch at a time through kafka-python.
-
-    Parameters
-    ----------
-    options
-        Arguments of a KafkaProducer: where the broker is, how to speak to it, and what it has to promise.
-    topic
-        It has to exist.
-    key
-        Key of every record: the vantage's country.
-    ack_seconds
-        How long the broker may take to acknowledge a batch.
-    headers_of
-        Makes the headers of each record, from its value; called again where a record is sent again.
-
-    Raises SendError where no broker answers.
-    """
-
-    def __init__(
-        self,
-        options: Mapping[str, Any],
-        topic: str,
-        key: bytes,
-        *,
-        ack_seconds: float = 10.0,
-        headers_of: Callable[[bytes], list[tuple[str, bytes]]] | None = None,
-    ) -> None:
-        self._options = options
-        self._topic = topic
-        self._key = key
-        self._ack_seconds = ack_seconds
-        self._headers_of = headers_of or (lambda value: [])
-        self._producer = self._connect()
-
-    def _connect(self) -> Any:
-        _look(str(self._options["bootstrap_servers"]))
-        try:
-            producer = KafkaProducer(
-                **self._options,
-                linger_ms=5,
-                batch_size=256 * 1024,
-                bootstrap_timeout_ms=int(_CONNECT_SECONDS * 1000),
-                max_block_ms=int(_CONNECT_SECONDS * 1000),
-                request_timeout_ms=int(self._ack_seconds * 500),
-                delivery_timeout_ms=int(self._ack_seconds * 1000),
-                allow_auto_create_topics=False,
-                metrics_enabled=False,
-            )
-        except (KafkaError, OSError) as error:
-            raise SendError(str(error), ()) from error
-        try:
-            producer.partitions_for(self._topic)
-        except KafkaError as error:
-            _close(producer)
-            raise SendError(f"topic {self._topic!r}: {error}; `netdusk topics` makes it", ()) from error
-        return producer
-
-    def send(self, values: Sequence[bytes]) -> None:
-        """Hand a batch over and wait for the broker's word on each record.
-
-        Raises SendError, with the records that the broker did not acknowledge, in their order.
-        """
-        unsent, refused, why = self._try(values, range(len(values)))
-        if unsent or refused:
-            raise SendError(why, [values[i] for i in sorted(unsent)], [values[i] for i in sorted(refused)])
-
-    def _try(self, values: Sequence[bytes], places: Sequence[int]) -> tuple[set[int], set[int], str]:
-        """Send the values at these places. Returns which are unsent, which are too large, and why."""
-        futures: dict[int, Any] = {}
-        refused: set[int] = set()
-        why = ""
-        try:
-            for i in places:
-                try:
-                    futures[i] = self._producer.send(
-                        self._topic, values[i], key=self._key, headers=self._headers_of(values[i])
-                    )
-                except _TOO_LARGE as error:
-                    refused.add(i)
-                    why = str(error)
-        except (KafkaError, OSError) as error:
-            why = str(error)
-        errors = self._wait(futures)
-        doubtful = {i for i, error in errors.items() if isinstance(error, _TOO_LARGE)}
-        acknowledged = futures.keys() - errors.keys()
-        unsent = set(places) - acknowledged - refused - doubtful
-        why = next((str(error) for error in errors.values()), why) or "no acknowledgement"
-        if doubtful:
-            # To an idempotent producer this error is the last one: nothing goes through it any more.
-            self._producer.close(timeout=0)
-            try:
-                self._producer = self._connect()
-            except SendError as error:
-                return unsent | doubtful, refused, str(error)
-        if unsent:
-            return unsent | doubtful, refused, why
-        if len(places) == 1:
-            return unsent, refused | doubtful, why
-        # Of which record it was said is not sure. In halves, then, until one stands alone.
-        ordered = sorted(doubtful)
-        for half in (ordered[: len(ordered) // 2], ordered[len(ordered) // 2 :]):
-            if half:
-                more_unsent, more_refused, why = self._try(values, half)
-                unsent |= more_unsent
-                refused |= more_refused
-        return unsent, refused, why
-
-    def _wait(self, futures: Mapping[int, Any]) -> dict[int, BaseException]:
-        """Wait for the broker's word on each record. Returns the error of each that was not acknowledged."""
-        errors: dict[int, BaseException] = {}
-        # Not `flush`, which gives up where kafka-python divides a batch that is too large. It expires what it could
-        # not deliver; the margin is for its own loop to say so.
-        end = time.monotonic() + self._ack_seconds + 2.0
-        for i, future in futures.items():
-            try:
-                future.get(max(0.0, end - time.monotonic()))
-            except KafkaError as error:
-                errors[i] = error
-        return errors
-
-    def close(self) -> None:
-        """Close the producer."""
-        _close(self._producer)
-
-
 class BundleSender:
     """Sends results as bundles of their vantage, each in one record."""
 
@@ -218,28 +87,6 @@ class BundleSender:
     def close(self) -> None:
         """Let the connection go."""
         self._sender.close()
-
-
-def _close(producer: Any) -> None:
-    """Close a producer. kafka-python's close gives up before it ends its thread where a batch is left."""
-    try:
-        producer.close(timeout=2.0)
-    except KafkaError:
-        producer._sender.force_close()
-
-
-def _look(bootstrap: str) -> None:
-    """Connect to a broker's port and close it: quicker than a client's own tries. Raises SendError if none answers."""
-    why = ""
-    for server in bootstrap.split(","):
-        host, _, port = server.strip().rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
-        except (OSError, ValueError) as error:
-            why = f"{server}: {error}"
-        else:
-            return
-    raise SendError(why, ())
 
 
 @dataclass(slots=True)

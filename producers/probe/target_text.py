@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from producers.names import PLATFORM_MAX
-from producers.probe.targets import Endpoint, Target
+from producers.probe.asked import Endpoint
+from producers.probe.targets import Target
 
 #: Names that lead to one's own machine or network (RFC 6761, 6762, 8375, and ICANN's `internal`).
 _HOME: Final = ("localhost", ".local", ".internal", ".lan", ".home.arpa")

@@ -5,16 +5,12 @@ Knows no network. A target is a URL of a platform; its scheme says how far an at
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -30,19 +26,9 @@ from producers.addresses import is_bogon
 from producers.complaints import complaints
 from producers.failures import Stage
 from producers.names import PLATFORM_REMEDY, is_platform, is_printable
+from producers.probe.asked import AskedTarget, read_place
 from producers.steps import SCHEMES
 
-#: The port of a scheme that has one of its own.
-PORTS: Final[Mapping[str, int]] = {
-    "http": 80,
-    "https": 443,
-    "tls": 443,
-    "h2": 443,
-    "h3": 443,
-    "quic": 443,
-    "dns": 53,
-    "doh": 443,
-}
 _STATUSES_REMEDY: Final = 'write status codes and classes of them, like [200, "3xx"]'
 
 
@@ -54,73 +40,6 @@ _FINGERPRINT_REMEDY: Final = (
 
 class TargetsError(Exception):
     """A targets file that can't be used; the message names the file, the key, the value and the remedy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a target is, as its URL says.
-
-    `host` is in ASCII and small letters. `is_address` says that it needs no look-up. `path` is what is asked for.
-    """
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-    is_address: bool
-
-
-def read_place(url: str) -> Endpoint:
-    """Take a target's URL apart. Raises ValueError with the remedy.
-
-    >>> read_place("https://www.Example.org/robots.txt?x=1")
-    Endpoint(scheme='https', host='www.example.org', port=443, path='/robots.txt?x=1', is_address=False)
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"{error}; write a URL like https://example.org/robots.txt") from error
-    if parts.scheme not in SCHEMES:
-        raise ValueError(f"the scheme has to be one of {', '.join(SCHEMES)}, as in https://example.org/")
-    if port is None:
-        port = PORTS.get(parts.scheme)
-    if not port:
-        raise ValueError("name the port, as in tcp://example.org:5222")
-    if "@" in parts.netloc or parts.fragment:
-        raise ValueError("take the user name, password or #fragment out: a probe sends none")
-    if parts.scheme in ("dns", "doh"):
-        if parts.query or not _is_name(parts.path[1:]):
-            raise ValueError(
-                f"name the server and what it is asked for: {parts.scheme}://{parts.netloc}/example.org"
-            )
-    elif Stage.HTTP not in SCHEMES[parts.scheme] and (parts.path not in ("", "/") or parts.query):
-        raise ValueError(f"a {parts.scheme} target has no path: {parts.scheme}://{parts.netloc}")
-    if any(character <= " " or character > "~" for character in parts.path + parts.query):
-        raise ValueError("write what is not plain ASCII in the path as %XX")
-    host, is_address = _host_of(parts)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Endpoint(parts.scheme, host, port, path, is_address)
-
-
-def _host_of(parts: SplitResult) -> tuple[str, bool]:
-    if not parts.hostname:
-        raise ValueError("name a host, as in https://example.org/")
-    try:
-        return str(ipaddress.ip_address(parts.hostname)), True
-    except ValueError:
-        pass
-    try:
-        host = parts.hostname.rstrip(".").encode("idna").decode("ascii").lower()
-    except UnicodeError as error:
-        raise ValueError(f"{parts.hostname!r} is no host name: {error}") from error
-    if not _is_name(host):
-        raise ValueError(f"{host!r} is no host name")
-    return host, False
-
-
-def _is_name(text: str) -> bool:
-    return re.fullmatch(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?", text) is not None
 
 
 def _statuses(value: Any) -> frozenset[int]:
@@ -175,7 +94,7 @@ def _fingerprint(value: str) -> str:
 Host = Annotated[str, AfterValidator(_host)]
 
 
-class Target(BaseModel):
+class Target(BaseModel, AskedTarget):
     """One thing to ask, and what counts as a good answer. The defaults are the file format's own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -238,16 +157,6 @@ class Target(BaseModel):
         return self
 
     @cached_property
-    def place(self) -> Endpoint:
-        """Where it is."""
-        return read_place(self.url)
-
-    @cached_property
-    def steps(self) -> tuple[Stage, ...]:
-        """The steps that an attempt takes, in their order."""
-        return SCHEMES[self.place.scheme]
-
-    @cached_property
     def compared(self) -> Target | None:
         """What it is held against, asked in the same way; None where there is no such thing."""
         if self.beside is None:
@@ -276,15 +185,6 @@ class Target(BaseModel):
                 "own, give the target private = true, and the vantage --allow-private"
             )
 
-    def may_redirect_to(self, host: str) -> bool:
-        """Whether a redirect to that host is one of the platform's own.
-
-        >>> target = Target(platform="x", url="https://x.com/", redirects=("twitter.com",))
-        >>> target.may_redirect_to("www.x.com"), target.may_redirect_to("notx.com")
-        (True, False)
-        """
-        return any(_is_or_below(host, good) for good in (self.place.host, *self.redirects))
-
 
 class Blockpage(BaseModel):
     """What tells a page that stands in for the target's own: one of text, pattern, or the host of a redirect."""
@@ -310,38 +210,6 @@ class Blockpage(BaseModel):
             except re.error as error:
                 raise ValueError(f"body_regex is no regular expression: {error}") from error
         return self
-
-
-class Fingerprints:
-    """Known block pages, ready to be looked for.
-
-    >>> page = Blockpage(name="test", source="none", body="This site is blocked")
-    >>> Fingerprints((page,)).in_body(b"<h1>This site is blocked</h1>")
-    'test'
-    """
-
-    def __init__(self, blockpages: tuple[Blockpage, ...] = ()) -> None:
-        self._texts = [(page.name, page.body.encode()) for page in blockpages if page.body is not None]
-        self._patterns = [
-            (page.name, re.compile(page.body_regex.encode(), re.IGNORECASE))
-            for page in blockpages
-            if page.body_regex is not None
-        ]
-        self._hosts = [(page.name, page.redirect_host) for page in blockpages if page.redirect_host]
-
-    def in_body(self, body: bytes) -> str | None:
-        """Return the name of the block page that this body is, or None if it is not a known one."""
-        for name, text in self._texts:
-            if text in body:
-                return name
-        for name, pattern in self._patterns:
-            if pattern.search(body):
-                return name
-        return None
-
-    def in_redirect(self, host: str) -> str | None:
-        """Return the name of the block page behind a redirect to this host, or None if it is not a known one."""
-        return next((name for name, known in self._hosts if _is_or_below(host, known)), None)
 
 
 class TargetsFile(BaseModel):
@@ -402,7 +270,3 @@ def load_targets(path: Path | None = None) -> TargetsFile:
     except ValidationError as error:
         raise TargetsError("\n".join(complaints(error, TargetsFile, lambda _: str(path)))) from error
     return targets if path is None else targets.with_blockpages(load_targets().blockpage)
-
-
-def _is_or_below(host: str, parent: str) -> bool:
-    return host == parent or host.endswith(f".{parent}")

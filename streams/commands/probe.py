@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import structlog
 import typer
@@ -15,7 +14,12 @@ import typer
 from producers.probe.attempt import Outcome
 from producers.records import ProbeResult, encode
 from producers.steps import STEPS
+from streams.local import lean
+from streams.process import OWN_PROCESS
 from streams.settings import load, with_bootstrap
+
+if TYPE_CHECKING:
+    from streams.local.probing import Probing
 
 app = typer.Typer(add_completion=False)
 log = structlog.get_logger()
@@ -23,9 +27,6 @@ log = structlog.get_logger()
 _WHERE: Final = "Where this vantage stands"
 _WHAT: Final = "What it asks, and how"
 _OUT: Final = "Where results go"
-#: Columns of a table in a file or a pipe, which has no width of its own.
-_PIPE_COLUMNS: Final = 160
-
 
 #: A paragraph has to be one line: typer keeps line breaks.
 _HELP: Final = "\n\n".join(
@@ -42,6 +43,7 @@ _HELP: Final = "\n\n".join(
 
 @app.command(help=_HELP)
 def probe(
+    context: typer.Context,
     country: Annotated[
         str | None, typer.Option(help="ISO 3166-1 code, like PK.", rich_help_panel=_WHERE)
     ] = None,
@@ -149,7 +151,6 @@ def probe(
     }
     overrides: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     settings = with_bootstrap(load(config, probe=overrides), bootstrap)
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the sink says it itself, once
     from streams.local.probing import Probing, send, write_lines  # noqa: PLC0415  not for --help
 
     probing = Probing(settings)
@@ -157,37 +158,31 @@ def probe(
         raise typer.Exit(_once(probing, as_json=as_json or print_only))
     if not settings.probe.asn:
         log.warning("probe.asn is not set: all vantages without one count as one network")
+    if context.obj is OWN_PROCESS and lean.possible():
+        lean.begin_anew(probing, print_only=print_only, count_max=count)
     if print_only:
         asyncio.run(write_lines(probing, count_max=count))
     else:
         asyncio.run(send(probing, count_max=count))
 
 
-def _once(probing: Any, *, as_json: bool) -> int:
-    # Here and in _print: a vantage that runs for long draws nothing, and a small one does not have it.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
-
+def _once(probing: Probing, *, as_json: bool) -> int:
     from streams.local.probing import Lines  # noqa: PLC0415  not for --help
 
     outcomes: list[Outcome] = []
     out = Lines()
-    progress = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.completed} of {task.total} targets"),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with progress:
-        task = progress.add_task("", total=len(probing.targets.target))
+    shown = sys.stderr.isatty()
 
-        def take(outcome: Outcome, record: ProbeResult) -> None:
-            outcomes.append(outcome)
-            progress.advance(task)
-            if as_json:
-                out.write(encode(record))
+    def take(outcome: Outcome, record: ProbeResult) -> None:
+        outcomes.append(outcome)
+        if shown:
+            sys.stderr.write(f"\r{len(outcomes)} of {_targets(len(probing.targets.target))}")
+        if as_json:
+            out.write(encode(record))
 
-        asyncio.run(probing.once(take))
+    asyncio.run(probing.once(take))
+    if shown:
+        sys.stderr.write("\r\033[K")
     if not as_json:
         order = {target.url: number for number, target in enumerate(probing.targets.target)}
         _print(sorted(outcomes, key=lambda outcome: order[outcome.target.url]))
@@ -195,32 +190,34 @@ def _once(probing: Any, *, as_json: bool) -> int:
 
 
 def _print(outcomes: list[Outcome]) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("platform", no_wrap=True)
-    table.add_column("target", overflow="fold")
-    table.add_column("result", no_wrap=True)
-    for name in (*(step.timing for step in STEPS), "total ms"):
-        table.add_column(name, justify="right", no_wrap=True)
+    """A table, without the library for tables: a small vantage has none."""
+    head = ("platform", "target", "result", *(step.timing for step in STEPS), "total ms")
+    rows = [head, *(_row(outcome) for outcome in outcomes)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    colours = sys.stdout.isatty()
+    for number, row in enumerate(rows):
+        texts = [text.ljust(width) for text, width in zip(row[:3], widths[:3], strict=True)]
+        if number and colours:
+            texts[2] = f"\033[{32 if row[2] == 'ok' else 31}m{texts[2]}\033[0m"
+        times = [text.rjust(width) for text, width in zip(row[3:], widths[3:], strict=True)]
+        sys.stdout.write("  ".join((*texts, *times)).rstrip() + "\n")
+    sys.stdout.write("\n")
     answered: dict[str, list[bool]] = defaultdict(list)
     for outcome in outcomes:
         answered[outcome.target.platform].append(outcome.ok)
-        taken = outcome.timings_ms
-        table.add_row(
-            escape(outcome.target.platform),
-            escape(outcome.target.url),
-            "[green]ok[/]" if outcome.ok else f"[red]{outcome.stage} {outcome.failure}[/]",
-            *(_shown(getattr(taken, step.timing)) for step in STEPS),
-            _shown(taken.total),
-        )
-    console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
-    console.print(table)
-    console.print()
     for name, oks in answered.items():
-        console.print(f"{escape(name)}: {sum(oks)} of {_targets(len(oks))} answered", highlight=False)
+        sys.stdout.write(f"{name}: {sum(oks)} of {_targets(len(oks))} answered\n")
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    taken = outcome.timings_ms
+    return (
+        outcome.target.platform,
+        outcome.target.url,
+        "ok" if outcome.ok else f"{outcome.stage} {outcome.failure}",
+        *(_shown(getattr(taken, step.timing)) for step in STEPS),
+        _shown(taken.total),
+    )
 
 
 def _targets(count: int) -> str:

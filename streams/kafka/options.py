@@ -6,9 +6,12 @@ Imports no client, so that a small vantage does not pay for one that it does not
 from __future__ import annotations
 
 import ssl
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from streams.settings import KafkaSettings, SettingsError
+from streams.errors import SettingsError
+
+if TYPE_CHECKING:
+    from streams.settings import KafkaSettings
 
 
 def client_options(kafka: KafkaSettings, *, client_id: str | None = None) -> dict[str, Any]:

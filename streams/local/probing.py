@@ -20,29 +20,32 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import structlog
 
+from producers.addresses import split_server
 from producers.bundles import Signer
 from producers.failures import Stage
+from producers.probe.asked import AskedTarget, Fingerprints, KnownPage
 from producers.probe.attempt import USER_AGENT, Outcome, Tools, attempt
 from producers.probe.control import ControlResults, ControlWriter
 from producers.probe.dns import Resolver
+from producers.probe.kafka_sender import KafkaSender
 from producers.probe.schedule import ScheduleTotals, Timetable, once, pause, run
-from producers.probe.sink import BUNDLE_LINGER_SECONDS, BundleSender, KafkaSender, Sink
+from producers.probe.sink import BUNDLE_LINGER_SECONDS, BundleSender, Sink
 from producers.probe.spool import Spool, SpoolError
-from producers.probe.targets import Fingerprints, Target, TargetsError, TargetsFile, load_targets
 from producers.probe.tls import Contexts
 from producers.probe.vantage import ProbeVantage
 from producers.records import ProbeResult, VantagePresence, VantageStatus, encode
+from streams.errors import SettingsError
 from streams.kafka.options import producer_options
-from streams.settings import HttpSettings, ProbeSettings, Settings, SettingsError, split_server
 
 if TYPE_CHECKING:
     from producers.probe.quic import Quic
+    from producers.probe.targets import Target
+    from streams.settings import ProbeSettings, Settings
 
 log = structlog.get_logger()
 
@@ -64,16 +67,32 @@ _PRESENT_SECONDS: Final = 600.0
 Take = Callable[[Outcome, ProbeResult], None]
 
 
+@dataclass(frozen=True, slots=True)
+class AskedList:
+    """What is asked, and which block pages are known."""
+
+    target: tuple[AskedTarget, ...]
+    blockpage: tuple[KnownPage, ...]
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The platforms' names, each once, in the list's order."""
+        return tuple(dict.fromkeys(target.platform for target in self.target))
+
+
 @dataclass(slots=True)
 class Probing:
     """Everything that an attempt needs, read and checked: made before the first packet leaves.
 
-    Raises SettingsError where the settings, the targets file or a file that they name can't be used.
+    Raises SettingsError where the settings, the targets file or a file that they name can't be used. What is handed
+    over by a process that has read and checked it (`streams.local.lean`) is not read again.
     """
 
     settings: Settings
+    given: AskedList | None = None
+    release: str | None = None
     vantage: ProbeVantage = field(init=False)
-    targets: TargetsFile = field(init=False)
+    targets: AskedList = field(init=False)
     tools: Tools = field(init=False)
     control: ControlResults | None = field(init=False)
     writer: ControlWriter | None = field(init=False)
@@ -82,7 +101,7 @@ class Probing:
     def __post_init__(self) -> None:
         probe = self.settings.probe
         self.vantage = vantage_of(probe)
-        self.targets = targets_of(probe)
+        self.targets = self.given or targets_of(probe)
         self.tools = tools_of(probe, self.targets)
         self.control = (
             ControlResults(
@@ -113,7 +132,7 @@ class Probing:
         _stop_on_signals(stop)
         left = count_max
 
-        async def measure(target: Target) -> None:
+        async def measure(target: AskedTarget) -> None:
             nonlocal left
             if left is not None:
                 if left <= 0:
@@ -153,10 +172,19 @@ class Probing:
             datetime.now(UTC),
             every_seconds=self.settings.probe.interval_seconds,
             targets=len(self.targets.target),
-            version=version("netdusk"),
+            version=self.version,
         )
 
-    async def _measure(self, target: Target, *, take: Take, promised: bool) -> None:
+    @property
+    def version(self) -> str:
+        """Which release measures."""
+        if self.release is None:
+            from streams.release import release  # noqa: PLC0415  3 MB
+
+            self.release = release()
+        return self.release
+
+    async def _measure(self, target: AskedTarget, *, take: Take, promised: bool) -> None:
         outcome = await attempt(target, self.tools)
         control_ok = self.control.ok(target.url, outcome.began) if self.control is not None else None
         if self.writer is not None:
@@ -285,8 +313,10 @@ def vantage_of(probe: ProbeSettings) -> ProbeVantage:
     return ProbeVantage(name=name, country=probe.country, asn=probe.asn, region=probe.region)
 
 
-def targets_of(probe: ProbeSettings) -> TargetsFile:
+def targets_of(probe: ProbeSettings) -> AskedList:
     """What is asked. Raises SettingsError where the list can't be used, or leads where nobody allowed."""
+    from producers.probe.targets import TargetsError, load_targets  # noqa: PLC0415  not in a lean process
+
     try:
         targets = load_targets(probe.targets)
     except TargetsError as error:
@@ -297,11 +327,13 @@ def targets_of(probe: ProbeSettings) -> TargetsFile:
         raise SettingsError(f"settings: probe.platforms = {list(probe.platforms)!r}: {error}") from error
     for target in chosen.target:
         _check_private(target, probe)
-    return chosen
+    return AskedList(chosen.target, chosen.blockpage)
 
 
 def _check_private(target: Target, probe: ProbeSettings) -> None:
     """Refuse to start where a target would lead into a private network that nobody has allowed."""
+    from producers.probe.targets import TargetsError  # noqa: PLC0415  not in a lean process
+
     if target.private and not probe.allow_private:
         raise SettingsError(
             f"targets: {target.url} has private = true, and probe.allow_private is false: a vantage contacts no "
@@ -314,7 +346,7 @@ def _check_private(target: Target, probe: ProbeSettings) -> None:
         raise SettingsError(str(error)) from error
 
 
-def tools_of(probe: ProbeSettings, targets: TargetsFile) -> Tools:
+def tools_of(probe: ProbeSettings, targets: AskedList) -> Tools:
     """What every attempt needs. Raises SettingsError where the authorities can't be read."""
     server, port = split_server(probe.resolver) if probe.resolver else (None, 53)
     try:
@@ -335,7 +367,7 @@ def tools_of(probe: ProbeSettings, targets: TargetsFile) -> Tools:
     )
 
 
-def _quic_of(probe: ProbeSettings, targets: TargetsFile) -> Quic | None:
+def _quic_of(probe: ProbeSettings, targets: AskedList) -> Quic | None:
     """What QUIC needs, where a target asks for it. Raises SettingsError where a target's library is not there."""
     asked = [one for target in targets.target for one in (target, target.compared) if one is not None]
     try:
@@ -421,6 +453,7 @@ async def _page_of(
 
     from producers.probe.metrics import ProbeMetrics  # noqa: PLC0415
     from streams.engine.web import Answers, WebServer  # noqa: PLC0415
+    from streams.settings import HttpSettings  # noqa: PLC0415
 
     registry = CollectorRegistry()
     metrics = ProbeMetrics(registry, probing.targets.platforms, probing.tally, lambda: sink)

@@ -23,7 +23,8 @@ from msgspec import Struct
 
 from producers.addresses import is_bogon
 from producers.failures import Failure, Stage
-from producers.probe.targets import Fingerprints, load_targets
+from producers.probe.asked import Fingerprints
+from producers.probe.targets import load_targets
 from producers.records import Timings
 from producers.sources.ooni.platforms import host_of, registered_domain
 

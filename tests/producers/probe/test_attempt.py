@@ -20,10 +20,11 @@ from msgspec import UNSET
 
 from producers.failures import Failure, Stage
 from producers.probe import attempt as attempts
+from producers.probe.asked import Fingerprints
 from producers.probe.attempt import ForbiddenAddressError, Outcome, Tools, attempt
 from producers.probe.classify import ERRNOS, ObservedFailure, classify
 from producers.probe.dns import Resolver
-from producers.probe.targets import Blockpage, Fingerprints, Target
+from producers.probe.targets import Blockpage, Target
 from producers.probe.tls import Contexts
 from producers.probe.vantage import ProbeVantage
 from streams.local.probing import enough_files

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from producers.failures import Failure, Stage
+from producers.probe.asked import Fingerprints
 from producers.probe.attempt import Tools, _hold_beside, _Walk, attempt
 from producers.probe.dns import Resolver
-from producers.probe.targets import Fingerprints, Target, TargetsError
+from producers.probe.targets import Target, TargetsError
 from producers.probe.tls import Contexts
 from tests.producers.probe import servers
 from tests.producers.probe.servers import answer, serving

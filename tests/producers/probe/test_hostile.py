@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 import structlog
 
+from producers.probe.asked import Fingerprints
 from producers.probe.attempt import Outcome, Tools, attempt
 from producers.probe.control import ControlResults
 from producers.probe.dns import Resolver
-from producers.probe.targets import Fingerprints, Target
+from producers.probe.targets import Target
 from producers.probe.tls import Contexts
 from tests.producers.probe import servers
 from tests.producers.probe.servers import answer, certified, serving

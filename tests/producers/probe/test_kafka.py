@@ -14,7 +14,8 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 
-from producers.probe.sink import Dropped, KafkaSender, SendError, Sink
+from producers.probe.kafka_sender import KafkaSender
+from producers.probe.sink import Dropped, SendError, Sink
 from producers.probe.spool import Spool
 from producers.records import ProbeResult, VantagePresence, VantageStatus, decode
 from streams.kafka.options import producer_options

@@ -12,10 +12,11 @@ from typing import Any
 import dns.rcode
 import pytest
 
+from producers.probe.asked import Fingerprints
 from producers.probe.attempt import ForbiddenAddressError, Outcome, Tools, attempt
 from producers.probe.classify import ObservedFailure
 from producers.probe.dns import Resolver
-from producers.probe.targets import Fingerprints, Target
+from producers.probe.targets import Target
 from producers.probe.tls import Contexts
 from tests.producers.probe import servers
 from tests.producers.probe.servers import HOST, answer, certified, serving

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producers.probe.sink import Dropped, KafkaSender, SendError, Sink
+from producers.probe.kafka_sender import KafkaSender
+from producers.probe.sink import Dropped, SendError, Sink
 from producers.probe.spool import Spool
 
 WAIT_SECONDS = 30.0  # far more than needed: only a broken sink takes so long

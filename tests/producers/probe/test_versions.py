@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from producers.failures import Failure, Stage
+from producers.probe.asked import Fingerprints
 from producers.probe.attempt import ForbiddenAddressError, Outcome, Tools, attempt
 from producers.probe.dns import Resolver
 from producers.probe.quic import Quic
-from producers.probe.targets import Blockpage, Fingerprints, Target
+from producers.probe.targets import Blockpage, Target
 from producers.probe.tls import Contexts
 from streams.errors import SettingsError
 from streams.local import probing
