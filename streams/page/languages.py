@@ -41,6 +41,7 @@ LANGUAGES: Final = ("en", "fr", "es", "ru", "ar", "fa", "ur")
 #: Those at which a speaker has looked.
 REVIEWED: Final = frozenset({"en"})
 _LISTED_MAX: Final = 6
+_FONTS: Final = {"ru": "libre-franklin-cyrillic.woff2"}
 #: Marks that turn the direction of a text, as the CLDR has them between words; the page isolates words instead.
 _TURNING: Final = str.maketrans("", "", "\u200e\u200f\u061c")
 
@@ -52,6 +53,8 @@ class Language:
     ----------
     direction
         `ltr` or `rtl`.
+    font
+        What the headlines are set in, of `static/`.
     """
 
     def __init__(self, code: str) -> None:
@@ -60,6 +63,7 @@ class Language:
         self.direction = self.locale.text_direction
         self.name = (self.locale.get_display_name() or code).capitalize()
         self.reviewed = code in REVIEWED
+        self.font = "vazirmatn.woff2" if self.direction == "rtl" else _FONTS.get(code, "source-serif.woff2")
         self.words = _words(code)
 
     def gettext(self, text: str) -> str:

@@ -603,12 +603,13 @@ class PageServer:
         return self._respond(request, made, "max-age=60")
 
     async def _incident_png(self, request: web.Request) -> web.Response:
-        name = request.match_info["id"]
+        name, lang = request.match_info["id"], _lang(request)
 
         def make() -> Made:
-            return Made.of(share_png(*self.site.share(name)), "image/png")
+            return Made.of(share_png(*self.site.share(name, lang)), "image/png")
 
-        return self._respond(request, await self._cached(f"png {name}", name, make), "max-age=60")
+        made = await self._cached(f"png {name} {lang.code}", name, make)
+        return self._respond(request, made, "max-age=60")
 
     async def _country_badge(self, request: web.Request) -> web.Response:
         code, clock = request.match_info["code"], self._clock()

@@ -5,11 +5,14 @@ No network and no clock: the moment is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from statistics import median
 from typing import Any, Final
 from urllib.parse import urlencode
+
+import msgspec
 
 from detectors.localtime import local_seconds
 from producers.countries import CANARY, COUNTRIES
@@ -24,7 +27,7 @@ from streams.pseudonyms import is_unnamed, unnamed_network
 from streams.publish import draw
 from streams.publish.citing import bibtex, citation
 from streams.publish.report import MinuteCounts, Report, Span, build
-from streams.publish.share import Card, card_of
+from streams.publish.share import Card, CardWords, card_of
 from streams.records import Incident, Kind, Severity, Status
 from streams.settings import Settings
 from streams.words import failure_words, platform_name
@@ -223,7 +226,8 @@ class Site:
 
     def _country_row(self, one: CountryStanding, lang: Language, now: datetime) -> dict[str, Any]:
         coverage = one.coverage
-        line, reachability = self._day(one.country, bool(coverage and coverage.simulated), now)
+        simulated = bool(coverage and coverage.simulated)
+        line, reachability = self._day(one.country, simulated, now, dark=one.state is State.DARK)
         return {
             "code": one.country,
             "name": lang.country(one.country, self._own),
@@ -239,15 +243,21 @@ class Site:
             "reachability": reachability,
         }
 
-    def _day(self, country: str, simulated: bool, now: datetime) -> tuple[str, float | None]:
-        """A country's last day as a small line, and its last ratio; drawn anew where something has changed."""
+    def _day(self, country: str, simulated: bool, now: datetime, *, dark: bool) -> tuple[str, float | None]:
+        """A country's last day as a small line, and its last ratio; drawn anew where something has changed.
+
+        Where connectivity is lost, what does not arrive is missing too: the few results that do may be well.
+        """
         key = (self.observatory.changed.get(country, 0), int(now.timestamp()) // 1800)
         kept = self._days.get((country, simulated))
         if kept is None or kept[0] != key:
             rows = self.history.recent.series(
                 country, simulated, now - _DAY, now + timedelta(minutes=5), by="all", step=1800
             )
-            kept = (key, (spark(rows, now), rows[-1].reachability if rows else None))
+            last = rows[-1].reachability if rows else None
+            if dark:
+                rows = _arriving(rows)
+            kept = (key, (spark(rows, now), last))
             self._days[country, simulated] = kept
         return kept[1]
 
@@ -544,8 +554,12 @@ class Site:
             "regions": [self.region(code) for code in last.regions],
             "locator": ""
             if last.country is None
-            else world_map.locator(last.country, _state(last), lang.country(last.country, self._own)),
-            "share": f"{self.public_url}/incident/{last.id}.png",
+            else world_map.locator(
+                last.country,
+                "over" if last.status is Status.RESOLVED or case.false_alarm else _state(last),
+                lang.country(last.country, self._own),
+            ),
+            "share": address(f"{self.public_url}/incident/{last.id}.png", lang),
             "cite": citation(self.settings.page.title, last, self._own, url),
             "bibtex": bibtex(self.settings.page.title, last, self._own, url),
             "linked": [
@@ -556,14 +570,73 @@ class Site:
             "may_annotate": self.settings.page.token is not None,
         }
 
-    def share(self, name: str) -> tuple[Card, draw.Chart | None]:
+    def share(self, name: str, lang: Language | None = None) -> tuple[Card, draw.Chart | None]:
         """An incident as a picture to share: what stands on it, and its worst lines."""
         case = self.case(name)
-        lang = language("en")
-        marks = ("false alarm",) if case.false_alarm is not None else ()
+        lang = lang or language("en")
+        chart = self.incident_lines(case, lang, head=4)
         url = f"{self.public_url}/incident/{name}".partition("://")[2]
-        card = card_of(self.report(case), f"Source: {self.settings.page.title}, {url}", marks)
-        return card, self.incident_lines(case, lang, head=4)
+        source = lang.gettext("Source") + f": {self.settings.page.title}, {url}"
+        if lang.code != "en":
+            return self._card(case, lang, source), chart
+        marks = ("false alarm",) if case.false_alarm is not None else ()
+        return card_of(self.report(case), source, marks), chart
+
+    def _card(self, case: ShownIncident, lang: Language, source: str) -> Card:
+        """What stands on the picture, in another language than the report's."""
+        last, report, gettext = case.last, self.report(case), lang.gettext
+        over = last.status is Status.RESOLVED
+        shown = report.worst if over else report.now
+        usual = f"{gettext('usual')} {lang.percent(shown.usual)}"
+        arrive = gettext("Results that arrive")
+        connectivity = last.kind is Kind.CONNECTIVITY
+        succeed = arrive if connectivity else gettext("of attempts succeed")
+        label = gettext(LABELS[_state(last)])
+        onset = lang.moment(last.onset, "d MMMM y")
+        if last.country is not None:
+            onset += f", {lang.local(last.country, last.onset)} {gettext('there')}"
+        marks = [
+            gettext(text)
+            for text, holds in (
+                ("Unconfirmed", not last.confirmed),
+                ("false alarm", case.false_alarm is not None),
+            )
+            if holds and gettext(text) != label
+        ]
+        measure = gettext(
+            "Share of attempts that succeed. Dashed: what is usual. Red: what is missing of it. Times are UTC."
+        )
+        return Card(
+            kicker=f"{self.place(last, lang)} · {label}" + (f", {gettext('over')}" if over else ""),
+            headline=lang.headline(last, self._own),
+            figures=(
+                (lang.percent(shown.now), f"{gettext('at the worst') if over else succeed}, {usual}"),
+                (f"{last.onset:%H:%M} UTC", onset),
+                (
+                    lang.duration(report.duration_seconds),
+                    gettext("in all") if over else gettext("so far"),
+                ),
+                (
+                    str(len(report.networks)),
+                    gettext("Countries")
+                    if last.kind is Kind.GLOBAL
+                    else gettext("Networks")
+                    + ", "
+                    + gettext("of %(n)s that report") % {"n": lang.number(last.networks_live)},
+                ),
+            ),
+            measure=arrive if connectivity else measure,
+            source=source,
+            simulated=last.simulated,
+            marks=marks,
+            words=CardWords(
+                gettext("Simulated").upper(),
+                gettext("Figures marked so were made for a test or an exercise. Nothing of them happened."),
+                gettext("nothing was measured"),
+                gettext("Brown: planned events."),
+                lang.direction == "rtl",
+            ),
+        )
 
     # networks, platforms, all incidents, method
 
@@ -729,21 +802,40 @@ def spark(rows: Sequence[RecentRow], now: datetime) -> str:
     """A day's line as a small SVG: what is missing of the usual hangs from the top, in red."""
     width, height, steps = 120, 22, 48
     begin = int((now - _DAY).timestamp()) // 1800 + 1
-    parts = [f'<svg class="spark" viewBox="0 0 {width} {height}" aria-hidden="true">']
     each = width / steps
+    here: list[float | None] = [None] * steps
+    missing: list[float | None] = [None] * steps
     for row in rows:
         place = int(row.time.timestamp()) // 1800 - begin
         if 0 <= place < steps:
-            lost = max(0.0, (row.expected or 1.0) - row.reachability)
-            here = height * min(1.0, row.reachability)
-            parts.append(
-                f'<path class="c-area" d="M{place * each:.1f} {height}v-{here:.1f}h{each:.1f}v{here:.1f}z"/>'
-            )
-            if lost > 0.05:
-                parts.append(
-                    f'<path class="c-loss" d="M{place * each:.1f} 0h{each:.1f}v{height - here:.1f}h-{each:.1f}z"/>'
-                )
-    return "".join([*parts, "</svg>"])
+            here[place] = round(height * (1 - min(1.0, row.reachability)), 1)
+            if (row.expected or 1.0) - row.reachability > draw.LOSS_LEAST:
+                missing[place] = here[place]
+    shapes = "".join(
+        f'<path class="{name}" d="{"".join(_steps(heights, each, base))}"/>'
+        for name, heights, base in (("c-area", here, height), ("c-loss", missing, 0))
+    )
+    return f'<svg class="spark" viewBox="0 0 {width} {height}" aria-hidden="true">{shapes}</svg>'
+
+
+def _arriving(rows: Sequence[RecentRow]) -> list[RecentRow]:
+    """Rows of which what came counts, against what usually comes, beside what succeeds."""
+    usual = median(row.n for row in rows) if rows else 0
+    if not usual:
+        return list(rows)
+    return [
+        msgspec.structs.replace(row, reachability=row.reachability * min(1.0, row.n / usual)) for row in rows
+    ]
+
+
+def _steps(heights: Sequence[float | None], each: float, base: int) -> Iterator[str]:
+    """Steps as a path from a base, a shape a stretch without a gap, so that no hairlines part them."""
+    for begin, end in draw.runs(heights):
+        yield f"M{begin * each:g} {base}"
+        for place in range(begin, end):
+            if place == begin or heights[place] != heights[place - 1]:
+                yield f"H{place * each:g}V{heights[place]:g}"
+        yield f"H{end * each:g}V{base}z"
 
 
 def address(path: str, lang: Language) -> str:

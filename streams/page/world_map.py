@@ -119,8 +119,8 @@ def svg(
     )
 
 
-def locator(code: str, state: State, name: str) -> str:
-    """Where a country is: itself by its state among its neighbours; empty where it has no shape."""
+def locator(code: str, state: str, name: str) -> str:
+    """Where a country is: itself by its state (or `over`) among its neighbours; empty where it has no shape."""
     shape = _world()["countries"].get(code)
     if shape is None:
         return ""

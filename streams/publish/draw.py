@@ -31,7 +31,7 @@ _TICKS: Final = (
 )  # fmt: skip
 
 STANDALONE: Final = """
-svg{background:#fbfaf7;font-family:'Libre Franklin','Helvetica Neue',Arial,'Liberation Sans',sans-serif}
+svg{background:#fbfaf7;font-family:'Netdusk Sans','Helvetica Neue',Arial,'Liberation Sans',sans-serif}
 .c-name{font-weight:600;fill:#14171c}.c-note,.c-tick{fill:#5a626d}.c-tick,.c-note{font-size:11px}
 .c-name{font-size:13px}.c-grid{stroke:#dcd8cf;stroke-width:1}.c-now{stroke:#1d3f66;stroke-width:1.6;fill:none}
 .c-area{fill:#9db7d3;fill-opacity:.42}.c-loss{fill:#c33b1b;fill-opacity:.82}
@@ -44,6 +44,16 @@ svg{background:#fbfaf7;font-family:'Libre Franklin','Helvetica Neue',Arial,'Libe
 def shown(text: str) -> str:
     """Text from outside, as SVG and XML may have it and a reader can see it."""
     return escape(visible(text))
+
+
+def begins_from_right(text: str) -> bool:
+    """Whether the first letter of a text is read from the right.
+
+    >>> begins_from_right("5 % · معمول"), begins_from_right("X, باكستان")
+    (True, False)
+    """
+    first = next((letter for letter in text if letter.isalpha()), "")
+    return bool(_FROM_RIGHT.match(first))
 
 
 @dataclass(slots=True)

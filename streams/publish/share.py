@@ -5,13 +5,16 @@ A picture goes where its page does not, so all that a reader has to know stands 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from importlib.resources import as_file, files
 from typing import Final
 
 from streams.errors import SettingsError
-from streams.publish.draw import Chart, Line, Shade, loss_path, runs, shown, ticks
+from streams.publish.draw import Chart, Line, Shade, begins_from_right, loss_path, runs, shown, ticks
 from streams.publish.pages import local_clock
 from streams.publish.report import Report, ReportLine
 from streams.records import Kind
@@ -29,7 +32,23 @@ _ROW_MAX: Final = 330
 _SIZES: Final = ((50, 43, 2), (42, 51, 2), (36, 60, 3), (30, 72, 3))
 _PAPER, _INK, _MUTED, _RULE = "#fbfaf7", "#14171c", "#565d68", "#ddd9d0"
 _LOST, _NOW, _AREA, _ACCENT = "#c33b1b", "#1d3f66", "#9db7d3", "#a82c0f"
-_FONT: Final = "'Libre Franklin','Helvetica Neue',Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif"
+_FONT: Final = "'Netdusk Sans','Helvetica Neue',Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif"
+#: What is between them is read from the right, whatever stands around it.
+_FROM_RIGHT: Final = ("\u202b", "\u202c")
+
+
+@dataclass(frozen=True, slots=True)
+class CardWords:
+    """What stands on every picture, in its language."""
+
+    simulated: str = "SIMULATED"
+    warning: str = "Made for a test or an exercise. Nothing of it happened."
+    nothing: str = "No results of that time were at hand to draw."
+    planned: str = "Brown: planned events."
+    from_right: bool = False
+
+
+_ENGLISH: Final = CardWords()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,47 +62,61 @@ class Card:
     source: str
     simulated: bool
     marks: Sequence[str] = ()
+    words: CardWords = _ENGLISH
 
 
 def share_svg(card: Card, chart: Chart | None) -> str:
     """Return the picture as SVG. Without a chart it says that nothing was at hand to draw."""
+    words = card.words
+    begin, end, start_anchor, end_anchor = (
+        (_RIGHT, _LEFT, "end", "start") if words.from_right else (_LEFT, _RIGHT, "start", "end")
+    )
+    forward = -1 if words.from_right else 1
+
+    def text(
+        x: float, y: float, what: str, size: int, fill: str, *, weight: int = 400, far: bool = False
+    ) -> str:
+        anchor = end_anchor if far else start_anchor
+        return _text(x, y, what, size, fill, weight=weight, anchor=anchor, from_right=words.from_right)
+
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
         f'font-family="{_FONT}"><rect width="{WIDTH}" height="{HEIGHT}" fill="{_PAPER}"/>'
     ]
     top = 30
     if card.simulated:
+        wide = round(21 * 0.74 * len(words.simulated)) + 24
         parts.append(
             f'<rect width="{WIDTH}" height="{_BAND}" fill="#ffd24a"/>'
-            + _text(_LEFT, 31, "SIMULATED", 21, "#221900", weight=700, spacing=2)
-            + _text(_LEFT + 170, 31, "Made for a test or an exercise. Nothing of it happened.", 20, "#221900")
+            + text(begin, 31, words.simulated, 21, "#221900", weight=700)
+            + text(begin + forward * wide, 31, words.warning, 20, "#221900")
         )
         top += _BAND - 10
     y = top + 30
-    kicker = _text(_LEFT, y, card.kicker, 20, _ACCENT, weight=700)
+    kicker = text(begin, y, card.kicker, 20, _ACCENT, weight=700)
     if card.marks:
-        kicker += _text(_RIGHT, y, " · ".join(card.marks).upper(), 20, "#7a5200", weight=700, anchor="end")
+        kicker += text(end, y, " · ".join(card.marks).upper(), 20, "#7a5200", weight=700, far=True)
     parts.append(kicker)
-    size, lines = _headline(card.headline)
+    size, lines = _headline(card.headline.replace(" (", "\u00a0("))
     for line in lines:
         y += round(size * 1.16)
-        parts.append(_text(_LEFT, y, line, size, _INK, weight=700))
+        parts.append(text(begin, y, line, size, _INK, weight=700))
     y += 50 if len(lines) > 1 else 66
-    across = _LEFT
+    across = begin
     for value, what in card.figures:
-        parts.append(_text(across, y, value, 30, _INK, weight=700) + _text(across, y + 26, what, 18, _MUTED))
-        across += max(150, round(18 * 0.5 * len(what)), round(30 * 0.56 * len(value))) + 36
+        parts.append(text(across, y, value, 30, _INK, weight=700) + text(across, y + 26, what, 18, _MUTED))
+        across += forward * (max(150, round(18 * 0.5 * len(what)), round(30 * 0.56 * len(value))) + 36)
     y += 44
-    planned = (
-        " Brown: what was planned." if chart and any(one.kind != "incident" for one in chart.shades) else ""
-    )
+    planned = f" {words.planned}" if chart and any(one.kind != "incident" for one in chart.shades) else ""
     parts.append(
-        _chart(chart, y, _FOOT - 8, card.simulated) if chart is not None and chart.lines else _nothing(y)
+        _chart(chart, y, _FOOT - 8, card)
+        if chart is not None and chart.lines
+        else text(begin, y + 40, words.nothing, 22, _MUTED)
     )
     parts.append(
         f'<path d="M{_LEFT} {_FOOT}H{_RIGHT}" stroke="{_INK}" stroke-width="2"/>'
-        + _text(_LEFT, _FOOT + 27, card.source, 18, _INK, weight=600)
-        + _text(_LEFT, _FOOT + 51, f"{card.measure}{planned}", 16, _MUTED)
+        + text(begin, _FOOT + 27, card.source, 18, _INK, weight=700)
+        + text(begin, _FOOT + 51, f"{card.measure}{planned}", 16, _MUTED)
         + "</svg>"
     )
     return "".join(parts)
@@ -102,7 +135,15 @@ def png(picture: str, *, scale: float = 2.0) -> bytes:
         raise SettingsError(
             f"a picture needs {error.name}; `pip install '.[charts]'` where netdusk's source is"
         ) from error
+    _with_fonts(vl_convert.register_font_directory)
     return bytes(vl_convert.svg_to_png(picture, scale=scale))
+
+
+@lru_cache(maxsize=1)
+def _with_fonts(register: Callable[[str], object]) -> None:
+    """Let pictures be drawn with fonts of our own: the machine may have none, or others."""
+    with as_file(files("streams.publish") / "fonts") as folder:
+        register(str(folder))
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -112,7 +153,7 @@ def wrapped(text: str, width: int) -> list[str]:
     ['Access to a', 'very-long-n…', 'was lost']
     """
     lines = [""]
-    for word in text.split():
+    for word in re.split(r"[ \t\r\n]+", text.strip()):  # what must not break is kept whole
         word = word if len(word) <= width else f"{word[: width - 1]}…"
         if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
             lines.append(word)
@@ -141,31 +182,25 @@ def _text(
     *,
     weight: int = 400,
     anchor: str = "start",
-    spacing: float = 0,
     halo: bool = False,
+    from_right: bool = False,
 ) -> str:
-    more = (
-        (f' stroke="{_PAPER}" stroke-width="5" paint-order="stroke"' if halo else "")
-        + (f' text-anchor="{anchor}"' if anchor != "start" else "")
-        + (f' letter-spacing="{spacing}"' if spacing else "")
+    more = (f' stroke="{_PAPER}" stroke-width="5" paint-order="stroke"' if halo else "") + (
+        f' text-anchor="{anchor}"' if anchor != "start" else ""
     )
     return (
         f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size}" font-weight="{weight}" fill="{fill}"{more}>'
-        f"{shown(text)}</text>"
+        f"{shown(text).join(_FROM_RIGHT) if from_right or begins_from_right(text) else shown(text)}</text>"
     )
 
 
-def _nothing(y: int) -> str:
-    return _text(_LEFT, y + 40, "No results of that time were at hand to draw.", 22, _MUTED)
-
-
-def _chart(chart: Chart, top: int, bottom: int, simulated: bool) -> str:
+def _chart(chart: Chart, top: int, bottom: int, card: Card) -> str:
     """Lines as strips that fill what there is; more than four are counted."""
-    shown = list(chart.lines)[:_ROWS_MAX]
-    left_out = len(chart.lines) - len(shown)
+    rows = list(chart.lines)[:_ROWS_MAX]
+    left_out = len(chart.lines) - len(rows)
     end = bottom - 26
-    row = min(_ROW_MAX, (end - top) // len(shown))
-    end = top + row * len(shown)
+    row = min(_ROW_MAX, (end - top) // len(rows))
+    end = top + row * len(rows)
     scale = (_RIGHT - _LEFT) / max(1, chart.steps)
 
     def x(moment: datetime) -> float:
@@ -180,7 +215,7 @@ def _chart(chart: Chart, top: int, bottom: int, simulated: bool) -> str:
                 f'<rect x="{begin:.1f}" y="{top}" width="{max(1.0, until - begin):.1f}" height="{end - top}" '
                 f'fill="{_LOST}" fill-opacity=".07"/><path d="M{begin:.1f} {top}V{end}" stroke="{_LOST}"/>'
             )
-    parts += [_strip(line, top + number * row, row, scale) for number, line in enumerate(shown)]
+    parts += [_strip(line, top + number * row, row, scale) for number, line in enumerate(rows)]
     for shade in chart.shades:
         if shade.kind != "incident":
             begin, until = x(shade.start), x(shade.end)
@@ -195,11 +230,12 @@ def _chart(chart: Chart, top: int, bottom: int, simulated: bool) -> str:
                 + _text(place, end + 23, label, 16, _MUTED, anchor="middle")
             )
     if left_out:
-        parts.append(_text(_RIGHT, end + 23, f"and {left_out} more", 16, _MUTED, anchor="end"))
-    if simulated:
+        parts.append(_text(_RIGHT, end + 23, f"+{left_out}", 16, _MUTED, anchor="end"))
+    if card.simulated:
+        spacing = "" if card.words.from_right else ' letter-spacing="14"'
         parts.append(
             f'<text x="{WIDTH / 2:.0f}" y="{(top + end) / 2 + 30:.0f}" font-size="92" font-weight="700" fill="{_INK}" '
-            'fill-opacity=".13" text-anchor="middle" letter-spacing="14">SIMULATED</text>'
+            f'fill-opacity=".13" text-anchor="middle"{spacing}>{shown(card.words.simulated)}</text>'
         )
     return "".join(parts)
 

@@ -174,6 +174,7 @@ async def draw() -> None:
                 ("page-now-phone", "phone", "/", 1500),
                 ("page-incident", "desktop", "/incident/pk-63f1f36f858fa117", 1700),
                 ("page-country", "desktop", "/country/PK", 1400),
+                ("page-incident-ar", "desktop", "/incident/pk-63f1f36f858fa117?lang=ar", 1700),
             ):
                 context = await browser.new_context(**LOOKS[look])
                 page = await context.new_page()

@@ -77,6 +77,34 @@ async def test_pages_are_well_in_every_look() -> None:
     assert found == []
 
 
+async def test_a_language_fetches_its_own_fonts_alone() -> None:
+    server = await observatory()
+    await server.start()
+    fetched: dict[str, set[str]] = {}
+    try:
+        async with chromium() as browser:
+            for code in ("en", "ru", "ar", "ur"):
+                page = await browser.new_page()
+                await page.goto(f"{server.url}/?lang={code}")
+                await page.evaluate("document.fonts.ready")
+                weights = await page.evaluate(
+                    "performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))"
+                    ".map(one => [one.name, one.encodedBodySize])"
+                )
+                assert sum(size for _, size in weights) < 150_000, weights
+                fetched[code] = {name.rpartition("/")[2] for name, _ in weights if name.endswith("woff2")}
+                await page.close()
+    finally:
+        await server.stop()
+    latin, arabic = "libre-franklin.woff2", {"libre-franklin.woff2", "vazirmatn.woff2"}
+    assert fetched == {
+        "en": {latin, "source-serif.woff2"},
+        "ru": {latin, "libre-franklin-cyrillic.woff2"},
+        "ar": arabic,
+        "ur": arabic,
+    }
+
+
 async def test_it_can_be_read_without_script_and_walked_by_keyboard() -> None:
     server = await observatory()
     await server.start()

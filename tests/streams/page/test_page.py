@@ -18,7 +18,7 @@ from detectors.readings import Says
 from streams.archive.reader import By
 from streams.archive.writer import Archiver
 from streams.page import languages
-from streams.page.languages import language
+from streams.page.languages import LANGUAGES, language
 from streams.page.observatory import Observatory, State
 from streams.page.recent import STEPS, Recent
 from streams.page.shelf import ArchiveShelf
@@ -379,20 +379,34 @@ def test_a_translated_headline_claims_no_more_than_the_english_one(
     assert shown.replace("\u00a0", " ") == french
 
 
-async def test_the_first_page_is_light_and_answers_from_memory() -> None:
+@pytest.mark.parametrize("code", LANGUAGES)
+async def test_the_first_page_is_light_and_answers_from_memory(code: str) -> None:
     async with client(await observatory()) as asking:
-        answer = await asking.get("/", headers={"Accept-Encoding": "gzip"}, compress=False)
+        answer = await asking.get(f"/?lang={code}", headers={"Accept-Encoding": "gzip"}, compress=False)
         tag = answer.headers["ETag"]
         page = await answer.read()
         total = len(gzip.compress(page))
-        for name in set(re.findall(rb'(?:href|src)="(/static/[^"?]+)', page)) | {
-            b"/static/libre-franklin.woff2"
-        }:
+        named = set(re.findall(rb'(?:href|src)="(/static/[^"?]+)', page))
+        assert f"/static/{language(code).font}".encode() in named
+        for name in named | {b"/static/libre-franklin.woff2"}:
             body = await (await asking.get(name.decode())).read()
             total += len(body if name.endswith(b"woff2") else gzip.compress(body))
         assert total < 150_000, total
-        again = await asking.get("/", headers={"If-None-Match": tag})
+        again = await asking.get(f"/?lang={code}", headers={"If-None-Match": tag})
         assert again.status == 304 and not await again.read()
+
+
+async def test_where_connectivity_is_lost_the_small_line_falls_though_what_comes_is_well() -> None:
+    dark = incident(kind=Kind.CONNECTIVITY, platforms=(), mechanism=None)
+    quiet = await observatory(incident(status=Status.RESOLVED, resolved=NOW))
+    lost = await observatory(dark)
+    few = [msgspec.structs.replace(window(NOW + timedelta(hours=1)), n=[1] * 6, k=[1] * 6)]
+    lines = []
+    for server in (quiet, lost):
+        await server.take(few)
+        rows = server.site.now(language("en"), NOW)["known"]
+        lines.append(next(row["spark"] for row in rows if row["code"] == "PK"))
+    assert lines[1].count("M") > lines[0].count("M")
 
 
 async def test_who_asks_too_often_waits() -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+import struct
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from detectors.settings import IncidentSettings
+from producers.countries import COUNTRIES
+from streams.page.languages import LANGUAGES, language
+from streams.publish import share
 from streams.publish.draw import Chart, Line, loss_path
 from streams.publish.share import HEIGHT, WIDTH, card_of, chart_of, share_svg
 from streams.records import Kind
@@ -24,7 +30,11 @@ def picture(**how: Any) -> str:
 
 
 def texts(svg: str) -> list[str]:
-    return [one.text or "" for one in ElementTree.fromstring(svg).iter() if one.tag.endswith("text")]
+    return [
+        (one.text or "").replace("\u00a0", " ")
+        for one in ElementTree.fromstring(svg).iter()
+        if one.tag.endswith("text")
+    ]
 
 
 def test_headline_figures_and_source_stand_on_it() -> None:
@@ -35,7 +45,7 @@ def test_headline_figures_and_source_stand_on_it() -> None:
     assert f"{ONSET.day} {ONSET:%B %Y}, {ONSET + timedelta(hours=5):%H:%M} local time" in words
     assert f"Source: netdusk, {ID}" in words
     assert {"X (Twitter)", "YouTube", "Google"} <= set(words)
-    assert re.search(r"Brown: what was planned\.", words[-1])
+    assert re.search(r"Brown: planned events\.", words[-1])
 
 
 @pytest.mark.parametrize("simulated", [True, False])
@@ -54,7 +64,55 @@ def test_unconfirmed_and_more_platforms_than_fit_are_said() -> None:
     report = report_of([incident(platforms=many, confirmed=False)], results(platforms=(*many, "google")))
     words = texts(share_svg(card_of(report, "s", ["false alarm"]), chart_of(report)))
     assert "UNCONFIRMED · FALSE ALARM" in words
-    assert "and 6 more" in words
+    assert "+6" in words
+
+
+def letters(font: bytes) -> set[int]:
+    """What a font can draw: the characters of its `cmap`, format 4 (OpenType 1.9)."""
+    (tables,) = struct.unpack_from(">H", font, 4)
+    found = (struct.unpack_from(">4sIII", font, 12 + 16 * number) for number in range(tables))
+    start = next(offset for tag, _, offset, _ in found if tag == b"cmap")
+    (many,) = struct.unpack_from(">H", font, start + 2)
+    places = (struct.unpack_from(">HHI", font, start + 4 + 8 * number)[2] for number in range(many))
+    place = next(start + one for one in places if struct.unpack_from(">H", font, start + one) == (4,))
+    (twice,) = struct.unpack_from(">H", font, place + 6)
+    ends = struct.unpack_from(f">{twice // 2}H", font, place + 14)
+    begins = struct.unpack_from(f">{twice // 2}H", font, place + 16 + twice)
+    return {code for begin, end in zip(begins, ends, strict=True) for code in range(begin, end + 1)}
+
+
+@pytest.mark.parametrize("weight", ["regular", "bold"])
+def test_its_font_has_every_letter_of_every_language(weight: str) -> None:
+    publish = Path(share.__file__).parent
+    drawn = letters((publish / "fonts" / f"netdusk-sans-{weight}.ttf").read_bytes())
+    said = {
+        letter for path in (publish.parent / "page" / "locale").glob("*.po") for letter in path.read_text()
+    }
+    for code in LANGUAGES:
+        said |= {
+            letter for country in COUNTRIES for letter in language(code).country(country, IncidentSettings())
+        }
+        said |= {
+            letter
+            for month in range(1, 13)
+            for letter in language(code).moment(datetime(2024, month, 1, tzinfo=UTC))
+        }
+    assert len(said) > 200
+    assert sorted(letter for letter in said - {"\n"} if ord(letter) not in drawn) == []
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+async def test_an_incident_is_shared_in_the_readers_language(code: str) -> None:
+    server = await observatory(incident(confirmed=False, simulated=True))
+    card, chart = server.site.share(ID, language(code))
+    words = texts(share_svg(card, chart))
+    headline = language(code).headline(server.observatory.cases[ID].last, server.settings.incidents)
+    plain = "".join(words).translate(dict.fromkeys(map(ord, " \u00a0\u202b\u202c")))
+    assert headline.replace(" ", "").replace("\u00a0", "") in plain
+    right = [text for text in words if text.startswith("\u202b")]
+    assert (len(right) > 8) is (language(code).direction == "rtl")
+    assert any("netdusk.example/incident/" in text for text in words)
+    assert any(card.words.simulated in text for text in words) and len(card.marks) <= 1
 
 
 @pytest.mark.parametrize("length", [1, 3, 8, 30, 200])
