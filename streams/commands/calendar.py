@@ -68,7 +68,12 @@ def add(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="iCalendar (.ics) or CSV (.csv).", metavar="FILE")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="iCalendar (.ics), CSV (.csv), or what `list --json` wrote (.jsonl).", metavar="FILE"
+        ),
+    ],
     country: Annotated[str | None, typer.Option(help="For events that name none.")] = None,
     timezone: Zone = "UTC",
     output: Output = None,
@@ -86,7 +91,7 @@ def import_(
 @app.command("list")
 def list_(
     country: Annotated[str | None, typer.Option(help="Of this country alone.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One event a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One event a line: `import` reads it.")] = False,
     config: Config = None,
     bootstrap: Bootstrap = None,
 ) -> None:

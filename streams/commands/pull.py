@@ -19,7 +19,7 @@ from streams.kafka.sources import SourceSender
 from streams.kafka.unanswered import answered
 from streams.local.ingesting import IngestTotals
 from streams.local.pulling import Polite, PullState, Send, pull_once, session
-from streams.local.sources import PULLS, Question, pull_of
+from streams.local.sources import PULLS, SourceQuery, pull_of
 from streams.settings import SettingsError, load, with_bootstrap
 from streams.words import amount
 
@@ -61,7 +61,7 @@ def pull(
     pause_seconds = every or asked.every_seconds
     plan = asked.plan(
         source,
-        Question(
+        SourceQuery(
             countries=tuple(country or ()),
             url=url,
             measurements=tuple(measurement or ()),

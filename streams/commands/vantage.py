@@ -26,6 +26,7 @@ from streams.pseudonyms import public_register
 from streams.records import Vantage, VantageState, check_note, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 from streams.step.asn_countries import NO_NETWORKS, Networks, countries_by_asn, is_elsewhere
+from streams.words import amount
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -185,7 +186,7 @@ def import_(
     if any(one.public_key is not None for one in entries):
         check_keys(list(({one.vantage: one for one in _entries(settings)} | replaced).values()))
     _put(settings, entries)
-    typer.echo(f"{len(entries)} entries")
+    typer.echo(f"{amount(len(entries), 'entry', 'entries')} in the register")
 
 
 def read_register(file: Path, networks: Networks = NO_NETWORKS) -> list[Vantage]:

@@ -34,7 +34,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class SourceQuery:
     """What a service is asked for: the parts that its source knows, and every how many seconds."""
 
     countries: tuple[str, ...] = ()
@@ -48,11 +48,11 @@ class Question:
 class Pull:
     """How a service is asked: no oftener than it has anything new, and what for.
 
-    `plan` raises SettingsError where the question lacks something that the source needs.
+    `plan` raises SettingsError where the query lacks something that the source needs.
     """
 
     every_seconds: float
-    plan: Callable[[str, Question], PullPlan]
+    plan: Callable[[str, SourceQuery], PullPlan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,43 +103,43 @@ def _atlas(options: Options) -> Read:
 # ---- how a service is asked
 
 
-def _by_country(requests: Requests) -> Callable[[str, Question], PullPlan]:
+def _by_country(requests: Requests) -> Callable[[str, SourceQuery], PullPlan]:
     """How a service is asked that answers by country."""
 
-    def plan(name: str, question: Question) -> PullPlan:
-        return PullPlan(name, _countries(name, question), requests, reader_of(name, Options()))
+    def plan(name: str, query: SourceQuery) -> PullPlan:
+        return PullPlan(name, _countries(name, query), requests, reader_of(name, Options()))
 
     return plan
 
 
-def _countries(name: str, question: Question) -> tuple[str, ...]:
-    if not question.countries:
+def _countries(name: str, query: SourceQuery) -> tuple[str, ...]:
+    if not query.countries:
         raise SettingsError(f"{name}: name a country, with --country PK")
-    return question.countries
+    return query.countries
 
 
-def _ask_ooni(name: str, question: Question) -> PullPlan:
+def _ask_ooni(name: str, query: SourceQuery) -> PullPlan:
     read = reader_of(name, Options())
-    return PullPlan(name, _countries(name, question), api.requests, read, api.is_list, api.follow)
+    return PullPlan(name, _countries(name, query), api.requests, read, api.is_list, api.follow)
 
 
-def _ask_prometheus(name: str, question: Question) -> PullPlan:
-    if question.url is None:
+def _ask_prometheus(name: str, query: SourceQuery) -> PullPlan:
+    if query.url is None:
         raise SettingsError(f"{name}: say where it is, with --url http://localhost:9090")
-    labels = prometheus.read_labels(question.mapping) if question.mapping else prometheus.Labels()
-    reader, step = prometheus.PrometheusReader(labels), question.every_seconds
+    labels = prometheus.read_labels(query.mapping) if query.mapping else prometheus.Labels()
+    reader, step = prometheus.PrometheusReader(labels), query.every_seconds
     return PullPlan(
-        name, (question.url,), lambda at, since, until: reader.requests(at, since, until, step), reader.read
+        name, (query.url,), lambda at, since, until: reader.requests(at, since, until, step), reader.read
     )
 
 
-def _ask_atlas(name: str, question: Question) -> PullPlan:
-    if not question.measurements:
+def _ask_atlas(name: str, query: SourceQuery) -> PullPlan:
+    if not query.measurements:
         raise SettingsError(f"{name}: name a measurement, with --measurement 7000")
-    read = reader_of(name, Options(mapping=question.mapping))
+    read = reader_of(name, Options(mapping=query.mapping))
     return PullPlan(
         name,
-        tuple(map(str, question.measurements)),
+        tuple(map(str, query.measurements)),
         lambda part, since, until: ripe_atlas.requests(int(part), since, until),
         read,
     )

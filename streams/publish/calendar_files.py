@@ -1,4 +1,4 @@
-"""Scheduled events out of iCalendar and CSV files, checked as the calendar topic wants them.
+"""Scheduled events out of iCalendar, CSV and JSON lines, checked as the calendar topic wants them.
 
 What is wrong with a row or an event is said with its file, its line and a remedy; the others are used. What an event is
 for, and whether anything happens on it, is not known here.
@@ -17,12 +17,23 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from streams.errors import SettingsError
 from streams.publish.calendar_events import Problem, event_of, problem_at
 from streams.publish.icalendar_files import Reader, read_icalendar
-from streams.records import CalendarEvent
+from streams.records import CalendarEvent, check_note, decode
 
-__all__ = ["CalendarFile", "event_of", "moment", "read_csv", "read_file", "read_icalendar", "zone_of"]
+__all__ = [
+    "CalendarFile",
+    "event_of",
+    "moment",
+    "read_csv",
+    "read_file",
+    "read_icalendar",
+    "read_lines",
+    "zone_of",
+]
 
 _COLUMNS: Final = ("id", "country", "title", "start", "end", "source")
 #: A country's holidays of a century are a megabyte.
@@ -46,10 +57,15 @@ def read_file(path: Path, *, country: str | None, zone: tzinfo) -> CalendarFile:
     `country` is for events that name none, `zone` for times that name none. Raises SettingsError where there is no
     good event in it.
     """
-    kinds: dict[str, Reader] = {".ics": read_icalendar, ".ical": read_icalendar, ".csv": read_csv}
+    kinds: dict[str, Reader] = {
+        ".ics": read_icalendar,
+        ".ical": read_icalendar,
+        ".csv": read_csv,
+        ".jsonl": read_lines,
+    }
     kind = kinds.get(path.suffix.lower())
     if kind is None:
-        raise SettingsError(f"{path}: neither .ics nor .csv; name it by what it is")
+        raise SettingsError(f"{path}: neither .ics nor .csv nor .jsonl; name it by what it is")
     events: dict[str, CalendarEvent] = {}
     refused: list[str] = []
     for item in kind(_text(path), path, country, zone):
@@ -79,6 +95,45 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise SettingsError(f"{path}, line {line}: no UTF-8; save the file as UTF-8") from error
+
+
+# ---- JSON lines
+
+
+def read_lines(
+    text: str, path: Path, country: str | None, zone: tzinfo
+) -> Iterator[CalendarEvent | SettingsError]:
+    """One event a line, as `netdusk calendar list --json` writes them, or why it is refused.
+
+    Each names its country, and its times their zones.
+    """
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        problem = problem_at(path, number)
+        try:
+            event = decode(line.encode())
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            yield problem(f"{error}; write it as `netdusk calendar list --json` does")
+            continue
+        if not isinstance(event, CalendarEvent):
+            yield problem("a record of another kind; an event has the schema of docs/schemas/calendar-1.json")
+            continue
+        try:
+            check_note(event)  # first: a time without a zone can't be compared
+            yield event_of(
+                country=event.country,
+                title=event.title,
+                start=event.start,
+                end=event.end,
+                source=event.source,
+                identity=event.id,
+                problem=problem,
+            )
+        except SettingsError as error:
+            yield error
+        except ValueError as error:
+            yield problem(str(error))
 
 
 # ---- CSV

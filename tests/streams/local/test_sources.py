@@ -13,7 +13,7 @@ import pytest
 import producers.sources
 from producers.sources.contract import Refused
 from streams.local.pulling import PullPlan
-from streams.local.sources import PULLS, SOURCES, Options, Question, pull_of, reader_of
+from streams.local.sources import PULLS, SOURCES, Options, SourceQuery, pull_of, reader_of
 from streams.settings import SettingsError
 from streams.words import SOURCE_NAMES
 
@@ -24,8 +24,8 @@ _MAPS = {
     "table": '[columns]\ntime = "when"\ncountry = "cc"\nasn = "as"\ntarget = "url"\nok = "up"\n',
     "ripe-atlas": '{"objects": [{"id": 1, "country_code": "PK", "asn_v4": 17557}]}',
 }
-#: A question that has all that any source asks for.
-_WHOLE = Question(countries=("PK",), url="http://127.0.0.1:9090", measurements=(7000,), every_seconds=60.0)
+#: A query that has all that any source asks for.
+_WHOLE = SourceQuery(countries=("PK",), url="http://127.0.0.1:9090", measurements=(7000,), every_seconds=60.0)
 
 
 def _mapping(name: str, folder: Path) -> Path | None:
@@ -67,14 +67,14 @@ def test_a_source_refuses_what_it_cant_read_and_raises_nothing(name: str, tmp_pa
 
 @pytest.mark.parametrize("name", PULLS)
 def test_a_service_is_asked_what_its_source_needs(name: str, tmp_path: Path) -> None:
-    question = Question(
+    query = SourceQuery(
         countries=_WHOLE.countries,
         url=_WHOLE.url,
         measurements=_WHOLE.measurements,
         mapping=_mapping(name, tmp_path),
         every_seconds=60.0,
     )
-    plan = pull_of(name).plan(name, question)
+    plan = pull_of(name).plan(name, query)
     assert isinstance(plan, PullPlan)
     assert [url for part in plan.parts for url in plan.requests(part, 0.0, 3600.0)]
 
@@ -82,7 +82,7 @@ def test_a_service_is_asked_what_its_source_needs(name: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("name", PULLS)
 def test_a_service_says_what_its_source_lacks(name: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name}: .*--"):
-        pull_of(name).plan(name, Question(every_seconds=60.0))
+        pull_of(name).plan(name, SourceQuery(every_seconds=60.0))
 
 
 def test_a_source_without_a_service_says_which_have_one() -> None:

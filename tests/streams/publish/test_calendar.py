@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 from streams.commands.calendar import app
 from streams.publish import icalendar_files
 from streams.publish.calendar_files import read_csv, read_file, read_icalendar
-from streams.records import CalendarEvent, decode
+from streams.records import CalendarEvent, decode, encode
 from streams.settings import SettingsError
 
 PK = ZoneInfo("Asia/Karachi")
@@ -366,7 +367,7 @@ BAD: dict[str, tuple[str, str, str]] = {
         ics(vevent("SUMMARY:s", "DTSTART:18900208T040000Z")),
         "no time of this century",
     ),
-    "another kind of file": ("c.txt", "x", "neither .ics nor .csv"),
+    "another kind of file": ("c.txt", "x", "neither .ics nor .csv nor .jsonl"),
     "no column": ("c.csv", "title,when\na,b\n", "c.csv, line 1: no column start"),
     "too few values": ("c.csv", "title,start,end\na,2024-02-08\n", "c.csv, line 2: not as many values"),
     "too many values": ("c.csv", "title,start\na,2024-02-08,b\n", "c.csv, line 2: not as many values"),
@@ -612,3 +613,71 @@ def test_a_character_that_ends_lines_elsewhere_ends_none() -> None:
     text = _calendar(*_in_zone("a", "Asia/Karachi")).replace("SUMMARY:s", "SUMMARY:s\u2028BEGIN:VEVENT")
 
     assert _hours(text) == {"a": 5}
+
+
+def test_what_list_writes_is_read_again(tmp_path: Path) -> None:
+    events = [
+        CalendarEvent(
+            id="rally",
+            country="PK",
+            title="Online rally; جلسہ",
+            start=datetime(2024, 1, 20, 15, 30, tzinfo=UTC),
+            end=datetime(2024, 1, 20, 18, tzinfo=UTC),
+            source="https://example.org/rally",
+        ),
+        CalendarEvent(
+            id="day",
+            country="SN",
+            title="A day",
+            start=datetime(2024, 2, 8, tzinfo=UTC),
+            end=datetime(2024, 2, 9, tzinfo=UTC),
+            source=None,
+        ),
+    ]
+    file = tmp_path / "calendar.jsonl"
+    file.write_bytes(b"\n\n".join(map(encode, events)))
+    read = read_file(file, country=None, zone=UTC)
+    assert read.events == events
+    assert read.refused == []
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("{", "line 2: Input data was truncated"),
+        ("[" * 3_000, "line 2: "),
+        ('{"schema":"netdusk.annotation/1"}', "line 2: "),
+        (
+            '{"schema":"netdusk.calendar/1","id":"a","country":"PK","title":"t",'
+            '"start":"2024-01-20T13:00:00","end":"2024-01-20T13:00:00"}',
+            "line 2: .*time zone",
+        ),
+        (
+            '{"schema":"netdusk.calendar/1","id":"a","country":"XX","title":"t",'
+            '"start":"2024-01-20T13:00:00Z","end":"2024-01-20T13:00:00Z"}',
+            "line 2: country 'XX'",
+        ),
+        (
+            '{"schema":"netdusk.calendar/1","id":"a","country":"PK","title":"t",'
+            '"start":"2024-01-20T13:00:00Z","end":"2024-01-19T13:00:00Z"}',
+            "line 2: end .* lies before start",
+        ),
+        ('{"schema":"netdusk.calendar/1","id":"\\ud800"}', "line 2: "),
+    ],
+    ids=("cut", "deep", "another kind", "no zone", "no country", "ends before", "half a character"),
+)
+def test_a_bad_line_refuses_itself_alone(line: str, why: str, tmp_path: Path) -> None:
+    good = CalendarEvent(
+        id="good",
+        country="PK",
+        title="t",
+        start=datetime(2024, 1, 20, tzinfo=UTC),
+        end=datetime(2024, 1, 20, tzinfo=UTC),
+        source=None,
+    )
+    file = tmp_path / "calendar.jsonl"
+    file.write_bytes(encode(good) + b"\n" + line.encode() + b"\n")
+    read = read_file(file, country=None, zone=UTC)
+    assert read.events == [good]
+    [refused] = read.refused
+    assert re.search(why, refused)
