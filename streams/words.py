@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -373,6 +373,7 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
         tail.append(f"partially restored, on {back} of {len(snapshot.networks)} networks")
     elif snapshot.back:
         tail.append(f"{_platforms(snapshot.back, settings)} restored")
+    tail += _unheard(snapshot, settings)
     if before := _like_before(snapshot):
         place = ordinal(before + 1)
         tail.append(f"the {place} like incident within {settings.previous_days} days")
@@ -435,11 +436,23 @@ def _restored(snapshot: Snapshot, settings: IncidentSettings) -> str:
             f"Live metrics show that measurements arrive again {whence} after {lasted}; {_figures(snapshot)}."
         )
     word = _RESTORED.get(snapshot.restoration, "restored")
-    where = _where(_extent(snapshot, over=snapshot.resolved is not None), settings)
-    tail = [_figures(snapshot), *_earlier(snapshot, settings)]
-    if snapshot.unheard:
-        tail.append(f"nothing has been heard from {snapshot.unheard} of those affected")
+    extent = _extent(snapshot, over=True)
+    if back := tuple(network for network in snapshot.networks if network.recovered is not None):
+        # Of the others nothing was heard.
+        extent = _extent(replace(snapshot, networks=back), over=True)
+    where = _where(extent, settings)
+    tail = [_figures(snapshot), *_earlier(snapshot, settings), *_unheard(snapshot, settings)]
     return f"Live metrics show that {what} is {word} {where} after {lasted}; {'; '.join(tail)}."
+
+
+def _unheard(snapshot: Snapshot, settings: IncidentSettings) -> list[str]:
+    """Return of how many networks, and of which platforms, nothing has been heard for long, or to the end."""
+    said = []
+    if snapshot.unheard:
+        said.append(f"nothing has been heard from {snapshot.unheard} of those affected")
+    if snapshot.unheard_platforms:
+        said.append(f"{_platforms(snapshot.unheard_platforms, settings)} not heard of any more")
+    return said
 
 
 def _earlier(snapshot: Snapshot, settings: IncidentSettings) -> list[str]:

@@ -636,6 +636,8 @@ class Assembler:
             yield _News(Announcement.UPDATED, f"nothing has been heard of it for {unheard // 3600} h")
             return
         now = case.news()
+        for noted in (case.told, case.pending):  # what an earlier version did not note is no news
+            noted += [""] * (len(now) - len(noted) if noted else 0)
         if now == case.told:
             case.pending, case.pending_windows = [], 0
             return

@@ -161,6 +161,9 @@ class Case(msgspec.Struct):
     # Region: the same.
     spooled_regions: dict[str, Spooled] = {}
     retracted: bool = False
+    # Networks and regions of which nothing has been heard for long while others of it are heard, and platforms.
+    unheard_units: list[str] = []
+    unheard_platforms: list[str] = []
 
     # what it is made of
 
@@ -446,7 +449,25 @@ class Case(msgspec.Struct):
             self.silent = False
         if flows:
             self.unheard_told = False
+        self._note_unheard(reading.end, settings)
         self._rank(reading, settings, networks)
+
+    def _note_unheard(self, end: int, settings: IncidentSettings) -> None:
+        """Note of which networks, regions and platforms nothing has been heard for long, while others are heard.
+
+        A loss of connectivity is silent by its nature; and where all of it is silent, that is told by itself.
+        """
+        since = end - settings.unheard_told_seconds
+        if self.kind is Kind.CONNECTIVITY or self.heard <= since:
+            return
+        units: dict[str, bool] = {}
+        platforms: dict[str, bool] = {}
+        for (platform, asn, region), loss in self.losses.items():
+            is_heard = loss.back is not None or max(loss.heard, loss.onset) > since
+            units[f"{asn}{region}"] = units.get(f"{asn}{region}", False) or is_heard
+            platforms[platform] = platforms.get(platform, False) or is_heard
+        self.unheard_units = sorted(unit for unit, is_heard in units.items() if not is_heard)
+        self.unheard_platforms = sorted(name for name, is_heard in platforms.items() if not is_heard)
 
     def _doubt_failures(self, reading: CountryReading) -> None:
         """Note why a loss of platforms is not confirmed: what was never learned, or rests on a few failed attempts."""
@@ -942,6 +963,8 @@ class Case(msgspec.Struct):
                 for witness in self.witnesses
                 if witness.says in _TOLD_WORDS
             ),
+            " ".join(self.unheard_units),
+            " ".join(self.unheard_platforms),
         ]
 
     @property
@@ -1000,7 +1023,7 @@ def flaps(before: list[str], after: list[str]) -> bool:
 def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> list[str]:
     """Return what changed between two states of `Case.news`, in words."""
     kind, scope, platforms, units, lasting, restored, severity, mechanism, silent, quieted = range(10)
-    coincides, doubt, level, targets, witnesses = 10, 11, 12, 13, 14
+    coincides, doubt, level, targets, witnesses, unheard_units, unheard_platforms = range(10, 17)
     before = [*before, *[""] * (len(after) - len(before))]  # what an earlier version did not note
     changes = []
     if after[kind] != before[kind]:
@@ -1043,6 +1066,15 @@ def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> li
         for source, _, says in (word.partition("=") for word in after[witnesses].split())
         if f"{source}={says}" not in before[witnesses].split()
     ]
+    was, now = set(before[unheard_units].split()), set(after[unheard_units].split())
+    if mute := [_places(now - was)] * bool(now - was) + [
+        names.get(name, name)
+        for name in after[unheard_platforms].split()
+        if name not in before[unheard_platforms].split()
+    ]:
+        changes.append(f"nothing is heard of {_listed(mute, {})} any more")
+    if again := (was - now) & set(after[lasting].split()):
+        changes.append(f"{_places(again)} heard again")
     return changes
 
 

@@ -158,7 +158,7 @@ class Snapshot:
     reason: str
     # Of the platforms, those that are restored while others are not.
     back: tuple[str, ...]
-    # Affected networks (countries, when global) of which nothing was heard when it was resolved.
+    # Affected networks (countries, when global) of which nothing was heard when it was resolved; before, for long.
     unheard: int
     simulated: bool
     version: str
@@ -185,6 +185,8 @@ class Snapshot:
     unregistered: bool = False
     # How fast what is throttled still answers, as a share of its usual speed: the middle one of its parts.
     speed: float | None = None
+    # Platforms of which nothing has been heard for long: their targets may have left the list.
+    unheard_platforms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def snapshot_of(
         measurements=sum(loss.probes for loss in losses),
         reason=case.reason,
         back=tuple(case.restored_platforms()),
-        unheard=len(case.lasting) if announced is Announcement.RESOLVED else 0,
+        unheard=len(case.lasting if announced is Announcement.RESOLVED else case.unheard_units),
         simulated=case.simulated,
         version=version,
         fingerprint=fingerprint,
@@ -81,6 +81,7 @@ def snapshot_of(
         restoration=case.restoration,
         witnesses=tuple(case.witnesses),
         speed=_speed(case),
+        unheard_platforms=tuple(case.unheard_platforms),
     )
 
 

@@ -64,7 +64,7 @@ def test_parts_and_slowness_and_silence_have_words() -> None:
     )
     lost = on("x", [1, 2, 3, 4], "....xxxxx" + "." * 25) | on("x", [5], "....xxx" + "?" * 27)
     end = sentences(run(story(lost)))[-1]
-    assert " is restored across Pakistan " in end
+    assert " is restored across Pakistan on 4 of 5 networks " in end
     assert end.endswith("; nothing has been heard from 1 of those affected.")
 
 

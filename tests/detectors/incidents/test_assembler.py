@@ -785,6 +785,25 @@ def test_a_target_that_leaves_the_list_holds_up_no_end() -> None:
     assert snapshots[-1].unheard > 0
 
 
+def test_a_network_that_falls_silent_for_long_is_told_while_the_others_go_on() -> None:
+    lines = on("x", [1, 2, 3, 4], "...." + "x" * 60) | on("x", [5], "....xxxx" + "?" * 36 + "x" * 20)
+    snapshots = run(story(lines), settings=SOON)
+    assert [s.reason for s in snapshots] == [
+        "",
+        "nothing is heard of 1 network any more",
+        "1 network heard again",
+    ]
+    assert [s.unheard for s in snapshots] == [0, 1, 0]
+    assert snapshots[1].updated == T0 + (8 + 20 + 1) * WINDOW
+
+
+def test_a_platform_that_leaves_the_list_is_told() -> None:
+    lines = on("x", ALL, "...." + "x" * 40) | on("y", ALL, "....xxxx" + "?" * 36)
+    snapshots = run(story(lines), settings=SOON)
+    assert [s.reason for s in snapshots] == ["", "nothing is heard of y any more"]
+    assert [(s.unheard, s.unheard_platforms) for s in snapshots] == [(0, ()), (0, ("y",))]
+
+
 def test_what_is_silent_for_good_is_told_and_then_closed() -> None:
     snapshots = run(story(on("x", ALL, "....xxxxxx" + "?" * 70)), settings=SOON)
     assert [s.status.value for s in snapshots] == ["open", "updated", "resolved"]
