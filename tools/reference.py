@@ -80,10 +80,11 @@ def for_readers(comment: str) -> str:
     """Return what a comment in the code says, for a page of the docs.
 
     >>> for_readers("None: never; see docs/report.md")
-    'not given: never; see [report](report.md)'
+    'Not given: never; see [report](report.md)'
     """
     linked = re.sub(r"docs/(([a-z-]+)\.md)", r"[\2](\1)", comment)
-    return re.sub(r"\bNone\b", "not given", linked)
+    begun = re.sub(r"(^|\. )None\b", r"\1Not given", linked)
+    return re.sub(r"\bNone\b", "not given", begun)
 
 
 def words(schema: Mapping[str, Any]) -> str:
