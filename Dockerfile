@@ -9,7 +9,8 @@ ARG BASE=docker.io/library/python:3.12-slim-bookworm
 
 FROM ${BASE} AS build
 WORKDIR /src
-# What compiles `streams.step.scanner` stays in this stage. Where it can't be had, netdusk reads results in Python.
+# What compiles `streams.step.scanner` and `detectors.columns._stages` stays in this stage. Where it can't be had,
+# netdusk reads results in Python and closes windows in NumPy alone.
 # hadolint ignore=DL3008
 RUN headers="$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" \
     && { apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev \

@@ -32,6 +32,7 @@ M = TypeVar("M", bound="TakesNotes")
 def worker_of(settings: Settings) -> Worker:
     """A worker with all pipelines. Nothing is read before it runs."""
     # NumPy, the detectors and Faust take a second to import: only a worker pays for them.
+    from detectors.columns.compiled import stages  # noqa: PLC0415
     from streams.engine.worker import Worker  # noqa: PLC0415
     from streams.kafka.client import TopicReader  # noqa: PLC0415
     from streams.kafka.notes import Notes  # noqa: PLC0415
@@ -40,6 +41,10 @@ def worker_of(settings: Settings) -> Worker:
 
     if not compiled():
         log.warning("reading results in Python, which is slower: streams.step.scanner was not compiled")
+    if stages is None:
+        log.warning(
+            "closing windows in NumPy alone, which is slower: detectors.columns._stages was not compiled"
+        )
     country_name("PK", {})  # reading all names takes a tenth of a second, which the first incident would wait
     settings = said_openly(settings)
     notes = Notes(TopicReader(settings.kafka), settings.topics)

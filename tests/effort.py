@@ -7,9 +7,9 @@ from typing import Final
 
 from hypothesis import settings
 
-_EFFORT: Final = int(os.environ.get("NETDUSK_EFFORT", "1"))
+EFFORT: Final = int(os.environ.get("NETDUSK_EFFORT", "1"))
 
 
 def examples(count: int) -> settings:
     """So many examples, for a test of which one costs milliseconds or more."""
-    return settings(max_examples=count * _EFFORT)
+    return settings(max_examples=count * EFFORT)

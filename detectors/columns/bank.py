@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors.columns import vantage_weights, warmup
+from detectors.columns import compiled, vantage_weights, warmup
 from detectors.columns.binomial import Lent, Pool, evidence_columns
 from detectors.columns.forgetting import without
 from detectors.columns.holding import Held, Holding, Passing, Settling, settled_cells, spells_of
@@ -27,6 +28,7 @@ from detectors.columns.table import (
     Bools,
     Floats,
     Ints,
+    Numbers,
     StoredColumn,
     clipped,
     grained,
@@ -52,8 +54,9 @@ _NOTHING: Final[Mapping[tuple[str, bool], Any]] = MappingProxyType({})
 AGED_DAYS_MAX: Final = 20
 # Who had no more results than these in all may have been invented.
 FAINT_RESULTS: Final = 2.0
-# How many windows' outcomes are kept apart before they are summed.
-MERGE_WINDOWS: Final = 16
+# How many windows' outcomes, and rows, are kept before they are summed.
+MERGE_WINDOWS: Final = 64
+MERGE_ROWS: Final = 20_000
 
 
 class BankState(msgspec.Struct):
@@ -86,6 +89,9 @@ class Bank:
         self.series = Series(detection, time)
         self._held = Held()
         self._outcomes: list[tuple[Ints, Ints]] = []
+        # Of windows closed since: monitor, outcome and weight of each row, and the number of rows.
+        self._ended: list[tuple[Numbers, NDArray[np.int16], Ints | None]] = []
+        self._ended_rows = 0
         self._tallies = Tallies()
         # The two times to first byte in the middle of each network's, in the window closed last.
         self._middle: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
@@ -233,6 +239,7 @@ class Bank:
 
     def _kept_outcomes(self, groups: Ints) -> list[tuple[Ints, Ints]]:
         """The outcomes not told yet, by the new numbers of the countries' platforms that stay; `groups` are the old."""
+        self._count_ended()
         if not self._outcomes:
             return []
         keys, many = self._merged()
@@ -391,8 +398,11 @@ class Bank:
         self._vote(start, reports)
         if lent is not None:
             reports.ratio = series.monitors.usual(reports.rows, base[reports.cell])
-        k = sums(reports.cell, reports.good * reports.votes, cells)
-        n = sums(reports.cell, reports.probes * reports.votes, cells)
+        # Of no rows NumPy counts in whole numbers.
+        k, n = (
+            sums(reports.cell, column * reports.votes, cells).astype(np.float64, copy=False)
+            for column in (reports.good, reports.probes)
+        )
         self._judge(start, k, n, reports, counted, base, lent, held)
         series.turn(start + window)
         return k, n, seen
@@ -469,7 +479,10 @@ class Bank:
             part, size = layout.seat_part[reports.seat], len(layout.parts)
             there = ((part >= 0) & (counted > 0.0)).nonzero()[0]
             part, probes = part[there], reports.probes[there]
-            k_there, n_there = sums(part, reports.good[there], size), sums(part, probes, size)
+            k_there, n_there = (
+                sums(part, column, size).astype(np.float64, copy=False)
+                for column in (reports.good[there], probes)
+            )
             due = sums(part, grained(probes * reports.ratio[there]), size)
             cell = layout.part_cell
             scale = scale[cell]
@@ -535,16 +548,20 @@ class Bank:
         warm: Bools,
     ) -> None:
         """Sum one window over the members of each pool."""
+        if compiled.stages is not None:
+            cap = self.detection.cap_part_nats
+            compiled.stages.pool(pool, start, member, k, n, usual, evidence, scale, warm, cap)
+            return
         size = pool.size
         probes, good = sums(member, n, size), sums(member, k, size)
         due = sums(member, grained(n * usual), size)
         expected = np.divide(due, probes, out=pool.expected, where=probes > 0.0)
         contrary = pool.cusum.contrary_drop(clipped(expected, RATIO_MIN, RATIO_MAX))[member]
         healthy = np.where(warm, -evidence_columns(contrary, usual, k, n) / scale, 0.0)
-        cap = self.detection.cap_part_nats * pool.patience(start)[member]
+        most = self.detection.cap_part_nats * pool.patience(start)[member]
         pool.weigh(
             start,
-            sums(member, grained(np.minimum(evidence, cap)), size),
+            sums(member, grained(np.minimum(evidence, most)), size),
             sums(member, grained(healthy), size),
             good,
             probes,
@@ -671,24 +688,41 @@ class Bank:
     # outcomes for the counters
 
     def _tally(self, counts: Counts) -> None:
-        layout, outcomes = self.series.layout, len(self.mechanisms)
+        """Keep how results ended until that is asked; some windows are counted in one go."""
         if len(counts.monitor):
-            # Few fail: what succeeded is counted without being sorted.
-            failed = np.flatnonzero(counts.mechanism)
-            keys, many = tallied(
-                layout.cell_group[layout.cells_of(counts.monitor[failed])] * outcomes
-                + counts.mechanism[failed],
-                counts.weighing(failed),
+            self._ended.append((counts.monitor, counts.mechanism, counts.weight))
+            self._ended_rows += len(counts.monitor)
+        if len(self._ended) >= MERGE_WINDOWS or self._ended_rows >= MERGE_ROWS:
+            self._count_ended()
+
+    def _count_ended(self) -> None:
+        """Sum up how the results kept so far ended."""
+        if not self._ended:
+            return
+        layout, outcomes = self.series.layout, len(self.mechanisms)
+        monitor, mechanism = (np.concatenate([rows[i] for rows in self._ended]) for i in (0, 1))
+        weights = [rows[2] for rows in self._ended]
+        weight = None
+        if any(one is not None for one in weights):
+            weight = np.concatenate(
+                [
+                    np.ones(len(rows[0]), dtype=np.int64) if one is None else one
+                    for rows, one in zip(self._ended, weights, strict=True)
+                ]
             )
-            fine = counts.mechanism == 0
-            good = tally(counts.monitor[fine], counts.weighing(fine), len(layout))
-            good = np.bincount(layout.cell_group[layout.monitor_cell], weights=good).astype(np.int64)
-            some = np.flatnonzero(good)
-            self._outcomes.append(
-                (np.concatenate((some * outcomes, keys)), np.concatenate((good[some], many)))
-            )
-        if len(self._outcomes) >= MERGE_WINDOWS:
-            self._outcomes = [self._merged()]
+        self._ended, self._ended_rows = [], 0
+        # Few fail: what succeeded is counted without being sorted.
+        failed = np.flatnonzero(mechanism)
+        keys, many = tallied(
+            layout.cell_group[layout.cells_of(monitor[failed])] * outcomes + mechanism[failed],
+            None if weight is None else weight[failed],
+        )
+        fine = mechanism == 0
+        good = tally(monitor[fine], None if weight is None else weight[fine], len(layout))
+        good = np.bincount(layout.cell_group[layout.monitor_cell], weights=good).astype(np.int64)
+        some = np.flatnonzero(good)
+        self._outcomes.append((np.concatenate((some * outcomes, keys)), np.concatenate((good[some], many))))
+        self._outcomes = [self._merged()]
 
     def _merged(self) -> tuple[Ints, Ints]:
         keys = np.concatenate([keys for keys, _ in self._outcomes])
@@ -699,6 +733,7 @@ class Bank:
     def take_probes(self) -> Mapping[tuple[str, str, str, bool], int]:
         """Results of the windows closed since the last call, by platform, country, outcome and whether simulated."""
         counts: dict[tuple[str, str, str, bool], int] = {}
+        self._count_ended()
         if not self._outcomes:
             return counts
         keys, many = self._merged()
@@ -746,6 +781,7 @@ class Bank:
         fresh.series.start = stored.start
         fresh.series.settle()
         self.series, self._names, self._outcomes = fresh.series, fresh._names, []
+        self._ended, self._ended_rows = [], 0
 
 
 def _ratios(k: Floats, n: Floats) -> Floats:

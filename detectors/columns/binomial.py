@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from detectors.columns import compiled
 from detectors.columns.cusum import CusumColumns
 from detectors.columns.monitors import Mix
 from detectors.columns.table import (
@@ -134,6 +135,8 @@ class Presence(Table):
 
     def _worked_out(self) -> tuple[Floats, Floats]:
         """Alarm and fade, worked out once a window."""
+        if self._held is None and compiled.stages is not None:
+            self._held = compiled.stages.alarm_and_fade(self)
         if self._held is None:
             rules, share = self.rules, self.share
             sparse = rules.settings.fade_sparse_seconds
@@ -235,6 +238,11 @@ class _Baselines(Table):
         }
         super().__init__()
 
+    def grow(self, size: int) -> None:
+        """Grow the tables to `size` series."""
+        super().grow(size)
+        self._turned: Tiny | None = None  # the slots turned to last
+
     def of(self, slots: Tiny) -> tuple[Floats, Floats]:
         """Successes and failures of the slot of each network."""
         good, bad = self.good.astype(np.float64), self.bad.astype(np.float64)
@@ -268,6 +276,9 @@ class _Baselines(Table):
 
     def turn(self, slots: Tiny) -> None:
         """Have these slots in use, and put those away that were."""
+        if slots is self._turned:
+            return
+        self._turned = slots
         rows = (slots != self.slot).nonzero()[0]
         if not len(rows):
             return
@@ -281,6 +292,7 @@ class _Baselines(Table):
     def load(self, stored: Mapping[str, StoredColumn]) -> None:
         """Become what `store` of this or an earlier release gave. Raises ValueError where a column is damaged."""
         super().load(stored)
+        self._turned = None
         if "slot" not in stored and "now" in stored:  # written when all networks were in one slot
             self.slot[:] = load_column(stored["now"], np.int64, [1], "_Baselines.now")[0]
 
@@ -372,6 +384,8 @@ class BinomialColumns:
     def expect(self, start: int) -> Floats:
         """The ratio expected of each network in a window."""
         base, prior = self.base, self.rules.settings.prior_probes
+        if compiled.stages is not None:
+            return np.asarray(compiled.stages.expect(base, self.slots(start), prior))
         overall = base.good_global / (base.good_global + base.bad_global)
         good, bad = base.of(self.slots(start))
         hourly = (good + prior * overall) / (good + bad + prior)
@@ -414,6 +428,8 @@ class BinomialColumns:
 
     def warm(self, start: int) -> Bools:
         """Which networks are known well enough to be judged."""
+        if compiled.stages is not None:
+            return np.asarray(compiled.stages.warm(self, start))
         settings, first = self.rules.settings, self.presence.first
         old = (first >= 0) & (start - first >= settings.warm_seconds)
         return old & (self.learned() >= settings.warm_results)
@@ -437,37 +453,30 @@ class BinomialColumns:
         -------
         Log-likelihood ratios, in nats: (drops, networks); and by what each network's were divided.
         """
-        settings, base = self.rules.settings, self.base
+        settings = self.rules.settings
         self.own = self.anticipate(start, lent) if mix is None else mix.base
         usual = self.usual = self.own if mix is None else mix.usual
         if lent is not None:
             self._guessed = lent.guessed
-        evidence = np.zeros((len(settings.drops), self.size))
-        scales = np.ones(self.size)
-        healthy = np.zeros(self.size)
         known, rest = self.warm(start), self.learned()
         if lent is not None:
             cold = ~known & (lent.results > 0.0)
             rest = np.where(cold, lent.results, rest)
             known = known | cold
-        rows = ((n > 0.0) & known).nonzero()[0]
-        if len(rows):
-            learned = np.maximum(1.0, rest[rows])
-            p, some, all_ = usual[rows], k[rows], n[rows]
-            scale = base.dispersion[rows] * (1.0 + (self.cusum.probes[0, rows] + all_) / learned)
-            scales[rows] = scale
-            contrary = self.cusum.contrary_drop(usual, doubt)
-            evidence[:, rows] = evidence_columns(self.drops, p, some, all_)
-            healthy[rows] = -evidence_columns(contrary[rows], p, some, all_)
+        evidence, healthy, scales, judged = self._evidence(k, n, known, rest, doubt)
+        if judged:
             if mix is not None and len(mix.cells):
-                judged = known[mix.cells]
-                evidence[:, mix.cells] = mix.evidence(self.drops) * judged
-                healthy[mix.cells] = -mix.evidence(contrary[mix.cells][mix.place]) * judged
+                contrary = self.cusum.contrary_drop(usual, doubt)[mix.cells]
+                evidence[:, mix.cells] = mix.evidence(self.drops) * known[mix.cells]
+                healthy[mix.cells] = -mix.evidence(contrary[mix.place]) * known[mix.cells]
             if lent is not None:
                 small = evidence[: self.small]
                 small[:, lent.guessed] = np.minimum(small[:, lent.guessed], 0.0)
             evidence /= scales
             healthy /= scales
+        if compiled.stages is not None:
+            compiled.stages.step_networks(self, start, evidence, healthy, k, n)
+            return evidence, scales
         self.cusum.step(
             evidence,
             healthy,
@@ -480,6 +489,31 @@ class BinomialColumns:
         )
         return evidence, scales
 
+    def _evidence(
+        self, k: Floats, n: Floats, known: Bools, rest: Floats, doubt: Floats | None
+    ) -> tuple[Floats, Floats, Floats, bool]:
+        """What a window says of networks that are `known` by so many results as `rest`, not divided by its scales.
+
+        Returns the evidence of each drop, that of health, the scales, and whether any network is judged.
+        """
+        if compiled.stages is not None:
+            said: tuple[Floats, Floats, Floats, bool] = compiled.stages.weigh(
+                self, k, n, self.usual, known, rest, doubt
+            )
+            return said
+        evidence = np.zeros((len(self.drops), self.size))
+        scales = np.ones(self.size)
+        healthy = np.zeros(self.size)
+        rows = ((n > 0.0) & known).nonzero()[0]
+        if len(rows):
+            learned = np.maximum(1.0, rest[rows])
+            p, some, all_ = self.usual[rows], k[rows], n[rows]
+            scales[rows] = self.base.dispersion[rows] * (1.0 + (self.cusum.probes[0, rows] + all_) / learned)
+            contrary = self.cusum.contrary_drop(self.usual, doubt)
+            evidence[:, rows] = evidence_columns(self.drops, p, some, all_)
+            healthy[rows] = -evidence_columns(contrary[rows], p, some, all_)
+        return evidence, healthy, scales, len(rows) > 0
+
     def learn(self, start: int, k: Floats, n: Floats, slow: Bools, held: Bools | None = None) -> None:
         """Let the window pass: it waits, and one that has waited long enough becomes usual.
 
@@ -487,6 +521,12 @@ class BinomialColumns:
         that belong to an open incident, of which nothing becomes usual.
         """
         base, rules = self.base, self.rules
+        if compiled.stages is not None and self._unguessed is None:
+            then = start - rules.lag * rules.window
+            base.turn(self.slots(then))
+            compiled.stages.learn(self, start, k, n, slow, held)
+            self._end_blocks(then, None)
+            return
         if held is not None:
             base.held[held] = start
         there = n > 0.0
@@ -669,12 +709,20 @@ class BinomialColumns:
         calm: Bools,
         learns: Bools,
     ) -> None:
-        base, settings, window = self.base, self.rules.settings, self.rules.window
+        base = self.base
         base.block_short += residual * calm
         base.block_variance += variance * calm
         base.wander_short += gain * residual
         base.wander_variance += gain * variance
         base.wander_probes += gain * n
+        self._end_blocks(start, learns)
+
+    def _end_blocks(self, start: int, learns: Bools | None) -> None:
+        """Learn how far results scatter, when a block of time is over with the window that begins at `start`.
+
+        `learns` marks networks of which anything is learned; None: it is to be found out.
+        """
+        base, settings, window = self.base, self.rules.settings, self.rules.window
         if block_ends(start + window, settings.dispersion_block_seconds, window):
             rows = np.flatnonzero(base.block_variance > VARIANCE_MIN)
             ratio = np.minimum(base.block_short[rows] ** 2 / base.block_variance[rows], DISPERSION_MAX)
@@ -685,6 +733,8 @@ class BinomialColumns:
             base.block_short[rows] = 0.0
             base.block_variance[rows] = 0.0
         if block_ends(start + window, settings.wander_block_seconds, window):
+            if learns is None:
+                learns = (self.presence.first >= 0) & ~(base.held >= start)
             keep = 0.5 ** (settings.wander_block_seconds / settings.global_half_seconds)
             extra = base.wander_short**2 - base.dispersion * base.wander_variance
             np.copyto(base.wander_sum, base.wander_sum * keep + extra, where=learns)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from detectors.columns import compiled
 from detectors.columns.table import Bools, Field, Floats, Ints, Table, clipped
 from detectors.single.binomial import RATIO_MAX, SUSPECT, Rules
 
@@ -129,8 +130,18 @@ class CusumColumns(Table):
         enough = self.short >= shortfall_min * self.probes
         return np.asarray(np.where(enough | ~high, self.statistic, gate).max(axis=0))
 
+    def score(self, alarm: Floats, shortfall_min: Floats, bar: Floats) -> tuple[Floats, bool]:
+        """How each series stands against `bar`, with half the alarm as its gate; and whether any reaches 1.0."""
+        if compiled.stages is not None:
+            told: tuple[Floats, bool] = compiled.stages.top(self, alarm, shortfall_min, bar)
+            return told
+        score = self.top(alarm / 2.0, shortfall_min) / bar
+        return score, bool((score >= 1.0).any())
+
     def deep(self, alarm: Floats) -> Bools:
         """Which series have lost so much, or seem to, that it must not become usual soon."""
+        if compiled.stages is not None:
+            return np.asarray(compiled.stages.deep(self, alarm))
         deep = np.zeros(self.size, dtype=np.bool_)
         rows = (self.open | (self.statistic.max(axis=0) > SUSPECT * alarm)).nonzero()[0]
         if len(rows):

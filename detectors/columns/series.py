@@ -172,27 +172,30 @@ class Series:
         layout, cells, groups, regions = self.layout, self.cells, self.groups, self.regions
         group, shortfall = layout.cell_group, cells.shortfall_min
         alarm = groups.alarm
-        self.group_score = groups.cusum.top(alarm / 2.0, self._pooled_shortfall(shortfall)) / alarm
-        self._need_company(groups.cusum, self.group_score, alarm, self._group_of_seat)
+        self.group_score, loud = groups.cusum.score(alarm, self._pooled_shortfall(shortfall), alarm)
+        if loud:
+            self._need_company(groups.cusum, self.group_score, alarm, self._group_of_seat)
         # One network alone has to lose more to be believed than one of a country that is losing.
         alone = self.group_score[group] <= 0.5
         least = np.where(alone, np.maximum(shortfall, self.detection.shortfall_network), shortfall)
-        gate = cells.alarm / 2.0
-        # And where the country is sure, less evidence says that this network is part of it.
-        sure = self.group_score[group] >= 1.0
         alarm = cells.alarm
-        if sure.any():
+        # And where the country is sure, less evidence says that this network is part of it.
+        if loud and (sure := self.group_score[group] >= 1.0).any():
             # What one network says by itself has made its country sure of no more than that.
             joined = np.where(self._shared()[group], self.detection.alarm_joined, self.detection.alarm_alone)
             alarm = np.where(sure, np.minimum(alarm, joined), alarm)
-        self.cell_bar = alarm / cells.alarm if sure.any() else np.ones(cells.size)
-        self.cell_score = cells.cusum.top(gate, least) / alarm
-        self._need_company(cells.cusum, self.cell_score, alarm, self._cell_of_seat)
+            self.cell_bar = alarm / cells.alarm
+        else:
+            self.cell_bar = np.ones(cells.size)
+        self.cell_score, loud = cells.cusum.score(cells.alarm, least, alarm)
+        if loud:
+            self._need_company(cells.cusum, self.cell_score, alarm, self._cell_of_seat)
         self.region_score = np.zeros(regions.size)
         if regions.size:
-            alarm = regions.alarm
-            self.region_score = regions.cusum.top(alarm / 2.0, self.detection.shortfall_min) / alarm
-            self._need_company(regions.cusum, self.region_score, alarm, self._region_of_seat)
+            alarm, shortfall = regions.alarm, np.full(regions.size, self.detection.shortfall_min)
+            self.region_score, loud = regions.cusum.score(alarm, shortfall, alarm)
+            if loud:
+                self._need_company(regions.cusum, self.region_score, alarm, self._region_of_seat)
         self.cell_live = self._live()
         self.group_live = np.bincount(group[self.cell_live], minlength=groups.size)
         bad = (self.cell_score >= 1.0) & self.cell_live

@@ -8,6 +8,7 @@ vantages report is never too far ahead of it.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -85,17 +86,19 @@ def lines_with_ticks(lines: Iterator[bytes], time: TimeSettings) -> Iterator[byt
         times = np.concatenate((piece.times, following.times[:LOOK]))
         whose = [*piece.whose, *following.whose[:LOOK]]
         size, begin = len(piece.lines), 0
-        while (place := clock.next_due(times[:size], begin)) < size:
+        # Ticks come every few lines: what each looks at is worked out once for all of them.
+        highest = np.maximum.accumulate(times[:size]).tolist()
+        moments = times.tolist()
+        seen: list[Sighting] = [
+            (moment, who) if moment > _NEVER else None for moment, who in zip(moments, whose, strict=True)
+        ]
+        while (place := clock.next_due(moments, highest, begin)) < size:
             begun = clock.now > _NEVER
             if begun:
                 yield from piece.lines[begin:place]
-            until = place + 1 + LOOK
-            seen: list[Sighting] = [
-                (moment, who) if moment > _NEVER else None
-                for moment, who in zip(times[place:until].tolist(), whose[place:until], strict=True)
-            ]
-            assert seen[0] is not None
-            if clock.push(seen[0], seen[1:]):
+            sighting = seen[place]
+            assert sighting is not None
+            if clock.push(sighting, seen[place + 1 : place + 1 + LOOK]):
                 yield encode(_tick(clock.now))
             # What a vantage says of itself ahead of the first result is for the first tick too.
             yield from piece.lines[place if begun else begin : place + 1]
@@ -177,17 +180,20 @@ class _Clock:
         """Whether a result of that time would push the time."""
         return moment >= self.now + TICK_MS
 
-    def next_due(self, times: NDArray[np.int64], begin: int) -> int:
+    def next_due(self, moments: Sequence[int], highest: Sequence[int], begin: int) -> int:
         """The place of the next result that would push the time, the first place looked at being `begin`.
 
-        The number of them where none would. Results before it are believed.
+        The number of `highest` where none would. Results before it are believed. `highest` is the latest of the
+        moments up to each.
         """
-        ahead = times[begin:]
-        due = (ahead >= self.now + TICK_MS) & (ahead > _NEVER)
-        place = int(due.argmax()) if due.any() else len(ahead)
-        if place:
-            self.newest = max(self.newest, int(ahead[:place].max()))
-        return begin + place
+        least, size = self.now + TICK_MS, len(highest)
+        if begin and highest[begin - 1] >= least:  # a clock that is wrong hides those behind it
+            place = next((i for i in range(begin, size) if moments[i] >= least), size)
+        else:
+            place = bisect_left(highest, least, begin)
+        if place > begin:
+            self.newest = max(self.newest, *moments[begin:place])
+        return place
 
     def push(self, sighting: tuple[int, Hashable], following: Sequence[Sighting]) -> bool:
         """Move the time as far towards a result's as leaves none of those behind that follow and agree.

@@ -1,0 +1,159 @@
+"""The compiled steps of a window against NumPy, which does the same without them: equal to the last bit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from detectors.columns import compiled
+from detectors.columns.bank import Bank
+from detectors.readings import Arrived, Counts, MonitorKey, Spell, VantageWord
+from detectors.settings import DetectionSettings, TimeSettings
+from tests.effort import EFFORT
+
+# Twenty minutes before an hour, at which slots of the week turn.
+START = 1_704_067_200 - 1200
+MECHANISMS = ("ok", "tls.connection_reset", "http.generic_timeout_error")
+SOON = DetectionSettings(warm_seconds=240.0, warm_results=6.0)
+PARTS = {("PK", True): [("x", 1, ""), ("", 2, "")]}
+
+
+def test_there_is_compiled_code_here() -> None:
+    assert compiled.stages is not None
+
+
+def test_without_it_there_are_numbers_too() -> None:
+    code = """
+import sys
+sys.modules["detectors.columns._stages"] = None
+from detectors.columns import compiled
+from tests.detectors.columns.test_compiled import told
+print(compiled.stages, len(told(1, 4)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "4"]
+
+
+@contextmanager
+def by_numpy_alone() -> Iterator[None]:
+    """Have nothing done by compiled code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "stages", None)
+        yield
+
+
+def monitors(dice: np.random.Generator) -> list[MonitorKey]:
+    """Some vantages of two countries: with regions and several targets, or without."""
+    regions, targets = dice.random() < 0.5, 1 + int(dice.random() < 0.4)
+    return [
+        MonitorKey(
+            platform,
+            country,
+            f"{country}-{'AB'[vantage % 2]}" if regions else "",
+            asn,
+            f"v{vantage}",
+            True,
+            f"https://{platform}{target}.org/" if targets > 1 else "",
+        )
+        for country in ("PK", "IR")
+        for asn in range(1, 4)
+        for vantage in range(int(dice.integers(1, 6)))
+        for platform in ("x", "youtube")
+        for target in range(targets)
+    ]
+
+
+class MadeWorld:
+    """Windows of some vantages: rhythms of their own, losses of a platform or of a network, and silence."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = dice = np.random.default_rng(seed)
+        self.monitors = monitors(dice)
+        size = len(self.monitors)
+        self.often = dice.choice([1.0, 1.0, 0.9, 0.5, 0.1])
+        self.asn = np.array([one.asn for one in self.monitors])
+        self.on_x = np.array([one.platform == "x" for one in self.monitors])
+        self.ratio = np.where(dice.random(size) < 0.1, 0.3, dice.choice([0.8, 0.95, 1.0]))
+        self.sums = dice.random() < 0.3
+        self.promises = dice.random() < 0.4
+        self.times = dice.random() < 0.7
+
+    def window(self, number: int) -> Counts:
+        """One window: in a third of its time a loss goes on, of one kind or another."""
+        dice, stage = self.dice, number // 12 % 6
+        there = dice.random(len(self.monitors)) < self.often
+        if stage == 3:
+            there &= self.asn == 3
+        rows = np.flatnonzero(there).astype(np.int32)
+        rows = np.repeat(rows, dice.integers(1, 3, len(rows)))
+        ratio = self.ratio[rows]
+        if stage == 2:
+            ratio = np.where(self.on_x[rows], 0.1, ratio)
+        if stage == 4:
+            ratio = np.where(self.asn[rows] == 1, 0.4, ratio)
+        ok = dice.random(len(rows)) < ratio
+        ttfb = np.exp(5.0 + 0.4 * dice.standard_normal(len(rows)) + (stage == 4)).astype(np.float32)
+        start = START + 60 * number
+        return Counts(
+            start,
+            start + 60,
+            rows,
+            ok,
+            np.where(ok, 0, dice.integers(1, 3, len(rows))).astype(np.int16),
+            dice.integers(-1, 2, len(rows)).astype(np.int8),
+            np.where(ok & self.times, ttfb, np.nan).astype(np.float32),
+            np.where(ok & self.times & (dice.random(len(rows)) < 0.5), 1e5 / ttfb, np.nan).astype(np.float32),
+            weight=dice.integers(1, 4, len(rows)) if self.sums else None,
+            every_seconds=np.full(len(rows), 60, dtype=np.float32) if self.promises else None,
+            elsewhere={("DE", True): Arrived(30.0, 29.0)} if self.promises else {},
+            words=[VantageWord("PK", 2, "v0", up=number % 40 > 20)] if number % 20 == 7 else (),
+            deaf=number % 60 == 35,
+        )
+
+
+def told(seed: int, windows: int) -> list[str]:
+    """All that a bank says of a world and keeps of it, window by window."""
+    world = MadeWorld(seed)
+    bank = Bank(SOON, TimeSettings(), MECHANISMS)
+    said: list[str] = []
+    early = len(world.monitors) // 2
+    bank.add_monitors(world.monitors[:early])
+    for number in range(windows):
+        counts = world.window(number)
+        if number < 2:
+            counts.monitor %= early
+        elif number == 2:
+            bank.add_monitors(world.monitors[early:])
+        if number == 50:
+            bank.rest(counts.start, 7)
+        if number >= 50:
+            counts.start, counts.end = counts.start + 420, counts.end + 420
+        reading = bank.close(
+            counts,
+            [("IR", True)],
+            PARTS if 24 <= number < 40 else {},
+            {("PK", True): {("x", 1, ""): 0.7}} if number == 40 else {},
+            {("PK", True): {("x", 2, ""): Spell(START, START + 3600, 0.9, 30.0)}} if number == 41 else {},
+        )
+        health = reading.health
+        numbers = (health.n, health.k, health.expected, health.reachability, health.score, health.presence)
+        past = [{cell: column.tobytes() for cell, column in one.past.items()} for one in reading.countries]
+        countries = [replace(one, past={}) for one in reading.countries]
+        said.append(repr((countries, past, reading.arrivals, [np.asarray(one).tobytes() for one in numbers])))
+        if number % 10 == 9:
+            said[-1] += bank.snapshot().hex()
+    return said
+
+
+@pytest.mark.parametrize("seed", range(8 * EFFORT))
+def test_what_is_compiled_decides_the_same(seed: int) -> None:
+    here = told(seed, 75)
+    with by_numpy_alone():
+        alone = told(seed, 75)
+    assert [one == other for one, other in zip(here, alone, strict=True)] == [True] * len(here)
