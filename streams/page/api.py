@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 
 from producers.countries import CANARY, COUNTRIES
 from streams.page.history import SPAN_MAX
-from streams.page.observatory import ShownIncident, State
+from streams.page.observatory import ShownIncident, State, place_of
 from streams.page.recent import RecentRow
 from streams.page.site import Site
 from streams.records import Annotation, Incident, Kind, Severity
@@ -260,7 +260,7 @@ class Api:
         chosen: list[ShownIncident] = []
         more = False
         for case in self._site.observatory.incidents(**filters):
-            if after is not None and (float(int(case.last.onset.timestamp())), case.last.id) >= after:
+            if after is not None and place_of(case.last) >= after:
                 continue
             if case.last.country == CANARY:
                 continue
@@ -428,12 +428,12 @@ ADDRESSES: Final = (
 
 
 def _cursor(case: ShownIncident) -> str:
-    return f"{int(case.last.onset.timestamp())}-{case.last.id}"
+    return "{}-{}".format(*place_of(case.last))
 
 
-def _read_cursor(text: str) -> tuple[float, str]:
+def _read_cursor(text: str) -> tuple[int, str]:
     onset, _, name = text.partition("-")
-    return float(onset), name
+    return int(onset), name
 
 
 # forms

@@ -6,7 +6,7 @@ Records go in as they stand on their topics; whatever is asked is answered for t
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -107,7 +107,11 @@ class Observatory:
         self.newest: datetime | None = None
         self.windows = 0
         self._orphans: dict[str, dict[str, Annotation]] = {}
-        self._order: list[tuple[datetime, str]] = []
+        #: All incidents by onset, and by when they last were; those that last; those of each country.
+        self._order: list[tuple[int, str]] = []
+        self._by_end: list[tuple[float, str]] = []
+        self._lasting: set[str] = set()
+        self._of_country: dict[str, set[str]] = {}
 
     # records come
 
@@ -142,7 +146,7 @@ class Observatory:
         case = self.cases.get(incident.id)
         if case is None:
             case = self.cases[incident.id] = ShownIncident(annotations=self._orphans.pop(incident.id, {}))
-            bisect.insort(self._order, (incident.onset, incident.id))
+        before = case.snapshots[-1] if case.snapshots else None
         seqs = [one.seq for one in case.snapshots]
         place = bisect.bisect_left(seqs, incident.seq)
         if place < len(seqs) and seqs[place] == incident.seq:
@@ -150,10 +154,43 @@ class Observatory:
         case.snapshots.insert(place, incident)
         if len(case.snapshots) > _SNAPSHOTS_MAX:
             del case.snapshots[_SNAPSHOTS_MAX // 2]
+        if case.last is not before:
+            self._index(before, case.last)
         if self.newest is None or incident.updated > self.newest:
             self.newest = incident.updated
         places = (incident.country,) if incident.country else incident.countries
         return self._touch("now", incident.id, *places)
+
+    def _index(self, before: Incident | None, last: Incident) -> None:
+        """Find an incident by how it stands now: a later snapshot may move its onset."""
+        if before is not None:
+            del self._order[bisect.bisect_left(self._order, place_of(before))]
+            del self._by_end[bisect.bisect_left(self._by_end, (_end_of(before), before.id))]
+        bisect.insort(self._order, place_of(last))
+        bisect.insort(self._by_end, (_end_of(last), last.id))
+        if last.status is Status.RESOLVED:
+            self._lasting.discard(last.id)
+        else:
+            self._lasting.add(last.id)
+        for country in (last.country,) if last.country else last.countries:
+            self._of_country.setdefault(country, set()).add(last.id)
+
+    def _candidates(self, country: str | None, status: str | None, since: datetime | None) -> Iterable[str]:
+        """Ids among which those that fit are, the newest onset first."""
+        few: list[Collection[str]] = []
+        if status == "open":
+            few.append(self._lasting)
+        if country is not None:
+            few.append(self._of_country.get(country, set()))
+        if since is not None:
+            first = bisect.bisect_left(self._by_end, (since.timestamp(), ""))
+            few.append([name for _, name in self._by_end[first:]])
+        if few:
+            chosen = min(few, key=len)
+            return [
+                name for _, name in sorted((place_of(self.cases[one].last) for one in chosen), reverse=True)
+            ]
+        return (name for _, name in reversed(self._order))
 
     def _annotation(self, annotation: Annotation) -> list[str]:
         case = self.cases.get(annotation.incident)
@@ -185,10 +222,10 @@ class Observatory:
         until: datetime | None = None,
     ) -> Iterable[ShownIncident]:
         """The incidents that fit, the newest onset first. `status` is `open` or `resolved`."""
-        for onset, name in reversed(self._order):
+        for name in self._candidates(country, status, since):
             case = self.cases[name]
             last = case.last
-            if until is not None and onset >= until:
+            if until is not None and last.onset >= until:
                 continue
             if since is not None and (last.resolved or last.updated) < since:
                 continue
@@ -256,6 +293,15 @@ class Observatory:
     @staticmethod
     def _fresh(coverage: Coverage, now: datetime) -> bool:
         return now - datetime.fromtimestamp(coverage.end, UTC) <= FRESH
+
+
+def place_of(incident: Incident) -> tuple[int, str]:
+    """Where an incident stands in lists: by its onset, to the second, and its id. Cursors name it."""
+    return int(incident.onset.timestamp()), incident.id
+
+
+def _end_of(incident: Incident) -> float:
+    return (incident.resolved or incident.updated).timestamp()
 
 
 def _state(incident: Incident) -> State:

@@ -76,6 +76,10 @@ _CACHED_BYTES_MAX: Final = 256 * 1024 * 1024
 _ANEW_SECONDS: Final = 1.0
 _AGED_SECONDS: Final = 30.0
 _ANSWER_SECONDS: Final = 20.0
+#: A reader waits so long for a page to be made anew, and gets the one before where it takes longer.
+_PATIENCE_SECONDS: Final = 0.05
+#: The first page is made anew so often though nobody asks, so that nobody waits for it.
+_FRONT_SECONDS: Final = 10.0
 _WAITING_MAX: Final = 64
 _CLIENTS_MAX: Final = 20_000
 _KEEP_ALIVE_SECONDS: Final = 20.0
@@ -245,7 +249,7 @@ class PageServer:
         self._buckets = _Buckets(settings.page.requests_per_second)
         self._assets = _assets()
         self._runner: web.AppRunner | None = None
-        self._teller: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.registry = CollectorRegistry()
         self._answers = Counter(
             "netdusk_page_answers_total",
@@ -352,7 +356,7 @@ class PageServer:
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         self.site.public_url = self.site.public_url or self.url
-        self._teller = asyncio.create_task(self._tell())
+        self._tasks = [asyncio.create_task(self._tell()), asyncio.create_task(self._keep_front())]
 
     async def stop(self) -> None:
         """Close it; browsers that wait are let go."""
@@ -360,7 +364,7 @@ class PageServer:
         for events in self.streams.waiting.values():
             for event in events:
                 event.set()
-        tasks = [*self._late.values(), *([self._teller] if self._teller is not None else [])]
+        tasks = [*self._late.values(), *self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -372,6 +376,18 @@ class PageServer:
         while True:
             await asyncio.sleep(_TELL_SECONDS)
             self.streams.tell()
+
+    async def _keep_front(self) -> None:
+        """Make the first page anew from time to time though nobody asks."""
+        make = self._make_page("now", lambda: self.site.now(language("en"), self._clock()))
+        while True:
+            try:
+                await self._cached("page /", "now", make)
+            except (TimeoutError, BlockingIOError):
+                pass
+            except Exception:
+                log.exception("the first page could not be made")
+            await asyncio.sleep(_FRONT_SECONDS)
 
     # every answer
 
@@ -470,16 +486,14 @@ class PageServer:
 
     async def _cached(self, key: str, watch: str, make: Callable[[], Made]) -> Made:
         """An answer from memory, or made anew where what it shows has changed. Made once, however many ask."""
-        now = time.monotonic()
         made = self._cache.get(key)
         version = self.observatory.changed.get(watch, 0)
-        if made is not None:
-            age = now - made.at
-            if age < _ANEW_SECONDS or (made.version == version and age < _AGED_SECONDS):
-                self._cache.move_to_end(key)
-                if made.version != version and key not in self._late:
-                    self._late[key] = asyncio.create_task(self._follow_up(key, watch, make))
-                return made
+        age = _AGED_SECONDS if made is None else time.monotonic() - made.at
+        if made is not None and (age < _ANEW_SECONDS or (made.version == version and age < _AGED_SECONDS)):
+            self._cache.move_to_end(key)
+            if made.version != version and key not in self._late:
+                self._late[key] = asyncio.create_task(self._follow_up(key, watch, make))
+            return made
         task = self._making.get(key)
         if task is None:
             if self._waiting >= _WAITING_MAX:
@@ -489,8 +503,19 @@ class PageServer:
             task = asyncio.create_task(self._make(key, version, make))
             self._making[key] = task
             task.add_done_callback(lambda _: self._making.pop(key, None))
-        async with asyncio.timeout(_ANSWER_SECONDS):
-            return await asyncio.shield(task)
+        if made is None or age >= _AGED_SECONDS:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return await asyncio.shield(task)
+        done, _ = await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
+        if done:
+            return task.result()
+        task.add_done_callback(partial(self._told_late, watch))
+        return made
+
+    def _told_late(self, watch: str, task: asyncio.Task[Made]) -> None:
+        """Whoever got the page before is told that there is a newer one; an error is for whoever asks next."""
+        if not task.cancelled() and task.exception() is None:
+            self.streams.changed([watch])
 
     async def _follow_up(self, key: str, watch: str, make: Callable[[], Made]) -> None:
         """Make a page anew a moment after somebody got the one before, and tell those who look at it."""
@@ -526,14 +551,14 @@ class PageServer:
         async def handler(request: web.Request) -> web.Response:
             lang = _lang(request)
             clock = self._clock()
-
-            def make() -> Made:
-                return Made.of(self._render.page(template, values(request, lang, clock)), _HTML)
-
+            make = self._make_page(template, lambda: values(request, lang, clock))
             watch = request.match_info.get("code") or request.match_info.get("id") or "now"
             return self._respond(request, await self._cached(f"page {request.path_qs}", watch, make))
 
         return handler
+
+    def _make_page(self, template: str, values: Callable[[], Mapping[str, Any]]) -> Callable[[], Made]:
+        return lambda: Made.of(self._render.page(template, values()), _HTML)
 
     def _country_page(self, request: web.Request, lang: Any, clock: datetime) -> Mapping[str, Any]:
         start, end, by = _span(request)

@@ -14,9 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from streams.page.api import moment, openapi
+from streams.page.api import ADDRESSES, Api, moment, openapi
+from streams.page.history import History
+from streams.page.observatory import Observatory, place_of
+from streams.page.site import Site
 from streams.records import Severity, Status
 from tests.effort import examples
 from tests.streams.page.world import NOW, client, observatory
@@ -48,6 +52,69 @@ async def test_a_cursor_goes_through_all_of_them_once() -> None:
                 break
             query = f"limit=50&cursor={page['next']}"
     assert seen == [ID, *(f"pk-{number:04d}" for number in range(1, 120))]
+
+
+@examples(40)
+@given(st.data())
+def test_lists_hold_each_incident_once_whatever_changes_and_in_whatever_order(data: st.DataObject) -> None:
+    """Onsets move, incidents end, snapshots come late or twice: two pages list alike, by how each stands now."""
+    snapshots = data.draw(
+        st.lists(
+            st.builds(
+                lambda name, seq, offset, over, place: incident(
+                    id=f"pk-{name}",
+                    seq=seq,
+                    country=place,
+                    onset=ONSET + timedelta(seconds=offset / 2),
+                    status=Status.RESOLVED if over else Status.UPDATED,
+                    updated=NOW + timedelta(minutes=seq),
+                    resolved=NOW + timedelta(minutes=seq) if over else None,
+                ),
+                st.integers(0, 6),
+                st.integers(1, 4),
+                st.integers(-4, 4),
+                st.booleans(),
+                st.sampled_from(("PK", "UG")),
+            ),
+            max_size=20,
+            unique_by=lambda one: (one.id, one.seq),
+        )
+    )
+    pages = []
+    for order in (snapshots, data.draw(st.permutations([*snapshots, *snapshots[:3]]))):
+        known = Observatory()
+        for one in order:
+            known.take(one)
+        pages.append(known)
+    since = NOW + timedelta(minutes=data.draw(st.integers(0, 5)))
+    for filters in (
+        {},
+        {"status": "open"},
+        {"country": "PK"},
+        {"since": since},
+        {"status": "open", "since": since},
+    ):
+        listed = [[case.last for case in known.incidents(**filters)] for known in pages]
+        assert listed[0] == listed[1]
+        last = {one.id: one for one in sorted(snapshots, key=lambda one: one.seq)}.values()
+        fit = [
+            one
+            for one in last
+            if (filters.get("status") != "open" or one.status is not Status.RESOLVED)
+            and (filters.get("country") in (None, one.country))
+            and ("since" not in filters or (one.resolved or one.updated) >= since)
+        ]
+        assert listed[0] == sorted(fit, key=place_of, reverse=True)
+    site = Site(pages[0], History(pages[0].recent, None), page_settings())
+    seen: list[str] = []
+    query = {"limit": "2"}
+    while True:
+        page = Api(site).ask(ADDRESSES[0], query, "", NOW)
+        seen += [one.id for one in page.data]
+        if page.next is None:
+            break
+        query = {"limit": "2", "cursor": page.next}
+    assert seen == [case.last.id for case in pages[0].incidents()]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
+import threading
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,6 +19,7 @@ from detectors.readings import Says
 from streams.archive.reader import By
 from streams.archive.writer import Archiver
 from streams.page import languages
+from streams.page import server as server_module
 from streams.page.languages import LANGUAGES, language
 from streams.page.observatory import Observatory, State
 from streams.page.recent import STEPS, Recent
@@ -510,6 +512,45 @@ async def test_the_same_page_is_made_once_however_many_ask() -> None:
     async with client(server) as asking:
         answers = await asyncio.gather(*(asking.get("/country/PK") for _ in range(20)))
     assert {answer.status for answer in answers} == {200} and made == 1
+
+
+async def test_who_asks_while_a_page_is_made_gets_the_one_before_and_is_told_of_the_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long making takes: a machine under load keeps no reader waiting for a page that is in memory."""
+    monkeypatch.setattr(server_module, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(server_module, "_ANEW_SECONDS", 0.0)
+    server, gate = await observatory(), threading.Event()
+    render = server._render.page
+
+    def slow(*args: Any) -> bytes:
+        assert gate.wait(30)
+        return render(*args)
+
+    async with client(server) as asking:
+        first = await (await asking.get("/country/PK")).text()
+        told = server.streams.join("PK")
+        await server.take([window(NOW, lost=True)])
+        server._render.page = slow  # type: ignore[method-assign]
+        again = await (await asking.get("/country/PK")).text()
+        assert again == first and len(server._making) == 1
+        gate.set()
+        await asyncio.gather(*server._making.values())
+        await asyncio.sleep(0)
+        server.streams.tell()
+        assert told.is_set()
+        assert await (await asking.get("/country/PK")).text() != first
+
+
+async def test_the_first_page_is_made_though_nobody_asks() -> None:
+    server = await observatory()
+    await server.start()
+    try:
+        while "page /" not in server._cache:
+            await asyncio.sleep(0)
+        assert b"restricted across Pakistan" in server._cache["page /"].body
+    finally:
+        await server.stop()
 
 
 async def test_pages_behind_a_balancer_answer_alike() -> None:
