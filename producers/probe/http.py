@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -181,14 +182,20 @@ def headers_of(user_agent: str) -> list[tuple[str, str]]:
 
 
 def _request(connection: h11.Connection, target: AskedTarget, user_agent: str, path: str) -> bytes:
+    start = connection.send(_asking(authority(target), path, user_agent))
+    end = connection.send(h11.EndOfMessage())
+    return (start or b"") + (end or b"")
+
+
+@lru_cache(maxsize=4096)
+def _asking(host: str, path: str, user_agent: str) -> h11.Request:
+    """A request, checked once for all rounds."""
     headers = [
-        ("Host", authority(target)),
+        ("Host", host),
         *((name.title(), value) for name, value in headers_of(user_agent)),
         ("Connection", "close"),
     ]
-    start = connection.send(h11.Request(method="GET", target=path, headers=headers))
-    end = connection.send(h11.EndOfMessage())
-    return (start or b"") + (end or b"")
+    return h11.Request(method="GET", target=path, headers=headers)
 
 
 async def _head(events: _Events) -> h11.Response:

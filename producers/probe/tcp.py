@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 
@@ -70,11 +71,21 @@ async def connect(address: str, port: int) -> Channel:
     fresh = socket.socket(family, socket.SOCK_STREAM)
     try:
         fresh.setblocking(False)
-        await loop.sock_connect(fresh, (address, port))
+        await _connected(fresh, loop, (address, port))
     except BaseException:
         fresh.close()
         raise
     return Channel(fresh, loop)
+
+
+async def _connected(fresh: socket.socket, loop: asyncio.AbstractEventLoop, place: tuple[str, int]) -> None:
+    """As `sock_connect` does it, by the socket's number."""
+    try:
+        fresh.connect(place)
+    except (BlockingIOError, InterruptedError):
+        await _ready(loop, loop.add_writer, loop.remove_writer, fresh.fileno())
+        if number := fresh.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(number, os.strerror(number)) from None
 
 
 async def _ready(

@@ -95,9 +95,10 @@ class TlsChannel:
     @property
     def expires(self) -> float | None:
         """When the server's certificate ends, seconds since 1970; None where it was not verified."""
-        certificate = self._tls.getpeercert() or {}
-        text = certificate.get("notAfter")
-        return ssl.cert_time_to_seconds(text) if isinstance(text, str) else None
+        if self._tls.context.verify_mode is ssl.CERT_NONE:
+            return None
+        certificate = self._tls.getpeercert(binary_form=True)
+        return None if certificate is None else _end_of(certificate, self._tls)
 
     @property
     def protocol(self) -> str | None:
@@ -135,6 +136,21 @@ class TlsChannel:
         if data:
             self._from_peer.write(data)
         return bool(data)
+
+
+#: When certificates end, by their SHA-256: the same few are shown again and again, and reading one takes long.
+_ENDS: Final[dict[bytes, float | None]] = {}
+_ENDS_MAX: Final = 4096
+
+
+def _end_of(certificate: bytes, shown: ssl.SSLObject) -> float | None:
+    key = hashlib.sha256(certificate).digest()
+    if key not in _ENDS:
+        text = (shown.getpeercert() or {}).get("notAfter")
+        _ENDS[key] = ssl.cert_time_to_seconds(text) if isinstance(text, str) else None
+        if len(_ENDS) > _ENDS_MAX:
+            _ENDS.pop(next(iter(_ENDS)))
+    return _ENDS[key]
 
 
 async def handshake(

@@ -188,6 +188,6 @@ def test_a_library_that_is_not_there_is_told_at_the_start(
         if module.split(".")[0] == lacks:
             monkeypatch.setitem(probing.sys.modules, module, None)
     monkeypatch.setitem(probing.sys.modules, lacks, None)
-    targets = probing.TargetsFile(target=(Target(platform="x", url=url),))
+    targets = probing.AskedList((Target(platform="x", url=url),), ())
     with pytest.raises(SettingsError, match=rf"{url} needs {lacks}.*\[quic\]"):
         probing.tools_of(ProbeSettings(), targets)
