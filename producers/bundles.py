@@ -15,6 +15,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -36,6 +37,10 @@ BUNDLE_LINES_MAX: Final = 5_000
 SEQUENCE_MAX: Final = 2**63
 _KEY_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 64
+
+
+#: Whether a signature is of a key over a text: key, text, signature.
+_Check = Callable[[bytes, bytes, bytes], bool]
 
 
 class _Head(msgspec.Struct, frozen=True, tag_field="schema", tag=BUNDLE_SCHEMA):
@@ -155,7 +160,7 @@ def text_signer(private_key: str) -> tuple[str, Callable[[bytes], bytes]]:
 
 def has_signed(public_key: str, text: bytes, signature: bytes) -> bool:
     """Whether a signature (64 bytes) over a text is of this key (base64). Raises ValueError where it is no key."""
-    return _is_of(_key_bytes(public_key), text, signature)
+    return _check()(_key_bytes(public_key), text, signature)
 
 
 class Verifier:
@@ -163,27 +168,38 @@ class Verifier:
 
     def __init__(self) -> None:
         self._keys: dict[str, bytes] = {}
+        self._is_of: _Check = _no_check_yet
 
     def good(self, public_key: str, sequence: int, value: bytes, signature: bytes) -> bool:
         """Whether a signature is of this key over this sequence and value."""
         key = self._keys.get(public_key)
         if key is None:
             key = self._keys[public_key] = _key_bytes(public_key)
-        return _is_of(key, signed_text(sequence, value), signature)
+            self._is_of = _check()
+        return self._is_of(key, signed_text(sequence, value), signature)
 
 
-def _is_of(key: bytes, text: bytes, signature: bytes) -> bool:
+def _no_check_yet(key: bytes, text: bytes, signature: bytes) -> bool:
+    raise AssertionError("no key was met")
+
+
+@cache
+def _check() -> _Check:
+    """What checks signatures, with the library looked up once: that takes a twentieth of a check."""
     from nacl.bindings import crypto_sign_open  # noqa: PLC0415  an extra
     from nacl.exceptions import BadSignatureError  # noqa: PLC0415  an extra
 
-    # The library takes both as one: with another length the text would begin elsewhere.
-    if len(signature) != _SIGNATURE_BYTES:
-        return False
-    try:
-        crypto_sign_open(signature + text, key)
-    except BadSignatureError:
-        return False
-    return True
+    def is_of(key: bytes, text: bytes, signature: bytes) -> bool:
+        # The library takes both as one: with another length the text would begin elsewhere.
+        if len(signature) != _SIGNATURE_BYTES:
+            return False
+        try:
+            crypto_sign_open(signature + text, key)
+        except BadSignatureError:
+            return False
+        return True
+
+    return is_of
 
 
 def _private(text: str) -> SigningKey:

@@ -27,7 +27,7 @@ from streams.records import Vantage, VantageState
 from streams.step.rows import Block
 from streams.step.speakers import Speakers, speaks_for
 
-_OF_SIGNATURES: Final = (KEY_HEADER, SEQUENCE_HEADER, SIGNATURE_HEADER)
+_OF_SIGNATURES: Final = frozenset((KEY_HEADER, SEQUENCE_HEADER, SIGNATURE_HEADER))
 #: Pairs that are met are ticked off in a table of this size; more of them are sorted.
 _FEW_PAIRS: Final = 4_000_000
 
@@ -56,6 +56,15 @@ class Opened:
     ) -> None:
         self._piece = piece
         self._whose = whose
+        # One speaker's records are looked at together: it says the same of the same series in each of them.
+        speakers: dict[tuple[int, str | None], int] = {}
+        self._speakers: list[tuple[Vantage | None, str | None]] = []
+        for entry, name in whose:
+            # An entry is compared by which one it is: by its fields would take longer than the check.
+            if (id(entry), name) not in speakers:
+                speakers[id(entry), name] = len(self._speakers)
+                self._speakers.append((entry, name))
+        self._speaker = np.array([speakers[id(entry), name] for entry, name in whose], dtype=np.int64)
         self._refused = refused
         self._record = np.repeat(np.arange(len(many)), many)
         self._spoken = np.array(
@@ -91,11 +100,12 @@ class Opened:
         results = np.delete(np.arange(block.size), [row for row, _ in others])
         spoken = self._spoken[record[results]]
         if spoken.any():
-            for which, number in _different_pairs(record[results][spoken], block.monitor[spoken]):
-                entry, vantage = self._whose[which]
+            speaker = self._speaker[record[results]]
+            for which, number in _different_pairs(speaker[spoken], block.monitor[spoken]):
+                entry, vantage = self._speakers[which]
                 if not speaks_for(entry, vantage, name_of(number)):
                     fault = _not_theirs(entry, vantage)
-                    lines = results[(record[results] == which) & (block.monitor == number)]
+                    lines = results[(speaker == which) & (block.monitor == number)]
                     elsewhere |= dict.fromkeys(lines.tolist(), fault)
         for place, fault in self._refused.items():
             if first <= place < first + block.size:
@@ -133,11 +143,11 @@ def _not_theirs(entry: Vantage | None, vantage: str | None) -> Malformed:
     )
 
 
-def _different_pairs(record: NDArray[np.int64], monitor: NDArray[np.int32]) -> list[tuple[int, int]]:
-    """The different pairs of a record and a monitor's number."""
-    first, lowest = int(record[0]), int(monitor.min())
-    wide, high = int(monitor.max()) - lowest + 1, int(record[-1]) - first + 1
-    pairs = (record - first) * wide + (monitor - lowest)
+def _different_pairs(speaker: NDArray[np.int64], monitor: NDArray[np.int32]) -> list[tuple[int, int]]:
+    """The different pairs of a speaker and a monitor's number."""
+    first, lowest = int(speaker.min()), int(monitor.min())
+    wide, high = int(monitor.max()) - lowest + 1, int(speaker.max()) - first + 1
+    pairs = (speaker - first) * wide + (monitor - lowest)
     if wide * high <= _FEW_PAIRS:
         met = np.zeros(wide * high, dtype=np.bool_)
         met[pairs] = True
@@ -217,14 +227,14 @@ class Opener:
         seen: dict[str, int],
     ) -> Vantage | Malformed | None:
         """Who signed a record: an entry, None where nobody did, or why it is refused."""
-        of_signatures = [
-            (name, text) for name, text in headers if name in _OF_SIGNATURES and text is not None
-        ]
-        if not of_signatures:
+        given: dict[str, bytes] = {}
+        for name, header in headers:
+            if name in _OF_SIGNATURES and header is not None:
+                if name in given:
+                    return Malformed(Reason.BAD_SIGNATURE, "a header of the signature is there twice")
+                given[name] = header
+        if not given:
             return None
-        given = dict(of_signatures)
-        if len(given) < len(of_signatures):
-            return Malformed(Reason.BAD_SIGNATURE, "a header of the signature is there twice")
         key = given.get(KEY_HEADER, b"").decode("ascii", "replace")[:64]
         entry = speakers.of_key(key)
         if entry is None or entry.public_key is None:

@@ -156,6 +156,26 @@ def test_a_line_for_another_vantage_network_or_country_is_refused_and_the_others
     assert counts(machine) == (2, 0)
 
 
+def test_each_speakers_bundles_are_held_against_it_wherever_they_stand_among_others() -> None:
+    machine = machine_of(ENTRY, OTHER)
+    one, other = Signer(PRIVATE), Signer(OTHER_PRIVATE)
+    foreign = lines(1, 8, id="stolen")
+    refused = put(
+        machine,
+        signed(one, bundle("v7", lines(2, id="a"))),
+        signed(other, bundle("v8", lines(2, 8, id="b"))),
+        (bundle("v7", [*lines(1, id="c"), *foreign]), ()),
+        signed(one, bundle("v7", [*foreign, *lines(1, id="d")])),
+        signed(other, bundle("v8", [*lines(1, 8, id="e"), *lines(1, 7, id="f")])),
+        signed(one, bundle("v7", foreign)),
+    )
+    wrong = foreign[0], foreign[0], lines(1, 7, id="f")[0], foreign[0]
+    assert [one.reason for one in refused] == [Reason.WRONG_SPEAKER] * 4
+    assert [one.value for one in refused] == list(wrong)
+    # One is of a bundle that nobody signed; of the signed ones, what is the speaker's own: two ids each.
+    assert counts(machine) == (5, 1)
+
+
 def test_a_key_that_was_replaced_is_revoked() -> None:
     machine = machine_of(ENTRY, msgspec.structs.replace(ENTRY, public_key=OTHER_PUBLIC))
     value = bundle("v7", lines())
