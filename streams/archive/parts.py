@@ -36,11 +36,12 @@ class ArchivePart(NamedTuple):
         """Read a name; None for that of another file.
 
         >>> part = ArchivePart(0, 3, 120, 180)
-        >>> ArchivePart.parse(part.name) == part, ArchivePart.parse("note.txt")
-        (True, None)
+        >>> ArchivePart.parse(part.name) == part, ArchivePart.parse("note.txt"), ArchivePart.parse("g0-p3-1-2.parquet")
+        (True, None, None)
         """
         parts = _NAME.fullmatch(name)
-        return None if parts is None else cls(*(int(number) for number in parts.groups()))
+        made = None if parts is None else cls(*(int(number) for number in parts.groups()))
+        return made if made is not None and made.name == name else None
 
     @property
     def name(self) -> str:

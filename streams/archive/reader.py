@@ -1,21 +1,24 @@
 """What the archive holds, read: windows as they were closed, series of them, incidents, annotations.
 
 Every window counts once, whatever stands in several files. Files may be put together while they are read: then they
-are looked for again.
+are looked for again. A file that is no Parquet file of ours is passed over, and told in `broken`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from functools import cache
-from typing import Any, Final, TypeVar
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import structlog
 
 from streams.archive.parts import (
     ANNOTATIONS,
@@ -30,7 +33,10 @@ from streams.archive.store import Store
 from streams.archive.tables import WINDOW_COLUMNS, read, records_of, windows_of
 from streams.records import Annotation, Incident, Window
 
+log = structlog.get_logger()
+
 _TRIES: Final = 5
+_COUNTRY: Final = re.compile(r"country=([A-Z]{2})")
 _STEPS: Final = (60, 300, 900, 3600, 10_800, 21_600, 86_400)
 #: A series has so many steps at most.
 STEPS_MAX: Final = 1000
@@ -69,24 +75,39 @@ def step_for(start: datetime, end: datetime) -> int:
     return next((step for step in _STEPS if length / step <= STEPS_MAX), _STEPS[-1])
 
 
+def _day_of(name: str) -> date | None:
+    """The day of a folder, or None for one that is not ours.
+
+    >>> _day_of("day=2024-01-20"), _day_of("day=new")
+    (datetime.date(2024, 1, 20), None)
+    """
+    try:
+        return date.fromisoformat(name.removeprefix("day=")) if name.startswith("day=") else None
+    except ValueError:
+        return None
+
+
 class Archive:
-    """An archive as its files have it."""
+    """An archive as its files have it.
+
+    Attributes
+    ----------
+    broken
+        Files that could not be read, with why: what they held is missing from the answers.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.broken: dict[str, str] = {}
 
     def countries(self) -> list[str]:
         """The countries of which there are windows."""
-        return [
-            name.removeprefix("country=") for name in self.store.names(WINDOWS) if name.startswith("country=")
-        ]
+        return [found[1] for name in self.store.names(WINDOWS) if (found := _COUNTRY.fullmatch(name))]
 
     def days(self, country: str) -> list[date]:
         """The days of which there are windows of a country, in order."""
         names = self.store.names(f"{WINDOWS}/country={country}")
-        return sorted(
-            date.fromisoformat(name.removeprefix("day=")) for name in names if name.startswith("day=")
-        )
+        return sorted(day for name in names if (day := _day_of(name)) is not None)
 
     def windows(
         self, country: str, start: datetime | None = None, end: datetime | None = None
@@ -127,16 +148,17 @@ class Archive:
         if simulated is None:
             simulated = not self._any_real(country, start, end)
         step = step or step_for(start, end)
-        return _query(
-            *self._sources(country, start, end, hours=step % 3600 == 0 and _whole_hours(start, end)),
-            start=start,
-            end=end,
-            by=by,
-            step=step,
-            platform=platform,
-            asn=asn,
-            simulated=simulated,
+        ask = partial(
+            _query, start=start, end=end, by=by, step=step, platform=platform, asn=asn, simulated=simulated
         )
+        try:
+            return ask(
+                *self._sources(country, start, end, hours=step % 3600 == 0 and _whole_hours(start, end))
+            )
+        except _query_error() as error:
+            # One of the files is broken, or has gone: each is read by itself.
+            log.warning("files are read one by one", country=country, why=str(error)[:200])
+            return ask([], [], [self.table(country, start, end)])
 
     def table(self, country: str, start: datetime, end: datetime) -> pa.Table:
         """All cells of a country's windows that begin in [start, end), as they are kept."""
@@ -168,9 +190,45 @@ class Archive:
 
     def _day(self, country: str, day: date) -> list[pa.Table]:
         folder = folder_of(country, day)
-        return self._again(
-            folder, lambda parts: [read(self.store.open(f"{folder}/{part.name}")) for part in parts]
-        )
+        return self._again(folder, partial(self._tables, folder, names=WINDOW_COLUMNS.names))
+
+    def _tables(
+        self, folder: str, parts: Sequence[ArchivePart], names: Sequence[str], *, all_columns: bool = True
+    ) -> list[pa.Table]:
+        tables = (self.whole(f"{folder}/{part.name}", names, all_columns=all_columns) for part in parts)
+        return [table for table in tables if table is not None]
+
+    def whole(self, path: str, names: Sequence[str], *, all_columns: bool = True) -> pa.Table | None:
+        """A file as a table, or None for one that can't be read or lacks a column. Raises FileNotFoundError.
+
+        It is fetched first, so that a store that fails is never taken for a file that is broken.
+        """
+        source: Any = self.store.local(path)
+        if source is None or not Path(source).exists():
+            data = self.store.get(path)
+            if data is None:
+                raise FileNotFoundError(path)
+            source = pa.BufferReader(data)
+        try:
+            table = read(source, None if all_columns else names)
+            missing = set(names) - set(table.schema.names)
+            if not missing:
+                return table
+            why = f"it has no column {min(missing)}"
+        except FileNotFoundError:
+            raise
+        except (pa.ArrowException, ValueError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            why = str(error)
+        self.tell_broken(path, why)
+        return None
+
+    def tell_broken(self, path: str, why: str) -> None:
+        """Note that a file can't be read."""
+        if path not in self.broken:
+            log.error("a file of the archive can't be read, and is passed over", path=path, why=why)
+        self.broken[path] = why
 
     @staticmethod
     def _settled(tables: Sequence[pa.Table]) -> pa.Table:
@@ -178,14 +236,14 @@ class Archive:
         return settled(tables)
 
     def _records(self, folder: str, kind: type[T]) -> list[T]:
-        return self._again(
-            folder,
-            lambda parts: [
-                record
-                for part in parts
-                for record in records_of(read(self.store.open(f"{folder}/{part.name}"), ["record"]), kind)
-            ],
-        )
+        found: list[T] = []
+        tables = self._again(folder, partial(self._tables, folder, names=["record"], all_columns=False))
+        for table in tables:
+            try:
+                found += records_of(table, kind)
+            except ValueError as error:  # msgspec's errors are
+                self.tell_broken(folder, str(error))
+        return found
 
     def _sources(
         self, country: str, start: datetime, end: datetime, *, hours: bool
@@ -219,7 +277,7 @@ class Archive:
             for part in counting(self.store.names(folder)):
                 try:
                     meta = pq.read_metadata(self.store.open(f"{folder}/{part.name}"))
-                except FileNotFoundError:
+                except (FileNotFoundError, pa.ArrowException):
                     continue
                 groups = (meta.row_group(i).column(0).statistics for i in range(meta.num_row_groups))
                 if any(group is not None and group.has_min_max and not group.min for group in groups):
@@ -272,6 +330,12 @@ def _database() -> Any:
     base = duckdb.connect(":memory:")
     base.execute("SET GLOBAL TimeZone='UTC'")
     return base
+
+
+def _query_error() -> type[Exception]:
+    import duckdb  # noqa: PLC0415  it takes a moment to load
+
+    return cast("type[Exception]", duckdb.Error)
 
 
 def _whole_hours(start: datetime, end: datetime) -> bool:

@@ -29,14 +29,15 @@ from streams.archive.parts import (
 from streams.archive.reader import Archive, settled
 from streams.archive.store import Store
 from streams.archive.tables import (
+    WINDOW_COLUMNS,
     annotation_table,
     by_series,
     hours_of,
     incident_table,
-    read,
     window_table,
     write,
 )
+from streams.errors import SettingsError
 from streams.records import Annotation, Incident, Window, decode
 
 log = structlog.get_logger()
@@ -114,7 +115,7 @@ class Archiver:
     def begin(self, role: str, partition: int, start: int, end: int) -> int:
         """Take a partition on, of which the topic has the offsets from `start` to `end`. Returns where to read on."""
         data = self.store.get(_position_path(role, partition))
-        position = Position() if data is None else msgspec.json.decode(data, type=Position)
+        position = Position() if data is None else _position(_position_path(role, partition), data)
         if position.done > end:
             log.warning(
                 "the topic was made anew", role=role, partition=partition, kept_to=position.done, end=end
@@ -261,7 +262,11 @@ class Archiver:
             if len(parts) < 2 and not by_day:
                 continue
             whole = ArchivePart(*parts[0][:2], parts[0].begin, max(part.end for part in parts))
-            tables = [read(self.store.open(f"{folder}/{part.name}")) for part in parts]
+            names = WINDOW_COLUMNS.names if by_day else ["record"]
+            found = [self.archive.whole(f"{folder}/{part.name}", names) for part in parts]
+            tables = [table for table in found if table is not None]
+            if len(tables) < len(parts):
+                continue  # a broken file stays as it is, and where it is: nothing is lost by us
             table = by_series(settled(tables)) if by_day else pa.concat_tables(tables)
             if by_day:
                 self.store.put(f"{hours_of_folder(folder)}/{whole.name}", write(hours_of(table)))
@@ -290,6 +295,16 @@ class Archiver:
 
 def _position_path(role: str, partition: int) -> str:
     return f"positions/{role}-{partition}.json"
+
+
+def _position(path: str, data: bytes) -> Position:
+    try:
+        return msgspec.json.decode(data, type=Position)
+    except msgspec.DecodeError as error:
+        raise SettingsError(
+            f"{path} in the archive can't be read ({error}); delete it, and the topic is read from its beginning: "
+            "no window counts twice"
+        ) from error
 
 
 def _read(role: str, value: bytes | None) -> Any:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -104,11 +105,13 @@ def history(
     start, end = _span(begin, until, datetime(*days[-1].timetuple()[:3], tzinfo=UTC))
     if form is HistoryFormat.PARQUET:
         put(write(archive.table(country, start, end)), output)
+        _tell(archive.broken)
         return
     rows = archive.series(
         country, start, end, by=By(by.value), step=step, platform=platform, asn=asn, simulated=simulated
     )
     if not rows:
+        _tell(archive.broken)
         raise SettingsError(
             f"{country}: nothing was measured from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC; "
             f"the archive has {days[0]} to {days[-1]}"
@@ -131,6 +134,15 @@ def history(
         put(b"".join(msgspec.json.encode(row) + b"\n" for row in rows), output)
     else:
         put(_csv(rows).encode(), output)
+    _tell(archive.broken)
+
+
+def _tell(broken: Mapping[str, str]) -> None:
+    """Say which files could not be read; then what was printed is not all there is, and the exit code is 1."""
+    for path, why in broken.items():
+        typer.echo(f"{path}: can't be read, and what it held is missing above: {why}", err=True)
+    if broken:
+        raise typer.Exit(1)
 
 
 def _days(start: datetime, end: datetime) -> str:

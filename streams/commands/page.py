@@ -30,6 +30,8 @@ log = structlog.get_logger()
 _BACK_SECONDS: Final = 25 * 3600
 #: Readers wait for a core before detection does, where both are on one machine.
 _NICE: Final = 10
+#: So long the archive's incidents are waited for before the topics are read.
+_SHELF_SECONDS: Final = 10.0
 
 
 @app.command()
@@ -92,9 +94,31 @@ async def _run(settings: Settings, url: str) -> None:
 
 
 async def _feed(settings: Settings, server: PageServer, shelf: Any) -> None:
-    if shelf is not None:
-        kept = await asyncio.to_thread(lambda: [*shelf.incidents(), *shelf.annotations()])
+    reading = asyncio.create_task(read_shelf(server, shelf))
+    # What the archive has comes first where it comes soon; it holds up nothing where it does not.
+    await asyncio.wait({reading}, timeout=_SHELF_SECONDS)
+    try:
+        await _follow(settings, server)
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+async def read_shelf(server: PageServer, shelf: Any, rest_seconds: float = 60.0) -> None:
+    """Take in the incidents and annotations of the archive; again after a while where it can't be read."""
+    while shelf is not None:
+        try:
+            kept = await asyncio.to_thread(lambda: [*shelf.incidents(), *shelf.annotations()])
+        except Exception as error:  # whatever an object store's client raises
+            log.error("the archive can't be read; the page shows what is on the topics", why=str(error)[:300])
+            await asyncio.sleep(rest_seconds)
+            continue
         await server.take(kept)
+        server.streams.changed(["now"])
+        return
+
+
+async def _follow(settings: Settings, server: PageServer) -> None:
     await wait_for_broker(settings.kafka)
     library_logs.bound()
     topics = settings.topics

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from producers.countries import CANARY, COUNTRIES
-from streams.page.history import SPAN_MAX
+from streams.page.history import SPAN_MAX, ShelfError
 from streams.page.observatory import ShownIncident, State, place_of
 from streams.page.recent import RecentRow
 from streams.page.site import Site
@@ -350,6 +350,7 @@ class Api:
         """Lines of a country."""
         country, by = values["country"], values.get("by", "platform")
         now = self._site.observatory.now(values["clock"])
+        self._site.history.begin()
         bounds = self._site.history.bounds(country)
         end = values.get("to") or (min(now, bounds[1]) if bounds else now)
         start = values.get("from") or end - timedelta(days=1)
@@ -366,6 +367,8 @@ class Api:
             simulated=values.get("simulated"),
             step=values.get("step"),
         )
+        if self._site.history.failed:
+            raise ShelfError  # half a series would look like a gap
         return SeriesAnswer(country=country, start=start, end=end, by=by, data=rows)
 
     def annotations(self, values: Mapping[str, Any], _: str) -> AnnotationPage:

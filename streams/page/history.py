@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from streams.page.recent import STEP, Recent, RecentRow
 from streams.publish.draw import ENGLISH, Chart, Line, Shade, Speech
 
 _STEPS: Final = (300, 900, 1800, 3600, 10_800, 21_600, 86_400)
 _STEPS_MAX: Final = 300
+T = TypeVar("T")
 #: No more is asked of the archive at once.
 SPAN_MAX: Final = timedelta(days=400)
 
 
+class ShelfError(Exception):
+    """The archive can't be read now."""
+
+
 class Shelf(Protocol):
-    """What is asked of an archive: `streams.archive.reader.Archive`, behind its own clock and limits."""
+    """What is asked of an archive: `streams.archive.reader.Archive`, behind its own clock and limits.
+
+    Raises ShelfError where it can't be read.
+    """
 
     def series(self, country: str, start: datetime, end: datetime, **how: Any) -> Sequence[Any]:
         """Rows of a series, as `Archive.series` gives them."""
@@ -24,6 +32,10 @@ class Shelf(Protocol):
 
     def bounds(self, country: str) -> tuple[datetime, datetime] | None:
         """From when to when there is something of a country; None where there is nothing."""
+        ...
+
+    def has_holes(self, country: str) -> bool:
+        """Whether a file of a country was broken, so that what it held is missing."""
         ...
 
 
@@ -34,20 +46,44 @@ def step_for(start: datetime, end: datetime) -> int:
 
 
 class History:
-    """Where lines come from."""
+    """Where lines come from.
+
+    Attributes
+    ----------
+    failed
+        Whether the archive could not be read since this was last set to False: then something may be missing.
+    holes
+        Likewise, whether a file of it was broken.
+    """
 
     def __init__(self, recent: Recent, shelf: Shelf | None) -> None:
         self.recent = recent
         self.shelf = shelf
+        self.failed = False
+        self.holes = False
+
+    def begin(self) -> None:
+        """Forget what was missing before: a page or an answer is begun."""
+        self.failed = self.holes = False
 
     def bounds(self, country: str) -> tuple[datetime, datetime] | None:
         """From when to when there is something of a country."""
         spans = [span for span in (self.recent.span(country, self.recent.simulated(country)),) if span]
-        if self.shelf is not None and (kept := self.shelf.bounds(country)) is not None:
-            spans.append(kept)
+        if self.shelf is not None:
+            kept = self._asked(lambda shelf: shelf.bounds(country))
+            spans += [kept] if kept is not None else []
         if not spans:
             return None
         return min(span[0] for span in spans), max(span[1] for span in spans)
+
+    def _asked(self, ask: Callable[[Shelf], T]) -> T | None:
+        """What the archive says, or None where it can't be read."""
+        assert self.shelf is not None
+        try:
+            return ask(self.shelf)
+        except ShelfError:
+            self.failed = True
+            return None
 
     def rows(
         self,
@@ -71,19 +107,22 @@ class History:
         begin = end if span is None else _ceil(span[0], step)
         rows: list[RecentRow] = []
         if self.shelf is not None and start < begin:
-            kept = self.shelf.series(
-                country,
-                start,
-                min(begin, end),
-                by=by,
-                step=step,
-                platform=platform,
-                asn=asn,
-                simulated=simulated,
+            kept = self._asked(
+                lambda shelf: shelf.series(
+                    country,
+                    start,
+                    min(begin, end),
+                    by=by,
+                    step=step,
+                    platform=platform,
+                    asn=asn,
+                    simulated=simulated,
+                )
             )
+            self.holes = self.holes or self.shelf.has_holes(country)
             rows += [
                 RecentRow(**{name: getattr(row, name) for name in RecentRow.__struct_fields__})
-                for row in kept
+                for row in kept or ()
             ]
         if begin < end or (self.shelf is None and span is not None):
             platforms = None if platform is None else [platform]

@@ -50,7 +50,7 @@ from streams.page.api import (
     to_csv,
     to_parquet,
 )
-from streams.page.history import History, Shelf, chart_of, step_for
+from streams.page.history import History, Shelf, ShelfError, chart_of, step_for
 from streams.page.labels import LABELS, PROBLEMS
 from streams.page.languages import LANGUAGES, Language, language
 from streams.page.observatory import Observatory, State
@@ -412,6 +412,10 @@ class PageServer:
             response = self._problem(request, 404, str(error))
         except (QueryError, ValueError) as error:
             response = self._problem(request, 400, str(error))
+        except ShelfError:
+            response = self._problem(
+                request, 503, "The archive can't be read now; what is newer than a day is on the pages."
+            )
         except (TimeoutError, BlockingIOError):
             response = self._problem(request, 503, "Too much is being asked; try again in a few seconds.")
         except web.HTTPException as error:
@@ -607,6 +611,8 @@ class PageServer:
         def make() -> Made:
             lang = language("en")
             values = self.site.country(code, lang, clock, start, end, by)
+            if self.site.history.failed:
+                raise ShelfError  # half a picture would look like a gap
             begin, until = values["start"], values["end"]
             rows = self.site.history.rows(code, begin, until, by=by)
             if not rows:

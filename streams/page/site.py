@@ -282,6 +282,7 @@ class Site:
         if code not in COUNTRIES:
             raise NotFoundError(f"{code}: no country has this code")
         observatory = self.observatory
+        self.history.begin()
         now = observatory.now(clock)
         standing = observatory.standing(code, clock)
         name = lang.country(code, self._own)
@@ -344,6 +345,7 @@ class Site:
                 (one for one in events if one.end > now - _LATELY), key=lambda one: (one.start, one.id)
             )[:20],
             "spans": self._spans(end, bounds, lang),
+            "unread": self.history.failed or self.history.holes,
         }
 
     def _naming(self, by: str) -> Any:
@@ -539,14 +541,16 @@ class Site:
         case = self.case(name)
         last = case.last
         now = self.observatory.now(clock)
-        report = self.report(case)
+        self.history.begin()
+        report, chart = self.report(case), self.incident_chart(case, lang)
         url = f"{self.public_url}/incident/{last.id}"
         return self.frame(lang, now, f"/incident/{name}") | {
             "case": case,
             "item": self.item(case, lang),
             "r": report,
             "last": last,
-            "chart": self.incident_chart(case, lang),
+            "chart": chart,
+            "unread": self.history.failed or self.history.holes,
             "url": url,
             "local": None
             if last.country is None

@@ -7,14 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from streams.archive.parts import folder_of
+from streams.archive.parts import ArchivePart, folder_of
 from streams.archive.reader import Archive, By, step_for
-from streams.archive.store import FolderStore, store_at
+from streams.archive.store import FolderStore, Store, store_at
+from streams.archive.tables import write
 from streams.archive.writer import Archiver
 from streams.errors import SettingsError
 from streams.records import Window, encode
+from tests.effort import examples
 from tests.streams.archive.memory import KilledError, MemoryStore
 
 START = datetime(2024, 1, 20, 22, 0, tzinfo=UTC)
@@ -213,3 +218,76 @@ def test_many_may_ask_at_once() -> None:
     with ThreadPoolExecutor(4) as threads:
         said = list(threads.map(lambda country: archive.series(country, START, end, step=600), asked))
     assert said == [alone[country] for country in asked]
+
+
+def kept(minutes: int = 200) -> MemoryStore:
+    """Two days of two countries, each in two parts."""
+    store = MemoryStore()
+    feed(Archiver(store), [encode(one) for one in log_of(minutes)], flush_at=(minutes // 2, minutes))
+    return store
+
+
+def other_table() -> bytes:
+    return write(pa.table({"platform": ["x"]}))
+
+
+@pytest.mark.parametrize("local", [True, False])
+@pytest.mark.parametrize("damage", ["empty", "cut", "noise", "page", "other"])
+def test_a_broken_file_is_told_and_the_others_are_read(damage: str, local: bool, tmp_path: Path) -> None:
+    files = kept().files
+    path = next(name for name in files if name.startswith("windows/country=PK/day=2024-01-21"))
+    whole = files[path]
+    files[path] = {
+        "empty": b"",
+        "cut": whole[: len(whole) // 2],
+        "noise": bytes(range(256)) * 8,
+        "page": whole[:40] + bytes(200) + whole[240:],
+        "other": other_table(),
+    }[damage]
+    files |= {
+        "windows/country=PK/day=new/x": b"",
+        "windows/country=PK/day=2024-01-21/note.txt": b"",
+        "windows/x": b"",
+    }
+    store: Store = MemoryStore(files)
+    if local:
+        store = FolderStore(tmp_path)
+        for name, data in files.items():
+            store.put(name, data)
+    archive = Archive(store)
+    rows = archive.series("PK", START, START + timedelta(days=1))
+    assert rows and list(archive.broken) == [path]
+    assert {one.start.day for one in archive.windows("PK")} >= {20}
+    assert len(list(archive.windows("IR"))) == 200 and list(archive.broken) == [path]
+    assert archive.countries() == ["IR", "PK"]
+
+
+def test_a_broken_file_is_never_put_together_nor_deleted() -> None:
+    store = kept()
+    path = next(name for name in store.files if name.startswith("windows/country=PK/day=2024-01-20"))
+    folder = path.rpartition("/")[0]
+    feed(Archiver(store), [encode(one) for one in log_of(200)], flush_at=(60, 100))
+    store.files[path] = b"PAR1"
+    before = dict(store.files)
+    writer = Archiver(store)
+    writer.put_together(folder, 0)
+    assert store.files == before and path in writer.archive.broken
+
+
+@examples(60)
+@given(st.binary(max_size=400))
+def test_any_bytes_are_a_file_or_told_to_be_none(data: bytes) -> None:
+    name = ArchivePart(0, 0, 0, 1).name
+    places = (f"incidents/{name}", f"windows/country=PK/day=2024-01-20/{name}")
+    archive = Archive(MemoryStore({**dict.fromkeys(places, data), "incidents/g0-p0-0-1.parquet": data}))
+    assert archive.incidents() == [] and list(archive.windows("PK")) == []
+    assert archive.series("PK", START, START + timedelta(hours=1)) == []
+    assert len(archive.broken) == 2
+
+
+def test_a_position_that_can_not_be_read_is_told_with_the_remedy() -> None:
+    store = MemoryStore({"positions/windows-0.json": b"{"})
+    with pytest.raises(
+        SettingsError, match=r"positions/windows-0\.json in the archive can't be read .* delete it"
+    ):
+        Archiver(store).begin("windows", 0, 0, 5)
