@@ -17,7 +17,15 @@ from typing import Final, NamedTuple
 import msgspec
 
 from detectors.incidents.adoption import JUDGED_ANEW, adopt, announcement, case_of, past_of, still_open
-from detectors.incidents.case import TURN_SECONDS, Case, flaps, grows, reasons, same_but_for_units
+from detectors.incidents.case import (
+    NARROWING_SECONDS,
+    TURN_SECONDS,
+    Case,
+    flaps,
+    grows,
+    reasons,
+    same_but_for_units,
+)
 from detectors.incidents.causes import Cause, find_causes
 from detectors.incidents.evidence import (
     PastIncident,
@@ -348,7 +356,8 @@ class Assembler:
             doubtful |= _beyond_regions(seen, known, reading, in_hand.doubts, doubts)
             cause = seen.without(taken | doubtful)
             if cause is not None and case is not None:
-                cause = case.admit(cause)
+                of_regions = _turns_out_regional(seen, case, reading, in_hand.doubts, doubts)
+                cause = case.admit(cause, of_regions=of_regions)
             if cause is not None and case is not None and case.phase in (Phase.OPEN, Phase.EASING):
                 cause = self._without_strays(cause, case, reading)
             if cause is None:
@@ -462,7 +471,17 @@ class Assembler:
         strays = fresh.alone_and_faint(reading, self.settings)
         if reading.end - case.detected > GROWN_SECONDS and fresh.units.isdisjoint(case.units):
             strays = strays or fresh.strays(reading, self.settings)
-        return cause.without(fresh.parts) if strays else cause
+        return cause.without(fresh.parts if strays else self._odd_cells(fresh, case, reading))
+
+    def _odd_cells(self, fresh: Cause, case: Case, reading: CountryReading) -> set[Part]:
+        """What strays on networks that are new to an incident, and lost few of its platforms: they would lose most."""
+        odd: set[Part] = set()
+        for unit in sorted(fresh.units - case.units):
+            others = {part for part in fresh.parts if part.unit != unit}
+            column = fresh.without(others)
+            if column is not None and 2 * len(column.platforms) < len(case.platforms):
+                odd |= set(column.parts) if column.strays(reading, self.settings) else set()
+        return odd
 
     @staticmethod
     def _leave_to_the_world(case: Case, worldwide: Worldwide) -> None:
@@ -807,6 +826,26 @@ def _link_with_others(case: Case, cases: Iterable[Case]) -> None:
         if other is not case and other.phase in (Phase.OPEN, Phase.EASING) and case.units & other.units:
             case.linked.append(other.id)
             other.linked.append(case.id)
+
+
+def _turns_out_regional(
+    cause: Cause,
+    case: Case,
+    reading: CountryReading,
+    before: Mapping[tuple[str, str], int],
+    now: dict[tuple[str, str], int],
+) -> bool:
+    """Whether what was told of the nation is of some regions: others have stayed well for several windows in a row.
+
+    Networks show sooner than regions, which have fewer results. Counts go into `now`.
+    """
+    told_of_networks = case.scope is Scope.NATION_SCALE and case.networks
+    if not told_of_networks or not all(part.region for part in cause.parts):
+        return False
+    for platform in cause.platforms:
+        now[platform, ""] = before.get((platform, ""), 0) + 1
+    settled = all(now[platform, ""] > BEYOND_REGIONS_WINDOWS for platform in cause.platforms)
+    return settled and reading.end - case.detected <= NARROWING_SECONDS
 
 
 def _beyond_regions(

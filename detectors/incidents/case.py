@@ -50,12 +50,14 @@ _HYSTERESIS: Final = 0.08
 _SILENT_WINDOWS: Final = 15
 #: A part that was late by a failure or two is back with the others after so many windows.
 _LAGGARD_WINDOWS: Final = 2
+#: What is back speaks for the others of its platform for so many windows.
+_FOLLOW_WINDOWS: Final = 10
 #: What is over is over in part when its results have said so for so many windows.
 _PARTLY_WINDOWS: Final = 3
 #: It is confirmed from so many failed attempts on.
 _FAILED_LEAST: Final = 5.0
 #: It may yet turn out to be of some regions for so long after it was told.
-_NARROWING_SECONDS: Final = 1800
+NARROWING_SECONDS: Final = 1800
 #: Results that stop this soon after an onset are part of the same event.
 TURN_SECONDS: Final = 300
 #: A platform too slow to use hurts, and less than one that is gone.
@@ -311,8 +313,11 @@ class Case(msgspec.Struct):
         """Whether it reached more than one network, or region."""
         return len(self.units) > 1
 
-    def admit(self, cause: Cause) -> Cause | None:
-        """What of a cause belongs here: where many networks lost some platforms, one stray series adds no other one."""
+    def admit(self, cause: Cause, *, of_regions: bool = False) -> Cause | None:
+        """What of a cause belongs here: where many networks lost some platforms, one stray series adds no other one.
+
+        `of_regions`: what was told of the nation turns out to be of some regions.
+        """
         mine, few = set(self.platforms), len(self.units) / 3
         if self.phase is Phase.SUSPECTED or not mine:
             return cause
@@ -320,7 +325,8 @@ class Case(msgspec.Struct):
         for part in cause.parts:
             counts[part.platform] = counts.get(part.platform, 0) + 1
         strays = {p for p in cause.platforms if p not in mine and counts[p] < few}
-        whole = self.scope is Scope.NATION_SCALE and not self.mending  # its regions have nothing to add
+        # Its regions have nothing to add, unless they turn out to be all of it.
+        whole = self.scope is Scope.NATION_SCALE and not self.mending and not of_regions
         return cause.without(
             {part for part in cause.parts if part.platform in strays or (whole and part.region)}
         )
@@ -355,7 +361,7 @@ class Case(msgspec.Struct):
 
     def _narrow(self, cause: Cause, reading: CountryReading) -> None:
         """Let go of networks that turn out to have lost but what they have in regions that were hit."""
-        if self.detected and reading.end - self.detected > _NARROWING_SECONDS:
+        if self.detected and reading.end - self.detected > NARROWING_SECONDS:
             return
         for platform in cause.platforms:
             regions = [part.region for part in cause.parts if part.platform == platform]
@@ -366,6 +372,7 @@ class Case(msgspec.Struct):
                 if loss is not None and loss.good == 0:
                     del self.losses[platform, asn, ""]
                     self.wholes.pop(platform, None)
+                    self.widest = Scope.REGION  # it never was wider than it will be told next
 
     def drop(self, platforms: Collection[str]) -> None:
         """Forget what it holds of some platforms: another incident tells of them."""
@@ -423,7 +430,7 @@ class Case(msgspec.Struct):
                 spoken.append((loss, part_vote))
                 if not key[0] or key[2]:  # the bank can't have another level be usual of these
                     loss.partly = None
-                if key[0] and key[1] and not loss.slow:
+                if key[0] and key[1] and not loss.slow and self._speaks_for_others(loss, key[0], reading):
                     together.setdefault(key[0], []).append((loss, part_vote))
         for platform, parts in together.items():
             self._weigh_whole(platform, parts, reading, settings)
@@ -521,7 +528,7 @@ class Case(msgspec.Struct):
                     onset = part_vote.onset if part_vote.onset is not None else self.onset
                     loss = Loss(onset, part_vote.expected, part_vote.reachability, part_vote.reachability)
                     self.touched[platform, asn] = loss
-                loss.count(part_vote, lasting=lasting)
+                loss.count(part_vote, lasting=lasting, apart=_share_apart(platform, asn, reading))
 
     def _count_addresses(self, reading: CountryReading) -> None:
         """Count results by target where its platforms have several, and say which of them are lost."""
@@ -548,6 +555,19 @@ class Case(msgspec.Struct):
         """Whether of each platform that is lost still, other addresses are well."""
         lost = {platform for (platform, _, _), loss in self.losses.items() if loss.back is None}
         return bool(lost) and lost <= self.targets.keys()
+
+    def _speaks_for_others(self, loss: Loss, platform: str, reading: CountryReading) -> bool:
+        """Whether a network is weighed as one with the others of its platform.
+
+        Where it has been back for longer than they would need, it is well by itself: they are weighed anew without it.
+        """
+        if loss.back is None:
+            return True
+        window = reading.end - reading.start
+        ago = reading.end - loss.back - _FOLLOW_WINDOWS * window
+        if 0 <= ago < window:
+            self.wholes.pop(platform, None)
+        return ago < 0
 
     def _weigh_whole(
         self,
@@ -972,6 +992,12 @@ class Case(msgspec.Struct):
         """Why it is not confirmed, beside few networks: a doubt about hearing ends where another source agrees."""
         agreed = any(witness.says is Says.AGREES for witness in self.witnesses)
         return None if agreed and self.doubt in _DOUBTS_OF_HEARING else self.doubt
+
+
+def _share_apart(platform: str, asn: int, reading: CountryReading) -> float:
+    """The share of a network's vantages that is well where most of them are not."""
+    standing = reading.networks.get((platform, asn))
+    return standing.vantages_apart / standing.vantages if standing is not None and standing.vantages else 0.0
 
 
 def _leads(fresh: Cause | None, reading: CountryReading) -> dict[Part, tuple[float, float]]:

@@ -448,7 +448,11 @@ def _explains(
         return False
     if homes <= set(hit):
         return True
-    if of_network.slow or of_network.reachability * len(homes) < 0.5 * of_network.expected:
+    if of_network.slow:
+        return False
+    # A minority of its vantages that is well counts for nothing in its ratio.
+    whole = reading.networks[part.platform, part.asn].vantages_apart == 0
+    if whole and of_network.reachability * len(homes) < 0.5 * of_network.expected:
         return False  # even the regions that are well would have left it more
     lacking = missing = 0.0
     for region in well:

@@ -261,8 +261,11 @@ class Loss(msgspec.Struct):
         self.recent_n = self.recent_n * keep + word.n
         self.recent_k = self.recent_k * keep + word.k
 
-    def count(self, word: Vote, *, lasting: bool) -> None:
-        """Count results of what is lost in part elsewhere: its share lost is that of all while the loss lasts."""
+    def count(self, word: Vote, *, lasting: bool, apart: float = 0.0) -> None:
+        """Count results of what is lost in part elsewhere: its share lost is that of all while the loss lasts.
+
+        `apart` is the share of its vantages that is well, and not in its results.
+        """
         if word.n == 0:
             return
         self._keep_present(word)
@@ -271,7 +274,8 @@ class Loss(msgspec.Struct):
             self.bad_k += word.k
             self.mend_n = self.mend_k = 0
             usual = max(_RATIO_MIN, word.expected)
-            self.lost = round(min(1.0, max(0.0, 1.0 - self.bad_k / self.bad_n / usual)), 6)
+            lost = min(1.0, max(0.0, 1.0 - self.bad_k / self.bad_n / usual))
+            self.lost = round((1.0 - apart) * lost, 6)
         else:
             self.mend_n += word.n
             self.mend_k += word.k

@@ -966,3 +966,77 @@ def test_a_mechanism_that_flips_all_day_is_told_ever_less_often() -> None:
         readings.append(reading([country(at, lines, mechanism=ways[at // half % 2])]))
     told = run(readings)
     assert 2 <= len(told) <= 6
+
+
+def test_a_cut_of_most_regions_that_is_first_told_of_the_nation_names_them() -> None:
+    """Networks are sure before the regions, which have fewer results; two of five regions stay well throughout."""
+    lost, well = ("PK-BA", "PK-GB", "PK-IS"), ("PK-KP", "PK-PB")
+    regions = {("x", r): "...." + "?" * 6 + "x" * 40 for r in lost} | {("x", r): "." * 50 for r in well}
+    lines = on("x", ALL, "....~~ff" + "f" * 42)
+    first, *_, last = run(story(lines, regions=regions, homes=dict.fromkeys(ALL, lost + well)))
+    assert (first.scope, first.regions) == (Scope.NATION_SCALE, ())
+    assert (last.scope, last.regions, last.id) == (Scope.NATION_SCALE, lost, first.id)
+
+
+def test_what_was_told_of_networks_and_is_of_regions_ends_as_of_regions() -> None:
+    """Half of the regions are lost. Two networks alarm first, and are told; then the regions do."""
+    lost, well = ("PK-BA", "PK-GB"), ("PK-KP", "PK-PB")
+    regions = {("x", r): "...." + "?" * 6 + "x" * 20 + "." * 10 for r in lost} | {
+        ("x", r): "." * 40 for r in well
+    }
+    lines = on("x", [1, 2], "...." + "f" * 26 + "." * 10) | on("x", [3, 4, 5], "." * 40)
+    snapshots = run(story(lines, regions=regions, homes=dict.fromkeys(ALL, lost + well)))
+    first, *later = snapshots
+    assert first.scope is Scope.MULTI_PROVIDER
+    assert {(one.scope, one.regions) for one in later} == {(Scope.REGION, lost)}
+    assert later[-1].status is Announcement.RESOLVED
+
+
+def test_a_minority_of_vantages_that_is_well_keeps_no_regions_untold() -> None:
+    """Each network's ratio is that of most of its vantages: it says nothing of the two regions that are well."""
+    lost, well = ("PK-BA", "PK-GB", "PK-IS"), ("PK-KP", "PK-PB")
+    regions = {("x", r): "...." + "x" * 26 for r in lost} | {("x", r): "." * 30 for r in well}
+    readings = story(on("x", ALL, "...." + "x" * 26), regions=regions, homes=dict.fromkeys(ALL, lost + well))
+    for one in readings[6:]:
+        networks = one.countries[0].networks
+        for key, standing in list(networks.items()):
+            networks[key] = structs.replace(standing, vantages=5, vantages_apart=2)  # type: ignore[index]  # ours
+    last = run(readings)[-1]
+    assert (last.scope, last.regions) == (Scope.NATION_SCALE, lost)
+    assert {network.lost for network in last.networks} == {0.6}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_large_network_that_is_back_ends_nothing_of_those_that_are_not(seed: int) -> None:
+    """Two networks are back with most of the results; the three others have one a window, and 30 % succeed."""
+    chance = random.Random(seed)
+    lines = on("x", [1, 2], "." * 5 + "x" * 40 + "." * 200) | on("x", [3, 4, 5], "." * 5 + "x" * 240)
+    readings = story(lines)
+    for one in readings[45:]:
+        networks = one.countries[0].networks
+        for asn in (3, 4, 5):
+            k = int(chance.random() < 0.3)
+            networks["x", asn] = structs.replace(networks["x", asn], n=1, k=k, reachability=0.3)  # type: ignore[index]  # ours
+    snapshots = run(readings)
+    assert {one.status for one in snapshots} == {Announcement.OPEN, Announcement.UPDATED}
+    assert [network.asn for network in snapshots[-1].networks if network.recovered] == [1, 2]
+
+
+def test_a_network_that_strays_on_one_platform_joins_no_carrier_that_lost_four() -> None:
+    """It is believed for its country's sake alone. Once it has lost half of them too, it joins."""
+    stray = "." * 10 + "x" * 3 + "." * 17
+    carrier = (
+        on("v w x y", [1], "." * 4 + "x" * 26) | on("w x y", [2], "." * 30) | on("v w x y", [3, 4], "." * 30)
+    )
+    assert _joined(carrier | on("v", [2], stray), [("v", 2)]) == [1]
+    both = on("v", [2], "." * 10 + "x" * 20) | on("w", [2], "." * 10 + "x" * 20)
+    assert _joined(carrier | both, [("v", 2), ("w", 2)]) == [1, 2]
+
+
+def _joined(lines: dict[tuple[str, int], str], unsure: Sequence[tuple[str, int]]) -> list[int]:
+    readings = story(lines)
+    for one in readings:
+        networks = one.countries[0].networks
+        for key in unsure:
+            networks[key] = structs.replace(networks[key], bar=0.5)  # type: ignore[index]  # ours
+    return sorted({network.asn for snapshot in run(readings) for network in snapshot.networks})
