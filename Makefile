@@ -36,7 +36,7 @@ lock: $(BIN)/python ## Pin every package by hash, from pyproject.toml and requir
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --extra archive --extra broker --extra charts --extra notify --extra trust pyproject.toml requirements/build.in -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url -c requirements/run.txt --all-extras pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url -c requirements/run.txt requirements/vantage.in -o requirements/vantage.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url -c requirements/run.txt $(addprefix --no-emit-package ,rich pygments markdown-it-py mdurl) requirements/vantage.in -o requirements/vantage.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url requirements/shiv.in -o requirements/shiv.txt
 
 .PHONY: format lint types imports

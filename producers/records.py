@@ -96,6 +96,8 @@ class ProbeResult(Struct, frozen=True, kw_only=True, gc=False, tag_field="schema
     status: Annotated[int, Meta(ge=100, le=599)] | UnsetType | None = UNSET
     # When the earliest of the certificates ends that were shown and verified.
     certificate_expires: AwareTime | UnsetType | None = UNSET
+    # Whether the name's HTTPS record says how a ClientHello can be encrypted (ECH), where it was asked for.
+    ech_offered: bool | UnsetType | None = UNSET
 
     @property
     def measured_by(self) -> str:

@@ -435,6 +435,8 @@ class ProbeSettings(_Section):
     vantage: str | None = Field(None, min_length=1, max_length=128)
     #: None: the list that netdusk brings.
     targets: Path | None = None
+    #: Public keys: a list counts only where one of them has signed it (`netdusk targets sign`). None: any list.
+    targets_keys: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
     #: None: all of the list.
     platforms: tuple[str, ...] = ()
     #: How often each target is asked.

@@ -10,11 +10,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from producers.failures import Stage
 from producers.steps import SCHEMES
+
+#: An IP version.
+AddressFamily = Literal["ipv4", "ipv6"]
 
 #: The port of a scheme that has one of its own.
 PORTS: Final[Mapping[str, int]] = {
@@ -118,6 +121,13 @@ class AskedTarget:
     bytes_per_second_min: float
     slow_seconds: float
     beside_share_min: float
+    family: AddressFamily | None
+    ech: bool
+
+    @property
+    def name(self) -> str:
+        """What it is called in results: its URL, with the IP version where it has one of its own."""
+        return self.url if self.family is None else f"{self.url}#{self.family}"
 
     @cached_property
     def place(self) -> Endpoint:

@@ -69,6 +69,8 @@ class Outcome:
     good: int = 0
     #: When the earliest of the certificates ends that were shown and verified, seconds since 1970.
     certificate_expires: float | None = None
+    #: Whether the name's HTTPS record offers ECH; None where that was not asked, or no answer came.
+    ech_offered: bool | None = None
 
     @property
     def ok(self) -> bool:
@@ -120,6 +122,7 @@ async def attempt(target: AskedTarget, tools: Tools) -> Outcome:
         walks = [await walk.take(target.steps, deadline)]
     total_ms = (time.perf_counter() - started) * 1000
     await _hold_beside(walks[0], deadline)
+    ech_offered = await _look_for_ech(target, tools, deadline)
     failed = next((one for one in walks if one.failure), None)
     # What it took is told of one that went well, where there is one.
     shown = next((one for one in walks if not one.failure), walks[0])
@@ -143,6 +146,7 @@ async def attempt(target: AskedTarget, tools: Tools) -> Outcome:
         certificate_expires=min(
             (one.way.expires for one in walks if one.way.expires is not None), default=None
         ),
+        ech_offered=ech_offered,
     )
 
 
@@ -161,6 +165,18 @@ async def _hold_beside(walk: _Walk, deadline: float) -> None:
     walk.steps.stage = Stage.HTTP
     walk.failure = Failure.THROTTLED
     walk.detail = f"{rate:.0f} bytes a second, {usual:.0f} beside"
+
+
+async def _look_for_ech(target: AskedTarget, tools: Tools, deadline: float) -> bool | None:
+    """Ask for what a browser asks for before it encrypts its ClientHello. No answer is no fact."""
+    if not target.ech:
+        return None
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await tools.resolver.offers_ech(target.place.host, target.place.port)
+    except NETWORK_ERRORS as error:
+        classify(error)  # raises what is this machine's own trouble
+        return None
 
 
 async def _over_all_addresses(first: _Walk, deadline: float) -> list[_Walk]:
@@ -241,9 +257,11 @@ class _Walk:
 async def _look_up(way: _Way) -> None:
     place, resolver = way.target.place, way.tools.resolver
     if not place.is_address:
-        way.addresses = await resolver.resolve(place.host, may_be_private=way.may_be_private)
+        way.addresses = await resolver.resolve(
+            place.host, may_be_private=way.may_be_private, family=way.target.family
+        )
     if place.scheme == "dns":
-        asked = Resolver(_judged(way), place.port, resolver.family)
+        asked = Resolver(_judged(way), place.port, way.target.family or resolver.family)
         way.addresses = await asked.resolve(place.path[1:], may_be_private=way.may_be_private)
 
 
@@ -294,13 +312,13 @@ async def _ask(way: _Way) -> None:
         await http2.get(way.channel, way.target, way.exchange, user_agent=agent, fingerprints=fingerprints)
         return
     if way.target.place.scheme == "doh":
-        host, resolver = way.target.place.path[1:], way.tools.resolver
-        question = base64.urlsafe_b64encode(resolver.wire_of(host)).rstrip(b"=").decode()
+        host, resolver, family = way.target.place.path[1:], way.tools.resolver, way.target.family
+        question = base64.urlsafe_b64encode(resolver.wire_of(host, family)).rstrip(b"=").decode()
         path = f"/dns-query?dns={question}"
         await http.get(
             way.channel, way.target, way.exchange, user_agent=agent, fingerprints=fingerprints, path=path
         )
-        resolver.read(way.exchange.body, host, may_be_private=way.may_be_private)
+        resolver.read(way.exchange.body, host, may_be_private=way.may_be_private, family=family)
         return
     await http.get(way.channel, way.target, way.exchange, user_agent=agent, fingerprints=fingerprints)
 

@@ -160,7 +160,7 @@ class ControlWriter:
 
     def note(self, outcome: Outcome) -> None:
         """Take an outcome; the file may follow a second later."""
-        self._seen[outcome.target.url] = ControlResult(outcome.ok, outcome.began)
+        self._seen[outcome.target.name] = ControlResult(outcome.ok, outcome.began)
         if time.monotonic() - self._written >= _WRITE_SECONDS:
             self.write()
 

@@ -71,7 +71,7 @@ class ControlService:
         concurrency_max: int = 100,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.targets: Mapping[str, AskedTarget] = {target.url: target for target in targets}
+        self.targets: Mapping[str, AskedTarget] = {target.name: target for target in targets}
         self.attempts = 0
         self._measure = measure
         self._keep_seconds = keep_seconds

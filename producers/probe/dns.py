@@ -12,17 +12,18 @@ import socket
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from producers.addresses import is_bogon
 from producers.failures import Failure
+from producers.probe.asked import AddressFamily
 from producers.probe.classify import ObservedFailure, answered
 from producers.probe.dns_messages import AskedName, DnsMessage, RecordType, ask, labels_of, read_message
 from producers.probe.tcp import Channel, connect
 
-AddressFamily = Literal["ipv4", "ipv6"]
 _TYPES: Final = {"ipv4": RecordType.A, "ipv6": RecordType.AAAA}
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
+_HTTPS_PORT: Final = 443
 _UDP_BYTES_MAX: Final = 65_535
 
 
@@ -54,20 +55,31 @@ class Resolver:
     _system: str = "127.0.0.1"
     _system_read_ns: int = field(default=-1, repr=False)
 
-    async def resolve(self, host: str, *, may_be_private: bool = False) -> tuple[str, ...]:
+    async def resolve(
+        self, host: str, *, may_be_private: bool = False, family: AddressFamily | None = None
+    ) -> tuple[str, ...]:
         """Addresses of a host, in the answer's order, at least one. Raises Observed, OSError."""
-        kind = _TYPES[self.family]
+        kind = _TYPES[family or self.family]
         return _addresses_of(await self._ask(host, kind), host, kind, may_be_private=may_be_private)
 
-    def wire_of(self, host: str) -> bytes:
-        """The question as DoH sends it: with the number 0, so that caches on the way know it (RFC 8484, 4.1)."""
-        return b"\0\0" + _query(host, _TYPES[self.family]).wire
+    async def offers_ech(self, host: str, port: int) -> bool:
+        """Whether the name's HTTPS record says how a ClientHello to it can be encrypted. Raises Observed, OSError."""
+        name = host if port == _HTTPS_PORT else f"_{port}._https.{host}"  # RFC 9460, 9.1
+        answer = await self._ask(name, RecordType.HTTPS)
+        answered(answer.rcode)
+        return answer.offers_ech()
 
-    def read(self, reply: bytes, host: str, *, may_be_private: bool = False) -> tuple[str, ...]:
+    def wire_of(self, host: str, family: AddressFamily | None = None) -> bytes:
+        """The question as DoH sends it: with the number 0, so that caches on the way know it (RFC 8484, 4.1)."""
+        return b"\0\0" + _query(host, _TYPES[family or self.family]).wire
+
+    def read(
+        self, reply: bytes, host: str, *, may_be_private: bool = False, family: AddressFamily | None = None
+    ) -> tuple[str, ...]:
         """Addresses of the host in what DoH brought, as `resolve` gives them. Raises Observed."""
         if reply[:2] != b"\0\0":
             raise ObservedFailure(Failure.HTTP_UNEXPECTED_BODY, "no DNS message")
-        kind = _TYPES[self.family]
+        kind = _TYPES[family or self.family]
         answer = _checked(_read(reply, b"\0\0", host), _query(host, kind).question)
         return _addresses_of(answer, host, kind, may_be_private=may_be_private)
 

@@ -68,7 +68,7 @@ class ProbeMetrics:
         self._results.labels(outcome.target.platform, outcome.stage or _OK).inc()
         if outcome.certificate_expires is not None:
             by_target = self._expires.setdefault(outcome.target.platform, {})
-            by_target[outcome.target.url] = outcome.certificate_expires
+            by_target[outcome.target.name] = outcome.certificate_expires
             self._certificates.labels(outcome.target.platform).set(min(by_target.values()))
         for step in STEPS:
             taken_ms: float | None = getattr(outcome.timings_ms, step.timing)

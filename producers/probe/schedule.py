@@ -75,7 +75,7 @@ class Timetable:
         self._heap: list[_Entry] = []
         for index, target in enumerate(targets):
             interval = target.interval_seconds or interval_seconds
-            digest = hashlib.blake2b(f"{seed}\0{target.url}".encode(), digest_size=8).digest()
+            digest = hashlib.blake2b(f"{seed}\0{target.name}".encode(), digest_size=8).digest()
             chance = random.Random(digest)  # noqa: S311  a beat, not a secret
             entry = _Entry(0.0, index, target, interval, chance.random() * interval, 0, chance)
             entry.due_seconds = self._beat(entry)
@@ -145,19 +145,19 @@ async def run(
             await measure(target)
         except Exception:
             tally.broken += 1
-            log.exception("an attempt was not measured", target=target.url)
+            log.exception("an attempt was not measured", target=target.name)
         finally:
-            of_target[target.url] -= 1
+            of_target[target.name] -= 1
             tally.in_flight -= 1
 
     while not stop.is_set():
         for target in timetable.due(clock()):
-            if of_target[target.url] >= per_target_max:
+            if of_target[target.name] >= per_target_max:
                 tally.skipped_busy += 1
             elif tally.in_flight >= concurrency_max:
                 tally.skipped_full += 1
             else:
-                of_target[target.url] += 1
+                of_target[target.name] += 1
                 tally.in_flight += 1
                 tally.started += 1
                 task = asyncio.create_task(one(target))

@@ -26,7 +26,7 @@ from producers.addresses import is_bogon
 from producers.complaints import complaints
 from producers.failures import Stage
 from producers.names import PLATFORM_REMEDY, is_platform, is_printable
-from producers.probe.asked import AskedTarget, read_place
+from producers.probe.asked import AddressFamily, AskedTarget, read_place
 from producers.steps import SCHEMES
 
 _STATUSES_REMEDY: Final = 'write status codes and classes of them, like [200, "3xx"]'
@@ -130,6 +130,10 @@ class Target(BaseModel, AskedTarget):
     #: that comes at less than this share of the other's rate is `throttled`.
     beside: Annotated[str, AfterValidator(_url)] | None = None
     beside_share_min: float = Field(0.1, gt=0, lt=1)
+    #: Over which IP version; None takes the settings' own.
+    family: AddressFamily | None = None
+    #: True: its name's HTTPS record is asked for besides, and whether it offers ECH goes into the result.
+    ech: bool = False
 
     @model_validator(mode="after")
     def _asks_as_far_as_it_judges(self) -> Self:
@@ -146,6 +150,12 @@ class Target(BaseModel, AskedTarget):
                 raise ValueError("beside, every_address: give one of them; one body is held against another")
             if Stage.HTTP not in self.steps or Stage.HTTP not in SCHEMES[read_place(self.beside).scheme]:
                 raise ValueError("beside: both have to have a body; ask over https or http")
+        if self.family and self.place.is_address and (":" in self.place.host) != (self.family == "ipv6"):
+            raise ValueError(f"family: {self.place.host} is an address of the other IP version; leave it out")
+        if self.ech and (self.place.is_address or self.place.scheme in ("dns", "doh")):
+            raise ValueError(
+                "ech: only a service that is asked for by its name says so; give https, tls or h3"
+            )
         if self.every_address and self.place.scheme == "dns":
             raise ValueError("every_address: a dns target connects to none of the addresses that it is told")
         if (self.text or self.size_bytes) and self.place.scheme == "doh":
@@ -166,6 +176,7 @@ class Target(BaseModel, AskedTarget):
             url=self.beside,
             verify=self.verify,
             private=self.private,
+            family=self.family,
             body_bytes_max=self.body_bytes_max,
             bytes_per_second_min=0,
         )
@@ -226,11 +237,11 @@ class TargetsFile(BaseModel):
             raise ValueError("there is no target; write [[target]] tables")
         seen: dict[str, int] = {}
         for number, target in enumerate(self.target, 1):
-            if target.url in seen:
+            if target.name in seen:
                 raise ValueError(
-                    f"target {number} asks {target.url} as target {seen[target.url]} does; keep one"
+                    f"target {number} asks {target.name} as target {seen[target.name]} does; keep one"
                 )
-            seen[target.url] = number
+            seen[target.name] = number
         return self
 
     @property

@@ -32,7 +32,7 @@ class ProbeVantage:
             id=new_id(outcome.began),
             time=outcome.began,
             platform=outcome.target.platform,
-            target=outcome.target.url,
+            target=outcome.target.name,
             country=self.country,
             region=self.region,
             asn=self.asn,
@@ -50,6 +50,7 @@ class ProbeVantage:
                 if outcome.certificate_expires is not None
                 else UNSET
             ),
+            ech_offered=UNSET if outcome.ech_offered is None else outcome.ech_offered,
             count=outcome.count if outcome.count > 1 else UNSET,
             good=outcome.good if outcome.count > 1 else UNSET,
         )

@@ -151,13 +151,15 @@ def probe(
     }
     overrides: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     settings = with_bootstrap(load(config, probe=overrides), bootstrap)
-    from streams.local.probing import Probing, send, write_lines  # noqa: PLC0415  not for --help
+    from streams.local.probing import Probing, check_way_out, send, write_lines  # noqa: PLC0415  not for --help
 
     probing = Probing(settings)
     if once:
         raise typer.Exit(_once(probing, as_json=as_json or print_only))
     if not settings.probe.asn:
         log.warning("probe.asn is not set: all vantages without one count as one network")
+    if not print_only:
+        check_way_out(settings)
     if context.obj is OWN_PROCESS and lean.possible():
         lean.begin_anew(probing, print_only=print_only, count_max=count)
     if print_only:
@@ -184,8 +186,8 @@ def _once(probing: Probing, *, as_json: bool) -> int:
     if shown:
         sys.stderr.write("\r\033[K")
     if not as_json:
-        order = {target.url: number for number, target in enumerate(probing.targets.target)}
-        _print(sorted(outcomes, key=lambda outcome: order[outcome.target.url]))
+        order = {target.name: number for number, target in enumerate(probing.targets.target)}
+        _print(sorted(outcomes, key=lambda outcome: order[outcome.target.name]))
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
@@ -213,7 +215,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     taken = outcome.timings_ms
     return (
         outcome.target.platform,
-        outcome.target.url,
+        outcome.target.name,
         "ok" if outcome.ok else f"{outcome.stage} {outcome.failure}",
         *(_shown(getattr(taken, step.timing)) for step in STEPS),
         _shown(taken.total),

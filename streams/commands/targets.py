@@ -80,17 +80,57 @@ def check(
     file: Annotated[Path, typer.Argument(help="A targets file (TOML).", metavar="FILE")],
 ) -> None:
     """Show what a vantage asks by a targets file, or what is wrong with it."""
+    targets = _load(file)
+    for line in asked(targets.target):
+        typer.echo(line)
+    typer.echo(
+        f"good; {amount(len(targets.target), 'target')} of {', '.join(sorted({t.platform for t in targets.target}))}"
+    )
+
+
+@app.command()
+def sign(
+    file: Annotated[Path, typer.Argument(help="A targets file (TOML).", metavar="FILE")],
+    key: Annotated[Path, typer.Option(help="A private key, as `netdusk vantage keygen` makes it.")],
+) -> None:
+    """Sign a targets file, for vantages that others run: the signature goes into a file beside it."""
+    from producers.probe.signed_lists import SUFFIX, signature_of  # noqa: PLC0415
+
+    _load(file)
+    try:
+        signature = signature_of(file.read_bytes(), key.read_text("utf-8").strip())
+    except OSError as error:
+        raise SettingsError(f"{error.filename}: {error.strerror}; name a file that can be read") from error
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"signing needs {error.name}; `pip install '.[trust]'` where netdusk's source is"
+        ) from error
+    except ValueError as error:
+        raise SettingsError(f"{key}: {error}; make one with `netdusk vantage keygen FILE`") from error
+    put(signature, f"{file}{SUFFIX}")
+    typer.echo(f"{file}{SUFFIX}: signed by {signature.split()[1].decode()}")
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="A targets file (TOML).", metavar="FILE")],
+    key: Annotated[list[str], typer.Option(help="A public key whose lists count; may be repeated.")],
+) -> None:
+    """Say who has signed a targets file. Exit code 2: nobody whose lists count, or it was changed since."""
+    from streams.local.probing import check_signature  # noqa: PLC0415  not for --help
+
+    signer = check_signature(file, key)
+    typer.echo(f"good; signed by {signer}")
+
+
+def _load(file: Path) -> TargetsFile:
     try:
         targets = load_targets(file)
         for target in targets.target:
             target.check_place()
     except TargetsError as error:
         raise SettingsError(str(error)) from error
-    for line in asked(targets.target):
-        typer.echo(line)
-    typer.echo(
-        f"good; {amount(len(targets.target), 'target')} of {', '.join(sorted({t.platform for t in targets.target}))}"
-    )
+    return targets
 
 
 @app.command()

@@ -14,7 +14,7 @@ import ssl
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -106,7 +106,7 @@ class Probing:
         self.control = (
             ControlResults(
                 probe.control,
-                [target.url for target in self.targets.target],
+                [target.name for target in self.targets.target],
                 quorum=probe.control_quorum,
                 age_seconds_max=probe.control_age_seconds,
             )
@@ -186,7 +186,7 @@ class Probing:
 
     async def _measure(self, target: AskedTarget, *, take: Take, promised: bool) -> None:
         outcome = await attempt(target, self.tools)
-        control_ok = self.control.ok(target.url, outcome.began) if self.control is not None else None
+        control_ok = self.control.ok(target.name, outcome.began) if self.control is not None else None
         if self.writer is not None:
             self.writer.note(outcome)
         every = (target.interval_seconds or self.settings.probe.interval_seconds) if promised else None
@@ -317,6 +317,8 @@ def targets_of(probe: ProbeSettings) -> AskedList:
     """What is asked. Raises SettingsError where the list can't be used, or leads where nobody allowed."""
     from producers.probe.targets import TargetsError, load_targets  # noqa: PLC0415  not in a lean process
 
+    if probe.targets_keys and probe.targets is not None:  # the list that netdusk brings comes with netdusk
+        check_signature(probe.targets, probe.targets_keys)
     try:
         targets = load_targets(probe.targets)
     except TargetsError as error:
@@ -328,6 +330,26 @@ def targets_of(probe: ProbeSettings) -> AskedList:
     for target in chosen.target:
         _check_private(target, probe)
     return AskedList(chosen.target, chosen.blockpage)
+
+
+def check_signature(file: Path, keys: Sequence[str]) -> str:
+    """Which of these keys has signed a targets file. Raises SettingsError where none has."""
+    from producers.probe.signed_lists import SUFFIX, SignatureError, signer_of  # noqa: PLC0415
+
+    beside = Path(f"{file}{SUFFIX}")
+    try:
+        return signer_of(file.read_bytes(), beside.read_bytes(), keys)
+    except OSError as error:
+        raise SettingsError(
+            f"{error.filename}: {error.strerror}; a list has to be signed here (probe.targets_keys): "
+            "`netdusk targets sign FILE --key KEY` writes its signature beside it"
+        ) from error
+    except SignatureError as error:
+        raise SettingsError(f"{file}: {error}") from error
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"a signed list needs {error.name}; `pip install '.[trust]'` where netdusk's source is"
+        ) from error
 
 
 def _check_private(target: Target, probe: ProbeSettings) -> None:
@@ -385,12 +407,25 @@ def _quic_of(probe: ProbeSettings, targets: AskedList) -> Quic | None:
     return Quic(probe.authorities)
 
 
-def _sink_of(settings: Settings, vantage: ProbeVantage) -> Sink:
+def check_way_out(settings: Settings) -> None:
+    """Raise SettingsError where results could be brought neither to a broker nor to the disk."""
     probe = settings.probe
+    _spool_of(probe).close()
+    producer_options(settings.kafka)
+    if probe.signing_key is not None:
+        _signer_of(probe.signing_key, probe.spool / "sequence")
+
+
+def _spool_of(probe: ProbeSettings) -> Spool:
     try:
-        spool = Spool(probe.spool, bytes_max=probe.spool_bytes)
+        return Spool(probe.spool, bytes_max=probe.spool_bytes)
     except SpoolError as error:
         raise SettingsError(f"settings: probe.spool = {error}") from error
+
+
+def _sink_of(settings: Settings, vantage: ProbeVantage) -> Sink:
+    probe = settings.probe
+    spool = _spool_of(probe)
     if spool.records or spool.torn:
         log.info("results of an earlier run wait in the spool", records=spool.records, torn_bytes=spool.torn)
     kafka = settings.kafka

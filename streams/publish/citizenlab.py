@@ -78,4 +78,4 @@ def asked(targets: Iterable[Target]) -> Iterator[str]:
         rhythm = f" every {target.interval_seconds:g} s" if target.interval_seconds else ""
         private = " private" if target.private else ""
         beside = f" beside {target.beside}" if target.beside else ""
-        yield f"{target.platform}: {' '.join(target.steps)}{rhythm}{private} {target.url}{beside}"
+        yield f"{target.platform}: {' '.join(target.steps)}{rhythm}{private} {target.name}{beside}"

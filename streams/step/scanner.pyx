@@ -78,6 +78,7 @@ cdef enum:  # the members, as bits
     METHOD = 1048576
     STATUS = 2097152
     CERTIFICATE = 4194304
+    ECH = 8388608
 
 cdef enum:  # as `producers.records` has them
     IDENTIFIER_MAX = 128
@@ -648,7 +649,8 @@ cdef bint parse(Text at, Text end, Result *result, Work *work) noexcept:
     cdef Span span
     cdef int bit
     cdef int seen = 0
-    cdef long long certificate_ms  # a fact for readers of the topic; the step needs it not
+    cdef long long certificate_ms  # facts for readers of the topic; the step needs them not
+    cdef long long ech
     work.used = work.many = 0
     result.target.at = result.region.at = result.stage.at = result.failure.at = NULL
     result.measured_by.at = result.method.at = NULL
@@ -725,6 +727,9 @@ cdef bint parse(Text at, Text end, Result *result, Work *work) noexcept:
                 bit, at = CONTROL, null(at) if at[0] == c'n' else boolean(at, &result.control)
             elif same(member, "timings_ms", 10):
                 bit, at = TIMINGS, timings(at, result, work)
+        elif member.size == 11:
+            if same(member, "ech_offered", 11):
+                bit, at = ECH, null(at) if at[0] == c'n' else boolean(at, &ech)
         elif member.size == 13:
             if same(member, "every_seconds", 13):
                 bit, at = EVERY, decimal(at, &result.every)

@@ -219,6 +219,8 @@ class NameServer:
 
     addresses: dict[str, list[str]] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    #: What the HTTPS records of a name say.
+    services: dict[str, list[str]] = field(default_factory=dict)
     rcodes: dict[str, dns.rcode.Rcode] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     garbage: set[str] = field(default_factory=set)
@@ -249,6 +251,10 @@ class NameServer:
             reply.answer.append(dns.rrset.from_text(name, 60, "IN", "CNAME", f"{self.aliases[host]}."))
             host = self.aliases[host]
             name = f"{host}."
+        if question.rdtype == 65:
+            if host in self.services:
+                reply.answer.append(dns.rrset.from_text(name, 60, "IN", "HTTPS", *self.services[host]))
+            return reply.to_wire()
         matching = [
             address for address in self.addresses.get(host, []) if (":" in address) == (question.rdtype == 28)
         ]

@@ -59,6 +59,7 @@ def results(draw: st.DrawFn) -> ProbeResult:
         method=draw(st.sampled_from([UNSET, None, "web_connectivity"])),
         status=draw(st.sampled_from([UNSET, None, 100, 302, 599])),
         certificate_expires=draw(st.just(UNSET) | st.none() | TIMES),
+        ech_offered=draw(st.sampled_from([UNSET, None, True, False])),
     )
 
 
@@ -68,7 +69,7 @@ PLAIN = (
     b'"target":"https://x.com/","stage":"tls","failure":"connection_reset",'
     b'"timings_ms":{"dns":12.5,"tcp":30,"tls":null,"ttfb":40.25,"total":140.5},"bytes":51200,'
     b'"every_seconds":60.5,"count":20,"good":17,"source":"ooni","method":"web_connectivity","status":302,'
-    b'"certificate_expires":"2030-02-28T00:00:00Z"}'
+    b'"certificate_expires":"2030-02-28T00:00:00Z","ech_offered":true}'
 )
 #: What may stand in a record in place of something else, right or wrong.
 SPLICES = [

@@ -1,0 +1,80 @@
+"""Targets files that their author has signed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from producers.bundles import new_key
+from producers.probe.signed_lists import SignatureError, signature_of, signer_of
+from streams.commands.targets import app
+from streams.errors import SettingsError
+from streams.local.probing import targets_of
+from streams.settings import ProbeSettings
+
+LIST = b'[[target]]\nplatform = "x"\nurl = "https://x.com/"\n'
+PRIVATE, PUBLIC = new_key()
+OTHER_PRIVATE, OTHER_PUBLIC = new_key()
+GOOD = signature_of(LIST, PRIVATE)
+
+
+def test_whose_list_it_is() -> None:
+    assert signer_of(LIST, GOOD, [OTHER_PUBLIC, PUBLIC]) == PUBLIC
+
+
+@pytest.mark.parametrize(
+    ("content", "signature", "why"),
+    [
+        (LIST + b"\n", GOOD, "not as it was signed"),
+        (LIST, signature_of(LIST, OTHER_PRIVATE), "whose lists do not count"),
+        (LIST, GOOD.replace(b"targets/1", b"targets/2"), "of another kind"),
+        (LIST, GOOD[:-20], "damaged|not as it was signed"),
+        (LIST, b"\xff\xfe", "damaged"),
+        (LIST, b"", "damaged"),
+        (LIST, signature_of(LIST, OTHER_PRIVATE).replace(OTHER_PUBLIC.encode(), PUBLIC.encode()), "not as"),
+    ],
+)
+def test_what_does_not_count(content: bytes, signature: bytes, why: str) -> None:
+    with pytest.raises(SignatureError, match=why):
+        signer_of(content, signature, [PUBLIC])
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    file, key = tmp_path / "targets.toml", tmp_path / "key"
+    file.write_bytes(LIST)
+    key.write_text(PRIVATE + "\n")
+    return file, key
+
+
+def _asked(file: Path, *keys: str) -> list[str]:
+    return [target.url for target in targets_of(ProbeSettings(targets=file, targets_keys=keys)).target]
+
+
+def test_a_vantage_asks_by_a_signed_list_alone(files: tuple[Path, Path]) -> None:
+    file, key = files
+    with pytest.raises(SettingsError, match=r"targets.toml.sig: No such file.*netdusk targets sign"):
+        _asked(file, PUBLIC)
+    signed = CliRunner().invoke(app, ["sign", str(file), "--key", str(key)])
+    assert (signed.exit_code, signed.stdout) == (0, f"{file}.sig: signed by {PUBLIC}\n")
+    verified = CliRunner().invoke(app, ["verify", str(file), "--key", PUBLIC])
+    assert (verified.exit_code, verified.stdout) == (0, f"good; signed by {PUBLIC}\n")
+    assert _asked(file, PUBLIC) == ["https://x.com/"]
+    file.write_bytes(LIST.replace(b"x.com", b"y.com"))
+    assert _asked(file) == ["https://y.com/"]
+    with pytest.raises(SettingsError, match="not as it was signed"):
+        _asked(file, PUBLIC)
+
+
+def test_the_list_that_comes_with_netdusk_needs_none() -> None:
+    assert targets_of(ProbeSettings(targets_keys=(PUBLIC,))).target
+
+
+def test_no_list_is_signed_that_no_vantage_takes(files: tuple[Path, Path]) -> None:
+    file, key = files
+    file.write_bytes(LIST.replace(b"https://x.com", b"https://10.0.0.1"))
+    told = CliRunner().invoke(app, ["sign", str(file), "--key", str(key)])
+    assert "no public service" in str(told.exception)
+    assert not Path(f"{file}.sig").exists()
