@@ -61,10 +61,20 @@ def page(
         settings = settings.model_copy(update={"page": settings.page.model_copy(update=changed)})
     with suppress(AttributeError, OSError):  # not every system has it
         os.nice(_NICE)
+    _allow_connections()
     try:
         asyncio.run(_run(settings, archive or settings.archive.url))
     except (KafkaError, OSError) as error:
         raise SettingsError(f"page: {error}") from error
+
+
+def _allow_connections() -> None:
+    """Open as many files as this process may: each reader who waits for changes is one, and 1,024 is a usual limit."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource  # noqa: PLC0415  not every system has it
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _run(settings: Settings, url: str) -> None:

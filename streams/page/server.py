@@ -50,6 +50,7 @@ from streams.page.api import (
     to_csv,
     to_parquet,
 )
+from streams.page.connections import Connections
 from streams.page.history import History, Shelf, ShelfError, chart_of, step_for
 from streams.page.labels import LABELS, PROBLEMS
 from streams.page.languages import LANGUAGES, Language, language
@@ -83,6 +84,10 @@ _FRONT_SECONDS: Final = 10.0
 _WAITING_MAX: Final = 64
 _CLIENTS_MAX: Final = 20_000
 _KEEP_ALIVE_SECONDS: Final = 20.0
+_BODY_SECONDS: Final = 10.0
+_SWEEP_SECONDS: Final = 1.0
+#: Connections beside the event streams.
+_CONNECTIONS_MORE: Final = 1000
 _LEAVE_SECONDS: Final = 2.0
 _TELL_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = "5"
@@ -247,6 +252,9 @@ class PageServer:
         self._cache: OrderedDict[str, Made] = OrderedDict()
         self._cached_bytes = 0
         self._buckets = _Buckets(settings.page.requests_per_second)
+        self._connections = Connections(
+            most=settings.page.streams_max + _CONNECTIONS_MORE, clock=time.monotonic
+        )
         self._assets = _assets()
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -356,7 +364,7 @@ class PageServer:
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         self.site.public_url = self.site.public_url or self.url
-        self._tasks = [asyncio.create_task(self._tell()), asyncio.create_task(self._keep_front())]
+        self._tasks = [asyncio.create_task(work()) for work in (self._tell, self._keep_front, self._sweep)]
 
     async def stop(self) -> None:
         """Close it; browsers that wait are let go."""
@@ -377,6 +385,21 @@ class PageServer:
             await asyncio.sleep(_TELL_SECONDS)
             self.streams.tell()
 
+    async def _sweep(self) -> None:
+        """Let those go who hold a connection and ask nothing, so that they keep nobody out."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        server = None if self._runner is None else self._runner.server
+        if server is not None:
+            for one in self._connections.overdue(server.connections):
+                transport = one.transport
+                one.force_close()
+                if transport is not None:
+                    transport.abort()  # what it does not take is not waited for
+
     async def _keep_front(self) -> None:
         """Make the first page anew from time to time though nobody asks."""
         make = self._make_page("now", lambda: self.site.now(language("en"), self._clock()))
@@ -395,6 +418,7 @@ class PageServer:
     async def _middle(self, request: web.Request, handler: Any) -> web.StreamResponse:
         kind = request.path.split("/")[1] or "now"
         kind = kind if kind in _KINDS else "other"
+        self._connections.asks(request.protocol)
         try:
             if len(request.query_string) > _QUERY_MAX or len(request.path) > _QUERY_MAX:
                 response: web.StreamResponse = self._problem(request, 414, "The address is too long.")
@@ -729,7 +753,8 @@ class PageServer:
         if not self._buckets.take(self._client(request), time.monotonic(), 10.0):
             return self._problem(request, 429, "Wait a few seconds.")
         token = self.settings.page.token
-        form = await request.post()
+        async with asyncio.timeout(_BODY_SECONDS):
+            form = await request.post()
         given = form.get("token")
         if token is None or self._write_note is None:
             raise web.HTTPForbidden
@@ -785,6 +810,7 @@ class PageServer:
             await response.prepare(request)
             return response
         event = self.streams.join(watch, client)
+        self._connections.waits(request.protocol)
         try:
             await response.prepare(request)
             await response.write(b"retry: 5000\n\n")

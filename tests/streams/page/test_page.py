@@ -20,6 +20,7 @@ from streams.archive.reader import By
 from streams.archive.writer import Archiver
 from streams.page import languages
 from streams.page import server as server_module
+from streams.page.connections import Connections
 from streams.page.languages import LANGUAGES, language
 from streams.page.observatory import Observatory, State
 from streams.page.recent import STEPS, Recent
@@ -540,6 +541,46 @@ async def test_who_asks_while_a_page_is_made_gets_the_one_before_and_is_told_of_
         server.streams.tell()
         assert told.is_set()
         assert await (await asking.get("/country/PK")).text() != first
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Whether a connection is closed or broken off, without an answer."""
+    try:
+        return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
+async def test_who_sends_half_a_request_is_let_go_and_who_waits_for_changes_is_not() -> None:
+    server = await observatory()
+    now = [0.0]
+    server._connections = Connections(most=3, clock=lambda: now[0])
+    await server.start()
+    host, port = server.url.removeprefix("http://").split(":")
+    try:
+        halves = [await asyncio.open_connection(host, int(port)) for _ in range(2)]
+        for _, writer in halves:
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        reader, waiting = await asyncio.open_connection(host, int(port))
+        waiting.write(b"GET /events?watch=PK HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"retry: 5000\n\n")
+        assert server._runner is not None and server._runner.server is not None
+        open_now = server._runner.server.connections
+        assert len(open_now) == 3 and server._connections.overdue(open_now) == []
+        more = await asyncio.open_connection(host, int(port))
+        while len(server._runner.server.connections) < 4:
+            await asyncio.sleep(0)
+        server._let_go()
+        assert await ended(halves[0][0]), "of too many, the oldest that has not asked goes"
+        now[0] = 1000.0
+        server._let_go()
+        assert await ended(halves[1][0]) and await ended(more[0])
+        server.streams.changed(["PK"])
+        server.streams.tell()
+        assert b"event: change" in await reader.readuntil(b"data: ")
+        waiting.close()
+    finally:
+        await server.stop()
 
 
 async def test_the_first_page_is_made_though_nobody_asks() -> None:
