@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from importlib.resources import files
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 from uuid import uuid4
 
 import msgspec
@@ -82,6 +82,8 @@ _PATIENCE_SECONDS: Final = 0.05
 #: The first page is made anew so often though nobody asks, so that nobody waits for it.
 _FRONT_SECONDS: Final = 10.0
 _WAITING_MAX: Final = 64
+#: What it costs a client to have a page made, beside the one for asking.
+_MAKING_PRICE: Final = 4.0
 _CLIENTS_MAX: Final = 20_000
 _KEEP_ALIVE_SECONDS: Final = 20.0
 _BODY_SECONDS: Final = 10.0
@@ -442,6 +444,8 @@ class PageServer:
             )
         except (TimeoutError, BlockingIOError):
             response = self._problem(request, 503, "Too much is being asked; try again in a few seconds.")
+        except web.HTTPTooManyRequests:
+            response = self._problem(request, 429, "Too many requests from here; wait a few seconds.")
         except web.HTTPException as error:
             if error.status < 400:
                 self._headers(request, error)
@@ -512,8 +516,14 @@ class PageServer:
             body = made.packed
         return web.Response(status=made.status, body=body, headers=headers)
 
-    async def _cached(self, key: str, watch: str, make: Callable[[], Made]) -> Made:
-        """An answer from memory, or made anew where what it shows has changed. Made once, however many ask."""
+    async def _cached(
+        self, key: str, watch: str, make: Callable[[], Made], asker: web.Request | None = None
+    ) -> Made:
+        """An answer from memory, or made anew where what it shows has changed. Made once, however many ask.
+
+        To make one costs an asker as much as several answers from memory, so that nobody can keep all others waiting
+        by asking for something else each time.
+        """
         made = self._cache.get(key)
         version = self.observatory.changed.get(watch, 0)
         age = _AGED_SECONDS if made is None else time.monotonic() - made.at
@@ -524,10 +534,11 @@ class PageServer:
             return made
         task = self._making.get(key)
         if task is None:
-            if self._waiting >= _WAITING_MAX:
+            busy = self._waiting >= _WAITING_MAX
+            if busy or (asker is not None and not self._may_make(asker)):
                 if made is not None:
                     return made
-                raise BlockingIOError
+                raise BlockingIOError if busy else web.HTTPTooManyRequests
             task = asyncio.create_task(self._make(key, version, make))
             self._making[key] = task
             task.add_done_callback(lambda _: self._making.pop(key, None))
@@ -539,6 +550,9 @@ class PageServer:
             return task.result()
         task.add_done_callback(partial(self._told_late, watch))
         return made
+
+    def _may_make(self, asker: web.Request) -> bool:
+        return self._buckets.take(self._client(asker), time.monotonic(), _MAKING_PRICE)
 
     def _told_late(self, watch: str, task: asyncio.Task[Made]) -> None:
         """Whoever got the page before is told that there is a newer one; an error is for whoever asks next."""
@@ -581,7 +595,7 @@ class PageServer:
             clock = self._clock()
             make = self._make_page(template, lambda: values(request, lang, clock))
             watch = request.match_info.get("code") or request.match_info.get("id") or "now"
-            return self._respond(request, await self._cached(f"page {request.path_qs}", watch, make))
+            return self._respond(request, await self._cached(_key("page", request), watch, make, request))
 
         return handler
 
@@ -620,7 +634,7 @@ class PageServer:
             values = self.site.country(code, lang, clock)
             return Made.of(self._render.page("embed", values), _HTML)
 
-        made = await self._cached(f"embed {code} {lang.code}", code, make)
+        made = await self._cached(_key("embed", request), code, make, request)
         return self._respond(request, made, "max-age=60")
 
     # pictures, badges, feeds
@@ -654,7 +668,7 @@ class PageServer:
             )
             return Made.of(_picture(chart, title, self.settings.page.title), "image/png")
 
-        made = await self._cached(f"png {request.path_qs}", code, make)
+        made = await self._cached(_key("png", request), code, make, request)
         return self._respond(request, made, "max-age=60")
 
     async def _incident_png(self, request: web.Request) -> web.Response:
@@ -663,7 +677,7 @@ class PageServer:
         def make() -> Made:
             return Made.of(share_png(*self.site.share(name, lang)), "image/png")
 
-        made = await self._cached(f"png {name} {lang.code}", name, make)
+        made = await self._cached(_key("png", request), name, make, request)
         return self._respond(request, made, "max-age=60")
 
     async def _country_badge(self, request: web.Request) -> web.Response:
@@ -679,7 +693,7 @@ class PageServer:
                 badges.badge(name, standing.state, words, simulated=standing.simulated).encode(), _SVG
             )
 
-        return self._respond(request, await self._cached(f"badge {code}", code, make), "max-age=60")
+        return self._respond(request, await self._cached(f"badge {code}", code, make, request), "max-age=60")
 
     async def _incident_badge(self, request: web.Request) -> web.Response:
         name = request.match_info["id"]
@@ -692,7 +706,7 @@ class PageServer:
             state = State.WELL if over or item.false_alarm else State(item.state)
             return Made.of(badges.badge(item.place, state, words, simulated=item.simulated).encode(), _SVG)
 
-        return self._respond(request, await self._cached(f"badge {name}", name, make), "max-age=60")
+        return self._respond(request, await self._cached(f"badge {name}", name, make, request), "max-age=60")
 
     def _feed(self, write: Callable[..., bytes], kind: str) -> Any:
         async def handler(request: web.Request) -> web.Response:
@@ -704,10 +718,10 @@ class PageServer:
                     cases.append(case)
                     if len(cases) == feeds.ENTRIES_MAX:
                         break
-                query = request.rel_url.raw_query_string
+                query = _query(request)
                 return Made.of(write(cases, self.settings, self.site.public_url, query), kind)
 
-            made = await self._cached(f"feed {request.path_qs}", "now", make)
+            made = await self._cached(_key("feed", request), "now", make, request)
             return self._respond(request, made, "max-age=30")
 
         return handler
@@ -733,7 +747,7 @@ class PageServer:
                 return Made.of(msgspec.json.encode(answer), "application/json")
 
             watch = of_path or query.get("country") or "now"
-            made = await self._cached(f"api {form} {request.path_qs}", watch, make)
+            made = await self._cached(f"api {form} {request.path_qs}", watch, make, request)
             return self._respond(request, made, varies="Accept, Accept-Encoding" if address.formats else "")
 
         return handler
@@ -932,9 +946,26 @@ def _size(made: Made | None) -> int:
     return 0 if made is None else len(made.body) + len(made.packed or b"")
 
 
+#: What pages, pictures and feeds are asked by. Anything else in an address changes nothing of them.
+_ASKED_BY: Final = frozenset("lang from to by country platform status severity kind page".split())
+
+
+def _query(request: web.Request) -> str:
+    """What is asked for, in one order, without what nothing depends on."""
+    return urlencode(
+        sorted((name, text) for name, text in request.query.items() if name in _ASKED_BY and text)
+    )
+
+
+def _key(kind: str, request: web.Request) -> str:
+    """What an answer is remembered by."""
+    query = _query(request)
+    return f"{kind} {request.path}?{query}" if query else f"{kind} {request.path}"
+
+
 def _lang(request: web.Request) -> Language:
     """The language that is asked for. Raises QueryError."""
-    code = request.query.get("lang", "en")
+    code = request.query.get("lang") or "en"
     if code not in LANGUAGES:
         raise QueryError(f"lang = {code[:20]!r}: choose from {', '.join(LANGUAGES)}")
     return language(code)
@@ -958,11 +989,17 @@ def _span(request: web.Request) -> tuple[datetime | None, datetime | None, str]:
     return start, end, by
 
 
+def _country_code(text: str) -> str:
+    if text not in COUNTRIES:
+        raise ValueError("a country code of ISO 3166-1 alpha-2 in capitals, like PK")
+    return text
+
+
 def _filters(request: web.Request) -> dict[str, Any]:
     """What incidents are chosen by. An empty filter is none. Raises QueryError."""
     filters: dict[str, Any] = {}
     for name, make in (
-        ("country", str),
+        ("country", _country_code),
         ("platform", str),
         ("status", str),
         ("severity", Severity),
@@ -973,7 +1010,7 @@ def _filters(request: web.Request) -> dict[str, Any]:
             try:
                 filters[name] = make(text[:128])
             except ValueError as error:
-                raise QueryError(f"{name} = {text[:40]!r}: there is none") from error
+                raise QueryError(f"{name} = {text[:40]!r}: {error}") from error
     if filters.get("status", "open") not in ("open", "resolved"):
         raise QueryError("status: choose open or resolved")
     return filters

@@ -220,7 +220,7 @@ class Reader(HTMLParser):
 
 
 async def test_pages_need_nothing_from_elsewhere_and_every_link_leads_somewhere() -> None:
-    async with client(await observatory()) as asking:
+    async with client(await observatory(settings=settings(requests_per_second=1000))) as asking:
         links: set[str] = set()
         for path in PAGES:
             answer = await asking.get(path)
@@ -431,6 +431,8 @@ async def test_who_asks_too_often_waits() -> None:
         ("/country/PK?from=2024-03-02&to=2024-03-01", 400),
         ("/country/PK?by=<script>", 400),
         ("/incidents?severity=huge", 400),
+        ("/incidents?country=UK", 400),
+        ("/feed.atom?country=pk", 400),
         ("/incidents?page=-1", 400),
         (f"/{'x' * 3000}", 414),
         ("/static/..%2fserver.py", 404),
@@ -549,6 +551,21 @@ async def ended(reader: asyncio.StreamReader) -> bool:
         return await reader.read() == b""
     except ConnectionError:
         return True
+
+
+async def test_what_nothing_depends_on_makes_no_page_anew_and_who_asks_for_many_waits() -> None:
+    server = await observatory(settings=settings(requests_per_second=5, behind_proxy=True))
+    async with client(server) as asking:
+        made = set()
+        for path in ("/country/PK", "/country/PK?utm=1", "/country/PK?by=", "/country/PK?x=&lang=&y=2"):
+            answer = await asking.get(path)
+            made.add(answer.headers["ETag"])
+        assert len(made) == 1 and [key for key in server._cache if "country" in key] == ["page /country/PK"]
+        one, other = ({"X-Forwarded-For": f"192.0.2.{number}"} for number in (1, 2))
+        days = [f"/country/PK?from=2024-01-{day:02}T00:00Z" for day in range(1, 20)]
+        statuses = [(await asking.get(path, headers=one)).status for path in days]
+        assert statuses[0] == 200 and statuses[-1] == 429
+        assert (await asking.get(days[-1], headers=other)).status == 200
 
 
 async def test_who_sends_half_a_request_is_let_go_and_who_waits_for_changes_is_not() -> None:
