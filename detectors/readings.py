@@ -65,13 +65,17 @@ class LateResults(NamedTuple):
 
 
 class VantageWord(NamedTuple):
-    """What a vantage says of itself: that it is up, with the rhythm that it promises (0: none), or that it leaves."""
+    """What a vantage says of itself: that it is up, with the rhythm that it promises (0: none), or that it leaves.
+
+    `at` is when it said so, seconds since 1970; None: in the window.
+    """
 
     country: str
     asn: int
     vantage: str
     up: bool
     every_seconds: float = 0.0
+    at: int | None = None
 
 
 @dataclass(slots=True)

@@ -89,6 +89,7 @@ def pipelines_of(settings: Settings, notes: Notes) -> list[Pipeline]:
             hurry=hurry_of(settings),
             version=decided_by,
             sends=("windows",) if settings.worker.windows else (),
+            refresh=None if settings.trust.everybody else notes.refresh,
         ),
         Pipeline(
             topics.health,

@@ -425,7 +425,9 @@ class Paths:
         rhythm.left[seen] = 0
         for word in words:
             for vantage in layout.vantages_named(word.country, word.asn, word.vantage):
-                rhythm.left[vantage] = 0 if word.up else start + LEAVE_SECONDS
+                # A word of long ago, which somebody kept, excuses nothing now.
+                said = start if word.at is None else min(start, word.at)
+                rhythm.left[vantage] = 0 if word.up else said + LEAVE_SECONDS
                 if word.up and word.every_seconds > 0.0:
                     rhythm.promised[vantage] = word.every_seconds
 

@@ -110,6 +110,8 @@ class RestoredPartition:
         to_log, to_topics = leases
         book, restored = await self._read_log(to_log)
         await self._annul(book, restored)
+        if self._pipeline.refresh is not None:
+            await self._pipeline.refresh()
         machine, outbox = await self._replay(await self._machine_of(restored), restored.steps)
         adopted = await self._adopt(machine, restored)
         gaps = Gaps(around, self._name)

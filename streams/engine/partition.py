@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -26,7 +27,7 @@ from streams.engine.inbox import Inbox, Taken
 from streams.engine.ownership import MissingPartitionError, Ownership, RestoredPartition
 from streams.engine.surroundings import Pipeline, Surroundings
 from streams.engine.trouble import Remedy, StepError, Troubles
-from streams.machine import PIECE, Machine, Observable
+from streams.machine import PIECE, Machine, Note, Observable, TakesNotes
 
 log = structlog.get_logger()
 
@@ -72,6 +73,7 @@ class Partition:
         self._renewal: str | None = None
         self._times = AppendTimes(around, self._watermark_ms, self._move)
         self._task: asyncio.Task[None] | None = None
+        self._untold: list[Note] = []
 
     @property
     def name(self) -> str:
@@ -142,6 +144,19 @@ class Partition:
         ):
             return None
         return f"{self.name} is {self.phase} without progress for {idle:.0f} s"
+
+    async def tell(self, notes: Sequence[Note]) -> None:
+        """Give its machine notes; while there is none, they wait: one that is being restored would miss them."""
+        self._untold += notes
+        await self._tell_untold()
+
+    async def _tell_untold(self) -> None:
+        machine: object = self.machine
+        if machine is None:
+            return
+        notes, self._untold = self._untold, []
+        if notes and isinstance(machine, TakesNotes):
+            await self._around.machines.compute(partial(_tell, machine, notes))
 
     async def read_again(self, offset: int) -> None:
         """Have what is there from `offset` on brought again."""
@@ -242,8 +257,10 @@ class Partition:
     async def _restore(self) -> None:
         self._renewal = None
         self._move()
+        self._untold.clear()  # the machine that is made now is taught all that is known
         restoration = RestoredPartition(self.pipeline, self.tp, self._around, self._troubles, self._move)
         owned = self._owned = await restoration.take_over()
+        await self._tell_untold()
         await self._around.gate.go_on_from(self.tp, max(owned.position, owned.source_start))
         self.phase = PartitionState.RUNNING
         self._around.gate.open(self.tp)
@@ -305,3 +322,8 @@ class Partition:
             self.pipeline.hurry,
             alone,
         )
+
+
+def _tell(machine: TakesNotes, notes: Sequence[Note]) -> None:
+    for note in notes:
+        machine.note(note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,6 +41,9 @@ class Pipeline:
         Roles of the topics that it sends to and that have to be there before it begins.
     warn
         Returns what is wrong with so many partitions of the source, or None if nothing is.
+    refresh
+        Called once a partition is fenced, before `make`: what its machine has to know must not be older than what its
+        last owner knew.
     """
 
     topic: str
@@ -52,6 +55,7 @@ class Pipeline:
     warn: Callable[[int], str | None] | None = None
     version: str = ""
     sends: tuple[str, ...] = ()
+    refresh: Callable[[], Awaitable[None]] | None = None
 
     def mark(self, settings: Settings) -> str:
         """What decisions rest upon, beside the log. If it changes, the same log may lead to other incidents."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, Final, cast
 
 import structlog
@@ -35,7 +34,6 @@ from streams.engine.web import Answers, WebServer
 from streams.kafka.client import TopicReader, wait_for_broker
 from streams.kafka.notes import Notes
 from streams.kafka.topics import refusals
-from streams.machine import Note, TakesNotes
 from streams.settings import Settings
 
 log = structlog.get_logger()
@@ -212,14 +210,12 @@ class Worker:
                 return
 
     async def _follow_notes(self) -> None:
-        """Tell running machines of notes as they come in."""
+        """Tell machines of notes as they come in."""
         if self._notes is None:
             return
         async for notes in self._notes.follow():
             for partition in list(self.partitions.values()):
-                machine: object = partition.machine
-                if isinstance(machine, TakesNotes):
-                    await self._machines.compute(partial(_tell, machine, notes))
+                await partition.tell(notes)
 
     # partitions come and go
 
@@ -287,8 +283,3 @@ def _single(message: Any) -> UnreadChunk:
         else tuple(message.headers.items()),
     )
     return UnreadChunk(message.tp, None, [RecordBatch.of([record])])
-
-
-def _tell(machine: TakesNotes, notes: Iterable[Note]) -> None:
-    for note in notes:
-        machine.note(note)

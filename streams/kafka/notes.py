@@ -13,6 +13,7 @@ from typing import Final, Generic, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError
+from msgspec.structs import replace
 
 from producers.records import PLACES, TIME_MAX, TIME_MIN, UNREADABLE, repeated
 from producers.signals import Signal, decode_signal
@@ -25,6 +26,7 @@ from streams.records import (
     Arrivals,
     CalendarEvent,
     Vantage,
+    VantageState,
     check_note,
     decode,
 )
@@ -54,47 +56,77 @@ class NoteTopic(Generic[N]):
         The record that stands on it; any other is passed over.
     key_of
         A record's key on the topic: a tombstone removes all records of its key, for machines that start later.
+    farewell
+        What a machine is told of a record that a tombstone removes; None: nothing.
 
     Attributes
     ----------
     records
         By the record's own id.
+    removed
+        What was told of those that are gone.
     """
 
-    def __init__(self, reader: TopicReader, topic: str, kind: type[N], key_of: Callable[[N], str]) -> None:
+    def __init__(
+        self,
+        reader: TopicReader,
+        topic: str,
+        kind: type[N],
+        key_of: Callable[[N], str],
+        farewell: Callable[[N], N] | None = None,
+    ) -> None:
         self.records: dict[str, N] = {}
+        self.removed: dict[str, N] = {}
         self.topic = topic
         self._reader = reader
         self._kind = kind
         self._key_of = key_of
+        self._farewell = farewell
         self._next: dict[int, int] = {}
+        self._new: list[N] = []
 
     async def catch_up(self) -> list[N]:
         """Read what is new. A topic that does not exist has nothing. A malformed record is passed over."""
-        new: list[N] = []
+        await self.read()
+        return self.taken()
+
+    def taken(self) -> list[N]:
+        """What was read since this was asked last."""
+        new, self._new = self._new, []
+        return new
+
+    async def read(self) -> None:
+        """Read what is new, and keep it until it is taken: whoever fails at another topic meanwhile loses nothing."""
         bounds = await self._reader.bounds(self.topic, await self._reader.partitions_of(self.topic))
         for partition, (start, end) in bounds.items():
             begin = max(start, self._next.get(partition, 0))
             if begin > end:
                 # The topic was made anew.
                 begin = start
-            records = self._reader.records(self.topic, partition, begin, end)
-            new += [note async for record in records if (note := self._take(record.key, record.value))]
+            async for record in self._reader.records(self.topic, partition, begin, end):
+                self._take(record.key, record.value)
             self._next[partition] = end
-        return new
 
-    def _take(self, key: bytes | None, value: bytes | None) -> N | None:
+    def _take(self, key: bytes | None, value: bytes | None) -> None:
         if value is None:
-            gone = (key or b"").decode(errors="replace")
-            self.records = {name: note for name, note in self.records.items() if self._key_of(note) != gone}
-            return None
+            self._remove((key or b"").decode(errors="replace"))
+            return
         try:
             note = self._read(value)
         except UNREADABLE as error:
             log.warning("a record was passed over", topic=self.topic, key=(key or b"")[:100], why=str(error))
-            return None
+            return
+        self.removed.pop(note.id, None)
         self.records[note.id] = note
-        return note
+        self._new.append(note)
+
+    def _remove(self, key: str) -> None:
+        for name, note in list(self.records.items()):
+            if self._key_of(note) == key:
+                del self.records[name]
+                if self._farewell is not None:
+                    self.removed[name] = self._farewell(note)
+                    self._new.append(self.removed[name])
 
     def _read(self, value: bytes) -> N:
         if len(value) > _RECORD_BYTES_MAX:
@@ -201,19 +233,36 @@ class Notes:
             self.calendar,
             self.annotations,
         )
+        self._others: list[Note] = []
+        self._reading = asyncio.Lock()
 
     def teach(self, machine: TakesNotes) -> None:
         """Tell a machine everything that is known."""
         for topic in self._all:
-            for note in topic.records.values():
+            for note in (*topic.removed.values(), *topic.records.values()):
                 machine.note(note)
         for signal in self.signals.recent:
             machine.note(signal)
 
     async def catch_up(self) -> list[Note]:
-        """Read what is new on any of them. Raises KafkaError where the broker is away."""
-        new: list[Note] = [note for topic in self._all for note in await topic.catch_up()]
-        return new + await self.arrivals.catch_up() + await self.signals.catch_up()
+        """Read what is new on any of them. Raises KafkaError where the broker is away: nothing is lost by that."""
+        async with self._reading:
+            for topic in self._all:
+                await topic.read()
+            self._others += await self.arrivals.catch_up()
+            self._others += await self.signals.catch_up()
+        new: list[Note] = [note for topic in self._all for note in topic.taken()]
+        others, self._others = self._others, []
+        return new + others
+
+    async def refresh(self) -> None:
+        """Read the register to its end; whoever follows is told of what is new. Raises KafkaError as `catch_up` does.
+
+        A worker that takes a partition over must not know less of it than the one before, or it would take a
+        revocation back.
+        """
+        async with self._reading:
+            await self.vantages.read()
 
     async def follow(self) -> AsyncIterator[list[Note]]:
         """Yield what comes in. Does not end."""
@@ -247,8 +296,14 @@ def annotation_key(annotation: Annotation) -> bytes:
 
 
 def vantage_topic(reader: TopicReader, topics: TopicSettings) -> NoteTopic[Vantage]:
-    """The register: who may speak, keyed by the vantage."""
-    return NoteTopic(reader, topics.vantages, Vantage, lambda entry: entry.vantage)
+    """The register: who may speak, keyed by the vantage. Whoever is taken off it may not speak any more."""
+    return NoteTopic(
+        reader,
+        topics.vantages,
+        Vantage,
+        lambda entry: entry.vantage,
+        lambda entry: replace(entry, state=VantageState.REVOKED),
+    )
 
 
 async def write_all(kafka: KafkaSettings, topic: str, records: Sequence[tuple[bytes, bytes | None]]) -> None:

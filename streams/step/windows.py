@@ -54,7 +54,14 @@ def in_order(statuses: Iterable[StatusRow]) -> list[StatusRow]:
 def words_of(statuses: Iterable[StatusRow]) -> list[VantageWord]:
     """The same as the detectors take it."""
     return [
-        VantageWord(status.country, status.asn, status.vantage, status.up, status.every_seconds)
+        VantageWord(
+            status.country,
+            status.asn,
+            status.vantage,
+            status.up,
+            status.every_seconds,
+            status.time_ms // 1000,
+        )
         for status in in_order(statuses)
     ]
 

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from streams.kafka.notes import Notes
 from streams.machine import Note
-from streams.records import Annotation, AnnotationKind, Arrivals, CalendarEvent, encode
+from streams.records import Annotation, AnnotationKind, Arrivals, CalendarEvent, Vantage, VantageState, encode
 from streams.settings import TopicSettings
 
 AT = datetime(2024, 1, 20, 13, 0, tzinfo=UTC)
@@ -177,3 +178,51 @@ async def test_a_note_that_says_a_thing_twice_is_passed_over(topics: Topics, not
     topics.write("netdusk.calendar.v1", "rally", encode(RALLY)[:-1] + b',"title":"another"}')
     topics.write("netdusk.annotations.v1", "5f0c", encode(CLOSED)[:-1] + b',"kin\\u0064":"cause"}')
     assert await notes.catch_up() == []
+
+
+ENTRY = Vantage(vantage="pk-1", country="PK", asn=7, since=AT)
+REVOKED = msgspec.structs.replace(ENTRY, state=VantageState.REVOKED)
+
+
+async def test_what_was_read_before_another_topic_failed_is_told_the_next_time(
+    topics: Topics, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone() -> list[Note]:
+        raise KafkaConnectionError
+
+    topics.write("netdusk.vantages.v1", "pk-1", encode(REVOKED))
+    for failing in (notes.signals, notes.arrivals):
+        with monkeypatch.context() as broken:
+            broken.setattr(failing, "catch_up", gone)
+            with pytest.raises(KafkaConnectionError):
+                await notes.catch_up()
+    assert await notes.catch_up() == [REVOKED]
+    assert await notes.catch_up() == []
+
+
+async def test_who_refreshes_the_register_takes_nothing_from_who_follows(
+    topics: Topics, notes: Notes
+) -> None:
+    topics.write("netdusk.vantages.v1", "pk-1", encode(ENTRY))
+    assert await notes.catch_up() == [ENTRY]
+    topics.write("netdusk.vantages.v1", "pk-1", encode(REVOKED))
+    topics.write("netdusk.calendar.v1", "rally", encode(RALLY))
+    await notes.refresh()
+    machine = Machine()
+    notes.teach(machine)
+    assert machine.notes == [REVOKED]
+    assert await notes.catch_up() == [REVOKED, RALLY]
+
+
+async def test_whoever_is_taken_off_the_register_may_not_speak_any_more(topics: Topics, notes: Notes) -> None:
+    topics.write("netdusk.vantages.v1", "pk-1", encode(ENTRY))
+    topics.write("netdusk.vantages.v1", "pk-1", None)
+    assert await notes.catch_up() == [ENTRY, REVOKED]
+    machine = Machine()
+    notes.teach(machine)
+    assert machine.notes == [REVOKED] and notes.vantages.records == {}
+    topics.write("netdusk.vantages.v1", "pk-1", encode(ENTRY))
+    assert await notes.catch_up() == [ENTRY]
+    again = Machine()
+    notes.teach(again)
+    assert again.notes == [ENTRY]

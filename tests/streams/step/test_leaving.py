@@ -76,6 +76,15 @@ def test_a_word_from_the_future_or_of_long_ago_excuses_nobody() -> None:
     assert run(with_statuses(log, *early))[1]
 
 
+def test_a_word_that_somebody_kept_excuses_no_later_silence() -> None:
+    log = world(200, dark=(LEAVE, 200))
+    kept = [(at, replace(one, time=one.time - timedelta(hours=2, minutes=5))) for at, one in leaving()]
+    assert run(with_statuses(log, *kept))[1]
+    # One that was on its way for a few minutes does.
+    late = [(at, replace(one, time=one.time - timedelta(minutes=5))) for at, one in leaving()]
+    assert run(with_statuses(log, *late))[1] == []
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_cuts_and_restarts_change_nothing(seed: int) -> None:
     rng = random.Random(seed)
