@@ -158,9 +158,17 @@ class RhythmColumns(Table):
     def see(self, rows: Ints, heard: Ints, promised: Floats, taught: Bools, start: int, window: int) -> None:
         """Take in which vantages have results in a window, what they promise (0: nothing), and which gaps teach."""
         last = self.last[rows]
-        known = (last >= 0) & taught
-        gap = np.maximum(1.0, (start - last) / window)
         mean, longest = self.gap[rows], self.longest[rows]
+        # Windows in which the path was away make no gap shorter than it was: else what is due would grow until the path
+        # seemed to be away for ever. A gap that is long for this rhythm may be theirs, and says nothing of it.
+        moved = last > heard
+        whole = np.maximum(1.0, (start - heard) / window)
+        usual = np.maximum(
+            STEADY_GAPS * mean + STEADY_WINDOWS,
+            PROMISE_KEPT * np.maximum(promised, self.promised[rows]) / window,
+        )
+        known = (last >= 0) & taught & ~(moved & (whole > usual))
+        gap = np.where(moved, whole, np.maximum(1.0, (start - last) / window))
         keep = 0.5 ** (gap * window / LONGEST_HALF_SECONDS)
         gain = np.maximum(GAP_GAIN, 1.0 / (1.0 + self.gaps[rows].astype(np.float64)))
         self.gap[rows] = np.where(known, mean + gain * (gap - mean), mean)

@@ -304,3 +304,27 @@ def test_a_whole_country_that_is_silent_has_no_silent_region() -> None:
     world.run(range(60), always)
     told = world.run(range(60, 90), lambda minute, i: i >= 9)
     assert silent_regions(told)[-1] == [] and dark(told[-1]["IN"]) == 3
+
+
+def test_what_trickles_through_a_silence_leaves_nobody_deaf() -> None:
+    """Of two countries the path to each is judged by the other alone.
+
+    While PK is dark but for a trickle, NO seems away; it learned that it sends every minute, and then its gaps made
+    PK seem away for ever.
+    """
+    world = World([key("PK", n) for n in range(4)] + [key("NO", n) for n in range(3)], promises=600)
+
+    def clumps(minute: int, place: int) -> bool:
+        return minute % 2 == place % 2 if place < 4 else minute % 10 in (place, place + 1)
+
+    def trickles(minute: int, place: int) -> bool:
+        return minute % 36 == 9 * place if place < 4 else clumps(minute, place)
+
+    def heard(minutes: range, sends: Any) -> list[int]:
+        return [dark(reading["PK"]) for reading in world.run(minutes, sends)]
+
+    heard(range(240), clumps)
+    silent = heard(range(240, 600), trickles)
+    assert min(silent[30:]) >= 3
+    assert heard(range(600, 640), clumps)[-1] == 0
+    assert heard(range(640, 700), trickles)[-1] >= 3
