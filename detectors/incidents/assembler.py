@@ -18,7 +18,9 @@ import msgspec
 
 from detectors.incidents.adoption import JUDGED_ANEW, adopt, announcement, case_of, past_of, still_open
 from detectors.incidents.case import (
+    CONFIRMED,
     NARROWING_SECONDS,
+    NOT_CONFIRMED,
     TURN_SECONDS,
     Case,
     flaps,
@@ -39,8 +41,17 @@ from detectors.incidents.evidence import (
 from detectors.incidents.falls import Falls, StoredFall, controls_by_vote
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.quiet import Worldwide, lost
-from detectors.incidents.snapshots import Closing, Kind, Restoration, Scope, Snapshot, closed, incident_id
-from detectors.incidents.telling import keep_open, snapshot_of
+from detectors.incidents.snapshots import (
+    Closing,
+    Doubt,
+    Kind,
+    Restoration,
+    Scope,
+    Snapshot,
+    closed,
+    incident_id,
+)
+from detectors.incidents.telling import doubt_of, keep_open, snapshot_of
 from detectors.incidents.votes import Part, Vote, vote
 from detectors.incidents.withdrawal import REASON as ONLINE
 from detectors.readings import CountryReading, Opinion, PartKey, Reading, Scheduled, Spell, Witness
@@ -570,7 +581,11 @@ class Assembler:
             elif event is Trigger.RECOVERED or reading.end - case.heard > self.settings.merge_seconds:
                 event = Trigger.WELL  # nothing was told of it, so nothing need be waited for
         if event is None:
-            yield from self._news(case, reading)
+            # Of networks that have been dark for days no window says anything any more.
+            lasts = case.is_dark and case.heard < reading.end - self.settings.unheard_told_seconds
+            yield from list(self._news(case, reading)) or self._still(
+                case, reading, Trigger.BAD if lasts else None
+            )
             return
         step = move(case.phase, event)
         relapsed = case.phase is Phase.RESOLVED and step.phase is Phase.OPEN
@@ -590,7 +605,7 @@ class Assembler:
                 self._count_like(case, in_hand.past)
             yield from news or self._still(case, reading, event)
 
-    def _still(self, case: Case, reading: CountryReading, event: Trigger) -> Iterable[_News]:
+    def _still(self, case: Case, reading: CountryReading, event: Trigger | None) -> Iterable[_News]:
         """Yield "goes on" now and then, for an incident without other news."""
         settings, age = self.settings, reading.end - case.onset
         early = age < settings.still_early_seconds
@@ -650,7 +665,7 @@ class Assembler:
             return
         self._link(case, reading.end)
         unheard = reading.end - case.heard
-        if unheard >= self.settings.unheard_told_seconds and not case.unheard_told:
+        if unheard >= self.settings.unheard_told_seconds and not (case.unheard_told or case.is_dark):
             case.unheard_told = True
             yield _News(Announcement.UPDATED, f"nothing has been heard of it for {unheard // 3600} h")
             return
@@ -668,6 +683,8 @@ class Assembler:
         if case.pending_windows < self.settings.news_windows * patience:
             return
         changes = reasons(case.told, now, self.settings.platform_names)
+        if doubt_of(case, reading, self.settings) == Doubt.FEW_NETWORKS:  # whatever else was doubtful of it
+            changes = [change for change in changes if change not in (CONFIRMED, NOT_CONFIRMED)]
         if not changes or (same_but_for_units(case.told, now) and self._lists_all(case, reading)):
             case.told = now
             return
@@ -726,7 +743,7 @@ class Assembler:
         """Close what nothing has been heard of for as long as the settings say."""
         last = self._open.get(case.id)
         unheard, close = self._now - case.heard, self.settings.unheard_close_seconds
-        if case.kind is Kind.CONNECTIVITY and not case.present().now:
+        if case.is_dark:
             unheard, close = self._now - case.onset, self.settings.dark_close_seconds
         if last is None or unheard < close:
             return None

@@ -69,6 +69,11 @@ _DOUBTS_OF_HEARING: Final = (Doubt.CROWD, Doubt.OWN_PATH)
 THROTTLED: Final = "http.throttled"
 #: A reason names so many platforms at most, and counts the rest.
 _LISTED_MAX: Final = 12
+#: What changes when a doubt comes or goes.
+CONFIRMED: Final = "confirmed"
+NOT_CONFIRMED: Final = "not confirmed any more"
+#: Who fell silent longer ago is in no deploy.
+_DEPLOY_SECONDS: Final = 2 * 3600
 
 
 class Case(msgspec.Struct):
@@ -207,6 +212,11 @@ class Case(msgspec.Struct):
     def heard(self) -> int:
         """End of the last window with evidence."""
         return max(loss.heard for loss in self.losses.values())
+
+    @property
+    def is_dark(self) -> bool:
+        """Whether it is a loss of connectivity of which nothing arrives at all: silence is its evidence."""
+        return self.kind is Kind.CONNECTIVITY and not self.present().now
 
     @property
     def networks(self) -> list[int]:
@@ -498,6 +508,13 @@ class Case(msgspec.Struct):
             return
         if reading.silence_doubt == Doubt.CROWD and self.phase is not Phase.SUSPECTED:
             return  # who had a rhythm when it began is no crowd for having been silent since
+        if (
+            reading.silence_doubt == Doubt.ONE_BY_ONE
+            and self.doubt is None
+            and self.detected
+            and reading.end - self.detected > _DEPLOY_SECONDS
+        ):
+            return  # what trickles through makes them seem to have fallen silent one after another since
         self.doubt = reading.silence_doubt
 
     def _count_touched(self, reading: CountryReading) -> None:
@@ -1082,7 +1099,7 @@ def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> li
     if after[coincides] != before[coincides]:
         changes.append("coincides with a scheduled event")
     if after[doubt] != before[doubt]:
-        changes.append("not confirmed any more" if after[doubt] else "confirmed")
+        changes.append(NOT_CONFIRMED if after[doubt] else CONFIRMED)
     if after[level] != before[level] and after[level]:
         changes.append(after[level])
     if after[targets] != before[targets]:

@@ -60,7 +60,7 @@ def snapshot_of(
         facts=tuple(facts(case, reading, calendar, settings)),
         previous=tuple(case.previous),
         coincides=tuple(case.coincides),
-        confirmed=_doubt(case, reading, settings) is None,
+        confirmed=doubt_of(case, reading, settings) is None,
         vantages=case.vantages,
         networks_live=case.live,
         measurements=sum(loss.probes for loss in losses),
@@ -77,7 +77,7 @@ def snapshot_of(
         ),
         targets=tuple(target for _, lost in sorted(case.targets.items()) for target in lost),
         linked=tuple(case.linked),
-        doubt=_doubt(case, reading, settings),
+        doubt=doubt_of(case, reading, settings),
         restoration=case.restoration,
         witnesses=tuple(case.witnesses),
         speed=_speed(case),
@@ -90,7 +90,8 @@ def _speed(case: Case) -> float | None:
     return None if slowed is None else round(slowed, 4)
 
 
-def _doubt(case: Case, reading: CountryReading, settings: IncidentSettings) -> str | None:
+def doubt_of(case: Case, reading: CountryReading, settings: IncidentSettings) -> str | None:
+    """Return why it is not confirmed, a `Doubt`; None where it is."""
     live = case.live
     if case.kind is Kind.CONNECTIVITY and not case.networks:  # those of silent regions alone say so
         live = len(networks_in(case.regions, reading))

@@ -812,6 +812,32 @@ def test_what_is_silent_for_good_is_told_and_then_closed() -> None:
     assert snapshots[-1].resolved == T0 + 10 * WINDOW
 
 
+def test_a_country_that_stays_dark_is_told_of_after_its_networks_are_forgotten() -> None:
+    lines = on("x", ALL, "...." + "?" * 96)
+    readings = story(lines, volumes=dict.fromkeys(ALL, "...." + "x" * 96))
+    for one in readings[40:]:
+        one.countries[0].volumes = {}
+    settings = IncidentSettings(unheard_told_seconds=600, still_seconds=1800, still_early_seconds=86_400)
+    snapshots = run(readings, settings=settings)
+    assert [s.reason for s in snapshots] == ["", "goes on", "goes on", "goes on"]
+    assert {s.kind for s in snapshots} == {Kind.CONNECTIVITY}
+
+
+def test_a_silence_that_was_confirmed_for_hours_is_no_deploy_any_more() -> None:
+    line = "...." + "x" * 200
+    readings = story(on("x", ALL, "...." + "?" * 200), volumes=dict.fromkeys(ALL, line))
+    for one in readings[150:160]:
+        one.countries[0].silence_doubt = "one_by_one"
+    assert [(s.confirmed, s.reason) for s in run(readings)] == [(True, "")]
+
+
+def test_nothing_is_called_confirmed_that_rests_on_two_networks() -> None:
+    readings = story(on("x", [1, 2], "...." + "x" * 20))
+    for one in readings[:12]:
+        one.countries[0].warming = {"x"}
+    assert [(s.doubt, s.reason) for s in run(readings)] == [("few_networks", "")]
+
+
 def test_one_certificate_error_everywhere_is_said() -> None:
     lines = on("x", ALL, "....xxxxx") | on("y", ALL, ".........")
     (snapshot,) = run(story(lines, mechanism="tls.ssl_invalid_certificate"))
