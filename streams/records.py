@@ -356,8 +356,11 @@ def decode(value: bytes) -> OutputRecord:
     return _decode(value)
 
 
+_LINKS: Final = ("https://", "http://")
+
+
 def check_note(note: CalendarEvent | Annotation | Vantage) -> None:
-    """Raise ValueError where a note has a moment, a length or a character that no person would write."""
+    """Raise ValueError where a note has a moment, a link, a length or a character that no person would write."""
     moments = _moments(note)
     if isinstance(note, Vantage) and note.public_key is not None:
         try:
@@ -373,6 +376,8 @@ def check_note(note: CalendarEvent | Annotation | Vantage) -> None:
             raise ValueError(f"{moment.isoformat()}: name a time zone, like 2024-01-20T13:00:00Z")
         if not 1970 < moment.year < 2200:
             raise ValueError(f"{moment.isoformat()}: the year has to be from 1971 to 2199")
+    if isinstance(note, Annotation) and note.url is not None and not note.url.startswith(_LINKS):
+        raise ValueError(f"url {note.url[:40]!r} has to begin with https:// or http://")
     for field in note.__struct_fields__:
         text = getattr(note, field)
         if not isinstance(text, str):

@@ -59,7 +59,7 @@ from streams.page.render import Renderer, asset_version
 from streams.page.site import NotFoundError, Site
 from streams.publish import draw
 from streams.publish.share import png, share_png
-from streams.records import Annotation, AnnotationKind, Kind, Severity, check_note, decode
+from streams.records import Annotation, AnnotationKind, CalendarEvent, Kind, Severity, check_note, decode
 from streams.release import release
 from streams.settings import Settings, SettingsError
 
@@ -215,6 +215,16 @@ class Streams:
             self.waiting.pop(name, None)
 
 
+def check(record: object) -> None:
+    """Raise ValueError for a record that no page could show: a note that no person would write, a time without zone."""
+    if isinstance(record, CalendarEvent | Annotation):
+        check_note(record)
+    for field in getattr(record, "__struct_fields__", ()):
+        moment = getattr(record, field)
+        if isinstance(moment, datetime) and moment.tzinfo is None:
+            raise ValueError(f"{field} = {moment.isoformat()} has no time zone")
+
+
 class PageServer:
     """The server.
 
@@ -294,6 +304,7 @@ class PageServer:
         for value in batch:
             try:
                 record = decode(value)
+                check(record)
             except (ValueError, RecursionError) as error:  # msgspec's and Unicode's errors are ValueErrors
                 log.warning("a record was passed over", why=str(error))
                 continue
@@ -783,8 +794,6 @@ class PageServer:
         if kind not in {one.value for one in AnnotationKind} - {AnnotationKind.CLOSED.value}:
             raise QueryError(f"kind = {kind[:40]!r}: choose cause, link or false_alarm")
         url = str(form.get("url", "")).strip() or None
-        if url is not None and not url.startswith(("https://", "http://")):
-            raise QueryError("url: has to begin with https:// or http://")
         annotation = Annotation(
             id=uuid4().hex,
             incident=name,

@@ -62,6 +62,8 @@ def test_an_open_incident_is_closed_and_no_other(bootstrap: str, tmp_path: Path)
         ("pk-over", "false_alarm"),
     }
     assert "say something" in str(run("annotate", "pk-over", "--kind", "cause").exception)
+    link = run("annotate", "pk-over", "--kind", "link", "--url", "javascript:alert(1)")
+    assert "has to begin with https://" in str(link.exception)
 
     for wrong, words in (("pk-none", "no such incident"), ("pk-over", "is resolved already, since 2024")):
         outcome = run("close", wrong, "--reason", "x")

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import re
 import threading
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -100,6 +101,36 @@ async def test_a_false_alarm_leaves_the_counts_and_stays_to_be_seen() -> None:
         assert "A person has marked this as a false alarm." in page and "A test." in page
         answer = await (await asking.get("/api/v1/incidents")).json()
     assert answer["false_alarms"] == [ID] and len(answer["data"]) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"time": "2024-01-20T00:00:00"},
+        {"time": "9999-12-31T23:59:59-14:00"},
+        {"author": "x" * 201},
+        {"text": "x" * 4001},
+        {"author": "\u202edesk"},
+        {"url": "javascript:alert(1)"},
+    ],
+)
+async def test_a_note_that_no_person_would_write_breaks_no_page(wrong: dict[str, str]) -> None:
+    event = CalendarEvent(id="e", country="PK", title="A rally", start=NOW, end=NOW + timedelta(hours=1))
+    note = msgspec.json.encode(msgspec.to_builtins(FALSE_ALARM) | {"id": "n2"} | wrong)
+    other = msgspec.json.encode(msgspec.to_builtins(event) | {"end": "2024-01-20T00:00:00"})
+    snapshot = msgspec.json.encode(
+        msgspec.to_builtins(incident(id="pk-2")) | {"onset": "2024-01-20T00:00:00"}
+    )
+    server = await observatory(more=(FALSE_ALARM,))
+
+    async def batches() -> AsyncIterator[list[bytes]]:
+        yield [note, other, snapshot]
+
+    await server.feed(batches())
+    assert list(server.observatory.cases[ID].annotations) == ["n1"] and set(server.observatory.cases) == {ID}
+    async with client(server) as asking:
+        for path in ("/", "/country/PK", f"/incident/{ID}", "/api/v1/annotations"):
+            assert (await asking.get(path)).status == 200, path
 
 
 async def test_a_note_may_come_before_its_incident() -> None:
