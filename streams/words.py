@@ -185,6 +185,9 @@ def since_when(onset: int, now: int) -> str:
 
 # Sentences
 
+#: Most networks of a country that fell so much later than the first have a time of their own in its sentence.
+_MUCH_LATER: Final = 300
+
 
 @dataclass(frozen=True, slots=True)
 class _Extent:
@@ -346,7 +349,7 @@ def _closed(snapshot: Snapshot, settings: IncidentSettings) -> str:
 
 def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
     where = _where(_extent(snapshot, over=snapshot.resolved is not None), settings)
-    since = since_when(snapshot.onset, snapshot.updated)
+    since = _since(snapshot)
     if snapshot.kind is Kind.CONNECTIVITY:
         head = f"Live metrics show a loss of connectivity {where} {since}"
         if snapshot.doubt == Doubt.CROWD:
@@ -378,6 +381,17 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
         place = ordinal(before + 1)
         tail.append(f"the {place} like incident within {settings.previous_days} days")
     return f"{head}; {'; '.join(tail)}."
+
+
+def _since(snapshot: Snapshot) -> str:
+    """Return since when it is lost, and since when on most networks where a few had lost it long before."""
+    since = since_when(snapshot.onset, snapshot.updated)
+    onsets = sorted(network.onset for network in snapshot.networks)
+    if snapshot.scope is Scope.NATION_SCALE and onsets:
+        most = onsets[len(onsets) // 2]
+        if most - snapshot.onset > _MUCH_LATER:
+            return f"{since}, on most networks {since_when(most, snapshot.updated)}"
+    return since
 
 
 def _like_before(snapshot: Snapshot) -> int:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from detectors.incidents.case import Case
+from detectors.incidents.case import TURN_SECONDS, Case
 from detectors.incidents.causes import ALIKE, alike, networks_in
 from detectors.incidents.snapshots import Fact, Kind, Scope
 from detectors.localtime import local_seconds
@@ -133,6 +133,18 @@ def network_onsets(case: Case) -> dict[int, int]:
     return {asn: max(case.onset, int(median(values))) for asn, values in sorted(onsets.items())}
 
 
+def onset_of_most(case: Case) -> int:
+    """When a loss of the whole country had reached most of its networks; where that was at once, when it began.
+
+    A few that fell long before, or said so, would otherwise date the fall of all the others.
+    """
+    onsets = sorted(network_onsets(case).values())
+    if case.scope is not Scope.NATION_SCALE or not onsets:
+        return case.onset
+    most = onsets[len(onsets) // 2]
+    return most if most - case.onset > TURN_SECONDS else case.onset
+
+
 def _onset_spread(case: Case) -> Fact | None:
     onsets = network_onsets(case)
     if len(onsets) < 2:
@@ -248,17 +260,19 @@ def _certificate(case: Case) -> Fact | None:
 
 
 def _half_hour(case: Case) -> Fact:
-    past = local_seconds(case.country, case.onset) % HALF_HOUR_SECONDS
+    onset = onset_of_most(case)
+    past = local_seconds(case.country, onset) % HALF_HOUR_SECONDS
     off = past if past <= HALF_HOUR_SECONDS // 2 else past - HALF_HOUR_SECONDS
     on_mark = abs(off) <= MARK_SECONDS
     side = "after" if off >= 0 else "before"
-    clock = datetime.fromtimestamp(case.onset, UTC).strftime("%H:%M")
+    clock = datetime.fromtimestamp(onset, UTC).strftime("%H:%M")
+    where = "" if onset == case.onset else "on most networks "
     return Fact(
         "half_hour_mark",
         float(off),
         "s",
         1,
-        f"began at {clock} UTC, {abs(off) // 60} min {side} a half-hour mark of local time; "
+        f"began {where}at {clock} UTC, {abs(off) // 60} min {side} a half-hour mark of local time; "
         "86 % of labelled government and exam shutdowns begin on one, and 27 % of spontaneous outages, which is chance",
         IODA,
         (ORDER,) if on_mark else (),

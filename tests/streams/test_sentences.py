@@ -31,6 +31,19 @@ def test_a_block_and_its_end() -> None:
     ]
 
 
+def test_a_few_networks_that_fell_long_before_do_not_date_the_fall_of_all() -> None:
+    early = on("x", [1, 2], "....xxxxxxxxxxxxxxxxxxxxxxxxx")
+    late = on("x", [3, 4, 5], "....................xxxxxxxxx")
+    last = run(story(early | late | on("google", ALL, "." * 29)))[-1]
+    assert (
+        " restricted across Pakistan on 5 of 5 networks since 00:04 UTC, on most networks since 00:20 UTC; "
+        in (to_record(last, NAMES).summary)
+    )
+    [mark] = [fact for fact in last.facts if fact.name == "half_hour_mark"]
+    assert mark.text.startswith("began on most networks at 00:20 UTC, 10 min before a half-hour mark")
+    assert {network.asn: network.onset for network in last.networks}[1] == last.onset
+
+
 def test_where_nothing_else_is_watched_no_platform_was_chosen() -> None:
     first, last = sentences(run(story(on("x facebook", ALL, "....xxxxx......"))))
     assert first.startswith(
