@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -194,6 +195,9 @@ class Spool:
                     _write_all(file, line + b"\n")
 
     def _take_up(self, path: Path) -> None:
+        # A pipe would be waited on for ever, and a link's or a folder's rights are not ours to change.
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OSError(0, "it is no plain file")
         path.chmod(_OWN)  # an earlier version left them to everybody
         content = path.read_bytes()
         whole = content.rfind(b"\n") + 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import resource
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -145,13 +146,25 @@ def test_files_are_the_users_alone(tmp_path: Path) -> None:
     assert segment.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_folder_named_like_a_segment_is_said(tmp_path: Path) -> None:
-    (tmp_path / "000000000001.jsonl").mkdir()
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
+def test_what_is_named_like_a_segment_and_is_none_is_said(tmp_path: Path, kind: str) -> None:
+    path, other = tmp_path / "000000000001.jsonl", tmp_path / "another's"
+    other.write_text("half a line")
+    other.chmod(0o644)
+    if kind == "folder":
+        path.mkdir(mode=0o755)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(other)
+    before = path.lstat().st_mode
     with pytest.raises(
-        SpoolError, match=r"000000000001.jsonl: Is a directory; move it out of the spool's folder"
+        SpoolError, match=r"000000000001.jsonl: it is no plain file; move it out of the spool's folder"
     ):
         Spool(tmp_path)
-    (tmp_path / "000000000001.jsonl").rmdir()
+    assert path.lstat().st_mode == before
+    assert (other.read_text(), other.stat().st_mode & 0o777) == ("half a line", 0o644)
+    path.rmdir() if kind == "folder" else path.unlink()
     Spool(tmp_path).close()  # the lock was let go
 
 
