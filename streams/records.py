@@ -356,6 +356,14 @@ def decode(value: bytes) -> OutputRecord:
     return _decode(value)
 
 
+def check_zones(record: object) -> None:
+    """Raise ValueError where a moment has no time zone: it can't be compared with the others."""
+    for field in getattr(record, "__struct_fields__", ()):
+        moment = getattr(record, field)
+        if isinstance(moment, datetime) and moment.tzinfo is None:
+            raise ValueError(f"{field} = {moment.isoformat()} has no time zone")
+
+
 _LINKS: Final = ("https://", "http://")
 
 

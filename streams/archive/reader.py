@@ -30,8 +30,8 @@ from streams.archive.parts import (
     hours_of_folder,
 )
 from streams.archive.store import Store
-from streams.archive.tables import WINDOW_COLUMNS, read, records_of, windows_of
-from streams.records import Annotation, Incident, Window
+from streams.archive.tables import WINDOW_COLUMNS, read, windows_of
+from streams.records import Annotation, Incident, Window, check_zones
 
 log = structlog.get_logger()
 
@@ -237,12 +237,17 @@ class Archive:
 
     def _records(self, folder: str, kind: type[T]) -> list[T]:
         found: list[T] = []
+        decode = msgspec.json.Decoder(kind).decode
         tables = self._again(folder, partial(self._tables, folder, names=["record"], all_columns=False))
         for table in tables:
-            try:
-                found += records_of(table, kind)
-            except ValueError as error:  # msgspec's errors are
-                self.tell_broken(folder, str(error))
+            for value in table["record"].to_pylist():
+                try:
+                    record = decode(value)
+                    check_zones(record)
+                except ValueError as error:  # msgspec's errors are
+                    self.tell_broken(folder, str(error))
+                else:
+                    found.append(record)
         return found
 
     def _sources(

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -238,12 +237,6 @@ def annotation_table(annotations: Iterable[Annotation]) -> pa.Table:
         for _, one in sorted(by_name.items())
     ]
     return pa.Table.from_pylist(rows, schema=ANNOTATION_COLUMNS)
-
-
-def records_of(table: pa.Table, kind: Any) -> list[Any]:
-    """The records that rows hold, as they stood on their topic."""
-    decode = msgspec.json.Decoder(kind).decode
-    return [decode(value) for value in table["record"].to_pylist()]
 
 
 def write(table: pa.Table) -> bytes:

@@ -19,7 +19,7 @@ from streams.engine import library_logs
 from streams.kafka.client import wait_for_broker
 from streams.kafka.follow import follow_topics
 from streams.kafka.notes import annotation_key, write_all
-from streams.page.server import PageServer
+from streams.page.server import PageServer, check
 from streams.records import Annotation, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 
@@ -123,9 +123,18 @@ async def read_shelf(server: PageServer, shelf: Any, rest_seconds: float = 60.0)
             log.error("the archive can't be read; the page shows what is on the topics", why=str(error)[:300])
             await asyncio.sleep(rest_seconds)
             continue
-        await server.take(kept)
+        await server.take([one for one in kept if _is_shown(one)])
         server.streams.changed(["now"])
         return
+
+
+def _is_shown(record: object) -> bool:
+    try:
+        check(record)
+    except ValueError as error:
+        log.warning("a record of the archive was passed over", why=str(error))
+        return False
+    return True
 
 
 async def _follow(settings: Settings, server: PageServer) -> None:

@@ -59,7 +59,16 @@ from streams.page.render import Renderer, asset_version
 from streams.page.site import NotFoundError, Site
 from streams.publish import draw
 from streams.publish.share import png, share_png
-from streams.records import Annotation, AnnotationKind, CalendarEvent, Kind, Severity, check_note, decode
+from streams.records import (
+    Annotation,
+    AnnotationKind,
+    CalendarEvent,
+    Kind,
+    Severity,
+    check_note,
+    check_zones,
+    decode,
+)
 from streams.release import release
 from streams.settings import Settings, SettingsError
 
@@ -219,10 +228,7 @@ def check(record: object) -> None:
     """Raise ValueError for a record that no page could show: a note that no person would write, a time without zone."""
     if isinstance(record, CalendarEvent | Annotation):
         check_note(record)
-    for field in getattr(record, "__struct_fields__", ()):
-        moment = getattr(record, field)
-        if isinstance(moment, datetime) and moment.tzinfo is None:
-            raise ValueError(f"{field} = {moment.isoformat()} has no time zone")
+    check_zones(record)
 
 
 class PageServer:

@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from streams.archive.store import Store
@@ -17,6 +18,7 @@ from streams.page.server import PageServer
 from streams.page.shelf import ArchiveShelf
 from streams.records import encode
 from tests.streams.archive.memory import MemoryStore
+from tests.streams.page.test_page import FALSE_ALARM
 from tests.streams.page.world import NOW, client, observatory, settings, window
 from tests.streams.publish.stories import ID, incident
 
@@ -118,6 +120,22 @@ async def test_a_damaged_file_leaves_a_hole_that_the_page_tells_of() -> None:
         page = await (await asking.get(f"/country/PK?from={OLD:%Y-%m-%dT%H:%M}Z")).text()
         other = await (await asking.get("/country/UG")).text()
     assert NOTICE.replace("'", "&#39;") in page and NOTICE.replace("'", "&#39;") not in other
+
+
+async def test_a_note_of_no_zone_in_the_archive_is_passed_over() -> None:
+    store = filled()
+    store.fails = False
+    writer = Archiver(MemoryStore(store.files))
+    writer.begin("annotations", 0, 0, 3)
+    wrong = ({"time": "2024-01-20T00:00:00"}, {"author": "\u202edesk"}, {})
+    for offset, fields in enumerate(wrong):
+        note = msgspec.to_builtins(FALSE_ALARM) | {"id": f"n{offset}", "incident": "pk-old"} | fields
+        writer.take("annotations", 0, offset, msgspec.json.encode(note))
+    writer.flush()
+    server = PageServer(settings(), clock=lambda: NOW)
+    await read_shelf(server, ArchiveShelf(store))
+    assert list(server.observatory.cases["pk-old"].annotations) == ["n2"]
+    server._thread.shutdown()
 
 
 async def test_incidents_of_an_archive_that_failed_come_once_it_answers() -> None:
