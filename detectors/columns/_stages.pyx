@@ -11,14 +11,21 @@ Tables come in as they are; their columns are written in place.
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from libc.math cimport INFINITY, NAN, rint
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t
+from libc.math cimport INFINITY, NAN, ceil, fabs, floor, rint, sqrt
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport qsort
 
 cimport numpy as cnp
 
 import numpy as np
 
+from detectors.columns import monitors as _monitors
+from detectors.columns import rhythm as _rhythm
+from detectors.columns import series as _series
+from detectors.columns import vantage_weights as _votes
 from detectors.single import binomial as _binomial
+from detectors.single import silence as _silence
+from detectors.single import slowdown as _slowdown
 
 cnp.import_array()
 
@@ -57,6 +64,14 @@ cdef inline float *_f4(object column) except? NULL:
 
 cdef inline int64_t *_i8(object column) except? NULL:
     return <int64_t *>_data(column, cnp.NPY_INT64)
+
+
+cdef inline int32_t *_i4(object column) except? NULL:
+    return <int32_t *>_data(column, cnp.NPY_INT32)
+
+
+cdef inline Py_ssize_t _size(object column):
+    return cnp.PyArray_DIM(<cnp.ndarray>column, 0)
 
 
 cdef inline uint8_t *_b1(object column) except? NULL:
@@ -113,6 +128,28 @@ cdef inline double _half(uint16_t bits) noexcept nogil:
     else:
         value = (value + 1024.0) / 33554432.0 * <double>(<int64_t>1 << exponent)
     return -value if bits & 32768 else value
+
+
+cdef inline uint16_t _half_of(int whole) noexcept nogil:
+    """A whole number up to 2,048 in half precision, which is exact."""
+    cdef int exponent = 0
+    if whole <= 0:
+        return 0
+    while whole >> (exponent + 1):
+        exponent += 1
+    return <uint16_t>((exponent + 15) << 10 | (whole << 10 >> exponent) & 1023)
+
+
+cdef int64_t *_numbers(object column, int64_t *room) except? NULL:
+    """A column of whole numbers, of either length; of those that are shorter copies in `room`."""
+    cdef Py_ssize_t i
+    cdef int32_t *short_
+    if cnp.PyArray_TYPE(<cnp.ndarray>column) == cnp.NPY_INT64:
+        return _i8(column)
+    short_ = _i4(column)
+    for i in range(_size(column)):
+        room[i] = short_[i]
+    return room
 
 
 cdef class _Room:
@@ -632,7 +669,7 @@ def learn(cells, int64_t start, k_, n_, slow_, held_):
 
 def pool(pool_, int64_t start, member_, k_, n_, usual_, evidence, scale_, warm_, double cap_part):
     """`Bank._pool` and `Pool.weigh`: one window, summed over the members of each."""
-    cdef Py_ssize_t i, of, size = pool_.size, members = cnp.PyArray_DIM(<cnp.ndarray>member_, 0)
+    cdef Py_ssize_t i, of, size = pool_.size, members = _size(member_)
     cdef int each, many = len(pool_.rules.settings.drops)
     cdef int64_t *member = _i8(member_)
     cdef double *k = _f8(k_)
@@ -702,3 +739,1152 @@ def pool(pool_, int64_t start, member_, k_, n_, usual_, evidence, scale_, warm_,
         recent_good[i] = recent_good[i] * spare[i] + good[i]
         recent_probes[i] = recent_probes[i] * spare[i] + probes[i]
         recent_due[i] = recent_due[i] * spare[i] + due[i]
+
+
+# vantages: who has a rhythm, and whether the path to them works
+
+cdef float _STEADY_GAPS = _rhythm.STEADY_GAPS, _STEADY_WINDOWS = _rhythm.STEADY_WINDOWS
+cdef float _FIRST_GAPS = _rhythm.FIRST_GAPS, _FIRST_WINDOWS = _rhythm.FIRST_WINDOWS
+cdef float _FIRST_SECONDS = _rhythm.FIRST_SECONDS, _GAP_GAIN_SINGLE = _rhythm.GAP_GAIN
+cdef float _PROMISE_KEPT = _rhythm.PROMISE_KEPT, _DEPLOY_GAPS = _rhythm.DEPLOY_GAPS
+cdef double _GAP_GAIN = _rhythm.GAP_GAIN, _GAPS_KNOWN = _rhythm.GAPS_KNOWN, _GAPS_MANY = _rhythm.GAPS_MANY
+cdef double _DUE_GAPS = _rhythm.DUE_GAPS, _DUE_WINDOWS = _rhythm.DUE_WINDOWS, _DAY = _binomial.DAY
+cdef double _PATH_KEEP = _rhythm.PATH_KEEP, _LONGEST_HALF = _rhythm.LONGEST_HALF_SECONDS
+cdef double _FALLING_SHARE = _rhythm.FALLING_SHARE, _LEFT_SHARE = _rhythm.LEFT_SHARE
+cdef int64_t _FALLING_FROM = _rhythm.FALLING_FROM, _FALLING_TO = _rhythm.FALLING_TO
+cdef int64_t _FALLING_VANTAGES = _rhythm.FALLING_VANTAGES, _GONE_SECONDS = _rhythm.GONE_SECONDS
+cdef int64_t _RETURN_WINDOWS = _rhythm.RETURN_WINDOWS, _RETURN_TO = _rhythm.RETURN_TO
+cdef int64_t _VANTAGES_MANY = _rhythm.VANTAGES_MANY
+
+
+cdef void _steady(object rhythm, int64_t window, uint8_t *into) except *:
+    """`RhythmColumns.steady`, in single precision as there."""
+    cdef Py_ssize_t i, size = rhythm.size
+    cdef uint16_t *gaps = _f2(rhythm.gaps)
+    cdef float *gap = _f4(rhythm.gap)
+    cdef float *longest = _f4(rhythm.longest)
+    cdef float *promised = _f4(rhythm.promised)
+    cdef float seconds = window, usual, least, mean
+    cdef double known
+    for i in range(size):
+        mean = gap[i]
+        known = _half(gaps[i]) * mean * <double>window
+        usual = _STEADY_GAPS * mean + _STEADY_WINDOWS if known >= _DAY else _FIRST_GAPS * mean + _FIRST_WINDOWS
+        least = seconds * mean / _GAP_GAIN_SINGLE
+        least = least if least > _FIRST_SECONDS else _FIRST_SECONDS
+        into[i] = known >= least and longest[i] <= usual
+        if not into[i] and promised[i] > 0.0:
+            least = promised[i] if promised[i] > seconds else seconds
+            into[i] = mean * seconds <= _PROMISE_KEPT * least
+
+
+cdef void _due(object rhythm, int64_t start, int64_t window, uint8_t *into) except *:
+    """`RhythmColumns.due`."""
+    cdef Py_ssize_t i, size = rhythm.size
+    cdef uint16_t *gaps = _f2(rhythm.gaps)
+    cdef float *gap = _f4(rhythm.gap)
+    cdef int64_t *last = _i8(rhythm.last)
+    cdef int64_t *left = _i8(rhythm.left)
+    cdef double waited
+    for i in range(size):
+        waited = <double>(start - last[i]) / <double>window
+        into[i] = (
+            _half(gaps[i]) >= _GAPS_KNOWN
+            and left[i] <= start
+            and floor(_most(_DUE_WINDOWS, _DUE_GAPS * <double>gap[i]) - waited) + 1.0 >= 1.0
+        )
+
+
+def steady(rhythm, int64_t window):
+    """`RhythmColumns.steady`."""
+    mask = _empty(rhythm.size, cnp.NPY_BOOL)
+    _steady(rhythm, window, _b1(mask))
+    return mask
+
+
+def due(rhythm, int64_t start, int64_t window):
+    """`RhythmColumns.due`."""
+    mask = _empty(rhythm.size, cnp.NPY_BOOL)
+    _due(rhythm, start, window, _b1(mask))
+    return mask
+
+
+def await_results(paths, place_, seen_, due_):
+    """What is due in a window, and what came, by country: the beginning of `Paths.step`."""
+    rhythm, path = paths.rhythm, paths.path
+    cdef Py_ssize_t i, row, size = rhythm.size, places = path.size
+    cdef int64_t *place = _i8(place_)
+    cdef int64_t *seen = _i8(seen_)
+    cdef Py_ssize_t many = _size(seen_)
+    cdef uint8_t *is_due = _b1(due_)
+    cdef float *gap = _f4(rhythm.gap)
+    cdef double *awaited = _f8(path.awaited)
+    cdef double *came = _f8(path.came)
+    cdef _Room room = _Room(2 * places)
+    cdef double *more = room.take(places)
+    cdef double *here = room.take(places)
+    for i in range(places):
+        more[i] = here[i] = 0.0
+    for i in range(size):
+        if is_due[i]:
+            more[place[i]] += _grained(1.0 / _most(1.0, <double>gap[i]))
+    for i in range(many):
+        row = seen[i]
+        if is_due[row]:
+            here[place[row]] += 1.0
+    for i in range(places):
+        awaited[i] = awaited[i] * _PATH_KEEP + more[i]
+        came[i] = came[i] * _PATH_KEEP + here[i]
+
+
+def falling(rhythm, place_, simulated_, due_, heard_, seen_, int64_t start, int64_t window):
+    """In which countries vantages have just fallen silent, or come back, one after another: part of `Paths.step`.
+
+    Returns those, the vantages that fell silent (None: none), whether any has left, and whether any is heard again after
+    so long that its country is to be looked at.
+    """
+    cdef Py_ssize_t i, row, size = rhythm.size, places = _size(simulated_)
+    cdef Py_ssize_t many = _size(seen_)
+    cdef int64_t *place = _i8(place_)
+    cdef int64_t *heard = _i8(heard_)
+    cdef int64_t *seen = _i8(seen_)
+    cdef uint8_t *simulated = _b1(simulated_)
+    cdef uint8_t *is_due = _b1(due_)
+    cdef float *gap = _f4(rhythm.gap)
+    cdef uint32_t *returned = <uint32_t *>_data(rhythm.returned, cnp.NPY_UINT32)
+    cdef int64_t *left = _i8(rhythm.left)
+    cdef int64_t *last = _i8(rhythm.last)
+    steady_, fell_ = _empty(size, cnp.NPY_BOOL), _zeros(size, cnp.NPY_BOOL)
+    cdef uint8_t *often = _b1(steady_)
+    cdef uint8_t *fell = _b1(fell_)
+    mask = _empty(places, cnp.NPY_BOOL)
+    cdef uint8_t *into = _b1(mask)
+    cdef _Room room = _Room(2 * places)
+    cdef double *stirs = room.take(places)
+    cdef double *all_ = room.take(places)
+    cdef double stirs_of[2]
+    cdef double all_of[2]
+    cdef int64_t waited
+    cdef bint any_fell = False, any_left = False, any_long = False
+    cdef float least, steady_windows = _rhythm.STEADY_WINDOWS, return_windows = _rhythm.RETURN_WINDOWS
+    _steady(rhythm, window, often)
+    for i in range(places):
+        stirs[i] = all_[i] = 0.0
+    for i in range(size):
+        often[i] = often[i] and gap[i] < steady_windows
+        any_left |= left[i] > start
+        if often[i] and left[i] <= start:
+            waited = (start - heard[i]) // window
+            fell[i] = _FALLING_FROM <= waited <= _FALLING_TO
+    for i in range(many):
+        row = seen[i]
+        fell[row] = 0
+        least = _DEPLOY_GAPS * gap[row]
+        least = least if least > return_windows else return_windows
+        least = least * <float>window
+        any_long |= last[row] >= 0 and <double>(start - heard[row]) > <double>least
+    stirs_of[0] = stirs_of[1] = all_of[0] = all_of[1] = 0.0
+    for i in range(size):
+        any_fell |= fell[i]
+        if fell[i] or (often[i] and start - <int64_t>returned[i] <= _RETURN_TO * window):
+            stirs[place[i]] += 1.0
+            stirs_of[simulated[place[i]]] += 1.0
+        if is_due[i]:
+            all_[place[i]] += 1.0
+            all_of[simulated[place[i]]] += 1.0
+    for i in range(places):
+        into[i] = stirs_of[simulated[i]] - stirs[i] >= _most(
+            <double>_FALLING_VANTAGES, _FALLING_SHARE * (all_of[simulated[i]] - all_[i])
+        )
+    return mask, fell_ if any_fell else None, any_left, any_long
+
+
+def see(rhythm, rows_, heard_, promised_, taught_, int64_t start, int64_t window):
+    """`RhythmColumns.see`. Returns whether any is heard again after a silence."""
+    cdef Py_ssize_t i, row, size = _size(rows_)
+    cdef int64_t *rows = _i8(rows_)
+    cdef int64_t *heard = _i8(heard_)
+    cdef double *promises = _f8(promised_)
+    cdef uint8_t *taught = _b1(taught_)
+    cdef int64_t *last = _i8(rhythm.last)
+    cdef int64_t *lit = _i8(rhythm.lit)
+    cdef int64_t *fell = _i8(rhythm.fell)
+    cdef int64_t *back = _i8(rhythm.back)
+    cdef uint32_t *returned = <uint32_t *>_data(rhythm.returned, cnp.NPY_UINT32)
+    cdef uint16_t *gaps = _f2(rhythm.gaps)
+    cdef float *means = _f4(rhythm.gap)
+    cdef float *longest = _f4(rhythm.longest)
+    cdef float *promised = _f4(rhythm.promised)
+    cdef _Room room = _Room(size)
+    cdef double *keep = room.take(size)
+    cdef double gap, mean, many
+    cdef bint known, silent, any_silent = False
+    for i in range(size):
+        keep[i] = _most(1.0, <double>(start - last[rows[i]]) / <double>window) * <double>window / _LONGEST_HALF
+    _POWER.power(0.5, keep, keep, size)
+    for i in range(size):
+        row = rows[i]
+        known = last[row] >= 0 and taught[i]
+        silent = last[row] >= 0 and start - heard[i] > _RETURN_WINDOWS * window
+        if known:
+            gap, mean, many = _most(1.0, <double>(start - last[row]) / <double>window), means[row], _half(gaps[row])
+            means[row] = mean + _most(_GAP_GAIN, 1.0 / (1.0 + many)) * (gap - mean)
+            gaps[row] = _half_of(<int>_least(_GAPS_MANY, many + 1.0))
+            longest[row] = _most(gap, <double>longest[row] * keep[i])
+            if silent:
+                returned[row] = start
+        if silent:
+            fell[row], back[row] = heard[i], start
+            any_silent = True
+        last[row] = start
+        if taught[i]:
+            lit[row] = start
+        if promises[i] > 0.0:
+            promised[row] = promises[i]
+    return any_silent
+
+
+def settle_paths(paths, network_, Py_ssize_t networks, int64_t start, int64_t window):
+    """`Paths.settle`: which networks are steady, gone and excused."""
+    rhythm = paths.rhythm
+    cdef Py_ssize_t i, of, size = rhythm.size
+    cdef int64_t *network = _i8(network_)
+    cdef int64_t *last = _i8(rhythm.last)
+    cdef int64_t *left = _i8(rhythm.left)
+    steady_, due_ = _empty(size, cnp.NPY_BOOL), _empty(size, cnp.NPY_BOOL)
+    cdef uint8_t *regular = _b1(steady_)
+    cdef uint8_t *is_due = _b1(due_)
+    of_steady, of_gone, of_excused = (_zeros(networks, cnp.NPY_BOOL) for _ in range(3))
+    cdef uint8_t *into_steady = _b1(of_steady)
+    cdef uint8_t *into_gone = _b1(of_gone)
+    cdef uint8_t *into_excused = _b1(of_excused)
+    cdef _Room room = _Room(3 * networks)
+    cdef double *all_of = room.take(networks)
+    cdef double *recent_of = room.take(networks)
+    cdef double *left_of = room.take(networks)
+    cdef bint here, any_left = False
+    _steady(rhythm, window, regular)
+    _due(rhythm, start, window, is_due)
+    for i in range(networks):
+        all_of[i] = recent_of[i] = left_of[i] = 0.0
+    for i in range(size):
+        of, here = network[i], left[i] <= start
+        any_left |= not here
+        if last[i] >= 0 and start - last[i] < _GONE_SECONDS:
+            recent_of[of] += 1.0
+            if regular[i] and here:
+                all_of[of] += 1.0
+                left_of[of] += is_due[i]
+    if any_left:
+        for i in range(size):
+            if left[i] > start:
+                into_excused[network[i]] = 1
+        for i in range(size):
+            if is_due[i]:
+                into_excused[network[i]] = 0
+    for i in range(networks):
+        into_steady[i] = all_of[i] > 0.0 and 2.0 * all_of[i] >= recent_of[i]
+        into_gone[i] = all_of[i] >= _VANTAGES_MANY and left_of[i] <= _LEFT_SHARE * all_of[i]
+    return of_steady, of_gone, of_excused
+
+
+# silence
+
+cdef double _OFTEN = _silence.OFTEN, _FAINT = _silence.FAINT, _RESULTS_FAINT = _silence.RESULTS_FAINT
+cdef double _HOURS_PRIOR = _silence.HOURS_PRIOR, _HOURS_RESULTS = _silence.HOURS_RESULTS
+cdef double _HOURS_KNOWN = _silence.HOURS_KNOWN, _ASLEEP = _silence.ASLEEP, _AWAKE = _silence.AWAKE
+cdef double _HAZARD_MAX = _silence.HAZARD_MAX, _SHARE_MAX = _silence.SHARE_MAX, _GAPS_PRIOR = _silence.GAPS_PRIOR
+cdef double _TRICKLE = _silence.TRICKLE, _STEADY_SHARE = _silence.STEADY_SHARE, _GAPS_MIN = _silence.GAPS_MIN
+cdef double _LONGEST_FACTOR = _silence.LONGEST_FACTOR, _LONGEST_NATS = _silence.LONGEST_NATS
+cdef double _SPARSE_SHARE = _silence.SPARSE_SHARE, _SILENT_NATS = _silence.SILENT_NATS, _STAYED = _silence.STAYED
+cdef double _TOGETHER_WINDOWS = _silence.TOGETHER_WINDOWS, _TOGETHER_NATS = _silence.TOGETHER_NATS
+cdef double _FORGOTTEN_SECONDS = _silence.FORGOTTEN_SECONDS, _RARE_SECONDS = _silence.RARE_SECONDS
+cdef double _HELD_WINDOWS = _silence.HELD_WINDOWS, _RESUMED_NATS = _silence.RESUMED_NATS
+cdef double _BACK_SPARSE = _silence.BACK_SPARSE, _BACK_WINDOWS = _silence.BACK_WINDOWS
+cdef double _NETWORKS_SPARSE = _silence.NETWORKS_SPARSE, _NETWORKS_TOGETHER = _silence.NETWORKS_TOGETHER
+cdef float _LONGEST_MIN = _silence.LONGEST_MIN, _LONGEST_MARGIN = _silence.LONGEST_MARGIN
+cdef float _SEEN_WINDOWS = _silence.SEEN_WINDOWS, _KNOWN_WINDOWS = _silence.KNOWN_WINDOWS
+cdef int64_t _HOUR = _binomial.HOUR
+
+
+cdef inline float *_row_f4(object column, Py_ssize_t row) except? NULL:
+    return <float *>(<char *>_f4(column) + row * cnp.PyArray_STRIDE(<cnp.ndarray>column, 0))
+
+
+def listen(silence, country_, Py_ssize_t countries, listening, bint by_country):
+    """The beginning of `SilenceColumns.step`: shares, whose silence counts, and which countries speak as a whole.
+
+    Without `by_country` none does. The last says whether any does.
+    """
+    cdef Py_ssize_t i, size = silence.size
+    cdef int64_t *country = _i8(country_)
+    cdef double *present = _f8(silence.present)
+    cdef double *exposed = _f8(silence.exposed)
+    cdef int64_t *first = _i8(silence.first)
+    cdef uint8_t *away = _b1(listening.away)
+    cdef uint8_t *excused = _b1(listening.excused)
+    cdef uint8_t *regular = _b1(listening.steady)
+    shares, counted_, scarce = _empty(size, cnp.NPY_DOUBLE), _empty(size, cnp.NPY_BOOL), _zeros(countries, cnp.NPY_BOOL)
+    cdef double *share = _f8(shares)
+    cdef uint8_t *counts = _b1(counted_)
+    cdef uint8_t *few = _b1(scarce)
+    cdef _Room room = _Room(size + 3 * countries + 1)
+    cdef double *empty = room.take(size)
+    cdef double *empty_of = room.take(countries)
+    cdef double *all_of = room.take(countries)
+    cdef double *steady_of = room.take(countries)
+    cdef double *least = room.take(1)
+    cdef bint any_few = False
+    for i in range(countries):
+        empty_of[i] = all_of[i] = steady_of[i] = 0.0
+    for i in range(size):
+        share[i] = (present[i] + 1.0) / (exposed[i] + 2.0)
+        empty[i] = -share[i]
+        counts[i] = not (away[country[i]] or excused[i])
+        if first[i] >= 0:
+            all_of[country[i]] += 1.0
+            steady_of[country[i]] += regular[i]
+    if by_country:
+        least[0] = -_OFTEN
+        _LOG1P.one(empty, empty, size)
+        _LOG1P.one(least, least, 1)
+        for i in range(size):
+            empty_of[country[i]] += _grained(empty[i])
+        for i in range(countries):
+            few[i] = empty_of[i] > least[0] or not 2.0 * steady_of[i] >= _most(1.0, all_of[i])
+            any_few |= few[i]
+    return shares, counted_, scarce, any_few
+
+
+cdef void _awake(
+    double *share, double *quiet, float *present, float *exposed, int64_t *country, Py_ssize_t countries,
+    double *into, double *now, double *like, double *all_due, Py_ssize_t size,
+) noexcept:
+    """`SilenceColumns.awake`; it takes room for a number a network, and two a country."""
+    cdef Py_ssize_t i
+    cdef double prior, hourly, due_, known
+    for i in range(countries):
+        like[i] = all_due[i] = 0.0
+    for i in range(size):
+        like[country[i]] += _grained(<double>present[i])
+        all_due[country[i]] += _grained(<double>exposed[i] * share[i])
+    for i in range(countries):
+        like[i] = (like[i] + _HOURS_RESULTS) / (all_due[i] + _HOURS_RESULTS)
+    for i in range(size):
+        due_, known = <double>exposed[i] * share[i], _HOURS_KNOWN * share[i]
+        hourly = (<double>present[i] + known + quiet[i] * share[i]) / (due_ + known)
+        now[i] = -_least(_SHARE_MAX, _least(1.0, hourly) * share[i])
+        into[i] = -_least(_SHARE_MAX, share[i])
+    _LOG1P.one(now, now, size)
+    _LOG1P.one(into, into, size)
+    for i in range(size):
+        now[i] = _least(1.0, _least(_HAZARD_MAX, -now[i]) / _least(_HAZARD_MAX, -into[i]))
+        due_, prior = <double>exposed[i] * share[i], _most(_HOURS_PRIOR * share[i], _HOURS_RESULTS)
+        hourly = (<double>present[i] + prior * (like[country[i]] if share[i] < _OFTEN else 1.0)) / (due_ + prior)
+        hourly = (hourly - _ASLEEP) / (_most(_AWAKE, 1.0 - share[i]) - _ASLEEP)
+        into[i] = _least(_most(hourly, 0.0), 1.0) * now[i]
+
+
+cdef void _density(double *share, double window, double *into, Py_ssize_t size) noexcept:
+    """`density_columns`."""
+    cdef Py_ssize_t i
+    for i in range(size):
+        into[i] = share[i] * _MINUTE / window / _SPARSE
+    _LOG.one(into, into, size)
+    for i in range(size):
+        into[i] = _least(_most(into[i] / _DENSITY, 0.0), 1.0)
+
+
+def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_, listening):
+    """`SilenceColumns.step`, from what `listen` gave on; `of_whole` is what countries say that speak as a whole."""
+    cdef Py_ssize_t i, of, size = silence.size, countries = _size(few_)
+    cdef int row, hour = start % <int64_t>_DAY // _HOUR, hours = silence.longest.shape[0]
+    settings = silence.rules.settings
+    cdef double window = silence.rules.window, alarm_full = settings.alarm_silence
+    cdef double warm_seconds = settings.warm_seconds, warm_results = settings.warm_results
+    cdef double learn_slow = settings.learn_slow
+    cdef double *n = _f8(n_)
+    cdef int64_t *country = _i8(country_)
+    cdef double *share = _f8(shares)
+    cdef uint8_t *counts = _b1(counted_)
+    cdef uint8_t *few = _b1(few_)
+    cdef double *of_whole = NULL if of_whole_ is None else _f8(of_whole_)
+    cdef uint8_t *holds = _b1(listening.falling)
+    cdef uint8_t *regular = _b1(listening.steady)
+    cdef uint8_t *gone = _b1(listening.gone)
+    cdef uint8_t *dark = _b1(silence.dark)
+    cdef uint8_t *joint = _b1(silence.joint)
+    cdef int64_t *back = _i8(silence.back)
+    cdef int64_t *onset = _i8(silence.onset)
+    cdef int64_t *first = _i8(silence.first)
+    cdef int64_t *last = _i8(silence.last)
+    cdef double *quiet = _f8(silence.quiet)
+    cdef double *missed = _f8(silence.missed)
+    cdef double *present = _f8(silence.present)
+    cdef double *exposed = _f8(silence.exposed)
+    cdef double *results = _f8(silence.results)
+    cdef double *gaps = _f8(silence.gaps)
+    cdef double *gap_sum = _f8(silence.gap_sum)
+    cdef double *gap_square = _f8(silence.gap_square)
+    cdef double *seen = _f8(silence.seen)
+    cdef float *present_hour = _row_f4(silence.present_hour, hour)
+    cdef float *exposed_hour = _row_f4(silence.exposed_hour, hour)
+    cdef float *results_hour = _row_f4(silence.results_hour, hour)
+    cdef float *pending_hour = _row_f4(silence.pending, hour)
+    cdef float *longest_hour = _row_f4(silence.longest, hour)
+    cdef float *longest = _f4(silence.longest)
+    cdef Py_ssize_t stride = cnp.PyArray_STRIDE(<cnp.ndarray>silence.longest, 0) // <Py_ssize_t>sizeof(float)
+    cdef float *pending
+    cdef float *lately = _f4(silence.lately)
+    cdef double gap_keep = silence._gap_keep, hour_keep = silence._hour_keep, long_keep = silence._long_keep
+    nats_, excess_, score_ = (_empty(size, cnp.NPY_DOUBLE) for _ in range(3))
+    cdef double *nats = _f8(nats_)
+    cdef double *excess = _f8(excess_)
+    cdef double *score = _f8(score_)
+    cdef _Room room = _Room(9 * size + 5 * countries)
+    cdef double *hazard = room.take(size)
+    cdef double *there = room.take(size)
+    cdef double *awake = room.take(size)
+    cdef double *spare = room.take(size)
+    cdef double *density = room.take(size)
+    cdef double *bound = room.take(size)
+    cdef double *together = room.take(size)
+    cdef double *gap = room.take(size)
+    cdef uint8_t *marks = <uint8_t *>room.take(size)  # 1 waits, 2 silent, 4 alive, 8 warm, 16 awake by day, 32 was dark
+    cdef double *living = room.take(countries)
+    cdef double *silent_of = room.take(countries)
+    cdef double *total = room.take(countries)
+    cdef double *like = room.take(countries)
+    cdef double *all_due = room.take(countries)
+    cdef double usual, due_, alarm, own, value, gain, keep, hourly, length, rate
+    cdef float rarest
+    cdef bint any_silent = False, waits, known, by_day
+    for i in range(size):
+        hazard[i] = 1.0 / ((gap_square[i] + _GAPS_PRIOR) / (2.0 * (gap_sum[i] + _GAPS_PRIOR)))
+    _LOG1P.one(hazard, hazard, size)
+    _density(share, window, density, size)
+    _awake(share, quiet, present_hour, exposed_hour, country, countries, awake, spare, like, all_due, size)
+    for i in range(countries):
+        living[i] = silent_of[i] = total[i] = 0.0
+    # Each silence by itself.
+    for i in range(size):
+        hazard[i] = _least(_HAZARD_MAX, hazard[i])
+        usual = results[i] / _most(1.0, exposed[i])
+        usual = (<double>results_hour[i] + _HOURS_PRIOR * usual) / (<double>exposed_hour[i] + _HOURS_PRIOR)
+        there[i] = n[i] > 0.0 and not gone[i] and (regular[i] or not (
+            (usual >= _RESULTS_FAINT and n[i] < _FAINT * usual) or (dark[i] and n[i] < _TRICKLE * usual)
+        ))
+        known = first[i] >= 0
+        waits = known and there[i] == 0.0
+        by_day = exposed_hour[i] >= _SEEN_WINDOWS and <double>present_hour[i] > 0.5 * share[i] * <double>exposed_hour[i]
+        gap[i] = quiet[i] + 1.0
+        due_ = usual
+        if share[i] >= _STEADY_SHARE and by_day:
+            due_ = _least(_most(2.0 * (usual - 1.0), 0.0), usual)
+        quiet[i] = quiet[i] + (awake[i] if counts[i] else 0.0) if waits else 0.0
+        missed[i] = missed[i] + (due_ if counts[i] else 0.0) if waits else 0.0
+        alarm = alarm_full * _SPARSE_SHARE + (alarm_full - alarm_full * _SPARSE_SHARE) * density[i]
+        excess[i] = _most(0.0, _LONGEST_FACTOR * <double>longest_hour[i] * hazard[i] - _LONGEST_NATS)
+        nats[i] = hazard[i] * quiet[i]
+        own = nats[i] / (alarm + excess[i])
+        bound[i] = (alarm + excess[i]) / hazard[i]
+        if gaps[i] >= _GAPS_MIN and quiet[i] > 0.0:
+            rarest = _LONGEST_MIN
+            for row in range(hours):
+                rarest = longest[row * stride + i] if longest[row * stride + i] > rarest else rarest
+            own = _most(own, quiet[i] / <double>(_LONGEST_MARGIN * rarest))
+        if not regular[i] and share[i] >= _OFTEN:
+            own = _least(own, missed[i] / alarm_full)
+        score[i], together[i], marks[i] = own, 0.0, waits | (by_day << 4) | (dark[i] << 5)
+        if known and start - first[i] >= warm_seconds and share[i] * _RARE_SECONDS >= window and seen[i] >= warm_results:
+            marks[i] |= 8
+            if start - last[i] < _FORGOTTEN_SECONDS:
+                marks[i] |= 4
+                living[country[i]] += 1.0
+                if nats[i] >= _SILENT_NATS and quiet[i] >= _TOGETHER_WINDOWS:
+                    marks[i] |= 2
+                    silent_of[country[i]] += 1.0
+                    total[country[i]] += rint(_least(_most(nats[i] - excess[i], 0.0), alarm_full) * _GRAIN)
+    # What they say together.
+    for i in range(size):
+        of = country[i]
+        if of_whole != NULL and marks[i] & 4 and few[of] and of_whole[of] >= 1.0 and living[of] >= _NETWORKS_SPARSE:
+            together[i] = of_whole[of]
+        if marks[i] & 2:
+            value = 0.0
+            if living[of] >= _NETWORKS_TOGETHER and 2.0 * silent_of[of] > living[of] and not few[of]:
+                value = total[of] / _GRAIN / _TOGETHER_NATS
+            together[i] = _most(together[i], value)
+        own = 0.0 if few[of] and not regular[i] else score[i]
+        value = _most(own, together[i])
+        # Vantages fall silent one after another: a deploy, that will reach them all, or be over.
+        if ((holds[of] and quiet[i] < _HELD_WINDOWS) or not counts[i]) and not dark[i]:
+            value = _least(value, _STAYED)
+        score[i] = value if marks[i] & 8 else 0.0
+        if together[i] >= 1.0 and share[i] >= _STEADY_SHARE:
+            joint[i] = 1
+    silence._nats, silence._excess, silence.score = nats_, excess_, score_
+    # What goes dark, comes back, and is learned.
+    for i in range(size):
+        spare[i] = <double>(last[i] - start) / _DAY
+    _EXP.one(spare, spare, size)
+    for i in range(size):
+        waits, by_day, known = marks[i] & 1, marks[i] & 16, first[i] >= 0
+        if not dark[i] and score[i] >= 1.0:
+            onset[i], back[i], dark[i] = last[i] + <int64_t>window, 0, 1
+        if dark[i]:
+            if there[i] != 0.0:
+                back[i] += 1
+            if quiet[i] * hazard[i] > _RESUMED_NATS:
+                back[i] = 0
+            if back[i] >= _BACK_SPARSE + (_BACK_WINDOWS - _BACK_SPARSE) * density[i]:
+                dark[i], joint[i], onset[i], back[i] = 0, 0, -1, 0
+        gain = 1.0
+        if dark[i]:
+            if exposed_hour[i] >= _KNOWN_WINDOWS and (
+                <double>present_hour[i] > 0.5 * share[i] * <double>exposed_hour[i]
+            ):
+                gain = learn_slow
+            if regular[i] or joint[i] or (share[i] >= _OFTEN and by_day):
+                gain = 0.0
+        if waits and by_day and (regular[i] or share[i] >= _STEADY_SHARE):
+            gain = 0.0
+        if not counts[i] and there[i] == 0.0:
+            gain = 0.0
+        rate = gain if known or there[i] != 0.0 else 0.0
+        keep, hourly = 1.0 - rate * (1.0 - long_keep), 1.0 - rate * (1.0 - hour_keep)
+        present[i] = present[i] * keep + rate * there[i]
+        exposed[i] = exposed[i] * keep + rate
+        results[i] = results[i] * keep + rate * n[i]
+        present_hour[i] = <double>present_hour[i] * hourly + rate * there[i]
+        exposed_hour[i] = <double>exposed_hour[i] * hourly + rate
+        results_hour[i] = <double>results_hour[i] * hourly + rate * n[i]
+        gap_sum[i] *= gap_keep
+        gap_square[i] *= gap_keep
+        if quiet[i] > <double>pending_hour[i]:
+            pending_hour[i] = quiet[i]
+        spare[i] = 1.0 + <double>lately[i] * spare[i]
+        share[i] = (present[i] + 1.0) / (exposed[i] + 2.0) if marks[i] & 32 and share[i] >= _OFTEN else -1.0
+        awake[i] = gain
+    for row in range(hours):
+        longest, pending = _row_f4(silence.longest, row), _row_f4(silence.pending, row)
+        exposed_hour, present_hour = _row_f4(silence.exposed_hour, row), _row_f4(silence.present_hour, row)
+        for i in range(size):
+            longest[i] = <double>longest[i] * long_keep
+            if there[i] != 0.0 and first[i] >= 0 and gap[i] > 1.0:
+                value = pending[i]
+                # A darkness that is over makes no silence usual of the hours at which they were awake.
+                if share[i] >= 0.0 and exposed_hour[i] >= _SEEN_WINDOWS and (
+                    <double>present_hour[i] > 0.5 * share[i] * <double>exposed_hour[i]
+                ):
+                    value = 0.0
+                longest[i] = _most(<double>longest[i], awake[i] * value)
+                pending[i] = 0.0
+    for i in range(size):
+        if there[i] == 0.0:
+            continue
+        if first[i] >= 0:
+            length = _least(gap[i], _most(1.0, 1.5 * bound[i]))
+            gap_sum[i] += awake[i] * length
+            gap_square[i] += awake[i] * length * (length - 1.0)
+            gaps[i] += 1.0
+        else:
+            first[i] = start
+        lately[i], last[i] = spare[i], start
+        seen[i] += 1.0
+
+
+# the votes of vantages
+
+cdef double _VOTES_RECENT = _votes.RESULTS_PER_EXCESS, _VOTES_APART = _votes.APART, _SEATS_GAIN = _votes.GAP_GAIN
+cdef double _PROBES_MANY = _votes.PROBES_MANY, _WEIGHT_GRAIN = _votes.WEIGHT_GRAIN
+cdef int64_t _VOTES_FROM = _votes.VANTAGES
+cdef float _LATELY_GAPS = _votes.LATELY_GAPS, _LATELY_WINDOWS = _votes.LATELY_WINDOWS
+
+cdef void _sort(float *values, Py_ssize_t size) noexcept:
+    """Put a few values in ascending order; many, by halves."""
+    cdef Py_ssize_t i, j
+    cdef float value
+    if size > 24:
+        qsort(values, size, sizeof(float), _order)
+        return
+    for i in range(1, size):
+        value, j = values[i], i
+        while j > 0 and values[j - 1] > value:
+            values[j] = values[j - 1]
+            j -= 1
+        values[j] = value
+
+
+cdef int _order(const void *one, const void *other) noexcept nogil:
+    cdef float a = (<const float *>one)[0], b = (<const float *>other)[0]
+    return (a > b) - (a < b)
+
+
+cdef void _medians(
+    int64_t *group, float *values, Py_ssize_t many, Py_ssize_t size, int64_t *count, double *low, double *high,
+    float *sorted_, int64_t *begin,
+) noexcept:
+    """`table.medians`; it takes room for the values, and for a number a group and one more."""
+    cdef Py_ssize_t i, of
+    for i in range(size):
+        count[i] = 0
+    for i in range(many):
+        count[group[i]] += 1
+    begin[0] = 0
+    for i in range(size):
+        begin[i + 1] = begin[i] + count[i]
+    for i in range(many):
+        of = group[i]
+        sorted_[begin[of]] = values[i]
+        begin[of] += 1
+    for i in range(size):
+        low[i] = high[i] = 0.0
+        if count[i]:
+            begin[i] -= count[i]
+            _sort(sorted_ + begin[i], count[i])
+            low[i] = sorted_[begin[i] + count[i] - 1 - count[i] // 2]
+            high[i] = sorted_[begin[i] + count[i] - 1 - (count[i] - 1) // 2]
+
+
+def medians(group_, values_, Py_ssize_t size):
+    """`table.medians`."""
+    cdef Py_ssize_t i, many = _size(group_)
+    cdef float *values = _f4(values_)
+    count, low, high = _empty(size, cnp.NPY_INT64), _empty(size, cnp.NPY_DOUBLE), _empty(size, cnp.NPY_DOUBLE)
+    cdef _Room room = _Room(2 * many + size + 1)
+    cdef int64_t *group = _numbers(group_, <int64_t *>room.take(many))
+    cdef float *sorted_ = <float *>room.take(many)
+    _medians(group, values, many, size, _i8(count), _f8(low), _f8(high), sorted_, <int64_t *>room.take(size + 1))
+    return count, low, high
+
+
+def vote(seats, cell_, crowded_, rows_, k_, n_, due_, int64_t start, int64_t window):
+    """`vantage_weights.weigh`."""
+    cdef Py_ssize_t i, row, of, found = 0, sits = 0, size = _size(rows_)
+    cdef Py_ssize_t cells = _size(crowded_), all_ = _size(cell_)
+    cdef int32_t *cell = _i4(cell_)
+    cdef uint8_t *crowded = _b1(crowded_)
+    cdef int64_t *rows = _i8(rows_)
+    cdef double *k = _f8(k_)
+    cdef double *n = _f8(n_)
+    cdef double *due_of = _f8(due_)
+    cdef float *excess = _f4(seats.excess)
+    cdef float *gap = _f4(seats.gap)
+    cdef int64_t *last = _i8(seats.last)
+    weights = _empty(size, cnp.NPY_DOUBLE)
+    cdef double *weight = _f8(weights)
+    cdef _Room room = _Room(size + 3 * (all_ + size) + 7 * cells + 1)
+    cdef double *share = room.take(size)
+    cdef int64_t *theirs = <int64_t *>room.take(all_ + size)
+    cdef float *values = <float *>room.take(all_ + size)
+    cdef float *sorted_ = <float *>room.take(all_ + size)
+    cdef double *busy = room.take(cells)
+    cdef double *strangers = room.take(cells)
+    cdef int64_t *count = <int64_t *>room.take(cells)
+    cdef double *low = room.take(cells)
+    cdef double *high = room.take(cells)
+    cdef double *middle = room.take(cells)
+    cdef int64_t *begin = <int64_t *>room.take(cells + 1)
+    cdef double most = 0.0, least = 0.0, bound
+    cdef float allowed
+    for i in range(size):
+        share[i] = n[i] / -_VOTES_RECENT
+    _EXP2.one(share, share, size)
+    for i in range(cells):
+        busy[i] = strangers[i] = 0.0
+    for i in range(size):
+        row = rows[i]
+        excess[row] = excess[row] + (1.0 - share[i]) * ((k[i] - due_of[i]) / n[i] - excess[row])
+        weight[i] = 1.0
+        if crowded[cell[row]]:
+            most = n[i] if not sits or n[i] > most else most
+            least = n[i] if not sits or n[i] < least else least
+            busy[cell[row]] = 1.0
+            sits += 1
+    if not sits:
+        return weights
+    for i in range(all_):
+        if busy[cell[i]] != 0.0:
+            allowed = _LATELY_GAPS * gap[i]
+            allowed = allowed if allowed > _LATELY_WINDOWS else _LATELY_WINDOWS
+            allowed = allowed * <float>window
+            if last[i] >= 0 and <double>(start - last[i]) <= <double>allowed:
+                theirs[found], values[found] = cell[i], excess[i]
+                found += 1
+    _medians(theirs, values, found, cells, count, low, high, sorted_, begin)
+    for i in range(cells):
+        middle[i] = (low[i] + high[i]) / 2.0
+    for i in range(found):
+        strangers[theirs[i]] += fabs(values[i] - middle[theirs[i]]) > _VOTES_APART
+    for i in range(size):
+        of = cell[rows[i]]
+        if crowded[of] and count[of] >= _VOTES_FROM and 2.0 * strangers[of] < count[of]:
+            if fabs(excess[rows[i]] - middle[of]) > _VOTES_APART:
+                weight[i] = 0.0
+    if most <= _PROBES_MANY * least:  # nobody has many more than anybody
+        return weights
+    found = 0
+    for i in range(size):
+        if crowded[cell[rows[i]]]:
+            theirs[found], values[found] = cell[rows[i]], n[i]
+            found += 1
+    _medians(theirs, values, found, cells, count, low, high, sorted_, begin)
+    for i in range(size):
+        of = cell[rows[i]]
+        if crowded[of] and weight[i] != 0.0 and count[of] >= _VOTES_FROM:
+            bound = _least(1.0, _PROBES_MANY * ((low[of] + high[of]) / 2.0) / n[i])
+            weight[i] = ceil(bound * _WEIGHT_GRAIN) / _WEIGHT_GRAIN
+    return weights
+
+
+def see_seats(seats, rows_, int64_t start, int64_t window):
+    """`Seats.see`."""
+    cdef Py_ssize_t i, row, size = _size(rows_)
+    cdef _Room room = _Room(size)
+    cdef int64_t *rows = _numbers(rows_, <int64_t *>room.take(size))
+    cdef float *gap = _f4(seats.gap)
+    cdef int64_t *last = _i8(seats.last)
+    for i in range(size):
+        row = rows[i]
+        if last[row] >= 0:
+            gap[row] = gap[row] + _SEATS_GAIN * (<double>(start - last[row]) / <double>window - gap[row])
+        last[row] = start
+
+
+# the results of a window, by monitor
+
+cdef double _EXCESS_RECENT = _monitors.RESULTS_PER_EXCESS, _NEW_LATELY = _monitors.LATELY_WINDOWS
+cdef double _NEW_GAPS = _monitors.LATELY_GAPS
+cdef float _NEWCOMERS_MANY = _monitors.NEWCOMERS_MANY, _NEWCOMERS_PRIOR = _monitors.NEWCOMERS_PRIOR
+
+
+def reports_of(seats_, cells_, monitor_, ok_, weight_):
+    """`Reports.of`: the monitors that have results, their seats and cells, successes and results."""
+    cdef Py_ssize_t i, monitors = _size(seats_), results = _size(monitor_), found = 0
+    cdef int32_t *monitor = _i4(monitor_)
+    cdef int32_t *seat_of = _i4(seats_)
+    cdef int32_t *cell_of = _i4(cells_)
+    cdef uint8_t *ok = _b1(ok_)
+    cdef int64_t *weight = NULL if weight_ is None else _i8(weight_)
+    cdef _Room room = _Room(2 * monitors)
+    cdef double *all_ = room.take(monitors)
+    cdef double *fine = room.take(monitors)
+    cdef double one = 1.0
+    for i in range(monitors):
+        all_[i] = fine[i] = 0.0
+    for i in range(results):
+        if weight != NULL:
+            one = weight[i]
+        all_[monitor[i]] += one
+        if ok[i]:
+            fine[monitor[i]] += one
+    for i in range(monitors):
+        found += all_[i] != 0.0
+    rows_, seat_, cell_ = _empty(found, cnp.NPY_INT64), _empty(found, cnp.NPY_INT32), _empty(found, cnp.NPY_INT32)
+    good_, probes_ = _empty(found, cnp.NPY_DOUBLE), _empty(found, cnp.NPY_DOUBLE)
+    cdef int64_t *rows = _i8(rows_)
+    cdef int32_t *seat = _i4(seat_)
+    cdef int32_t *cell = _i4(cell_)
+    cdef double *good = _f8(good_)
+    cdef double *probes = _f8(probes_)
+    found = 0
+    for i in range(monitors):
+        if all_[i] != 0.0:
+            rows[found], seat[found], cell[found] = i, seat_of[i], cell_of[seat_of[i]]
+            good[found], probes[found] = fine[i], all_[i]
+            found += 1
+    return rows_, seat_, cell_, good_, probes_
+
+
+def usual_of(monitors, rows_, base_):
+    """`MonitorColumns.usual`."""
+    cdef Py_ssize_t i, size = _size(rows_)
+    cdef int64_t *rows = _i8(rows_)
+    cdef float *odds = _f4(monitors.odds)
+    cdef bint own = False
+    for i in range(size):
+        own |= odds[rows[i]] != 1.0
+    if not own:
+        return base_
+    cdef double *base = _f8(base_)
+    usual = _empty(size, cnp.NPY_DOUBLE)
+    cdef double *into = _f8(usual)
+    cdef double value
+    for i in range(size):
+        value = <double>odds[rows[i]] * (base[i] / (1.0 - base[i]))
+        into[i] = _least(value / (1.0 + value), _RATIO_MAX)
+    return usual
+
+
+def take(monitors, int64_t start, rows_, good_, probes_, usual_, base_):
+    """`MonitorColumns.take`."""
+    cdef Py_ssize_t i, row, size = _size(rows_)
+    cdef int64_t *rows = _i8(rows_)
+    cdef double *good = _f8(good_)
+    cdef double *probes = _f8(probes_)
+    cdef double *usual = _f8(usual_)
+    cdef double *base = _f8(base_)
+    cdef float *excess = _f4(monitors.excess)
+    cdef uint32_t *last = <uint32_t *>_data(monitors.last, cnp.NPY_UINT32)
+    cdef float *fresh_good = _f4(monitors.fresh_good)
+    cdef float *fresh_probes = _f4(monitors.fresh_probes)
+    cdef float *fresh_due = _f4(monitors.fresh_due)
+    cdef _Room room = _Room(size)
+    cdef double *left = room.take(size)
+    for i in range(size):
+        left[i] = probes[i] / -_EXCESS_RECENT
+    _EXP2.one(left, left, size)
+    for i in range(size):
+        row = rows[i]
+        excess[row] = excess[row] + (1.0 - left[i]) * (good[i] / probes[i] - usual[i] - excess[row])
+        last[row] = start
+        fresh_good[row] = fresh_good[row] + good[i]
+        fresh_probes[row] = fresh_probes[row] + probes[i]
+        fresh_due[row] = fresh_due[row] + probes[i] * base[i]
+
+
+def counted(newcomers, monitors, presence, rows_, cell_, int64_t start, int64_t window):
+    """`Newcomers.counted`, as the weight of each report."""
+    cdef Py_ssize_t i, of, size = _size(rows_)
+    cdef int64_t *rows = _i8(rows_)
+    cdef int32_t *cell = _i4(cell_)
+    cdef float *results = _f4(monitors.probes)
+    cdef float least = monitors.known_results
+    cdef float *strange = _f4(newcomers.strange)
+    cdef float *probes = _f4(newcomers.probes)
+    cdef int64_t *last_known = _i8(newcomers.last_known)
+    cdef double *present = _f8(presence.present)
+    cdef double *exposed = _f8(presence.exposed)
+    votes = _empty(size, cnp.NPY_DOUBLE)
+    cdef double *into = _f8(votes)
+    cdef double allowed
+    for i in range(size):
+        of = cell[i]
+        allowed = _most(_NEW_LATELY, _NEW_GAPS / (present[of] / exposed[of])) * window
+        into[i] = (
+            results[rows[i]] >= least
+            or strange[of] >= _NEWCOMERS_MANY * (probes[of] + _NEWCOMERS_PRIOR)
+            or last_known[of] < 0
+            or <double>(start - last_known[of]) > allowed
+        )
+    for i in range(size):
+        if results[rows[i]] >= least:
+            last_known[cell[i]] = start
+    return votes
+
+
+def by_seat(reports, Py_ssize_t seats):
+    """`Reports.by_seat`."""
+    cdef Py_ssize_t i, found = 0, size = _size(reports.rows)
+    cdef int32_t *seat = _i4(reports.seat)
+    cdef double *good = _f8(reports.good)
+    cdef double *probes = _f8(reports.probes)
+    cdef double *votes = _f8(reports.votes)
+    cdef double *ratio = _f8(reports.ratio)
+    cdef _Room room = _Room(3 * seats)
+    cdef double *all_good = room.take(seats)
+    cdef double *all_ = room.take(seats)
+    cdef double *all_due = room.take(seats)
+    for i in range(seats):
+        all_good[i] = all_[i] = all_due[i] = 0.0
+    for i in range(size):
+        all_good[seat[i]] += good[i] * votes[i]
+        all_[seat[i]] += probes[i] * votes[i]
+        all_due[seat[i]] += probes[i] * ratio[i] * votes[i]
+    for i in range(seats):
+        found += all_[i] != 0.0
+    rows_, good_ = _empty(found, cnp.NPY_INT64), _empty(found, cnp.NPY_DOUBLE)
+    probes_, due_ = _empty(found, cnp.NPY_DOUBLE), _empty(found, cnp.NPY_DOUBLE)
+    cdef int64_t *rows = _i8(rows_)
+    cdef double *some = _f8(good_)
+    cdef double *many = _f8(probes_)
+    cdef double *due_of = _f8(due_)
+    found = 0
+    for i in range(seats):
+        if all_[i] != 0.0:
+            rows[found], some[found], many[found], due_of[found] = i, all_good[i], all_[i], all_due[i]
+            found += 1
+    return rows_, good_, probes_, due_
+
+
+def sum_votes(reports, Py_ssize_t cells):
+    """Successes and results that count, by network on a platform."""
+    cdef Py_ssize_t i
+    cdef int32_t *cell = _i4(reports.cell)
+    cdef double *good = _f8(reports.good)
+    cdef double *probes = _f8(reports.probes)
+    cdef double *votes = _f8(reports.votes)
+    k_, n_ = _zeros(cells, cnp.NPY_DOUBLE), _zeros(cells, cnp.NPY_DOUBLE)
+    cdef double *k = _f8(k_)
+    cdef double *n = _f8(n_)
+    for i in range(_size(reports.rows)):
+        k[cell[i]] += good[i] * votes[i]
+        n[cell[i]] += probes[i] * votes[i]
+    return k_, n_
+
+
+def any_cold(reports, warm_):
+    """Whether a network has results that count, and is hardly known."""
+    cdef Py_ssize_t i
+    cdef int32_t *cell = _i4(reports.cell)
+    cdef double *votes = _f8(reports.votes)
+    cdef uint8_t *known = _b1(warm_)
+    for i in range(_size(reports.rows)):
+        if votes[i] > 0.0 and not known[cell[i]]:
+            return True
+    return False
+
+
+def times_of(cell_of_, monitor_, ttfb_, throughput_, Py_ssize_t cells):
+    """The middle of each network's times to first byte, and then of its speeds: `Bank._time`.
+
+    Returns the two in the middle of each, which are measured, and the mean of the logarithms of these two.
+    """
+    cdef Py_ssize_t i, found = 0, results = _size(monitor_), size = 2 * cells
+    cdef int32_t *cell_of = _i4(cell_of_)
+    cdef int32_t *monitor = _i4(monitor_)
+    cdef float *ttfb = _f4(ttfb_)
+    cdef float *throughput = _f4(throughput_)
+    low_, high_ = _zeros(size, cnp.NPY_DOUBLE), _zeros(size, cnp.NPY_DOUBLE)
+    cdef double *low = _f8(low_)
+    cdef double *high = _f8(high_)
+    cdef _Room room = _Room(6 * results + 3 * size + 1)
+    cdef int64_t *group = <int64_t *>room.take(2 * results)
+    cdef float *values = <float *>room.take(2 * results)
+    cdef float *sorted_ = <float *>room.take(2 * results)
+    cdef int64_t *count = <int64_t *>room.take(size)
+    cdef int64_t *begin = <int64_t *>room.take(size + 1)
+    cdef double *other = room.take(size)
+    for i in range(results):
+        if ttfb[i] > 0.0:  # NaN is not
+            group[found], values[found] = cell_of[monitor[i]], ttfb[i]
+            found += 1
+        if throughput[i] > 0.0:
+            group[found], values[found] = cell_of[monitor[i]] + cells, throughput[i]
+            found += 1
+    if not found:
+        return low_, high_, _empty(0, cnp.NPY_INT64), _empty(0, cnp.NPY_DOUBLE)
+    _medians(group, values, found, size, count, low, high, sorted_, begin)
+    found = 0
+    for i in range(size):
+        found += count[i] > 0
+    rows_, middle_ = _empty(found, cnp.NPY_INT64), _empty(found, cnp.NPY_DOUBLE)
+    cdef int64_t *rows = _i8(rows_)
+    cdef double *middle = _f8(middle_)
+    found = 0
+    for i in range(size):
+        if count[i]:
+            rows[found], middle[found], other[found] = i, low[i], high[i]
+            found += 1
+    _LOG.one(middle, middle, found)
+    _LOG.one(other, other, found)
+    for i in range(found):
+        middle[i] = (middle[i] + other[i]) / 2.0
+    return low_, high_, rows_, middle_
+
+
+# how everything stands
+
+cdef double _LIVE_WINDOWS = _series.LIVE_WINDOWS, _LIVE_GAPS = _series.LIVE_GAPS
+
+
+def shortfalls(cells, group_, Py_ssize_t groups):
+    """`BinomialColumns.shortfall_min`, and its mean over each country's networks: `Series._pooled_shortfall`."""
+    cdef Py_ssize_t i, size = cells.size
+    cdef int64_t *group = _i8(group_)
+    base, settings = cells.base, cells.rules.settings
+    cdef double *wander_sum = _f8(base.wander_sum)
+    cdef double *wander_weight = _f8(base.wander_weight)
+    cdef double *good = _f8(base.good_global)
+    cdef double *bad = _f8(base.bad_global)
+    cdef double least = settings.shortfall_min, factor = settings.wander_factor, weight
+    of_cells, of_groups = _empty(size, cnp.NPY_DOUBLE), _zeros(groups, cnp.NPY_DOUBLE)
+    cdef double *into = _f8(of_cells)
+    cdef double *mean = _f8(of_groups)
+    cdef _Room room = _Room(groups)
+    cdef double *total = room.take(groups)
+    for i in range(groups):
+        total[i] = 0.0
+    for i in range(size):
+        into[i] = _most(least, factor * sqrt(_most(0.0, wander_sum[i]) / wander_weight[i]))
+        weight = good[i] + bad[i]
+        mean[group[i]] += _grained(weight * into[i])
+        total[group[i]] += _grained(weight)
+    for i in range(groups):
+        mean[i] /= _most(1e-9, total[i])
+    return of_cells, of_groups
+
+
+def live(presence, dark_, network_, int64_t start, int64_t window):
+    """`Series._live`."""
+    cdef Py_ssize_t i, size = presence.size
+    cdef int64_t *network = _i8(network_)
+    cdef uint8_t *dark = _b1(dark_)
+    cdef int64_t *last = _i8(presence.last)
+    cdef double *present = _f8(presence.present)
+    cdef double *exposed = _f8(presence.exposed)
+    mask = _empty(size, cnp.NPY_BOOL)
+    cdef uint8_t *into = _b1(mask)
+    cdef double allowed
+    for i in range(size):
+        allowed = _most(_LIVE_WINDOWS, _LIVE_GAPS / (present[i] / exposed[i])) * window
+        into[i] = last[i] >= 0 and <double>(start - last[i]) <= allowed and not dark[network[i]]
+    return mask
+
+
+def health_of(groups):
+    """Successes, results, what is expected, the ratio of late, and in which share of windows there are results."""
+    cdef Py_ssize_t i, size = groups.size
+    recent, presence = groups.recent, groups.presence
+    cdef double *k = _f8(groups.k)
+    cdef double *n = _f8(groups.n)
+    cdef double *good = _f8(recent.good)
+    cdef double *probes = _f8(recent.probes)
+    cdef double *due_of = _f8(recent.expected)
+    cdef double *present = _f8(presence.present)
+    cdef double *exposed = _f8(presence.exposed)
+    k_, n_ = _empty(size, cnp.NPY_INT64), _empty(size, cnp.NPY_INT64)
+    expected_, reached_, share_ = (_empty(size, cnp.NPY_DOUBLE) for _ in range(3))
+    cdef int64_t *some = _i8(k_)
+    cdef int64_t *all_ = _i8(n_)
+    cdef double *expected = _f8(expected_)
+    cdef double *reached = _f8(reached_)
+    cdef double *share = _f8(share_)
+    for i in range(size):
+        some[i], all_[i] = <int64_t>rint(k[i]), <int64_t>rint(n[i])
+        expected[i] = reached[i] = due_of[i] / probes[i] if probes[i] > 0.0 else 1.0
+        if probes[i] > 0.0:
+            reached[i] = good[i] / probes[i]
+        share[i] = present[i] / exposed[i]
+    return k_, n_, expected_, reached_, share_
+
+
+def any_above(double bound, *columns):
+    """Whether any number of some columns of doubles is above a bound."""
+    cdef Py_ssize_t i
+    cdef double *values
+    for column in columns:
+        values = _f8(column)
+        for i in range(_size(column)):
+            if values[i] > bound:
+                return True
+    return False
+
+
+def any_slow(double bound, double alarm, *columns):
+    """Whether the evidence of slowness is above so large a share of the alarm anywhere."""
+    cdef Py_ssize_t i
+    cdef float *values
+    for column in columns:
+        values = _f4(column)
+        for i in range(_size(column)):
+            if <double>values[i] / alarm > bound:
+                return True
+    return False
+
+
+# times against their usual
+
+cdef double _LOOKED_FOR = _slowdown.LOOKED_FOR, _OUTLIER = _slowdown.OUTLIER, _MEAN_OF_ABS = _slowdown.MEAN_OF_ABS
+cdef double _SPREAD_MIN = _slowdown.SPREAD_MIN, _TIMES_PRIOR = _slowdown.HOUR_PRIOR
+cdef double _TIMES_KEEP = 0.5 ** (1.0 / _slowdown.VALUES_PER_RECENT)
+
+
+cdef inline double _quotient(float total, float weight) noexcept nogil:
+    return <double>total / <double>weight if weight > 0.0 else 0.0
+
+
+def take_times(times, int64_t start, rows_, values_, held_):
+    """`SlowdownColumns._take` of `rows`, and of those that are new; then `_age` of all, up to the end of a block."""
+    cdef Py_ssize_t i, row, size = times.size
+    cdef int64_t *rows = _i8(rows_)
+    cdef double *values = _f8(values_)
+    cdef uint8_t *held = NULL if held_ is None else _b1(held_)
+    settings = times.rules.settings
+    cdef float *total = _f4(times.total)
+    cdef float *weight = _f4(times.weight)
+    cdef float *total_now = _f4(times.total_now)
+    cdef float *weight_now = _f4(times.weight_now)
+    cdef float *deviation = _f4(times.deviation)
+    cdef float *deviation_weight = _f4(times.deviation_weight)
+    cdef float *likeness = _f4(times.likeness)
+    cdef float *block_sum = _f4(times.block_sum)
+    cdef float *block_count = _f4(times.block_count)
+    cdef float *statistic = _f4(times.statistic)
+    cdef float *well = _f4(times.well)
+    cdef float *recent = _f4(times.recent)
+    cdef float *recent_weight = _f4(times.recent_weight)
+    cdef float *since = _f4(times.since)
+    cdef float *since_count = _f4(times.since_count)
+    cdef int64_t *first = _i8(times.first)
+    cdef int64_t *last = _i8(times.last)
+    cdef int64_t *onset = _i8(times.onset)
+    cdef uint8_t *is_open = _b1(times.open)
+    cdef double *latest = _f8(times.latest)
+    cdef double warm_seconds = settings.warm_seconds, nats = settings.cap_nats, most = settings.statistic_max
+    cdef double gate = settings.alarm_slowness / 2.0, close = settings.close_nats, full = settings.close_nats + 2.0
+    cdef double learn_slow = settings.learn_slow
+    cdef float warm_results = settings.warm_results, count
+    cdef double excess, spread, usual, evidence, high, health, sum_, far, near, gain, pulled, keep
+    cdef double fade = times._fade, long_keep = times._keep, hour_keep = times._hour_keep
+    cdef bint warm_, opens
+    for i in range(_size(rows_)):
+        row = rows[i]
+        if weight[row] == 0.0:
+            first[row] = last[row] = start
+            total[row] = total_now[row] = values[i]
+            weight[row] = weight_now[row] = 1.0
+            continue
+        usual = <double>total_now[row] + _TIMES_PRIOR * _quotient(total[row], weight[row])
+        excess = values[i] - usual / (<double>weight_now[row] + _TIMES_PRIOR)
+        spread = _most(_SPREAD_MIN, <double>deviation[row] / <double>deviation_weight[row])
+        latest[row] = excess
+        warm_ = start - first[row] >= warm_seconds and weight[row] >= warm_results
+        if warm_:
+            recent[row] = <double>recent[row] * _TIMES_KEEP + excess
+            recent_weight[row] = <double>recent_weight[row] * _TIMES_KEEP + 1.0
+            evidence = _LOOKED_FOR * (excess - _LOOKED_FOR / 2.0) / (spread * spread) / <double>likeness[row]
+            evidence = _least(_most(evidence, -nats), nats)
+            high = _least(_most(<double>statistic[row] + evidence, 0.0), most)
+            if high > 0.0 and statistic[row] == 0.0:
+                onset[row] = start
+            sum_, count = <double>since[row] + excess, since_count[row] + <float>1.0
+            health = _least(_most(<double>well[row] - evidence, 0.0), full)
+            opens = high > gate
+            if opens and not is_open[row]:
+                health = 0.0
+            if opens and health >= close:
+                opens, high = False, 0.0
+            if high == 0.0:
+                onset[row], sum_, count = -1, 0.0, 0.0
+            statistic[row], well[row], is_open[row] = high, health, opens
+            since[row], since_count[row] = sum_, count
+        gain = learn_slow if is_open[row] else 1.0
+        if held != NULL and held[row]:
+            gain = 0.0
+        far = _OUTLIER * spread
+        near = _least(_most(excess, -far), far)
+        pulled = values[i] - excess + near
+        last[row] = start
+        total[row] = total[row] + gain * pulled
+        weight[row] = weight[row] + gain
+        total_now[row] = total_now[row] + gain * pulled
+        weight_now[row] = weight_now[row] + gain
+        deviation[row] = deviation[row] + gain * _MEAN_OF_ABS * fabs(near)
+        deviation_weight[row] = deviation_weight[row] + gain
+        if warm_ and not is_open[row] and gain > 0.0:
+            block_sum[row] = block_sum[row] + near / spread
+            block_count[row] = block_count[row] + <float>1.0
+    for i in range(size):
+        statistic[i] = statistic[i] * fade
+        well[i] = well[i] * fade
+        if held != NULL and held[i]:
+            continue
+        keep = long_keep if first[i] >= 0 else 1.0
+        total[i] = total[i] * keep
+        weight[i] = weight[i] * keep
+        deviation[i] = deviation[i] * keep
+        deviation_weight[i] = deviation_weight[i] * keep
+        total_now[i] = total_now[i] * hour_keep
+        weight_now[i] = weight_now[i] * hour_keep

@@ -264,9 +264,10 @@ class Bank:
                 groups[layout.cell_group[held]] = False
             series.groups.cusum.clear(np.flatnonzero(groups))
             series.regions.cusum.clear(np.flatnonzero(groups[layout.region_group]))
-        cells, levels = settled_cells(layout, settling)
-        if len(cells):
-            series.cells.settle(start, cells, levels)
+        if settling:
+            cells, levels = settled_cells(layout, settling)
+            if len(cells):
+                series.cells.settle(start, cells, levels)
 
     def awaits(self, start: int) -> bool:
         """Whether results are due soon from anybody: then each window without any says something of the path to us."""
@@ -335,24 +336,24 @@ class Bank:
             start += run * window
             passed += run
 
-    def _listen(self, counts: Counts) -> None:
-        """Note who was heard, and whether the path to them works."""
+    def _listen(self, counts: Counts, seen: Ints) -> None:
+        """Note who was heard (`seen` vantages), and whether the path to them works."""
         series, layout = self.series, self.series.layout
-        monitor, promised = counts.monitor, counts.every_seconds
-        vantage = layout.seat_vantage[layout.monitor_seat[monitor]]
-        seen = marked(vantage, len(layout.vantages))
-        says = np.zeros(len(layout.vantages))
-        if promised is not None and len(promised):
-            given = promised > 0
-            says[vantage[given]] = np.inf
-            np.minimum.at(says, vantage[given], promised[given])
+        promised = np.zeros(len(seen))
+        if counts.every_seconds is not None and len(counts.every_seconds):
+            given = counts.every_seconds > 0
+            says = np.zeros(len(layout.vantages))
+            vantage = layout.seat_vantage[layout.monitor_seat[counts.monitor[given]]]
+            says[vantage] = np.inf
+            np.minimum.at(says, vantage, counts.every_seconds[given])
+            promised = says[seen]
         series.paths.step(
             layout,
             counts.start,
             series.window,
             seen=seen,
             heard=series.vantages.last,
-            promised=says[seen],
+            promised=promised,
             dark=series.silence.dark,
             elsewhere=counts.elsewhere,
             words=counts.words,
@@ -369,7 +370,8 @@ class Bank:
         reports = Reports.of(layout, counts.monitor, counts.ok, counts.weight)
         seen = sums(layout.cell_network[reports.cell], reports.probes, len(layout.networks))
         place, places = layout.network_place, len(layout.places)
-        self._listen(counts)
+        vantages = marked(layout.seat_vantage[reports.seat], len(layout.vantages))
+        self._listen(counts, vantages)
         paths = series.paths
         series.silence.step(
             start,
@@ -383,26 +385,29 @@ class Bank:
             apart = len(layout.seats) < len(layout)
             seats = marked(reports.seat, len(layout.seats)) if apart else reports.seat
             series.seats.see(seats, start, window)
-            series.vantages.see(marked(layout.seat_vantage[seats], len(layout.vantages)), start, window)
+            series.vantages.see(vantages, start, window)
             self._admit(start, reports, counts)
-        present = np.bincount(reports.cell[reports.votes > 0.0], minlength=cells) > 0
-        lent = self._lent(counts, present, series.cells.warm(start))
+        warm = series.cells.warm(start)
+        lent = self._lent(counts, reports, warm) if _any_cold(reports, warm) else None
         base = series.cells.anticipate(start, lent)
         # What is guessed serves as a measure, and teaches nothing.
-        learned = series.cells.unguessed(base)[reports.cell]
-        reports.ratio = series.monitors.usual(reports.rows, learned)
+        learned = series.cells.unguessed(base)
+        reports.expect(series.monitors, learned)
         if len(reports.rows):
-            series.monitors.take(start, reports.rows, reports.good, reports.probes, reports.ratio, learned)
+            series.monitors.take(
+                start,
+                reports.rows,
+                reports.good,
+                reports.probes,
+                reports.ratio,
+                learned[reports.cell],
+            )
         # A region counts all of its vantages: where it alone is lost, each is the stranger of its network.
         counted = reports.votes.copy()
         self._vote(start, reports)
         if lent is not None:
-            reports.ratio = series.monitors.usual(reports.rows, base[reports.cell])
-        # Of no rows NumPy counts in whole numbers.
-        k, n = (
-            sums(reports.cell, column * reports.votes, cells).astype(np.float64, copy=False)
-            for column in (reports.good, reports.probes)
-        )
+            reports.expect(series.monitors, base)
+        k, n = reports.by_cell(cells)
         self._judge(start, k, n, reports, counted, base, lent, held)
         series.turn(start + window)
         return k, n, seen
@@ -410,9 +415,20 @@ class Bank:
     def _admit(self, start: int, reports: Reports, counts: Counts) -> None:
         """Have results count for nothing that say nothing of the path: of strangers, and of dead targets."""
         series, layout, cell = self.series, self.series.layout, reports.cell
-        known = series.monitors.known(reports.rows)
-        share = series.cells.presence.share
-        reports.votes = series.newcomers.counted(start, series.window, cell, known, share).astype(np.float64)
+        if compiled.stages is not None:
+            reports.votes = compiled.stages.counted(
+                series.newcomers,
+                series.monitors,
+                series.cells.presence,
+                reports.rows,
+                cell,
+                start,
+                series.window,
+            )
+        else:
+            known, share = series.monitors.known(reports.rows), series.cells.presence.share
+            votes = series.newcomers.counted(start, series.window, cell, known, share)
+            reports.votes = votes.astype(np.float64)
         if len(layout.addresses) == len(layout.groups):
             return  # no platform has two
         address, size = layout.monitor_address, len(layout.addresses)
@@ -474,7 +490,8 @@ class Bank:
         evidence, scale = cells.weigh(start, k, n, doubt, lent, reports.mix(base))
         self._pool(series.groups, start, group, k, n, cells.usual, evidence, scale, warm)
         # What a network showed before its country was in doubt does not answer it.
-        cells.cusum.well[(groups.open & ~was_open)[group]] = 0.0
+        if (opened := groups.open & ~was_open).any():
+            cells.cusum.well[opened[group]] = 0.0
         if series.regions.size:
             part, size = layout.seat_part[reports.seat], len(layout.parts)
             there = ((part >= 0) & (counted > 0.0)).nonzero()[0]
@@ -498,11 +515,10 @@ class Bank:
         slow = groups.deep(series.groups.alarm) | (series.group_score >= 1.0)
         cells.learn(start, k, n, slow[group], held)
 
-    def _lent(self, counts: Counts, present: Bools, warm: Bools) -> Lent | None:
+    def _lent(self, counts: Counts, reports: Reports, warm: Bools) -> Lent | None:
         """What others know of networks that report and are hardly known themselves."""
-        cold = present & ~warm
-        if not cold.any():
-            return None
+        cold = ~warm
+        cold &= np.bincount(reports.cell[reports.votes > 0.0], minlength=len(warm)) > 0
         guessed = self._guessed(counts, cold)
         by_country = self._lent_by_country(counts.start, cold & ~guessed)
         if by_country is None and not guessed.any():
@@ -570,8 +586,28 @@ class Bank:
 
     def _time(self, start: int, counts: Counts, held: Bools | None) -> None:
         """Weigh times to first byte, and the reciprocals of speeds."""
-        cell = self.series.layout.cells_of(counts.monitor)
         ttfb, throughput = self.series.ttfb, self.series.throughput
+        low, high, rows, middle = self._times(counts)
+        self._middle = (low[: ttfb.size], high[: ttfb.size])
+        split = int(np.searchsorted(rows, ttfb.size))
+        # Nobody feels a millisecond turn into three.
+        quickest = np.log(self.detection.slowness_least_ms)
+        ttfb.step(start, rows[:split], np.maximum(middle[:split], quickest), held)
+        throughput.step(start, rows[split:] - ttfb.size, -middle[split:], held)
+
+    def _times(self, counts: Counts) -> tuple[Floats, Floats, Ints, Floats]:
+        """The middle of each network's times to first byte, and then of its speeds.
+
+        Returns the two in the middle of each (0 where none was measured), which were measured, and the logarithm of
+        their middle.
+        """
+        ttfb, layout = self.series.ttfb, self.series.layout
+        if compiled.stages is not None:
+            told: tuple[Floats, Floats, Ints, Floats] = compiled.stages.times_of(
+                layout.monitor_cell, counts.monitor, counts.ttfb_ms, counts.throughput, ttfb.size
+            )
+            return told
+        cell = layout.cells_of(counts.monitor)
         timed, moved = (values > 0.0 for values in (counts.ttfb_ms, counts.throughput))  # NaN is not
         # Both measures in one go: small windows cost what their calls cost.
         count, low, high = medians(
@@ -579,19 +615,26 @@ class Bank:
             np.concatenate((counts.ttfb_ms[timed], counts.throughput[moved])),
             2 * ttfb.size,
         )
-        self._middle = (low[: ttfb.size], high[: ttfb.size])
         rows = count.nonzero()[0]
-        middle = (np.log(low[rows]) + np.log(high[rows])) / 2.0
-        split = int(np.searchsorted(rows, ttfb.size))
-        # Nobody feels a millisecond turn into three.
-        quickest = np.log(self.detection.slowness_least_ms)
-        ttfb.step(start, rows[:split], np.maximum(middle[:split], quickest), held)
-        throughput.step(start, rows[split:] - ttfb.size, -middle[split:], held)
+        return low, high, rows, (np.log(low[rows]) + np.log(high[rows])) / 2.0
 
     # what it says of all
 
     def _health(self) -> Health:
         series, groups = self.series, self.series.groups
+        if compiled.stages is not None and len(groups.n) == groups.size:
+            k, n, expected, reached, share = compiled.stages.health_of(groups)
+            return Health(
+                *self._names,
+                n,
+                k,
+                expected,
+                reached,
+                series.group_score,
+                series.group_live,
+                series.group_bad,
+                share,
+            )
         probes, expected = groups.recent.probes, groups.expected
         return Health(
             country=self._names[0],
@@ -782,6 +825,13 @@ class Bank:
         fresh.series.settle()
         self.series, self._names, self._outcomes = fresh.series, fresh._names, []
         self._ended, self._ended_rows = [], 0
+
+
+def _any_cold(reports: Reports, warm: Bools) -> bool:
+    """Whether a network that is hardly known has results that count."""
+    if compiled.stages is not None:
+        return bool(compiled.stages.any_cold(reports, warm))
+    return not warm[reports.cell[reports.votes > 0.0]].all()
 
 
 def _ratios(k: Floats, n: Floats) -> Floats:

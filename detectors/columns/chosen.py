@@ -66,6 +66,8 @@ class _Objects:
 class ChosenSlowdown(SlowdownColumns):
     """Times, judged by the detector that the settings name; only what is slower than usual counts."""
 
+    plain = False
+
     def __init__(self, rules: Rules, path: str, parameters: Mapping[str, Any]) -> None:
         self._objects = _Objects(path, parameters)
         super().__init__(rules)
@@ -105,6 +107,8 @@ class ChosenSlowdown(SlowdownColumns):
 
 class ChosenSilence(SilenceColumns):
     """Numbers of results, judged by the detector that the settings name; only fewer than usual counts."""
+
+    plain = False
 
     def __init__(self, rules: Rules, path: str, parameters: Mapping[str, Any]) -> None:
         self._objects = _Objects(path, parameters)

@@ -5,10 +5,19 @@ What is compiled decides the same, to the last bit, as the NumPy code beside whi
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 stages: Any
-try:
-    from detectors.columns import _stages as stages
-except ImportError:
-    stages = None
+
+
+def __getattr__(name: str) -> Any:
+    # It knows the modules that call it, so it is imported when these are there.
+    if name != "stages":
+        raise AttributeError(name)
+    try:
+        found: Any = import_module("detectors.columns._stages")
+    except ImportError:
+        found = None
+    globals()["stages"] = found
+    return found

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.columns import compiled
 from detectors.columns.layout import Layout
 from detectors.columns.table import (
     Bools,
@@ -62,7 +63,8 @@ LATELY_GAPS: Final = 6.0
 class Reports:
     """One window's results, one row a monitor that had any.
 
-    `votes` is the weight, 0 to 1, with which each counts; `ratio` what is usual of each.
+    `votes` is the weight, 0 to 1, with which each counts; `ratio` what is usual of each. `alike` says that none of them
+    is known to be of its own kind.
     """
 
     rows: Ints
@@ -72,10 +74,17 @@ class Reports:
     probes: Floats
     votes: Floats
     ratio: Floats
+    alike: bool = False
 
     @classmethod
     def of(cls, layout: Layout, monitor: Numbers, ok: Bools, weight: Ints | None = None) -> Reports:
         """Sum the results of a window by monitor. Every monitor counts at first."""
+        if compiled.stages is not None:
+            told: tuple[Ints, Numbers, Numbers, Floats, Floats] = compiled.stages.reports_of(
+                layout.monitor_seat, layout.seat_cell, monitor, ok, weight
+            )
+            one = np.ones(len(told[0]))
+            return cls(*told, one, one)
         probes = np.bincount(monitor, weight, minlength=len(layout))
         rows = probes.nonzero()[0]
         of_good = None if weight is None else weight[ok]
@@ -86,6 +95,9 @@ class Reports:
 
     def by_seat(self, seats: int) -> tuple[Ints, Floats, Floats, Floats]:
         """Those seats that have results that count: successes, results, and the successes that were due."""
+        if compiled.stages is not None:
+            told: tuple[Ints, Floats, Floats, Floats] = compiled.stages.by_seat(self, seats)
+            return told
         columns = (self.good, self.probes, self.probes * self.ratio)
         if len(self.rows) and (self.votes < 1.0).any():
             columns = (columns[0] * self.votes, columns[1] * self.votes, columns[2] * self.votes)
@@ -93,9 +105,29 @@ class Reports:
         rows = probes.nonzero()[0]
         return rows, good[rows], probes[rows], due[rows]
 
+    def by_cell(self, cells: int) -> tuple[Floats, Floats]:
+        """Successes and results that count, by network on a platform."""
+        if compiled.stages is not None:
+            told: tuple[Floats, Floats] = compiled.stages.sum_votes(self, cells)
+            return told
+        # Of no rows NumPy counts in whole numbers.
+        k, n = (
+            sums(self.cell, column * self.votes, cells).astype(np.float64, copy=False)
+            for column in (self.good, self.probes)
+        )
+        return k, n
+
+    def expect(self, monitors: MonitorColumns, base: Floats) -> None:
+        """Have the usual ratio of each be its own, where `base` is expected of its network."""
+        expected = base[self.cell]
+        self.ratio = monitors.usual(self.rows, expected)
+        self.alike = self.ratio is expected
+
     def mix(self, base: Floats) -> Mix:
         """What is expected of each network, given who of it reported; `base` is by its own usual."""
         cells = len(base)
+        if self.alike:
+            return Mix(base, base, _NONE, _NONE, _NO_FLOATS, _NO_FLOATS, _NO_FLOATS, _NO_FLOATS)
         own = (self.ratio != base[self.cell]) & (self.votes > 0.0)
         if not own.any():
             return Mix(base, base, _NONE, _NONE, _NO_FLOATS, _NO_FLOATS, _NO_FLOATS, _NO_FLOATS)
@@ -211,7 +243,12 @@ class MonitorColumns(_ByBlocks):
         return np.asarray(self.probes[rows] >= self.known_results)
 
     def usual(self, rows: Ints, base: Floats) -> Floats:
-        """The ratios expected of some monitors, where `base` is expected of their networks."""
+        """The ratios expected of some monitors, where `base` is expected of their networks.
+
+        That is `base` itself where none is of its own kind.
+        """
+        if compiled.stages is not None:
+            return np.asarray(compiled.stages.usual_of(self, rows, base))
         odds = self.odds[whole(rows, self.size)]
         if not (odds != 1.0).any():
             return base
@@ -221,6 +258,9 @@ class MonitorColumns(_ByBlocks):
 
     def take(self, start: int, rows: Ints, good: Floats, probes: Floats, usual: Floats, base: Floats) -> None:
         """Note one window: what each of `rows`, ascending, had, what was usual of it and of its network."""
+        if compiled.stages is not None:
+            compiled.stages.take(self, start, rows, good, probes, usual, base)
+            return
         here = whole(rows, self.size)
         share = 1.0 - np.exp2(probes / -RESULTS_PER_EXCESS)
         self.excess[here] = self.excess[here] + share * (good / probes - usual - self.excess[here])

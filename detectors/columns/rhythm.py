@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.columns import compiled
 from detectors.columns.layout import Layout
 from detectors.columns.table import (
     Bools,
@@ -155,8 +156,13 @@ class RhythmColumns(Table):
         "torn": Field(np.bool_),
     }
 
-    def see(self, rows: Ints, heard: Ints, promised: Floats, taught: Bools, start: int, window: int) -> None:
-        """Take in which vantages have results in a window, what they promise (0: nothing), and which gaps teach."""
+    def see(self, rows: Ints, heard: Ints, promised: Floats, taught: Bools, start: int, window: int) -> bool:
+        """Take in which vantages have results in a window, what they promise (0: nothing), and which gaps teach.
+
+        Returns whether any of them is heard again after a few windows.
+        """
+        if compiled.stages is not None:
+            return bool(compiled.stages.see(self, rows, heard, promised, taught, start, window))
         last = self.last[rows]
         mean, longest = self.gap[rows], self.longest[rows]
         # Windows in which the path was away make no gap shorter than it was: else what is due would grow until the path
@@ -182,6 +188,7 @@ class RhythmColumns(Table):
         self.last[rows] = start
         self.lit[rows] = np.where(taught, start, self.lit[rows])
         self.promised[rows] = np.where(promised > 0, promised, self.promised[rows])
+        return bool(silent.any())
 
     def follow(self, rows: Bools, seen: Ints, start: int) -> None:
         """Note how much comes of these of late: a few results that trickle through end no silence."""
@@ -195,6 +202,8 @@ class RhythmColumns(Table):
 
     def steady(self, window: int) -> Bools:
         """Which vantages have a rhythm, promised or shown."""
+        if compiled.stages is not None:
+            return np.asarray(compiled.stages.steady(self, window))
         known = self.gaps.astype(np.float64) * self.gap * window
         usual = np.where(
             known >= DAY, STEADY_GAPS * self.gap + STEADY_WINDOWS, FIRST_GAPS * self.gap + FIRST_WINDOWS
@@ -213,6 +222,8 @@ class RhythmColumns(Table):
 
     def due(self, start: int, window: int) -> Bools:
         """From which vantages a result is still awaited."""
+        if compiled.stages is not None:
+            return np.asarray(compiled.stages.due(self, start, window))
         return self.due_for(start, window) > 0
 
     def due_for(self, start: int, window: int) -> Ints:
@@ -265,6 +276,8 @@ class Paths:
         self.gone: Bools = np.empty(0, dtype=np.bool_)
         self.excused: Bools = np.empty(0, dtype=np.bool_)
         self.torn: Bools = np.empty(0, dtype=np.bool_)
+        self._places_of: Ints = np.empty(0, dtype=np.int64)
+        self._made_up: Bools = np.empty(0, dtype=np.bool_)
 
     def grow(self, layout: Layout) -> None:
         """Have the vantages and countries of a layout."""
@@ -305,51 +318,98 @@ class Paths:
         whom something came may have had a spool, and the others none.
         """
         rhythm, path, places = self.rhythm, self.path, len(layout.places)
-        place_of = layout.network_place[layout.vantage_network]
+        place_of = self._place_of(layout)
         self._take_words(layout, start, seen, words)
         due = rhythm.due(start, window)
-        weight = np.where(due, rhythm.weight(), 0.0)
-        counted = np.zeros(rhythm.size, dtype=np.bool_)
-        counted[seen] = True
-        counted &= due
         if not deaf:
-            path.awaited[:] = path.awaited * PATH_KEEP + sums(place_of, grained(weight), places)
-            path.came[:] = path.came * PATH_KEEP + np.bincount(place_of[counted], minlength=places)
-        simulated = np.fromiter((key[1] for key in layout.places), dtype=np.bool_, count=places)
+            self._await(place_of, seen, due)
+        simulated = self._simulated(layout)
         awaited, came = self._elsewhere(path.awaited, simulated), self._elsewhere(path.came, simulated)
         if elsewhere:
             more_awaited, more_came = self._others(layout, elsewhere)
             awaited, came = awaited + more_awaited, came + more_came
         self.unshown = awaited < PATH_DUE
         self.away = (~self.unshown & (came < PATH_SHARE * awaited)) | deaf
-        steady = rhythm.steady(window)
+        self.falling, fell, any_left, any_long = self._falling(
+            place_of, simulated, due, heard, seen, start, window
+        )
+        if fell is not None:
+            waited = (start - heard[fell]) // window
+            self.falling |= _fell_apart(place_of[fell], waited, places)
+        if any_left or self.away.any():  # what nobody could hear, or is to hear, is nobody's gap
+            late = (self.away[place_of] | (rhythm.left > start)) & (rhythm.last >= 0)
+            late[seen] = False
+            rhythm.last[late] += window
+            rhythm.lit[late & (rhythm.lit >= 0)] += window
+        taught = ~(dark[layout.vantage_network[seen]] | rhythm.torn[seen])
+        if any_long:
+            taught &= ~self._with_its_country(layout, seen, heard, start, window)
+        if rhythm.see(seen, heard[seen], promised, taught, start, window):
+            silent = start - heard >= np.maximum(FALLING_FROM, RETURN_WINDOWS * rhythm.gap) * window
+            silent[seen] = False
+            self._excuse_deployed(layout, silent, dark, heard, start, window)
+        self.settle(layout, start, window)
+        self._tear(layout, seen, start, window, deaf=deaf)
+
+    def _place_of(self, layout: Layout) -> Ints:
+        """The country of each vantage."""
+        if len(self._places_of) != len(layout.vantages):
+            self._places_of = layout.network_place[layout.vantage_network]
+        return self._places_of
+
+    def _simulated(self, layout: Layout) -> Bools:
+        """Which countries are simulated."""
+        if len(self._made_up) != len(layout.places):
+            self._made_up = np.array([key[1] for key in layout.places], dtype=np.bool_)
+        return self._made_up
+
+    def _await(self, place_of: Ints, seen: Ints, due: Bools) -> None:
+        """Note what is due of each country in a window, and what came."""
+        rhythm, path, places = self.rhythm, self.path, self.path.size
+        if compiled.stages is not None:
+            compiled.stages.await_results(self, place_of, seen, due)
+            return
+        weight = np.where(due, rhythm.weight(), 0.0)
+        counted = np.zeros(rhythm.size, dtype=np.bool_)
+        counted[seen] = True
+        counted &= due
+        path.awaited[:] = path.awaited * PATH_KEEP + sums(place_of, grained(weight), places)
+        path.came[:] = path.came * PATH_KEEP + np.bincount(place_of[counted], minlength=places)
+
+    def _falling(
+        self,
+        place_of: Ints,
+        simulated: Bools,
+        due: Bools,
+        heard: Ints,
+        seen: Ints,
+        start: int,
+        window: int,
+    ) -> tuple[Bools, Bools | None, bool, bool]:
+        """In and beside which countries vantages have just fallen silent or come back, more than chance has it.
+
+        Returns these, the vantages that fell silent (None: none did), whether any has left, and whether one is heard
+        again after so long that its country has to be looked at.
+        """
+        rhythm, places = self.rhythm, len(simulated)
+        if compiled.stages is not None:
+            told: tuple[Bools, Bools | None, bool, bool] = compiled.stages.falling(
+                rhythm, place_of, simulated, due, heard, seen, start, window
+            )
+            return told
         waited = (start - heard) // window
         # Of who is heard every few minutes, each result looks like a return.
-        often = steady & (rhythm.gap < STEADY_WINDOWS)
+        often = rhythm.steady(window) & (rhythm.gap < STEADY_WINDOWS)
         fell = often & (waited >= FALLING_FROM) & (waited <= FALLING_TO)
         fell[seen] = False
         fell &= rhythm.left <= start
         stirs = fell | (often & (start - rhythm.returned.astype(np.int64) <= RETURN_TO * window))
         falls = self._elsewhere(np.bincount(place_of[stirs], minlength=places).astype(np.float64), simulated)
         all_ = self._elsewhere(np.bincount(place_of[due], minlength=places).astype(np.float64), simulated)
-        self.falling = falls >= np.maximum(FALLING_VANTAGES, FALLING_SHARE * all_)
-        if fell.any():
-            self.falling |= _fell_apart(place_of[fell], waited[fell], places)
-        left = rhythm.left > start
-        if self.away.any() or left.any():  # what nobody could hear, or is to hear, is nobody's gap
-            late = (self.away[place_of] | left) & (rhythm.last >= 0)
-            late[seen] = False
-            rhythm.last[late] += window
-            rhythm.lit[late & (rhythm.lit >= 0)] += window
-        alone = ~self._with_its_country(layout, seen, heard, start, window)
-        taught = alone & ~dark[layout.vantage_network[seen]] & ~rhythm.torn[seen]
-        rhythm.see(seen, heard[seen], promised, taught, start, window)
-        if (rhythm.back[seen] == start).any():
-            silent = start - heard >= np.maximum(FALLING_FROM, RETURN_WINDOWS * rhythm.gap) * window
-            silent[seen] = False
-            self._excuse_deployed(layout, silent, dark, heard, start, window)
-        self.settle(layout, start, window)
-        self._tear(layout, seen, start, window, deaf=deaf)
+        falling = falls >= np.maximum(FALLING_VANTAGES, FALLING_SHARE * all_)
+        any_left = bool((rhythm.left > start).any())
+        any_long = bool(_long_silent(rhythm, seen, heard, start, window).any())
+        return falling, fell if fell.any() else None, any_left, any_long
 
     def _tear(self, layout: Layout, seen: Ints, start: int, window: int, *, deaf: bool) -> None:
         """Note the countries of which a region is silent while others are heard, and who is silent there."""
@@ -381,11 +441,7 @@ class Paths:
         """Which of those heard now fell silent with half of their country, which says nothing of their rhythm."""
         rhythm = self.rhythm
         gone = np.zeros(len(seen), dtype=np.bool_)
-        # Each night many are silent for some windows together: shorter than chance has it, that is their rhythm.
-        least = np.maximum(RETURN_WINDOWS, DEPLOY_GAPS * rhythm.gap[seen])
-        long_ = (rhythm.last[seen] >= 0) & (start - heard[seen] > least * window)
-        if not long_.any():
-            return gone
+        long_ = _long_silent(rhythm, seen, heard, start, window)
         place_of, known = layout.network_place[layout.vantage_network], rhythm.known()
         lately = (rhythm.back >= 0) & (start - rhythm.back <= DEPLOY_SECONDS)
         silent = known & (start - heard > RETURN_WINDOWS * window)
@@ -442,8 +498,13 @@ class Paths:
     def settle(self, layout: Layout, start: int, window: int) -> None:
         """Work out whose silence counts after the window that begins at `start`."""
         rhythm = self.rhythm
-        steady = rhythm.steady(window)
         network, networks = layout.vantage_network, len(layout.networks)
+        if compiled.stages is not None:
+            self.steady, self.gone, self.excused = compiled.stages.settle_paths(
+                self, network, networks, start, window
+            )
+            return
+        steady = rhythm.steady(window)
         recent = (rhythm.last >= 0) & (start - rhythm.last < GONE_SECONDS)
         here = rhythm.left <= start
         counts = steady & recent & here
@@ -520,10 +581,13 @@ class Paths:
 
     def arrivals(self, layout: Layout) -> dict[tuple[str, bool], Arrived]:
         """What was due of late from each country, and what came; those of which nothing is due are left out."""
-        path, places = self.path, list(layout.places)
+        path = self.path
         return {
-            places[place]: Arrived(float(path.awaited[place]), float(path.came[place]))
-            for place in np.flatnonzero(path.awaited >= AWAITED_LEAST).tolist()
+            place: Arrived(awaited, came)
+            for place, awaited, came in zip(
+                layout.places, path.awaited.tolist(), path.came.tolist(), strict=True
+            )
+            if awaited >= AWAITED_LEAST
         }
 
     def _others(self, layout: Layout, elsewhere: Mapping[tuple[str, bool], Arrived]) -> tuple[Floats, Floats]:
@@ -551,8 +615,17 @@ class Paths:
     @staticmethod
     def _elsewhere(values: Floats, simulated: Bools) -> Floats:
         """The sum over all other countries; real and simulated ones apart."""
+        if len(values) == 1:
+            return np.zeros(1)
         real, made = values[~simulated].sum(), values[simulated].sum()
         return np.asarray(np.where(simulated, made, real) - values)
+
+
+def _long_silent(rhythm: RhythmColumns, seen: Ints, heard: Ints, start: int, window: int) -> Bools:
+    """Which of those heard now were silent for longer than chance has it."""
+    # Each night many are silent for some windows together: that is their rhythm.
+    least = np.maximum(RETURN_WINDOWS, DEPLOY_GAPS * rhythm.gap[seen])
+    return np.asarray((rhythm.last[seen] >= 0) & (start - heard[seen] > least * window))
 
 
 class QuietRegion(NamedTuple):

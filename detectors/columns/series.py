@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from detectors.columns import vantage_weights
+from detectors.columns import compiled, vantage_weights
 from detectors.columns.binomial import BinomialColumns, Pool
 from detectors.columns.chosen import ChosenSilence, ChosenSlowdown
 from detectors.columns.cusum import CusumColumns
@@ -170,9 +170,14 @@ class Series:
     def settle(self) -> None:
         """Work out how everything stands."""
         layout, cells, groups, regions = self.layout, self.cells, self.groups, self.regions
-        group, shortfall = layout.cell_group, cells.shortfall_min
+        group = layout.cell_group
+        if compiled.stages is not None:
+            shortfall, pooled = compiled.stages.shortfalls(cells, group, groups.size)
+        else:
+            shortfall = cells.shortfall_min
+            pooled = self._pooled_shortfall(shortfall)
         alarm = groups.alarm
-        self.group_score, loud = groups.cusum.score(alarm, self._pooled_shortfall(shortfall), alarm)
+        self.group_score, loud = groups.cusum.score(alarm, pooled, alarm)
         if loud:
             self._need_company(groups.cusum, self.group_score, alarm, self._group_of_seat)
         # One network alone has to lose more to be believed than one of a country that is losing.
@@ -218,6 +223,12 @@ class Series:
 
     def _live(self) -> Bools:
         presence = self.cells.presence
+        if compiled.stages is not None:
+            return np.asarray(
+                compiled.stages.live(
+                    presence, self.silence.dark, self.layout.cell_network, self.start, self.window
+                )
+            )
         allowed = np.maximum(LIVE_WINDOWS, LIVE_GAPS / presence.share)
         late = self.start - presence.last <= allowed * self.window
         dark = self.silence.dark[self.layout.cell_network]

@@ -5,10 +5,11 @@ Equal to the plain one to 1e-9. Whole-column arithmetic, no loop over networks.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 
+from detectors.columns import compiled
 from detectors.columns.binomial import alarm_columns, density_columns
 from detectors.columns.table import (
     Bools,
@@ -143,6 +144,9 @@ class SilenceColumns(Table):
         "lately": Field(np.float32),
     }
 
+    # Whether a silence's score is its own.
+    plain: ClassVar[bool] = True
+
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self._gap_keep = 0.5 ** (rules.window / GAP_HALF_SECONDS)
@@ -222,6 +226,9 @@ class SilenceColumns(Table):
         their networks in. `windows` stands for so many alike within an hour, of which only one without any results may.
         Without `listening` every silence counts.
         """
+        if compiled.stages is not None and windows == 1 and listening is not None and self.plain:
+            self._hear(start, n, country, countries, whole, listening)
+            return
         settings, hour = self.rules.settings, start % DAY // HOUR
         few = np.zeros(countries, dtype=np.bool_)
         share, hazard = self.share(), self.hazard()
@@ -235,15 +242,7 @@ class SilenceColumns(Table):
             if listening is not None:
                 few |= ~_mostly(listening.steady, self.first >= 0, country, countries)
         if whole is not None and few.any():
-            whole.rest(~few)
-            of_all = None
-            if listening is not None:
-                nobody = np.zeros(countries, dtype=np.bool_)
-                excused = _mostly(listening.excused, self.first >= 0, country, countries)
-                of_all = Listening(listening.away, listening.falling, nobody, nobody, excused)
-            all_of = sums(country, n, countries)
-            whole.step(start, all_of, np.arange(countries), countries, None, windows, of_all)
-            few &= whole.warm(start)
+            few = self._ask_whole(start, n, country, countries, few, whole, windows, listening)
         usual = self.usual(start)
         faint = ((usual >= RESULTS_FAINT) & (n < FAINT * usual)) | (self.dark & (n < TRICKLE * usual))
         # Where vantages have a rhythm it is they who are missed, and not attempts: these are fewer when a platform is
@@ -306,6 +305,48 @@ class SilenceColumns(Table):
         self.lately[rows] = 1.0 + self.lately[rows] * np.exp((self.last[rows] - start) / DAY)
         self.last[rows] = start
         self.seen += there
+
+    def _hear(
+        self,
+        start: int,
+        n: Floats,
+        country: Ints,
+        countries: int,
+        whole: SilenceColumns | None,
+        listening: Listening,
+    ) -> None:
+        """`step` of one window, by compiled code."""
+        n = n.astype(np.float64, copy=False)
+        share, counts, few, any_few = compiled.stages.listen(
+            self, country, countries, listening, whole is not None
+        )
+        of_whole = None
+        if whole is not None and any_few:
+            few = self._ask_whole(start, n, country, countries, few, whole, 1, listening)
+            of_whole = self._missed(start, whole) if few.any() else None
+        compiled.stages.hear(self, start, n, country, share, counts, few, of_whole, listening)
+
+    def _ask_whole(
+        self,
+        start: int,
+        n: Floats,
+        country: Ints,
+        countries: int,
+        few: Bools,
+        whole: SilenceColumns,
+        windows: int,
+        listening: Listening | None,
+    ) -> Bools:
+        """Have those countries take the window in that speak as a whole. Returns which of them are known."""
+        whole.rest(~few)
+        of_all = None
+        if listening is not None:
+            nobody = np.zeros(countries, dtype=np.bool_)
+            excused = _mostly(listening.excused, self.first >= 0, country, countries)
+            of_all = Listening(listening.away, listening.falling, nobody, nobody, excused)
+        all_of = sums(country, n, countries)
+        whole.step(start, all_of, np.arange(countries), countries, None, windows, of_all)
+        return few & whole.warm(start)
 
     def _missed(self, start: int, whole: SilenceColumns) -> Floats:
         """How sure each country as a whole is silent for longer than chance; 1.0 alarms.

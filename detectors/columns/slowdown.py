@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from math import log
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
+from detectors.columns import compiled
 from detectors.columns.table import Bools, Field, Floats, Halves, Ints, Seasonal, Singles, clipped
 from detectors.single.binomial import DAY, HOUR, Rules, block_ends
 from detectors.single.slowdown import (
@@ -88,6 +89,9 @@ class SlowdownColumns(Seasonal):
         "open": Field(np.bool_),
     }
 
+    # Whether evidence is weighed as here.
+    plain: ClassVar[bool] = True
+
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self._keep = 0.5 ** (rules.window / HALF_SECONDS)
@@ -146,11 +150,15 @@ class SlowdownColumns(Seasonal):
         `held` marks series that belong to an open incident: what is usual of them stays as it was.
         """
         self.latest = np.full(self.size, np.nan)
-        fresh = self.weight[rows] == 0.0
         if not len(rows) and not (self.first >= 0).any():
             return
         if (hour := start % DAY // HOUR) != self.now:
             self._turn(hour)
+        if compiled.stages is not None and self.plain:
+            compiled.stages.take_times(self, start, rows, values, held)
+            self._end_blocks(start)
+            return
+        fresh = self.weight[rows] == 0.0
         if fresh.any():
             new, measured = rows[fresh], values[fresh]
             rows, values = rows[~fresh], values[~fresh]
@@ -256,6 +264,10 @@ class SlowdownColumns(Seasonal):
             column *= keep
         self.total_now *= hour_keep
         self.weight_now *= hour_keep
+        self._end_blocks(start)
+
+    def _end_blocks(self, start: int) -> None:
+        """Learn how alike times are that follow each other, when a block of time is over with this window."""
         if block_ends(start + self.rules.window, AUTOCORRELATION_BLOCK_SECONDS, self.rules.window):
             rows = (self.block_count >= 2.0).nonzero()[0]
             ratio = self.block_sum[rows].astype(np.float64) ** 2 / self.block_count[rows]

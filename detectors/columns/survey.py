@@ -6,6 +6,7 @@ Reads and never changes anything. Costs what the chosen countries have of series
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from itertools import compress
 from math import isnan
 
@@ -13,7 +14,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from detectors.columns import vantage_weights
+from detectors.columns import compiled, vantage_weights
 from detectors.columns.binomial import Pool
 from detectors.columns.cusum import CusumColumns
 from detectors.columns.series import LIVE_GAPS, Series
@@ -65,14 +66,37 @@ class Survey:
         self.series = series
         self.n, self.k, self.seen = n, k, seen
         self.mechanisms = mechanisms
-        self._place_of_cell = series.layout.group_place[series.layout.cell_group]
-        # Asked of every series and then of the chosen ones: worked out once.
-        self._slow_scores = (series.ttfb.score, series.throughput.score)
+
+    @cached_property
+    def _place_of_cell(self) -> Ints:
+        return self.series.layout.group_place[self.series.layout.cell_group]
+
+    @cached_property
+    def _slow_scores(self) -> tuple[Floats, Floats]:
+        """How slow each series is, by both measures."""
+        return self.series.ttfb.score, self.series.throughput.score
+
+    def _is_calm(self) -> bool:
+        """Whether nothing stirs anywhere, as far as compiled code can tell."""
+        series, stages = self.series, compiled.stages
+        slow = (series.ttfb, series.throughput)
+        if stages is None or not all(table.plain for table in slow):
+            return False
+        scores = (series.cell_score, series.group_score, series.region_score, series.silence.score)
+        alarm = series.detection.alarm_slowness
+        return not (
+            stages.any_above(STIR, *scores)
+            or stages.any_slow(STIR, alarm, *(table.statistic for table in slow))
+            or series.silence.dark.any()
+            or series.paths.torn.any()
+        )
 
     def stirring(self) -> Bools:
         """The places in which something stirs."""
         series, layout = self.series, self.series.layout
         stir = np.zeros(len(layout.places), dtype=np.bool_)
+        if self._is_calm():
+            return stir
         for column in (series.cell_score, *self._slow_scores):
             stir[self._place_of_cell[column > STIR]] = True
         stir[layout.group_place[series.group_score > STIR]] = True
@@ -84,6 +108,8 @@ class Survey:
     def read(self, chosen: Bools, counts: Counts) -> list[CountryReading]:
         """The readings of the chosen places, in the order of their appearance."""
         layout = self.series.layout
+        if not chosen.any():
+            return []
         readings = {
             place: CountryReading(
                 country,

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from detectors.columns import compiled
 from detectors.columns.table import Bools, Field, Floats, Ints, Numbers, Singles, Table, medians, whole
 
 VANTAGES: Final = 3
@@ -52,6 +53,9 @@ class Seats(Table):
 
     def see(self, rows: Ints, start: int, window: int) -> None:
         """Note that these, ascending, have results in this window."""
+        if compiled.stages is not None:
+            compiled.stages.see_seats(self, rows, start, window)
+            return
         here = whole(rows, self.size)
         last, gap = self.last[here], self.gap[here]
         longer = (start - last) / window - gap
@@ -87,6 +91,8 @@ def weigh(
     due
         The successes that were expected of `rows`.
     """
+    if compiled.stages is not None:
+        return np.asarray(compiled.stages.vote(seats, cell, crowded, rows, k, n, due, start, window))
     share = 1.0 - np.exp2(n / -RESULTS_PER_EXCESS)
     mine = cell[rows]
     seats.excess[rows] += share * ((k - due) / n - seats.excess[rows])

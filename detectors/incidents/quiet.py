@@ -68,6 +68,8 @@ def lost(health: Health, settings: IncidentSettings, *, by_majority: bool = Fals
     `by_majority`: a country has lost it where most of its networks have, or most of what is usual: the sum over its
     networks alone may be what a few of them say.
     """
+    if not (health.score.max(initial=0.0) >= min(1.0, settings.lean_score) or health.networks_bad.any()):
+        return np.zeros(len(health.n), dtype=np.bool_)  # as nearly always
     if by_majority:
         most = (2 * health.networks_bad > health.networks_live) & (health.networks_live > 0)
         deep = (health.n > 0) & (health.k < MOSTLY_LOST * health.expected * health.n)

@@ -202,7 +202,10 @@ class _Clock:
         """
         now, moved = self.now, sighting[0]
         if now > _NEVER and moved <= now + SMALL_MS and moved <= self._looked + LOOKED_MS:
-            times = _times(following, now - APART_MS)
+            soon = [seen[0] for seen in following[:LOOK_SMALL] if seen is not None]
+            if soon and min(soon) + self._lateness_ms >= moved:
+                return self._move(moved)  # none of them is left behind
+            times = [time for time in soon if time >= now - APART_MS]
             if times and min(times) + self._lateness_ms < moved:
                 times = self._not_far_behind(times, moved, *_times_of_others(sighting, following))
         else:
@@ -217,12 +220,14 @@ class _Clock:
             elif now > _NEVER and moved - now > max((*self._steps, APART_MS)):
                 return False
             self._looked = moved
-        if times:
-            moved = min(moved, min(times) + self._lateness_ms)
-        if now > _NEVER:
-            if moved <= now:
+        return self._move(min(moved, min(times) + self._lateness_ms) if times else moved)
+
+    def _move(self, moved: int) -> bool:
+        """Move the time to that; not back. Says whether that moved it."""
+        if self.now > _NEVER:
+            if moved <= self.now:
                 return False
-            self._steps.append(moved - now)
+            self._steps.append(moved - self.now)
         self.now = moved
         self.newest = max(self.newest, moved)
         return True
@@ -234,11 +239,6 @@ class _Clock:
         most = median_low([*others, *own[:LOOK_VANTAGE]])
         least = min(most, moved) - self._lateness_ms - self._ahead_ms
         return [time for time in times if time >= least]
-
-
-def _times(following: Sequence[Sighting], least: int) -> list[int]:
-    """The times of the results that follow next, without those long past."""
-    return [seen[0] for seen in following[:LOOK_SMALL] if seen is not None and seen[0] >= least]
 
 
 def _times_of_others(
