@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import hmac
 import re
+import textwrap
 import time
 from collections import Counter as CounterOf
 from collections import OrderedDict
@@ -38,6 +39,7 @@ from prometheus_client import (
 )
 
 from producers.countries import COUNTRIES
+from producers.names import visible
 from streams.page import badges, feeds
 from streams.page.api import (
     ADDRESSES,
@@ -123,6 +125,9 @@ _PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": "If-None-Match, Content-Type",
     "Access-Control-Max-Age": "86400",
 }
+#: Letters that fit over a picture of a chart, of its title and of the lines below.
+_TITLE_LETTERS: Final = 72
+_LINE_LETTERS: Final = 140
 _HTML: Final = "text/html; charset=utf-8"
 _SVG: Final = "image/svg+xml"
 
@@ -661,6 +666,7 @@ class PageServer:
         if code not in COUNTRIES:
             raise NotFoundError(f"{code}: no country has this code")
         start, end, by = _span(request)
+        asn = _asn(request)
         clock = self._clock()
 
         def make() -> Made:
@@ -669,11 +675,13 @@ class PageServer:
             if self.site.history.failed:
                 raise ShelfError  # half a picture would look like a gap
             begin, until = values["start"], values["end"]
-            rows = self.site.history.rows(code, begin, until, by=by)
+            rows = self.site.history.rows(code, begin, until, by=by, asn=asn)
             if not rows:
                 raise NotFoundError(f"{code}: nothing was measured in this time")
             simulated = "SIMULATED: " if rows[0].simulated else ""
-            title = f"{simulated}{values['name']}, {begin:%d %B %Y %H:%M} to {until:%d %B %Y %H:%M} UTC"
+            where = values["name"] if asn is None else f"{values['name']}, {self.site.network(asn)}"
+            title = f"{simulated}{where}"
+            span = f"{begin:%d %B %Y, %H:%M} to {until:%d %B %Y, %H:%M} UTC"
             chart = chart_of(
                 rows,
                 begin,
@@ -683,7 +691,8 @@ class PageServer:
                 names=self.site._naming(by),
                 note=lambda own: self.site._note(own, lang),
             )
-            return Made.of(_picture(chart, title, self.settings.page.title), "image/png")
+            head = heading(title, span, self.settings.page.title)
+            return Made.of(png(draw.svg(chart, draw.WIDE, standalone=True, head=head)), "image/png")
 
         made = await self._cached(_key("png", request), code, make, request)
         return self._respond(request, made, "max-age=60")
@@ -962,7 +971,7 @@ def _size(made: Made | None) -> int:
 
 
 #: What pages, pictures and feeds are asked by. Anything else in an address changes nothing of them.
-_ASKED_BY: Final = frozenset("lang from to by country platform status severity kind page".split())
+_ASKED_BY: Final = frozenset("lang from to by asn country platform status severity kind page".split())
 
 
 def _query(request: web.Request) -> str:
@@ -1004,6 +1013,16 @@ def _span(request: web.Request) -> tuple[datetime | None, datetime | None, str]:
     return start, end, by
 
 
+def _asn(request: web.Request) -> int | None:
+    """The network that is asked for, if any. Raises QueryError."""
+    text = request.query.get("asn", "")
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > 4_294_967_295:
+        raise QueryError(f"asn = {text[:20]!r}: a network's number, from 0 to 4294967295")
+    return int(text)
+
+
 def _country_code(text: str) -> str:
     if text not in COUNTRIES:
         raise ValueError("a country code of ISO 3166-1 alpha-2 in capitals, like PK")
@@ -1031,6 +1050,15 @@ def _filters(request: web.Request) -> dict[str, Any]:
     return filters
 
 
-def _picture(chart: draw.Chart, title: str, source: str) -> bytes:
-    head = (title, f"Share of attempts that succeed. Dashed: usual. Red: what is missing. {source}")
-    return png(draw.svg(chart, draw.WIDE, standalone=True, head=head))
+def heading(title: str, span: str, source: str) -> tuple[str, str, str]:
+    """What stands over the picture of a chart, each as long as the picture is wide at most.
+
+    >>> heading("Pakistan", "20 January 2024", "netdusk")[2]
+    'Share of attempts that succeed. Dashed: what is usual. Red: what is missing of it. Source: netdusk'
+    """
+    measure = "Share of attempts that succeed. Dashed: what is usual. Red: what is missing of it."
+    return (
+        textwrap.shorten(visible(title), _TITLE_LETTERS, placeholder=" …"),
+        span,
+        textwrap.shorten(f"{measure} Source: {visible(source)}", _LINE_LETTERS, placeholder=" …"),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import html
 import re
 import threading
 from collections.abc import AsyncIterator
@@ -15,6 +16,8 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detectors.readings import Says
 from streams.archive.reader import By
@@ -267,6 +270,35 @@ async def test_pages_need_nothing_from_elsewhere_and_every_link_leads_somewhere(
         for link in sorted(links):
             if not link.endswith(".png") and "format=parquet" not in link:
                 assert (await asking.get(link)).status == 200, link
+
+
+async def test_beside_each_chart_it_can_be_taken_along_in_every_form() -> None:
+    async with client(await observatory(settings=settings(requests_per_second=1000))) as asking:
+        for path in ("/country/PK", "/country/PK?by=network", f"/incident/{ID}", "/network/AS64501"):
+            page = await (await asking.get(path)).text()
+            figures = page.split('<figure class="chart-box">')[1:]
+            assert figures, path
+            for figure in figures:
+                links = re.findall(
+                    r'href="([^"]+)"', figure.partition('class="downloads"')[2].partition("</p>")[0]
+                )
+                for form, kind in (
+                    ("format=csv", "text/csv"),
+                    ("format=json", "application/json"),
+                    ("format=parquet", "application/vnd.apache.parquet"),
+                    (".png", "image/png"),
+                ):
+                    link = next(html.unescape(one) for one in links if form in one)
+                    answer = await asking.get(link)
+                    assert (answer.status, answer.content_type) == (200, kind), (path, link)
+        assert (await asking.get("/country/PK.png?asn=x")).status == 400
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_what_stands_over_a_picture_fits_it(title: str, source: str) -> None:
+    lines = server_module.heading(f"Pakistan, {title}", "20 January 2024, 17:05 UTC", source)
+    assert len(lines[0]) <= 72 and lines[0].startswith("Pakistan")
+    assert max(map(len, lines)) <= 140
 
 
 async def test_what_comes_from_outside_is_shown_as_it_is() -> None:
