@@ -316,7 +316,9 @@ class ArchiveSettings(_Section):
     group: str = Field("netdusk-archive", min_length=1)
     #: At least so often a file is written of every country that has results.
     flush_seconds: float = Field(900.0, gt=0)
-    #: Windows of earlier days are deleted; None: never. Incidents never are.
+    #: Whether results are kept too, as they came, with the names of their vantages: some 30 bytes each.
+    results: bool = False
+    #: Windows and results of earlier days are deleted; None: never. Incidents never are.
     keep_days: float | None = Field(None, gt=0)
 
 

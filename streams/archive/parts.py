@@ -2,6 +2,7 @@
 
     windows/country=PK/day=2024-01-20/g0-p3-000000000000000120-000000000000000180.parquet
     hours/country=PK/day=2024-01-20/g0-p3-...parquet: the same cells summed by the hour, once the day is over
+    results/country=PK/day=2024-01-20/g0-p3-...parquet: results as they came, where a setting asks for them
     incidents/g0-p1-...parquet          annotations/g0-p0-...parquet
 
 A part holds what stood on one partition of a topic from one offset on, up to another, which is not in it. `g` counts
@@ -18,6 +19,7 @@ from typing import Final, NamedTuple, Self
 
 WINDOWS: Final = "windows"
 HOURS: Final = "hours"
+RESULTS: Final = "results"
 INCIDENTS: Final = "incidents"
 ANNOTATIONS: Final = "annotations"
 _NAME: Final = re.compile(r"g(\d+)-p(\d+)-(\d+)-(\d+)\.parquet")
@@ -54,13 +56,13 @@ class ArchivePart(NamedTuple):
         return same and other.begin <= self.begin and self.end <= other.end
 
 
-def folder_of(country: str, day: date) -> str:
+def folder_of(country: str, day: date, kind: str = WINDOWS) -> str:
     """The folder of a country's day.
 
-    >>> folder_of("PK", date(2024, 1, 20))
-    'windows/country=PK/day=2024-01-20'
+    >>> folder_of("PK", date(2024, 1, 20)), folder_of("PK", date(2024, 1, 20), RESULTS)
+    ('windows/country=PK/day=2024-01-20', 'results/country=PK/day=2024-01-20')
     """
-    return f"{WINDOWS}/country={country}/day={day.isoformat()}"
+    return f"{kind}/country={country}/day={day.isoformat()}"
 
 
 def hours_of_folder(folder: str) -> str:

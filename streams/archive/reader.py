@@ -20,15 +20,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
+from producers.records import ProbeResult
 from streams.archive.parts import (
     ANNOTATIONS,
     INCIDENTS,
+    RESULTS,
     WINDOWS,
     ArchivePart,
     counting,
     folder_of,
     hours_of_folder,
 )
+from streams.archive.results import results_of
 from streams.archive.store import Store
 from streams.archive.tables import WINDOW_COLUMNS, read, windows_of
 from streams.records import Annotation, Incident, Window, check_zones
@@ -38,6 +41,10 @@ log = structlog.get_logger()
 _TRIES: Final = 5
 _COUNTRY: Final = re.compile(r"country=([A-Z]{2})")
 _STEPS: Final = (60, 300, 900, 3600, 10_800, 21_600, 86_400)
+#: What a file of results has at least.
+_NEEDED: Final = ("id", "time", "platform", "country", "asn", "vantage", "ok")
+#: No result that counts is further ahead of the broker's time.
+_AHEAD: Final = timedelta(hours=1)
 #: A series has so many steps at most.
 STEPS_MAX: Final = 1000
 T = TypeVar("T")
@@ -100,13 +107,13 @@ class Archive:
         self.store = store
         self.broken: dict[str, str] = {}
 
-    def countries(self) -> list[str]:
-        """The countries of which there are windows."""
-        return [found[1] for name in self.store.names(WINDOWS) if (found := _COUNTRY.fullmatch(name))]
+    def countries(self, kind: str = WINDOWS) -> list[str]:
+        """The countries of which there are windows, or results (`kind`)."""
+        return [found[1] for name in self.store.names(kind) if (found := _COUNTRY.fullmatch(name))]
 
-    def days(self, country: str) -> list[date]:
-        """The days of which there are windows of a country, in order."""
-        names = self.store.names(f"{WINDOWS}/country={country}")
+    def days(self, country: str, kind: str = WINDOWS) -> list[date]:
+        """The days of which there are windows of a country, or results (`kind`), in order."""
+        names = self.store.names(f"{kind}/country={country}")
         return sorted(day for name in names if (day := _day_of(name)) is not None)
 
     def windows(
@@ -117,6 +124,20 @@ class Archive:
             for window in windows_of(country, self._settled(self._day(country, day))):
                 if (start is None or start <= window.start) and (end is None or window.start < end):
                     yield window
+
+    def results(self, country: str, start: datetime, end: datetime) -> Iterator[ProbeResult]:
+        """Yield the results that were measured in [start, end), in the order in which they came.
+
+        They stand on the day on which they came, which a spool may have delayed: later days are looked through too, by
+        what their files say of the times in them.
+        """
+        within = [("time", ">=", start), ("time", "<", end)]
+        first = (start.astimezone(UTC) - _AHEAD).date()
+        for day in self.days(country, RESULTS):
+            if first <= day:
+                folder = folder_of(country, day, RESULTS)
+                for table in self._again(folder, partial(self._tables, folder, names=_NEEDED, within=within)):
+                    yield from results_of(table)
 
     def incidents(self) -> list[Incident]:
         """Every snapshot of every incident, each once, in the order of onset, id and `seq`."""
@@ -193,12 +214,26 @@ class Archive:
         return self._again(folder, partial(self._tables, folder, names=WINDOW_COLUMNS.names))
 
     def _tables(
-        self, folder: str, parts: Sequence[ArchivePart], names: Sequence[str], *, all_columns: bool = True
+        self,
+        folder: str,
+        parts: Sequence[ArchivePart],
+        names: Sequence[str],
+        *,
+        all_columns: bool = True,
+        within: Sequence[tuple[str, str, datetime]] = (),
     ) -> list[pa.Table]:
-        tables = (self.whole(f"{folder}/{part.name}", names, all_columns=all_columns) for part in parts)
+        paths = [f"{folder}/{part.name}" for part in parts]
+        tables = [self.whole(path, names, all_columns=all_columns, within=within) for path in paths]
         return [table for table in tables if table is not None]
 
-    def whole(self, path: str, names: Sequence[str], *, all_columns: bool = True) -> pa.Table | None:
+    def whole(
+        self,
+        path: str,
+        names: Sequence[str],
+        *,
+        all_columns: bool = True,
+        within: Sequence[tuple[str, str, datetime]] = (),
+    ) -> pa.Table | None:
         """A file as a table, or None for one that can't be read or lacks a column. Raises FileNotFoundError.
 
         It is fetched first, so that a store that fails is never taken for a file that is broken.
@@ -210,7 +245,7 @@ class Archive:
                 raise FileNotFoundError(path)
             source = pa.BufferReader(data)
         try:
-            table = read(source, None if all_columns else names)
+            table = read(source, None if all_columns else names, within=within)
             missing = set(names) - set(table.schema.names)
             if not missing:
                 return table

@@ -257,6 +257,13 @@ def write(table: pa.Table) -> bytes:
     return out.getvalue()
 
 
-def read(source: Any, columns: Sequence[str] | None = None) -> pa.Table:
-    """A Parquet file as a table."""
-    return pq.read_table(source, columns=list(columns) if columns else None, partitioning=None)
+def read(
+    source: Any, columns: Sequence[str] | None = None, *, within: Sequence[tuple[str, str, datetime]] = ()
+) -> pa.Table:
+    """A Parquet file as a table: these columns, and the rows that fulfil all of `within` (column, operator, value)."""
+    return pq.read_table(
+        source,
+        columns=list(columns) if columns else None,
+        filters=list(within) if within else None,
+        partitioning=None,
+    )

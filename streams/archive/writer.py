@@ -7,18 +7,21 @@ So the place to go on from stands with the files themselves, and no file counts 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 import structlog
 
+from producers.records import ProbeResult
 from streams.archive.parts import (
     ANNOTATIONS,
     INCIDENTS,
+    RESULTS,
     WINDOWS,
     ArchivePart,
     counting,
@@ -27,6 +30,7 @@ from streams.archive.parts import (
     left_over,
 )
 from streams.archive.reader import Archive, settled
+from streams.archive.results import result_table, results_in
 from streams.archive.store import Store
 from streams.archive.tables import (
     WINDOW_COLUMNS,
@@ -47,7 +51,14 @@ KEPT: Final[dict[str, tuple[type[Any], str]]] = {
     "windows": (Window, WINDOWS),
     "alerts": (Incident, INCIDENTS),
     "annotations": (Annotation, ANNOTATIONS),
+    "probes": (ProbeResult, RESULTS),
 }
+#: Those of which there is a folder a country and day.
+_BY_DAY: Final = frozenset((WINDOWS, RESULTS))
+#: A result waits as an object, a window's cell as a few numbers: it counts for so many rows.
+_RESULT_ROWS: Final = 5
+#: Results of a day are put together while they are no more than this: all of them are held meanwhile.
+_TOGETHER_ROWS_MAX: Final = 2_000_000
 #: Results may come so long after their day.
 _LATE: Final = timedelta(hours=1)
 #: Of what is few, so many parts stand side by side before they are put together.
@@ -74,13 +85,20 @@ class _Buffer:
     position: Position
     begin: int
     end: int
-    by_country: dict[tuple[str, date], list[Window]] = field(default_factory=dict)
+    by_country: dict[tuple[str, date], list[Any]] = field(default_factory=dict)
     others: list[Any] = field(default_factory=list)
     rows: int = 0
     newest: datetime | None = None
     # Written to, and not put together yet.
     days: set[tuple[str, date]] = field(default_factory=set)
     looked_back: bool = False
+
+    def hold(self, record: Any, country: str, moment: datetime, *, rows: int) -> None:
+        """Hold a record of a country's day until it is put."""
+        self.by_country.setdefault((country, moment.astimezone(UTC).date()), []).append(record)
+        self.rows += rows
+        if self.newest is None or moment > self.newest:
+            self.newest = moment
 
 
 class Archiver:
@@ -91,7 +109,7 @@ class Archiver:
     store
         Where files go.
     keep_days
-        Windows of earlier days are deleted; None: they are kept for ever. Incidents always are.
+        Windows and results of earlier days are deleted; None: they are kept for ever. Incidents always are.
 
     Attributes
     ----------
@@ -140,8 +158,13 @@ class Archiver:
 
     # records come
 
-    def take(self, role: str, partition: int, offset: int, value: bytes | None) -> None:
+    def take(
+        self, role: str, partition: int, offset: int, value: bytes | None, came: datetime | None = None
+    ) -> None:
         """Take the next record of a partition in. What is no record of its kind is passed over.
+
+        `came` is the broker's time of it. Results stand on that day, whatever they say of themselves: nobody who may
+        write can make folders of other years.
 
         So is a record of a partition that was let go since it was fetched: whoever has that partition now reads on
         from the archive's own position.
@@ -152,16 +175,14 @@ class Archiver:
         doing = buffer.position.doing
         if doing is not None and offset >= doing:
             self._put(role, partition, buffer, doing)
-        record = _read(role, value)
-        if isinstance(record, Window):
-            day = record.start.astimezone(UTC).date()
-            buffer.by_country.setdefault((record.country, day), []).append(record)
-            buffer.rows += len(record.platform) + 1
-            if buffer.newest is None or record.start > buffer.newest:
-                buffer.newest = record.start
-        elif record is not None:
-            buffer.others.append(record)
-            buffer.rows += 1
+        for record in _read(role, value):
+            if isinstance(record, Window):
+                buffer.hold(record, record.country, record.start, rows=len(record.platform) + 1)
+            elif isinstance(record, ProbeResult):
+                buffer.hold(record, record.country, came or record.time, rows=_RESULT_ROWS)
+            else:
+                buffer.others.append(record)
+                buffer.rows += 1
         buffer.end = offset + 1
         if buffer.end == doing:
             self._put(role, partition, buffer, doing)
@@ -208,8 +229,9 @@ class Archiver:
 
     @staticmethod
     def _tables(role: str, buffer: _Buffer) -> Iterable[tuple[str, Any]]:
-        for (country, day), windows in sorted(buffer.by_country.items()):
-            yield folder_of(country, day), window_table(windows)
+        make_day = result_table if role == "probes" else window_table
+        for (country, day), records in sorted(buffer.by_country.items()):
+            yield folder_of(country, day, KEPT[role][1]), make_day(records)
         if buffer.others:
             make = incident_table if role == "alerts" else annotation_table
             yield KEPT[role][1], make(buffer.others)
@@ -222,27 +244,29 @@ class Archiver:
     def tidy(self) -> None:
         """Put the parts of days that are over together, and delete what is older than is kept."""
         for (role, partition), buffer in self._buffers.items():
-            if role == "windows" and buffer.newest is not None:
+            folder = KEPT[role][1]
+            if folder in _BY_DAY:
+                if buffer.newest is None:
+                    continue
                 if not buffer.looked_back:
                     buffer.looked_back = True
-                    buffer.days |= self._left_by_a_kill(partition)
+                    buffer.days |= self._left_by_a_kill(folder, partition)
                 over = (buffer.newest - _LATE).astimezone(UTC).date()
                 for country, day in sorted(one for one in buffer.days if one[1] < over):
-                    self.put_together(folder_of(country, day), partition)
+                    self.put_together(folder_of(country, day, folder), partition)
                     buffer.days.discard((country, day))
-                    self._forget(country, buffer.newest)
-            elif role != "windows":
-                folder = KEPT[role][1]
+                    self._forget(folder, country, buffer.newest)
+            else:
                 own = [part for part in counting(self.store.names(folder)) if part.partition == partition]
                 if len(own) > _PARTS_MAX:
                     self.put_together(folder, partition)
 
-    def _left_by_a_kill(self, partition: int) -> set[tuple[str, date]]:
+    def _left_by_a_kill(self, kind: str, partition: int) -> set[tuple[str, date]]:
         """The last days of each country of which this partition has several parts."""
         left = set()
-        for country in self.archive.countries():
-            for day in self.archive.days(country)[-_DAYS_BACK:]:
-                names = [ArchivePart.parse(name) for name in self.store.names(folder_of(country, day))]
+        for country in self.archive.countries(kind):
+            for day in self.archive.days(country, kind)[-_DAYS_BACK:]:
+                names = [ArchivePart.parse(name) for name in self.store.names(folder_of(country, day, kind))]
                 if sum(part is not None and part.partition == partition for part in names) > 1:
                     left.add((country, day))
         return left
@@ -261,13 +285,15 @@ class Archiver:
         for parts in groups.values():
             if len(parts) < 2 and not by_day:
                 continue
+            if folder.startswith(RESULTS) and self._rows_of(folder, parts) > _TOGETHER_ROWS_MAX:
+                continue
             whole = ArchivePart(*parts[0][:2], parts[0].begin, max(part.end for part in parts))
-            names = WINDOW_COLUMNS.names if by_day else ["record"]
+            names = WINDOW_COLUMNS.names if by_day else ["id" if folder.startswith(RESULTS) else "record"]
             found = [self.archive.whole(f"{folder}/{part.name}", names) for part in parts]
             tables = [table for table in found if table is not None]
             if len(tables) < len(parts):
                 continue  # a broken file stays as it is, and where it is: nothing is lost by us
-            table = by_series(settled(tables)) if by_day else pa.concat_tables(tables)
+            table = by_series(settled(tables)) if by_day else _joined(tables)
             if by_day:
                 self.store.put(f"{hours_of_folder(folder)}/{whole.name}", write(hours_of(table)))
             if len(parts) > 1:
@@ -276,19 +302,25 @@ class Archiver:
         if by_day:
             self._delete_left_over(hours_of_folder(folder), partition)
 
+    def _rows_of(self, folder: str, parts: Sequence[ArchivePart]) -> int:
+        try:
+            return sum(pq.read_metadata(self.store.open(f"{folder}/{part.name}")).num_rows for part in parts)
+        except pa.ArrowException:
+            return 0  # whoever reads the file whole says which one is broken
+
     def _delete_left_over(self, folder: str, partition: int) -> None:
         for part in left_over(self.store.names(folder)):
             if part.partition == partition:
                 self.store.delete(f"{folder}/{part.name}")
 
-    def _forget(self, country: str, newest: datetime) -> None:
+    def _forget(self, kind: str, country: str, newest: datetime) -> None:
         if self._keep_days is None:
             return
         first = (newest - timedelta(days=self._keep_days)).astimezone(UTC).date()
-        for day in self.archive.days(country):
+        for day in self.archive.days(country, kind):
             if day < first:
-                folder = folder_of(country, day)
-                for one in (hours_of_folder(folder), folder):
+                folder = folder_of(country, day, kind)
+                for one in (hours_of_folder(folder), folder) if kind == WINDOWS else (folder,):
                     for name in self.store.names(one):
                         self.store.delete(f"{one}/{name}")
 
@@ -307,12 +339,20 @@ def _position(path: str, data: bytes) -> Position:
         ) from error
 
 
-def _read(role: str, value: bytes | None) -> Any:
+def _read(role: str, value: bytes | None) -> Iterable[Any]:
+    """The records that are kept of one of a topic: none, one, or those of a bundle."""
+    if role == "probes":
+        return results_in(value)
     if value is None:
-        return None
+        return ()
     try:
         record = decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         log.warning("a record was passed over", role=role, why=str(error))
-        return None
-    return record if isinstance(record, KEPT[role][0]) else None
+        return ()
+    return (record,) if isinstance(record, KEPT[role][0]) else ()
+
+
+def _joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """The rows of several tables; a column that an earlier release did not have is empty there."""
+    return pa.concat_tables(tables, promote_options="default")

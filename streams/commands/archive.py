@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -44,6 +45,8 @@ def archive(
     once: Annotated[bool, typer.Option("--once", help="Put what is on the topics now, and end.")] = False,
 ) -> None:
     """Keep closed windows, incidents and annotations as Parquet files, each exactly once, through any kill.
+
+    Results are kept too where `archive.results` says so.
 
     Any number of archivers share the partitions. Read the files with `netdusk history`, the page, or anything that
     reads Parquet.
@@ -117,7 +120,8 @@ class ArchivedLog(ConsumerRebalanceListener):
 
     def _take(self, place: TopicPartition, records: list[Any]) -> None:
         for record in records:
-            self._archiver.take(self._roles[place.topic], place.partition, record.offset, record.value)
+            came = datetime.fromtimestamp(record.timestamp / 1000, tz=UTC)
+            self._archiver.take(self._roles[place.topic], place.partition, record.offset, record.value, came)
 
     async def _begin(self, places: set[TopicPartition]) -> None:
         """Go on from where the archive's own positions say, whatever was committed."""
@@ -150,6 +154,8 @@ async def _run(settings: Settings, archiver: Any, *, once: bool) -> None:
     library_logs.bound()
     topics = settings.topics
     roles = {topics.windows: "windows", topics.alerts: "alerts", topics.annotations: "annotations"}
+    if settings.archive.results:
+        roles[topics.probes] = "probes"
     consumer = group_consumer(settings.kafka, settings.archive.group)
     async with _within(consumer):
         partitions = ArchivedLog(consumer, archiver, roles)

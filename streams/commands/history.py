@@ -18,9 +18,10 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from producers.countries import COUNTRIES
+from producers.records import encode
 from streams.archive.store import store_at
 from streams.commands.incidents import show_table
-from streams.commands.output import put, to_stdout
+from streams.commands.output import put, put_all, to_stdout
 from streams.settings import SettingsError, load
 from streams.words import country_name, platform_name
 
@@ -77,6 +78,10 @@ def history(
     url: Annotated[str | None, typer.Option("--archive", help="A folder or URL; over the settings.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    results: Annotated[
+        bool,
+        typer.Option("--results", help="The results themselves, as `backtest` reads them (archive.results)."),
+    ] = False,
 ) -> None:
     """Print a country's reachability over any days of the archive.
 
@@ -91,6 +96,7 @@ def history(
         raise SettingsError(f"--format {form} is no text; name a file with --output")
     store = store_at(url or settings.archive.url)
     try:
+        from streams.archive.parts import RESULTS, WINDOWS  # noqa: PLC0415
         from streams.archive.reader import Archive, By  # noqa: PLC0415  an extra
         from streams.archive.tables import write  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -98,11 +104,16 @@ def history(
             f"netdusk history needs {error.name}; `pip install '.[archive]'` where netdusk's source is"
         ) from error
     archive = Archive(store)
-    days = archive.days(country)
+    kind = RESULTS if results else WINDOWS
+    days = archive.days(country, kind)
     if not days:
-        there = ", ".join(archive.countries()) or "no country"
-        raise SettingsError(f"{url or settings.archive.url}: has nothing of {country}; it has {there}")
+        there = ", ".join(archive.countries(kind)) or "no country"
+        what = "no results" if results else "nothing"
+        raise SettingsError(f"{url or settings.archive.url}: has {what} of {country}; it has {there}")
     start, end = _span(begin, until, datetime(*days[-1].timetuple()[:3], tzinfo=UTC))
+    if results:
+        put_all((encode(one) + b"\n" for one in archive.results(country, start, end)), output)
+        return
     if form is HistoryFormat.PARQUET:
         put(write(archive.table(country, start, end)), output)
         _tell(archive.broken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +19,17 @@ def to_stdout(output: str | Path | None) -> bool:
 
 def put(data: bytes, output: str | Path | None) -> None:
     """Write everything. Raises SettingsError where the file can't be written."""
+    put_all((data,), output)
+
+
+def put_all(pieces: Iterable[bytes], output: str | Path | None) -> None:
+    """Write piece by piece, as they come. Raises SettingsError where the file can't be written."""
     if to_stdout(output):
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.writelines(pieces)
         sys.stdout.buffer.flush()
         return
     try:
-        Path(str(output)).write_bytes(data)
+        with Path(str(output)).open("wb") as file:
+            file.writelines(pieces)
     except OSError as error:
         raise SettingsError(f"{output}: {error.strerror}; name a file that can be written") from error

@@ -112,9 +112,11 @@ def default_users() -> list[User]:
 
 def rights(role: Role, settings: Settings) -> list[Right]:
     """What a role may do, with the names that the settings give."""
+    topics = dict(TOPIC_RIGHTS[role])
+    if role is Role.ARCHIVE and settings.archive.results:
+        topics["probes"] = _READ
     of_topics = [
-        Right("topic", getattr(settings.topics, topic), operations)
-        for topic, operations in TOPIC_RIGHTS[role].items()
+        Right("topic", getattr(settings.topics, topic), operations) for topic, operations in topics.items()
     ]
     return of_topics + [Right("group", name, _READ) for name in _groups(role, settings)]
 

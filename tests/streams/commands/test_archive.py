@@ -115,7 +115,9 @@ class OnePartition:
 
 async def test_what_was_fetched_across_a_rebalance_is_read_again(tmp_path: Path) -> None:
     windows = [window(minute, "IR") for minute in range(3)]
-    fetched = [SimpleNamespace(offset=offset, value=encode(one)) for offset, one in enumerate(windows)]
+    fetched = [
+        SimpleNamespace(offset=offset, value=encode(one), timestamp=0) for offset, one in enumerate(windows)
+    ]
     store, place, consumer = FolderStore(tmp_path), TopicPartition("windows", 0), OnePartition()
     held = ArchivedLog(consumer, Archiver(store), {"windows": "windows"})
     held.on_partitions_assigned([place])

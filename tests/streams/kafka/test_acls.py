@@ -80,6 +80,14 @@ def test_the_archive_and_notify_read_what_they_take_and_no_more() -> None:
         assert not any("Write" in one for one in TOPIC_RIGHTS[role].values())
 
 
+def test_the_archive_reads_results_where_a_setting_keeps_them() -> None:
+    keeping = Settings.model_validate({"archive": {"results": True}})
+    topic = keeping.topics.probes
+    assert topic not in {right.name for right in rights(Role.ARCHIVE, Settings())}
+    [right] = [right for right in rights(Role.ARCHIVE, keeping) if right.name == topic]
+    assert list(right.operations) == ["Describe", "Read"]
+
+
 def test_the_rights_know_every_topic() -> None:
     roles = {topic.role for topic in wanted(TopicSettings())}
     assert set(TOPIC_RIGHTS[Role.WORKER]) == set(TOPIC_RIGHTS[Role.OPERATOR]) == roles
