@@ -16,7 +16,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, MetadataEmptyBrokerList
+from aiokafka.errors import KafkaError, MetadataEmptyBrokerList, UnknownTopicOrPartitionError
 
 from streams.kafka.options import client_options, producer_options
 from streams.kafka.unanswered import overheard
@@ -35,6 +35,51 @@ _BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 log = structlog.get_logger()
 
 
+class Producer(AIOKafkaProducer):
+    """aiokafka's producer, which looks again where its picture of a topic lacks a partition.
+
+    A topic that was widened a moment ago has partitions that this process learned of elsewhere; aiokafka's own answer
+    is an AssertionError. Here it is UnknownTopicOrPartitionError, and only where the broker does not know it either.
+    """
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None = None,
+        key: bytes | None = None,
+        partition: int | None = None,
+        timestamp_ms: int | None = None,
+        headers: Sequence[tuple[str, bytes]] | None = None,
+    ) -> asyncio.Future[Any]:
+        """Queue a record. Returns the future of the broker's answer."""
+        if partition is not None:
+            await self._look_for(topic, partition)
+        future: asyncio.Future[Any] = await super().send(  # type: ignore[no-untyped-call]
+            topic, value, key=key, partition=partition, timestamp_ms=timestamp_ms, headers=headers
+        )
+        return future
+
+    async def send_batch(self, batch: Any, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        """Queue a batch that `create_batch` made. Returns the future of the broker's answer."""
+        await self._look_for(topic, partition)
+        future: asyncio.Future[Any] = await super().send_batch(  # type: ignore[no-untyped-call]
+            batch, topic, partition=partition
+        )
+        return future
+
+    async def _look_for(self, topic: str, partition: int) -> None:
+        if partition in await self._known(topic):
+            return
+        await self.client.force_metadata_update()
+        known = await self._known(topic)
+        if partition not in known:
+            raise UnknownTopicOrPartitionError(f"{topic}: no partition {partition}, there are {len(known)}")
+
+    async def _known(self, topic: str) -> set[int]:
+        known: set[int] = await self.partitions_for(topic)  # type: ignore[no-untyped-call]
+        return known
+
+
 def producer(
     kafka: KafkaSettings,
     *,
@@ -49,7 +94,7 @@ def producer(
     options = producer_options(kafka)
     if not compressed:
         options["compression_type"] = None
-    return AIOKafkaProducer(
+    return Producer(  # type: ignore[no-untyped-call]
         **options,
         max_request_size=REQUEST_BYTES_MAX,
         max_batch_size=max_batch_size,
