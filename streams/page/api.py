@@ -74,7 +74,7 @@ class CountryAnswer(Struct, kw_only=True):
 
 
 class CountryPage(Struct, kw_only=True):
-    """All countries."""
+    """All countries, at a minute."""
 
     at: datetime
     data: list[CountryAnswer]
@@ -290,8 +290,9 @@ class Api:
     def countries(self, values: Mapping[str, Any], _: str) -> CountryPage:
         """Every country."""
         standings = self._site.observatory.standings(values["clock"])
+        now = self._site.observatory.now(values["clock"])
         return CountryPage(
-            at=self._site.observatory.now(values["clock"]),
+            at=now.replace(second=0, microsecond=0),  # so that pages behind a balancer answer alike
             data=[self._country(one) for one in standings.values()],
         )
 

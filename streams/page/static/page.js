@@ -3,25 +3,34 @@
 (() => {
   "use strict";
   const watch = document.body.dataset.watch;
+  const parts = ["main", ".clock"];
   let waiting = null;
-  let tag = null;
+  // As it came, before anything here was added to it.
+  const shown = new Map(parts.map((part) => [part, document.querySelector(part)?.innerHTML]));
 
   async function renew() {
     waiting = null;
     // Not while somebody writes, or looks closer.
     if (document.hidden || document.querySelector("form :focus, details[open] form, .uplot, .zoom :disabled")) return;
-    const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
-    if (answer.status !== 200) return;
-    tag = answer.headers.get("ETag");
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const selector of ["main", ".clock"]) {
-      const before = document.querySelector(selector);
-      const after = fresh.querySelector(selector);
-      if (before && after && before.innerHTML !== after.innerHTML) {
+    let text;
+    try {
+      // The browser asks with the tag of what it has, and gets nothing anew where nothing has changed.
+      const answer = await fetch(location.href, { cache: "no-cache" });
+      if (answer.status !== 200) return;
+      text = await answer.text();
+    } catch {
+      return; // the stream opens again once the page can be reached, and then it is asked for again
+    }
+    const fresh = new DOMParser().parseFromString(text, "text/html");
+    for (const part of parts) {
+      const before = document.querySelector(part);
+      const after = fresh.querySelector(part);
+      if (before && after && after.innerHTML !== shown.get(part)) {
+        shown.set(part, after.innerHTML);
         const open = [...before.querySelectorAll("details")].map((one) => one.open);
         before.replaceChildren(...after.childNodes);
         before.querySelectorAll("details").forEach((one, i) => { one.open = open[i] === true; });
-        if (selector === "main") {
+        if (part === "main") {
           before.classList.remove("fresh");
           void before.offsetWidth;
           before.classList.add("fresh");
@@ -41,6 +50,8 @@
   if (!new URLSearchParams(location.search).has("to")) {
     const events = new EventSource(`/events?watch=${encodeURIComponent(watch)}`);
     events.addEventListener("change", soon);
+    // What changed before it was open, or while it was broken, was told to nobody.
+    events.addEventListener("open", soon);
     document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
   }
 

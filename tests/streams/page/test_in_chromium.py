@@ -161,6 +161,39 @@ async def test_what_changes_is_shown_without_being_asked_for() -> None:
         await server.stop()
 
 
+async def test_what_changes_before_a_stream_is_open_is_shown_too() -> None:
+    """A page from memory may be a moment old, and a stream may break: nobody stays with what was."""
+    server = await observatory()
+    await server.start()
+    try:
+        async with chromium() as browser:
+            page = await browser.new_page()
+            wrong, opened = watch(page, server.url), asyncio.Event()
+
+            async def later(route: Any) -> None:
+                await opened.wait()
+                await route.continue_()
+
+            await page.route("**/events*", later)
+            await page.goto(f"{server.url}/incident/{ID}")
+            assert await page.locator(".timeline li").count() == 1
+            await page.evaluate("document.querySelector('main').dataset.same = 'yes'")
+            await server.take([incident(seq=2, updated=NOW, summary="It grew.")])
+            assert server.streams.count == 0
+            opened.set()
+            await page.wait_for_selector(".timeline li:nth-child(2)")
+            # What has not changed is left alone.
+            await page.evaluate("document.querySelector('.timeline').dataset.kept = 'yes'")
+            async with page.expect_response(lambda answer: "/incident/" in answer.url):
+                server.streams.changed([ID])
+                server.streams.tell()
+            await page.wait_for_timeout(200)
+            assert await page.locator(".timeline[data-kept=yes]").count() == 1
+            assert wrong == []
+    finally:
+        await server.stop()
+
+
 async def test_the_demonstration_is_seen_from_its_beginning_to_its_end(tmp_path: Path) -> None:
     """`netdusk demo --hold`: an incident appears, is followed, and is over, while nobody reloads the page."""
     log = tmp_path / "demo.log"
