@@ -915,22 +915,29 @@ def see(rhythm, rows_, heard_, promised_, taught_, int64_t start, int64_t window
     cdef float *means = _f4(rhythm.gap)
     cdef float *longest = _f4(rhythm.longest)
     cdef float *promised = _f4(rhythm.promised)
-    cdef _Room room = _Room(size)
+    cdef _Room room = _Room(2 * size)
     cdef double *keep = room.take(size)
-    cdef double gap, mean, many
+    cdef double *gap = room.take(size)
+    cdef double mean, many, usual, promise
     cdef bint known, silent, any_silent = False
     for i in range(size):
-        keep[i] = _most(1.0, <double>(start - last[rows[i]]) / <double>window) * <double>window / _LONGEST_HALF
+        # Windows in which the path was away make no gap shorter than it was.
+        row = rows[i]
+        many = start - (heard[i] if last[row] > heard[i] else last[row])
+        gap[i] = _most(1.0, many / <double>window)
+        keep[i] = gap[i] * <double>window / _LONGEST_HALF
     _POWER.power(0.5, keep, keep, size)
     for i in range(size):
         row = rows[i]
-        known = last[row] >= 0 and taught[i]
+        promise = _most(promises[i], <double>promised[row])
+        usual = _most(<double>(_STEADY_GAPS * means[row] + _STEADY_WINDOWS), _PROMISE_KEPT * promise / <double>window)
+        known = last[row] >= 0 and taught[i] and not (last[row] > heard[i] and gap[i] > usual)
         silent = last[row] >= 0 and start - heard[i] > _RETURN_WINDOWS * window
         if known:
-            gap, mean, many = _most(1.0, <double>(start - last[row]) / <double>window), means[row], _half(gaps[row])
-            means[row] = mean + _most(_GAP_GAIN, 1.0 / (1.0 + many)) * (gap - mean)
+            mean, many = means[row], _half(gaps[row])
+            means[row] = mean + _most(_GAP_GAIN, 1.0 / (1.0 + many)) * (gap[i] - mean)
             gaps[row] = _half_of(<int>_least(_GAPS_MANY, many + 1.0))
-            longest[row] = _most(gap, <double>longest[row] * keep[i])
+            longest[row] = _most(gap[i], <double>longest[row] * keep[i])
             if silent:
                 returned[row] = start
         if silent:
