@@ -120,6 +120,10 @@ CENSORS: Final = (
 #: The most windows until a loss is told, and until its end is.
 TOLD_WINDOWS: Final = 12
 OVER_WINDOWS: Final = 14
+#: Where more of the attempts from abroad fail, where nobody interferes, the machine did not keep up.
+ABROAD_FAILED_MAX: Final = 0.01
+#: The most windows until all is calm again.
+CALM_WINDOWS: Final = 40
 #: By so many windows an onset may be off.
 ONSET_WINDOWS: Final = 2
 
@@ -137,6 +141,11 @@ class Verdict:
     #: How many attempts were made from abroad meanwhile, where nobody interferes, and how many of them failed.
     abroad: int = 0
     abroad_failed: int = 0
+
+    @property
+    def counts(self) -> bool:
+        """Whether it says anything of netdusk: right it may be at any load, and wrong where the machine kept up."""
+        return not self.faults() or self.abroad_failed <= ABROAD_FAILED_MAX * self.abroad
 
     def faults(self) -> list[str]:
         """What is wrong with it; nothing, if it is right."""
@@ -205,6 +214,15 @@ async def try_out(lab: Lab, censor: Censor) -> Verdict:
     ]
     verdict.abroad, verdict.abroad_failed = await lab.abroad(first, await lab.next_offset())
     return verdict
+
+
+async def calm(lab: Lab) -> None:
+    """Wait until nothing is open, and for as long as two attempts that follow each other are not one loss."""
+    end = time.monotonic() + CALM_WINDOWS * WINDOW_SECONDS
+    while lab.open() and time.monotonic() < end:
+        lab.stack.check()
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(6 * WINDOW_SECONDS)
 
 
 async def _until(lab: Lab, since: float, windows: int, fits) -> Incident | None:  # type: ignore[no-untyped-def]

@@ -37,16 +37,17 @@ from streams.settings import Settings, fingerprint, load
 from streams.step.country import CountryMachine
 from tests.lab.isp import Rule
 from tests.lab.net import Namespace, ip, tunnel
+from tests.lab.pace import chosen
 from tests.lab.platforms import ADDRESSES, BROKER, RESOLVERS, SITES, STOP, WELCOME
 
 log = structlog.get_logger()
 
-#: How much faster the lab's time goes: its windows last 4 s.
-PACE: Final = 15
+#: How much faster the lab's time goes: at 15 its windows last 4 s.
+PACE: Final = chosen()
 WINDOW_SECONDS: Final = 60 // PACE
 #: Each target is asked twice a window.
 RHYTHM_SECONDS: Final = WINDOW_SECONDS / 2
-TIMEOUT_SECONDS: Final = 1.5
+TIMEOUT_SECONDS: Final = 0.375 * WINDOW_SECONDS
 HISTORY_WINDOWS: Final = 600
 _CONTROL_PORT: Final = 8470
 _START_SECONDS: Final = 60.0

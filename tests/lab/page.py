@@ -31,6 +31,12 @@ def told(verdict: Verdict) -> str:
     )
 
 
+def _not_judged(verdict: Verdict) -> str:
+    return (
+        f"not judged: {verdict.abroad_failed} of {verdict.abroad} attempts from abroad failed by themselves"
+    )
+
+
 def write(verdicts: Sequence[Verdict]) -> None:
     """Put the verdicts into the page's matrix; rows of other censors stay as they were."""
     text = PAGE.read_text()
@@ -53,5 +59,5 @@ def _row(verdict: Verdict) -> str:
     told_, off, over = ("" if seconds is None else f"{seconds / WINDOW_SECONDS:.1f}" for seconds in windows)
     what = f"{incident.kind}, {incident.scope}" if incident else "nothing"
     mechanism = f"`{incident.mechanism.name}`" if incident and incident.mechanism else "none: silence"
-    faults = "; ".join(verdict.faults())
+    faults = "; ".join(verdict.faults()) if verdict.counts else _not_judged(verdict)
     return f"| {verdict.censor.name} | {what} | {mechanism} | {told_} | {off} | {over} | {faults or 'yes'} |"

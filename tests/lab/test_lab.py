@@ -9,6 +9,7 @@ import dns.message
 import dns.rcode
 import pytest
 
+from tests.lab.censors import CENSORS, Verdict
 from tests.lab.isp import Middlebox
 from tests.lab.packets import ACK, RST, SYN, take_apart, tcp, udp
 
@@ -104,10 +105,23 @@ def test_a_throttle_queues_and_drops_what_does_not_fit() -> None:
     assert len(provider.due(100.0)) == 23, "24,000 bytes wait at the most"
 
 
+def verdict(failed: int, **told: object) -> Verdict:
+    return Verdict(CENSORS[0], abroad=400, abroad_failed=failed, **told)  # type: ignore[arg-type]
+
+
+def test_a_wrong_verdict_counts_where_the_machine_kept_up() -> None:
+    assert verdict(4).faults() == ["nothing was told"]
+    assert verdict(4).counts
+    assert not verdict(5).counts
+
+
 @pytest.mark.integration
 def test_the_whole_product_tells_of_a_censor() -> None:
     """`make lab` runs all of them; docs/lab.md says what is told of each."""
     command = [sys.executable, "-m", "tests.lab", "--only", "reset on the name"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
-    assert done.stdout.startswith("right"), done.stdout
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=1800)
+    # Exit code 3: the machine did not keep up, by what failed where nobody interferes.
+    assert done.returncode in (0, 3), done.stdout + done.stderr[-3000:]
+    if done.returncode == 3:
+        pytest.xfail(done.stdout)
+    assert "\nright  reset on the name" in done.stdout, done.stdout
