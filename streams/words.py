@@ -18,7 +18,7 @@ from babel import Locale
 from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Snapshot
 from detectors.readings import Says, Witness
 from detectors.settings import IncidentSettings
-from detectors.single.signals import EVENTS
+from detectors.single.signals import is_event
 from streams.names import region_name
 from streams.pseudonyms import network_name
 from streams.records import Incident, Status
@@ -524,7 +524,7 @@ def corroboration(witness: Witness) -> str:
     if witness.says in _SAID:
         return f"{source} {_SAID[witness.says]}: {witness.name}."
     when = f" since {clock(witness.time)}" if witness.time is not None else ""
-    if witness.name in EVENTS:
+    if is_event(witness.name):
         return f"{source} {witness.says}: it tells of an outage itself{when}."
     if witness.says is Says.DISAGREES:
         when = f" at {clock(witness.time)}" if witness.time is not None else ""

@@ -135,6 +135,17 @@ class SignalBook:
 
 #: Signals that are a source's own judgement (`producers.signals.EVENTS`): 1 where an outage begins, 0 where it is over.
 EVENTS: Final = frozenset(("outage", "alert", "traffic_anomaly"))
+
+
+def is_event(name: str) -> bool:
+    """Whether a signal is a judgement; what it was made of may stand behind a point.
+
+    >>> is_event("alert.bgp"), is_event("bgp"), is_event("region-alert.bgp")
+    (True, False, False)
+    """
+    return name.partition(".")[0] in EVENTS
+
+
 _SURENESS: Final = {Says.AGREES: 3, Says.DISAGREES: 2, Says.LATE: 1, Says.SILENT: 0}
 
 
@@ -152,7 +163,7 @@ def _fallen(witness: Witness) -> float:
 
 def _word(source: str, name: str, series: SignalSeries, onset: int, now: int) -> Witness | None:
     """What one series says; None where it can't say anything."""
-    if name in EVENTS:
+    if is_event(name):
         for time, value in zip(series.times, series.values, strict=True):
             if value == 1.0 and onset - _EARLIER_SECONDS <= time <= now:
                 return Witness(source, Says.AGREES, name, value, 0.0, time, series.url)

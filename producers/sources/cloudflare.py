@@ -47,7 +47,10 @@ def _signals(content: tuple[str, Any]) -> Iterator[Signal]:
     if key == "annotations":
         if row.get("eventType", "OUTAGE") != "OUTAGE":
             raise RowError(RefusalReason.OTHER_TEST, str(row["eventType"]))
-        name, places, url = "outage", _outage_places(row), row.get("linkedUrl") or _PAGE
+        # An outage of a part of a country is none of the country.
+        regional = (row.get("outage") or {}).get("outageType") == "REGIONAL"
+        name, places = "region-outage" if regional else "outage", _outage_places(row)
+        url = row.get("linkedUrl") or _PAGE
     else:
         if row.get("status") == "FALSE_POSITIVE":
             raise RowError(RefusalReason.MEASUREMENT_FAILED, "withdrawn by the source")
@@ -61,14 +64,30 @@ def _signals(content: tuple[str, Any]) -> Iterator[Signal]:
 
 
 def _outage_places(row: Any) -> list[dict[str, Any]]:
-    """Countries; where one network alone is named, that one."""
+    """Countries; where networks are named, these alone."""
+    countries = row.get("locations") or []
     asns = row.get("asns") or []
-    one = {"asn": int(asns[0])} if len(asns) == 1 else {}
-    return [{"country": code, **one} for code in row.get("locations") or []]
+    if not asns:
+        return [{"country": code} for code in countries]
+    # Which network is in which country, only the details say.
+    if len(countries) > 1:
+        homes = {str(one["asn"]): _home(one) for one in row.get("asnsDetails") or []}
+        placed = [(homes.get(str(asn)), asn) for asn in asns]
+        return [{"country": code, "asn": int(asn)} for code, asn in placed if code in countries]
+    return [{"country": code, "asn": int(asn)} for code in countries for asn in asns]
+
+
+def _home(network: Any) -> str | None:
+    """The country of a network: `locations` before 2025, `location` since."""
+    place = network.get("location") or network.get("locations")
+    return place["code"] if place else None
 
 
 def _anomaly_place(row: Any) -> dict[str, Any]:
     if row.get("type") == "AS":
         network = row["asnDetails"]
-        return {"country": network["location"]["code"], "asn": int(network["asn"])}
+        country = _home(network)
+        if country is None:
+            raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"network {network['asn']} without a country")
+        return {"country": country, "asn": int(network["asn"])}
     return {"country": row["locationDetails"]["code"]}

@@ -76,6 +76,8 @@ def _place(kind: str, code: str, attrs: Any = None) -> dict[str, Any]:
 
 def _series(row: Any) -> Iterator[Signal]:
     place = _place(row["entityType"], row["entityCode"], row.get("entityAttrs"))
+    if row["values"] and not any(isinstance(value, int | float) for value in row["values"]):
+        raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"{row['datasource']}: no number in the series")
     start, step = int(row["from"]), int(row["step"])
     url = f"{_DASHBOARD}/{row['entityType']}/{row['entityCode']}?from={start}&until={row['until']}"
     name = row["datasource"] + (f".{row['subtype']}" if row.get("subtype") else "")
@@ -87,6 +89,14 @@ def _series(row: Any) -> Iterator[Signal]:
             yield Signal(source=SOURCE, time=time, name=name, value=float(value), url=url, **place)
 
 
+def _judgement(what: str, kind: str, datasource: Any) -> str:
+    """What it is called: by its data source, for they judge apart and often at the same moment.
+
+    A region's has another name: its country has not lost what the region has.
+    """
+    return ("region-" if kind == "region" else "") + what + (f".{datasource}" if datasource else "")
+
+
 def _alert(row: Any) -> Signal:
     entity = row["entity"]
     place = _place(entity["type"], entity["code"], entity.get("attrs"))
@@ -94,7 +104,8 @@ def _alert(row: Any) -> Signal:
         raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"level {row['level']!r}")
     time = epoch(row["time"])
     url = f"{_DASHBOARD}/{entity['type']}/{entity['code']}?from={int(row['time']) - 86_400}&until={int(row['time'])}"
-    return Signal(source=SOURCE, time=time, name="alert", value=_LEVELS[row["level"]], url=url, **place)
+    name = _judgement("alert", entity["type"], row.get("datasource"))
+    return Signal(source=SOURCE, time=time, name=name, value=_LEVELS[row["level"]], url=url, **place)
 
 
 def _event(row: Any) -> Iterator[Signal]:
@@ -102,5 +113,6 @@ def _event(row: Any) -> Iterator[Signal]:
     place = _place(kind, code)
     start, seconds = int(row["start"]), int(row["duration"])
     url = f"{_DASHBOARD}/{kind}/{code}?from={start}&until={start + seconds}"
+    name = _judgement("outage", kind, row.get("datasource"))
     for time, value in ((start, 1.0), (start + seconds, 0.0)):
-        yield Signal(source=SOURCE, time=epoch(time), name="outage", value=value, url=url, **place)
+        yield Signal(source=SOURCE, time=epoch(time), name=name, value=value, url=url, **place)

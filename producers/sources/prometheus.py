@@ -7,6 +7,8 @@ came. Which label is what says a settings file, for every installation has label
 
 from __future__ import annotations
 
+import json
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -31,7 +33,10 @@ METRICS: Final = (
     "probe_http_duration_seconds",
     "probe_dns_lookup_time_seconds",
     "probe_failed_due_to_regex",
+    "probe_ip_protocol",
 )
+#: So much is asked for at once.
+_STRETCH_SECONDS: Final = 3600.0
 #: The phases of blackbox_exporter's HTTP module, and the step that each is.
 _PHASES: Final = {
     "resolve": (Stage.DNS, "dns"),
@@ -95,16 +100,21 @@ class PrometheusReader:
         """Results of one answer."""
         return each(document(name, stream, lambda answer: self._rows(name, answer)), self._results)
 
-    def requests(self, url: str, since: float, until: float, step: float) -> Iterator[str]:
-        """The URL that a pull asks for: all the metrics over a stretch of time."""
-        only = "".join(f",{name}={value!r}".replace("'", '"') for name, value in self.labels.only.items())
-        query = {
-            "query": f'{{__name__=~"{"|".join(METRICS)}"{only}}}',
-            "start": since,
-            "end": until,
-            "step": step,
-        }
-        yield f"{url.rstrip('/')}/api/v1/query_range?{urlencode(query)}"
+    def requests(self, url: str, since: float, until: float) -> Iterator[str]:
+        """The URLs that a pull asks for: all samples of the metrics, as they were scraped, an hour at a time.
+
+        Not `query_range`: that repeats a sample at each of its steps, for five minutes after the last one too, and
+        refuses more than 11,000 steps.
+        """
+        only = "".join(f",{name}={json.dumps(value)}" for name, value in self.labels.only.items())
+        metrics = f'{{__name__=~"{"|".join(METRICS)}"{only}}}'
+        begin = since
+        while begin < until:
+            end = min(begin + _STRETCH_SECONDS, until)
+            # Rounded up: what is asked for twice is known by its id.
+            query = {"query": f"{metrics}[{math.ceil(end - begin)}s]", "time": end}
+            yield f"{url.rstrip('/')}/api/v1/query?{urlencode(query)}"
+            begin = end
 
     def _rows(self, name: str, answer: Any) -> Iterator[tuple[str, Any]]:
         """One row a target and moment, with all that is known of it."""
@@ -172,6 +182,9 @@ class PrometheusReader:
             return Stage.HTTP, Failure.HTTP_UNEXPECTED_BODY
         if status:
             return Stage.HTTP, Failure.HTTP_UNEXPECTED_STATUS_CODE
+        # It stays 0 where the name led to no address; the time of a look-up that failed is there all the same.
+        if known.get("probe_ip_protocol") == 0:
+            return Stage.DNS, None
         phases = {name: known.get(f"probe_http_duration_seconds.{name}") for name in _PHASES}
         if all(value is None for value in phases.values()):
             return None, None

@@ -171,7 +171,7 @@ def _dns(row: Any) -> _Found:
             )
             continue
         code = _rcode(answer)
-        if code == 0 and answer.get("ANCOUNT", 0) > 0:
+        if code == 0 and _answers(answer) > 0:
             return target, None, None, answer.get("rt"), None
         failures.append(
             Failure.DNS_NO_ANSWER if code == 0 else _RCODES.get(code, Failure.DNS_SERVER_MISBEHAVING)
@@ -201,6 +201,15 @@ def _rcode(answer: Any) -> int:
     if answer.get("abuf"):
         return base64.b64decode(answer["abuf"])[3] & 15
     return 0 if answer.get("ANCOUNT", 0) > 0 else 2
+
+
+def _answers(answer: Any) -> int:
+    """How many records it holds: some measurements give the answer alone, without its counts."""
+    import base64  # noqa: PLC0415
+
+    if "ANCOUNT" in answer or not answer.get("abuf"):
+        return int(answer.get("ANCOUNT", 0))
+    return int.from_bytes(base64.b64decode(answer["abuf"])[6:8], "big")
 
 
 def _tls(row: Any) -> _Found:

@@ -137,6 +137,8 @@ class TableReader:
                 facts[field] = str(value).strip()
         if missing := [field for field in ("time", "country") if field not in facts]:
             raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"no {' and no '.join(missing)}")
+        if "value" in self._named and "value" not in facts:
+            raise RowError(RefusalReason.NOT_A_MEASUREMENT, "no value")
         yield self._signal(facts) if "value" in facts else self._result(facts)
 
     def _signal(self, facts: Mapping[str, str]) -> Signal:
@@ -172,7 +174,9 @@ class TableReader:
         if platform is None:
             raise RowError(RefusalReason.NO_HOST, f"target {target!r} names no host")
         country, asn, time = facts["country"].upper(), _asn(facts.get("asn")) or 0, moment(facts["time"])
-        count, good = (int(float(facts[name])) if name in facts else None for name in ("count", "good"))
+        count, good = (
+            _whole_number(name, facts[name]) if name in facts else None for name in ("count", "good")
+        )
         if count is not None and not 1 <= count <= COUNT_MAX:
             raise RowError(
                 RefusalReason.INVALID, f"count {count}: a row stands for 1 to {COUNT_MAX} attempts"
@@ -211,6 +215,14 @@ def _yes(text: str) -> bool:
     if text.lower() in _FALSE:
         return False
     raise RowError(RefusalReason.INVALID, f"{text!r} is neither yes nor no")
+
+
+def _whole_number(name: str, text: str) -> int:
+    """A number of attempts. Raises RowError for a part of one: 3.5 of 7 is no count."""
+    number = float(text)
+    if int(number) != number:
+        raise RowError(RefusalReason.INVALID, f"{name} {text}: write a whole number")
+    return int(number)
 
 
 def _asn(text: str | None) -> int | None:

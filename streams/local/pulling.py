@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import io
+import math
 import random
 import time
 from collections import deque
@@ -123,11 +124,15 @@ class Polite:
         self._now = now
         self._sleep = sleep
         self._last: dict[str, float] = {}
+        self._not_before: dict[str, float] = {}
         self._dice = random.Random(0)  # noqa: S311  so that many pulls don't come back together
 
     async def fetch(self, url: str) -> bytes | None:
         """Return the answer's body, or None if it has not changed since it was acknowledged. Raises PullError."""
         why, place, hops = "", url, 0
+        left = self._not_before.get(urlsplit(url).netloc, -math.inf) - self._now()
+        if left > 0:
+            raise PullError(f"{url}: is not asked for another {left:,.0f} s, as it wishes")
         for number in range(_TRIES):
             await self._wait_for_turn(place)
             pause = min(_PAUSE_SECONDS_MAX, _PAUSE_SECONDS * 2**number) * self._dice.uniform(0.8, 1.2)
@@ -151,9 +156,11 @@ class Polite:
                     why = f"status {answer.status}"
                     if answer.status not in _PASSING:
                         raise PullError(f"{url}: {why}")
-                    pause = max(
-                        pause, min(_PAUSE_SECONDS_MAX, retry_after(answer.headers.get("Retry-After")))
-                    )
+                    wanted = retry_after(answer.headers.get("Retry-After"))
+                    if wanted > _PAUSE_SECONDS_MAX:
+                        self._not_before[urlsplit(url).netloc] = self._now() + wanted
+                        raise PullError(f"{url}: {why}, and asks to wait for {wanted:,.0f} s")
+                    pause = max(pause, wanted)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 why = str(error) or type(error).__name__
             if number + 1 < _TRIES:
@@ -225,7 +232,7 @@ def retry_after(value: str | None, now: Callable[[], float] = time.time) -> floa
     """
     if value is None:
         return 0.0
-    if value.strip().isdigit():
+    if value.strip().isascii() and value.strip().isdigit():
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now())

@@ -127,10 +127,8 @@ def _ask_prometheus(name: str, query: SourceQuery) -> PullPlan:
     if query.url is None:
         raise SettingsError(f"{name}: say where it is, with --url http://localhost:9090")
     labels = prometheus.read_labels(query.mapping) if query.mapping else prometheus.Labels()
-    reader, step = prometheus.PrometheusReader(labels), query.every_seconds
-    return PullPlan(
-        name, (query.url,), lambda at, since, until: reader.requests(at, since, until, step), reader.read
-    )
+    reader = prometheus.PrometheusReader(labels)
+    return PullPlan(name, (query.url,), reader.requests, reader.read)
 
 
 def _ask_atlas(name: str, query: SourceQuery) -> PullPlan:

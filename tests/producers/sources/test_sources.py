@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import dns.message
 import dns.rcode
@@ -20,6 +21,8 @@ import pytest
 import zstandard
 from typer.testing import CliRunner
 
+from detectors.readings import Says
+from detectors.single.signals import SignalBook
 from producers.records import ProbeResult
 from producers.signals import Signal, decode_signal, encode_signal
 from producers.sources import cloudflare, ioda, ripe_atlas, tor
@@ -106,17 +109,69 @@ def test_iodas_alerts_and_events() -> None:
     assert signals(
         read(ioda.read, {"type": "outages.alerts", "data": [alert, {**alert, "level": "normal"}]})
     ) == [
-        ("alert", "PK", None, 1, "01-20T13:40"),
-        ("alert", "PK", None, 0, "01-20T13:40"),
+        ("alert.bgp", "PK", None, 1, "01-20T13:40"),
+        ("alert.bgp", "PK", None, 0, "01-20T13:40"),
     ]
     assert signals(read(ioda.read, {"type": "outages.events", "data": [event]})) == [
-        ("outage", "PK", None, 1, "01-20T13:40"),
-        ("outage", "PK", None, 0, "01-20T14:40"),
+        ("outage.bgp", "PK", None, 1, "01-20T13:40"),
+        ("outage.bgp", "PK", None, 0, "01-20T14:40"),
     ]
     good, bad = read(ioda.read, {"data": [alert, lost]})
     assert isinstance(good, Signal)
     assert isinstance(bad, Refused)
     assert bad.reason is RefusalReason.NO_PLACE_OR_TIME
+
+
+def test_iodas_sources_judge_apart_and_a_region_is_not_its_country() -> None:
+    """At one moment, BGP alerts, the pings are normal, and a region of the same country has an alert."""
+
+    def alert(datasource: str, level: str, kind: str = "country") -> dict[str, Any]:
+        entity = {
+            "code": "PK" if kind == "country" else "4416",
+            "type": kind,
+            "attrs": {"country_code": "PK"},
+        }
+        return {"datasource": datasource, "entity": entity, "time": 1705758000, "level": level}
+
+    found = signals(
+        read(
+            ioda.read,
+            {
+                "data": [
+                    alert("bgp", "critical"),
+                    alert("ping-slash24", "normal"),
+                    alert("bgp", "critical", "region"),
+                ]
+            },
+        )
+    )
+    assert found == [
+        ("alert.bgp", "PK", None, 1, "01-20T13:40"),
+        ("alert.ping-slash24", "PK", None, 0, "01-20T13:40"),
+        ("region-alert.bgp", "PK", None, 1, "01-20T13:40"),
+    ]
+    book = SignalBook()
+    for name, country, _, value, _ in found:
+        book.learn((country, False, "ioda", name, "", -1), 1705758000, value)
+    assert [(one.says, one.name) for one in book.ask("PK", False, 1705758000, 1705759000, ())] == [
+        (Says.AGREES, "alert.bgp")
+    ]
+
+
+def test_a_series_without_a_number_is_refused() -> None:
+    """`ping-slash24-latency` and its like hold objects; a series of nulls says nothing."""
+    series = {
+        "entityType": "country",
+        "entityCode": "PK",
+        "datasource": "ping-slash24-latency",
+        "from": 1705758000,
+        "until": 1705759800,
+        "step": 600,
+    }
+    for values in ([[{"agg_values": {"median": 1}}]], [None, None]):
+        [refused] = read(ioda.read, {"data": [[{**series, "values": values}]]})
+        assert isinstance(refused, Refused)
+        assert "no number" in refused.detail
 
 
 # ---- Cloudflare Radar: developers.cloudflare.com/api/resources/radar, annotations/outages and traffic_anomalies
@@ -155,6 +210,44 @@ def test_cloudflares_annotations_and_anomalies() -> None:
     ]
     [refused] = read(cloudflare.read, {"success": False, "errors": [{"code": 10000}]})
     assert isinstance(refused, Refused)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"asns": [17557, 9541]}, [("outage", "PK", 17557), ("outage", "PK", 9541)]),
+        ({"outage": {"outageType": "REGIONAL"}}, [("region-outage", "PK", None)]),
+        ({"outage": None}, [("outage", "PK", None)]),
+        (
+            {
+                "locations": ["PK", "AF"],
+                "asns": [17557, 55330, 1],
+                "asnsDetails": [
+                    {"asn": "17557", "name": "a", "locations": {"code": "PK", "name": "Pakistan"}},
+                    {"asn": "55330", "name": "b", "location": {"code": "AF", "name": "Afghanistan"}},
+                ],
+            },
+            [("outage", "PK", 17557), ("outage", "AF", 55330)],
+        ),
+    ],
+)
+def test_an_outage_of_networks_or_a_region_is_none_of_the_country(
+    changed: dict[str, Any], expected: list[Any]
+) -> None:
+    row = {"eventType": "OUTAGE", "locations": ["PK"], "asns": [], "startDate": "2024-01-20T13:45:00Z"}
+    found = signals(read(cloudflare.read, {"result": {"annotations": [{**row, **changed}]}}))
+    assert [one[:3] for one in found] == expected
+
+
+@pytest.mark.parametrize("details", [{"asn": "17557"}, {"asn": "17557", "location": None}])
+def test_an_anomaly_of_a_network_without_a_country_is_refused(details: dict[str, Any]) -> None:
+    row = {"type": "AS", "status": "VERIFIED", "startDate": "2024-01-20T13:45:00Z", "asnDetails": details}
+    [refused] = read(cloudflare.read, {"result": {"trafficAnomalies": [row]}})
+    assert isinstance(refused, Refused)
+    assert refused.reason is RefusalReason.NO_PLACE_OR_TIME
+    older = {**details, "locations": {"code": "PK", "name": "Pakistan"}}
+    [found] = signals(read(cloudflare.read, {"result": {"trafficAnomalies": [{**row, "asnDetails": older}]}}))
+    assert found[:3] == ("traffic_anomaly", "PK", 17557)
 
 
 # ---- Tor Metrics: metrics.torproject.org/stats.html, userstats-relay-country.csv
@@ -213,6 +306,8 @@ def atlas(*rows: dict[str, Any]) -> list[Item]:
             {"type": "dns", "result": {"ANCOUNT": 1, "rt": 12.5, "abuf": abuf(0, "192.0.2.1")}},
             "x PK AS17557 ok",
         ),
+        ({"type": "dns", "result": {"rt": 12.5, "abuf": abuf(0, "192.0.2.1")}}, "x PK AS17557 ok"),
+        ({"type": "dns", "result": {"abuf": abuf(0)}}, "x PK AS17557 dns.dns_no_answer"),
         ({"type": "dns", "result": {"ANCOUNT": 0, "abuf": abuf(3)}}, "x PK AS17557 dns.dns_nxdomain_error"),
         (
             {"type": "dns", "resultset": [{"error": {"timeout": 5000}}], "query_argument": "x.com"},
@@ -292,6 +387,28 @@ def blackbox(**facts: float) -> dict[str, Any]:
         ({"success": 0}, "None.None"),
         ({"success": 0, "http_status_code": 451}, "http.http_unexpected_status_code"),
         ({"success": 0, "http_status_code": 200, "failed_due_to_regex": 1}, "http.http_unexpected_body"),
+        # As blackbox_exporter 0.23 shows a name that is not there, and a port that refuses.
+        (
+            {
+                "success": 0,
+                "ip_protocol": 0,
+                "dns_lookup_time_seconds": 0.002,
+                "http_duration_seconds__resolve": 0.002,
+                "http_duration_seconds__connect": 0,
+            },
+            "dns.None",
+        ),
+        (
+            {
+                "success": 0,
+                "ip_protocol": 4,
+                "dns_lookup_time_seconds": 0.002,
+                "http_duration_seconds__resolve": 0.002,
+                "http_duration_seconds__connect": 0,
+            },
+            "tcp.None",
+        ),
+        ({"success": 0, "ip_protocol": 0}, "dns.None"),
         ({"success": 0, "dns_lookup_time_seconds": 0, "http_duration_seconds__resolve": 0}, "dns.None"),
         (
             {
@@ -323,6 +440,15 @@ def test_a_running_blackbox_exporter(facts: dict[str, float], expected: str) -> 
         15.0,
         "prometheus-PK-AS17557",
     )
+
+
+def test_a_prometheus_is_asked_for_its_samples_an_hour_at_a_time() -> None:
+    reader = PrometheusReader(Labels(only={"job": 'a "b" \\c', "team": "o'hara"}))
+    urls = list(reader.requests("http://p:9090/", 1705758000.0, 1705758000.0 + 2.5 * 3600))
+    asked = [dict(parse_qsl(urlsplit(url).query)) for url in urls]
+    assert [query["time"] for query in asked] == ["1705761600.0", "1705765200.0", "1705767000.0"]
+    assert [query["query"].rpartition("[")[2] for query in asked] == ["3600s]", "3600s]", "1800s]"]
+    assert all(',job="a \\"b\\" \\\\c",team="o\'hara"}' in query["query"] for query in asked)
 
 
 def test_a_prometheus_without_a_country_is_told_what_to_do() -> None:

@@ -79,7 +79,8 @@ GOOD = (200, TABLE, {})
         ([GOOD], []),
         ([(503, b"", {}), (500, b"", {}), GOOD], [2.0, 4.0]),
         ([(429, b"", {"Retry-After": "90"}), GOOD], [90.0]),
-        ([(429, b"", {"Retry-After": "99999"}), GOOD], [600.0]),
+        ([(429, b"", {"Retry-After": "600"}), GOOD], [600.0]),
+        ([(429, b"", {"Retry-After": "\u00b2"}), GOOD], [2.0]),
         (["half", GOOD], [2.0]),
     ],
 )
@@ -87,6 +88,19 @@ async def test_what_passes_is_waited_for(answers: list[Any], waits: list[float])
     async with asking(Service(*answers), PullState(None), gap_seconds=0) as (polite, url, clock):
         assert await polite.fetch(f"{url}/users.csv") == TABLE
     assert clock.waits == pytest.approx(waits, rel=0.21)
+
+
+async def test_who_wishes_to_be_left_alone_for_long_is() -> None:
+    """Longer than a round waits: it is not asked before, whatever else there is to ask it for."""
+    service = Service((429, b"", {"Retry-After": "7200"}), GOOD)
+    async with asking(service, PullState(None), gap_seconds=0) as (polite, url, clock):
+        with pytest.raises(PullError, match="asks to wait for 7,200 s"):
+            await polite.fetch(f"{url}/users.csv")
+        with pytest.raises(PullError, match="not asked for another 7,200 s, as it wishes"):
+            await polite.fetch(f"{url}/others.csv")
+        assert len(service.asked) == 1
+        await clock.sleep(7200.0)
+        assert await polite.fetch(f"{url}/users.csv") == TABLE
 
 
 @pytest.mark.parametrize(
@@ -271,8 +285,8 @@ def test_what_each_source_is_asked_for() -> None:
         "dateStart=2024-01-20T13%3A40%3A00": lambda: list(cloudflare.requests("PK", begin, end)),
         "start=2024-01-20&end=2024-01-20&country=pk": lambda: list(tor.requests("PK", begin, end)),
         "/measurements/7000/results/?start=1705758000": lambda: list(ripe_atlas.requests(7000, begin, end)),
-        "/api/v1/query_range?query=%7B__name__%3D~%22probe_success": lambda: list(
-            prometheus.PrometheusReader().requests("http://localhost:9090/", begin, end, 15)
+        "/api/v1/query?query=%7B__name__%3D~%22probe_success": lambda: list(
+            prometheus.PrometheusReader().requests("http://localhost:9090/", begin, end)
         ),
         "probe_cc=PK&test_name=web_connectivity&since=2024-01-20T13": lambda: list(
             api.requests("PK", begin, end)
