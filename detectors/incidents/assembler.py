@@ -580,6 +580,9 @@ class Assembler:
                 event = Trigger.SURE
             elif event is Trigger.RECOVERED or reading.end - case.heard > self.settings.merge_seconds:
                 event = Trigger.WELL  # nothing was told of it, so nothing need be waited for
+        if event in (Trigger.RECOVERED, Trigger.PARTLY) and case.may_relapse(reading, self.settings):
+            case.phase = move(case.phase, Trigger.WELL).phase
+            return
         if event is None:
             # Of networks that have been dark for days no window says anything any more.
             lasts = case.is_dark and case.heard < reading.end - self.settings.unheard_told_seconds

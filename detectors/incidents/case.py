@@ -52,6 +52,9 @@ _SILENT_WINDOWS: Final = 15
 _LAGGARD_WINDOWS: Final = 2
 #: What is back speaks for the others of its platform for so many windows.
 _FOLLOW_WINDOWS: Final = 10
+#: After so many relapses each other one doubles how long it must be back to be told as over.
+_RELAPSES_TOLD: Final = 2
+_DOUBLINGS_MAX: Final = 8
 #: What is over is over in part when its results have said so for so many windows.
 _PARTLY_WINDOWS: Final = 3
 #: It is confirmed from so many failed attempts on.
@@ -171,6 +174,8 @@ class Case(msgspec.Struct):
     # Networks and regions of which nothing has been heard for long while others of it are heard, and platforms.
     unheard_units: list[str] = []
     unheard_platforms: list[str] = []
+    # Times that it was lost again soon after it was told to be over.
+    relapses: int = 0
 
     # what it is made of
 
@@ -807,6 +812,17 @@ class Case(msgspec.Struct):
             return Trigger.PARTLY if in_part else Trigger.RECOVERED
         return Trigger.WELL if any(loss.heard == reading.end for loss in losses) else None
 
+    def may_relapse(self, reading: CountryReading, settings: IncidentSettings) -> bool:
+        """Whether it has been lost again so often that its end is told later: what goes to and fro is one incident.
+
+        No later than a like loss would be another incident.
+        """
+        doublings = min(self.relapses - _RELAPSES_TOLD, _DOUBLINGS_MAX)
+        if doublings <= 0:
+            return False
+        asked = settings.recovery_windows * (reading.end - reading.start) << doublings
+        return reading.end - self.recovered_at() < min(asked, settings.merge_seconds)
+
     def was_none(self, reading: CountryReading) -> bool:
         """Whether what has come too late by now shows that this loss of connectivity was none."""
         if self.kind is not Kind.CONNECTIVITY or self.phase is Phase.SUSPECTED or not reading.late:
@@ -888,6 +904,7 @@ class Case(msgspec.Struct):
         back = self.recovered_at() if self.resolved is None else self.resolved
         pause = max(1, (reading.end - back) // (reading.end - reading.start))
         self.resolved, self.tally, self.restoration = None, None, Restoration.NONE
+        self.relapses += 1
         self.wholes = {}
         pasts = {
             key: reading.past[key[0], key[1]][-pause:]

@@ -1066,3 +1066,15 @@ def _joined(lines: dict[tuple[str, int], str], unsure: Sequence[tuple[str, int]]
         for key in unsure:
             networks[key] = structs.replace(networks[key], bar=0.5)  # type: ignore[index]  # ours
     return sorted({network.asn for snapshot in run(readings) for network in snapshot.networks})
+
+
+def test_what_goes_to_and_fro_is_told_as_over_ever_later() -> None:
+    """A quarter of an hour lost, one well, eight times: the first three ends are told, and at last the end."""
+    line = "." * 5 + ("x" * 15 + "." * 15) * 8 + "." * 60
+    snapshots = run(story(on("x", ALL, line)))
+    ends = [(one.updated - T0) // WINDOW for one in snapshots if one.status is Announcement.RESOLVED]
+    assert len({one.id for one in snapshots}) == 1
+    assert [end - 5 - 30 * i - 15 for i, end in enumerate(ends[:4])] == [5, 5, 5, 10]
+    assert len(ends) == 5
+    assert snapshots[-1].status is Announcement.RESOLVED
+    assert snapshots[-1].resolved == T0 + (5 + 30 * 8 - 15) * WINDOW
