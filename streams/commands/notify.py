@@ -12,7 +12,7 @@ import structlog
 import typer
 
 from streams.engine import library_logs
-from streams.kafka.alerts import parse
+from streams.kafka.alerts import parse, snapshots
 from streams.kafka.client import group_consumer, wait_for_broker
 from streams.kafka.unanswered import answered, until
 from streams.page.notices import Notice, Notices, receivers
@@ -100,6 +100,8 @@ async def _run(settings: Settings, senders: dict[str, Any]) -> None:
         return
     library_logs.bound()
     notices = Notices(settings)
+    for snapshot in await snapshots(settings):  # of what was told before, nobody is told as if it were new
+        notices.saw(snapshot)
     # Whoever begins anew is not told of all that ever was.
     async with group_consumer(settings.kafka, settings.notify.group, reset="latest") as consumer:
         consumer.subscribe([settings.topics.alerts])

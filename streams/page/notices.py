@@ -16,6 +16,7 @@ from streams.settings import NotifyRule, Settings
 
 _HOUR: Final = 3600.0
 _TOLD_MAX: Final = 10_000
+_KNOWN_MAX: Final = 100_000
 _SEVERITIES: Final = {severity: number for number, severity in enumerate(Severity)}
 
 
@@ -29,10 +30,8 @@ class Notice:
     good: bool = False
 
 
-def wants(rule: NotifyRule, incident: Incident) -> bool:
-    """Whether a rule wants to know of a snapshot."""
-    if incident.status.value not in rule.on:
-        return False
+def fits(rule: NotifyRule, incident: Incident) -> bool:
+    """Whether a snapshot is of what a rule is about, at whatever moment."""
     if (incident.simulated and not rule.simulated) or (not incident.confirmed and not rule.unconfirmed):
         return False
     if _SEVERITIES[incident.severity] < _SEVERITIES[Severity(rule.severity)]:
@@ -56,17 +55,42 @@ def notice(name: str, incident: Incident, settings: Settings) -> Notice:
 
 @dataclass
 class Notices:
-    """Every rule's messages; each snapshot once, and no more an hour than a rule allows."""
+    """Every rule's messages; each snapshot once, and no more an hour than a rule allows.
+
+    A rule hears of an incident when it first fits: at its opening, or once it has grown, or is confirmed. Of what it has
+    heard of it hears the end too, however that looks.
+    """
 
     settings: Settings
+    #: The first snapshot of each incident that fits each rule.
+    _first: OrderedDict[tuple[str, str], int] = field(default_factory=OrderedDict)
     _told: OrderedDict[tuple[str, str, int], None] = field(default_factory=OrderedDict)
     _sent: dict[str, deque[float]] = field(default_factory=dict)
 
+    def saw(self, incident: Incident) -> None:
+        """Remember a snapshot that stands on the topic, and tell nobody."""
+        for name, rule in self.settings.notify.rules.items():
+            if fits(rule, incident):
+                key = (name, incident.id)
+                self._first[key] = min(incident.seq, self._first.pop(key, incident.seq))
+                if len(self._first) > _KNOWN_MAX:
+                    self._first.popitem(last=False)
+
+    def _wanted(self, name: str, rule: NotifyRule, incident: Incident) -> bool:
+        first = self._first.get((name, incident.id))
+        known = first is not None and first < incident.seq
+        if incident.status is Status.RESOLVED:
+            return "resolved" in rule.on and (known or fits(rule, incident))
+        if not fits(rule, incident):
+            return False
+        return incident.status.value in rule.on or ("open" in rule.on and not known)
+
     def of(self, incident: Incident, now: float) -> Iterator[Notice]:
         """Yield what is to be sent of a snapshot at a moment (seconds)."""
+        self.saw(incident)
         for name, rule in self.settings.notify.rules.items():
             key = (name, incident.id, incident.seq)
-            if key in self._told or not wants(rule, incident):
+            if key in self._told or not self._wanted(name, rule, incident):
                 continue
             self._told[key] = None
             if len(self._told) > _TOLD_MAX:

@@ -33,7 +33,7 @@ RESOLVED = {"status": Status.RESOLVED, "resolved": END}
     [
         ({}, {}, True),
         ({}, RESOLVED, True),
-        ({}, {"status": Status.UPDATED}, False),
+        ({"on": ["resolved"]}, {"status": Status.UPDATED}, False),
         ({"on": ["updated"]}, {"status": Status.UPDATED}, True),
         ({}, {"severity": Severity.MINOR}, False),
         ({"severity": "minor"}, {"severity": Severity.MINOR}, True),
@@ -49,6 +49,38 @@ RESOLVED = {"status": Status.RESOLVED, "resolved": END}
 )
 def test_a_rule_wants(rule: dict[str, Any], told: dict[str, Any], is_told: bool) -> None:
     assert bool(list(Notices(rules(**rule)).of(incident(**told), 0.0))) is is_told
+
+
+STORIES: dict[str, tuple[list[dict[str, Any]], list[int]]] = {
+    "an opening and an end": ([{}, {"status": Status.UPDATED}, RESOLVED], [1, 3]),
+    "it grows until it is told": (
+        [{"severity": Severity.MINOR}, {"status": Status.UPDATED}, {"status": Status.UPDATED}, RESOLVED],
+        [2, 4],
+    ),
+    "it is confirmed later": ([{"confirmed": False}, {"status": Status.UPDATED}, RESOLVED], [2, 3]),
+    "its end is told though it is minor by then": ([{}, RESOLVED | {"severity": Severity.MINOR}], [1, 2]),
+    "what never fits is never told": (
+        [{"severity": Severity.MINOR}, RESOLVED | {"severity": Severity.MINOR}],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
+@pytest.mark.parametrize("begun_anew", [False, True])
+def test_a_rule_hears_of_an_incident_once_it_fits_and_of_its_end(
+    story: tuple[list[dict[str, Any]], list[int]], begun_anew: bool
+) -> None:
+    given, expected = story
+    snapshots = [incident(seq=number, **fields) for number, fields in enumerate(given, 1)]
+    notices, told = Notices(rules()), []
+    for snapshot in snapshots:
+        if begun_anew:  # as after a restart at any moment: all that stands on the topic is read first
+            notices = Notices(rules())
+            for one in snapshots:
+                notices.saw(one)
+        told += [snapshot.seq for _ in notices.of(snapshot, 0.0)]
+    assert told == expected
 
 
 def test_a_snapshot_is_told_once_and_an_hour_has_an_end() -> None:
