@@ -57,8 +57,8 @@ def notice(name: str, incident: Incident, settings: Settings) -> Notice:
 class Notices:
     """Every rule's messages; each snapshot once, and no more an hour than a rule allows.
 
-    A rule hears of an incident when it first fits: at its opening, or once it has grown, or is confirmed. Of what it has
-    heard of it hears the end too, however that looks.
+    A rule hears of an incident when it first fits: at its opening, or once it has grown, or is confirmed. Of what it
+    has heard of it hears the end too, however that looks.
     """
 
     settings: Settings
