@@ -509,7 +509,9 @@ class Case(msgspec.Struct):
         if self.regions:  # they fell silent together, while others of the country were heard
             self.doubt = None
             return
-        if self.doubt == Doubt.ONE_BY_ONE and reading.silence_doubt is None and self.mending:
+        # Those that most of a deploy has left behind; where most stay dark for so long, it was none.
+        few = 2 * len(self.mending) >= len(self.losses) or reading.end - self.grown <= _DEPLOY_SECONDS
+        if self.doubt == Doubt.ONE_BY_ONE and reading.silence_doubt is None and self.mending and few:
             return
         if reading.silence_doubt == Doubt.CROWD and self.phase is not Phase.SUSPECTED:
             return  # who had a rhythm when it began is no crowd for having been silent since

@@ -831,6 +831,17 @@ def test_a_silence_that_was_confirmed_for_hours_is_no_deploy_any_more() -> None:
     assert [(s.confirmed, s.reason) for s in run(readings)] == [(True, "")]
 
 
+def test_a_slow_end_is_confirmed_though_one_network_came_back() -> None:
+    volumes = dict.fromkeys([2, 3, 4, 5], "...." + "x" * 180) | {1: "...." + "x" * 20 + "." * 160}
+    readings = story(on("x", ALL, "...." + "?" * 180), volumes=volumes)
+    for one in readings[:30]:
+        one.countries[0].silence_doubt = "one_by_one"
+    snapshots = run(readings)
+    assert [s.confirmed for s in snapshots] == [False, False, True]
+    assert snapshots[-1].reason == "confirmed"
+    assert snapshots[-1].updated - snapshots[0].updated > 7200
+
+
 def test_nothing_is_called_confirmed_that_rests_on_two_networks() -> None:
     readings = story(on("x", [1, 2], "...." + "x" * 20))
     for one in readings[:12]:
