@@ -151,9 +151,12 @@ def told(seed: int, windows: int) -> list[str]:
     return said
 
 
-@pytest.mark.parametrize("seed", range(8 * EFFORT))
+@pytest.mark.parametrize("seed", range(5 * EFFORT))
 def test_what_is_compiled_decides_the_same(seed: int) -> None:
     here = told(seed, 75)
     with by_numpy_alone():
         alone = told(seed, 75)
-    assert [one == other for one, other in zip(here, alone, strict=True)] == [True] * len(here)
+    apart = [number for number, (one, other) in enumerate(zip(here, alone, strict=True)) if one != other]
+    assert not apart, (
+        f"from window {apart[0]} on: what was changed in NumPy belongs into _stages.pyx too, or not at all"
+    )
