@@ -118,17 +118,19 @@ async def _run(stack: Stack, console: Console, *, probe: bool, canary: bool, pag
     """Run until something that should run does not. Whoever cancels it has everything ended in order."""
     console.print("starting the broker and the worker ...", highlight=False)
     async with stack:
-        if page:
-            show_page(console, await stack.start_page(stack.settings.page.port))
+        # The worker first: what decides is not to wait for what shows. It reads the register as it joins.
+        worker = stack.start_worker()
         if probe and settings_name_a_vantage(stack.settings):
             await enrol_own(stack.settings)
-        await stack.ready(stack.start_worker())
+        await stack.ready(worker)
         if probe:
             stack.run("probe", "probe")
         if canary:
             stack.run("canary", "canary")
         console.print(f"broker   {stack.settings.kafka.bootstrap}", highlight=False)
         console.print(f"metrics  {stack.worker_url}/metrics", highlight=False)
+        if page:
+            show_page(console, await stack.start_page(stack.settings.page.port))
         console.print(f"logs     {stack.folder}", highlight=False)
         board = Board("what this machine's netdusk sees", _names(stack.settings), simulated=False)
         watch = CanaryWatch(datetime.now(UTC)) if canary else None
