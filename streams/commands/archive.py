@@ -160,7 +160,7 @@ async def _run(settings: Settings, archiver: Any, *, once: bool) -> None:
     async with _within(consumer):
         partitions = ArchivedLog(consumer, archiver, roles)
         consumer.subscribe(list(roles), listener=partitions)
-        flushed = time.monotonic()
+        flushed, told = time.monotonic(), 0
         while not stopped.is_set():
             some = await consumer.getmany(timeout_ms=_POLL_MS, max_records=5000)
             await partitions.take(some)
@@ -170,6 +170,9 @@ async def _run(settings: Settings, archiver: Any, *, once: bool) -> None:
                 async with partitions.lock:
                     await _flush(consumer, archiver, roles)
                 flushed = time.monotonic()
+                if archiver.parts > told:
+                    told = archiver.parts
+                    log.info("kept", parts=told, rows=archiver.rows)
             if caught_up:
                 break
         async with partitions.lock:

@@ -26,6 +26,7 @@ from streams.local.live import Show, timeline
 from streams.local.stack import ChildError, Stack
 from streams.records import encode
 from streams.settings import SettingsError, load, with_bootstrap
+from streams.words import amount
 
 app = typer.Typer(add_completion=False)
 
@@ -114,7 +115,8 @@ def _conclude(seen: DemoResult, evenings: list[str], console: Console) -> None:
             console.print(f"  -> {text}", highlight=False)
     incidents = len({snapshot.id for snapshot in seen.snapshots})
     console.print(
-        f"\n{seen.results} simulated results, {incidents} incidents in {len(seen.snapshots)} snapshots, "
+        f"\n{amount(seen.results, 'simulated result')}, {amount(incidents, 'incident')} in "
+        f"{amount(len(seen.snapshots), 'snapshot')}, "
         f"{seen.seconds:.0f} s (worker ready after {seen.ready_seconds:.1f} s)",
         highlight=False,
     )

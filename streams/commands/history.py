@@ -107,9 +107,14 @@ def history(
     kind = RESULTS if results else WINDOWS
     days = archive.days(country, kind)
     if not days:
-        there = ", ".join(archive.countries(kind)) or "no country"
+        there = ", ".join(archive.countries(kind))
         what = "no results" if results else "nothing"
-        raise SettingsError(f"{url or settings.archive.url}: has {what} of {country}; it has {there}")
+        remedy = (
+            f"it has {there}"
+            if there
+            else f"it has {what}: `netdusk archive` and `netdusk backtest --archive` fill one, --archive names another"
+        )
+        raise SettingsError(f"{url or settings.archive.url}: has {what} of {country}; {remedy}")
     start, end = _span(begin, until, datetime(*days[-1].timetuple()[:3], tzinfo=UTC))
     if results:
         put_all((encode(one) + b"\n" for one in archive.results(country, start, end)), output)

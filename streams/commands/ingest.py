@@ -197,7 +197,7 @@ def _show(totals: IngestTotals, as_json: bool, *, to_stderr: bool) -> None:
         return
     lines = []
     if totals.skipped_files:
-        lines.append(f"{totals.skipped_files} files had been written before")
+        lines.append(f"{amount(totals.skipped_files, 'file')} written before")
     if totals.results or not totals.signals:
         lines.append(
             f"{amount(totals.results, 'result')} written of {amount(totals.files, 'file')}: {totals.ok} ok"

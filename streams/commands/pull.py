@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import orjson
+import structlog
 import typer
 
 from producers.records import ProbeResult, encode
@@ -22,6 +23,8 @@ from streams.local.pulling import Polite, PullState, Send, pull_once, session
 from streams.local.sources import PULLS, SourceQuery, pull_of
 from streams.settings import SettingsError, load, with_bootstrap
 from streams.words import amount
+
+log = structlog.get_logger()
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -97,7 +100,7 @@ def pull(
                     return []
                 if once:
                     return rounds.result()
-                rounds.result()
+                log.info("asked", source=source, **totals.facts(), troubles=len(rounds.result()))
                 try:
                     await asyncio.wait_for(stop.wait(), pause_seconds)
                 except TimeoutError:

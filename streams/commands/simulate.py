@@ -20,6 +20,7 @@ from producers.simulated.lifelike import BUILDERS, Lifelike, Size, text_of
 from producers.simulated.worlds import KINDS, WORLDS, Simulation, world
 from streams.commands.output import to_stdout
 from streams.settings import SettingsError
+from streams.words import amount
 
 app = typer.Typer(add_completion=False)
 
@@ -120,7 +121,7 @@ def _write(
     else:
         where = "stdout" if to_stdout(output) else str(output)
         Console(stderr=True, markup=False).print(
-            f"{written} simulated results, {days * 24} h, events: {len(truth)}, in {where}"
+            f"{amount(written, 'simulated result')}, {days * 24} h, events: {len(truth)}, in {where}"
         )
 
 

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from producers.countries import CANARY
-from streams.errors import SettingsError
+from streams.errors import SettingsError, why_not_reached
 from streams.kafka.alerts import follow, latest, snapshots
 from streams.kafka.unanswered import overheard
 from streams.local.live import Board, Show
@@ -50,7 +50,8 @@ def top(
         asyncio.run(_top(settings, pages, once=once))
     except (aiohttp.ClientError, TimeoutError) as error:
         raise SettingsError(
-            f"{', '.join(pages)}: {error or 'no answer'}; name a worker's page with --url"
+            f"{', '.join(pages)}: no worker answers: {why_not_reached(error)}; name one's address with --url, "
+            "or start one with `netdusk up`"
         ) from error
 
 

@@ -26,6 +26,7 @@ from producers.signals import Signal
 from producers.sources.contract import Read, RefusalReason, Refused
 from producers.sources.files import read_all
 from producers.sources.ooni.api import HOSTS
+from streams.errors import why_not_reached
 from streams.local.ingesting import IngestTotals
 from streams.release import release
 from streams.settings import SettingsError
@@ -162,7 +163,7 @@ class Polite:
                         raise PullError(f"{url}: {why}, and asks to wait for {wanted:,.0f} s")
                     pause = max(pause, wanted)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                why = str(error) or type(error).__name__
+                why = why_not_reached(error)
             if number + 1 < _TRIES:
                 log.info("a source is asked again later", url=url, why=why, seconds=round(pause, 1))
                 await self._sleep(pause)

@@ -16,7 +16,7 @@ from streams.publish.cost import SOURCE
 from streams.publish.report import Report, ReportLine
 from streams.records import Evidence
 from streams.settings import SettingsError
-from streams.words import duration
+from streams.words import amount, duration
 
 _REMEDY: Final = (
     "install the extra (`pip install '.[charts]'` where netdusk's source is), or take --format md or json"
@@ -159,7 +159,8 @@ def to_markdown(report: Report) -> str:
         "",
         "## On what this rests, and how to check it",
         "",
-        f"{report.measurements:,} measurements from {report.vantages} vantages on {report.networks_live} networks. "
+        f"{amount(report.measurements, 'measurement')} from {amount(report.vantages, 'vantage')} "
+        f"on {amount(report.networks_live, 'network')}. "
         f"Incident `{report.id}`; detector {report.detector}.",
         "",
         *(f"    {line}" for line in report.check),

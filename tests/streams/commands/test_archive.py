@@ -197,6 +197,12 @@ def test_what_history_can_not_show_it_says(kept: Path, arguments: list[str], why
     assert why in str(run.exception)
 
 
+def test_an_empty_archive_says_what_fills_one(tmp_path: Path) -> None:
+    run = CliRunner().invoke(history.app, ["UG", "--archive", str(tmp_path)])
+    assert isinstance(run.exception, SettingsError)
+    assert "has nothing of UG; it has nothing: `netdusk archive` and" in str(run.exception)
+
+
 def test_backtest_writes_into_an_empty_folder_alone(kept: Path) -> None:
     run = CliRunner().invoke(backtest.app, [str(kept.parent / "results.jsonl"), "--archive", str(kept)])
     assert "is not empty" in str(run.exception)
