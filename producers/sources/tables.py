@@ -39,6 +39,8 @@ from producers.sources.csv_rows import csv_rows
 from producers.sources.ooni.platforms import Platforms
 
 SOURCE: Final = "table"
+#: Of so many rows, which stand near each other, it is known whether there were others like them.
+_LIKES_MAX: Final = 100_000
 _PARQUET: Final = b"PAR1"
 #: What a mapping may speak of.
 FIELDS: Final = (
@@ -100,6 +102,24 @@ def read_mapping(path: Path) -> Mapping_:
         raise MappingError("\n".join(complaints(error, Mapping_, lambda _: str(path)))) from error
 
 
+class _Likes:
+    """Ids of rows of one table; the second of two rows of one vantage, target and time has one of its own.
+
+    Many tables say the day alone. The same table again, or one that goes on, gives the same ids.
+    """
+
+    def __init__(self) -> None:
+        self._met: dict[str, int] = {}
+
+    def identity(self, *facts: object) -> str:
+        first = identity(*map(str, facts))
+        before = self._met.pop(first, 0)
+        self._met[first] = before + 1
+        if len(self._met) > _LIKES_MAX:
+            del self._met[next(iter(self._met))]
+        return identity(*map(str, facts), before) if before else first
+
+
 class TableReader:
     """How a table is read.
 
@@ -125,9 +145,10 @@ class TableReader:
             rows = _json_lines(name, stream)
         else:
             rows = _csv(name, stream, self._mapping.delimiter)
-        return each(rows, self._items)
+        likes = _Likes()
+        return each(rows, lambda row: self._items(row, likes))
 
-    def _items(self, row: Mapping[str, Any]) -> Iterator[ProbeResult | Signal]:
+    def _items(self, row: Mapping[str, Any], likes: _Likes) -> Iterator[ProbeResult | Signal]:
         facts = {field: str(value) for field, value in self._mapping.constants.items()}
         for field, column in self._mapping.columns.items():
             if column not in row:
@@ -139,7 +160,7 @@ class TableReader:
             raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"no {' and no '.join(missing)}")
         if "value" in self._named and "value" not in facts:
             raise RowError(RefusalReason.NOT_A_MEASUREMENT, "no value")
-        yield self._signal(facts) if "value" in facts else self._result(facts)
+        yield self._signal(facts) if "value" in facts else self._result(facts, likes)
 
     def _signal(self, facts: Mapping[str, str]) -> Signal:
         return Signal(
@@ -166,7 +187,7 @@ class TableReader:
         ok = speed >= self._mapping.slow_share * control
         return {**facts, "control_ok": "1", "ok": "1" if ok else "0", **({} if ok else slow)}
 
-    def _result(self, facts: Mapping[str, str]) -> ProbeResult:
+    def _result(self, facts: Mapping[str, str], likes: _Likes) -> ProbeResult:
         if "speed" in self._named:
             facts = self._with_speed(facts)
         target = facts.get("target")
@@ -187,7 +208,7 @@ class TableReader:
         ok = good == count if summed else _yes(facts["ok"])
         vantage = facts.get("vantage") or f"{self._mapping.source}-{country}-AS{asn}"
         return ProbeResult(
-            id=identity(self._mapping.source, vantage, platform, target, time, facts.get("region")),
+            id=likes.identity(self._mapping.source, vantage, platform, target, time, facts.get("region")),
             time=time,
             platform=platform.lower(),
             target=target,

@@ -88,6 +88,20 @@ def test_json_lines_with_a_byte_order_mark_are_json_lines() -> None:
     assert isinstance(signal, Signal)
 
 
+def test_rows_of_one_day_are_results_of_their_own() -> None:
+    """A table that says the day alone; read again, or with more behind, it gives the same ids."""
+    mapping = Mapping_(columns={"time": "t", "country": "c", "ok": "up"}, constants={"platform": "x"})
+    rows = ["2024-01-20,PK,1", "2024-01-20,PK,0", "2024-01-20,PK,0", "2024-01-20,IR,0"]
+
+    def ids(*lines: str) -> list[str]:
+        content = "\n".join(("t,c,up", *lines)).encode()
+        return [item.id for item in TableReader(mapping).read("a.csv", io.BytesIO(content))]  # type: ignore[union-attr]  # all good
+
+    found = ids(*rows)
+    assert len(set(found)) == len(rows)
+    assert ids(*rows, "2024-01-20,PK,1")[: len(rows)] == found
+
+
 SUMS = {
     "all good": ("4,4,", "True 4"),
     "half": ("2,4,", "False 2"),
