@@ -166,7 +166,7 @@ async def written(settings: Settings) -> list[int]:
     reader = TopicReader(settings.kafka)
     topics = (settings.topics.windows, settings.topics.rejected)
     return [
-        sum(end - start for start, end in (await reader.bounds(topic, range(PARTITIONS))).values())
+        sum(end - start for start, end in (await reader.bounds(topic, list(range(PARTITIONS)))).values())
         for topic in topics
     ]
 
