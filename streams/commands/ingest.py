@@ -200,7 +200,7 @@ def _show(totals: IngestTotals, as_json: bool, *, to_stderr: bool) -> None:
         lines.append(f"{amount(totals.skipped_files, 'file')} written before")
     if totals.results or not totals.signals:
         lines.append(
-            f"{amount(totals.results, 'result')} written of {amount(totals.files, 'file')}: {totals.ok} ok"
+            f"{amount(totals.results, 'result')} written of {amount(totals.files, 'file')}: {totals.ok:,} ok"
         )
     if totals.signals:
         lines.append(f"{amount(totals.signals, 'signal')} written of {amount(totals.files, 'file')}:")

@@ -103,6 +103,31 @@ def test_every_command_on_a_page_is_one_that_netdusk_takes(page: str, words: lis
         pytest.fail(f"{page}: netdusk {shlex.join(words)}: {error.format_message()}")
 
 
+def mentioned() -> Iterator[tuple[str, str]]:
+    """Every `netdusk ...` within a sentence or a table, on pages that are kept up to date."""
+    for path in (*PAGES, *ROOT.glob("*.md"), *ROOT.glob("docs/runbooks/*.md"), ROOT / "monitoring/README.md"):
+        if path.name != "CHANGELOG.md":
+            for words in re.findall(r"`(netdusk [^`]+)`", _FENCED.sub("", path.read_text())):
+                if "COMMAND" not in words:
+                    yield path.name, " ".join(words.split())
+
+
+@pytest.mark.parametrize("page, words", sorted(set(mentioned())))
+def test_every_command_in_a_sentence_is_one_of_ours_with_options_that_it_has(page: str, words: str) -> None:
+    """There it may be shortened, so it is not parsed whole: the command and each option have to exist."""
+    command: Any = get_command(app)
+    rest = re.sub(r"[\[\]|]", " ", words).split()[1:]
+    while hasattr(command, "get_command") and rest and not rest[0].startswith("-"):
+        inner = command.get_command(None, rest[0]) or command.get_command(None, "show")
+        assert inner is not None, f"{page}: {words}"
+        command, rest = inner, rest[1:]
+    if hasattr(command, "get_command") and (shown := command.get_command(None, "show")):
+        command = shown
+    known = {one for parameter in command.params for one in (*parameter.opts, *parameter.secondary_opts)}
+    given = {word.partition("=")[0].rstrip(",") for word in rest if re.match(r"--?[a-z]", word)}
+    assert given <= known | {"-h", "--help"}, f"{page}: {words}"
+
+
 def test_pages_with_steps_have_their_commands_read() -> None:
     """What is indented under a step, continued, piped or quoted over two lines is found."""
     found = {shlex.join(words[:2]) for page, words in commands() if page in ("start-data.md", "ingest.md")}
