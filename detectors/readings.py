@@ -103,6 +103,8 @@ class Counts:
     every_seconds: NDArray[np.float32] | None = (
         None  # the promised rhythm, 0 where none is; None: none at all
     )
+    #: The speed as a share of that of its own control, below 0 where there was none; None: nowhere.
+    contrast: NDArray[np.float32] | None = None
     #: What was due and what came lately from countries that another process watches, by country and whether simulated.
     elsewhere: Mapping[tuple[str, bool], Arrived] = field(default_factory=dict)
     # In the order of time.
@@ -189,6 +191,17 @@ class Slowness(msgspec.Struct, frozen=True, gc=False):
     pace: float | None = None
 
 
+class Contrasted(NamedTuple):
+    """What one network's contrasts (speeds as shares of their controls') came to of late, by their logarithms, base 2.
+
+    How many there were, those of long ago counted less; the sum of the logarithms, and that of their squares.
+    """
+
+    n: float
+    total: float
+    square: float
+
+
 class TargetStanding(msgspec.Struct, frozen=True, gc=False):
     """How one target of a platform stands in one country, over all networks."""
 
@@ -233,12 +246,16 @@ class CountryReading:
     past: Mapping[tuple[str, int], NDArray[np.float64]] = field(default_factory=dict, compare=False)
     # (platform, region)
     regions: Mapping[tuple[str, str], Standing] = field(default_factory=dict)
-    # Asn.
+    # Asn; networks long gone are left out.
     volumes: Mapping[int, Volume] = field(default_factory=dict)
+    #: Results that are usual of all its networks in a window, those long gone too.
+    usual_results: float = 0.0
     #: By region: results of its vantages that have a rhythm, where these are enough to say something.
     region_volumes: Mapping[str, Volume] = field(default_factory=dict)
     # (platform, asn)
     slowness: Mapping[tuple[str, int], Slowness] = field(default_factory=dict)
+    #: (platform, asn), where speeds have come beside those of their controls.
+    contrasts: Mapping[tuple[str, int], Contrasted] = field(default_factory=dict, compare=False, repr=False)
     mechanisms: Mapping[tuple[str, int], Mapping[str, int]] = field(
         default_factory=dict
     )  # failures of this window

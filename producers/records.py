@@ -45,6 +45,8 @@ Milliseconds = Annotated[float, Meta(ge=0, le=86_400_000)]
 Bytes = Annotated[int, Meta(ge=0, le=2**53)]
 #: A rhythm slower than a week promises nothing that anybody would miss.
 Seconds = Annotated[float, Meta(gt=0, le=604_800)]
+#: A speed as a share of another; above this neither was measured.
+SpeedRatio = Annotated[float, Meta(ge=0, le=1_000_000)]
 #: So many attempts a record can stand for; more of them need more records.
 COUNT_MAX: Final = 10_000
 AwareTime = Annotated[datetime, Meta(tz=True)]
@@ -100,6 +102,8 @@ class ProbeResult(Struct, frozen=True, kw_only=True, gc=False, tag_field="schema
     certificate_expires: AwareTime | UnsetType | None = UNSET
     # Whether the name's HTTPS record says how a ClientHello can be encrypted (ECH), where it was asked for.
     ech_offered: bool | UnsetType | None = UNSET
+    # The target's speed as a share of that of a control, which the same vantage measured at the same time.
+    speed_ratio: SpeedRatio | UnsetType | None = UNSET
 
     @property
     def measured_by(self) -> str:

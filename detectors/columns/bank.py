@@ -147,6 +147,9 @@ class Bank:
         self._release(start, held_cells, settling)
         for rows, spell in spells_of(series.layout, passing):
             series.cells.pass_hours(rows, *spell)
+        cell = series.layout.cells_of(counts.monitor)
+        series.contrast.take(cell, counts.contrast, counts.ok, counts.weight)
+        series.cells.fair = series.contrast.judged(series.layout)
         k, n, seen = self._count(counts, held_cells)
         self._time(start, counts, held_cells)
         series.settle()
@@ -171,6 +174,15 @@ class Bank:
         return min(
             series.silence.quiet_windows(start, layout.network_place, len(layout.places)),
             series.country_silence.quiet_windows(start, each, len(layout.places)),
+        )
+
+    def sparse(self, start: int) -> bool:
+        """Whether no country has results of a platform in half of its windows, nor anybody a rhythm of minutes."""
+        share = self.series.groups.presence.share
+        return (
+            bool(len(share))
+            and float(share.max()) < OFTEN
+            and not self.series.paths.has_minutes(start, self.series.window)
         )
 
     @property
@@ -268,6 +280,7 @@ class Bank:
             cells, levels = settled_cells(layout, settling)
             if len(cells):
                 series.cells.settle(start, cells, levels)
+                series.contrast.settle(cells, levels)
 
     def awaits(self, start: int) -> bool:
         """Whether results are due soon from anybody: then each window without any says something of the path to us."""
@@ -402,11 +415,13 @@ class Bank:
                 reports.ratio,
                 learned[reports.cell],
             )
+        series.cells.expect_fairly(reports, base)
         # A region counts all of its vantages: where it alone is lost, each is the stranger of its network.
         counted = reports.votes.copy()
         self._vote(start, reports)
         if lent is not None:
             reports.expect(series.monitors, base)
+            series.cells.expect_fairly(reports, base)
         k, n = reports.by_cell(cells)
         self._judge(start, k, n, reports, counted, base, lent, held)
         series.turn(start + window)
@@ -415,7 +430,8 @@ class Bank:
     def _admit(self, start: int, reports: Reports, counts: Counts) -> None:
         """Have results count for nothing that say nothing of the path: of strangers, and of dead targets."""
         series, layout, cell = self.series, self.series.layout, reports.cell
-        if compiled.stages is not None:
+        fair = series.cells.fair
+        if compiled.stages is not None and fair is None:
             reports.votes = compiled.stages.counted(
                 series.newcomers,
                 series.monitors,
@@ -427,6 +443,8 @@ class Bank:
             )
         else:
             known, share = series.monitors.known(reports.rows), series.cells.presence.share
+            if fair is not None:
+                known |= fair[cell] > 0.0
             votes = series.newcomers.counted(start, series.window, cell, known, share)
             reports.votes = votes.astype(np.float64)
         if len(layout.addresses) == len(layout.groups):
@@ -506,9 +524,7 @@ class Bank:
             usual = np.divide(due, n_there, out=cells.own[cell], where=n_there > 0.0)
             evidence = evidence_columns(cells.drops, usual, k_there, n_there) / scale
             evidence *= warm[cell]
-            if lent is not None:
-                small = evidence[: cells.small]
-                small[:, lent.guessed[cell]] = np.minimum(small[:, lent.guessed[cell]], 0.0)
+            cells.bound(evidence, None if lent is None else lent.guessed, cell)
             region = layout.part_region
             self._pool(series.regions, start, region, k_there, n_there, usual, evidence, scale, warm[cell])
         # A loss of which the country is sure must not become usual, small as it may be.

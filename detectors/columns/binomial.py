@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from detectors.columns import compiled
+from detectors.columns.contrast import FADE_SECONDS, FAIR_RESULTS
 from detectors.columns.cusum import CusumColumns
-from detectors.columns.monitors import Mix
+from detectors.columns.monitors import Mix, Reports
 from detectors.columns.table import (
     Bools,
     Field,
@@ -171,11 +172,17 @@ class Presence(Table):
         self._held = None
 
 
-def rest_both(presence: Presence, cusum: CusumColumns, windows: int) -> None:
+def rest_both(presence: Presence, cusum: CusumColumns, windows: int, fair: Floats | None = None) -> None:
     """Let windows without results pass. How fast evidence fades changes meanwhile: the middle counts."""
     before = presence.fade
     presence.rest(presence.rules.day_keep, windows)
-    cusum.rest(windows, presence.alarm / 2.0, np.sqrt(before * presence.fade))
+    fade = fair_fade(np.sqrt(before * presence.fade), fair, presence.rules.window)
+    cusum.rest(windows, presence.alarm / 2.0, fade)
+
+
+def fair_fade(fade: Floats, fair: Floats | None, window: int) -> Floats:
+    """What is left of evidence after a window, where the evidence of contrasts fades slowly."""
+    return fade if fair is None else np.where(fair > 0.0, 0.5 ** (window / FADE_SECONDS), fade)
 
 
 class _Baselines(Table):
@@ -315,6 +322,9 @@ class BinomialColumns:
         The same by each network's own usual, whoever reports.
     gain
         How much of the window that was learned last became usual.
+    fair
+        What is expected of each network whose results bring a control of their own, 0 of any other
+        (`contrast`); None: of no network.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -331,6 +341,7 @@ class BinomialColumns:
         self._countries: Sequence[str] = ()
         self._place: Ints = np.empty(0, dtype=np.int64)
         self._slots: dict[int, Tiny] = {}
+        self.fair: Floats | None = None
         self._unguessed: Floats | None = None
         self._guessed: Bools = np.empty(0, dtype=np.bool_)
 
@@ -394,14 +405,19 @@ class BinomialColumns:
     def anticipate(self, start: int, lent: Lent | None = None) -> Floats:
         """`expect`, where networks that are hardly known count as what is lent to them."""
         usual = self.expect(start)
-        self._unguessed = usual.copy() if lent is not None and lent.guessed.any() else None
+        guessed = lent is not None and lent.guessed.any()
+        self._unguessed = usual.copy() if guessed or self.fair is not None else None
         if lent is not None:
             cold = ~self.warm(start) & (lent.results > 0.0)
             usual[cold] = np.minimum(usual, lent.ratio)[cold]
-        return usual
+        return self._fairly(usual)
+
+    def _fairly(self, usual: Floats) -> Floats:
+        """What is expected, where contrasts have a fair ratio: neither their past nor a lucky month moves that."""
+        return usual if self.fair is None else np.where(self.fair > 0.0, self.fair, usual)
 
     def unguessed(self, base: Floats) -> Floats:
-        """What `anticipate` gave last, had nothing been guessed."""
+        """What `anticipate` gave last by what was learned alone: had nothing been guessed, nor a contrast been fair."""
         return base if self._unguessed is None else self._unguessed
 
     def waiting(self, start: int, rows: Ints) -> Floats:
@@ -420,7 +436,7 @@ class BinomialColumns:
     def usual_lately(self, start: int) -> Floats:
         """The ratio expected of each network in the window `start`, the last one that was taken in."""
         shift = self.base.waiting_shift[start // self.rules.window % self.rules.lag]
-        return clipped(self.expect(start) + shift, 0.0, RATIO_MAX)
+        return self._fairly(clipped(self.expect(start) + shift, 0.0, RATIO_MAX))
 
     def learned(self) -> Floats:
         """Results on which each baseline rests, those of long ago counted less."""
@@ -429,10 +445,12 @@ class BinomialColumns:
     def warm(self, start: int) -> Bools:
         """Which networks are known well enough to be judged."""
         if compiled.stages is not None:
-            return np.asarray(compiled.stages.warm(self, start))
-        settings, first = self.rules.settings, self.presence.first
-        old = (first >= 0) & (start - first >= settings.warm_seconds)
-        return old & (self.learned() >= settings.warm_results)
+            known = np.asarray(compiled.stages.warm(self, start))
+        else:
+            settings, first = self.rules.settings, self.presence.first
+            old = (first >= 0) & (start - first >= settings.warm_seconds)
+            known = old & (self.learned() >= settings.warm_results)
+        return known if self.fair is None else known | (self.fair > 0.0)
 
     def weigh(
         self,
@@ -456,9 +474,12 @@ class BinomialColumns:
         settings = self.rules.settings
         self.own = self.anticipate(start, lent) if mix is None else mix.base
         usual = self.usual = self.own if mix is None else mix.usual
-        if lent is not None:
-            self._guessed = lent.guessed
+        self._guessed = np.zeros(self.size, dtype=np.bool_) if lent is None else lent.guessed
+        if self.fair is not None:
+            self._guessed = self._guessed | (self.fair > 0.0)
         known, rest = self.warm(start), self.learned()
+        if self.fair is not None:
+            rest = np.where(self.fair > 0.0, np.maximum(rest, FAIR_RESULTS), rest)
         if lent is not None:
             cold = ~known & (lent.results > 0.0)
             rest = np.where(cold, lent.results, rest)
@@ -469,12 +490,10 @@ class BinomialColumns:
                 contrary = self.cusum.contrary_drop(usual, doubt)[mix.cells]
                 evidence[:, mix.cells] = mix.evidence(self.drops) * known[mix.cells]
                 healthy[mix.cells] = -mix.evidence(contrary[mix.place]) * known[mix.cells]
-            if lent is not None:
-                small = evidence[: self.small]
-                small[:, lent.guessed] = np.minimum(small[:, lent.guessed], 0.0)
+            self.bound(evidence, None if lent is None else lent.guessed)
             evidence /= scales
             healthy /= scales
-        if compiled.stages is not None:
+        if compiled.stages is not None and self.fair is None:
             compiled.stages.step_networks(self, start, evidence, healthy, k, n)
             return evidence, scales
         self.cusum.step(
@@ -484,7 +503,7 @@ class BinomialColumns:
             short=n * usual - k,
             cap=settings.cap_nats * np.minimum(2.0, self.presence.waited(start, self.rules.window)),
             gate=self.alarm / 2.0,
-            fade=self.presence.fade,
+            fade=fair_fade(self.presence.fade, self.fair, self.rules.window),
             start=start,
         )
         return evidence, scales
@@ -513,6 +532,25 @@ class BinomialColumns:
             evidence[:, rows] = evidence_columns(self.drops, p, some, all_)
             healthy[rows] = -evidence_columns(contrary[rows], p, some, all_)
         return evidence, healthy, scales, len(rows) > 0
+
+    def expect_fairly(self, reports: Reports, base: Floats) -> None:
+        """Have monitors that bring a control of their own be of no other kind than their network."""
+        if self.fair is not None:
+            reports.ratio = np.where(self.fair[reports.cell] > 0.0, base[reports.cell], reports.ratio)
+
+    def bound(self, evidence: Floats, guessed: Bools | None, cells: Ints | slice = slice(None)) -> None:
+        """Leave out of some cells' evidence what speaks for a small fall, where the usual one is no more than assumed.
+
+        Of a guess, because that may be wrong. Of contrasts, because a network of which some lines are throttled, and
+        most are not, is not throttled.
+        """
+        if guessed is not None:
+            small = evidence[: self.small]
+            some = guessed[cells]
+            small[:, some] = np.minimum(small[:, some], 0.0)
+        if self.fair is not None:
+            some = self.fair[cells] > 0.0
+            evidence[:-1, some] = np.minimum(evidence[:-1, some], 0.0)
 
     def learn(self, start: int, k: Floats, n: Floats, slow: Bools, held: Bools | None = None) -> None:
         """Let the window pass: it waits, and one that has waited long enough becomes usual.
@@ -572,7 +610,7 @@ class BinomialColumns:
         for column in (base.waiting_good, base.waiting_probes, base.waiting_shift):
             column[gone] = 0.0
         base.waiting_usual[gone] = self.expect(start + (windows - 1) * rules.window)
-        rest_both(self.presence, self.cusum, windows)
+        rest_both(self.presence, self.cusum, windows, self.fair)
 
     def rest_for_days(self, windows: int, held: Bools | None = None) -> None:
         """Let whole days without results pass, of which nothing waits any more."""
@@ -599,7 +637,7 @@ class BinomialColumns:
         keep = np.where(learns, 0.5 ** (windows * rules.window / rules.settings.global_half_seconds), 1.0)
         base.wander_sum *= keep
         base.wander_weight[:] = base.wander_weight * keep + WANDER_RESULTS * (1.0 - keep) * (blocks >= 1.0)
-        rest_both(self.presence, self.cusum, min(windows, AGED_DAYS_MAX * DAY // rules.window))
+        rest_both(self.presence, self.cusum, min(windows, AGED_DAYS_MAX * DAY // rules.window), self.fair)
 
     def _idle_run(self, then: int, end: int, passed: int, waits: Bools) -> int:
         """For how many windows nothing waits, within a half hour."""

@@ -535,6 +535,12 @@ class Paths:
         rhythm = self.rhythm
         return bool((rhythm.due(start, window) & (rhythm.gap <= DUE_WINDOWS)).any())
 
+    def has_minutes(self, start: int, window: int) -> bool:
+        """Whether a vantage that has a rhythm of a window or two was heard within a day."""
+        rhythm = self.rhythm
+        minutes = (rhythm.gap <= STEADY_WINDOWS) & (rhythm.last >= 0) & (start - rhythm.last < DAY)
+        return bool(minutes.any()) and bool((rhythm.steady(window) & minutes).any())
+
     def one_by_one(self, layout: Layout, place: int, start: int, window: int) -> bool:
         """Whether a country's vantages fell silent one after another of late, each network's too, as in a deploy.
 

@@ -12,6 +12,7 @@ import numpy as np
 from detectors.columns import compiled, vantage_weights
 from detectors.columns.binomial import BinomialColumns, Pool
 from detectors.columns.chosen import ChosenSilence, ChosenSlowdown
+from detectors.columns.contrast import ContrastColumns
 from detectors.columns.cusum import CusumColumns
 from detectors.columns.forgetting import carry
 from detectors.columns.layout import Layout
@@ -30,6 +31,8 @@ LIVE_WINDOWS = 5.0
 TWO_RESULTS = 0.15
 # What one failure leaves of it, where nine in ten succeed.
 ONE_RESULT = 0.08
+# From so large a shortfall of quick results on a network is throttled, and not some of its lines.
+MOSTLY_SLOW = 0.4
 # A network of four leans from there on.
 SHARED_NATS = 3.0
 LIVE_GAPS = 6.0
@@ -74,6 +77,7 @@ class Series:
             else ChosenSlowdown(rules, detection.latency_detector, detection.latency_parameters)
         )
         self.throughput = SlowdownColumns(rules)
+        self.contrast = ContrastColumns()
         self.crowded: Bools = np.empty(0, dtype=np.bool_)  # networks that have a jury
         self.start = 0  # of the window taken in last
         self.settle()
@@ -104,6 +108,7 @@ class Series:
         self.country_silence.grow(len(layout.places))
         self.ttfb.grow(cells)
         self.throughput.grow(cells)
+        self.contrast.grow(cells)
         self.crowded = np.bincount(layout.seat_cell, minlength=cells) >= vantage_weights.VANTAGES
         self.settle()
 
@@ -125,6 +130,7 @@ class Series:
             "countries.silence": self.country_silence,
             "ttfb": self.ttfb,
             "throughput": self.throughput,
+            "contrast": self.contrast,
         }
         for name, pool in (("groups", self.groups), ("regions", self.regions)):
             tables |= {
@@ -170,6 +176,7 @@ class Series:
     def settle(self) -> None:
         """Work out how everything stands."""
         layout, cells, groups, regions = self.layout, self.cells, self.groups, self.regions
+        cells.fair = self.contrast.judged(layout)
         group = layout.cell_group
         if compiled.stages is not None:
             shortfall, pooled = compiled.stages.shortfalls(cells, group, groups.size)
@@ -183,6 +190,9 @@ class Series:
         # One network alone has to lose more to be believed than one of a country that is losing.
         alone = self.group_score[group] <= 0.5
         least = np.where(alone, np.maximum(shortfall, self.detection.shortfall_network), shortfall)
+        if cells.fair is not None:
+            # Where some lines are throttled, and most are not, their network is not, whatever its country says.
+            least = np.where(cells.fair > 0.0, np.maximum(least, MOSTLY_SLOW), least)
         alarm = cells.alarm
         # And where the country is sure, less evidence says that this network is part of it.
         if loud and (sure := self.group_score[group] >= 1.0).any():

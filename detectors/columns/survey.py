@@ -21,6 +21,7 @@ from detectors.columns.series import LIVE_GAPS, Series
 from detectors.columns.table import Bools, Floats, Ints, Numbers, grained, medians, sums, tallied, tally
 from detectors.columns.warmup import unknown
 from detectors.readings import (
+    Contrasted,
     CountryReading,
     Counts,
     Opinion,
@@ -122,6 +123,7 @@ class Survey:
                 regions={},
                 volumes={},
                 slowness={},
+                contrasts=_Contrasts(self.series, place),
                 mechanisms={},
                 control={},
                 network_control={},
@@ -149,9 +151,10 @@ class Survey:
                 )
         if readings:
             here = chosen[self._place_of_cell]
-            cells = here.nonzero()[0]
+            spoken = here & self._spoken()
+            cells = spoken.nonzero()[0]
             keys, places = layout.cell_keys(cells), self._place_of_cell[cells].tolist()
-            self._standings(chosen, here, readings, cells, keys, places)
+            self._standings(chosen, spoken, readings, cells, keys, places)
             self._volumes(chosen, readings)
             self._slow(readings, cells, keys, places)
             self._failures(here, readings, counts)
@@ -159,6 +162,17 @@ class Survey:
             self._warming(readings)
             self._late(readings, counts)
         return list(readings.values())
+
+    def _spoken(self) -> Bools:
+        """Which networks on platforms have anything to say: of those long gone a country may have many hundreds."""
+        series = self.series
+        spoken = series.cell_live | (self.n > 0.0) | series.cells.cusum.open
+        lately = series.seats.lately(series.start, series.window)
+        spoken[series.layout.seat_cell[lately]] = True
+        for table, score in zip((series.ttfb, series.throughput), self._slow_scores, strict=True):
+            spoken |= score > STIR
+            spoken |= (table.last >= 0) & (series.start - table.last <= STALE_WINDOWS * series.window)
+        return np.asarray(spoken)
 
     def _standings(
         self,
@@ -310,18 +324,24 @@ class Survey:
     def _volumes(self, chosen: Bools, readings: dict[int, CountryReading]) -> None:
         series, layout, silence = self.series, self.series.layout, self.series.silence
         place_of = layout.network_place
-        rows = np.flatnonzero(chosen[place_of])
-        dark, back = silence.dark[rows], silence.back[rows]
-        alive = silence.alive(series.start)[rows]
+        vantage_network = layout.vantage_network
+        lately = series.vantages.lately(series.start, series.window)
+        vantages = np.bincount(vantage_network[lately], minlength=len(layout.networks))
+        alive, usual = silence.alive(series.start), silence.usual(series.start)
+        told = chosen[place_of]
+        if not len(layout.regions):  # where a network reports from is asked of all
+            told &= alive | silence.dark | (self.seen > 0.0) | (vantages > 0)
+        rows = np.flatnonzero(told)
+        totals = sums(place_of, grained(np.maximum(0.0, usual)), len(layout.places))
+        for place, reading in readings.items():
+            reading.usual_results = float(totals[place])
+        dark, back, alive = silence.dark[rows], silence.back[rows], alive[rows]
+        usual, vantages = usual[rows], vantages[rows]
         nats = silence.hazard()[rows] * silence.quiet[rows]
         says = np.where(dark, np.where(back > 0, 0, 1), np.where(nats < RESUMED_NATS, 2, 0))
         opinion = np.where(alive, says, 0)
         score = np.where(opinion == 1, np.maximum(1.0, silence.score[rows]), silence.score[rows])
         onset = np.where(dark, silence.onset[rows], -1)
-        vantage_network = layout.vantage_network
-        lately = series.vantages.lately(series.start, series.window)
-        vantages = np.bincount(vantage_network[lately], minlength=len(layout.networks))[rows]
-        usual = silence.usual(series.start)[rows]
         places, asns, homes = place_of[rows], layout.networks.right(rows), layout.homes(rows)
         first = silence.first[rows]
         steady = series.paths.steady[rows]
@@ -554,6 +574,35 @@ class _History(Mapping[tuple[str, int], NDArray[np.float64]]):
         return self._held
 
     def __getitem__(self, cell: tuple[str, int]) -> NDArray[np.float64]:
+        return self._read()[cell]
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+
+class _Contrasts(Mapping[tuple[str, int], Contrasted]):
+    """What the contrasts of a country's networks came to: asked for when something is told, before the next window."""
+
+    def __init__(self, series: Series, place: int) -> None:
+        self._series, self._place, self._start = series, place, series.start
+        self._held: dict[tuple[str, int], Contrasted] | None = None
+
+    def _read(self) -> Mapping[tuple[str, int], Contrasted]:
+        if self._held is None:
+            series, layout = self._series, self._series.layout
+            if series.start != self._start:
+                raise RuntimeError(
+                    "the contrasts of a window are asked for when the next one has been taken in"
+                )
+            here = layout.group_place[layout.cell_group] == self._place
+            cells = (here & (series.contrast.controlled > 0.0)).nonzero()[0]
+            self._held = dict(zip(layout.cell_keys(cells), series.contrast.of(cells), strict=True))
+        return self._held
+
+    def __getitem__(self, cell: tuple[str, int]) -> Contrasted:
         return self._read()[cell]
 
     def __iter__(self) -> Iterator[tuple[str, int]]:

@@ -23,8 +23,10 @@ from detectors.incidents.case import (
     NOT_CONFIRMED,
     TURN_SECONDS,
     Case,
+    changes_little,
     flaps,
     grows,
+    only_heard,
     reasons,
     same_but_for_units,
 )
@@ -74,6 +76,10 @@ OVER_MAX: Final = 16
 # A network that joins later than this joins by what it says itself.
 GROWN_SECONDS: Final = 1800
 AFTERMATH_SECONDS: Final = 7200
+# A small change of an incident on many networks is told with those of the next hour; of one older than a day, with
+# those of the next four; who is heard, and who is not, with those of the day.
+FEW_SECONDS: Final = 3600
+FEW_SECONDS_LATER: Final = 4 * 3600
 # A relapse is told when it lasts.
 RELAPSE_WINDOWS: Final = 2
 _DAY: Final = 86_400
@@ -199,6 +205,21 @@ class Assembler:
                 for case in in_hand.cases
             )
         }
+
+    @property
+    def calm(self) -> bool:
+        """Whether no incident in hand counts windows: where no results come, it needs a look now and then at most."""
+        return not self._closings and not any(
+            in_hand.over
+            or any(
+                case.phase not in (Phase.OPEN, Phase.EASING)
+                or case.untold
+                or case.pending_windows
+                or case.kind is not Kind.PLATFORM
+                for case in in_hand.cases
+            )
+            for in_hand in self._countries.values()
+        )
 
     @property
     def holding(self) -> Mapping[CountryKey, frozenset[PartKey]]:
@@ -675,7 +696,7 @@ class Assembler:
         now = case.news()
         for noted in (case.told, case.pending):  # what an earlier version did not note is no news
             noted += [""] * (len(now) - len(noted) if noted else 0)
-        if now == case.told:
+        if now == case.told or _may_wait(case, now, reading.end):
             case.pending, case.pending_windows = [], 0
             return
         case.pending_windows = case.pending_windows + 1 if now == case.pending else 1
@@ -940,7 +961,12 @@ def _recent(
 ) -> dict[tuple[str, int, str], tuple[float, float]]:
     """Successes and results of the last few windows, by part."""
     recent = {}
-    standings = [((p, a, ""), standing) for (p, a), standing in reading.networks.items()]
+    # Of hundreds of networks a crowd has results of a few in a window.
+    standings = [
+        (key, standing)
+        for (p, a), standing in reading.networks.items()
+        if (key := (p, a, "")) in before or standing.n
+    ]
     standings += [((p, 0, r), standing) for (p, r), standing in reading.regions.items()]
     standings.sort(key=itemgetter(0))
     nothing = (0.0, 0.0)
@@ -962,6 +988,14 @@ def _is_well(news: Vote, k: float, n: float) -> bool:
     bar = (news.expected + news.reachability) / 2
     # Where one window has results enough, it need not wait for the others.
     return k >= bar * n and (news.n < _RECENT_ENOUGH or news.k >= bar * news.n)
+
+
+def _may_wait(case: Case, now: list[str], end: int) -> bool:
+    """Whether what has changed of an incident on many networks is little, and something was told not long ago."""
+    wait = FEW_SECONDS if end - case.onset < _DAY else FEW_SECONDS_LATER
+    if only_heard(case.told, now):
+        wait = _DAY
+    return end - case.updated < wait and changes_little(case.told, now)
 
 
 def _is_aftermath(cause: Cause, in_hand: _CountryCases, now: int) -> bool:

@@ -70,6 +70,13 @@ _TOLD_WORDS: Final = (Says.AGREES, Says.DISAGREES)
 #: Doubts that rest on who was heard, and not on what was measured.
 _DOUBTS_OF_HEARING: Final = (Doubt.CROWD, Doubt.OWN_PATH)
 THROTTLED: Final = "http.throttled"
+#: Of so many networks and regions a change of less than one in so many is a small one.
+MANY_UNITS: Final = 16
+#: Where they stand in `Case.news`: those reached, those lost still, those of which nothing is heard.
+_UNITS: Final = 3
+_UNHEARD: Final = 15
+_OF_UNITS: Final = (_UNITS, 4, _UNHEARD)
+FEW_OF: Final = 8
 #: A reason names so many platforms at most, and counts the rest.
 _LISTED_MAX: Final = 12
 #: What changes when a doubt comes or goes.
@@ -612,8 +619,11 @@ class Case(msgspec.Struct):
                 self.onset, whole_vote.expected, whole_vote.reachability, whole_vote.reachability
             )
         whole.weigh(whole_vote, reading.start, reading.end, settings.recovery_windows)
-        for loss, _ in parts:
-            loss.follow(whole)
+        # Of fifty networks two may have all the results of a night: these say nothing of the others.
+        mending = sum(loss.good > 0 or loss.back is not None for loss, _ in parts)
+        if len(parts) < MANY_UNITS or 2 * mending >= len(parts):
+            for loss, _ in parts:
+                loss.follow(whole)
 
     def _went_silent(self, dark: set[int]) -> bool:
         return len(dark & set(self.networks)) * 2 > len(self.networks)
@@ -1075,6 +1085,29 @@ def same_but_for_units(before: list[str], after: list[str]) -> bool:
         and after[:units] == before[:units]
         and after[lasting + 1 :] == before[lasting + 1 :]
     )
+
+
+def changes_little(before: list[str], after: list[str]) -> bool:
+    """Whether few of many networks and regions, and nothing else, differ between two states of `Case.news`.
+
+    >>> units = " ".join(map(str, range(20)))
+    >>> many = ["platform", "multi-provider", "x", units, units]
+    >>> [changes_little(many, [*many[:3], more, more]) for more in (units + " 20", units + " 20 21 22", "1")]
+    [True, False, False]
+    """
+    changed = set()
+    for i, (was, now) in enumerate(zip(before, after, strict=True)):
+        if was != now:
+            if i not in _OF_UNITS:
+                return False
+            changed |= set(was.split()) ^ set(now.split())
+    many = len(before[_UNITS].split())
+    return many >= MANY_UNITS and FEW_OF * len(changed) < many
+
+
+def only_heard(before: list[str], after: list[str]) -> bool:
+    """Whether two states of `Case.news` differ in nothing but of whom something is heard."""
+    return all(i == _UNHEARD or was == now for i, (was, now) in enumerate(zip(before, after, strict=True)))
 
 
 def flaps(before: list[str], after: list[str]) -> bool:

@@ -235,7 +235,7 @@ def _darkness(reading: CountryReading, dark: frozenset[int], settings: IncidentS
 def _sent_most(dark: Collection[int], reading: CountryReading) -> bool:
     """Whether some networks usually send half of what their country does: a crowd's few are people who left."""
     usual = {asn: max(0.0, volume.usual) for asn, volume in reading.volumes.items()}
-    return 2 * sum(usual[asn] for asn in sorted(dark)) >= sum(usual.values())
+    return 2 * sum(usual[asn] for asn in sorted(dark)) >= max(reading.usual_results, sum(usual.values()))
 
 
 def _long_silent(volume: Volume, reading: CountryReading) -> bool:

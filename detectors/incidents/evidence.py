@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from statistics import median
+from math import sqrt
+from statistics import median, variance
 from typing import Final
 
 import msgspec
@@ -17,7 +18,7 @@ from detectors.incidents.case import TURN_SECONDS, Case
 from detectors.incidents.causes import ALIKE, alike, networks_in
 from detectors.incidents.snapshots import Fact, Kind, Scope
 from detectors.localtime import local_seconds
-from detectors.readings import CountryReading, Scheduled
+from detectors.readings import Contrasted, CountryReading, Scheduled
 from detectors.settings import IncidentSettings
 
 CARRIER: Final = "a fault of one carrier"
@@ -39,6 +40,12 @@ MARK_SECONDS: Final = 240
 # Three windows: as close as detectors of one window's grain can tell.
 _TOGETHER_SECONDS: Final = 180
 _MOST: Final = 0.8
+#: So many contrasts of a network say how quick it is; below and above these shares of a control's speed is telling.
+_CONTRASTS_MIN: Final = 3.0
+_SLOW: Final = 0.2
+_QUICK: Final = 0.5
+#: Two-sided 95 %.
+_Z: Final = 1.96
 
 
 class PastIncident(msgspec.Struct, frozen=True):
@@ -113,6 +120,7 @@ def facts(
         _selectivity(case),
         _apart(case),
         _control(case),
+        _contrast(case, reading),
         _sameness(case),
         _certificate(case),
         # Of services of one's own nothing was ever ordered.
@@ -213,6 +221,53 @@ def _control(case: Case) -> Fact | None:
         "OONI's pipeline scores a failure with a good control .75 to .9 blocked, with the control failing too .25",
         (CARRIER, ORDER) if ratio >= _MOST else ((PLATFORM,) if ratio <= 1 - _MOST else ()),
     )
+
+
+def _contrast(case: Case, reading: CountryReading) -> Fact | None:
+    """How quick its platforms are beside a control, measured by the same vantages at the same moments."""
+    lost = {(platform, asn) for (platform, asn, _), loss in case.losses.items() if loss.back is None}
+    lost = lost or {(platform, asn) for platform, asn, _ in case.losses}
+    slow = [one for key, one in sorted(reading.contrasts.items()) if key in lost]
+    ratio = _geometric(slow)
+    if ratio is None:
+        return None
+    middle, low, high = ratio
+    others = [
+        one
+        for (platform, asn), one in sorted(reading.contrasts.items())
+        if platform in case.platforms and (platform, asn) not in lost
+    ]
+    elsewhere = _geometric(others)
+    text = (
+        f"at the same moments, from the same vantages, it came at {middle:.0%} of its control's speed "
+        f"({low:.0%} to {high:.0%}, 95 %) on the networks that lost it"
+    )
+    if elsewhere is not None:
+        text += f", and at {elsewhere[0]:.0%} on {len(others)} others"
+    telling = middle <= _SLOW and elsewhere is not None and elsewhere[0] >= _QUICK
+    n = round(sum(one.n for one in slow))
+    return Fact("contrast", round(middle, 4), "ratio", n, text, None, (ORDER,) if telling else ())
+
+
+def _geometric(contrasts: Sequence[Contrasted]) -> tuple[float, float, float] | None:
+    """The geometric mean over networks, each with one vote, and between which values the truth lies, at 95 %.
+
+    How far a network's own mean may be off is its own scatter; networks differ besides. None where results are few.
+
+    >>> [round(value, 2) for value in _geometric([Contrasted(10, -50, 250), Contrasted(40, -120, 360)]) or ()]
+    [0.06, 0.02, 0.24]
+    """
+    means = [one.total / one.n for one in contrasts if one.n >= _CONTRASTS_MIN]
+    if not means:
+        return None
+    if len(means) == 1:
+        only = next(one for one in contrasts if one.n >= _CONTRASTS_MIN)
+        spread = max(0.0, only.square / only.n - means[0] ** 2) / (only.n - 1.0)
+    else:
+        spread = variance(means) / len(means)
+    off = _Z * sqrt(spread)
+    middle = sum(means) / len(means)
+    return 2.0**middle, 2.0 ** (middle - off), 2.0 ** (middle + off)
 
 
 def _sameness(case: Case) -> Fact | None:

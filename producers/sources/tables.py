@@ -42,6 +42,8 @@ SOURCE: Final = "table"
 #: Of so many rows, which stand near each other, it is known whether there were others like them.
 _LIKES_MAX: Final = 100_000
 _PARQUET: Final = b"PAR1"
+#: A control a million times as slow was not measured.
+RATIO_MAX: Final = 1_000_000.0
 #: What a mapping may speak of.
 FIELDS: Final = (
     "time platform target country region asn vantage ok good count stage failure control_ok status total_ms "
@@ -177,7 +179,10 @@ class TableReader:
         )
 
     def _with_speed(self, facts: Mapping[str, str]) -> Mapping[str, str]:
-        """The facts of a download beside its control: too slow is `throttled`; without a control nothing is told."""
+        """The facts of a download beside its control: too slow is `throttled`; without a control nothing is told.
+
+        The speed as a share of the control's goes into the record: it is the evidence.
+        """
         if missing := [field for field in ("speed", "control_speed") if field not in facts]:
             raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"no {' and no '.join(missing)}")
         speed, control = float(facts["speed"]), float(facts["control_speed"])
@@ -185,7 +190,8 @@ class TableReader:
             raise RowError(RefusalReason.INVALID, f"speed {speed:g} beside {control:g}")
         slow = {"stage": str(Stage.HTTP), "failure": str(Failure.THROTTLED)}
         ok = speed >= self._mapping.slow_share * control
-        return {**facts, "control_ok": "1", "ok": "1" if ok else "0", **({} if ok else slow)}
+        ratio = {"speed_ratio": str(min(RATIO_MAX, round(speed / control, 6)))}
+        return {**facts, **ratio, "control_ok": "1", "ok": "1" if ok else "0", **({} if ok else slow)}
 
     def _result(self, facts: Mapping[str, str], likes: _Likes) -> ProbeResult:
         if "speed" in self._named:
@@ -227,6 +233,7 @@ class TableReader:
             good=good if count is not None and good is not None else UNSET,
             source=self._mapping.source,
             status=int(facts["status"]) if "status" in facts else UNSET,
+            speed_ratio=float(facts["speed_ratio"]) if "speed_ratio" in facts else UNSET,
         )
 
 

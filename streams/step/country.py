@@ -114,6 +114,10 @@ _TOLD_OF_A_BYTE: Final = 4
 _FAINT_SECONDS: Final = 1800
 _NOTHING_DUE: Final = Arrived(0.0, 0.0)
 _HOUR_MS: Final = 3_600_000
+#: Where results come in less than half of the windows, one in so many is looked at that has none: a silence takes
+#: twenty minutes there to say anything. Less often still where nobody is due who is heard every few minutes.
+_LOOK_AWAITING: Final = 5
+_LOOK_SPARSE: Final = 15
 
 
 @dataclass(slots=True)
@@ -1025,7 +1029,8 @@ class CountryMachine:
 
         That are windows without results in which the partition was deaf, and those of which nothing can come: no
         silence in them would say anything, and no incident is in hand. Where nothing at all has come for a day, one
-        window an hour is looked at. Whether a window is passed over depends on what was before it alone.
+        window an hour is looked at; where results are few and no incident counts windows, one in five or fifteen.
+        Whether a window is passed over depends on what was before it alone.
         """
         assert self._cursor is not None
         window_ms, cursor = self._window_ms, self._cursor
@@ -1055,13 +1060,17 @@ class CountryMachine:
     def _rest_of(self, start_ms: int) -> int:
         """Return from when on there is something to look at if no results come, or `start_ms` if there is now."""
         start = start_ms // 1000
-        if not self._assembler.watch and not self._bank.awaits(start):
+        awaits = self._bank.awaits(start)
+        if not self._assembler.watch and not awaits:
             # Those passed over since the last one that was closed count too: the bank does not know of them yet.
             quiet = self._bank.quiet_windows(start) - self._rested
             if quiet > 0:
                 return start_ms + quiet * self._window_ms
         if start - self._bank.last_heard >= _DAY_MS // 1000:
             return -(-start_ms // _HOUR_MS) * _HOUR_MS
+        if self._assembler.calm and self._bank.sparse(start):
+            look = (_LOOK_AWAITING if awaits else _LOOK_SPARSE) * self._window_ms
+            return -(-start_ms // look) * look
         return start_ms
 
     def _to_bank(self, monitor: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -137,6 +137,8 @@ class Rows:
     good: NDArray[np.int32]
     # The promised rhythm; 0: none.
     every_seconds: NDArray[np.float32]
+    # The speed as a share of the control's; below 0: not measured.
+    contrast: NDArray[np.float32]
     ids: list[str]
     new_monitors: list[MonitorKey]
     reading_place: NDArray[np.int32]
@@ -228,6 +230,7 @@ OF_RESULTS: Final = {
     "count": Column(np.int32, fill=1),
     "good": Column(np.int32),
     "every_seconds": Column(np.float32, fill=0.0),
+    "contrast": Column(np.float32, fill=-1.0),
 }
 #: The columns in the order in which the redo log has them. It is appended to only: a column that is added to
 #: OF_RESULTS has a fill, and comes last here.
@@ -236,8 +239,9 @@ LOGGED: Final = {
     **{name: column for name, column in OF_RESULTS.items() if column.fill is None},
     "reading_place": Column(np.int32),
     "reading_ms": Column(np.int64),
-    **{name: column for name, column in OF_RESULTS.items() if column.fill is not None},
+    **{name: OF_RESULTS[name] for name in ("count", "every_seconds")},
     "signed": Column(np.bool_, fill=0),
+    "contrast": OF_RESULTS["contrast"],
 }
 
 
@@ -299,7 +303,7 @@ class Scanned(NamedTuple):
             np.empty((2, size), dtype=np.int32),
             np.empty(size, dtype=np.int16),
             np.empty((2, size), dtype=np.int8),
-            np.empty((3, size), dtype=np.float32),
+            np.empty((4, size), dtype=np.float32),
         )
 
     def only(self, chosen: slice | NDArray[np.bool_]) -> Scanned:
@@ -337,6 +341,7 @@ class Block:
     count: NDArray[np.int32]
     good: NDArray[np.int32]
     every_seconds: NDArray[np.float32]
+    contrast: NDArray[np.float32]
 
     def refusing(self, places: Sequence[int], reason: Reason, details: Sequence[str]) -> Block:
         """Return a block in which some more records are refused. A record keeps the first reason for its refusal."""
@@ -494,7 +499,7 @@ class RowReader:
             np.array((count, _goods(of["good"], ok, count))),
             mechanism_codes(of, ok),
             np.array((control_codes(of), ok), dtype=np.int8),
-            np.array((*measures(of), every)),
+            np.array((*measures(of), every, contrasts(of))),
         )
 
     def _block(
@@ -521,6 +526,7 @@ class RowReader:
             count=columns.counts[0],
             good=columns.counts[1],
             every_seconds=columns.measures[2],
+            contrast=columns.measures[3],
         )
 
     def _number(self, source: Ints, address: Ints) -> Ints:
@@ -670,6 +676,13 @@ def control_codes(of: Fields) -> NDArray[np.int8]:
     if answers.count(True) == len(answers):
         return np.ones(len(answers), dtype=np.int8)
     return np.array([_CONTROL[answer] for answer in answers], dtype=np.int8)
+
+
+def contrasts(of: Fields) -> NDArray[np.float32]:
+    """Speeds as a share of their controls'; below 0 where that was not measured."""
+    return np.array(
+        [-1.0 if not ratio and ratio != 0 else ratio for ratio in of["speed_ratio"]], dtype=np.float32
+    )
 
 
 def joined(parts: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:

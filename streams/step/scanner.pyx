@@ -51,7 +51,7 @@ cdef struct Result:
     Span id, platform, target, country, region, asn, vantage, stage, failure, measured_by, method
     long long time_ms, source, address, mechanism, control, ok, simulated
     long long attempts, good, status  # below zero where not given
-    double ttfb, total, size, every
+    double ttfb, total, size, every, contrast
 
 cdef enum:  # the members, as bits
     SCHEMA = 1
@@ -79,6 +79,7 @@ cdef enum:  # the members, as bits
     STATUS = 2097152
     CERTIFICATE = 4194304
     ECH = 8388608
+    SPEED_RATIO = 16777216
 
 cdef enum:  # as `producers.records` has them
     IDENTIFIER_MAX = 128
@@ -86,6 +87,7 @@ cdef enum:  # as `producers.records` has them
     TARGET_MAX = 2048
     MILLISECONDS_MAX = 86400000
     SECONDS_MAX = 604800
+    SPEED_RATIO_MAX = 1000000
     ATTEMPTS_MAX = 10000
     STATUS_MIN = 100
     STATUS_MAX = 599
@@ -656,7 +658,7 @@ cdef bint parse(Text at, Text end, Result *result, Work *work) noexcept:
     result.measured_by.at = result.method.at = NULL
     result.control = result.attempts = result.good = result.status = -1
     result.simulated = 0
-    result.ttfb = result.total = result.size = result.every = NAN
+    result.ttfb = result.total = result.size = result.every = result.contrast = NAN
     at = space(at)
     if at[0] != c'{':
         return False
@@ -730,6 +732,10 @@ cdef bint parse(Text at, Text end, Result *result, Work *work) noexcept:
         elif member.size == 11:
             if same(member, "ech_offered", 11):
                 bit, at = ECH, null(at) if at[0] == c'n' else boolean(at, &ech)
+            elif same(member, "speed_ratio", 11):
+                bit, at = SPEED_RATIO, decimal(at, &result.contrast)
+                if result.contrast > SPEED_RATIO_MAX:
+                    return False
         elif member.size == 13:
             if same(member, "every_seconds", 13):
                 bit, at = EVERY, decimal(at, &result.every)
@@ -920,9 +926,10 @@ cdef class Scanner:
 
         Takes the values, the keys that they stand under (None: any will do), and room for as many: a list for ids, and
         columns. `whole` has three (time in milliseconds since 1970, number of the source, of the address), `counts`
-        two (attempts, good ones), `flags` two (control, ok), `measures` three (milliseconds to the first byte, body
-        bytes a second, promised seconds; NaN where not measured, 0 where not promised). Returns the places of what was
-        not read; the columns hold the rest, in order.
+        two (attempts, good ones), `flags` two (control, ok), `measures` four (milliseconds to the first byte, body
+        bytes a second, promised seconds, speed as a share of the control's; NaN where not measured, 0 where not
+        promised, below 0 without a control). Returns the places of what was not read; the columns hold the rest, in
+        order.
         """
         cdef Py_ssize_t i
         cdef Py_ssize_t row = 0
@@ -958,5 +965,6 @@ cdef class Scanner:
             measures[0, row] = <float>result.ttfb
             measures[1, row] = speed(&result)
             measures[2, row] = 0.0 if isnan(result.every) else <float>result.every
+            measures[3, row] = -1.0 if isnan(result.contrast) else <float>result.contrast
             row += 1
         return left

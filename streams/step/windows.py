@@ -22,6 +22,8 @@ def counts_of(start: int, end: int, rows: Mapping[str, NDArray[Any]]) -> Counts:
     count, good = columns.pop("count").astype(np.int64), columns.pop("good").astype(np.int64)
     if not columns["every_seconds"].any():
         columns["every_seconds"] = None
+    if (columns["contrast"] < 0).all():
+        columns["contrast"] = None
     if (count == 1).all():
         return Counts(start, end, **columns)
     fine, lost = np.flatnonzero(good > 0), np.flatnonzero(count > good)
@@ -33,6 +35,8 @@ def counts_of(start: int, end: int, rows: Mapping[str, NDArray[Any]]) -> Counts:
     again = len(fine) + np.flatnonzero(good[lost] > 0)
     for measure in ("ttfb_ms", "throughput"):
         columns[measure][again] = np.nan
+    if columns["contrast"] is not None:
+        columns["contrast"][again] = -1.0
     return Counts(start, end, weight=np.concatenate((good[fine], (count - good)[lost])), **columns)
 
 

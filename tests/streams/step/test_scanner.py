@@ -60,6 +60,7 @@ def results(draw: st.DrawFn) -> ProbeResult:
         status=draw(st.sampled_from([UNSET, None, 100, 302, 599])),
         certificate_expires=draw(st.just(UNSET) | st.none() | TIMES),
         ech_offered=draw(st.sampled_from([UNSET, None, True, False])),
+        speed_ratio=draw(st.sampled_from([UNSET, None, 0.0, 0.031_25, 1.0, 1_000_000.0])),
     )
 
 
@@ -69,7 +70,7 @@ PLAIN = (
     b'"target":"https://x.com/","stage":"tls","failure":"connection_reset",'
     b'"timings_ms":{"dns":12.5,"tcp":30,"tls":null,"ttfb":40.25,"total":140.5},"bytes":51200,'
     b'"every_seconds":60.5,"count":20,"good":17,"source":"ooni","method":"web_connectivity","status":302,'
-    b'"certificate_expires":"2030-02-28T00:00:00Z","ech_offered":true}'
+    b'"certificate_expires":"2030-02-28T00:00:00Z","ech_offered":true,"speed_ratio":0.042}'
 )
 #: What may stand in a record in place of something else, right or wrong.
 SPLICES = [
@@ -81,6 +82,7 @@ SPLICES = [
     b'"timings_ms":{},', b'"timings_ms":null,', b'"region":"",', b'"region":null,', b'"more":[1],', b'"id":"",',
     b'"count":3,', b'"count":null,', b'"count":10001,', b'"good":20,', b'"good":21,', b'"good":null,', b'"source":"",',
     b'"source":null,', b'"every_seconds":0,', b'"every_seconds":604801,', b'"status":99,', b'"status":600,',
+    b'"speed_ratio":-0.1,', b'"speed_ratio":1000001,',
     b'"method":"",',
     b"\t", b"\r", b"\x7f", b"tru", b'"ok":false,', b"quic", b"Facebook",
 ]  # fmt: skip
