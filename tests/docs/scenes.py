@@ -426,6 +426,7 @@ NOT_RUN: Final = (
         "docs/install.md", "/opt/netdusk/bin/pip", "`make env` does the same", "Makefile", "--require-hashes"
     ),
     NotRun("docs/install.md", "systemctl", "no systemd runs", "tests/deploy/test_systemd.py", "verify"),
+    NotRun("docs/probing.md", "netdusk targets verify", "the key is its publisher's"),
     NotRun("docs/probing.md", "scp ", "another machine"),
     NotRun("docs/probing.md", "ssh ", "another machine"),
     NotRun(
