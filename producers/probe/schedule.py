@@ -54,7 +54,8 @@ class Timetable:
 
     Examples
     --------
-    >>> target = AskedTarget(platform="x", url="https://x.com/")
+    >>> from producers.probe.targets import Target
+    >>> target = Target(platform="x", url="https://x.com/")
     >>> table = Timetable([target], interval_seconds=60, jitter=0.0, seed="a", start_seconds=0)
     >>> first = table.next_due
     >>> [due.platform for due in table.due(first)], round(table.next_due - first)
