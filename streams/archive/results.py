@@ -25,6 +25,7 @@ from msgspec.inspect import (
 
 from producers.bundles import BundleError, opened
 from producers.records import BUNDLE_BEGINS, ProbeResult, Timings, decode
+from streams.archive.tables import packed
 
 _TIMINGS: Final = "timings_ms"
 _KINDS: Final[dict[type[Any], pa.DataType]] = {
@@ -90,18 +91,12 @@ def result_table(results: Sequence[ProbeResult]) -> pa.Table:
     }
     for name in Timings.__struct_fields__:
         columns[f"{name}_ms"] = [result.timings_ms and getattr(result.timings_ms, name) for result in results]
-    arrays = [_column(columns[field.name], field.type) for field in RESULT_COLUMNS]
+    arrays = [packed(columns[field.name], field.type) for field in RESULT_COLUMNS]
     return pa.table(arrays, schema=RESULT_COLUMNS)
 
 
 def _plain(value: Any) -> Any:
     return None if value is UNSET else value
-
-
-def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_dictionary(kind):
-        return pa.array(values, pa.string()).dictionary_encode()
-    return pa.array(values, kind)
 
 
 def results_of(table: pa.Table) -> Iterator[ProbeResult]:

@@ -101,13 +101,14 @@ def window_table(windows: Iterable[Window]) -> pa.Table:
         columns["awaited"] += [window.awaited, *empty]
         columns["came"] += [window.came, *empty]
     table = pa.table(
-        {field.name: _column(columns[field.name], field.type) for field in WINDOW_COLUMNS},
+        {field.name: packed(columns[field.name], field.type) for field in WINDOW_COLUMNS},
         schema=WINDOW_COLUMNS,
     )
     return by_series(table)
 
 
-def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+def packed(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Values as a column of that type; words that come again and again as numbers of a dictionary."""
     if pa.types.is_dictionary(kind):
         return pa.array(values, pa.string()).dictionary_encode()
     return pa.array(values, kind)
