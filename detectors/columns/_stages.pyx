@@ -211,6 +211,23 @@ cdef class _Loop:
             self.run(columns, &many, steps, self.argument)
 
 
+    cdef void raised(self, double *values, double to, double *into, Py_ssize_t size) noexcept:
+        """Each number to one power; NumPy squares without its loop."""
+        cdef char *columns[3]
+        cdef cnp.npy_intp steps[3]
+        cdef cnp.npy_intp many = size
+        cdef Py_ssize_t i
+        if to == 2.0:
+            for i in range(size):
+                into[i] = values[i] * values[i]
+            return
+        columns[0], columns[1], columns[2] = <char *>values, <char *>&to, <char *>into
+        steps[0] = steps[2] = sizeof(double)
+        steps[1] = 0
+        if size:
+            self.run(columns, &many, steps, self.argument)
+
+
 cdef _Loop _LOG = _Loop(np.log)
 cdef _Loop _LOG1P = _Loop(np.log1p)
 cdef _Loop _EXP = _Loop(np.exp)
@@ -1102,7 +1119,19 @@ cdef void _density(double *share, double window, double *into, Py_ssize_t size) 
         into[i] = _least(_most(into[i] / _DENSITY, 0.0), 1.0)
 
 
-def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_, listening):
+cdef void _geometric(double *keep, double windows, double *into, Py_ssize_t size) noexcept:
+    """`table.geometric`."""
+    cdef Py_ssize_t i
+    cdef double fades
+    for i in range(size):
+        into[i] = 1.0 - _most(1.0 - keep[i], 1e-300)
+    _POWER.raised(into, windows, into, size)
+    for i in range(size):
+        fades = _most(1.0 - keep[i], 1e-300)
+        into[i] = windows if fades < 1e-15 else (1.0 - into[i]) / fades
+
+
+def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_, listening, double windows):
     """`SilenceColumns.step`, from what `listen` gave on; `of_whole` is what countries say that speak as a whole."""
     cdef Py_ssize_t i, of, size = silence.size, countries = _size(few_)
     cdef int row, hour = start % <int64_t>_DAY // _HOUR, hours = silence.longest.shape[0]
@@ -1143,12 +1172,13 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
     cdef Py_ssize_t stride = cnp.PyArray_STRIDE(<cnp.ndarray>silence.longest, 0) // <Py_ssize_t>sizeof(float)
     cdef float *pending
     cdef float *lately = _f4(silence.lately)
-    cdef double gap_keep = silence._gap_keep, hour_keep = silence._hour_keep, long_keep = silence._long_keep
+    cdef double hour_keep = silence._hour_keep, long_keep = silence._long_keep
+    cdef double gap_fade = silence._gap_keep ** windows, long_fade = silence._long_keep ** windows
     nats_, excess_, score_ = (_empty(size, cnp.NPY_DOUBLE) for _ in range(3))
     cdef double *nats = _f8(nats_)
     cdef double *excess = _f8(excess_)
     cdef double *score = _f8(score_)
-    cdef _Room room = _Room(9 * size + 5 * countries)
+    cdef _Room room = _Room((9 if windows == 1.0 else 14) * size + 5 * countries)
     cdef double *hazard = room.take(size)
     cdef double *there = room.take(size)
     cdef double *awake = room.take(size)
@@ -1163,6 +1193,12 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
     cdef double *total = room.take(countries)
     cdef double *like = room.take(countries)
     cdef double *all_due = room.take(countries)
+    # For more windows than one.
+    cdef double *rates = room.take(size)
+    cdef double *keeps = room.take(size)
+    cdef double *hourlies = room.take(size)
+    cdef double *sums_ = room.take(size)
+    cdef double *hourly_sums = room.take(size)
     cdef double usual, due_, alarm, own, value, gain, keep, hourly, length, rate
     cdef float rarest
     cdef bint any_silent = False, waits, known, by_day
@@ -1188,8 +1224,8 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
         due_ = usual
         if share[i] >= _STEADY_SHARE and by_day:
             due_ = _least(_most(2.0 * (usual - 1.0), 0.0), usual)
-        quiet[i] = quiet[i] + (awake[i] if counts[i] else 0.0) if waits else 0.0
-        missed[i] = missed[i] + (due_ if counts[i] else 0.0) if waits else 0.0
+        quiet[i] = quiet[i] + (windows * awake[i] if counts[i] else 0.0) if waits else 0.0
+        missed[i] = missed[i] + (windows * due_ if counts[i] else 0.0) if waits else 0.0
         alarm = alarm_full * _SPARSE_SHARE + (alarm_full - alarm_full * _SPARSE_SHARE) * density[i]
         excess[i] = _most(0.0, _LONGEST_FACTOR * <double>longest_hour[i] * hazard[i] - _LONGEST_NATS)
         nats[i] = hazard[i] * quiet[i]
@@ -1260,24 +1296,41 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
             gain = 0.0
         rate = gain if known or there[i] != 0.0 else 0.0
         keep, hourly = 1.0 - rate * (1.0 - long_keep), 1.0 - rate * (1.0 - hour_keep)
-        present[i] = present[i] * keep + rate * there[i]
-        exposed[i] = exposed[i] * keep + rate
-        results[i] = results[i] * keep + rate * n[i]
-        present_hour[i] = <double>present_hour[i] * hourly + rate * there[i]
-        exposed_hour[i] = <double>exposed_hour[i] * hourly + rate
-        results_hour[i] = <double>results_hour[i] * hourly + rate * n[i]
-        gap_sum[i] *= gap_keep
-        gap_square[i] *= gap_keep
+        if windows == 1.0:
+            present[i] = present[i] * keep + rate * there[i]
+            exposed[i] = exposed[i] * keep + rate
+            results[i] = results[i] * keep + rate * n[i]
+            present_hour[i] = <double>present_hour[i] * hourly + rate * there[i]
+            exposed_hour[i] = <double>exposed_hour[i] * hourly + rate
+            results_hour[i] = <double>results_hour[i] * hourly + rate * n[i]
+        else:
+            rates[i], keeps[i], hourlies[i] = rate, keep, hourly
+        gap_sum[i] *= gap_fade
+        gap_square[i] *= gap_fade
         if quiet[i] > <double>pending_hour[i]:
             pending_hour[i] = quiet[i]
         spare[i] = 1.0 + <double>lately[i] * spare[i]
-        share[i] = (present[i] + 1.0) / (exposed[i] + 2.0) if marks[i] & 32 and share[i] >= _OFTEN else -1.0
         awake[i] = gain
+    if windows != 1.0:
+        _geometric(keeps, windows, sums_, size)
+        _geometric(hourlies, windows, hourly_sums, size)
+        _POWER.raised(keeps, windows, keeps, size)
+        _POWER.raised(hourlies, windows, hourlies, size)
+        for i in range(size):
+            rate, keep, hourly = rates[i], keeps[i], hourlies[i]
+            present[i] = present[i] * keep + rate * there[i] * sums_[i]
+            exposed[i] = exposed[i] * keep + rate * sums_[i]
+            results[i] = results[i] * keep + rate * n[i] * sums_[i]
+            present_hour[i] = <double>present_hour[i] * hourly + rate * there[i] * hourly_sums[i]
+            exposed_hour[i] = <double>exposed_hour[i] * hourly + rate * hourly_sums[i]
+            results_hour[i] = <double>results_hour[i] * hourly + rate * n[i] * hourly_sums[i]
+    for i in range(size):
+        share[i] = (present[i] + 1.0) / (exposed[i] + 2.0) if marks[i] & 32 and share[i] >= _OFTEN else -1.0
     for row in range(hours):
         longest, pending = _row_f4(silence.longest, row), _row_f4(silence.pending, row)
         exposed_hour, present_hour = _row_f4(silence.exposed_hour, row), _row_f4(silence.present_hour, row)
         for i in range(size):
-            longest[i] = <double>longest[i] * long_keep
+            longest[i] = <double>longest[i] * long_fade
             if there[i] != 0.0 and first[i] >= 0 and gap[i] > 1.0:
                 value = pending[i]
                 # A darkness that is over makes no silence usual of the hours at which they were awake.

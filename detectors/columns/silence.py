@@ -226,8 +226,8 @@ class SilenceColumns(Table):
         their networks in. `windows` stands for so many alike within an hour, of which only one without any results may.
         Without `listening` every silence counts.
         """
-        if compiled.stages is not None and windows == 1 and listening is not None and self.plain:
-            self._hear(start, n, country, countries, whole, listening)
+        if compiled.stages is not None and listening is not None and self.plain:
+            self._hear(start, n, country, countries, whole, windows, listening)
             return
         settings, hour = self.rules.settings, start % DAY // HOUR
         few = np.zeros(countries, dtype=np.bool_)
@@ -313,18 +313,19 @@ class SilenceColumns(Table):
         country: Ints,
         countries: int,
         whole: SilenceColumns | None,
+        windows: int,
         listening: Listening,
     ) -> None:
-        """`step` of one window, by compiled code."""
+        """`step`, by compiled code."""
         n = n.astype(np.float64, copy=False)
         share, counts, few, any_few = compiled.stages.listen(
             self, country, countries, listening, whole is not None
         )
         of_whole = None
         if whole is not None and any_few:
-            few = self._ask_whole(start, n, country, countries, few, whole, 1, listening)
+            few = self._ask_whole(start, n, country, countries, few, whole, windows, listening)
             of_whole = self._missed(start, whole) if few.any() else None
-        compiled.stages.hear(self, start, n, country, share, counts, few, of_whole, listening)
+        compiled.stages.hear(self, start, n, country, share, counts, few, of_whole, listening, windows)
 
     def _ask_whole(
         self,

@@ -26,8 +26,14 @@ def gone(pid: int) -> bool:
     """Whether the process has ended (a zombie that nobody waits for has)."""
     end = time.monotonic() + 20
     while time.monotonic() < end:
-        status = Path(f"/proc/{pid}/stat")
-        if not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z":
+        try:
+            status = Path(f"/proc/{pid}/stat").read_text()
+        except (
+            FileNotFoundError,
+            ProcessLookupError,
+        ):  # the second, where it ends between opening and reading
+            return True
+        if status.rpartition(")")[2].split()[0] == "Z":
             return True
         time.sleep(0.02)
     return False
