@@ -320,6 +320,8 @@ class ArchiveSettings(_Section):
     results: bool = False
     #: Windows and results of earlier days are deleted; None: never. Incidents never are.
     keep_days: float | None = Field(None, gt=0)
+    #: Port of the archiver's own /metrics, on `http.host`; None: no port is opened.
+    metrics_port: int | None = Field(None, ge=0, le=65535)
 
 
 class PageSettings(_Section):

@@ -5,8 +5,10 @@ Folders, S3, Google Cloud Storage, Azure and HDFS go by pyarrow's own file syste
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 from uuid import uuid4
@@ -131,6 +133,17 @@ class FolderStore(Store):
         return str(self.root / path)
 
 
+@contextmanager
+def _failing_as_oserror() -> Iterator[None]:
+    """Whatever an object store's client raises, as one kind of error; what is not there stays FileNotFoundError."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(errno.EIO, f"{type(error).__name__}: {error}") from error
+
+
 class ArrowStore(Store):
     """An object store, by one of pyarrow's file systems: an upload is there once it is closed."""
 
@@ -142,16 +155,17 @@ class ArrowStore(Store):
         return f"{self._root}/{path}" if self._root else path
 
     def put(self, path: str, data: bytes) -> None:
-        """Write a file whole. Raises OSError."""
+        """Write a file whole. Raises OSError, as all the others do where the store fails."""
         full = self._path(path)
-        self._system.create_dir(full.rpartition("/")[0], recursive=True)
-        with self._system.open_output_stream(full) as stream:
-            stream.write(data)
+        with _failing_as_oserror():
+            self._system.create_dir(full.rpartition("/")[0], recursive=True)
+            with self._system.open_output_stream(full) as stream:
+                stream.write(data)
 
     def get(self, path: str) -> bytes | None:
         """Return a file, or None."""
         try:
-            with self._system.open_input_file(self._path(path)) as stream:
+            with _failing_as_oserror(), self._system.open_input_file(self._path(path)) as stream:
                 return bytes(stream.readall())
         except FileNotFoundError:
             return None
@@ -160,21 +174,24 @@ class ArrowStore(Store):
         """Return what is in a folder."""
         from pyarrow import fs  # noqa: PLC0415  an extra
 
-        infos: Sequence[Any] = self._system.get_file_info(
-            fs.FileSelector(self._path(folder), allow_not_found=True)
-        )
+        with _failing_as_oserror():
+            infos: Sequence[Any] = self._system.get_file_info(
+                fs.FileSelector(self._path(folder), allow_not_found=True)
+            )
         return sorted(info.base_name for info in infos if info.base_name)
 
     def delete(self, path: str) -> None:
         """Delete a file."""
         try:
-            self._system.delete_file(self._path(path))
+            with _failing_as_oserror():
+                self._system.delete_file(self._path(path))
         except FileNotFoundError:
             return
 
     def open(self, path: str) -> Any:
         """Return the file, opened. Raises FileNotFoundError."""
-        return self._system.open_input_file(self._path(path))
+        with _failing_as_oserror():
+            return self._system.open_input_file(self._path(path))
 
     def local(self, path: str) -> str | None:
         """Return None."""

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,12 +15,15 @@ import structlog
 import typer
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry, generate_latest
 
+from streams.archive.metrics import ArchiveMetrics
 from streams.archive.store import store_at
 from streams.engine import library_logs
+from streams.engine.web import Answers, WebServer
 from streams.kafka.client import group_consumer, wait_for_broker
 from streams.kafka.unanswered import answered, until
-from streams.settings import Settings, SettingsError, load, with_bootstrap
+from streams.settings import HttpSettings, Settings, SettingsError, load, with_bootstrap
 
 app = typer.Typer(add_completion=False)
 log = structlog.get_logger()
@@ -30,6 +33,9 @@ _POLL_MS: Final = 500
 _ROWS_MAX: Final = 1_000_000
 #: So long the broker may take to answer where only the order of the end hangs on it: SIGTERM ends within 10 seconds.
 _LEAVE_SECONDS: Final = 3.0
+#: After a failure of the store the archiver waits so long, then twice as long, up to the most.
+_REST_SECONDS: Final = 1.0
+_REST_SECONDS_MAX: Final = 60.0
 
 
 @app.command()
@@ -47,6 +53,8 @@ def archive(
     """Keep closed windows, incidents and annotations as Parquet files, each exactly once, through any kill.
 
     Results are kept too where `archive.results` says so.
+
+    Where the store fails, it waits, and goes on from what is in the archive; with `--once` it says so and ends.
 
     Any number of archivers share the partitions. Read the files with `netdusk history`, the page, or anything that
     reads Parquet.
@@ -100,9 +108,16 @@ class ArchivedLog(ConsumerRebalanceListener):
             try:
                 if revoked:
                     await asyncio.to_thread(self._archiver.flush)
+            except OSError as error:
+                log.warning(
+                    "the store failed; who has these partitions now reads again", why=str(error)[:300]
+                )
             finally:
-                for place in revoked:
-                    self._archiver.end(self._roles[place.topic], place.partition)
+                self._let_go(revoked)
+
+    def _let_go(self, places: Any) -> None:
+        for place in places:
+            self._archiver.end(self._roles[place.topic], place.partition)
 
     def on_partitions_assigned(self, assigned: Any) -> None:
         """Remember what is to be taken on: an error in here would only be logged."""
@@ -139,10 +154,95 @@ class ArchivedLog(ConsumerRebalanceListener):
             self._consumer.seek(place, offset)
         self._new.difference_update(places)
 
+    async def begin_anew(self) -> None:
+        """Let go of all that was read and is not put, as a kill would: what the archive says is where to go on.
+
+        A failure may have come before or after a file was put, and nobody knows.
+        """
+        async with self.lock:
+            held = self._consumer.assignment()
+            self._let_go(held)
+            self._new.update(held)
+
     @property
     def ready(self) -> bool:
         """Whether every partition that was assigned is taken on."""
         return not self._new
+
+
+class Keeping:
+    """Reads and puts, a turn after another. Where the store fails it rests, and goes on from what is in the archive."""
+
+    def __init__(
+        self,
+        consumer: Any,
+        archiver: Any,
+        partitions: ArchivedLog,
+        roles: dict[str, str],
+        settings: Settings,
+        metrics: ArchiveMetrics,
+        *,
+        rest_seconds: float = _REST_SECONDS,
+    ) -> None:
+        self._consumer = consumer
+        self._archiver = archiver
+        self._partitions = partitions
+        self._roles = roles
+        self._flush_seconds = settings.archive.flush_seconds
+        self._metrics = metrics
+        self._flushed = time.monotonic()
+        self._told = 0
+        # It has failed so often since it last put something.
+        self._failures = 0
+        self._rest_seconds = rest_seconds
+
+    async def turn(self, *, once: bool) -> bool:
+        """Read what came, and put what is due. Returns whether all is put and, with `once`, nothing is left to do.
+
+        Raises OSError where the store fails.
+        """
+        some = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=5000)
+        await self._partitions.take(some)
+        # After a failure nobody waits long to know whether files can be put again.
+        wait = self._resting() if self._failures else self._flush_seconds
+        due = time.monotonic() - self._flushed >= min(wait, self._flush_seconds)
+        caught_up = once and not some and self._partitions.ready and await _at_end(self._consumer)
+        if due or caught_up or self._archiver.buffered > _ROWS_MAX:
+            await self.put()
+        return caught_up
+
+    def _resting(self) -> float:
+        """How long to rest after so many failures."""
+        return min(self._rest_seconds * 2.0 ** min(self._failures, 10), _REST_SECONDS_MAX)
+
+    async def put(self) -> None:
+        """Put what was read. Raises OSError where the store fails."""
+        archiver = self._archiver
+        async with self._partitions.lock:
+            await _flush(self._consumer, archiver, self._roles)
+        self._flushed = time.monotonic()
+        self._metrics.put(archiver.parts, archiver.rows, time.time())
+        if archiver.parts > self._told:
+            self._told = archiver.parts
+            log.info("kept", parts=archiver.parts, rows=archiver.rows)
+            if self._failures:
+                log.info("the store takes files again")
+            self._failures = 0
+
+    async def rest(self, stopped: asyncio.Event, why: OSError) -> None:
+        """Stay in the group while the store rests; what is read and not put will be read again."""
+        seconds = self._resting()
+        self._failures += 1
+        self._metrics.store_failed()
+        log.error("the store failed; it is tried again", seconds=seconds, why=str(why)[:300])
+        await self._partitions.begin_anew()
+        until = time.monotonic() + seconds
+        while not stopped.is_set() and time.monotonic() < until:
+            # Also what was assigned meanwhile. Who asks for nothing for long is taken out of the group.
+            self._consumer.pause(*self._consumer.assignment())
+            await self._consumer.getmany(timeout_ms=_POLL_MS)
+        self._consumer.resume(*self._consumer.assignment())
+        self._flushed = time.monotonic()
 
 
 async def _run(settings: Settings, archiver: Any, *, once: bool) -> None:
@@ -157,27 +257,52 @@ async def _run(settings: Settings, archiver: Any, *, once: bool) -> None:
     if settings.archive.results:
         roles[topics.probes] = "probes"
     consumer = group_consumer(settings.kafka, settings.archive.group)
-    async with _within(consumer):
+    async with AsyncExitStack() as stack:
+        metrics = await _metrics_page(settings, stack)
+        await stack.enter_async_context(_within(consumer))
         partitions = ArchivedLog(consumer, archiver, roles)
         consumer.subscribe(list(roles), listener=partitions)
-        flushed, told = time.monotonic(), 0
-        while not stopped.is_set():
-            some = await consumer.getmany(timeout_ms=_POLL_MS, max_records=5000)
-            await partitions.take(some)
-            due = time.monotonic() - flushed >= settings.archive.flush_seconds
-            caught_up = once and not some and partitions.ready and await _at_end(consumer)
-            if due or caught_up or archiver.buffered > _ROWS_MAX:
-                async with partitions.lock:
-                    await _flush(consumer, archiver, roles)
-                flushed = time.monotonic()
-                if archiver.parts > told:
-                    told = archiver.parts
-                    log.info("kept", parts=told, rows=archiver.rows)
-            if caught_up:
-                break
-        async with partitions.lock:
-            await _flush(consumer, archiver, roles)
+        keeping = Keeping(consumer, archiver, partitions, roles, settings, metrics)
+        finished = False
+        while not (stopped.is_set() or finished):
+            try:
+                finished = await keeping.turn(once=once)
+            except OSError as error:
+                if once:
+                    raise SettingsError(
+                        f"archive.url: the store failed ({error}); what was not put is read again at the next start"
+                    ) from error
+                await keeping.rest(stopped, error)
+        try:
+            await keeping.put()
+        except OSError as error:
+            log.error(
+                "the store failed; what was not put is read again at the next start", why=str(error)[:300]
+            )
     log.info("archived", parts=archiver.parts, rows=archiver.rows, forgotten_offsets=archiver.gaps)
+
+
+async def _metrics_page(settings: Settings, stack: AsyncExitStack) -> ArchiveMetrics:
+    """Open /metrics where a port is set, until the stack is left."""
+    registry = CollectorRegistry()
+    metrics = ArchiveMetrics(registry)
+    port = settings.archive.metrics_port
+    if port is None:
+        return metrics
+
+    async def figures() -> bytes:
+        return generate_latest(registry)
+
+    http = HttpSettings(host=settings.http.host, port=port)
+    server = WebServer(http, Answers(figures, lambda: None, lambda: None, lambda: None))
+    try:
+        await server.start()
+    except OSError as error:
+        raise SettingsError(
+            f"settings: archive.metrics_port = {port}: {error.strerror}; name a free port, or 0 for any"
+        ) from error
+    stack.push_async_callback(server.stop)
+    return metrics
 
 
 async def _at_end(consumer: AIOKafkaConsumer) -> bool:
@@ -192,10 +317,13 @@ async def _flush(consumer: AIOKafkaConsumer, archiver: Any, roles: dict[str, str
     """Put what was read; then commit, for whoever looks at the group's lag."""
     names = {role: topic for topic, role in roles.items()}
     for place in consumer.assignment():
+        position = None
         # A partition that was never read from has no position yet, and waits for the broker to get one.
         with suppress(TimeoutError):
             async with asyncio.timeout(_LEAVE_SECONDS):
-                archiver.reached(roles[place.topic], place.partition, await consumer.position(place))
+                position = await consumer.position(place)
+        if position is not None:
+            await asyncio.to_thread(archiver.reached, roles[place.topic], place.partition, position)
     done = await asyncio.to_thread(archiver.flush)
     await asyncio.to_thread(archiver.tidy)
     offsets = {TopicPartition(names[role], partition): offset for (role, partition), offset in done.items()}

@@ -48,3 +48,33 @@ class MemoryStore(Store):
 
     def local(self, path: str) -> str | None:
         return None
+
+
+class FailingStore(MemoryStore):
+    """A store that is away: every read, write or deletion whose number is in `away` raises, and the others are done."""
+
+    def __init__(self, away: frozenset[int]) -> None:
+        super().__init__()
+        self._away = away
+        self.asked = 0
+
+    def _asked(self) -> None:
+        self.asked += 1
+        if self.asked - 1 in self._away:
+            raise OSError(5, "the store is away")
+
+    def put(self, path: str, data: bytes) -> None:
+        self._asked()
+        super().put(path, data)
+
+    def get(self, path: str) -> bytes | None:
+        self._asked()
+        return super().get(path)
+
+    def names(self, folder: str) -> list[str]:
+        self._asked()
+        return super().names(folder)
+
+    def delete(self, path: str) -> None:
+        self._asked()
+        super().delete(path)

@@ -19,22 +19,28 @@ import msgspec
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
 from producers.partitions import partition_of
 from producers.records import encode as encode_result
 from producers.simulated import scenario
+from streams.archive.metrics import METRICS, ArchiveMetrics
 from streams.archive.reader import Archive
 from streams.archive.store import FolderStore, Store
 from streams.archive.writer import Archiver
 from streams.commands import backtest, history
-from streams.commands.archive import ArchivedLog
+from streams.commands.archive import ArchivedLog, Keeping
 from streams.kafka.bulk import BulkSender
 from streams.kafka.topics import ensure
 from streams.page.pictures import series_chart
 from streams.records import Window, encode
-from streams.settings import Settings, SettingsError
+from streams.settings import Settings, SettingsError, load
 from streams.words import PLATFORM_NAMES
+from tests.effort import examples
+from tests.streams.archive.memory import FailingStore
 from tests.streams.archive.test_archive import window
 from tests.streams.kafka.test_topics import settings_for
 from tests.streams.publish.stories import incident
@@ -94,6 +100,38 @@ def test_killed_at_any_moment_it_keeps_every_window_once(bootstrap: str, tmp_pat
     kill_and_read(bootstrap, tmp_path, FolderStore(tmp_path / "kept"))
 
 
+@pytest.mark.integration
+def test_a_store_that_goes_away_for_a_while_is_waited_for(bootstrap: str, tmp_path: Path) -> None:
+    settings = settings_for(bootstrap)
+    asyncio.run(ensure(settings))
+    kept, log = tmp_path / "kept", tmp_path / "archive.log"
+
+    def until_it_says(word: str) -> None:
+        deadline = time.monotonic() + 60
+        while word not in (log.read_text() if log.exists() else ""):
+            assert running.poll() is None and time.monotonic() < deadline, log.read_text()[-3000:]
+            time.sleep(0.1)
+
+    windows = [window(minute, country) for minute in range(300) for country in ("IR", "PK")]
+    asyncio.run(fill(settings, windows[:400]))
+    kept.write_text("no folder can be made in its place")
+    running = archiver(settings, tmp_path)
+    try:
+        until_it_says("the store failed")
+        kept.unlink()
+        until_it_says("the store takes files again")
+        asyncio.run(fill(settings, windows[400:]))
+        running.terminate()
+        assert running.wait(30) == 0
+    finally:
+        running.kill()
+        running.wait()
+    assert archiver(settings, tmp_path, "--once").wait(60) == 0
+    for country in ("IR", "PK"):
+        told = [one for one in windows if one.country == country]
+        assert list(Archive(FolderStore(kept)).windows(country)) == told
+
+
 class OnePartition:
     """A consumer's side that a rebalance touches: where a partition begins and ends, and where it is read next."""
 
@@ -138,6 +176,118 @@ async def test_what_was_fetched_across_a_rebalance_is_read_again(tmp_path: Path)
     await held.take({place: fetched[2:]})
     await held.on_partitions_revoked([place])
     assert list(Archive(store).windows("IR")) == windows
+
+
+class OneLog(OnePartition):
+    """A consumer of one partition, which gives a few records a time, from where it was told to."""
+
+    def __init__(self, values: list[bytes], place: TopicPartition) -> None:
+        super().__init__()
+        self.values, self.place, self.at, self.paused = values, place, 0, False
+
+    def assignment(self) -> set[TopicPartition]:
+        return {self.place}
+
+    async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(places, len(self.values))
+
+    async def position(self, place: TopicPartition) -> int:
+        return self.at
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        self.at = offset
+
+    def pause(self, *places: TopicPartition) -> None:
+        self.paused = True
+
+    def resume(self, *places: TopicPartition) -> None:
+        self.paused = False
+
+    async def commit(self, offsets: object) -> None:
+        pass
+
+    async def getmany(self, **how: object) -> dict[TopicPartition, list[SimpleNamespace]]:
+        if self.paused:
+            return {}
+        begin, self.at = self.at, min(self.at + 7, len(self.values))
+        records = [
+            SimpleNamespace(offset=offset, value=self.values[offset], timestamp=0)
+            for offset in range(begin, self.at)
+        ]
+        return {self.place: records} if records else {}
+
+
+async def keep(store: Store, values: list[bytes]) -> tuple[Archiver, CollectorRegistry]:
+    """As the command does it, without rests: until all that there is was put."""
+    place, registry = TopicPartition("windows", 0), CollectorRegistry()
+    consumer, writer = OneLog(values, place), Archiver(store)
+    held = ArchivedLog(consumer, writer, {"windows": "windows"})
+    held.on_partitions_assigned([place])
+    settings = load(archive={"flush_seconds": 1e-9})
+    metrics = ArchiveMetrics(registry)
+    keeping = Keeping(consumer, writer, held, {"windows": "windows"}, settings, metrics, rest_seconds=0.0)
+    for _ in range(1000):
+        try:
+            if await keeping.turn(once=True):
+                break
+        except OSError as error:
+            await keeping.rest(asyncio.Event(), error)
+    else:
+        raise AssertionError("it never came to the end")
+    return writer, registry
+
+
+@examples(60)
+@given(st.frozensets(st.integers(0, 120), max_size=60), st.integers(0, 100), st.integers(0, 40))
+def test_a_store_that_fails_is_waited_for_and_every_window_is_there_once(
+    now_and_then: frozenset[int], from_here: int, so_often: int
+) -> None:
+    windows = [window(minute, "IR") for minute in range(0, 400, 8)]
+    store = FailingStore(now_and_then | frozenset(range(from_here, from_here + so_often)))
+    writer, registry = asyncio.run(keep(store, [encode(one) for one in windows]))
+    failures = registry.get_sample_value("netdusk_archive_store_failures_total")
+    assert failures == sum(number < store.asked for number in store._away)
+    assert registry.get_sample_value("netdusk_archive_store_up") == 1.0
+    assert registry.get_sample_value("netdusk_archive_files_total") == writer.parts > 0
+    store._away = frozenset()
+    assert list(Archive(store).windows("IR")) == windows
+
+
+async def test_while_the_store_rests_nothing_is_read_and_it_is_said(tmp_path: Path) -> None:
+    place, registry = TopicPartition("windows", 0), CollectorRegistry()
+    consumer, writer = OneLog([encode(window(0))], place), Archiver(FailingStore(frozenset(range(9))))
+    held = ArchivedLog(consumer, writer, {"windows": "windows"})
+    held.on_partitions_assigned([place])
+    metrics, stopped = ArchiveMetrics(registry), asyncio.Event()
+    keeping = Keeping(consumer, writer, held, {"windows": "windows"}, load(), metrics)
+    with pytest.raises(OSError, match="the store is away") as failed:
+        await keeping.turn(once=False)
+    stopped.set()  # nobody waits at the end
+    await keeping.rest(stopped, failed.value)
+    assert not held.ready and not consumer.paused and writer.buffered == 0
+    assert registry.get_sample_value("netdusk_archive_store_up") == 0.0
+
+
+async def test_a_rebalance_while_the_store_fails_lets_go(tmp_path: Path) -> None:
+    place = TopicPartition("windows", 0)
+    store = FailingStore(frozenset())
+    consumer, writer = OneLog([encode(window(0))], place), Archiver(store)
+    held = ArchivedLog(consumer, writer, {"windows": "windows"})
+    held.on_partitions_assigned([place])
+    await held.take({})
+    await held.take(await consumer.getmany())
+    store._away = frozenset(range(100))
+    await held.on_partitions_revoked([place])
+    assert writer.buffered == 0 and "windows/" not in "".join(store.files)
+
+
+def test_the_docs_name_every_metric() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "history.md").read_text()
+    registry = CollectorRegistry()
+    ArchiveMetrics(registry)
+    names = {sample.name for family in registry.collect() for sample in family.samples}
+    names = {name for name in names if not name.endswith("_created")}
+    assert len(names) == len(METRICS) and [name for name in names if f"`{name}`" not in page] == []
 
 
 @pytest.fixture(scope="module")
