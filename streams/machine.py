@@ -246,6 +246,15 @@ class TakesNotes(Protocol):
 
 
 @runtime_checkable
+class KnowsRegister(Protocol):
+    """A machine that is told which vantages the register has, so that it learns who was removed meanwhile."""
+
+    def registered(self, names: Collection[str]) -> None:
+        """Take these for all that the register has, with the next chunk; of another one the vote is gone."""
+        ...
+
+
+@runtime_checkable
 class Forgetting(Protocol):
     """A machine that can begin anew with a part of what it keeps."""
 

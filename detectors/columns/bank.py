@@ -233,6 +233,12 @@ class Bank:
         stays = np.array([country not in countries for country, _ in layout.places], dtype=np.bool_)
         return self._keep(stays[layout.group_place[layout.cell_group[layout.monitor_cell]]])
 
+    def let_go(self, gone: Bools) -> Ints | None:
+        """Let go of these monitors; `gone` is by monitor. Returns what `forget` returns."""
+        if self.detection.volume_detector or self.detection.latency_detector:
+            return None  # what these know is not by columns
+        return self._keep(~gone)
+
     def _keep(self, keep: Bools) -> Ints | None:
         """Go on with these monitors alone; `keep` is by monitor."""
         if keep.all():

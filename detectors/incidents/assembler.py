@@ -336,6 +336,30 @@ class Assembler:
         self._falls.forget(countries)
         return ends
 
+    def let_go(
+        self, left: Mapping[CountryKey, Callable[[tuple[str, int, str]], bool]], reason: str
+    ) -> list[Snapshot]:
+        """Forget of each country's incidents the parts whose word does not count any more; `left` says which stay.
+
+        Returns the ends of those that were open and have nothing left. The others are told with the next window.
+        """
+        ends: list[Snapshot] = []
+        for place, stays in left.items():
+            in_hand = self._countries.get(place)
+            if in_hand is None:
+                continue
+            for case in (*in_hand.cases, *in_hand.over):
+                case.live = case.vantages = 0  # of how many it is, the next window says
+                gone = [part for part in case.losses if not stays(part)]
+                if gone:
+                    case.let_go(gone)
+                    if not case.losses and (last := self._open.get(case.id)) is not None:
+                        ends.append(closed(last, Closing(case.id, reason, self._now), self._now))
+            in_hand.cases = [case for case in in_hand.cases if case.losses]
+            in_hand.over = [case for case in in_hand.over if case.losses]
+        keep_open(self._open, ends)
+        return ends
+
     def step(self, reading: Reading) -> list[Snapshot]:
         """Weigh one window. Returns what there is to tell, in the order of countries."""
         self._now = reading.end

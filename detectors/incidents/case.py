@@ -396,6 +396,18 @@ class Case(msgspec.Struct):
                     self.wholes.pop(platform, None)
                     self.widest = Scope.REGION  # it never was wider than it will be told next
 
+    def let_go(self, gone: Collection[tuple[str, int, str]]) -> None:
+        """Forget parts whose word does not count any more. How wide it was is found out anew from what is left."""
+        for key in gone:
+            del self.losses[key]
+        left = {asn for _, asn, _ in self.losses}
+        self.failures = {asn: counts for asn, counts in self.failures.items() if asn in left}
+        self.ways, self.wholes, self.addresses, self.touched = {}, {}, {}, {}
+        self.spooled = {asn: spool for asn, spool in self.spooled.items() if asn in left}
+        self.widest, self.worst = Scope.PROVIDER, Severity.MINOR
+        going_on = self.phase in (Phase.OPEN, Phase.EASING)
+        self.untold = self.untold or (going_on and any(loss.back is None for loss in self.losses.values()))
+
     def drop(self, platforms: Collection[str]) -> None:
         """Forget what it holds of some platforms: another incident tells of them."""
         for key in [key for key in self.losses if key[0] in platforms]:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from producers.records import PLACES, TIME_MAX, TIME_MIN, UNREADABLE, repeated
 from producers.signals import Signal, decode_signal
 from streams.kafka.client import TopicReader, connect, disconnect
-from streams.machine import Note, TakesNotes
+from streams.machine import KnowsRegister, Note, TakesNotes
 from streams.records import (
     ARRIVALS_SCHEMA,
     Annotation,
@@ -243,6 +243,9 @@ class Notes:
                 machine.note(note)
         for signal in self.signals.recent:
             machine.note(signal)
+        # A register that is empty was lost, or not made yet: that takes nobody's vote.
+        if isinstance(machine, KnowsRegister) and self.vantages.records:
+            machine.registered(frozenset(self.vantages.records))
 
     async def catch_up(self) -> list[Note]:
         """Read what is new on any of them. Raises KafkaError where the broker is away: nothing is lost by that."""

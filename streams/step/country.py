@@ -98,6 +98,10 @@ _DAY_MS: Final = 86_400_000
 MOVED: Final = "its results come by another partition of a widened topic now, where it is judged anew"
 #: A stretch without a record is not heard that is longer than so many of the worker's own ticks.
 _DEAF_TICKS: Final = 3
+#: Why an incident ends that rested on nobody else.
+NO_VOTE: Final = "nobody of those who reported it has a vote any more"
+#: Why an incident of strangers ends.
+ENROLLED: Final = "those who reported it have a vote now, and it is judged anew"
 #: Why an incident ends whose country is begun anew.
 BEGUN_ANEW: Final = "what was known of its country had become unusable, and is learned anew"
 _BEFORE_ALL: Final = 0
@@ -397,6 +401,9 @@ class CountryMachine:
         self._promises: dict[_Speaker, StatusRow] = {}
         self._words_ahead = 0  # of the last apply
         self._notes: list[Note] = []
+        self._registered: Collection[str] | None = (
+            None  # what the register has, until it was held against ours
+        )
         self._asked = PendingClosings()
         self._limited = not settings.trust.everybody
         self._of_strangers = strangers
@@ -456,6 +463,16 @@ class CountryMachine:
         elif isinstance(note, Annotation):
             self._asked.add(note)
 
+    def registered(self, names: Collection[str]) -> None:
+        """Take these for all that the register has: who was removed while nobody looked has no vote any more."""
+        self._registered = names
+
+    def _note_removed(self) -> None:
+        names, self._registered = self._registered, None
+        if names is not None:
+            new = {note.vantage for note in self._notes if isinstance(note, Vantage)}
+            self._notes += self._speakers.removed(new.union(names))
+
     @property
     def width(self) -> PartitionCount | None:
         """The number of partitions by which records are judged; None while it is not known."""
@@ -466,6 +483,7 @@ class CountryMachine:
         """Decode a chunk into columns. Refuses what is no record, raises on nothing."""
         reading = _ChunkReading(self.clock_ms, self._live)
         following = self.next_offset
+        self._note_removed()
         self._columns.begin()
         for note in self._notes:
             if isinstance(note, PartitionCount):
@@ -488,6 +506,7 @@ class CountryMachine:
     def read_decoded(self, decoded: Sequence[Decoded], *, timestamps_ms: Sequence[int] | None = None) -> Rows:
         """Put decoded records into columns; `timestamps_ms` are the broker's own append times."""
         reading = _ChunkReading(self.clock_ms, self._live)
+        self._note_removed()
         self._columns.begin()
         reading.add(self._columns.block(decoded), timestamps_ms)
         return reading.rows(self.next_offset + len(decoded), self._taken_notes())
@@ -544,6 +563,8 @@ class CountryMachine:
         outbox = Outbox(rejected=len(batch.refusals))
         for note in batch.notes:
             self._heed(note)
+        if any(isinstance(note, Vantage) for note in batch.notes):
+            batch = self._heed_votes(batch, outbox)
         self._sequences |= batch.sequences
         rows, theirs = self._apart(batch)
         clock, watermark = self._advance_clock(rows)
@@ -603,6 +624,50 @@ class CountryMachine:
             # The others take the time of it.
             return rows, without_results(rows)
         return parted(rows, mine, statuses, self._all_keys())
+
+    def _heed_votes(self, batch: Rows, outbox: Outbox) -> Rows:
+        """Let go of who has no vote any more, as if they had never been heard; and of strangers who have one now.
+
+        Under another policy than before that may be many. Returns the rows with the new numbers of their monitors.
+        """
+        if self._strangers is None:
+            return batch
+        now = self._hearing.watermark_ms or 0
+        strangers = self._strangers
+        theirs = np.array(
+            [self._speakers.votes_from_ms(key) <= now for key in strangers._all_keys()], dtype=np.bool_
+        )
+        strangers._let_go(theirs, ENROLLED, outbox)
+        known = self._monitors()
+        number = self._let_go(self._known_votes() > now, NO_VOTE, outbox)
+        return batch if number is None else _renumbered_rows(batch, number, known)
+
+    def _let_go(self, gone: NDArray[np.bool_], reason: str, outbox: Outbox) -> NDArray[np.int32] | None:
+        """Forget monitors, and what incidents have of them alone; returns the new number of each, None if none goes."""
+        if not gone.any():
+            return None
+        known, in_bank = self._monitors(), self._in_bank
+        heard = gone & (in_bank >= 0)
+        if heard.any():
+            of_bank = np.zeros(len(self._bank.monitors), dtype=np.bool_)
+            of_bank[in_bank[heard]] = True
+            moved = self._bank.let_go(of_bank)
+            if moved is None:
+                return None
+            self._in_bank = np.where(in_bank >= 0, moved[in_bank], -1).astype(np.int32)
+        left: dict[tuple[str, bool], set[tuple[str, int, str]]] = {
+            (known[i].country, known[i].simulated): set() for i in np.flatnonzero(gone).tolist()
+        }
+        for i in np.flatnonzero(~gone).tolist():
+            key = known[i]
+            if (parts := left.get((key.country, key.simulated))) is not None:
+                for platform in ("", key.platform):
+                    parts |= {(platform, key.asn, ""), (platform, 0, key.region)}
+        self._tell(
+            self._assembler.let_go({place: parts.__contains__ for place, parts in left.items()}, reason),
+            outbox,
+        )
+        return self._keep_monitors(~gone, known)
 
     def _known_votes(self) -> NDArray[np.int64]:
         """From which time on the results of each monitor that was let in have a vote."""

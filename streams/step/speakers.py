@@ -7,8 +7,10 @@ What is decided follows from the entries and the results' own times alone, so th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
+
+from msgspec.structs import replace
 
 from detectors.readings import MonitorKey
 from producers.bundles import key_id
@@ -111,6 +113,14 @@ class Speakers:
     def kept(self) -> list[Vantage]:
         """All that has to be heeded, in this order, to know the same: entries, after those that keys had before."""
         return [*(self._retired[name] for name in sorted(self._retired)), *self.entries]
+
+    def removed(self, names: Collection[str]) -> list[Vantage]:
+        """The entries that are not among these names, and are not revoked yet: as revoked ones."""
+        return [
+            replace(entry, state=VantageState.REVOKED)
+            for entry in self.entries
+            if entry.vantage not in names and entry.state is not VantageState.REVOKED
+        ]
 
     def with_also(self, entries: Iterable[Vantage]) -> Speakers:
         """The same register with some entries more."""

@@ -90,6 +90,26 @@ async def test_a_tombstone_removes_what_has_its_key(topics: Topics, notes: Notes
     assert notes.annotations.records == {}
 
 
+async def test_a_machine_is_taught_whom_the_register_has(topics: Topics, notes: Notes) -> None:
+    class Knowing(Machine):
+        names: object = None
+
+        def registered(self, names: object) -> None:
+            self.names = names
+
+    machine = Knowing()
+    notes.teach(machine)
+    assert machine.names is None  # a register that is empty removes nobody
+    for name in ("v1", "v2"):
+        topics.write(
+            "netdusk.vantages.v1", name, encode(Vantage(vantage=name, country="PK", asn=7, since=AT))
+        )
+    topics.write("netdusk.vantages.v1", "v1", None)
+    await notes.catch_up()
+    notes.teach(machine)
+    assert machine.names == {"v2"}
+
+
 async def test_a_topic_made_anew_is_read_from_its_beginning(topics: Topics, notes: Notes) -> None:
     for _ in range(3):
         topics.write("netdusk.calendar.v1", "rally", encode(RALLY))
