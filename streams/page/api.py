@@ -20,12 +20,14 @@ from msgspec import Meta, Struct
 from producers.countries import CANARY, COUNTRIES
 from streams.page.history import SPAN_MAX, ShelfError
 from streams.page.observatory import ShownIncident, State, place_of
-from streams.page.recent import RecentRow
+from streams.page.recent import STEP, RecentRow
 from streams.page.site import Site
 from streams.records import Annotation, Incident, Kind, Severity
 
 LIMIT_MAX: Final = 200
 _LIMIT: Final = 50
+#: Seconds a step of a platform's day in every country, where nothing else is asked for.
+_PLATFORM_STEP: Final = 1800
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z?)?")
 _NAME: Final = r"^[A-Za-z0-9._-]{1,128}$"
 
@@ -101,6 +103,13 @@ class SeriesAnswer(Struct, kw_only=True):
     start: datetime
     end: datetime
     by: str
+    data: list[RecentRow]
+
+
+class PlatformSeries(Struct, kw_only=True):
+    """A platform's last day, a line a country: `name` of a row is its code. Steps without a result have no row."""
+
+    platform: str
     data: list[RecentRow]
 
 
@@ -372,6 +381,15 @@ class Api:
             raise ShelfError  # half a series would look like a gap
         return SeriesAnswer(country=country, start=start, end=end, by=by, data=rows)
 
+    def platform(self, values: Mapping[str, Any], name: str) -> PlatformSeries:
+        """A platform's last day in every country."""
+        step = values.get("step", _PLATFORM_STEP)
+        places = self._site.by_country(name, step=step - step % STEP, simulated=values.get("simulated"))
+        rows = [msgspec.structs.replace(row, name=country) for country, _, _, rows in places for row in rows]
+        if not rows:
+            raise AbsentError(f"{name}: nobody measures this platform here")
+        return PlatformSeries(platform=name, data=rows)
+
     def annotations(self, values: Mapping[str, Any], _: str) -> AnnotationPage:
         """What people say, of one incident or of the last ones."""
         observatory = self._site.observatory
@@ -411,6 +429,15 @@ ADDRESSES: Final = (
     ),
     Address("/api/v1/coverage", "The countries of which anything was heard.", (), CountryPage, Api.coverage),
     Address("/api/v1/platforms", "Platforms that were measured lately.", (), NamedPage, Api.platforms),
+    Address(
+        "/api/v1/platforms/{platform}",
+        "A platform's last day, a line a country.",
+        ("simulated", "step", "format"),
+        PlatformSeries,
+        Api.platform,
+        formats=True,
+        of_path="platform",
+    ),
     Address("/api/v1/networks", "Networks that were heard lately.", (), NamedPage, Api.networks),
     Address(
         "/api/v1/series",
@@ -474,7 +501,7 @@ def to_parquet(answer: Any) -> bytes:
 
 
 def _flat(answer: Any) -> tuple[list[str], list[list[Any]]]:
-    if isinstance(answer, SeriesAnswer):
+    if isinstance(answer, SeriesAnswer | PlatformSeries):
         names = list(RecentRow.__struct_fields__)
         return names, [[getattr(row, name) for name in names] for row in answer.data]
     names = (

@@ -347,6 +347,7 @@ class PageServer:
         add("/network/AS{asn:\\d{1,10}}", self._page("network", self._network_page))
         add("/country/{code:[A-Za-z]{2}}", _moved("/country/{code}"))
         add("/network/{asn:(?:[Aa][Ss])?[0-9]{1,10}}", _moved("/network/AS{asn}"))
+        add("/platform/{name:[\\w.-]{1,128}}.png", self._platform_png)
         add("/platform/{name:[\\w.-]{1,128}}", self._page("platform", self._platform_page))
         add("/incidents", self._page("incidents", self._incidents_page))
         add("/about", self._page("about", lambda request, lang, clock: self.site.about(lang, clock)))
@@ -445,7 +446,9 @@ class PageServer:
         self._connections.asks(request.protocol)
         try:
             if len(request.query_string) > _QUERY_MAX or len(request.path) > _QUERY_MAX:
-                response: web.StreamResponse = self._problem(request, 414, "The address is too long.")
+                # The API's description knows of one status for whatever is wrong with a query.
+                status = 400 if kind == "api" else 414
+                response: web.StreamResponse = self._problem(request, status, "The address is too long.")
             elif kind not in ("static", "healthz", "readyz", "metrics") and not self._buckets.take(
                 self._client(request), time.monotonic()
             ):
@@ -666,7 +669,7 @@ class PageServer:
         if code not in COUNTRIES:
             raise NotFoundError(f"{code}: no country has this code")
         start, end, by = _span(request)
-        asn = _asn(request)
+        asn, made_up = _asn(request), _simulated(request)
         clock = self._clock()
 
         def make() -> Made:
@@ -675,7 +678,7 @@ class PageServer:
             if self.site.history.failed:
                 raise ShelfError  # half a picture would look like a gap
             begin, until = values["start"], values["end"]
-            rows = self.site.history.rows(code, begin, until, by=by, asn=asn)
+            rows = self.site.history.rows(code, begin, until, by=by, asn=asn, simulated=made_up)
             if not rows:
                 raise NotFoundError(f"{code}: nothing was measured in this time")
             simulated = "SIMULATED: " if rows[0].simulated else ""
@@ -695,6 +698,23 @@ class PageServer:
             return Made.of(png(draw.svg(chart, draw.WIDE, standalone=True, head=head)), "image/png")
 
         made = await self._cached(_key("png", request), code, make, request)
+        return self._respond(request, made, "max-age=60")
+
+    async def _platform_png(self, request: web.Request) -> web.Response:
+        name, lang = request.match_info["name"], _lang(request)
+
+        def make() -> Made:
+            places = list(self.site.by_country(name))
+            if not places:
+                raise NotFoundError(f"{name}: nobody measures this platform here")
+            chart = self.site.platform_chart(name, lang)
+            end = max(place[2] for place in places)
+            span = f"{end - timedelta(days=1):%d %B %Y, %H:%M} to {end:%d %B %Y, %H:%M} UTC"
+            simulated = "SIMULATED: " if any(place[1] for place in places) else ""
+            head = heading(f"{simulated}{self.site.platform(name)}", span, self.settings.page.title)
+            return Made.of(png(draw.svg(chart, draw.WIDE, standalone=True, head=head)), "image/png")
+
+        made = await self._cached(_key("png", request), "now", make, request)
         return self._respond(request, made, "max-age=60")
 
     async def _incident_png(self, request: web.Request) -> web.Response:
@@ -772,7 +792,8 @@ class PageServer:
                     return Made.of(to_parquet(answer), _FORMS["parquet"])
                 return Made.of(msgspec.json.encode(answer), "application/json")
 
-            watch = of_path or query.get("country") or "now"
+            whose = of_path if address.of_path != "platform" else ""
+            watch = whose or query.get("country") or "now"
             made = await self._cached(f"api {form} {request.path_qs}", watch, make, request)
             return self._respond(request, made, varies="Accept, Accept-Encoding" if address.formats else "")
 
@@ -971,7 +992,9 @@ def _size(made: Made | None) -> int:
 
 
 #: What pages, pictures and feeds are asked by. Anything else in an address changes nothing of them.
-_ASKED_BY: Final = frozenset("lang from to by asn country platform status severity kind page".split())
+_ASKED_BY: Final = frozenset(
+    "lang from to by asn country platform status severity kind page simulated".split()
+)
 
 
 def _query(request: web.Request) -> str:
@@ -1021,6 +1044,14 @@ def _asn(request: web.Request) -> int | None:
     if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > 4_294_967_295:
         raise QueryError(f"asn = {text[:20]!r}: a network's number, from 0 to 4294967295")
     return int(text)
+
+
+def _simulated(request: web.Request) -> bool | None:
+    """Whether what is asked for is made up, if that is said. Raises QueryError."""
+    text = request.query.get("simulated", "")
+    if text not in ("", "true", "false"):
+        raise QueryError(f"simulated = {text[:20]!r}: choose true or false")
+    return text == "true" if text else None
 
 
 def _country_code(text: str) -> str:

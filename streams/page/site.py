@@ -38,6 +38,8 @@ _DAY: Final = timedelta(days=1)
 #: What the first page tells of the past.
 _LATELY: Final = timedelta(days=7)
 _LINES_MAX: Final = 14
+#: Countries in a platform's chart; the table below it has all.
+_PLACES_MAX: Final = 6
 _TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "status": STATUSES,
     "severity": SEVERITIES,
@@ -263,7 +265,10 @@ class Site:
 
     def _lead(self, case: ShownIncident, lang: Language) -> dict[str, Any]:
         last = case.last
+        span = self._span(last)
         return {
+            "start": span.start,
+            "end": span.end,
             "item": self.item(case, lang),
             "summary": last.summary,
             "chart": self.incident_chart(case, lang, head=4),
@@ -418,10 +423,7 @@ class Site:
     def report(self, case: ShownIncident) -> Report:
         """An incident's report, its results counted from the windows."""
         last = case.last
-        span = Span.around(last)
-        if last.status is not Status.RESOLVED and self.observatory.newest is not None:
-            span.end = max(span.end, self.observatory.newest)
-        tally = MinuteCounts(last, span)
+        tally = MinuteCounts(last, self._span(last))
         self._count(tally, last)
         observatory = self.observatory
         others = [observatory.cases[name].last for name in last.previous if name in observatory.cases]
@@ -434,6 +436,13 @@ class Site:
             check=(),
             now=self.observatory.newest,
         )
+
+    def _span(self, incident: Incident) -> Span:
+        """What is shown of an incident, in time."""
+        span = Span.around(incident)
+        if incident.status is not Status.RESOLVED and self.observatory.newest is not None:
+            span.end = max(span.end, self.observatory.newest)
+        return span
 
     def _count(self, tally: MinuteCounts, incident: Incident) -> None:
         if incident.country is None:
@@ -696,28 +705,21 @@ class Site:
         """One platform: how it stands in every country."""
         now = self.observatory.now(clock)
         rows = []
-        for (country, simulated), coverage in sorted(self.history.recent.coverage.items()):
-            if country == CANARY or name not in self.history.recent.names(country, simulated, 0):
-                continue
-            end = datetime.fromtimestamp(coverage.end, UTC)
-            own = self.history.recent.series(
-                country, simulated, end - _DAY, end, by="platform", platforms=[name], step=1800
+        for country, simulated, end, own in self.by_country(name):
+            last = own[-1]
+            rows.append(
+                {
+                    "country": country,
+                    "name": lang.country(country, self._own),
+                    "now": last.reachability,
+                    "usual": last.expected,
+                    "failure": last.failure if last.reachability < 0.8 else None,
+                    "n": sum(row.n for row in own),
+                    "spark": spark(own, end),
+                    "simulated": simulated,
+                    "heard": end,
+                }
             )
-            if own:
-                last = own[-1]
-                rows.append(
-                    {
-                        "country": country,
-                        "name": lang.country(country, self._own),
-                        "now": last.reachability,
-                        "usual": last.expected,
-                        "failure": last.failure if last.reachability < 0.8 else None,
-                        "n": sum(row.n for row in own),
-                        "spark": spark(own, end),
-                        "simulated": simulated,
-                        "heard": end,
-                    }
-                )
         cases = list(self.observatory.incidents(platform=name))[:LISTED_MAX]
         if not rows and not cases:
             raise NotFoundError(f"{name}: nobody measures this platform here")
@@ -725,8 +727,62 @@ class Site:
             "code": name,
             "name": self.platform(name),
             "rows": sorted(rows, key=lambda row: (row["now"], row["name"])),
+            "chart": charts(self.platform_chart(name, lang), "p") if rows else None,
             "incidents": [self.item(case, lang) for case in cases],
         }
+
+    def by_country(
+        self, name: str, *, step: int = 1800, simulated: bool | None = None
+    ) -> Iterator[tuple[str, bool, datetime, list[RecentRow]]]:
+        """Yield each country in which a platform was measured lately, whether simulated, to when, and its last day."""
+        recent = self.history.recent
+        for (country, made_up), coverage in sorted(recent.coverage.items()):
+            if country == CANARY or simulated not in (None, made_up):
+                continue
+            if name not in recent.names(country, made_up, 0):
+                continue
+            end = datetime.fromtimestamp(coverage.end, UTC)
+            rows = recent.series(
+                country, made_up, end - _DAY, end, by="platform", platforms=[name], step=step
+            )
+            if rows:
+                yield country, made_up, end, rows
+
+    def platform_chart(self, name: str, lang: Language) -> draw.Chart:
+        """The last day of a platform in the countries in which least attempts succeed, the worst first."""
+        places = sorted(self.by_country(name), key=lambda place: (place[3][-1].reachability, place[0]))
+        places = places[:_PLACES_MAX]
+        end = floor(max(place[2] for place in places) + timedelta(seconds=STEP - 1))
+        marked = lang.gettext("simulated")
+        names, rows = {}, []
+        for country, simulated, _, _ in places:
+            key = f"{country}-{simulated}"
+            own = lang.country(country, self._own)
+            names[key] = f"{own} ({marked})" if simulated else own
+            rows += [
+                msgspec.structs.replace(row, name=key)
+                for row in self.history.recent.series(
+                    country, simulated, end - _DAY, end, by="platform", platforms=[name]
+                )
+            ]
+        lost = {
+            f"{case.last.country}-{case.last.simulated}"
+            for case in self.observatory.open()
+            if name in case.last.platforms
+        }
+        return chart_of(
+            rows,
+            end - _DAY,
+            end,
+            STEP,
+            title=self.platform(name),
+            names=names.__getitem__,
+            note=lambda own: self._note(own, lang),
+            speech=_speech(lang),
+            order=list(names),
+            bad=frozenset(lost),
+            links=lambda key: address(f"/country/{key[:2]}", lang),
+        )
 
     def incidents(
         self, lang: Language, clock: datetime, filters: Mapping[str, Any], page: int

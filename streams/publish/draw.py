@@ -19,9 +19,13 @@ WIDE: Final = 920
 NARROW: Final = 400
 #: Less than this below the usual is not drawn as missing.
 LOSS_LEAST: Final = 0.05
-_ROW: Final = 74
+_ROW: Final = 80
 _PLOT: Final = 44
 _TOP: Final = 8
+#: Where the lines begin: left of it stand the figures of the axis.
+_LEFT: Final = 42
+#: What is marked on the axis of every line.
+_MARKS: Final = (1.0, 0.5, 0.0)
 _FROM_RIGHT: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _AXIS: Final = 26
 #: Distances of ticks, in seconds; the first is taken of which there are few enough.
@@ -32,7 +36,7 @@ _TICKS: Final = (
 
 STANDALONE: Final = """
 svg{background:#fbfaf7;font-family:'Netdusk Sans','Helvetica Neue',Arial,'Liberation Sans',sans-serif}
-.c-name{font-weight:600;fill:#14171c}.c-note,.c-tick{fill:#5a626d}.c-tick,.c-note{font-size:11px}
+.c-name{font-weight:600;fill:#14171c}.c-note,.c-tick,.c-y{fill:#5a626d}.c-tick,.c-note{font-size:11px}.c-y{font-size:9.5px}
 .c-name{font-size:13px}.c-grid{stroke:#dcd8cf;stroke-width:1}.c-now{stroke:#1d3f66;stroke-width:1.6;fill:none}
 .c-area{fill:#9db7d3;fill-opacity:.42}.c-loss{fill:#c33b1b;fill-opacity:.82}
 .c-usual{stroke:#5a626d;stroke-dasharray:3 3;fill:none}
@@ -117,7 +121,7 @@ def svg(
     chart: Chart, width: int, *, ident: str = "chart", standalone: bool = False, head: Sequence[str] = ()
 ) -> str:
     """The chart as an SVG element; `head` are lines of text over it."""
-    left, right = 0, width
+    left, right = _LEFT, width
     top = _TOP + (30 * len(head) + 10 if head else 0)
     height = top + _ROW * len(chart.lines) + _AXIS
     steps = max(1, chart.steps)
@@ -145,7 +149,7 @@ def svg(
         )
     for number, text in enumerate(head):
         kind = "c-title" if number == 0 else "c-note"
-        parts.append(f'<text class="{kind}" x="{left}" y="{30 + 26 * number}">{shown(text)}</text>')
+        parts.append(f'<text class="{kind}" x="0" y="{30 + 26 * number}">{shown(text)}</text>')
     bottom = top + _ROW * len(chart.lines)
     for shade in chart.shades:
         begin, end = x(shade.start), x(shade.end)
@@ -161,7 +165,7 @@ def svg(
                 f"<title>{shown(shade.label)}</title></rect>"
             )
     for number, line in enumerate(chart.lines):
-        parts.append(_row(line, top + number * _ROW, width, scale))
+        parts.append(_row(line, top + number * _ROW, width, scale, chart.speech))
     parts.append(_axis(chart, bottom, width))
     parts.append("</svg>")
     return "".join(parts)
@@ -174,9 +178,8 @@ def _parts(note: str) -> str:
     return " · ".join(f'<tspan class="c-part">{shown(part)}</tspan>' for part in note.split(" · "))
 
 
-def _row(line: Line, y: int, width: int, scale: float) -> str:
+def _row(line: Line, y: int, width: int, scale: float, speech: Speech) -> str:
     base = y + _ROW - 8
-    top = base - _PLOT
     name = f'<text class="c-name" x="0" y="{y + 14}">{shown(line.name)}</text>'
     if line.href:
         name = f'<a href="{shown(line.href)}">{name}</a>'
@@ -184,29 +187,36 @@ def _row(line: Line, y: int, width: int, scale: float) -> str:
         f'<text class="c-note{" c-bad" if line.bad else ""}" x="{width}" y="{y + 14}" text-anchor="end">'
         f"{_parts(line.note)}</text>"
     )
-    grid = f'<path class="c-grid" d="M0 {base}H{width}M0 {top}H{width}"/>'
 
     def at(ratio: float) -> float:
         return base - _PLOT * min(1.0, max(0.0, ratio))
+
+    heights = "".join(f"M{_LEFT} {at(mark):g}H{width}" for mark in _MARKS)
+    grid = f'<path class="c-grid" d="{heights}"/>' + "".join(
+        f'<text class="c-y" x="{_LEFT - 6}" y="{at(mark) + 3.5:g}" text-anchor="end">'
+        f"{shown(speech.percent(mark))}</text>"
+        for mark in _MARKS
+    )
+
+    def x(place: float) -> str:
+        return f"{_LEFT + place * scale:.1f}"
 
     area, now, usual = [], [], []
     for begin, end in runs(line.ratios):
         points = []
         for place in range(begin, end):
             height = f"{at(line.ratios[place] or 0.0):.1f}"
-            points.append(f"{place * scale:.1f} {height}L{(place + 1) * scale:.1f} {height}")
+            points.append(f"{x(place)} {height}L{x(place + 1)} {height}")
         path = "L".join(points)
         now.append(f"M{path}")
-        area.append(f"M{begin * scale:.1f} {base}L{path}L{end * scale:.1f} {base}Z")
+        area.append(f"M{x(begin)} {base}L{path}L{x(end)} {base}Z")
     for begin, end in runs(line.usual):
-        path = "L".join(
-            f"{(place + 0.5) * scale:.1f} {at(line.usual[place] or 0.0):.1f}" for place in range(begin, end)
-        )
+        path = "L".join(f"{x(place + 0.5)} {at(line.usual[place] or 0.0):.1f}" for place in range(begin, end))
         if end - begin > 1:
             usual.append(f"M{path}")
     return (
         f'{name}{note}{grid}<path class="c-area" d="{"".join(area)}"/>'
-        f'<path class="c-loss" d="{loss_path(line, 0, scale, at)}"/>'
+        f'<path class="c-loss" d="{loss_path(line, _LEFT, scale, at)}"/>'
         f'<path class="c-now" d="{"".join(now)}"/><path class="c-usual" d="{"".join(usual)}"/>'
     )
 
@@ -269,8 +279,9 @@ def ticks(chart: Chart, most: int) -> list[tuple[datetime, str]]:
 def _axis(chart: Chart, y: int, width: int) -> str:
     parts = []
     for moment, label in ticks(chart, max(2, width // 90)):
-        place = (moment - chart.start).total_seconds() / chart.step * width / max(1, chart.steps)
-        anchor = "start" if place < 18 else "end" if place > width - 24 else "middle"
+        share = (moment - chart.start).total_seconds() / chart.step / max(1, chart.steps)
+        place = _LEFT + share * (width - _LEFT)
+        anchor = "end" if place > width - 24 else "middle"
         parts.append(
             f'<path class="c-grid" d="M{place:.1f} {y - 4}v5"/>'
             f'<text class="c-tick" x="{place:.1f}" y="{y + 14}" text-anchor="{anchor}">{shown(label)}</text>'

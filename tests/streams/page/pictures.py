@@ -173,7 +173,8 @@ async def draw() -> None:
                 ("page-now-dark", "dark", "/", 1500),
                 ("page-now-phone", "phone", "/", 1500),
                 ("page-incident", "desktop", "/incident/pk-63f1f36f858fa117", 1700),
-                ("page-country", "desktop", "/country/PK", 1400),
+                ("page-country", "desktop", "/country/PK", 1440),
+                ("page-platform", "desktop", "/platform/x", 1100),
                 ("page-incident-ar", "desktop", "/incident/pk-63f1f36f858fa117?lang=ar", 1700),
             ):
                 context = await browser.new_context(**LOOKS[look])

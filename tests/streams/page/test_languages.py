@@ -17,6 +17,8 @@ from babel.messages.catalog import Message
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detectors.incidents.snapshots import Doubt
 from detectors.readings import Says
@@ -27,9 +29,11 @@ from streams.page import labels, languages
 from streams.page.languages import LANGUAGES, REVIEWED, Language, language
 from streams.page.observatory import State
 from streams.publish.report import PATTERNS
-from streams.records import Annotation, AnnotationKind, Corroboration, Severity, Status
+from streams.records import Annotation, AnnotationKind, Corroboration, Kind, Scope, Severity, Status
+from streams.words import platform_name
+from tests.effort import examples
 from tests.streams.page.world import NOW, observatory
-from tests.streams.publish.stories import ID, incident
+from tests.streams.publish.stories import ID, ONSET, incident
 
 PAGE = Path(__file__).parents[3] / "streams" / "page"
 KEYWORDS = {"_": None, "gettext": None, "counted": (1, 2)}
@@ -108,6 +112,48 @@ def test_what_the_cldr_gives_has_nothing_that_nobody_sees(code: str) -> None:
     said += [lang.span(hours) for hours in (24, 168, 744, 8760)]
     said.append(lang.headline(incident(platforms=("x", "youtube", "facebook")), own))
     assert [text for text in said if visible(text) != text] == []
+
+
+@examples(40)
+@given(
+    st.sampled_from(OTHERS),
+    st.lists(st.sampled_from(("x", "facebook", "signal", "my-own")), min_size=1, max_size=4, unique=True),
+    st.sampled_from(list(Kind)),
+    st.sampled_from(list(Scope)),
+    st.lists(st.sampled_from(("PK", "UG", "IR", "MM", "TR")), min_size=1, max_size=5, unique=True),
+    st.integers(60, 3_000_000),
+    st.booleans(),
+)
+def test_no_language_loses_a_name_or_a_figure_of_a_headline(
+    code: str,
+    platforms: list[str],
+    kind: Kind,
+    scope: Scope,
+    countries: list[str],
+    seconds: int,
+    over: bool,
+) -> None:
+    worldwide = kind is Kind.GLOBAL
+    one = incident(
+        kind=kind,
+        scope=Scope.GLOBAL if worldwide else scope,
+        platforms=() if kind is Kind.CONNECTIVITY else tuple(platforms),
+        country=None if worldwide else countries[0],
+        countries=tuple(countries) if worldwide else (),
+        status=Status.RESOLVED if over else Status.OPEN,
+        resolved=ONSET + timedelta(seconds=seconds) if over else None,
+        duration_seconds=seconds,
+    )
+    own, lang = IncidentSettings(), language(code)
+    said = lang.headline(one, own)
+    assert visible(said) == said and "%(" not in said
+    for name in one.platforms:
+        assert platform_name(name, own) in said
+    named = [] if worldwide and len(countries) > 3 else countries if worldwide else countries[:1]
+    for place in named:
+        assert lang.country(place, own) in said
+    if over:
+        assert lang.duration(seconds) in said
 
 
 def test_a_name_that_would_turn_a_list_is_shown_as_it_is() -> None:

@@ -274,13 +274,15 @@ async def test_pages_need_nothing_from_elsewhere_and_every_link_leads_somewhere(
 
 async def test_beside_each_chart_it_can_be_taken_along_in_every_form() -> None:
     async with client(await observatory(settings=settings(requests_per_second=1000))) as asking:
-        for path in ("/country/PK", "/country/PK?by=network", f"/incident/{ID}", "/network/AS64501"):
+        drawn = set()
+        for path in PAGES:
             page = await (await asking.get(path)).text()
-            figures = page.split('<figure class="chart-box">')[1:]
-            assert figures, path
-            for figure in figures:
+            for figure in re.split(r'<figure class="chart-box', page)[1:]:
+                assert 'class="chart"' in figure, path
+                drawn.add(path)
+                # Beside it: in its caption, or in the line that follows.
                 links = re.findall(
-                    r'href="([^"]+)"', figure.partition('class="downloads"')[2].partition("</p>")[0]
+                    r'href="([^"]+)"', figure.partition("</section>")[0].rpartition("</svg>")[2]
                 )
                 for form, kind in (
                     ("format=csv", "text/csv"),
@@ -291,7 +293,47 @@ async def test_beside_each_chart_it_can_be_taken_along_in_every_form() -> None:
                     link = next(html.unescape(one) for one in links if form in one)
                     answer = await asking.get(link)
                     assert (answer.status, answer.content_type) == (200, kind), (path, link)
+        assert drawn >= {"/", "/country/PK", f"/incident/{ID}", "/network/AS64501", "/platform/x"}
+        assert "/embed/country/PK" in drawn
         assert (await asking.get("/country/PK.png?asn=x")).status == 400
+
+
+async def test_an_exercise_is_taken_along_as_an_exercise_where_a_country_is_measured_too() -> None:
+    made_up = [window(NOW - timedelta(minutes=5), lost=True, simulated=True)]
+    server = await observatory(incident(simulated=True), more=tuple(made_up))
+    async with client(server) as asking:
+        for path in (f"/incident/{ID}", "/network/AS64501", "/"):
+            page = html.unescape(await (await asking.get(path)).text())
+            links = re.findall(r'href="(/api/v1/series[^"]*format=json)"', page)
+            said = [(await (await asking.get(link)).json())["data"] for link in links]
+            assert True in {row["simulated"] for rows in said for row in rows}, path
+            assert all(len({row["simulated"] for row in rows}) == 1 for rows in said)
+        for made in ("true", "false"):
+            assert (await asking.get(f"/country/PK.png?asn=64501&simulated={made}")).status == 200
+        assert (await asking.get("/country/PK.png?simulated=perhaps")).status == 400
+
+
+async def test_a_platform_is_told_for_every_country() -> None:
+    made_up = window(NOW - timedelta(minutes=5), "UG", lost=True, simulated=True)
+    async with client(await observatory(more=(made_up,))) as asking:
+        rows = (await (await asking.get("/api/v1/platforms/x?step=300")).json())["data"]
+        fewer = (await (await asking.get("/api/v1/platforms/x?simulated=true")).json())["data"]
+        assert (await asking.get("/api/v1/platforms/nobody")).status == 404
+        assert (await asking.get("/platform/nobody.png")).status == 404
+        page = await (await asking.get("/platform/x")).text()
+        series = (await (await asking.get("/api/v1/series?country=PK&platform=x")).json())["data"]
+    assert {(row["name"], row["simulated"]) for row in rows} == {
+        ("PK", False),
+        ("UG", False),
+        ("IR", False),
+        ("UG", True),
+    }
+    assert [(row["name"], row["k"]) for row in fewer] == [("UG", 3)]
+    own = [{**row, "name": "x"} for row in rows if row["name"] == "PK"]
+    assert own == series[-len(own) :]
+    # The worst first.
+    names = re.findall(r'class="c-name"[^>]*>([^<]+)<', page[: page.index('class="narrow"')])
+    assert names[0] in ("Pakistan", "Uganda (simulated)") and len(names) == 4
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
@@ -351,6 +393,25 @@ async def test_how_it_went_says_each_sentence_once() -> None:
         page = await (await asking.get(f"/incident/{ID}")).text()
     part = page[page.index("h-time") : page.index("</ol>", page.index("h-time"))]
     assert part.count(first.summary) == 1 and "a planned event has begun" in part
+
+
+@pytest.mark.parametrize("code", ["en", "fr", "fa"])
+async def test_a_chart_has_the_figures_of_its_axis_at_their_heights(code: str) -> None:
+    server = await observatory()
+    async with client(server) as asking:
+        page = await (await asking.get(f"/country/PK?lang={code}")).text()
+    for drawn in re.findall(r'<svg [^>]*class="chart".*?</svg>', page):
+        figures = re.findall(r'<text class="c-y" x="36" y="([\d.]+)"[^>]*>([^<]+)<', drawn)
+        lines = re.findall(r'<path class="c-now" d="([^"]*)"', drawn)
+        said = [language(code).percent(ratio).replace("\u00a0", " ") for ratio in (1.0, 0.5, 0.0)]
+        assert [text.replace("\u00a0", " ") for _, text in figures] == said * len(lines) and len(lines) == 2
+        for number, line in enumerate(lines):
+            top, middle, base = (float(y) - 3.5 for y, _ in figures[3 * number : 3 * number + 3])
+            assert top + base == 2 * middle
+            heights = {float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", line)}
+            # All is well, or nine of ten attempts fail.
+            assert heights <= {top, round(base - 0.1 * (base - top), 1)} and top in heights
+            assert min(float(x) for x in re.findall(r"[ML]([\d.]+) ", line)) >= 42
 
 
 async def test_figures_keep_their_places_where_words_are_read_from_the_right() -> None:
@@ -498,6 +559,7 @@ async def test_who_asks_too_often_waits() -> None:
         ("/feed.atom?country=pk", 400),
         ("/incidents?page=-1", 400),
         (f"/{'x' * 3000}", 414),
+        (f"/api/v1/series?country=PK&platform={'x' * 3000}", 400),
         ("/static/..%2fserver.py", 404),
     ],
 )
