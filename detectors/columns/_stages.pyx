@@ -684,8 +684,10 @@ def learn(cells, int64_t start, k_, n_, slow_, held_):
 
 # countries and regions
 
-def pool(pool_, int64_t start, member_, k_, n_, usual_, evidence, scale_, warm_, double cap_part):
-    """`Bank._pool` and `Pool.weigh`: one window, summed over the members of each."""
+def pool(
+    pool_, int64_t start, member_, k_, n_, usual_, evidence, scale_, warm_, double cap_part, double contrary_cap
+):
+    """`Bank._sum` and `Pool.weigh`: one window, summed over the members of each."""
     cdef Py_ssize_t i, of, size = pool_.size, members = _size(member_)
     cdef int each, many = len(pool_.rules.settings.drops)
     cdef int64_t *member = _i8(member_)
@@ -713,6 +715,7 @@ def pool(pool_, int64_t start, member_, k_, n_, usual_, evidence, scale_, warm_,
     cdef double *well = room.take(members)
     cdef double *member_spare = room.take(members)
     cdef double nats = pool_.rules.settings.cap_country_nats
+    cdef double most, least, says_well
     for i in range(members):
         of = member[i]
         probes[of] += n[i]
@@ -736,11 +739,15 @@ def pool(pool_, int64_t start, member_, k_, n_, usual_, evidence, scale_, warm_,
     for each in range(many):
         into, says = _row(total, each), _row(evidence, each)
         for i in range(members):
-            into[member[i]] += _grained(_least(says[i], cap_part * cap[member[i]]))
+            most = cap_part * cap[member[i]]
+            least = contrary_cap * cap[member[i]]
+            into[member[i]] += _grained(_least(_most(says[i], -least), most))
     for i in range(size):
         healthy[i] = 0.0
     for i in range(members):
-        healthy[member[i]] += _grained(-well[i] / scale[i] if is_warm[i] else 0.0)
+        least = contrary_cap * cap[member[i]]
+        says_well = -well[i] / scale[i] if is_warm[i] else 0.0
+        healthy[member[i]] += _grained(_least(_most(says_well, -least), least))
     for i in range(size):
         cap[i] = nats * cap[i]
         short_[i] = due[i] - good[i]

@@ -86,6 +86,8 @@ class Bank:
         self.detection = detection
         self.time = time
         self.mechanisms = tuple(mechanisms)
+        #: Some may lie: of what a country's networks say together, none says more by reporting more than others do.
+        self.some_lie = False
         self.series = Series(detection, time)
         self._held = Held()
         self._outcomes: list[tuple[Ints, Ints]] = []
@@ -586,9 +588,32 @@ class Bank:
         warm: Bools,
     ) -> None:
         """Sum one window over the members of each pool."""
+        if not self.some_lie:
+            self._sum(pool, start, member, k, n, usual, evidence, scale, warm, np.inf)
+            return
+        size, cap = pool.size, self.detection.cap_part_nats
+        some_k, some_n = evenly(member, k, n, size)
+        self._sum(pool, start, member, some_k, some_n, usual, evidence, scale, warm, cap)
+        if some_n is not n:  # what is shown is of all results
+            pool.k, pool.n = (sums(member, column, size).astype(np.float64, copy=False) for column in (k, n))
+
+    def _sum(
+        self,
+        pool: Pool,
+        start: int,
+        member: Ints,
+        k: Floats,
+        n: Floats,
+        usual: Floats,
+        evidence: Floats,
+        scale: Floats,
+        warm: Bools,
+        contrary_cap: float,
+    ) -> None:
+        """Sum a window, of which a member says at most so many nats against a loss, and when it is over."""
+        cap = self.detection.cap_part_nats
         if compiled.stages is not None:
-            cap = self.detection.cap_part_nats
-            compiled.stages.pool(pool, start, member, k, n, usual, evidence, scale, warm, cap)
+            compiled.stages.pool(pool, start, member, k, n, usual, evidence, scale, warm, cap, contrary_cap)
             return
         size = pool.size
         probes, good = sums(member, n, size), sums(member, k, size)
@@ -596,11 +621,12 @@ class Bank:
         expected = np.divide(due, probes, out=pool.expected, where=probes > 0.0)
         contrary = pool.cusum.contrary_drop(clipped(expected, RATIO_MIN, RATIO_MAX))[member]
         healthy = np.where(warm, -evidence_columns(contrary, usual, k, n) / scale, 0.0)
-        most = self.detection.cap_part_nats * pool.patience(start)[member]
+        patience = pool.patience(start)[member]
+        most, least = cap * patience, contrary_cap * patience
         pool.weigh(
             start,
-            sums(member, grained(np.minimum(evidence, most)), size),
-            sums(member, grained(healthy), size),
+            sums(member, grained(clipped(evidence, -least, most)), size),
+            sums(member, grained(clipped(healthy, -least, least)), size),
             good,
             probes,
             due,
@@ -859,3 +885,21 @@ def _any_cold(reports: Reports, warm: Bools) -> bool:
 def _ratios(k: Floats, n: Floats) -> Floats:
     """Return `k` / `n`, and NaN where `n` is 0."""
     return np.asarray(np.divide(k, n, out=np.full(len(n), np.nan), where=n > 0.0))
+
+
+def evenly(member: Ints, k: Floats, n: Floats, size: int) -> tuple[Floats, Floats]:
+    """Successes and results of networks, where none counts for more than twice the middle one of its pool.
+
+    The same arrays, where none would.
+    """
+    there = (n > 0.0).nonzero()[0]
+    if not len(there):
+        return k, n
+    _, _, middle = medians(member[there], n[there].astype(np.float32), size)
+    most = 2.0 * middle[member]
+    over = n > most
+    if not over.any():
+        return k, n
+    return np.where(over, grained(k * np.divide(most, n, out=np.ones(len(n)), where=over)), k), np.where(
+        over, most, n
+    )

@@ -416,7 +416,7 @@ class CountryMachine:
         if self._limited and not strangers:
             self._strangers = self._fresh_strangers()
         self._naming = Naming(settings.trust, lambda: self._speakers, self._all_keys)
-        self._bank = Bank(settings.detection, settings.time, MECHANISMS)
+        self._bank = self._fresh_bank()
         self._assembler = Assembler(
             settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
         )
@@ -431,6 +431,11 @@ class CountryMachine:
 
     def _fresh_strangers(self) -> CountryMachine:
         return CountryMachine(self.settings, publish_health=False, publish_windows=False, strangers=True)
+
+    def _fresh_bank(self) -> Bank:
+        bank = Bank(self.settings.detection, self.settings.time, MECHANISMS)
+        bank.some_lie = self._limited
+        return bank
 
     def _fresh_hearing(self) -> Hearing:
         seconds = max(_DEAF_TICKS * self.settings.worker.tick_seconds, self._window_ms / 1000 / 4)
@@ -1347,7 +1352,7 @@ class CountryMachine:
             columns = {name: OF_RESULTS[name].read(kept.columns.get(name), results) for name in _OF_WINDOW}
             columns["mechanism"] = renumbered(columns["mechanism"], stored.mechanisms)
             window.parts = [tuple(columns.values())]
-        self._bank = Bank(self.settings.detection, self.settings.time, MECHANISMS)
+        self._bank = self._fresh_bank()
         self._bank.restore(stored.bank)
         self._columns = RowReader()
         self._in_bank = np.frombuffer(stored.in_bank, dtype=np.int32).copy()

@@ -123,6 +123,7 @@ def told(seed: int, windows: int) -> list[str]:
     bank = Bank(SOON, TimeSettings(), MECHANISMS)
     said: list[str] = []
     early = len(world.monitors) // 2
+    bank.some_lie = seed % 2 == 1
     bank.add_monitors(world.monitors[:early])
     for number in range(windows):
         counts = world.window(number)

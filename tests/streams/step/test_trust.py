@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from detectors.incidents.snapshots import Doubt
-from producers.records import Decoded, ProbeResult
+from producers.records import Decoded
 from streams.records import Incident, Vantage, VantageState
 from streams.settings import fingerprint
 from streams.step.country import CountryMachine
@@ -23,6 +23,7 @@ from tests.streams.step.liars import (
     World,
     feed,
     honest_minute,
+    put,
     register,
     result,
     settings,
@@ -187,23 +188,45 @@ def test_open_says_that_it_rests_on_unregistered_vantages() -> None:
     assert all(one.summary.endswith("It rests on unregistered vantages.") for one in said)
 
 
-def test_a_flood_delays_nobody() -> None:
-    """Ten times the results of a vantage, and a cut of the others: told in the same window as without the flood."""
-    first = []
-    for flood in (0, 10):
-        world = World(5, 1, cut=WARM + 2)
-        machine = CountryMachine(settings(), publish_health=False, publish_windows=False)
-        machine.restore(warm(World(5, 1), 0))
-        draw = random.Random(5)
-        for minute in range(WARM, WARM + 15):
-            truth: list[Decoded] = list(honest_minute(world, minute, draw, world.honest))
-            lies: list[ProbeResult] = [
-                result(minute, second, 104, platform, True, id=f"{minute}-{second}-{i}-{platform}")
-                for i in range(flood or 1)
-                for platform in ("x", "facebook")
-                for second in (4, 24, 44)
-            ]
-            if feed(machine, minute, [*lies, *truth]):
-                first.append(minute)
-                break
-    assert first[0] == first[1]
+def told_after(world: World, seed: int, policy: str, *, times: int = 1, count: int = 1) -> int:
+    """In which minute of a cut it is told as one of the nation, where the others report so much that is well."""
+    machine = CountryMachine(settings(policy), publish_health=False, publish_windows=False)
+    machine.restore(warm(World(world.networks, world.liars), seed, policy))
+    for entry in register(world, policy) if policy == "signed" else ():
+        machine.note(entry)
+    draw = random.Random(seed)
+    sums = {"count": count, "good": count} if count > 1 else {}
+    assert world.cut is not None
+    for minute in range(WARM, WARM + 20):
+        truth = list(honest_minute(world, minute, draw, world.honest))
+        flood = [
+            result(minute, second, asn, platform, True, id=f"{minute}-{second}-{i}-{platform}", **sums)
+            for i in range(times)
+            for asn in world.lying
+            for platform in ("x", "facebook")
+            for second in (4, 24, 44)
+        ]
+        told = put(machine, minute, [(flood, world.lying), (truth, world.honest)], policy)
+        if any(one.scope.value == "nation-scale" for one in told):
+            return minute - world.cut
+    raise AssertionError("it was not told")
+
+
+@pytest.mark.parametrize("policy", ["registered", "signed"])
+@pytest.mark.parametrize("networks", [5, 8])
+@pytest.mark.parametrize("seed", range(EFFORT))
+def test_a_flood_delays_nobody(policy: str, networks: int, seed: int) -> None:
+    """Of a vantage ten and a thousand times the results, and a cut of the others: told in the same window."""
+    world = World(networks, 1, cut=WARM + 5)
+    usual = told_after(world, seed, policy)
+    assert told_after(world, seed, policy, times=10) == usual
+    assert told_after(world, seed, policy, count=1000) == usual
+
+
+@pytest.mark.parametrize(("networks", "liars"), [(5, 2), (8, 3), (10, 4)])
+@pytest.mark.parametrize("seed", range(EFFORT))
+def test_a_flood_of_two_fifths_delays_by_a_window_at_most(networks: int, liars: int, seed: int) -> None:
+    world = World(networks, liars, cut=WARM + 5)
+    usual = told_after(world, seed, "registered")
+    assert told_after(world, seed, "registered", times=10) <= usual + 1
+    assert told_after(world, seed, "registered", count=3000) <= usual + 1
