@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -327,43 +328,65 @@ async def write_checkpoint(settings: Settings, snapshot: bytes, begin: int) -> N
         await disconnect(sender)
 
 
+@contextmanager
+def _network() -> Iterator[tuple[dict[str, Namespace], dict[int, subprocess.Popen[bytes]]]]:
+    """Homes, by vantage, and their providers, by network. With the block its addresses and devices are gone too."""
+    spaces: dict[str, Namespace] = {}
+    providers: dict[int, subprocess.Popen[bytes]] = {}
+    with ExitStack() as ends:
+        for address in ADDRESSES:
+            ip("address", "add", f"{address}/32", "dev", "lo")
+            ends.callback(ip, "address", "delete", f"{address}/32", "dev", "lo")
+        for network in NETWORKS:
+            uplink = tunnel(f"net{network}")
+            ends.callback(os.close, uplink)
+            ip("route", "add", f"41.{network}.0.0/16", "dev", f"net{network}")
+            homes = []
+            for home in EVERYBODY:
+                if home.network != network:
+                    continue
+                spaces[home.name] = space = Namespace.make()
+                ends.callback(os.close, space.fd)
+                with space.entered():
+                    fd = tunnel("up0")
+                    ends.callback(os.close, fd)
+                    ip("address", "add", f"{home.address}/32", "dev", "up0")
+                    ip("route", "add", "default", "dev", "up0")
+                homes.append((home.address, fd))
+            providers[network] = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "tests.lab.isp",
+                    str(uplink),
+                    *(f"{address}={fd}" for address, fd in homes),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(uplink, *(fd for _, fd in homes)),
+            )
+            ends.callback(_end, providers[network])
+        yield spaces, providers
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    process.terminate()
+    process.wait(10)
+
+
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[Lab]:
     """A country with a warm worker and vantages that measure. Everything in it ends with the block."""
     (folder / "netdusk.toml").write_text(settings_file())
     (folder / "targets.toml").write_text(targets_file())
-    for address in ADDRESSES:
-        ip("address", "add", f"{address}/32", "dev", "lo")
-    spaces, providers = {}, {}
-    for network in NETWORKS:
-        uplink = tunnel(f"net{network}")
-        ip("route", "add", f"41.{network}.0.0/16", "dev", f"net{network}")
-        homes = []
-        for home in EVERYBODY:
-            if home.network != network:
-                continue
-            spaces[home.name] = space = Namespace.make()
-            with space.entered():
-                fd = tunnel("up0")
-                ip("address", "add", f"{home.address}/32", "dev", "up0")
-                ip("route", "add", "default", "dev", "up0")
-            homes.append((home.address, fd))
-        providers[network] = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.lab.isp",
-                str(uplink),
-                *(f"{address}={fd}" for address, fd in homes),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            pass_fds=(uplink, *(fd for _, fd in homes)),
+    with ExitStack() as ends:
+        spaces, providers = ends.enter_context(_network())
+        platforms = subprocess.Popen(
+            [sys.executable, "-m", "tests.lab.platforms", str(folder)], stdin=subprocess.PIPE
         )
-    platforms = subprocess.Popen(
-        [sys.executable, "-m", "tests.lab.platforms", str(folder)], stdin=subprocess.PIPE
-    )
-    try:
+        ends.callback(_end, platforms)
         await _until((folder / "serving").exists, "the platforms")
         config = folder / "netdusk.toml"
         stack = Stack(load(config), folder, config=config)
@@ -384,12 +407,6 @@ async def running(folder: Path) -> AsyncIterator[Lab]:
                 listening.cancel()
                 with suppress(asyncio.CancelledError):
                     await listening
-    finally:
-        for process in (platforms, *providers.values()):
-            assert process.stdin is not None
-            process.stdin.close()
-            process.terminate()
-            process.wait(10)
 
 
 async def _until(ready: Any, what: str) -> None:

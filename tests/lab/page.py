@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from tests.lab.censors import CENSORS, Verdict
@@ -38,12 +39,19 @@ def _not_judged(verdict: Verdict) -> str:
 
 
 def write(verdicts: Sequence[Verdict]) -> None:
-    """Put the verdicts into the page's matrix; rows of other censors stay as they were."""
+    """Put the verdicts into the page's matrix; rows of other censors stay as they were.
+
+    Of several runs a censor's row has the times in the middle, and says how often it was right; where it was not, it
+    shows one that went wrong.
+    """
     text = PAGE.read_text()
     head, rest = text.split(_BEGIN, 1)
     before, tail = rest.split(_END, 1)
     rows = {line.split("|")[1].strip(): line for line in before.splitlines() if line.startswith("| ")}
-    rows |= {verdict.censor.name: _row(verdict) for verdict in verdicts}
+    by_censor: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_censor.setdefault(verdict.censor.name, []).append(verdict)
+    rows |= {name: row(runs) for name, runs in by_censor.items()}
     rows.pop("what the providers do", None)
     when = (
         f"Times in windows (of {WINDOW_SECONDS} s here, {PACE} times as fast as 60 s); "
@@ -53,11 +61,25 @@ def write(verdicts: Sequence[Verdict]) -> None:
     PAGE.write_text(f"{head}{_BEGIN}{when}{table}\n{_END}{tail}")
 
 
-def _row(verdict: Verdict) -> str:
-    incident = verdict.incident
-    windows = (verdict.told_seconds, verdict.onset_off_seconds, verdict.over_seconds)
-    told_, off, over = ("" if seconds is None else f"{seconds / WINDOW_SECONDS:.1f}" for seconds in windows)
+def row(runs: Sequence[Verdict]) -> str:
+    """The matrix's row of one censor, of as many runs as there were."""
+    wrong = [verdict for verdict in runs if verdict.faults() or not verdict.counts]
+    shown = wrong[0] if wrong else runs[0]
+    incident = shown.incident
+    alike = wrong[:1] or runs
+    told_, off, over = (
+        _windows([getattr(verdict, name) for verdict in alike])
+        for name in ("told_seconds", "onset_off_seconds", "over_seconds")
+    )
     what = f"{incident.kind}, {incident.scope}" if incident else "nothing"
     mechanism = f"`{incident.mechanism.name}`" if incident and incident.mechanism else "none: silence"
-    faults = "; ".join(verdict.faults()) if verdict.counts else _not_judged(verdict)
-    return f"| {verdict.censor.name} | {what} | {mechanism} | {told_} | {off} | {over} | {faults or 'yes'} |"
+    faults = "; ".join(shown.faults()) if shown.counts else _not_judged(shown)
+    right = f"{len(runs) - len(wrong)} of {len(runs)}" if len(runs) > 1 else ""
+    said = ": ".join(filter(None, (right, faults))) or "yes"
+    return f"| {shown.censor.name} | {what} | {mechanism} | {told_} | {off} | {over} | {said} |"
+
+
+def _windows(seconds: Sequence[float | None]) -> str:
+    """The one in the middle, in windows; nothing where there is none."""
+    known = [one / WINDOW_SECONDS for one in seconds if one is not None]
+    return f"{median(known):.1f}" if known else ""

@@ -12,6 +12,7 @@ import pytest
 from tests.lab.censors import CENSORS, Verdict
 from tests.lab.isp import Middlebox
 from tests.lab.packets import ACK, RST, SYN, take_apart, tcp, udp
+from tests.lab.page import row
 
 HOME, FAR, RESOLVER = ("41.1.1.2", 40_000), ("31.0.1.1", 443), ("31.0.53.1", 53)
 #: A ClientHello with the name x.test, as OpenSSL writes it, cut after the extension.
@@ -113,6 +114,11 @@ def test_a_wrong_verdict_counts_where_the_machine_kept_up() -> None:
     assert verdict(4).faults() == ["nothing was told"]
     assert verdict(4).counts
     assert not verdict(5).counts
+
+
+def test_of_several_runs_a_row_says_how_many_were_right() -> None:
+    assert row([verdict(0)]).endswith("| nothing was told |")
+    assert row([verdict(0), verdict(0)]).endswith("| 0 of 2: nothing was told |")
 
 
 @pytest.mark.integration
