@@ -386,12 +386,17 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
 def _since(snapshot: Snapshot) -> str:
     """Return since when it is lost, and since when on most networks where a few had lost it long before."""
     since = since_when(snapshot.onset, snapshot.updated)
+    most = _most_onset(snapshot)
+    return since if most is None else f"{since}, on most networks {since_when(most, snapshot.updated)}"
+
+
+def _most_onset(snapshot: Snapshot) -> int | None:
+    """Return since when most networks had lost it; None where that is about its onset."""
     onsets = sorted(network.onset for network in snapshot.networks)
     if snapshot.scope is Scope.NATION_SCALE and onsets:
         most = onsets[len(onsets) // 2]
-        if most - snapshot.onset > _MUCH_LATER:
-            return f"{since}, on most networks {since_when(most, snapshot.updated)}"
-    return since
+        return most if most - snapshot.onset > _MUCH_LATER else None
+    return None
 
 
 def _like_before(snapshot: Snapshot) -> int:
@@ -439,7 +444,10 @@ def _failing(mechanism: str, share: float, reachability: float) -> str:
 
 
 def _restored(snapshot: Snapshot, settings: IncidentSettings) -> str:
-    lasted = duration(max(0, (snapshot.resolved or snapshot.updated) - snapshot.onset))
+    over = snapshot.resolved or snapshot.updated
+    lasted = duration(max(0, over - snapshot.onset))
+    if (most := _most_onset(snapshot)) is not None:
+        lasted = f"{lasted}, on most networks after {duration(max(0, over - most))}"
     connectivity = snapshot.kind is Kind.CONNECTIVITY
     lost = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
     slow = snapshot.mechanism in _VERBS
@@ -552,7 +560,16 @@ def headline(incident: Incident, settings: IncidentSettings) -> str:
         was = "were" if many else "was"
         what = f"that {names} {was} {verb}" if over else f"{names} {verb}"
     text = f"Live metrics show {what} {where}"
-    return f"{text} for {duration(incident.duration_seconds)}" if over else text
+    return f"{text} for {duration(seconds_on_most(incident))}" if over else text
+
+
+def seconds_on_most(incident: Incident) -> int:
+    """How long it has lasted on most of its networks, where a few had lost it long before; else how long in all."""
+    onsets = sorted(network.onset for network in incident.networks)
+    if incident.scope is not Scope.NATION_SCALE or not onsets:
+        return incident.duration_seconds
+    later = int((onsets[len(onsets) // 2] - incident.onset).total_seconds())
+    return max(0, incident.duration_seconds - (later if later > _MUCH_LATER else 0))
 
 
 def as_title(text: str) -> str:

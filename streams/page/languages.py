@@ -34,6 +34,7 @@ from streams.words import (
     duration,
     headline,
     platform_name,
+    seconds_on_most,
     verb_of,
 )
 
@@ -151,7 +152,7 @@ class Language:
             text = _pattern(incident, settings)
         text = gettext(text) % {"platforms": platforms, "place": place}
         if over:
-            length = self.duration(incident.duration_seconds)
+            length = self.duration(seconds_on_most(incident))
             text = gettext("%(what)s (over after %(duration)s)") % {"what": text, "duration": length}
         return text
 

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from streams.records import Incident, Kind, Scope
 from streams.settings import CostSettings
+from streams.words import seconds_on_most
 
 _DAY_SECONDS: Final = 86_400.0
 SOURCE: Final = (
@@ -58,7 +59,7 @@ def estimate(
             return None
         platform_share = min(1.0, sum(figures.platform_shares[name] for name in incident.platforms))
     reach, text = _reach(snapshots, shares)
-    days = incident.duration_seconds / _DAY_SECONDS
+    days = seconds_on_most(incident) / _DAY_SECONDS
     day = figures.daily_gdp_usd * figures.digital_share * platform_share * reach
     return Estimate(
         day_usd=day,

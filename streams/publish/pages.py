@@ -150,7 +150,7 @@ def to_markdown(report: Report) -> str:
             "",
             "## Cost: an estimate",
             "",
-            f"{usd(cost.day_usd)} a day, {usd(cost.total_usd)} for {duration(report.duration_seconds)}: daily GDP "
+            f"{usd(cost.day_usd)} a day, {usd(cost.total_usd)} for {duration(cost.duration_days * 86_400)}: daily GDP "
             f"{usd(cost.daily_gdp_usd)} x digital share {percent(cost.digital_share)} x platform share "
             f"{percent(cost.platform_share)} x reach {percent(cost.reach)} x {cost.duration_days:.2f} days. Figures: "
             f"{_plain(cost.source)}. Reach: {cost.reach_text}, at its worst. Form: {SOURCE}.",

@@ -9,7 +9,9 @@ import pytest
 from detectors.incidents.snapshots import Snapshot
 from detectors.settings import IncidentSettings
 from streams.incidents import to_record
+from streams.publish.cost import estimate
 from streams.records import decode, encode
+from streams.settings import CostSettings
 from streams.words import country_name, headline
 from tests.detectors.incidents.hand import run, story
 from tests.detectors.incidents.test_assembler import ALL, on
@@ -42,6 +44,22 @@ def test_a_few_networks_that_fell_long_before_do_not_date_the_fall_of_all() -> N
     [mark] = [fact for fact in last.facts if fact.name == "half_hour_mark"]
     assert mark.text.startswith("began on most networks at 00:20 UTC, 10 min before a half-hour mark")
     assert {network.asn: network.onset for network in last.networks}[1] == last.onset
+
+
+def test_a_few_networks_that_fell_long_before_do_not_make_the_fall_of_all_last_longer() -> None:
+    early = on("x", [1, 2], "....xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx..........")
+    late = on("x", [3, 4, 5], "....................xxxxxxxxxxxxxxxxxxxxxxxx..........")
+    last = run(story(early | late | on("google", ALL, "." * 54)))[-1]
+    told = to_record(last, NAMES)
+    assert (told.resolved is not None, told.duration_seconds) == (True, 2400)
+    assert headline(told, NAMES).endswith(" across Pakistan for 24 min")
+    figures = CostSettings(daily_gdp_usd=1e9, digital_share=0.1, source="us", platform_shares={"x": 0.5})
+    assert (cost := estimate([told], {"PK": figures}, {})) is not None
+    assert round(cost.duration_days * 86_400) == 1440
+    assert (
+        " restored across Pakistan on 5 of 5 networks after 40 min, on most networks after 24 min; "
+        in told.summary
+    )
 
 
 def test_where_nothing_else_is_watched_no_platform_was_chosen() -> None:
