@@ -190,8 +190,8 @@ _MUCH_LATER: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
-class _Extent:
-    """How far an incident reaches, as a sentence needs it. `networks` are the names of those that lost something."""
+class Extent:
+    """How far an incident reaches, as a headline needs it. `networks` are the names of those that lost something."""
 
     kind: Kind
     scope: Scope
@@ -202,13 +202,23 @@ class _Extent:
     networks_live: int
     vantages: int = 0
 
+    @property
+    def live(self) -> int:
+        """Networks that report; those that lost something are among them."""
+        return max(self.networks_live, len(self.networks))
 
-def _extent(incident: Snapshot | Incident, *, over: bool) -> _Extent:
+    @property
+    def one_vantage_each(self) -> bool:
+        """Whether each network has one vantage."""
+        return self.vantages <= self.live
+
+
+def extent_of(incident: Snapshot | Incident, *, over: bool) -> Extent:
     """Return how far an incident reaches; once it is `over`, networks that are back belong to it still."""
     lost = [network for network in incident.networks if network.recovered is None or over]
     if incident.scope is Scope.NATION_SCALE or not lost:
         lost = list(incident.networks)
-    return _Extent(
+    return Extent(
         kind=incident.kind,
         scope=incident.scope,
         country=incident.country,
@@ -220,7 +230,7 @@ def _extent(incident: Snapshot | Incident, *, over: bool) -> _Extent:
     )
 
 
-def _where(extent: _Extent, settings: IncidentSettings, *, brief: bool = False) -> str:
+def _where(extent: Extent, settings: IncidentSettings, *, brief: bool = False) -> str:
     """`brief` leaves out on how many networks a nation-scale incident rests: for headlines."""
     if settings.own_services and extent.networks:
         return _from_vantages(extent)
@@ -228,7 +238,7 @@ def _where(extent: _Extent, settings: IncidentSettings, *, brief: bool = False) 
         return _worldwide([country_name(code, settings.country_names) for code in extent.countries])
     country = place_name(extent.country, settings)
     count = len(extent.networks)
-    of_networks = f"on {count} of {max(extent.networks_live, count)} networks"
+    of_networks = f"on {count} of {extent.live} networks"
     regions = listed([region_name(code, settings.country_names) for code in extent.regions])
     if extent.scope is Scope.NATION_SCALE:
         across = f"across {country}, in {regions}" if extent.regions else f"across {country}"
@@ -253,11 +263,10 @@ def _worldwide(countries: Sequence[str]) -> str:
     return f"in {listed(countries)}" if len(countries) > 1 else f"in {countries[0]} and from outside it"
 
 
-def _from_vantages(extent: _Extent) -> str:
+def _from_vantages(extent: Extent) -> str:
     """Whoever watches services of their own is told of vantages, where each has a network to itself, or of networks."""
-    live = max(extent.networks_live, len(extent.networks))
-    what = "vantages" if extent.vantages <= live else "networks"
-    return f"from {len(extent.networks)} of {live} of your {what}"
+    what = "vantages" if extent.one_vantage_each else "networks"
+    return f"from {len(extent.networks)} of {extent.live} of your {what}"
 
 
 def verb_of(incident: Snapshot | Incident, settings: IncidentSettings) -> str:
@@ -325,6 +334,15 @@ def _addresses(snapshot: Snapshot) -> dict[str, tuple[int, int]]:
     return {one.platform: (len(one.targets), one.watched) for one in snapshot.by_platform if one.targets}
 
 
+def lost_addresses(incident: Incident) -> dict[str, tuple[int, int]]:
+    """Return how many addresses of a platform are lost, of how many, where others of it are well."""
+    return {
+        one.platform: (len(one.targets), one.targets_watched)
+        for one in incident.platforms_detail
+        if one.targets
+    }
+
+
 def summary(snapshot: Snapshot, settings: IncidentSettings) -> str:
     """Return the one plain sentence of a snapshot on what was measured."""
     if snapshot.closed:
@@ -337,7 +355,7 @@ def summary(snapshot: Snapshot, settings: IncidentSettings) -> str:
 
 
 def _closed(snapshot: Snapshot, settings: IncidentSettings) -> str:
-    where = _where(_extent(snapshot, over=snapshot.resolved is not None), settings)
+    where = _where(extent_of(snapshot, over=snapshot.resolved is not None), settings)
     if snapshot.kind is Kind.CONNECTIVITY:
         what = f"the loss of connectivity {where}"
     else:
@@ -348,12 +366,12 @@ def _closed(snapshot: Snapshot, settings: IncidentSettings) -> str:
 
 
 def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
-    where = _where(_extent(snapshot, over=snapshot.resolved is not None), settings)
+    where = _where(extent_of(snapshot, over=snapshot.resolved is not None), settings)
     since = _since(snapshot)
     if snapshot.kind is Kind.CONNECTIVITY:
         head = f"Live metrics show a loss of connectivity {where} {since}"
         if snapshot.doubt == Doubt.CROWD:
-            whence = _from(_extent(snapshot, over=False), settings)
+            whence = _from(extent_of(snapshot, over=False), settings)
             head = f"Live metrics show that hardly any measurements arrive {whence} {since}"
     else:
         platforms = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
@@ -405,7 +423,7 @@ def _like_before(snapshot: Snapshot) -> int:
     return len(snapshot.previous) if counted is None else int(counted)
 
 
-def _from(extent: _Extent, settings: IncidentSettings) -> str:
+def _from(extent: Extent, settings: IncidentSettings) -> str:
     """Return whence measurements of a crowd do not arrive, or do again."""
     count = len(extent.networks)
     country = place_name(extent.country, settings)
@@ -453,15 +471,15 @@ def _restored(snapshot: Snapshot, settings: IncidentSettings) -> str:
     slow = snapshot.mechanism in _VERBS
     what = "connectivity" if connectivity else f"the usual speed of {lost}" if slow else f"access to {lost}"
     if connectivity and snapshot.doubt == Doubt.CROWD:
-        whence = _from(_extent(snapshot, over=True), settings)
+        whence = _from(extent_of(snapshot, over=True), settings)
         return (
             f"Live metrics show that measurements arrive again {whence} after {lasted}; {_figures(snapshot)}."
         )
     word = _RESTORED.get(snapshot.restoration, "restored")
-    extent = _extent(snapshot, over=True)
+    extent = extent_of(snapshot, over=True)
     if back := tuple(network for network in snapshot.networks if network.recovered is not None):
         # Of the others nothing was heard.
-        extent = _extent(replace(snapshot, networks=back), over=True)
+        extent = extent_of(replace(snapshot, networks=back), over=True)
     where = _where(extent, settings)
     tail = [_figures(snapshot), *_earlier(snapshot, settings), *_unheard(snapshot, settings)]
     return f"Live metrics show that {what} is {word} {where} after {lasted}; {'; '.join(tail)}."
@@ -542,18 +560,14 @@ def corroboration(witness: Witness) -> str:
 def headline(incident: Incident, settings: IncidentSettings) -> str:
     """Return what happened in one plain line, in the present while it lasts and in the past once it is over."""
     over = incident.status is Status.RESOLVED
-    where = _where(_extent(incident, over=incident.status is Status.RESOLVED), settings, brief=True)
+    where = _where(extent_of(incident, over=incident.status is Status.RESOLVED), settings, brief=True)
     if incident.kind is Kind.CONNECTIVITY:
         what = "that connectivity was lost" if over else "a loss of connectivity"
         if incident.unconfirmed_reason == Doubt.CROWD:
             what = "that hardly any measurements arrived" if over else "hardly any measurements"
             where = f"from {place_name(incident.country, settings)}"
     else:
-        addresses = {
-            one.platform: (len(one.targets), one.targets_watched)
-            for one in incident.platforms_detail
-            if one.targets
-        }
+        addresses = lost_addresses(incident)
         names = _lost_platforms(incident.platforms, addresses, settings)
         verb = verb_of(incident, settings)
         many = len(incident.platforms) != 1 or any(lost > 1 for lost, _ in addresses.values())

@@ -26,13 +26,19 @@ from detectors.incidents.snapshots import Doubt
 from detectors.localtime import local_seconds
 from detectors.settings import IncidentSettings
 from producers.names import visible
+from streams.names import region_name
 from streams.records import Incident, Kind, Scope, Status
 from streams.words import (
     NAMED_COUNTRIES_MAX,
+    NAMED_NETWORKS_MAX,
+    Extent,
     as_title,
     country_name,
     duration,
+    extent_of,
+    failure_words,
     headline,
+    lost_addresses,
     platform_name,
     seconds_on_most,
     verb_of,
@@ -42,6 +48,29 @@ LANGUAGES: Final = ("en", "fr", "es", "ru", "ar", "fa", "ur")
 #: Those at which a speaker has looked.
 REVIEWED: Final = frozenset({"en"})
 _LISTED_MAX: Final = 6
+#: Ways of failing that a vantage meets; what is rarer stays as the records have it.
+FAILURES: Final = frozenset(
+    (
+        "timed out",
+        "closed early",
+        "no such name",
+        "a false address",
+        "the server failed",
+        "no answer",
+        "refused",
+        "connection reset",
+        "connection refused",
+        "host unreachable",
+        "network unreachable",
+        "failed handshake",
+        "invalid certificate",
+        "invalid hostname",
+        "unknown authority",
+        "unexpected body",
+        "blockpage",
+        "throttled",
+    )
+)
 _FONTS: Final = {"ru": "libre-franklin-cyrillic.woff2"}
 #: Marks that turn the direction of a text, as the CLDR has them between words; the page isolates words instead.
 _TURNING: Final = str.maketrans("", "", "\u200e\u200f\u061c")
@@ -137,13 +166,11 @@ class Language:
         if self.code == "en":
             return as_title(headline(incident, settings))
         over = incident.status is Status.RESOLVED
-        place = self.listed(
-            [
-                self.country(code, settings)
-                for code in ((incident.country,) if incident.country else incident.countries)
-            ]
+        place = self._where(extent_of(incident, over=over), settings)
+        lost = lost_addresses(incident)
+        platforms = self.listed(
+            [self._lost(platform_name(name, settings), lost.get(name)) for name in incident.platforms]
         )
-        platforms = self.listed([platform_name(name, settings) for name in incident.platforms])
         gettext = self.gettext
         if incident.kind is Kind.CONNECTIVITY:
             crowd = incident.unconfirmed_reason == Doubt.CROWD
@@ -156,14 +183,61 @@ class Language:
             text = gettext("%(what)s (over after %(duration)s)") % {"what": text, "duration": length}
         return text
 
+    def _lost(self, platform: str, addresses: tuple[int, int] | None) -> str:
+        """A platform, or how many of its addresses are lost where others of it are well."""
+        if addresses is None:
+            return platform
+        figures = {"n": self.number(addresses[0]), "all": self.number(addresses[1])}
+        return self.gettext("%(n)s of %(all)s addresses of %(platform)s") % (figures | {"platform": platform})
+
+    def _where(self, extent: Extent, settings: IncidentSettings) -> str:
+        """Where an incident is, no less exact than the English headline has it."""
+        gettext = self.gettext
+        count, live = self.number(len(extent.networks)), self.number(extent.live)
+        if settings.own_services and extent.networks:
+            text = gettext("%(n)s of %(all)s of your networks")
+            if extent.one_vantage_each:
+                text = gettext("%(n)s of %(all)s of your vantages")
+            return text % {"n": count, "all": live}
+        if extent.kind is Kind.GLOBAL:
+            if len(extent.countries) > NAMED_COUNTRIES_MAX:
+                return self.counted("%(n)s country", "%(n)s countries", len(extent.countries))
+            place = self.listed([self.country(code, settings) for code in extent.countries])
+            if len(extent.countries) > 1:
+                return place
+            return gettext("%(place)s and from outside it") % {"place": place}
+        country = self.country(extent.country or "", settings)
+        if extent.regions and extent.scope in (Scope.NATION_SCALE, Scope.REGION):
+            part = self.listed([region_name(code, settings.country_names) for code in extent.regions])
+        elif extent.scope is Scope.NATION_SCALE or not extent.networks:
+            return country
+        elif len(extent.networks) <= NAMED_NETWORKS_MAX:
+            part = self.listed(extent.networks)
+        else:
+            part = gettext("%(n)s of %(all)s networks") % {"n": count, "all": live}
+        return f"{country} ({part})"
+
+    def failing(self, mechanism: str) -> str:
+        """Stage and failure in words, as far as this language has them."""
+        text = failure_words(mechanism)
+        stage, colon, words = text.partition(": ")
+        if self.code == "en" or not colon:
+            return text
+        if words.startswith("status "):
+            return f"{stage}: " + self.gettext("status %(code)s") % {"code": visible(words[7:])}
+        return f"{stage}: {self.gettext(words)}"
+
+    def has_words_for(self, mechanism: str) -> bool:
+        """Whether a way of failing is told in this language, and not in English."""
+        words = failure_words(mechanism).partition(": ")[2]
+        return self.code == "en" or words in FAILURES or words.startswith("status ")
+
 
 _UNITS: Final = {"min": "minute", "h": "hour", "d": "day", "y": "year"}
 #: A headline by its verb and where it is true, as gettext finds it.
 _PATTERNS: Final[Mapping[tuple[str, str], str]] = {
     ("lost", ""): "%(place)s: loss of connectivity",
     ("lost", "crowd"): "%(place)s: hardly any measurements",
-    ("unreachable", "many"): "%(platforms)s unreachable in several countries",
-    ("disrupted", "many"): "%(platforms)s disrupted in several countries",
     ("unreachable", ""): "%(place)s: %(platforms)s unreachable",
     ("disrupted", ""): "%(place)s: %(platforms)s disrupted",
     ("slowed down", ""): "%(place)s: %(platforms)s slowed down",
@@ -178,7 +252,7 @@ def _pattern(incident: Incident, settings: IncidentSettings) -> str:
     """What a headline says of platforms, with the verb of the English one: restricted, disrupted, unreachable."""
     verb = verb_of(incident, settings)
     if incident.kind is Kind.GLOBAL:
-        return _PATTERNS[verb, "many" if len(incident.countries) > NAMED_COUNTRIES_MAX else ""]
+        return _PATTERNS[verb, ""]
     if verb in ("throttled", "slowed down"):
         return _PATTERNS["slowed down", ""]
     if verb == "unreachable":

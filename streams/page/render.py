@@ -16,7 +16,6 @@ from streams.errors import SettingsError
 from streams.page.languages import Language, language
 from streams.page.site import address, iso
 from streams.publish.pages import figure
-from streams.words import failure_words
 
 
 @lru_cache(maxsize=1)
@@ -62,7 +61,6 @@ def _environment(country_names: tuple[tuple[str, str], ...]) -> Any:
         "input": lambda time: time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M"),
         "duration": lambda seconds, lang: Markup("<bdi>{0}</bdi>").format(lang.duration(seconds)),
         "unbroken": lambda text: text.replace(" (", "\u00a0("),
-        "failing": failure_words,
         "filled": lambda text, **values: text % values,
         "figure": figure,
         "source": source,

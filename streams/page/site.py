@@ -30,7 +30,7 @@ from streams.publish.report import MinuteCounts, Report, Span, build
 from streams.publish.share import Card, CardWords, card_of
 from streams.records import Incident, Kind, Severity, Status
 from streams.settings import Settings
-from streams.words import failure_words, platform_name
+from streams.words import platform_name
 
 #: Incidents that a list shows.
 LISTED_MAX: Final = 50
@@ -148,6 +148,33 @@ class Site:
             mechanism=None if last.mechanism is None else last.mechanism.name,
             kind=last.kind.value,
         )
+
+    def in_short(self, incident: Incident, lang: Language) -> str:
+        """What was measured, in a line: the record's own sentence, in other languages its figures with their labels."""
+        if lang.code == "en":
+            return incident.summary
+        gettext, form = lang.gettext, "d MMMM y, HH:mm"
+        onset = lang.moment(incident.onset, form)
+        if incident.resolved is not None:
+            parts = [f"{onset} – {lang.moment(incident.resolved, form)} UTC"]
+        else:
+            parts = [f"{gettext('since')} {onset} UTC"]
+        now, usual = (lang.percent(one) for one in (incident.reachability.now, incident.reachability.usual))
+        if incident.kind is Kind.CONNECTIVITY:
+            parts.append(f"{gettext('Results that arrive')}: {now}")
+        else:
+            parts.append(f"{now} {gettext('of attempts succeed')}, {gettext('usual')} {usual}")
+        if incident.kind is not Kind.GLOBAL and incident.networks:
+            live = max(incident.networks_live, len(incident.networks))
+            figures = {"n": lang.number(len(incident.networks)), "all": lang.number(live)}
+            parts.append(gettext("%(n)s of %(all)s networks") % figures)
+        if incident.mechanism is not None:
+            share = gettext("Of all failures %(share)s are") % {
+                "share": lang.percent(incident.mechanism.share)
+            }
+            parts.append(f"{share} {lang.failing(incident.mechanism.name)}")
+        text = " · ".join(parts)
+        return f"{gettext('Simulated').upper()}: {text}" if incident.simulated else text
 
     def lasting(self, incident: Incident) -> int:
         """Seconds from an incident's onset to its end; while it lasts, to the newest that is known."""
@@ -271,6 +298,7 @@ class Site:
             "end": span.end,
             "item": self.item(case, lang),
             "summary": last.summary,
+            "short": self.in_short(last, lang),
             "chart": self.incident_chart(case, lang, head=4),
         }
 
@@ -388,7 +416,7 @@ class Site:
             usual = lang.gettext("usual")
             text += f" · {usual} {lang.percent(last.expected)}"
         if last.failure and last.reachability < 0.8:
-            text += f" · {failure_words(last.failure)}"
+            text += f" · {lang.failing(last.failure)}"
         return text
 
     def _table(self, code: str, start: datetime, end: datetime, by: str) -> list[dict[str, Any]]:
@@ -558,6 +586,7 @@ class Site:
             "item": self.item(case, lang),
             "r": report,
             "last": last,
+            "short": self.in_short(last, lang),
             "chart": chart,
             "unread": self.history.failed or self.history.holes,
             "url": url,

@@ -12,7 +12,7 @@ from producers.countries import COUNTRIES
 from producers.names import is_printable, is_region
 from streams.names import _regions, region_name
 from streams.settings import SettingsError, load
-from streams.words import _Extent, _where
+from streams.words import Extent, _where
 
 
 def test_every_code_of_the_table_is_one_and_every_name_can_be_printed() -> None:
@@ -33,7 +33,7 @@ def test_a_region_without_a_name_keeps_its_code() -> None:
 
 def test_an_operator_names_regions_beside_countries() -> None:
     own = IncidentSettings(country_names={"PK-JK": "AJK"})
-    extent = _Extent(Kind.PLATFORM, Scope.REGION, "PK", 1, ("PK-JK", "PK-PB"), (), 5)
+    extent = Extent(Kind.PLATFORM, Scope.REGION, "PK", 1, ("PK-JK", "PK-PB"), (), 5)
     assert _where(extent, own) == "in AJK and Punjab, Pakistan"
 
 

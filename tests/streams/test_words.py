@@ -8,14 +8,14 @@ import pytest
 
 from detectors.incidents.snapshots import Kind, Scope
 from detectors.settings import IncidentSettings
-from streams.words import _Extent, _where, duration, ordinal
+from streams.words import Extent, _where, duration, ordinal
 
 SETTINGS = IncidentSettings()
 
 
-def extent(n_networks: int, *, scope: Scope = Scope.MULTI_PROVIDER, live: int = 9) -> _Extent:
+def extent(n_networks: int, *, scope: Scope = Scope.MULTI_PROVIDER, live: int = 9) -> Extent:
     networks = tuple(f"AS{64500 + i}" for i in range(n_networks))
-    return _Extent(Kind.PLATFORM, scope, "PK", 1, ("PK-BA",), networks, live)
+    return Extent(Kind.PLATFORM, scope, "PK", 1, ("PK-BA",), networks, live)
 
 
 @pytest.mark.parametrize(

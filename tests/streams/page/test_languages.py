@@ -24,13 +24,25 @@ from detectors.incidents.snapshots import Doubt
 from detectors.readings import Says
 from detectors.settings import IncidentSettings
 from producers.countries import COUNTRIES
+from producers.failures import Failure, Stage
 from producers.names import visible
 from streams.page import labels, languages
 from streams.page.languages import LANGUAGES, REVIEWED, Language, language
 from streams.page.observatory import State
 from streams.publish.report import PATTERNS
-from streams.records import Annotation, AnnotationKind, Corroboration, Kind, Scope, Severity, Status
-from streams.words import platform_name
+from streams.records import (
+    Annotation,
+    AnnotationKind,
+    Corroboration,
+    Kind,
+    Network,
+    PlatformDetail,
+    Reachability,
+    Scope,
+    Severity,
+    Status,
+)
+from streams.words import failure_words, platform_name
 from tests.effort import examples
 from tests.streams.page.world import NOW, observatory
 from tests.streams.publish.stories import ID, ONSET, incident
@@ -42,7 +54,7 @@ OTHERS = LANGUAGES[1:]
 
 def phrases() -> set[Any]:
     """All that the page says: in templates, in code, and in the tables of labels."""
-    found: set[Any] = set(labels.ALL) | set(languages._PATTERNS.values())
+    found: set[Any] = set(labels.ALL) | set(languages._PATTERNS.values()) | languages.FAILURES
     for kind, pattern in (("jinja2.ext:babel_extract", "**/*.j2"), ("python", "**/*.py")):
         for path in PAGE.glob(pattern):
             with path.open("rb") as file:
@@ -114,6 +126,19 @@ def test_what_the_cldr_gives_has_nothing_that_nobody_sees(code: str) -> None:
     assert [text for text in said if visible(text) != text] == []
 
 
+@pytest.mark.parametrize("code", OTHERS)
+def test_ways_of_failing_are_told_in_the_language_as_far_as_it_has_them(code: str) -> None:
+    lang = language(code)
+    said = {failure_words(f"{stage}.{failure}").partition(": ")[2] for stage in Stage for failure in Failure}
+    assert said >= languages.FAILURES
+    reset = lang.failing("tls.connection_reset")
+    assert reset.startswith("TLS: ") and reset != failure_words("tls.connection_reset")
+    assert "503" in lang.failing("http.http_unexpected_status_code:503")
+    assert lang.has_words_for("tls.connection_reset") and not lang.has_words_for("dns.my_own_error")
+    assert lang.failing("dns.my_own_error") == failure_words("dns.my_own_error")
+    assert lang.failing("odd") == "odd"
+
+
 @examples(40)
 @given(
     st.sampled_from(OTHERS),
@@ -123,6 +148,10 @@ def test_what_the_cldr_gives_has_nothing_that_nobody_sees(code: str) -> None:
     st.lists(st.sampled_from(("PK", "UG", "IR", "MM", "TR")), min_size=1, max_size=5, unique=True),
     st.integers(60, 3_000_000),
     st.booleans(),
+    st.integers(1, 6),
+    st.dictionaries(
+        st.sampled_from(("x", "signal")), st.tuples(st.integers(1, 20), st.integers(21, 40)), max_size=2
+    ),
 )
 def test_no_language_loses_a_name_or_a_figure_of_a_headline(
     code: str,
@@ -132,7 +161,13 @@ def test_no_language_loses_a_name_or_a_figure_of_a_headline(
     countries: list[str],
     seconds: int,
     over: bool,
+    count: int,
+    addresses: dict[str, tuple[int, int]],
 ) -> None:
+    networks = tuple(
+        Network(asn=64500 + number, name=f"Carrier {number}", lost=0.9, onset=ONSET)
+        for number in range(count)
+    )
     worldwide = kind is Kind.GLOBAL
     one = incident(
         kind=kind,
@@ -140,6 +175,19 @@ def test_no_language_loses_a_name_or_a_figure_of_a_headline(
         platforms=() if kind is Kind.CONNECTIVITY else tuple(platforms),
         country=None if worldwide else countries[0],
         countries=tuple(countries) if worldwide else (),
+        networks=networks,
+        networks_live=9,
+        regions=(),
+        platforms_detail=tuple(
+            PlatformDetail(
+                platform=name,
+                onset=ONSET,
+                reachability=Reachability(now=0.1, usual=0.9),
+                targets=tuple(map(str, range(lost))),
+                targets_watched=watched,
+            )
+            for name, (lost, watched) in addresses.items()
+        ),
         status=Status.RESOLVED if over else Status.OPEN,
         resolved=ONSET + timedelta(seconds=seconds) if over else None,
         duration_seconds=seconds,
@@ -149,9 +197,18 @@ def test_no_language_loses_a_name_or_a_figure_of_a_headline(
     assert visible(said) == said and "%(" not in said
     for name in one.platforms:
         assert platform_name(name, own) in said
-    named = [] if worldwide and len(countries) > 3 else countries if worldwide else countries[:1]
-    for place in named:
+    if worldwide and len(countries) > 3:
+        assert str(len(countries)) in said
+    for place in [] if worldwide and len(countries) > 3 else countries if worldwide else countries[:1]:
         assert lang.country(place, own) in said
+    if not worldwide and scope is not Scope.NATION_SCALE:
+        if len(networks) > 3:
+            assert str(len(networks)) in said and "9" in said
+        else:
+            assert all(network.name in said for network in networks)
+    for platform, (lost, watched) in addresses.items():
+        if platform in one.platforms:
+            assert str(lost) in said and str(watched) in said
     if over:
         assert lang.duration(seconds) in said
 
@@ -255,7 +312,7 @@ class Reader(HTMLParser):
 #: Names and units: what is the same in every language, or comes from the records.
 NAMES = re.compile(
     r"UTC|Atom|JSON|Feed|API|CSV|PARQUET|PNG|BibTeX|Apache|netdusk|ISO|AS\d+|PK-PB|Punjab|\bms\b|\bs\b|min\b|ioda|"
-    r"X \(Twitter\)|YouTube|Google|Facebook|Instagram|Example Carrier \w+|Carrier \w+|TLS: connection reset|"
+    r"X \(Twitter\)|YouTube|Google|Facebook|Instagram|Example Carrier \w+|Carrier \w+|TLS|DNS|TCP|HTTP|"
     r"[\w.]+\.example\S*|English|Amna|A cable\.|PTI|[Rr]ally|https?|incidents?"
 )
 

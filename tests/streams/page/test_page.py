@@ -420,7 +420,27 @@ async def test_figures_keep_their_places_where_words_are_read_from_the_right() -
         english = await (await asking.get(f"/incident/{ID}")).text()
     assert 'class="c-part"' in arabic and 'class="c-part"' not in english
     assert re.search(r"<bdi>[^<]*min</bdi>", arabic)
-    assert 'class="standfirst" lang="en" dir="auto"' in arabic
+    # The record's own sentence stands there too, as English.
+    assert f'lang="en" dir="auto">{incident().summary}' in html.unescape(arabic)
+    assert f'class="standfirst" dir="auto">{incident().summary}' in html.unescape(english)
+
+
+@pytest.mark.parametrize("code", ["fr", "ru", "ar", "ur"])
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"kind": Kind.CONNECTIVITY, "platforms": ()}, {"status": Status.RESOLVED, "resolved": NOW}],
+)
+async def test_what_was_measured_is_told_with_all_its_figures_in_every_language(
+    code: str, more: dict[str, Any]
+) -> None:
+    one = incident(**more)
+    lang = language(code)
+    said = (await observatory(one)).site.in_short(one, lang)
+    figures = [one.reachability.now, *([] if "kind" in more else [one.reachability.usual])]
+    figures += [one.mechanism.share] if one.mechanism else []
+    assert all(lang.percent(figure) in said for figure in figures)
+    assert str(len(one.networks)) in said and str(one.networks_live) in said
+    assert lang.moment(one.onset) in said and (one.resolved is None or lang.moment(one.resolved) in said)
 
 
 async def test_one_client_can_hold_half_of_the_streams_and_gives_them_back() -> None:
@@ -495,7 +515,16 @@ async def test_languages_turn_the_page_and_say_that_nobody_has_reviewed_them() -
         ("disrupted", {}, "Pakistan : perturbations de X (Twitter) et YouTube dans tout le pays"),
         ("throttled", {}, "Pakistan : X (Twitter) et YouTube ralenti"),
         ("unreachable", {}, "Pakistan : X (Twitter) et YouTube, inaccessible"),
-        ("disrupted", {"kind": Kind.GLOBAL}, "Pakistan : perturbations de X (Twitter) et YouTube"),
+        (
+            "disrupted",
+            {"kind": Kind.GLOBAL, "countries": ("PK",)},
+            "Pakistan et depuis l'extérieur : perturbations de X (Twitter) et YouTube",
+        ),
+        (
+            "disrupted",
+            {"kind": Kind.GLOBAL, "countries": ("PK", "UG", "IR", "MM")},
+            "4 pays : perturbations de X (Twitter) et YouTube",
+        ),
     ],
 )
 def test_a_translated_headline_claims_no_more_than_the_english_one(
