@@ -149,10 +149,10 @@ class Site:
             kind=last.kind.value,
         )
 
-    def in_short(self, incident: Incident, lang: Language) -> str:
-        """What was measured, in a line: the record's own sentence, in other languages its figures with their labels."""
+    def in_short(self, incident: Incident, lang: Language) -> list[str]:
+        """What was measured: the record's own sentence, or in other languages its figures with their labels."""
         if lang.code == "en":
-            return incident.summary
+            return [incident.summary]
         gettext, form = lang.gettext, "d MMMM y, HH:mm"
         onset = lang.moment(incident.onset, form)
         if incident.resolved is not None:
@@ -173,8 +173,7 @@ class Site:
                 "share": lang.percent(incident.mechanism.share)
             }
             parts.append(f"{share} {lang.failing(incident.mechanism.name)}")
-        text = " · ".join(parts)
-        return f"{gettext('Simulated').upper()}: {text}" if incident.simulated else text
+        return [gettext("Simulated").upper(), *parts] if incident.simulated else parts
 
     def lasting(self, incident: Incident) -> int:
         """Seconds from an incident's onset to its end; while it lasts, to the newest that is known."""

@@ -420,6 +420,9 @@ async def test_figures_keep_their_places_where_words_are_read_from_the_right() -
         english = await (await asking.get(f"/incident/{ID}")).text()
     assert 'class="c-part"' in arabic and 'class="c-part"' not in english
     assert re.search(r"<bdi>[^<]*min</bdi>", arabic)
+    # Each figure with its label is read by itself: a share after a time of day would be turned into it.
+    start = arabic.index('class="standfirst"')
+    assert arabic[start : arabic.index("</p>", start)].count("<bdi>") >= 4
     # The record's own sentence stands there too, as English.
     assert f'lang="en" dir="auto">{incident().summary}' in html.unescape(arabic)
     assert f'class="standfirst" dir="auto">{incident().summary}' in html.unescape(english)
@@ -435,7 +438,7 @@ async def test_what_was_measured_is_told_with_all_its_figures_in_every_language(
 ) -> None:
     one = incident(**more)
     lang = language(code)
-    said = (await observatory(one)).site.in_short(one, lang)
+    said = " · ".join((await observatory(one)).site.in_short(one, lang))
     figures = [one.reachability.now, *([] if "kind" in more else [one.reachability.usual])]
     figures += [one.mechanism.share] if one.mechanism else []
     assert all(lang.percent(figure) in said for figure in figures)
