@@ -1,4 +1,5 @@
 """Revocations and new keys while partitions go to and fro between two workers: what was refused once stays refused.
+And entries that come while the topic is widened: whoever has one is heard in the partition to which their country went.
 
 Real Kafka, policy `signed`. Every vantage signs a bundle a second for as long as it lasts, revoked ones too. Workers
 are killed and started meanwhile, so that each change of the register meets a restore.
@@ -17,13 +18,14 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from producers.bundles import KEY_HEADER, Signer, bundle, new_key
 from producers.partitions import partition_of
 from producers.records import ProbeResult, Reason
 from producers.records import encode as encode_probe
 from streams.kafka.client import TopicReader
-from streams.records import Rejected, Vantage, VantageState, decode, encode
+from streams.records import Rejected, Vantage, VantageState, Window, decode, encode
 from tests.effort import EFFORT
 from tests.faults.fleet import Fleet, Running
 from tests.faults.test_country_engine import FAST, WORKER
@@ -31,6 +33,7 @@ from tests.faults.test_country_engine import FAST, WORKER
 pytestmark = pytest.mark.integration
 
 PARTITIONS = 3
+WIDENED = 7
 #: One of each partition, and one more.
 COUNTRIES = ("PK", "IN", "UG", "IR")
 ACTS = 4 * EFFORT
@@ -54,6 +57,8 @@ class Vantages:
     entries: dict[str, Vantage] = field(default_factory=dict)
     #: Keys that are not good any more.
     ended: set[str] = field(default_factory=set)
+    #: Of the topic, as those who measure know it.
+    partitions: int = PARTITIONS
 
     async def enrol(self, name: str, *, state: VantageState = VantageState.ACTIVE) -> None:
         """Enrol one with a fresh key, which takes the place of the one before, or revoke it."""
@@ -93,7 +98,7 @@ async def measure(vantages: Vantages, producer: AIOKafkaProducer, topic: str) ->
                 topic,
                 value,
                 entry.country.encode(),
-                partition=partition_of(entry.country.encode(), PARTITIONS),
+                partition=partition_of(entry.country.encode(), vantages.partitions),
                 headers=signer.headers(value),
             )
         await asyncio.sleep(1)
@@ -108,7 +113,7 @@ async def fleet(bootstrap: str, tmp_path: Path) -> AsyncIterator[Fleet]:
         command=WORKER,
         worker={"tick_seconds": 1.0},
         kafka=dict(FAST),
-        sections={"trust": {"policy": "signed"}},
+        sections={"trust": {"policy": "signed", "name_small_networks": True}},
     )
     fleet.sections["topics"] = {"vantages": f"{fleet.name}.vantages"}
     yield fleet
@@ -153,6 +158,71 @@ async def test_what_was_refused_once_stays_refused_however_partitions_move(fleet
     assert wrong == []
 
 
+async def test_a_topic_is_widened_amid_enrolments_and_revocations(fleet: Fleet) -> None:
+    dice = random.Random(8)
+    await fleet.make_topics(("probes", "checkpoints", "alerts", "rejected", "windows"))
+    await fleet.make_topics(("health", "calendar", "world_checkpoints", "vantages"), partitions=1)
+    topics = fleet.settings.topics
+    producer = AIOKafkaProducer(bootstrap_servers=fleet.bootstrap, acks="all")
+    admin = AIOKafkaAdminClient(bootstrap_servers=fleet.bootstrap)
+    await producer.start()
+    await admin.start()
+    vantages = Vantages(producer, topics.vantages, dice)
+    try:
+        for number in range(12):
+            await vantages.enrol(f"v{number}")
+        worker = fleet.start()
+        await fleet.wait_for_log(worker, "partition restored")
+        measuring = asyncio.create_task(measure(vantages, producer, topics.probes))
+        await asyncio.sleep(5)
+        for number in range(12, 24):
+            await vantages.enrol(f"v{number}")
+            if number % 4 == 0:
+                await vantages.enrol(f"v{number - 12}", state=VantageState.REVOKED)
+            if number == 16:
+                for topic in (topics.checkpoints, topics.rejected, topics.windows, topics.probes):
+                    await admin.create_partitions({topic: NewPartitions(total_count=WIDENED)})
+                fleet.partitions = WIDENED
+            if number == 19:
+                await producer.client.force_metadata_update()
+                vantages.partitions = WIDENED
+            await asyncio.sleep(dice.uniform(0.5, 2.0))
+        await fleet.wait_for_log(worker, f"partition={topics.probes}-{WIDENED - 1}", timeout=90)
+        due = {(entry.country, entry.asn) for entry in vantages.entries.values()}
+        due -= {
+            (one.country, one.asn) for one in vantages.entries.values() if one.state is VantageState.REVOKED
+        }
+        # A window is told half a minute after its end.
+        heard: set[tuple[str, int]] = set()
+        for _ in range(150):
+            heard = await heard_lately(fleet)
+            if heard == due:
+                break
+            await asyncio.sleep(1)
+        assert heard == due
+        measuring.cancel()
+        await fleet.wait_until_done()
+    finally:
+        await admin.close()
+        await producer.stop()
+    await asyncio.sleep(2)
+    # Whoever is enrolled while a worker runs is not known for a few seconds.
+    assert [one for one in await look(fleet, vantages) if not one.endswith(Reason.UNKNOWN_KEY)] == []
+
+
+async def heard_lately(fleet: Fleet) -> set[tuple[str, int]]:
+    """Which networks have results in the newest window of each country."""
+    reader, topic = TopicReader(fleet.settings.kafka), fleet.settings.topics.windows
+    newest: dict[str, Window] = {}
+    for partition, (start, end) in (await reader.bounds(topic, list(range(WIDENED)))).items():
+        async for _, value in reader.read(topic, partition, start, end):
+            window = decode(value or b"")
+            assert isinstance(window, Window)
+            if window.country not in newest or newest[window.country].start <= window.start:
+                newest[window.country] = window
+    return {(one.country, asn) for one in newest.values() for asn, n in zip(one.asn, one.n, strict=True) if n}
+
+
 def owner_of(workers: list[Running], partition: str) -> int:
     """Who of them restored a partition last."""
     restored = [
@@ -182,14 +252,14 @@ async def look(fleet: Fleet, vantages: Vantages) -> list[str]:
     """What was taken of a key that had been refused before, and what was refused of the others."""
     reader, topics = TopicReader(fleet.settings.kafka), fleet.settings.topics
     refused: dict[tuple[int, int], str] = {}
-    for partition in range(PARTITIONS):
+    for partition in range(vantages.partitions):
         start, end = (await reader.bounds(topics.rejected, [partition]))[partition]
         async for _, value in reader.read(topics.rejected, partition, start, end):
             record = decode(value or b"")
             assert isinstance(record, Rejected)
             refused[record.partition, record.offset] = record.reason
-    by_key: dict[str, list[tuple[int, str | None]]] = defaultdict(list)
-    for partition in range(PARTITIONS):
+    by_key: dict[str, list[tuple[tuple[int, int], str | None]]] = defaultdict(list)
+    for partition in range(vantages.partitions):
         start, end = (await reader.bounds(topics.probes, [partition]))[partition]
         async for one in reader.records(topics.probes, partition, start, end):
             key = dict(one.headers).get(KEY_HEADER)
@@ -197,7 +267,9 @@ async def look(fleet: Fleet, vantages: Vantages) -> list[str]:
                 by_key[key.decode()].append((one.offset, refused.get((partition, one.offset))))
     wrong: list[str] = []
     for key, fates in by_key.items():
-        reasons = [reason if reason in OF_TRUST else None for _, reason in sorted(fates)]
+        reasons = [
+            reason if reason in OF_TRUST else None for _, reason in sorted(fates, key=lambda fate: fate[0])
+        ]
         if key not in vantages.ended:
             wrong += [f"{key} is good, and was refused: {reason}" for reason in reasons if reason]
             continue

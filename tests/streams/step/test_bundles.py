@@ -36,6 +36,7 @@ OTHER_PRIVATE, OTHER_PUBLIC = new_key()
 ENTRY = Vantage(vantage="v7", country="PK", asn=7, public_key=PUBLIC, since=START)
 OTHER = Vantage(vantage="v8", country="PK", asn=8, public_key=OTHER_PUBLIC, since=START)
 TICK = encode(Tick(time=START + timedelta(minutes=1)))
+LATER = encode(Tick(time=START + timedelta(minutes=4)))
 
 Record = tuple[bytes, Headers]
 
@@ -102,6 +103,23 @@ def test_replays_are_refused_also_after_a_restore() -> None:
     fresh.restore(machine.snapshot())
     assert [one.reason for one in put(fresh, first)] == [Reason.REPLAYED]
     assert counts(fresh) == (3, 0)
+
+
+def test_one_key_in_two_places_is_one_vantage_and_what_it_signed_earlier_is_refused() -> None:
+    machine = machine_of(ENTRY)
+    here, there = Signer(PRIVATE), Signer(PRIVATE)
+    first = signed(here, bundle("v7", lines()))
+    second = signed(there, bundle("v7", lines(6)))
+    elsewhere = signed(there, bundle("v7", lines(asn=9)))
+    # The later one comes first; the first one's results are among its own.
+    assert [one.reason for one in put(machine, second, first)] == [Reason.REPLAYED]
+    assert {one.reason for one in put(machine, elsewhere)} == {Reason.WRONG_SPEAKER}
+    third = signed(here, bundle("v7", lines(6)))
+    assert put(machine, third) == []
+    assert counts(machine) == (6, 0)
+    assert machine.totals.duplicate == 6
+    machine.apply(machine.read(Chunk("t", 0, [machine.next_offset], [LATER])))
+    assert machine.networks_live() == {"PK": 1}
 
 
 def test_a_sequence_that_was_taken_is_in_the_redo_log() -> None:

@@ -324,6 +324,29 @@ def test_what_a_source_measures_is_public_and_named() -> None:
     assert is_unnamed(machine._naming.told_as("PK", 77_001, 0))
 
 
+@pytest.mark.parametrize("policy", ["registered", "signed"])
+def test_who_takes_a_sources_name_speaks_for_no_network_under_signed(policy: str) -> None:
+    """Under `registered` they do, and name a small one: there the name is all that is known of who writes."""
+    source = Vantage(vantage="ooni-pk", country="PK", sources=("ooni",), since=START)
+    machine = CountryMachine(settings(policy, name_small_networks=None))
+    for entry in [*register(), source]:
+        machine.note(entry)
+    feed(machine, 0, [])
+    invented = {"vantage": "ooni-invented"}
+    feed(machine, 1, [result(1, 3, asn, "x", True, id=f"{asn}", **invented) for asn in (77_001, SMALL[0])])
+    feed(machine, 4, [])
+    believed = policy == "registered"
+    assert (machine.networks_live() == {"PK": 2}) is believed
+    assert is_unnamed(machine._naming.told_as("PK", SMALL[0], 0)) is not believed
+
+
+def test_windows_of_an_incident_join_with_it_until_the_month_turns() -> None:
+    naming = a_small_one(SECRET).machine._naming
+    onset = int(datetime(2024, 1, 31, 23, 40, tzinfo=UTC).timestamp())
+    numbers = [naming.told_as("PK", SMALL[0], onset + minutes * 60) for minutes in (0, 19, 20)]
+    assert numbers[0] == numbers[1] != numbers[2]
+
+
 def test_strangers_networks_are_not_named_either() -> None:
     said = run((*NAMED, *SMALL), entries=[])
     assert said.incidents and all(one.id.startswith("unregistered-") for one in said.incidents)

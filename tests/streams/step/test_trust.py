@@ -21,6 +21,8 @@ from tests.streams.step.liars import (
     WARM,
     Strategy,
     World,
+    constant_down,
+    constant_well,
     feed,
     honest_minute,
     put,
@@ -230,3 +232,17 @@ def test_a_flood_of_two_fifths_delays_by_a_window_at_most(networks: int, liars: 
     usual = told_after(world, seed, "registered")
     assert told_after(world, seed, "registered", times=10) <= usual + 1
     assert told_after(world, seed, "registered", count=3000) <= usual + 1
+
+
+def test_liars_who_wait_until_the_others_are_silent_do_not_speak_for_all() -> None:
+    world = World(5, 2)
+    machine = CountryMachine(settings(), publish_health=False, publish_windows=False)
+    machine.restore(warm(world, 0))
+    draw = random.Random(6)
+    said: list[Incident] = []
+    for minute in range(WARM, WARM + 170):
+        lie = constant_down if minute >= WARM + 150 else constant_well
+        said += feed(machine, minute, list(lie(world, minute, WARM, draw)))
+    assert {one.scope.value for one in said if one.confirmed} == {"multi-provider"}
+    (theirs,) = {tuple(network.asn for network in one.networks) for one in said if one.confirmed}
+    assert theirs == tuple(world.lying)
