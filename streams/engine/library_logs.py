@@ -20,6 +20,10 @@ _SAY_SECONDS: Final = 60.0
 #: Their advice is about Faust's own tables and streams, which are not used here.
 _MUTE: Final = ("faust", "mode")
 _LINE_MAX: Final = 300
+#: What reaches an open port and is no request is answered with this status, and is nobody's fault here. Who sent it
+#: stands in aiohttp's line, and readers' addresses are kept nowhere.
+_SERVER: Final = "aiohttp.server"
+_NO_REQUEST: Final = 400
 
 
 class LibraryLogs(logging.Handler):
@@ -34,6 +38,8 @@ class LibraryLogs(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Say it, or count it."""
         error = record.exc_info[1] if record.exc_info else None
+        if record.name == _SERVER and getattr(error, "code", 0) == _NO_REQUEST:
+            return
         bug = error is not None and not isinstance(error, KafkaError | OSError)
         library = record.name.partition(".")[0]
         if library in _MUTE and not bug:
