@@ -23,6 +23,8 @@ class Expected:
     scope: str = "nation-scale"
     platforms: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
+    #: Where some addresses of a platform are lost and others are well.
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class Censor:
     networks: tuple[int, ...] = (1, 2, 3)
 
 
-def _addresses(platform: str) -> tuple[str, ...]:
-    return tuple(site.address for site in SITES if site.platform == platform)
+def _addresses(platform: str, family: str = "") -> tuple[str, ...]:
+    return tuple(site.address for site in SITES if site.platform == platform and site.family == family)
 
 
 _PB = tuple(home.address for home in HOMES if home.region == "PK-PB")
@@ -86,6 +88,13 @@ CENSORS: Final = (
         "QUIC dropped, and TCP goes on",
         Rule("quic_drop", addresses=_addresses("instagram")),
         Expected("quic.generic_timeout_error", platforms=("instagram",)),
+    ),
+    Censor(
+        "IPv6 dropped, and IPv4 goes on",
+        Rule("ip_drop", addresses=_addresses("telegram", "ipv6")),
+        Expected(
+            "tcp.generic_timeout_error", platforms=("telegram",), targets=("https://telegram.test/#ipv6",)
+        ),
     ),
     Censor(
         "ClientHellos dropped",
@@ -161,6 +170,7 @@ class Verdict:
                 ("mechanism", mechanism, expected.mechanism),
                 ("platforms", incident.platforms, expected.platforms),
                 ("regions", incident.regions if expected.scope == "region" else (), expected.regions),
+                ("targets", incident.targets if expected.targets else (), expected.targets),
                 ("simulated", incident.simulated, False),
                 ("confirmed", incident.confirmed, True),
             )

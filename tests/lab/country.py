@@ -67,6 +67,11 @@ class Home:
     network: int
     address: str
 
+    @property
+    def address_6(self) -> str:
+        """Its other address, of IPv6."""
+        return "2a0e:41:" + ":".join(self.address.split(".")[1:3]) + "::2"
+
 
 HOMES: Final = tuple(
     Home(
@@ -127,6 +132,7 @@ def targets_file() -> str:
             # Below that, over half a window, it is throttled.
             "slow_seconds = 0.5",
             "bytes_per_second_min = 20000" if site.page_bytes > 10_000 else "",
+            f"family = {json.dumps(site.family)}" if site.family else "",
             "",
         ]
     lines += [
@@ -335,12 +341,14 @@ def _network() -> Iterator[tuple[dict[str, Namespace], dict[int, subprocess.Pope
     providers: dict[int, subprocess.Popen[bytes]] = {}
     with ExitStack() as ends:
         for address in ADDRESSES:
-            ip("address", "add", f"{address}/32", "dev", "lo")
-            ends.callback(ip, "address", "delete", f"{address}/32", "dev", "lo")
+            alone = f"{address}/{128 if ':' in address else 32}"
+            ip("address", "add", alone, "dev", "lo")
+            ends.callback(ip, "address", "delete", alone, "dev", "lo")
         for network in NETWORKS:
             uplink = tunnel(f"net{network}")
             ends.callback(os.close, uplink)
-            ip("route", "add", f"41.{network}.0.0/16", "dev", f"net{network}")
+            for prefix in (f"41.{network}.0.0/16", f"2a0e:41:{network}::/48"):
+                ip("route", "add", prefix, "dev", f"net{network}")
             homes = []
             for home in EVERYBODY:
                 if home.network != network:
@@ -351,8 +359,10 @@ def _network() -> Iterator[tuple[dict[str, Namespace], dict[int, subprocess.Pope
                     fd = tunnel("up0")
                     ends.callback(os.close, fd)
                     ip("address", "add", f"{home.address}/32", "dev", "up0")
-                    ip("route", "add", "default", "dev", "up0")
-                homes.append((home.address, fd))
+                    ip("address", "add", f"{home.address_6}/128", "dev", "up0", "nodad")
+                    for version in ("-4", "-6"):
+                        ip(version, "route", "add", "default", "dev", "up0")
+                homes += [(home.address, fd), (home.address_6, fd)]
             providers[network] = subprocess.Popen(
                 [
                     sys.executable,
@@ -363,7 +373,7 @@ def _network() -> Iterator[tuple[dict[str, Namespace], dict[int, subprocess.Pope
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                pass_fds=(uplink, *(fd for _, fd in homes)),
+                pass_fds=(uplink, *dict.fromkeys(fd for _, fd in homes)),
             )
             ends.callback(_end, providers[network])
         yield spaces, providers

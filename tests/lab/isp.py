@@ -13,7 +13,7 @@ import select
 import sys
 import time
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import Any, Final
 
 import dns.flags
@@ -32,6 +32,7 @@ from tests.lab.packets import (
     Flow,
     Packet,
     asked_host,
+    home_of,
     server_name,
     take_apart,
     tcp,
@@ -94,7 +95,7 @@ class Middlebox:
         packet = take_apart(raw)
         if packet is None:
             return [(outward, raw)] if not self.rules else []
-        home = str(IPv4Address(packet.source if outward else packet.target))
+        home = str(ip_address(packet.source if outward else packet.target))
         for rule in self.rules:
             if rule.homes and home not in rule.homes:
                 continue
@@ -121,7 +122,7 @@ class Middlebox:
             case "dns_forge" | "dns_nxdomain" | "dns_refused" | "dns_drop":
                 return self._names(rule, packet) if outward else None
             case "ip_drop" | "ip_reset" | "quic_drop":
-                far = str(IPv4Address(packet.target if outward else packet.source))
+                far = str(ip_address(packet.target if outward else packet.source))
                 port = packet.target_port if outward else packet.source_port
                 if far not in rule.addresses:
                     return None
@@ -215,15 +216,16 @@ def main(arguments: list[str]) -> None:
     """Carry packets until the standard input ends."""
     world = int(arguments[0])
     homes = {
-        IPv4Address(address).packed: int(fd) for address, fd in (item.split("=") for item in arguments[1:])
+        ip_address(address).packed: int(fd) for address, fd in (item.split("=") for item in arguments[1:])
     }
     box = Middlebox()
-    for fd in (world, *homes.values(), 0):
+    ends = [world, *dict.fromkeys(homes.values())]  # a home may have an address of each version
+    for fd in (*ends, 0):
         os.set_blocking(fd, False)
     text = b""
 
     def write(outward: bool, raw: bytes) -> None:
-        fd = world if outward else homes.get(raw[16:20])
+        fd = world if outward else homes.get(home_of(raw))
         if fd is not None:
             try:
                 os.write(fd, raw)
@@ -232,7 +234,7 @@ def main(arguments: list[str]) -> None:
 
     while True:
         wait = max(0.0, box.queued[0][0] - time.monotonic()) if box.queued else 5.0
-        ready, _, _ = select.select([world, *homes.values(), 0], [], [], wait)
+        ready, _, _ = select.select([*ends, 0], [], [], wait)
         now = time.monotonic()
         for outward, raw in box.due(now):
             write(outward, raw)

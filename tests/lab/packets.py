@@ -1,22 +1,23 @@
-"""Packets as a middlebox sees them: IPv4 with TCP or UDP in it, taken apart and made. RFC 791, 793, 768."""
+"""Packets as a middlebox sees them: IPv4 or IPv6 with TCP or UDP in it. RFC 791, 8200, 793, 768."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import Final
 
 TCP: Final = 6
 UDP: Final = 17
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+_HEAD_6: Final = 40
 
 Flow = tuple[bytes, int, bytes, int]
 
 
 @dataclass(slots=True)
 class Packet:
-    """What is looked at in an IPv4 packet. `source` and `target` are addresses as four bytes."""
+    """What is looked at in a packet. `source` and `target` are addresses, as four bytes or sixteen."""
 
     protocol: int
     source: bytes
@@ -40,18 +41,22 @@ class Packet:
 
 
 def take_apart(raw: bytes) -> Packet | None:
-    """Read a packet, or None for what is neither TCP nor UDP over IPv4.
+    """Read a packet, or None for what is neither TCP nor UDP, or has headers of IPv6 between.
 
     >>> packet = udp(("10.0.0.1", 5000), ("10.0.0.2", 53), b"hello")
     >>> read = take_apart(packet)
     >>> read.payload, read.target_port
     (b'hello', 53)
     """
-    if len(raw) < 20 or raw[0] >> 4 != 4:
+    if len(raw) >= 20 and raw[0] >> 4 == 4:
+        head = (raw[0] & 15) * 4
+        protocol, source, target = raw[9], raw[12:16], raw[16:20]
+        body = raw[head : struct.unpack_from("!H", raw, 2)[0]]
+    elif len(raw) >= _HEAD_6 and raw[0] >> 4 == 6:
+        protocol, source, target = raw[6], raw[8:24], raw[24:40]
+        body = raw[_HEAD_6 : _HEAD_6 + struct.unpack_from("!H", raw, 4)[0]]
+    else:
         return None
-    head = (raw[0] & 15) * 4
-    protocol, source, target = raw[9], raw[12:16], raw[16:20]
-    body = raw[head : struct.unpack_from("!H", raw, 2)[0]]
     if protocol == UDP and len(body) >= 8:
         ports = struct.unpack_from("!HH", body)
         return Packet(UDP, source, target, *ports, 0, 0, 0, body[8:])
@@ -60,6 +65,11 @@ def take_apart(raw: bytes) -> Packet | None:
         payload = body[(offset >> 4) * 4 :]
         return Packet(TCP, source, target, source_port, target_port, flags, sequence, acknowledged, payload)
     return None
+
+
+def home_of(raw: bytes) -> bytes:
+    """Return the address that a packet is sent to."""
+    return raw[24:40] if raw[:1] and raw[0] >> 4 == 6 else raw[16:20]
 
 
 End = tuple[str | bytes, int]
@@ -125,13 +135,20 @@ def asked_host(request: bytes) -> str | None:
 
 
 def _address(address: str | bytes) -> bytes:
-    return address if isinstance(address, bytes) else IPv4Address(address).packed
+    return address if isinstance(address, bytes) else ip_address(address).packed
 
 
 def _packed(protocol: int, source: bytes, target: bytes, body: bytes, checksum_at: int) -> bytes:
-    pseudo = source + target + struct.pack("!BBH", 0, protocol, len(body))
+    six = len(source) == 16
+    pseudo = (
+        source
+        + target
+        + struct.pack("!II" if six else "!xBH", *((len(body), protocol) if six else (protocol, len(body))))
+    )
     total = _checksum(pseudo + body)
     body = body[:checksum_at] + struct.pack("!H", total) + body[checksum_at + 2 :]
+    if six:
+        return struct.pack("!IHBB16s16s", 6 << 28, len(body), protocol, 64, source, target) + body
     head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 0, 0x4000, 64, protocol, 0, source, target)
     return head[:10] + struct.pack("!H", _checksum(head)) + head[12:] + body
 

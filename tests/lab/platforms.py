@@ -29,6 +29,8 @@ class Site:
     address: str
     scheme: str = "https"
     page_bytes: int = 400
+    #: Which IP version it is asked over; an empty one is the vantage's own choice.
+    family: str = ""
 
     @property
     def url(self) -> str:
@@ -48,6 +50,8 @@ SITES: Final = (
     Site("wikipedia", "en.wikipedia.test", "31.0.4.2"),
     Site("instagram", "instagram.test", "31.0.5.1"),
     Site("instagram", "instagram.test", "31.0.5.1", scheme="h3"),
+    Site("telegram", "telegram.test", "31.0.6.1", family="ipv4"),
+    Site("telegram", "telegram.test", "2a0e:31:6::1", family="ipv6"),
 )
 BLOCKPAGE: Final = "31.0.66.6"
 BROKER: Final = "31.0.9.92"
@@ -67,11 +71,13 @@ class _Names(asyncio.DatagramProtocol):
         question = query.question[0]
         host = question.name.to_text(omit_final_dot=True)
         reply = dns.message.make_response(query)
-        addresses = [site.address for site in SITES if site.host == host]
+        addresses = list(dict.fromkeys(site.address for site in SITES if site.host == host))
+        kind = {1: "A", 28: "AAAA"}.get(question.rdtype)
+        of_kind = [address for address in addresses if (":" in address) == (kind == "AAAA")]
         if not addresses:
             reply.set_rcode(dns.rcode.NXDOMAIN)
-        elif question.rdtype == 1:
-            reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", "A", *addresses))
+        elif kind and of_kind:
+            reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *of_kind))
         self.transport.sendto(reply.to_wire(), addr)  # type: ignore[attr-defined]  # a DatagramTransport
 
 
