@@ -107,6 +107,8 @@ class Counts:
     contrast: NDArray[np.float32] | None = None
     #: What was due and what came lately from countries that another process watches, by country and whether simulated.
     elsewhere: Mapping[tuple[str, bool], Arrived] = field(default_factory=dict)
+    #: How many windows ago the last window was of which that is known, by whether simulated.
+    elsewhere_ago: Mapping[bool, int] = field(default_factory=dict)
     # In the order of time.
     words: Sequence[VantageWord] = ()
     # What came since the window before, and is of windows that are closed.

@@ -377,6 +377,7 @@ class Bank:
             promised=promised,
             dark=series.silence.dark,
             elsewhere=counts.elsewhere,
+            elsewhere_ago=counts.elsewhere_ago,
             words=counts.words,
             deaf=counts.deaf,
         )

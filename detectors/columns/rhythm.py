@@ -30,6 +30,7 @@ from detectors.columns.table import (
     Table,
     geometric,
     grained,
+    medians,
     sums,
 )
 from detectors.readings import Arrived, Opinion, VantageWord, Volume
@@ -62,9 +63,14 @@ PATH_KEEP: Final = 0.6
 #: So much must be due from elsewhere to show anything; half of it must come.
 PATH_DUE: Final = 1.5
 PATH_SHARE: Final = 0.5
+#: Word from elsewhere tells a path that is away from a silence when it is of so many silent windows. It is waited for
+#: while the last that came is no older than `WORD_WINDOWS`.
+WORD_OF: Final = 2
+WORD_WINDOWS: Final = 10
 #: Less than this is nothing.
 AWAITED_LEAST: Final = 1e-3
 NOWHERE: Final[Mapping[tuple[str, bool], Arrived]] = MappingProxyType({})
+UNHEARD_OF: Final[Mapping[bool, int]] = MappingProxyType({})
 #: Steady vantages that fell silent in these windows before: so many elsewhere, or some of the country itself that did
 #: so minutes apart, are a deploy that goes from one to the next. A shutdown takes all of a country at once.
 FALLING_FROM: Final = 2
@@ -307,15 +313,17 @@ class Paths:
         promised: Floats,
         dark: Bools,
         elsewhere: Mapping[tuple[str, bool], Arrived] = NOWHERE,
+        elsewhere_ago: Mapping[bool, int] = UNHEARD_OF,
         words: Sequence[VantageWord] = (),
         deaf: bool = False,
     ) -> None:
         """Take one window in: `seen` vantages have results in it; `dark` networks teach no gaps.
 
         `heard` is when each vantage had its last results before this window; `promised` what each of `seen` promises;
-        `elsewhere` what was due and came lately in countries that another process watches; `words` what vantages say of
-        themselves. A network's darkness is no rhythm of its own. Of a `deaf` window a part could not be heard: those of
-        whom something came may have had a spool, and the others none.
+        `elsewhere` what was due and came lately in countries that another process watches, and `elsewhere_ago` how many
+        windows ago the last one was of which that is known; `words` what vantages say of themselves. A network's
+        darkness is no rhythm of its own. Of a `deaf` window a part could not be heard: those of whom something came may
+        have had a spool, and the others none.
         """
         rhythm, path, places = self.rhythm, self.path, len(layout.places)
         place_of = self._place_of(layout)
@@ -325,6 +333,12 @@ class Paths:
             self._await(place_of, seen, due)
         simulated = self._simulated(layout)
         awaited, came = self._elsewhere(path.awaited, simulated), self._elsewhere(path.came, simulated)
+        waits_for_word = None
+        if elsewhere_ago:
+            alone = awaited < PATH_DUE
+            waits_for_word = alone & self._before_word(
+                place_of, simulated, heard, seen, start, window, elsewhere_ago
+            )
         if elsewhere:
             more_awaited, more_came = self._others(layout, elsewhere)
             awaited, came = awaited + more_awaited, came + more_came
@@ -336,6 +350,8 @@ class Paths:
         if fell is not None:
             waited = (start - heard[fell]) // window
             self.falling |= _fell_apart(place_of[fell], waited, places)
+        if waits_for_word is not None:
+            self.falling |= waits_for_word
         if any_left or self.away.any():  # what nobody could hear, or is to hear, is nobody's gap
             late = (self.away[place_of] | (rhythm.left > start)) & (rhythm.last >= 0)
             late[seen] = False
@@ -410,6 +426,25 @@ class Paths:
         any_left = bool((rhythm.left > start).any())
         any_long = bool(_long_silent(rhythm, seen, heard, start, window).any())
         return falling, fell if fell.any() else None, any_left, any_long
+
+    def _before_word(
+        self,
+        place_of: Ints,
+        simulated: Bools,
+        heard: Ints,
+        seen: Ints,
+        start: int,
+        window: int,
+        ago: Mapping[bool, int],
+    ) -> Bools:
+        """Which countries fell silent so lately that what is known from elsewhere is of the time before."""
+        word = np.array([ago.get(made, WORD_WINDOWS + 1) for made in simulated.tolist()], dtype=np.int64)
+        waited = (start - heard) // window
+        waited[seen] = 0
+        # Who has been silent for longer fell silent another time.
+        lately = self.rhythm.known() & (waited <= WORD_OF + WORD_WINDOWS)
+        many, low, _ = medians(place_of[lately], waited[lately].astype(np.float32), len(simulated))
+        return np.asarray((many > 0) & (low > 0.0) & (word <= WORD_WINDOWS) & (low < word + WORD_OF))
 
     def _tear(self, layout: Layout, seen: Ints, start: int, window: int, *, deaf: bool) -> None:
         """Note the countries of which a region is silent while others are heard, and who is silent there."""

@@ -1025,6 +1025,7 @@ class CountryMachine:
             start = self._cursor * seconds
             counts = counts_of(start, start + seconds, columns)
             counts.elsewhere = self._elsewhere.about(start)
+            counts.elsewhere_ago = self._elsewhere.ago(start)
             counts.words = words_of(self._with_promises(opened.statuses, start))
             counts.late = late_results(opened.late, seconds)
             counts.deaf = self._hearing.was_deaf(start * 1000, (start + seconds) * 1000)

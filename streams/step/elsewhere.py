@@ -11,8 +11,8 @@ from typing import Final
 from detectors.readings import Arrived
 from streams.records import Arrivals
 
-#: So many windows after its own a note still says something: it comes two windows late, and may be held up a little.
-_WINDOWS: Final = 5
+#: So many windows after its own a note still says something: it comes two windows late, and may be held up.
+_WINDOWS: Final = 10
 
 
 class Elsewhere:
@@ -50,3 +50,10 @@ class Elsewhere:
             for simulated, note in newest.items()
             for country, figures in note.countries.items()
         }
+
+    def ago(self, start: int) -> Mapping[bool, int]:
+        """How many windows before the one that begins at `start` the newest note's lies, by whether simulated."""
+        newest = {
+            note.simulated: note.start.timestamp() for note in self.kept if note.start.timestamp() <= start
+        }
+        return {simulated: int(start - of) // self._seconds for simulated, of in newest.items()}

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.errors import KafkaError
@@ -32,7 +33,7 @@ from producers.partitions import partition_of
 from producers.records import ProbeResult, Tick, VantagePresence, VantageStatus, encode
 from streams.kafka.alerts import latest, parse
 from streams.kafka.client import TopicReader
-from streams.records import Incident, Kind
+from streams.records import Incident, Kind, Status
 from streams.settings import TrustSettings
 from streams.step.country import CountryMachine
 from tests.faults.brokers import OwnBroker, free_port
@@ -349,15 +350,20 @@ class LiveSoak:
     async def _compare_with_truth(self) -> None:
         report, topic = self.report, self.fleet.settings.topics.alerts
         values = [value for _, value in await contents(TopicReader(self.fleet.settings.kafka), topic)]
-        told = latest([one for value in values if (one := parse(value, topic)) is not None])
+        snapshots = [one for value in values if (one := parse(value, topic)) is not None]
+        told = latest(snapshots)
         report.told, report.withdrawn = len(told), sum(one.retracted for one in told)
         matched: dict[int, list[Incident]] = {}
         for one in told:
             place = next((i for i, truth in enumerate(report.truths) if self._is_of(one, truth)), None)
             if place is None:
-                report.problems.append(f"told, and was not: {one.id} {one.onset}: {one.summary}")
+                sure = "confirmed" if one.confirmed else one.unconfirmed_reason
+                report.problems.append(f"told, and was not: {one.id} {one.onset} ({sure}): {one.summary}")
             else:
                 matched.setdefault(place, []).append(one)
+        for i, truth in enumerate(report.truths):
+            if i not in matched and (renewed := self._renewed(truth, snapshots)) is not None:
+                matched[i] = [renewed]
         for i, truth in enumerate(report.truths):
             mine = matched.get(i, [])
             begin = datetime.fromtimestamp(truth.begin, UTC)
@@ -370,6 +376,22 @@ class LiveSoak:
             if mine and truth.told:
                 first = min(one.detected for one in mine).timestamp()
                 report.windows_to_detect.append((first - truth.begin) / self.window)
+
+    def _renewed(self, truth: Truth, snapshots: Sequence[Incident]) -> Incident | None:
+        """What said that this loss is one of shortly before, back again; None where nothing did.
+
+        Its `detected` is when that was told.
+        """
+        begin, end = truth.begin, truth.end + OFF * self.window
+        over: set[str] = set()
+        for one in sorted(snapshots, key=lambda one: (one.updated, one.seq)):
+            if (one.country, one.kind) != (truth.country, truth.kind):
+                continue
+            if one.status is Status.RESOLVED:
+                over.add(one.id)
+            elif one.id in over and begin <= one.updated.timestamp() <= end:
+                return msgspec.structs.replace(one, detected=one.updated)
+        return None
 
     def _is_of(self, one: Incident, truth: Truth) -> bool:
         slack = OFF * self.window

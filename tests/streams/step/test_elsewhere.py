@@ -27,8 +27,10 @@ def arrivals(minute: int, came: float, country: str = "BR", *, simulated: bool =
     return Arrivals(start=start, countries={country: (10.0, came)}, simulated=simulated)
 
 
-def run(log: Log, notes: Sequence[Arrivals]) -> tuple[CountryMachine, list[Incident], list[Rows]]:
-    """Feed a log minute by minute; each note comes two minutes after its window, as it does live."""
+def run(
+    log: Log, notes: Sequence[Arrivals], late: int = 2
+) -> tuple[CountryMachine, list[Incident], list[Rows]]:
+    """Feed a log minute by minute; each note comes two minutes after its window, as it does live, or later."""
     machine = CountryMachine(load(), publish_health=False)
     told: list[Incident] = []
     batches = []
@@ -37,7 +39,7 @@ def run(log: Log, notes: Sequence[Arrivals]) -> tuple[CountryMachine, list[Incid
         part = log[begin:end]
         now = START + timedelta(seconds=part[0][0])
         for note in notes:
-            if timedelta(minutes=2) <= now - note.start < timedelta(minutes=3):
+            if timedelta(minutes=late) <= now - note.start < timedelta(minutes=late + 1):
                 machine.note(note)
         stamps = [BEGIN_MS + int(at * 1000) for at, _ in part]
         batch = machine.read(
@@ -59,9 +61,23 @@ def test_a_silence_is_confirmed_while_others_are_heard() -> None:
     assert told[0].detected <= START + timedelta(minutes=SILENT_FROM + 7)
 
 
-def test_a_silence_of_all_the_world_is_ours() -> None:
+@pytest.mark.parametrize("late", [2, 4, 6, 8])
+def test_a_silence_of_all_the_world_is_ours_however_late_that_is_known(late: int) -> None:
     notes = [arrivals(minute, 10.0 if minute < SILENT_FROM else 0.0) for minute in range(160)]
-    assert run(silent(), notes)[1] == []
+    assert run(silent(), notes, late)[1] == []
+
+
+@pytest.mark.parametrize("late", [2, 4, 6, 8])
+def test_a_silence_waits_for_word_of_its_own_time(late: int) -> None:
+    _, told, _ = run(silent(), [arrivals(minute, 10.0) for minute in range(160)], late)
+    assert told[0].confirmed
+    assert told[0].detected == START + timedelta(minutes=SILENT_FROM + max(4, late + 1))
+
+
+def test_where_no_more_word_comes_a_silence_waits_for_some_minutes_only() -> None:
+    _, told, _ = run(silent(), [arrivals(minute, 10.0) for minute in range(SILENT_FROM)])
+    assert {incident.unconfirmed_reason for incident in told} == {"own_path"}
+    assert told[0].detected <= START + timedelta(minutes=SILENT_FROM + 11)
 
 
 @pytest.mark.parametrize(
@@ -99,13 +115,14 @@ def test_few_notes_are_kept_and_a_forged_one_only_until_the_next() -> None:
     for minute in range(100):
         kept.heed(arrivals(minute, 10.0))
         kept.heed(arrivals(minute, 10.0, simulated=False))
-    assert len(kept.kept) <= 12
+    assert len(kept.kept) <= 22
     kept.heed(arrivals(40_000_000, 0.0))
     kept.heed(arrivals(100, 9.0))
     start = int(START.timestamp())
     assert kept.about(start + 102 * 60)["BR", True].came == 9.0
     assert not kept.about(start + 99 * 60)
-    assert not kept.about(start + 106 * 60)
+    assert not kept.about(start + 111 * 60)
+    assert kept.ago(start + 106 * 60) == {True: 6}
 
 
 def health(minute: int, country: str, platform: str, awaited: float, came: float) -> bytes:
