@@ -206,6 +206,7 @@ class WorldAssembler:
             return []
         self._falls.step(health, down, controls_of(signs), start, end)
         rows = self._rows(health, down, signs)
+        self._give_up(end)
         snapshots = self._close_asked(end)
         for simulated in (False, True):
             self._find(rows[simulated], simulated, start, end)
@@ -304,6 +305,13 @@ class WorldAssembler:
             outage.resolved = None
             return [self._tell(outage, Announcement.UPDATED, "lost again", end)]
         return self._news(outage, end)
+
+    def _give_up(self, end: int) -> None:
+        """Ask for the end of what nothing has been heard of for as long as the settings say: its countries have gone."""
+        for outage in self._outages:
+            heard = max((outage.detected, *(loss.heard for loss in outage.losses.values())))
+            if outage.id in self._open and end - heard >= self.settings.unheard_close_seconds:
+                self.close(outage.id, f"nothing has been heard of it for {(end - heard) // _DAY} days", heard)
 
     def _close_asked(self, end: int) -> list[Snapshot]:
         outages = {outage.id: outage for outage in self._outages if outage.id}

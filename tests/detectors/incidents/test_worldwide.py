@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -92,6 +93,17 @@ def test_of_registered_countries_a_minority_makes_no_world() -> None:
     assert [incident for one in readings for incident in step.step(one)] == []
     most = WorldStep(registered)
     assert any(most.step(one) for one in world({**lines, "BD": LOST}, control=(0, 40)))
+
+
+def test_what_none_of_its_countries_speaks_of_any_more_is_given_up() -> None:
+    """As after a change of policy: countries that strangers invented are heard of no more."""
+    lines = dict.fromkeys(("PK", "IN", "BD"), "....xxxxxx" + "?" * 20) | {"LK": "." * 30}
+    soon = replace(SETTINGS.incidents, unheard_close_seconds=600)
+    for incidents, ends in ((SETTINGS.incidents, 0), (soon, 1)):
+        step = WorldStep(SETTINGS.model_copy(update={"incidents": incidents}))
+        told = [incident for one in world(lines) for incident in step.step(one)]
+        assert [one.status.value for one in told] == ["open", "resolved"][: 1 + ends]
+    assert told[-1].reason.startswith("nothing has been heard of it for ")
 
 
 def test_platforms_that_go_down_together_are_one() -> None:
