@@ -307,7 +307,7 @@ class WorldAssembler:
         return self._news(outage, end)
 
     def _give_up(self, end: int) -> None:
-        """Ask for the end of what nothing has been heard of for as long as the settings say: its countries have gone."""
+        """Ask for the end of what nothing has been heard of for long: its countries have gone."""
         for outage in self._outages:
             heard = max((outage.detected, *(loss.heard for loss in outage.losses.values())))
             if outage.id in self._open and end - heard >= self.settings.unheard_close_seconds:
