@@ -21,7 +21,7 @@ from detectors.settings import IncidentSettings
 from detectors.single.signals import is_event
 from streams.names import region_name
 from streams.pseudonyms import network_name
-from streams.records import Incident, Status
+from streams.records import AnnotationKind, Incident, Status
 
 PLATFORM_NAMES: Final = {
     "x": "X (Twitter)",
@@ -45,6 +45,13 @@ _FAILURES: Final = {
     "dns_bogon_error": "a false address",
     "dns_servfail_error": "the server failed",
     "dns_no_answer": "no answer",
+}
+#: What a person's note is called.
+NOTED: Final = {
+    AnnotationKind.CAUSE: "cause",
+    AnnotationKind.LINK: "link",
+    AnnotationKind.FALSE_ALARM: "false alarm",
+    AnnotationKind.CLOSED: "closed by a person",
 }
 #: A sentence names so many things at most, and counts the rest.
 LISTED_MAX: Final = 12

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import sys
+from collections.abc import Collection
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -17,12 +18,15 @@ from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from producers.countries import CANARY
+from producers.names import visible
 from streams.kafka.alerts import latest, snapshots
-from streams.kafka.notes import annotation_key, write_all
+from streams.kafka.client import TopicReader
+from streams.kafka.notes import annotation_key, annotation_topic, write_all
 from streams.kafka.unanswered import answered
 from streams.publish.report import of_one
 from streams.records import Annotation, AnnotationKind, Incident, Status, check_note, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
+from streams.words import NOTED
 
 
 class _ShowByDefault(TyperGroup):
@@ -62,10 +66,14 @@ def show(
 ) -> None:
     """Read the alerts topic. Exit code 1 says that an incident is open (or that the one asked for exists).
 
+    What people say of an incident stands under it. What a person has marked as a false alarm is shown, and is no
+    reason for exit code 1.
+
     The canary's incidents are its work, and no news: they are shown by --all, or by their ID.
     """
     settings = with_bootstrap(load(config), bootstrap)
-    shown = _read(settings)
+    shown, notes = _read(settings), _notes(settings)
+    false = {note.incident for note in notes if note.kind is AnnotationKind.FALSE_ALARM}
     if incident_id is None:
         shown = [
             i
@@ -78,10 +86,15 @@ def show(
         for incident in shown:
             sys.stdout.write(encode(incident).decode() + "\n")
     elif shown:
-        show_table(table_of(shown))
+        show_table(table_of(shown, false))
+        for note in notes if incident_id is not None else ():
+            if note.incident == shown[-1].id:
+                typer.echo(_said(note))
     else:
         typer.echo("nothing is open" if not everything else "there was nothing")
-    is_open = any(i.status is not Status.RESOLVED and i.country != CANARY for i in shown)
+    is_open = any(
+        i.status is not Status.RESOLVED and i.country != CANARY and i.id not in false for i in latest(shown)
+    )
     raise typer.Exit(1 if is_open or incident_id is not None else 0)
 
 
@@ -183,6 +196,21 @@ def _read(settings: Settings) -> list[Incident]:
         return asyncio.run(snapshots(settings))
 
 
+def _notes(settings: Settings) -> list[Annotation]:
+    """What people say, the oldest first."""
+    topic = annotation_topic(TopicReader(settings.kafka), settings.topics)
+    with answered(settings.kafka):
+        asyncio.run(topic.catch_up())
+    return sorted(topic.records.values(), key=lambda note: (note.time, note.id))
+
+
+def _said(note: Annotation) -> str:
+    """A note on a line."""
+    words = " ".join(part for part in (note.text, note.url) if part)
+    text = f"{note.time:%Y-%m-%d %H:%M} {note.author}, {NOTED[note.kind]}{f': {words}' if words else ''}"
+    return " ".join(visible(text).split())
+
+
 def _write(settings: Settings, annotation: Annotation) -> None:
     record = (annotation_key(annotation), encode(annotation))
     with answered(settings.kafka):
@@ -199,13 +227,15 @@ def show_table(table: Table) -> None:
     console.print(table)
 
 
-def table_of(versions: list[Incident]) -> Table:
-    """A line a snapshot."""
+def table_of(versions: list[Incident], false_alarms: Collection[str] = ()) -> Table:
+    """A line a snapshot; `false_alarms` are the ids of those that a person has marked so."""
     fixed = ("incident", "seq", "status", "severity", "onset (UTC)", "detected")
     columns = [Column(name, no_wrap=True) for name in fixed]
     table = Table(*columns, Column("summary", min_width=40, overflow="fold"), box=None, pad_edge=False)
     for incident in versions:
         status = incident.status.value if incident.confirmed else f"{incident.status}, unconfirmed"
+        if incident.id in false_alarms:
+            status += ", false alarm"
         table.add_row(
             incident.id,
             str(incident.seq),

@@ -20,13 +20,22 @@ from streams.commands.exporting import export
 from streams.commands.output import put, to_stdout
 from streams.kafka.alerts import snapshots as all_snapshots
 from streams.kafka.client import TopicReader
-from streams.kafka.notes import calendar_topic
+from streams.kafka.notes import annotation_topic, calendar_topic
 from streams.kafka.unanswered import answered
 from streams.pseudonyms import is_unnamed
 from streams.publish.pages import to_html, to_markdown
 from streams.publish.report import MinuteCounts, Report, Span, build, matching, of_one
 from streams.publish.share import to_png
-from streams.records import CalendarEvent, HealthRecord, Incident, Kind, OutputRecord, Window, decode
+from streams.records import (
+    Annotation,
+    CalendarEvent,
+    HealthRecord,
+    Incident,
+    Kind,
+    OutputRecord,
+    Window,
+    decode,
+)
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 from streams.step.backtest import read_lines
 
@@ -159,6 +168,7 @@ def _from_files(
         events=events,
         others=listed,
         check=[shlex.join(command)],
+        notes=_records(incidents, Annotation),
     )
 
 
@@ -204,6 +214,8 @@ async def _from_topics(settings: Settings, wanted: str | None) -> Report:
             health += _health(value)
     calendar = calendar_topic(reader, settings.topics)
     await calendar.catch_up()
+    annotations = annotation_topic(reader, settings.topics)
+    await annotations.catch_up()
     # The broker's own address is nobody's business outside.
     check = [
         f"kcat -C -e -b HOST:PORT -t {settings.topics.probes} -o s@{_millis(tally.span)} > results.jsonl",
@@ -217,6 +229,7 @@ async def _from_topics(settings: Settings, wanted: str | None) -> Report:
         others=listed,
         health=health,
         check=check,
+        notes=annotations.records.values(),
         now=now,
     )
 

@@ -12,7 +12,8 @@ from detectors.incidents.evidence import CARRIER, ORDER, PLATFORM
 from detectors.incidents.snapshots import Doubt
 from detectors.readings import Says
 from streams.page.observatory import State
-from streams.records import AnnotationKind, Severity, Status
+from streams.records import Severity, Status
+from streams.words import NOTED
 
 LABELS: Final[Mapping[State, str]] = {
     State.DARK: "Connectivity lost",
@@ -33,12 +34,7 @@ SEVERITIES: Final[Mapping[str, str]] = {
     Severity.MAJOR: "major",
     Severity.CRITICAL: "critical",
 }
-NOTES: Final[Mapping[str, str]] = {
-    AnnotationKind.CAUSE: "cause",
-    AnnotationKind.LINK: "link",
-    AnnotationKind.FALSE_ALARM: "false alarm",
-    AnnotationKind.CLOSED: "closed by a person",
-}
+NOTES: Final[Mapping[str, str]] = {kind.value: word for kind, word in NOTED.items()}
 SAID: Final[Mapping[str, str]] = {
     Says.AGREES: "agrees",
     Says.DISAGREES: "disagrees",

@@ -16,11 +16,13 @@ from streams.publish.cost import SOURCE
 from streams.publish.report import Report, ReportLine
 from streams.records import Evidence
 from streams.settings import SettingsError
-from streams.words import amount, duration
+from streams.words import NOTED, amount, duration
 
 _REMEDY: Final = (
     "install the extra (`pip install '.[charts]'` where netdusk's source is), or take --format md or json"
 )
+#: What stands under the headline of what a person has marked so.
+FALSE_ALARM: Final = "A person has marked this as a false alarm."
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _SPARK_WIDTH: Final = 60
 
@@ -69,6 +71,7 @@ def to_html(report: Report) -> str:
         "thousands": lambda number: f"{number:,}",
         "figure": figure,
         "source": source,
+        "noted": lambda kind: NOTED[kind],
         "usd": usd,
     }
     templates = files("streams.publish") / "templates"
@@ -81,6 +84,7 @@ def to_html(report: Report) -> str:
         grid_wide=drawn(charts.grid, charts.WIDE),
         grid_narrow=drawn(charts.grid, charts.NARROW),
         cost_source=SOURCE,
+        false_alarm=FALSE_ALARM if report.false_alarm else "",
     )
 
 
@@ -92,6 +96,8 @@ def to_markdown(report: Report) -> str:
             "**SIMULATED: every figure here was made for a test or an exercise. Nothing of it happened.**",
             "",
         ]
+    if report.false_alarm:
+        out += [f"**{FALSE_ALARM}**", ""]
     out += [_plain(report.summary), ""]
     local = local_clock(report.onset, report.country)
     ended = (
@@ -131,6 +137,13 @@ def to_markdown(report: Report) -> str:
         f"{f' ({_plain(moment.reason)})' if moment.reason else ''}: {_plain(moment.summary)}"
         for moment in report.timeline
     ]
+    if report.notes:
+        out += ["", "## What people say of it", ""]
+        out += [
+            f"- {_plain(note.author)}, {_moment(note.time)}, {NOTED[note.kind]}: "
+            f"{_plain(' '.join(part for part in (note.text, note.url) if part))}"
+            for note in report.notes
+        ]
     if report.evidence:
         patterns = " | ".join(report.patterns)
         out += ["", "## Evidence", "", f"| reading | figure | sample | {patterns} | source |"]

@@ -21,6 +21,8 @@ from streams.pseudonyms import UNNAMED_FIRST, is_unnamed, unnamed_network
 from streams.publish.citing import bibtex, citation
 from streams.publish.cost import Estimate, estimate
 from streams.records import (
+    Annotation,
+    AnnotationKind,
     CalendarEvent,
     Evidence,
     HealthRecord,
@@ -163,6 +165,13 @@ class Report(Struct, frozen=True, kw_only=True, tag_field="schema", tag=REPORT_S
     bibtex: str
     #: Who publishes it, and where it stands if it has an address.
     source: str
+    #: What people say of it, the oldest first: never mixed into what was measured.
+    notes: tuple[Annotation, ...] = ()
+
+    @property
+    def false_alarm(self) -> bool:
+        """Whether a person has marked it as one."""
+        return any(note.kind is AnnotationKind.FALSE_ALARM for note in self.notes)
 
 
 @dataclass(slots=True)
@@ -264,6 +273,7 @@ def build(
     others: Iterable[Incident] = (),
     health: Iterable[HealthRecord] = (),
     check: Sequence[str] = (),
+    notes: Iterable[Annotation] = (),
     now: datetime | None = None,
 ) -> Report:
     """Put a report together.
@@ -280,6 +290,8 @@ def build(
         Other incidents, for what is said of the previous ones.
     check
         Commands with which anybody can run the same again.
+    notes
+        What people say; what is said of other incidents is passed over.
     now
         Until when something that goes on has lasted; without it, until its last snapshot.
     """
@@ -335,6 +347,11 @@ def build(
         cite=citation(publisher, last, settings.incidents, url),
         bibtex=bibtex(publisher, last, settings.incidents, url),
         source=f"{publisher}, {url.partition('://')[2] if url else last.id}",
+        notes=tuple(
+            sorted(
+                (note for note in notes if note.incident == last.id), key=lambda note: (note.time, note.id)
+            )
+        ),
     )
 
 

@@ -290,7 +290,8 @@ def to_png(report: Report) -> bytes:
     chart = chart_of(report)
     if chart is None:
         raise SettingsError(f"{report.id}: no results of that time to draw; take --format html, md or json")
-    return share_png(card_of(report, f"Source: {report.source}"), chart)
+    marks = ("false alarm",) if report.false_alarm else ()
+    return share_png(card_of(report, f"Source: {report.source}", marks), chart)
 
 
 def card_of(report: Report, source: str, marks: Sequence[str] = ()) -> Card:

@@ -61,6 +61,14 @@ def test_an_open_incident_is_closed_and_no_other(bootstrap: str, tmp_path: Path)
         ("pk-over", "cause"),
         ("pk-over", "false_alarm"),
     }
+    # What people say stands under it; what is marked so is no reason to look.
+    told = run("pk-over").output
+    assert "resolved, false alarm" in told and told.count("desk, cause: A cable.") == 1
+    assert run().exit_code == 1
+    assert run("annotate", ID, "--kind", "false-alarm").exit_code == 0
+    false = run()
+    assert false.exit_code == 0 and "open, false alarm" in false.output
+    asyncio.run(topic.catch_up())
     assert "say something" in str(run("annotate", "pk-over", "--kind", "cause").exception)
     link = run("annotate", "pk-over", "--kind", "link", "--url", "javascript:alert(1)")
     assert "has to begin with https://" in str(link.exception)

@@ -19,6 +19,8 @@ from streams.publish.pages import figure, to_html, to_markdown
 from streams.publish.report import MinuteCounts, Report, ReportLine, Span, build, of_one
 from streams.publish.share import to_png
 from streams.records import (
+    Annotation,
+    AnnotationKind,
     CalendarEvent,
     Evidence,
     HealthRecord,
@@ -411,6 +413,32 @@ def hostile() -> Report:
     ]
     given = results(platforms=(HOSTILE, "google"), asns=ASNS[:2])
     return report_of(snapshots, given, check=[HOSTILE])
+
+
+def test_what_people_say_stands_in_every_form_beside_what_was_measured() -> None:
+    said = [
+        Annotation(
+            id=name, incident=of, time=ONSET, author=HOSTILE, kind=kind, text=f"{name} {HOSTILE}", url=url
+        )
+        for name, of, kind, url in (
+            ("second", ID, AnnotationKind.FALSE_ALARM, None),
+            ("first", ID, AnnotationKind.LINK, "https://a.b/c"),
+            ("elsewhere", "in-other", AnnotationKind.CAUSE, None),
+        )
+    ]
+    tally = MinuteCounts(story()[-1], Span.around(story()[-1]))
+    report = build(story(), tally, settings=SETTINGS, notes=said)
+    without = build(story(), tally, settings=SETTINGS)
+    assert msgspec.structs.replace(report, notes=()) == without
+    page, text = to_html(report), to_markdown(report)
+    for form in (page, text):
+        assert "A person has marked this as a false alarm." in form and "elsewhere" not in form
+        assert form.index("first ") < form.index("second ")
+        assert "<script" not in form.replace("\\<script", "")
+        assert "What people say of it" in form
+    assert 'href="https://a.b/c"' in page
+    assert "false alarm" not in to_html(without) + to_markdown(without)
+    assert msgspec.json.decode(msgspec.json.encode(report), type=Report).notes == report.notes
 
 
 def test_text_from_outside_is_escaped_in_the_page() -> None:

@@ -12,15 +12,20 @@ from typer.testing import CliRunner
 from streams.commands.report import app
 from streams.kafka.bulk import BulkSender
 from streams.kafka.client import connect
+from streams.kafka.notes import annotation_key
 from streams.kafka.probes import outgoing
 from streams.kafka.topics import ensure
 from streams.local.broker import KafkaBroker
 from streams.publish.report import Report
-from streams.records import encode
+from streams.records import Annotation, AnnotationKind, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
-from tests.streams.publish.stories import EVENT, ID, incident, results, story
+from tests.streams.publish.stories import EVENT, ID, ONSET, incident, results, story
 
 pytestmark = pytest.mark.integration
+
+
+def note_of(kind: AnnotationKind, author: str, text: str, of: str = ID) -> Annotation:
+    return Annotation(id=f"{author}-{of}", incident=of, time=ONSET, author=author, kind=kind, text=text)
 
 
 async def fill(settings: Settings) -> None:
@@ -32,6 +37,14 @@ async def fill(settings: Settings) -> None:
     for snapshot in [*story(), incident(id="in-other", country="IN")]:
         await producer.send_and_wait(settings.topics.alerts, key=snapshot.id.encode(), value=encode(snapshot))
     await producer.send_and_wait(settings.topics.calendar, key=b"rally", value=encode(EVENT))
+    for note in (
+        note_of(AnnotationKind.CAUSE, "Amna", "A cable."),
+        note_of(AnnotationKind.FALSE_ALARM, "Desk", ""),
+        note_of(AnnotationKind.CAUSE, "Desk", "Of another one.", "in-other"),
+    ):
+        await producer.send_and_wait(
+            settings.topics.annotations, key=annotation_key(note), value=encode(note)
+        )
     await producer.stop()
 
 
@@ -48,6 +61,7 @@ def test_a_report_from_the_topics(tmp_path: Path) -> None:
         assert [line.name for line in report.lines] == ["x", "youtube", "google"]
         assert sum(row.n for row in report.networks) == 2 * 3 * 4 * 60  # platforms, networks, hours, minutes
         assert [event.title for event in report.events] == ["A rally"]
+        assert [(note.author, note.text) for note in report.notes] == [("Amna", "A cable."), ("Desk", "")]
         assert report.check[-1] == "netdusk backtest results.jsonl --json"
         missing = CliRunner().invoke(app, ["pk-none", "--bootstrap", broker.bootstrap])
         assert isinstance(missing.exception, SettingsError)
