@@ -55,6 +55,21 @@ PATTERNS: Final[Mapping[str, str]] = {
     PLATFORM: "A fault of the platform",
     ORDER: "Filtering by order",
 }
+#: What a reading of the evidence is about, by its name.
+EVIDENCE: Final[Mapping[str, str]] = {
+    "onset_spread": "Spread of the onsets",
+    "selectivity": "Other platforms on the same networks",
+    "vantages_apart": "Vantages that were well",
+    "control": "Control from outside the country",
+    "contrast": "Speed beside a control",
+    "mechanism_sameness": "Networks that fail in the same way",
+    "certificate": "Certificates",
+    "half_hour_mark": "Distance from a half-hour mark",
+    "recurrence": "Like incidents at this time of day",
+    "like_incidents": "Like incidents",
+    "calendar": "Planned event",
+    "countries": "Countries",
+}
 #: What an address that can't be shown is headed with, by its HTTP status.
 PROBLEMS: Final[Mapping[int, str]] = {
     400: "That can't be answered",
@@ -68,6 +83,6 @@ PROBLEMS: Final[Mapping[int, str]] = {
 #: Every message that stands in a table and not where it is shown.
 ALL: Final[frozenset[str]] = frozenset(
     text
-    for table in (LABELS, STATUSES, SEVERITIES, NOTES, SAID, DOUBTS, PATTERNS, PROBLEMS)
+    for table in (LABELS, STATUSES, SEVERITIES, NOTES, SAID, DOUBTS, PATTERNS, EVIDENCE, PROBLEMS)
     for text in table.values()
 )

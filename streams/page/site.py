@@ -19,7 +19,7 @@ from producers.countries import CANARY, COUNTRIES
 from streams.names import region_label
 from streams.page import world_map
 from streams.page.history import History, chart_of, step_for
-from streams.page.labels import DOUBTS, LABELS, NOTES, PATTERNS, SAID, SEVERITIES, STATUSES
+from streams.page.labels import DOUBTS, EVIDENCE, LABELS, NOTES, PATTERNS, SAID, SEVERITIES, STATUSES
 from streams.page.languages import LANGUAGES, Language, language
 from streams.page.observatory import ORDER, CountryStanding, Observatory, ShownIncident, State
 from streams.page.recent import STEP, RecentRow
@@ -47,6 +47,7 @@ _TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "said": SAID,
     "doubt": DOUBTS,
     "pattern": PATTERNS,
+    "evidence": EVIDENCE,
 }
 
 

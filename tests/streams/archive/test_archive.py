@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from streams.archive.parts import ArchivePart, folder_of
 from streams.archive.reader import Archive, By, step_for
-from streams.archive.store import FolderStore, Store, store_at
+from streams.archive.store import ArrowStore, FolderStore, Store, store_at
 from streams.archive.tables import write
 from streams.archive.writer import Archiver
 from streams.errors import SettingsError
@@ -291,3 +292,27 @@ def test_a_position_that_can_not_be_read_is_told_with_the_remedy() -> None:
         SettingsError, match=r"positions/windows-0\.json in the archive can't be read .* delete it"
     ):
         Archiver(store).begin("windows", 0, 0, 5)
+
+
+class FailingSystem:
+    """A file system whose client raises errors of its own kind."""
+
+    def __getattr__(self, name: str) -> Any:
+        def fail(*_: object, **__: object) -> Any:
+            raise RuntimeError("429 from the bucket")
+
+        return fail
+
+
+def test_whatever_an_object_stores_client_raises_is_told_as_a_failure_of_the_store() -> None:
+    store = ArrowStore(FailingSystem(), "bucket")
+    for ask in (
+        lambda: store.put("a/b", b""),
+        lambda: store.get("a/b"),
+        lambda: store.names("a"),
+        lambda: store.delete("a/b"),
+        lambda: store.open("a/b"),
+    ):
+        with pytest.raises(OSError, match="RuntimeError: 429 from the bucket") as failed:
+            ask()
+        assert failed.value.errno is not None  # a file that can't be read has none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 from collections.abc import Iterator, Mapping
@@ -110,6 +111,17 @@ def test_words_keep_the_places_of_what_is_filled_in(code: str) -> None:
 def test_every_closed_list_has_words(table: Mapping[str, str], members: type[StrEnum]) -> None:
     assert set(table) == set(members)
     assert set(labels.PATTERNS) == set(PATTERNS)
+
+
+def test_every_reading_of_the_evidence_has_a_label() -> None:
+    names = {
+        call.args[0].value
+        for path in (PAGE.parents[1] / "detectors" / "incidents").glob("*.py")
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Fact"
+        if isinstance(call.args[0], ast.Constant)
+    }
+    assert len(names) > 10 and names == labels.EVIDENCE.keys()
 
 
 @pytest.mark.parametrize("code", LANGUAGES)

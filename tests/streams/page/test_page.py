@@ -419,7 +419,7 @@ async def test_figures_keep_their_places_where_words_are_read_from_the_right() -
         arabic = await (await asking.get(f"/incident/{ID}?lang=ar")).text()
         english = await (await asking.get(f"/incident/{ID}")).text()
     assert 'class="c-part"' in arabic and 'class="c-part"' not in english
-    assert re.search(r"<bdi>[^<]*min</bdi>", arabic)
+    assert re.search(r'<bdi lang="en">[^<]*min</bdi>', arabic)
     # Each figure with its label is read by itself: a share after a time of day would be turned into it.
     start = arabic.index('class="standfirst"')
     assert arabic[start : arabic.index("</p>", start)].count("<bdi>") >= 4
