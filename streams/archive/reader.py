@@ -63,6 +63,7 @@ class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
 
     `reachability` is the share of results that succeed, every network counted alike; `expected` likewise, None where no
     usual was known; `ttfb_ms` the mean of the medians, weighed by results; `failure` the most frequent way to fail.
+    `expected_error` is the standard error that chance alone leaves around `expected` with so many results.
     """
 
     time: datetime
@@ -74,6 +75,7 @@ class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
     ttfb_ms: float | None
     failure: str | None
     simulated: bool
+    expected_error: float | None = None
 
 
 def step_for(start: datetime, end: datetime) -> int:
@@ -441,7 +443,9 @@ def _query(
             ),
             topmost AS (SELECT step, name, arg_max(failure, (failed, failure)) AS failure FROM failures GROUP BY ALL)
             SELECT networks.step, networks.name, sum(n), sum(k), avg(k / n) FILTER (n > 0),
-                avg(due / known) FILTER (known > 0), sum(waited) / nullif(sum(timed), 0), any_value(topmost.failure)
+                avg(due / known) FILTER (known > 0), sum(waited) / nullif(sum(timed), 0), any_value(topmost.failure),
+                sqrt(sum(greatest(0, due / known * (1 - due / known)) / known) FILTER (known > 0))
+                    / nullif(count(*) FILTER (known > 0), 0)
             FROM networks LEFT JOIN topmost USING (step, name)
             GROUP BY ALL ORDER BY ALL
         """  # noqa: S608
@@ -457,6 +461,7 @@ def _query(
             ttfb_ms=None if ttfb is None else round(ttfb, 1),
             failure=failure,
             simulated=simulated,
+            expected_error=None if error is None else round(error, 4),
         )
-        for moment, name, n, k, ratio, expected, ttfb, failure in rows
+        for moment, name, n, k, ratio, expected, ttfb, failure, error in rows
     ]

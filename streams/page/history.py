@@ -156,13 +156,14 @@ def chart_of(
     """Rows as a chart: a line a name, a gap where nothing was measured."""
     first = int(start.timestamp()) // step
     many = max(1, -(-int(end.timestamp()) // step) - first)
-    lines: dict[str, tuple[list[float | None], list[float | None], list[RecentRow]]] = {}
+    lines: dict[str, tuple[list[float | None], list[float | None], list[float | None], list[RecentRow]]] = {}
     for row in rows:
-        line = lines.setdefault(row.name, ([None] * many, [None] * many, []))
+        line = lines.setdefault(row.name, ([None] * many, [None] * many, [None] * many, []))
         place = int(row.time.timestamp()) // step - first
         if 0 <= place < many:
             line[0][place], line[1][place] = row.reachability, row.expected
-            line[2].append(row)
+            line[2][place] = row.expected_error
+            line[3].append(row)
     known = [name for name in order if name in lines]
     return Chart(
         datetime.fromtimestamp(first * step, UTC),
@@ -172,9 +173,10 @@ def chart_of(
                 names(name),
                 lines[name][0],
                 lines[name][1],
-                note(lines[name][2]),
+                note(lines[name][3]),
                 name in bad,
                 None if links is None else links(name),
+                lines[name][2],
             )
             for name in [*known, *(name for name in sorted(lines) if name not in known)]
         ],

@@ -37,6 +37,7 @@ class RecentRow(msgspec.Struct, frozen=True, kw_only=True):
     ttfb_ms: float | None
     failure: str | None
     simulated: bool
+    expected_error: float | None = None
 
 
 @dataclass(slots=True)
@@ -253,7 +254,7 @@ class Recent:
         simulated: bool,
     ) -> list[RecentRow]:
         n, k, due, known, waited, timed = (sums[:, i, :] for i in range(6))
-        ratio, usual = _alike(k, n), _alike(due, known)
+        ratio, usual, errors = _alike(k, n), _alike(due, known), _error(due, known)
         total = timed.sum(axis=0)
         ttfb = np.divide(waited.sum(axis=0), total, out=np.full(len(total), np.nan), where=total > 0)
         rows = []
@@ -261,7 +262,7 @@ class Recent:
             results = int(n[:, place].sum())
             if not results:
                 continue
-            expected, wait = float(usual[place]), float(ttfb[place])
+            expected, wait, error = float(usual[place]), float(ttfb[place]), float(errors[place])
             rows.append(
                 RecentRow(
                     time=datetime.fromtimestamp(group * many * STEP, UTC),
@@ -273,6 +274,7 @@ class Recent:
                     ttfb_ms=None if isnan(wait) else round(wait, 1),
                     failure=self._failure(ring, by, name, group, many, platforms, asn),
                     simulated=simulated,
+                    expected_error=None if isnan(error) else round(error, 4),
                 )
             )
         return rows
@@ -302,3 +304,14 @@ def _alike(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.
     ratios = np.divide(part, whole, out=np.zeros_like(part), where=there)
     many = there.sum(axis=0)
     return np.asarray(np.divide(ratios.sum(axis=0), many, out=np.full(len(many), np.nan), where=many > 0))
+
+
+def _error(due: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The standard error that chance leaves around the mean of the networks' usual ratios; NaN where none has one."""
+    there = known > 0
+    usual = np.divide(due, known, out=np.zeros_like(due), where=there)
+    chance = np.divide(
+        np.maximum(0.0, usual * (1.0 - usual)), known, out=np.zeros_like(due), where=there
+    ).sum(axis=0)
+    many = there.sum(axis=0)
+    return np.asarray(np.divide(np.sqrt(chance), many, out=np.full(len(many), np.nan), where=many > 0))

@@ -24,6 +24,8 @@ _PLOT: Final = 44
 _TOP: Final = 8
 #: Where the lines begin: left of it stand the figures of the axis.
 _LEFT: Final = 42
+#: So many standard errors around the usual are drawn: chance alone leaves 19 of 20 readings in them.
+_BAND: Final = 2.0
 #: What is marked on the axis of every line.
 _MARKS: Final = (1.0, 0.5, 0.0)
 _FROM_RIGHT: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
@@ -39,7 +41,7 @@ svg{background:#fbfaf7;font-family:'Netdusk Sans','Helvetica Neue',Arial,'Libera
 .c-name{font-weight:600;fill:#14171c}.c-note,.c-tick,.c-y{fill:#5a626d}.c-tick,.c-note{font-size:11px}.c-y{font-size:9.5px}
 .c-name{font-size:13px}.c-grid{stroke:#dcd8cf;stroke-width:1}.c-now{stroke:#1d3f66;stroke-width:1.6;fill:none}
 .c-area{fill:#9db7d3;fill-opacity:.42}.c-loss{fill:#c33b1b;fill-opacity:.82}
-.c-usual{stroke:#5a626d;stroke-dasharray:3 3;fill:none}
+.c-band{fill:#5a626d;fill-opacity:.22}.c-usual{stroke:#5a626d;stroke-dasharray:3 3;fill:none}
 .c-shade{fill:#c33b1b;fill-opacity:.07}.c-edge{stroke:#c33b1b;stroke-width:1}.c-mark{fill:#8a5a00}
 .c-title{font-size:22px;font-weight:700;fill:#14171c}.c-bad{fill:#a82c0f;font-weight:600}.c-sim{fill:#7a5200;font-weight:700}
 """
@@ -70,6 +72,8 @@ class Line:
     note: str = ""
     bad: bool = False
     href: str | None = None
+    #: The standard error around `usual` that chance alone leaves.
+    errors: Sequence[float | None] = ()
 
 
 @dataclass(slots=True)
@@ -217,8 +221,32 @@ def _row(line: Line, y: int, width: int, scale: float, speech: Speech) -> str:
     return (
         f'{name}{note}{grid}<path class="c-area" d="{"".join(area)}"/>'
         f'<path class="c-loss" d="{loss_path(line, _LEFT, scale, at)}"/>'
+        f'<path class="c-band" d="{_band_path(line, scale, at)}"/>'
         f'<path class="c-now" d="{"".join(now)}"/><path class="c-usual" d="{"".join(usual)}"/>'
     )
+
+
+def _band_path(line: Line, scale: float, at: Callable[[float], float]) -> str:
+    """What chance alone leaves around the usual, as one path, with a corner where its height changes."""
+    spans = [
+        None
+        if usual is None or error is None
+        else tuple(round(2 * at(usual + side * _BAND * error)) / 2 for side in (1, -1))
+        for usual, error in zip(line.usual, line.errors, strict=False)
+    ]
+    shapes = []
+    for begin, end in runs(spans):
+        own = [span or (0.0, 0.0) for span in spans[begin:end]]
+        path = f"M{_LEFT + begin * scale:.1f} {own[0][0]:g}"
+        for place in range(1, end - begin):
+            if own[place][0] != own[place - 1][0]:
+                path += f"H{_LEFT + (begin + place) * scale:.1f}V{own[place][0]:g}"
+        path += f"H{_LEFT + end * scale:.1f}V{own[-1][1]:g}"
+        for place in range(end - begin - 1, 0, -1):
+            if own[place][1] != own[place - 1][1]:
+                path += f"H{_LEFT + (begin + place) * scale:.1f}V{own[place - 1][1]:g}"
+        shapes.append(f"{path}H{_LEFT + begin * scale:.1f}Z")
+    return "".join(shapes)
 
 
 def loss_path(line: Line, left: float, scale: float, at: Callable[[float], float]) -> str:

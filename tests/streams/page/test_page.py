@@ -29,6 +29,7 @@ from streams.page.languages import LANGUAGES, language
 from streams.page.observatory import Observatory, State
 from streams.page.recent import STEPS, Recent
 from streams.page.shelf import ArchiveShelf
+from streams.publish.draw import Chart, Line, svg
 from streams.publish.share import share_svg
 from streams.records import Annotation, AnnotationKind, CalendarEvent, Corroboration, Kind, Status, encode
 from streams.settings import load
@@ -393,6 +394,20 @@ async def test_how_it_went_says_each_sentence_once() -> None:
         page = await (await asking.get(f"/incident/{ID}")).text()
     part = page[page.index("h-time") : page.index("</ol>", page.index("h-time"))]
     assert part.count(first.summary) == 1 and "a planned event has begun" in part
+
+
+def test_the_band_is_what_chance_leaves_of_networks_that_count_alike() -> None:
+    recent = Recent()
+    one = window(NOW - timedelta(minutes=5))
+    ns = [10, 40, 90]
+    recent.take(msgspec.structs.replace(one, n=[*ns, *ns], k=[*ns, *ns], expected=[0.9, 0.5, 0.8] * 2))
+    (row,) = recent.series("PK", False, one.start, NOW, by="platform", platforms=["x"])
+    chance = (0.9 * 0.1 / 10 + 0.5 * 0.5 / 40 + 0.8 * 0.2 / 90) ** 0.5 / 3
+    assert row.expected_error == pytest.approx(chance, abs=1e-4)
+    line = Line("x", [1.0, 1.0, None, 1.0], [0.9, 0.8, None, 0.9], errors=[0.05, 0.1, None, None])
+    drawn = svg(Chart(NOW, 300, [line], "t"), 442)
+    # Between 80 and 100 %, then between 60 and 100 %, of a plot from 36 to 80.
+    assert re.findall(r'class="c-band" d="([^"]*)"', drawn) == ["M42.0 36H242.0V53.5H142.0V45H42.0Z"]
 
 
 @pytest.mark.parametrize("code", ["en", "fr", "fa"])
