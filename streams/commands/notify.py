@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import structlog
 import typer
+from aiokafka.errors import KafkaError
 
 from streams.engine import library_logs
 from streams.kafka.alerts import parse, snapshots
@@ -50,24 +52,28 @@ def notify(
         asyncio.run(_run(settings, senders))
 
 
-def _sender(name: str, urls: Any) -> Any:
-    """Apprise with the receivers of a rule. Raises SettingsError, without the address: it may hold a secret."""
+def _sender(name: str, urls: Any) -> list[Any]:
+    """The receivers of a rule, each by itself: one that fails is tried again, and the others are not told twice.
+
+    Raises SettingsError, without the address: it may hold a secret.
+    """
     try:
         import apprise  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"netdusk notify needs {error.name}; `pip install '.[notify]'` where netdusk's source is"
         ) from error
-    made = apprise.Apprise()
+    made = []
     for number, url in enumerate(urls, 1):
-        if not made.add(url):
+        made.append(apprise.Apprise())
+        if not made[-1].add(url):
             raise SettingsError(
                 f"notify.rules.{name}.to: number {number} is no address of Apprise's; like mailto://… or json://…"
             )
     return made
 
 
-async def _test(senders: dict[str, Any]) -> bool:
+async def _test(senders: dict[str, list[Any]]) -> bool:
     good = [
         await _send(sender, Notice(name, "netdusk: a test", "Nothing happened. This receiver works.", True))
         for name, sender in senders.items()
@@ -75,14 +81,19 @@ async def _test(senders: dict[str, Any]) -> bool:
     return all(good)
 
 
-async def _send(sender: Any, notice: Notice) -> bool:
-    """Send a message, again where that fails; says whether all receivers have it."""
-    for pause in _TRIES:
+async def _send(receivers: Sequence[Any], notice: Notice, tries: Sequence[float] = _TRIES) -> bool:
+    """Send a message to the receivers of a rule, side by side; says whether all of them have it."""
+    return all(await asyncio.gather(*[_send_to(one, notice, tries) for one in receivers]))
+
+
+async def _send_to(receiver: Any, notice: Notice, tries: Sequence[float]) -> bool:
+    """Send a message to one receiver, again where that fails, after the pauses of `tries`."""
+    for pause in tries:
         await asyncio.sleep(pause)
         try:
             async with asyncio.timeout(_SEND_SECONDS):
                 kind = "success" if notice.good else "warning"
-                if await sender.async_notify(title=notice.title, body=notice.body, notify_type=kind):
+                if await receiver.async_notify(title=notice.title, body=notice.body, notify_type=kind):
                     log.info("told", rule=notice.rule, title=notice.title)
                     return True
         except TimeoutError:
@@ -92,7 +103,7 @@ async def _send(sender: Any, notice: Notice) -> bool:
     return False
 
 
-async def _run(settings: Settings, senders: dict[str, Any]) -> None:
+async def _run(settings: Settings, senders: dict[str, list[Any]]) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -107,11 +118,17 @@ async def _run(settings: Settings, senders: dict[str, Any]) -> None:
         consumer.subscribe([settings.topics.alerts])
         log.info("telling", topic=settings.topics.alerts, rules=sorted(senders))
         while not stopped.is_set():
-            some = await consumer.getmany(timeout_ms=500, max_records=50)
+            # One at a time: a receiver that hangs takes minutes, and who asks for nothing for five is taken out of
+            # the group.
+            some = await consumer.getmany(timeout_ms=500, max_records=1)
             for place, records in some.items():
                 for record in records:
                     incident = parse(record.value, f"{place.topic}-{place.partition}-{record.offset}")
                     if incident is not None:
-                        for notice in notices.of(incident, time.monotonic()):
-                            await _send(senders[notice.rule], notice)
-                await consumer.commit({place: records[-1].offset + 1})
+                        told = list(notices.of(incident, time.monotonic()))
+                        await asyncio.gather(*[_send(senders[one.rule], one) for one in told])
+                try:
+                    await consumer.commit({place: records[-1].offset + 1})
+                except KafkaError as error:
+                    # Whoever has the partition now tells it again: twice is better than never.
+                    log.warning("the place in the topic was not committed", why=repr(error))

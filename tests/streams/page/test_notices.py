@@ -117,6 +117,27 @@ async def test_a_receiver_gets_it() -> None:
     ]
 
 
+async def test_a_receiver_that_fails_is_tried_again_and_the_others_are_told_once() -> None:
+    came: list[str] = []
+
+    async def take(request: web.Request) -> web.Response:
+        came.append(request.path)
+        failing = request.path == "/failing" and came.count("/failing") < 3
+        return web.Response(status=500 if failing else 200)
+
+    app = web.Application()
+    app.router.add_post("/{name}", take)
+    async with TestServer(app) as server:
+        urls = [f"json://127.0.0.1:{server.port}/{name}" for name in ("well", "failing", "dead")]
+        sender = _sender("desk", urls[:2])
+        assert await _send(sender, Notice("desk", "A title", "A body"), tries=(0.0, 0.0, 0.0, 0.0))
+        assert sorted(came) == ["/failing"] * 3 + ["/well"]
+        came.clear()
+        sender = _sender("desk", urls[:2])
+        assert not await _send(sender, Notice("desk", "A title", "A body"), tries=(0.0, 0.0))
+    assert sorted(came) == ["/failing"] * 2 + ["/well"]
+
+
 def test_an_address_that_is_none_is_told_without_it() -> None:
     with pytest.raises(SettingsError, match=r"notify\.rules\.desk\.to: number 2") as raised:
         _sender("desk", ["json://127.0.0.1", "secret-stuff"])
