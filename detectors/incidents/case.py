@@ -50,7 +50,7 @@ _HYSTERESIS: Final = 0.08
 _SILENT_WINDOWS: Final = 15
 #: A part that was late by a failure or two is back with the others after so many windows.
 _LAGGARD_WINDOWS: Final = 2
-#: What is back speaks for the others of its platform for so many windows.
+#: What is back speaks for the others of its platform for so many windows, and results.
 _FOLLOW_WINDOWS: Final = 10
 #: After so many relapses each other one doubles how long it must be back to be told as over.
 _RELAPSES_TOLD: Final = 2
@@ -464,7 +464,7 @@ class Case(msgspec.Struct):
                 spoken.append((loss, part_vote))
                 if not key[0] or key[2]:  # the bank can't have another level be usual of these
                     loss.partly = None
-                if key[0] and key[1] and not loss.slow and self._speaks_for_others(loss, key[0], reading):
+                if key[0] and key[1] and not loss.slow and self._speaks_for_others(loss, key[0], part_vote.n, reading):
                     together.setdefault(key[0], []).append((loss, part_vote))
         for platform, parts in together.items():
             self._weigh_whole(platform, parts, reading, settings)
@@ -599,8 +599,8 @@ class Case(msgspec.Struct):
         lost = {platform for (platform, _, _), loss in self.losses.items() if loss.back is None}
         return bool(lost) and lost <= self.targets.keys()
 
-    def _speaks_for_others(self, loss: Loss, platform: str, reading: CountryReading) -> bool:
-        """Whether a network is weighed as one with the others of its platform.
+    def _speaks_for_others(self, loss: Loss, platform: str, n: int, reading: CountryReading) -> bool:
+        """Whether a network, of which `n` results came in this window, is weighed as one with others of its platform.
 
         Where it has been back for longer than they would need, it is well by itself: they are weighed anew without it.
         """
@@ -608,9 +608,13 @@ class Case(msgspec.Struct):
             return True
         window = reading.end - reading.start
         ago = reading.end - loss.back - _FOLLOW_WINDOWS * window
-        if 0 <= ago < window:
+        # Who is heard every few minutes has not said more in these windows than the others, who need as long.
+        more = loss.mend_n - _FOLLOW_WINDOWS if loss.recovered is not None else n
+        if ago < 0 or more < 0:
+            return True
+        if ago < window or more < n:  # since this window
             self.wholes.pop(platform, None)
-        return ago < 0
+        return False
 
     def _weigh_whole(
         self,
