@@ -23,6 +23,7 @@ from streams.kafka.alerts import latest, snapshots
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import annotation_key, annotation_topic, write_all
 from streams.kafka.unanswered import answered
+from streams.publish.pages import link_words
 from streams.publish.report import of_one
 from streams.records import Annotation, AnnotationKind, Incident, Status, check_note, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
@@ -186,6 +187,8 @@ def _annotation(
     )
     try:
         check_note(annotation)
+        if url is not None and link_words(url) is None:
+            raise ValueError(f"url {url[:40]!r} is no address; write one like https://news.example/story")
     except ValueError as error:
         raise SettingsError(str(error)) from error
     return annotation

@@ -19,7 +19,7 @@ from streams.engine import library_logs
 from streams.kafka.client import wait_for_broker
 from streams.kafka.follow import follow_topics
 from streams.kafka.notes import annotation_key, write_all
-from streams.page.server import PageServer, check
+from streams.page.server import NoteError, PageServer, check
 from streams.records import Annotation, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 
@@ -85,7 +85,10 @@ async def _run(settings: Settings, url: str) -> None:
     topic = settings.topics.annotations
 
     async def write_note(annotation: Annotation) -> None:
-        await write_all(settings.kafka, topic, [(annotation_key(annotation), encode(annotation))])
+        try:
+            await write_all(settings.kafka, topic, [(annotation_key(annotation), encode(annotation))])
+        except (KafkaError, OSError, SettingsError) as error:
+            raise NoteError(str(error) or repr(error)) from error
 
     server = PageServer(settings, shelf=shelf, write_note=write_note)
     await server.start()

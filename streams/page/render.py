@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from detectors.settings import IncidentSettings
 from producers.names import visible
 from streams.errors import SettingsError
 from streams.page.languages import Language, language
 from streams.page.site import address, iso
-from streams.publish.pages import figure
+from streams.publish.pages import figure, link_words
 
 
 @lru_cache(maxsize=1)
@@ -39,11 +39,8 @@ def _environment(country_names: tuple[tuple[str, str], ...]) -> Any:
 
     def source(text: str) -> Markup:
         """A source, as a link if it is one."""
-        parts = urlsplit(text)
-        if parts.scheme in {"http", "https"} and parts.netloc and " " not in text:
-            return Markup('<a href="{0}" rel="noopener noreferrer nofollow">{1}</a>').format(
-                text, parts.netloc + (parts.path if len(parts.path) > 1 else "")
-            )
+        if (shown := link_words(text)) is not None:
+            return Markup('<a href="{0}" rel="noopener noreferrer nofollow">{1}</a>').format(text, shown)
         return escape(text)
 
     own = IncidentSettings(country_names=dict(country_names))

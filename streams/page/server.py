@@ -60,6 +60,7 @@ from streams.page.observatory import Observatory, State
 from streams.page.render import Renderer, asset_version
 from streams.page.site import NotFoundError, Site
 from streams.publish import draw
+from streams.publish.pages import link_words
 from streams.publish.share import png, share_png
 from streams.records import (
     Annotation,
@@ -234,6 +235,10 @@ def check(record: object) -> None:
     if isinstance(record, CalendarEvent | Annotation):
         check_note(record)
     check_zones(record)
+
+
+class NoteError(Exception):
+    """A note can't be written now."""
 
 
 class PageServer:
@@ -842,7 +847,17 @@ class PageServer:
         if not annotation.author:
             raise QueryError("author: say who writes")
         check_note(annotation)
-        await self._write_note(annotation)
+        if url is not None and link_words(url) is None:
+            raise QueryError(f"url = {url[:40]!r}: an address like https://news.example/story")
+        try:
+            await self._write_note(annotation)
+        except NoteError as error:
+            log.error("a note was not written", incident=name, why=str(error))
+            return self._problem(
+                request,
+                503,
+                "The note was not published: its topic can't be written now. Send it again later.",
+            )
         await self.take([annotation])
         self.streams.changed(["now", name])
         log.info("annotated", incident=name, kind=kind, author=annotation.author)

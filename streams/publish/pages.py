@@ -27,6 +27,21 @@ _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _SPARK_WIDTH: Final = 60
 
 
+def link_words(text: str) -> str | None:
+    """What a link is shown as; None for a text that is no address of the web, which is shown as it is.
+
+    >>> link_words("https://news.example/rally?x=1"), link_words("javascript:alert(1)"), link_words("http://[")
+    ('news.example/rally', None, None)
+    """
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not parts.netloc or " " in text:
+        return None
+    return parts.netloc + (parts.path if len(parts.path) > 1 else "")
+
+
 def to_html(report: Report) -> str:
     """The page. Raises SettingsError where the extra `charts` is not installed."""
     try:
@@ -39,11 +54,8 @@ def to_html(report: Report) -> str:
 
     def source(text: str) -> Markup:
         """Return a source as HTML, as a link if it is one."""
-        parts = urlsplit(text)
-        if parts.scheme in {"http", "https"} and parts.netloc and " " not in text:
-            return Markup('<a href="{0}" rel="noopener noreferrer nofollow">{1}</a>').format(
-                text, parts.netloc + (parts.path if len(parts.path) > 1 else "")
-            )
+        if (shown := link_words(text)) is not None:
+            return Markup('<a href="{0}" rel="noopener noreferrer nofollow">{1}</a>').format(text, shown)
         return escape(text)
 
     def drawn(draw: Any, width: int) -> Markup:

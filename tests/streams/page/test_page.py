@@ -30,6 +30,7 @@ from streams.page.observatory import Observatory, State
 from streams.page.recent import STEPS, Recent
 from streams.page.shelf import ArchiveShelf
 from streams.publish.draw import Chart, Line, svg
+from streams.publish.pages import to_html
 from streams.publish.share import share_svg
 from streams.records import Annotation, AnnotationKind, CalendarEvent, Corroboration, Kind, Status, encode
 from streams.settings import load
@@ -617,11 +618,43 @@ async def test_a_page_that_there_is_not_says_so(path: str, status: int) -> None:
         assert "<script>" not in (await answer.text()).replace("<script src", "")
 
 
+async def test_an_address_that_is_none_breaks_no_page() -> None:
+    wrong = "http://["
+    note = Annotation(id="n", incident=ID, time=NOW, author="A", kind=AnnotationKind.LINK, url=wrong)
+    event = CalendarEvent(
+        id="e", country="PK", title="A rally", start=NOW, end=NOW + timedelta(hours=1), source=wrong
+    )
+    said = Corroboration(source="ioda", says=Says.AGREES, signal="bgp", value=1.0, usual=9.0, url=wrong)
+    facts = tuple(msgspec.structs.replace(one, source=wrong) for one in incident().evidence)
+    server = await observatory(incident(corroboration=(said,), evidence=facts), more=(note, event))
+    async with client(server) as asking:
+        for path in PAGES:
+            answer = await asking.get(path)
+            assert answer.status == 200, path
+            assert 'href="http://[' not in await answer.text()
+        assert wrong in await (await asking.get(f"/incident/{ID}")).text()
+    report = msgspec.structs.replace(server.site.report(server.site.case(ID)), notes=(note,), events=(event,))
+    assert wrong in to_html(report)
+
+
+async def test_a_note_that_can_not_be_written_now_is_told_so() -> None:
+    async def write(annotation: Annotation) -> None:
+        raise server_module.NoteError("the broker is away")
+
+    form = {"kind": "cause", "text": "A cable.", "author": "Amna", "token": TOKEN}
+    async with client(await observatory(write_note=write)) as asking:
+        answer = await asking.post(f"/incident/{ID}/annotations", data=form)
+        assert answer.status == 503 and "The note was not published" in await answer.text()
+        assert "A cable." not in await (await asking.get(f"/incident/{ID}")).text()
+
+
 WRONG_NOTES = (
     {"token": "wrong-token-of-length"},
     {"kind": "closed"},
     {"author": " "},
     {"url": "javascript:1"},
+    {"url": "http://["},
+    {"url": "https://"},
     {"text": "\u202ex"},
 )
 
