@@ -267,6 +267,8 @@ def _worldwide(countries: Sequence[str]) -> str:
     """
     if len(countries) > NAMED_COUNTRIES_MAX:
         return f"in {len(countries)} countries"
+    if not countries:
+        return "in several countries"
     return f"in {listed(countries)}" if len(countries) > 1 else f"in {countries[0]} and from outside it"
 
 

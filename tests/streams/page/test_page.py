@@ -32,7 +32,16 @@ from streams.page.shelf import ArchiveShelf
 from streams.publish.draw import Chart, Line, svg
 from streams.publish.pages import to_html
 from streams.publish.share import share_svg
-from streams.records import Annotation, AnnotationKind, CalendarEvent, Corroboration, Kind, Status, encode
+from streams.records import (
+    Annotation,
+    AnnotationKind,
+    CalendarEvent,
+    Corroboration,
+    Kind,
+    Scope,
+    Status,
+    encode,
+)
 from streams.settings import load
 from tests.streams.archive.memory import MemoryStore
 from tests.streams.page.world import NOW, TOKEN, client, observatory, settings, window, windows
@@ -616,6 +625,30 @@ async def test_a_page_that_there_is_not_says_so(path: str, status: int) -> None:
         answer = await asking.get(path)
         assert answer.status == status
         assert "<script>" not in (await answer.text()).replace("<script src", "")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"kind": Kind.GLOBAL, "scope": Scope.GLOBAL, "country": None, "countries": ()},
+        {"country": "ZZ"},
+        {"country": None},
+        {"networks": (), "platforms": (), "evidence": ()},
+        {"status": Status.RESOLVED, "resolved": None},
+        {"status": Status.RESOLVED, "resolved": ONSET - timedelta(hours=1)},
+        {"onset": NOW + timedelta(days=300)},
+        {"onset": ONSET - timedelta(days=9000)},
+        {"linked": (ID,), "previous": (ID, "nope"), "regions": ("XX-1", "")},
+        {"unconfirmed_reason": "a reason of tomorrow", "confirmed": False},
+    ],
+)
+async def test_a_record_that_no_worker_writes_breaks_no_page(odd: dict[str, Any]) -> None:
+    server = await observatory(incident(**odd), settings=settings(requests_per_second=10_000))
+    async with client(server) as asking:
+        for path in (*PAGES, f"/incident/{ID}?lang=ar", f"/badge/incident/{ID}.svg", f"/incident/{ID}.png"):
+            assert (await asking.get(path)).status == 200, path
+        for path in ("incidents?format=csv", "incidents?format=parquet", f"incidents/{ID}"):
+            assert (await asking.get(f"/api/v1/{path}")).status == 200, path
 
 
 async def test_an_address_that_is_none_breaks_no_page() -> None:
