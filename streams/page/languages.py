@@ -1,7 +1,8 @@
 """Languages of the page: words by gettext, names, numbers and dates by the CLDR, through Babel.
 
-English is whole. Of the others, headlines and labels are translated, and marked as not reviewed until a speaker has
-looked at them (`REVIEWED`); what is not translated is shown in English. The words stand in `locale/LANGUAGE.po`.
+English is whole. Of the others, all but the records' own sentences is translated, and marked as not reviewed until a
+speaker has looked at them (`REVIEWED`); what is not translated is shown in English. The words stand in
+`locale/LANGUAGE.po`.
 """
 
 from __future__ import annotations
