@@ -156,7 +156,7 @@ class Bank:
         self._time(start, counts, held_cells)
         series.settle()
         self._tally(counts)
-        survey = Survey(series, n, k, seen, self.mechanisms)
+        survey = Survey(series, n, k, seen, self.mechanisms, some_lie=self.some_lie)
         chosen = survey.stirring()
         for key in watch:
             if key in series.layout.places:
@@ -535,6 +535,8 @@ class Bank:
             evidence *= warm[cell]
             cells.bound(evidence, None if lent is None else lent.guessed, cell)
             region = layout.part_region
+            if self.some_lie:
+                k_there = towards_middle(region, k_there, n_there, usual)
             self._pool(series.regions, start, region, k_there, n_there, usual, evidence, scale, warm[cell])
         # A loss of which the country is sure must not become usual, small as it may be.
         slow = groups.deep(series.groups.alarm) | (series.group_score >= 1.0)
@@ -904,3 +906,23 @@ def evenly(member: Ints, k: Floats, n: Floats, size: int) -> tuple[Floats, Float
     return np.where(over, grained(k * np.divide(most, n, out=np.ones(len(n)), where=over)), k), np.where(
         over, most, n
     )
+
+
+def towards_middle(member: Ints, k: Floats, n: Floats, usual: Floats) -> Floats:
+    """Successes of networks, where those at either end of a pool fall as far short as the next one between them.
+
+    Those at an end are as many as may lie, fewer than half: of five the middle one speaks for all.
+    """
+    there = (n > 0.0).nonzero()[0]
+    short = usual[there] - k[there] / n[there]
+    by_pool = np.lexsort((short, member[there]))
+    row, short = there[by_pool], short[by_pool]
+    _, count = np.unique(member[row], return_counts=True)
+    first, many = np.repeat(count.cumsum() - count, count), np.repeat(count, count)
+    place, few = np.arange(len(row)) - first, (many - 1) // 2
+    middle = first + np.clip(place, few, many - 1 - few)
+    moved = (middle != first + place).nonzero()[0]
+    pulled = k.copy()
+    of_it = row[moved]
+    pulled[of_it] = grained(clipped(n[of_it] * (usual[of_it] - short[middle[moved]]), 0.0, n[of_it]))
+    return pulled

@@ -43,6 +43,8 @@ WELL_APART = 0.1
 # Times older than this say nothing of now.
 STALE_WINDOWS = 10 * LIVE_GAPS
 
+#: Where some may lie, a vantage shares a region's loss, which is never small, that falls short by this.
+SHARING = 0.25
 _OPINIONS = (Opinion.UNSURE, Opinion.BAD, Opinion.GOOD)
 
 
@@ -59,11 +61,21 @@ class Survey:
         Results of each network in the window.
     mechanisms
         Names of the outcomes.
+    some_lie
+        A region has lost something only where most of the networks that report from it have.
     """
 
     def __init__(
-        self, series: Series, n: Floats, k: Floats, seen: Floats, mechanisms: tuple[str, ...]
+        self,
+        series: Series,
+        n: Floats,
+        k: Floats,
+        seen: Floats,
+        mechanisms: tuple[str, ...],
+        *,
+        some_lie: bool = False,
     ) -> None:
+        self.some_lie = some_lie
         self.series = series
         self.n, self.k, self.seen = n, k, seen
         self.mechanisms = mechanisms
@@ -227,8 +239,30 @@ class Survey:
         live = np.bincount(region_of[series.cell_live[cell_of]], minlength=series.regions.size) > 0
         standings = self._pooled(series.regions, regions, seats, region_of, series.region_score, live)
         groups_of = layout.region_group[regions].tolist()
+        if self.some_lie:
+            most = self._on_most(regions, seats, region_of, cell_of)
+            standings = [
+                one if by_most or one.opinion is not Opinion.BAD else replace(one, opinion=Opinion.UNSURE)
+                for one, by_most in zip(standings, most, strict=True)
+            ]
         for group, name, standing in zip(groups_of, layout.region_names(regions), standings, strict=True):
             _at(readings, place_of[group]).regions[names[group][0], name] = standing  # type: ignore[index]  # ours
+
+    def _on_most(self, regions: Ints, seats: Ints, region_of: Numbers, cell_of: Numbers) -> list[bool]:
+        """Whether most networks that report from each region share its shortfall, with most of their vantages there."""
+        series, size = self.series, len(regions)
+        place = np.searchsorted(regions, region_of)
+        there = (place < size) & (regions[np.minimum(place, size - 1)] == region_of)
+        place, seats, cell_of = place[there], seats[there], cell_of[there]
+        least = np.maximum(SHARING, series.share_lost(series.regions.cusum, regions))
+        bad = series.seats.excess[seats] < -least[place]
+        cells = len(series.layout.cells)
+        pairs, which = np.unique(place * cells + cell_of, return_inverse=True)
+        share = 2 * np.bincount(which.ravel()[bad], minlength=len(pairs)) > np.bincount(which.ravel())
+        of_region = pairs // cells
+        most = 2 * np.bincount(of_region[share], minlength=size) > np.bincount(of_region, minlength=size)
+        told: list[bool] = most.tolist()
+        return told
 
     def _apart(self, cells: Ints, seats: Ints, cell_of: Numbers) -> list[int]:
         """How many vantages of each network are well on a platform where most of its vantages are not."""

@@ -731,7 +731,8 @@ class Assembler:
         if case.pending_windows < self.settings.news_windows * patience:
             return
         changes = reasons(case.told, now, self.settings.platform_names)
-        if doubt_of(case, reading, self.settings) == Doubt.FEW_NETWORKS:  # whatever else was doubtful of it
+        doubt = doubt_of(case, reading, self.settings, some_lie=self.by_majority)
+        if doubt == Doubt.FEW_NETWORKS:  # whatever else was doubtful of it
             changes = [change for change in changes if change not in (CONFIRMED, NOT_CONFIRMED)]
         if not changes or (same_but_for_units(case.told, now) and self._lists_all(case, reading)):
             case.told = now
@@ -771,8 +772,18 @@ class Assembler:
         case.updated = reading.end
         case.reason = news.reason
         case.told, case.pending, case.pending_windows = case.news(), [], 0
+        return self._written(case, reading, news.told)
+
+    def _written(self, case: Case, reading: CountryReading, announced: Announcement) -> Snapshot:
         return snapshot_of(
-            case, reading, news.told, self._calendar, self.settings, self.version, self.fingerprint
+            case,
+            reading,
+            announced,
+            self._calendar,
+            self.settings,
+            self.version,
+            self.fingerprint,
+            some_lie=self.by_majority,
         )
 
     # what is over
@@ -814,9 +825,7 @@ class Assembler:
             return None
         last = self._open.get(case.id)
         if last is None:  # it was told as over
-            last = snapshot_of(
-                case, reading, step.told, self._calendar, self.settings, self.version, self.fingerprint
-            )
+            last = self._written(case, reading, step.told)
         over = case.resolved if case.resolved is not None else reading.end
         case.retracted = True
         return self._close(case, last, Closing(case.id, ONLINE, over, retracted=True), Trigger.WITHDRAWN)

@@ -29,8 +29,11 @@ def snapshot_of(
     settings: IncidentSettings,
     version: str,
     fingerprint: str,
+    *,
+    some_lie: bool = False,
 ) -> Snapshot:
-    """Write down how a case stands."""
+    """Write down how a case stands. `some_lie`: see `doubt_of`."""
+    doubt = doubt_of(case, reading, settings, some_lie=some_lie)
     inside = case.inside()
     losses = list(case.losses.values())
     present = case.present() if case.tally is None else case.tally.present()
@@ -60,7 +63,7 @@ def snapshot_of(
         facts=tuple(facts(case, reading, calendar, settings)),
         previous=tuple(case.previous),
         coincides=tuple(case.coincides),
-        confirmed=doubt_of(case, reading, settings) is None,
+        confirmed=doubt is None,
         vantages=case.vantages,
         networks_live=case.live,
         measurements=sum(loss.probes for loss in losses),
@@ -77,7 +80,7 @@ def snapshot_of(
         ),
         targets=tuple(target for _, lost in sorted(case.targets.items()) for target in lost),
         linked=tuple(case.linked),
-        doubt=doubt_of(case, reading, settings),
+        doubt=doubt,
         restoration=case.restoration,
         witnesses=tuple(case.witnesses),
         speed=_speed(case),
@@ -90,11 +93,16 @@ def _speed(case: Case) -> float | None:
     return None if slowed is None else round(slowed, 4)
 
 
-def doubt_of(case: Case, reading: CountryReading, settings: IncidentSettings) -> str | None:
-    """Return why it is not confirmed, a `Doubt`; None where it is."""
+def doubt_of(
+    case: Case, reading: CountryReading, settings: IncidentSettings, *, some_lie: bool = False
+) -> str | None:
+    """Return why it is not confirmed, a `Doubt`; None where it is.
+
+    Where some may lie, a region's own networks have to be enough: those elsewhere do not speak of it.
+    """
     live = case.live
-    if case.kind is Kind.CONNECTIVITY and not case.networks:  # those of silent regions alone say so
-        live = len(networks_in(case.regions, reading))
+    if not case.networks and (case.kind is Kind.CONNECTIVITY or some_lie):  # the regions' own alone say so
+        live = len({*networks_in(case.regions, reading), *(asn for _, asn in case.touched)})
     return Doubt.FEW_NETWORKS if live < settings.networks_confirm else case.standing_doubt
 
 
