@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,17 @@ from uuid import uuid4
 from streams.errors import SettingsError
 
 _REMEDY: Final = "`pip install '.[archive]'` where netdusk's source is"
+_KEYS: Final = re.compile(r"://[^/]*@")
 _BY_PYARROW: Final = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs")
+
+
+def without_keys(url: str) -> str:
+    """A place as a log or a message may have it: object stores take keys within their URL.
+
+    >>> without_keys("s3://key:secret@bucket/path"), without_keys("kept@home/x")
+    ('s3://…@bucket/path', 'kept@home/x')
+    """
+    return _KEYS.sub("://…@", url)
 
 
 def store_at(url: str) -> Store:
@@ -35,10 +46,10 @@ def store_at(url: str) -> Store:
         other, root = fsspec.core.url_to_fs(url)
         return ArrowStore(fs.PyFileSystem(fs.FSSpecHandler(other)), root)
     except ModuleNotFoundError as error:
-        raise SettingsError(f"archive.url = {url!r} needs {error.name}; {_REMEDY}") from error
+        raise SettingsError(f"archive.url = {without_keys(url)!r} needs {error.name}; {_REMEDY}") from error
     except (ImportError, ValueError, OSError) as error:
         raise SettingsError(
-            f"archive.url = {url!r}: {error}; name a folder or a URL like s3://bucket/path"
+            f"archive.url = {without_keys(url)!r}: {error}; name a folder or a URL like s3://bucket/path"
         ) from error
 
 
@@ -68,6 +79,52 @@ class Store:
     def local(self, path: str) -> str | None:
         """Its path on this machine, or None for one elsewhere."""
         raise NotImplementedError
+
+
+class ToldStore(Store):
+    """A store for a command that ends where it fails: what it raises is told with its place."""
+
+    def __init__(self, store: Store, place: str) -> None:
+        self._store = store
+        self._place = without_keys(place)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise SettingsError(f"{self._place}: the archive does not answer ({error}); try again") from error
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file whole. Raises SettingsError, as all the others do where the store fails."""
+        with self._told():
+            self._store.put(path, data)
+
+    def get(self, path: str) -> bytes | None:
+        """Return a file, or None."""
+        with self._told():
+            return self._store.get(path)
+
+    def names(self, folder: str) -> list[str]:
+        """Return what is in a folder."""
+        with self._told():
+            return self._store.names(folder)
+
+    def delete(self, path: str) -> None:
+        """Delete a file."""
+        with self._told():
+            self._store.delete(path)
+
+    def open(self, path: str) -> Any:
+        """Return the file, opened. Raises FileNotFoundError."""
+        with self._told():
+            return self._store.open(path)
+
+    def local(self, path: str) -> str | None:
+        """Return its path on this machine, or None."""
+        return self._store.local(path)
 
 
 class FolderStore(Store):

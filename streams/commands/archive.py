@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry, generate_latest
 
 from streams.archive.metrics import ArchiveMetrics
-from streams.archive.store import store_at
+from streams.archive.store import store_at, without_keys
 from streams.engine import library_logs
 from streams.engine.web import Answers, WebServer
 from streams.kafka.client import group_consumer, wait_for_broker
@@ -62,7 +62,7 @@ def archive(
     settings = with_bootstrap(load(config), bootstrap)
     place = url or settings.archive.url
     store = store_at(place)
-    log.info("archiving", to=place)
+    log.info("archiving", to=without_keys(place))
     try:
         from streams.archive.writer import Archiver  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from producers.bundles import text_signer
-from streams.archive.store import store_at
+from streams.archive.store import ToldStore, store_at, without_keys
 from streams.publish.exports import Export, ExportError, Header, Sign, read, write
 from streams.publish.report import of_one
 from streams.records import Incident, Status, Window
@@ -30,11 +30,11 @@ def export(
         raise SettingsError(
             f"--bundle needs {error.name}; `pip install '.[archive]'` where netdusk's source is"
         ) from error
-    archive = Archive(store_at(place))
+    archive = Archive(ToldStore(store_at(place), place))
     try:
         snapshots = of_one(archive.incidents(), wanted)
     except ValueError as error:
-        raise SettingsError(f"{place}: {error}") from error
+        raise SettingsError(f"{without_keys(place)}: {error}") from error
     last = snapshots[-1]
     if last.status is not Status.RESOLVED or last.resolved is None:
         raise SettingsError(f"{last.id} is open still; export it once it is resolved")

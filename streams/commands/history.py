@@ -19,7 +19,7 @@ from rich.table import Column, Table
 
 from producers.countries import COUNTRIES
 from producers.records import encode
-from streams.archive.store import store_at
+from streams.archive.store import ToldStore, store_at, without_keys
 from streams.commands.incidents import show_table
 from streams.commands.output import put, put_all, to_stdout
 from streams.settings import SettingsError, load
@@ -94,7 +94,8 @@ def history(
     form = HistoryFormat.JSON if as_json else form
     if form in (HistoryFormat.PNG, HistoryFormat.PARQUET) and to_stdout(output) and sys.stdout.isatty():
         raise SettingsError(f"--format {form} is no text; name a file with --output")
-    store = store_at(url or settings.archive.url)
+    place = url or settings.archive.url
+    store = ToldStore(store_at(place), place)
     try:
         from streams.archive.parts import RESULTS, WINDOWS  # noqa: PLC0415
         from streams.archive.reader import Archive, By  # noqa: PLC0415  an extra
@@ -114,7 +115,7 @@ def history(
             if there
             else f"it has {what}: `netdusk archive` and `netdusk backtest --archive` fill one, --archive names another"
         )
-        raise SettingsError(f"{url or settings.archive.url}: has {what} of {country}; {remedy}")
+        raise SettingsError(f"{without_keys(place)}: has {what} of {country}; {remedy}")
     start, end = _span(begin, until, datetime(*days[-1].timetuple()[:3], tzinfo=UTC))
     if results:
         put_all((encode(one) + b"\n" for one in archive.results(country, start, end)), output)

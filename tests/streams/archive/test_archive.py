@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from streams.archive.parts import ArchivePart, folder_of
 from streams.archive.reader import Archive, By, step_for
-from streams.archive.store import ArrowStore, FolderStore, Store, store_at
+from streams.archive.store import ArrowStore, FolderStore, Store, ToldStore, store_at
 from streams.archive.tables import write
 from streams.archive.writer import Archiver
 from streams.errors import SettingsError
@@ -292,6 +292,16 @@ def test_a_position_that_can_not_be_read_is_told_with_the_remedy() -> None:
         SettingsError, match=r"positions/windows-0\.json in the archive can't be read .* delete it"
     ):
         Archiver(store).begin("windows", 0, 0, 5)
+
+
+@pytest.mark.parametrize("url", ["nothing://key:hidden@bucket/x", "s3://key:hidden@bucket/x?nonsense=1"])
+def test_keys_within_an_address_are_in_no_message(url: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        store_at(url)
+    assert "hidden" not in str(raised.value)
+    with pytest.raises(SettingsError) as raised:
+        ToldStore(ArrowStore(FailingSystem(), "bucket"), url).names("a")
+    assert "hidden" not in str(raised.value) and "bucket/x" in str(raised.value)
 
 
 class FailingSystem:

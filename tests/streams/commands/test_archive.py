@@ -31,7 +31,7 @@ from streams.archive.metrics import METRICS, ArchiveMetrics
 from streams.archive.reader import Archive
 from streams.archive.store import FolderStore, Store
 from streams.archive.writer import Archiver
-from streams.commands import backtest, history
+from streams.commands import backtest, exporting, history
 from streams.commands.archive import ArchivedLog, Keeping
 from streams.kafka.bulk import BulkSender
 from streams.kafka.topics import ensure
@@ -345,6 +345,17 @@ def test_what_history_can_not_show_it_says(kept: Path, arguments: list[str], why
     run = CliRunner().invoke(history.app, [*arguments, "--archive", str(kept)])
     assert isinstance(run.exception, SettingsError)
     assert why in str(run.exception)
+
+
+def test_a_store_that_does_not_answer_is_told_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = FailingStore(frozenset(range(1000)))
+    for module in (history, exporting):
+        monkeypatch.setattr(module, "store_at", lambda _: away)
+    run = CliRunner().invoke(history.app, ["PK", "--archive", "s3://bucket/kept"])
+    assert isinstance(run.exception, SettingsError)
+    assert "s3://bucket/kept: the archive does not answer ([Errno 5] the store is away)" in str(run.exception)
+    with pytest.raises(SettingsError, match="s3://bucket/kept: the archive does not answer"):
+        exporting.export(load(), None, "s3://bucket/kept", None, None)
 
 
 def test_an_empty_archive_says_what_fills_one(tmp_path: Path) -> None:
