@@ -28,6 +28,8 @@ LIMIT_MAX: Final = 200
 _LIMIT: Final = 50
 #: Seconds a step of a platform's day in every country, where nothing else is asked for.
 _PLATFORM_STEP: Final = 1800
+#: Finer steps of all countries at once would be 12 MB.
+_PLATFORM_STEP_LEAST: Final = 900
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z?)?")
 _NAME: Final = r"^[A-Za-z0-9._-]{1,128}$"
 
@@ -383,7 +385,7 @@ class Api:
 
     def platform(self, values: Mapping[str, Any], name: str) -> PlatformSeries:
         """A platform's last day in every country."""
-        step = values.get("step", _PLATFORM_STEP)
+        step = max(values.get("step", _PLATFORM_STEP), _PLATFORM_STEP_LEAST)
         places = self._site.by_country(name, step=step - step % STEP, simulated=values.get("simulated"))
         rows = [msgspec.structs.replace(row, name=country) for country, _, _, rows in places for row in rows]
         if not rows:
@@ -431,7 +433,7 @@ ADDRESSES: Final = (
     Address("/api/v1/platforms", "Platforms that were measured lately.", (), NamedPage, Api.platforms),
     Address(
         "/api/v1/platforms/{platform}",
-        "A platform's last day, a line a country.",
+        "A platform's last day, a line a country, in steps of a quarter of an hour at least.",
         ("simulated", "step", "format"),
         PlatformSeries,
         Api.platform,
