@@ -6,7 +6,7 @@ What a tool answers is what the API answers; bounded, and marked where it is sim
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import aiohttp
 
@@ -99,12 +99,12 @@ def server_for(url: str) -> Any:
     @server.tool(annotations=reading)
     async def incident(id: str) -> dict[str, Any]:
         """One disruption, with all its snapshots, its evidence and what people say of it."""
-        return await page.get(f"incidents/{id}")
+        return await page.get(f"incidents/{quote(id, safe='')}")
 
     @server.tool(annotations=reading)
     async def countries(code: str | None = None) -> dict[str, Any]:
         """How every country that is watched stands, or one of them; `unknown` is no good news."""
-        return await page.get("coverage" if code is None else f"countries/{code}")
+        return await page.get("coverage" if code is None else f"countries/{quote(code, safe='')}")
 
     @server.tool(annotations=reading)
     async def series(
@@ -119,6 +119,11 @@ def server_for(url: str) -> Any:
         return await page.get(
             "series", country=country, from_=start, to=end, by=by, platform=platform, step=step_seconds
         )
+
+    @server.tool(annotations=reading)
+    async def platform(name: str, step_seconds: int = 3600) -> dict[str, Any]:
+        """Reachability of one platform over its last day, in every country where it is measured."""
+        return await page.get(f"platforms/{quote(name, safe='')}", step=step_seconds)
 
     @server.tool(annotations=reading)
     async def platforms() -> dict[str, Any]:

@@ -153,7 +153,7 @@ async def test_a_model_reads_what_the_api_says() -> None:
     since = f"{NOW - timedelta(hours=2):%Y-%m-%dT%H:%MZ}"
     async with client(await observatory()) as asking, Client(server_for(str(asking.make_url("/")))) as model:
         tools = {tool.name: tool for tool in (await model.list_tools()).tools}
-        assert set(tools) == {"incidents", "incident", "countries", "series", "platforms"}
+        assert set(tools) == {"incidents", "incident", "countries", "series", "platforms", "platform"}
         assert all(tool.annotations.read_only_hint for tool in tools.values())
         one = await model.call_tool("incident", {"id": ID})
         assert one.structured_content["data"]["id"] == ID
@@ -161,5 +161,9 @@ async def test_a_model_reads_what_the_api_says() -> None:
         assert where.structured_content["state"] == "critical"
         lines = await model.call_tool("series", {"country": "PK", "start": since})
         assert lines.structured_content["data"]
+        day = await model.call_tool("platform", {"name": "x"})
+        assert {row["name"] for row in day.structured_content["data"]} == {"PK", "UG", "IR"}
+        elsewhere = await model.call_tool("incident", {"id": "../countries/PK"})
+        assert elsewhere.is_error
         wrong = await model.call_tool("incidents", {"country": "pk"})
         assert wrong.is_error and "in capitals" in wrong.content[0].text
