@@ -464,7 +464,12 @@ class Case(msgspec.Struct):
                 spoken.append((loss, part_vote))
                 if not key[0] or key[2]:  # the bank can't have another level be usual of these
                     loss.partly = None
-                if key[0] and key[1] and not loss.slow and self._speaks_for_others(loss, key[0], part_vote.n, reading):
+                if (
+                    key[0]
+                    and key[1]
+                    and not loss.slow
+                    and self._speaks_for_others(loss, key[0], part_vote.n, reading)
+                ):
                     together.setdefault(key[0], []).append((loss, part_vote))
         for platform, parts in together.items():
             self._weigh_whole(platform, parts, reading, settings)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import hashlib
 import io
 import math
 import random
@@ -21,8 +22,8 @@ import aiohttp
 import orjson
 import structlog
 
-from producers.records import ProbeResult
-from producers.signals import Signal
+from producers.records import ProbeResult, encode
+from producers.signals import Signal, encode_signal
 from producers.sources.contract import Read, RefusalReason, Refused
 from producers.sources.files import read_all
 from producers.sources.ooni.api import HOSTS
@@ -42,7 +43,7 @@ _HOPS_MAX: Final = 3
 _PAUSE_SECONDS: Final = 2.0
 _PAUSE_SECONDS_MAX: Final = 600.0
 _REQUEST_SECONDS: Final = 60.0
-#: What comes late at a source is asked for again; ids and times are the same, so nothing counts twice.
+#: What comes late at a source is asked for again; what has been sent is not sent again.
 OVERLAP_SECONDS: Final = 900.0
 #: Validators are kept of so many URLs.
 _KEPT_MAX: Final = 1_000
@@ -61,6 +62,8 @@ class PullState:
     path: Path | None
     until: dict[str, float] = field(default_factory=dict)
     validators: dict[str, dict[str, str]] = field(default_factory=dict)
+    #: By country, as `until`: marks of the records that the next round is answered again, and their times.
+    sent: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path | None) -> PullState:
@@ -73,6 +76,7 @@ class PullState:
                 path,
                 {str(key): float(value) for key, value in known["until"].items()},
                 {str(url): dict(value) for url, value in known["validators"].items()},
+                {str(key): dict(value) for key, value in known.get("sent", {}).items()},
             )
         except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise SettingsError(
@@ -86,7 +90,9 @@ class PullState:
         if self.path is None:
             return
         fresh = self.path.with_name(f"{self.path.name}.new")
-        fresh.write_bytes(orjson.dumps({"until": self.until, "validators": self.validators}))
+        fresh.write_bytes(
+            orjson.dumps({"until": self.until, "validators": self.validators, "sent": self.sent})
+        )
         fresh.replace(self.path)
 
 
@@ -280,21 +286,47 @@ async def pull_once(
     for part in plan.parts:
         key = f"{plan.name}/{part}"
         begin = max(since, state.until.get(key, since) - OVERLAP_SECONDS)
-        before = dict(state.validators)
+        before, fresh = dict(state.validators), _Fresh(state.sent.get(key, {}))
         try:
-            await _pull_part(plan, polite, send, totals, part, begin, until)
+            await _pull_part(plan, polite, send, totals, part, begin, until, fresh)
         except PullError as error:
             troubles.append(str(error))
             state.validators = before  # what was not acknowledged has to be answered whole again
             log.warning("a source could not be read", source=plan.name, part=part, why=str(error))
             continue
         state.until[key] = until
+        state.sent[key] = fresh.since(until - OVERLAP_SECONDS)
         state.write()
     return troubles
 
 
+class _Fresh:
+    """Tells what the round before has sent already, as it is: a source may give other figures for the same moment."""
+
+    def __init__(self, sent: Mapping[str, float]) -> None:
+        self._sent = dict(sent)
+
+    def __call__(self, one: ProbeResult | Signal) -> bool:
+        text = encode_signal(one) if isinstance(one, Signal) else encode(one)
+        mark = hashlib.blake2b(text, digest_size=9).hexdigest()
+        before = mark in self._sent
+        self._sent[mark] = one.time.timestamp()
+        return not before
+
+    def since(self, moment: float) -> dict[str, float]:
+        """The marks of what is of this moment or later."""
+        return {mark: time_ for mark, time_ in self._sent.items() if time_ >= moment}
+
+
 async def _pull_part(
-    plan: PullPlan, polite: Polite, send: Send, totals: IngestTotals, part: str, begin: float, until: float
+    plan: PullPlan,
+    polite: Polite,
+    send: Send,
+    totals: IngestTotals,
+    part: str,
+    begin: float,
+    until: float,
+    fresh: _Fresh,
 ) -> None:
     waiting = deque(plan.requests(part, begin, until))
     asked: set[str] = set()
@@ -320,10 +352,13 @@ async def _pull_part(
             continue
         piece: list[ProbeResult | Signal] = []
         for item in read_all(url, io.BytesIO(body), plan.read):
-            totals.note(item)
-            if not isinstance(item, Refused):
+            if isinstance(item, Refused):
+                totals.note(item)
+            elif fresh(item):
+                totals.note(item)
                 piece.append(item)
-        await send(piece)
+        if piece:
+            await send(piece)
 
 
 def session() -> aiohttp.ClientSession:

@@ -131,7 +131,8 @@ async def test_too_large_an_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -
 def unchanged(request: web.Request) -> Any:
     if request.headers.get("If-None-Match") == '"v1"':
         return 304, b"", {}
-    return 200, TABLE, {"ETag": '"v1"', "Last-Modified": "Sat, 20 Jan 2024 13:41:00 GMT"}
+    table = TABLE.replace(b"pk", b"ir") if request.path == "/b.csv" else TABLE
+    return 200, table, {"ETag": '"v1"', "Last-Modified": "Sat, 20 Jan 2024 13:41:00 GMT"}
 
 
 async def test_what_has_not_changed_is_not_sent_again_also_after_a_new_start(tmp_path: Path) -> None:
@@ -175,6 +176,32 @@ async def test_what_was_not_acknowledged_is_asked_for_again() -> None:
             found = await pull_once(plan, polite, state, send, IngestTotals(), since=0, until=until)
             assert len(found) == troubles
     assert spans == [(0, 1000), (0, 2000), (1100, 3000)], "from the same time again; then with some overlap"
+
+
+async def test_the_overlap_of_two_rounds_is_sent_once_also_after_a_new_start(tmp_path: Path) -> None:
+    """What has come in the meantime is sent, and what has other figures now; what was sent is not."""
+    path = tmp_path / "state.json"
+    sent: list[float] = []
+
+    async def send(piece: list[ProbeResult | Signal]) -> None:
+        sent.extend(one.value for one in piece if isinstance(one, Signal))
+
+    def table(*rows: str) -> Any:
+        return 200, "\n".join(["date,country,users", *rows, ""]).encode(), {}
+
+    service = Service(
+        table("2024-01-20,pk,1", "2024-01-21,pk,2"),
+        table("2024-01-20,pk,1", "2024-01-21,pk,2", "2024-01-22,pk,3"),
+        table("2024-01-20,pk,4", "2024-01-21,pk,2", "2024-01-22,pk,3"),
+    )
+    async with asking(service, PullState(None)) as (_, url, _):
+        plan = PullPlan("tor", ("PK",), lambda *_: [f"{url}/users.csv"], tor.read)
+        for number in range(3):
+            state = PullState.read(path)
+            async with session() as http:
+                polite = Polite(http, state, gap_seconds=0)
+                assert not await pull_once(plan, polite, state, send, IngestTotals(), since=0, until=number)
+    assert sent == [1, 2, 3, 4]
 
 
 async def test_oonis_lists_lead_to_measurements() -> None:
