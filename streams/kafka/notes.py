@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Final, Generic, TypeVar
 
 import structlog
@@ -104,15 +105,15 @@ class NoteTopic(Generic[N]):
                 # The topic was made anew.
                 begin = start
             async for record in self._reader.records(self.topic, partition, begin, end):
-                self._take(record.key, record.value)
+                self._take(record.key, record.value, record.timestamp)
             self._next[partition] = end
 
-    def _take(self, key: bytes | None, value: bytes | None) -> None:
+    def _take(self, key: bytes | None, value: bytes | None, stamp_ms: int) -> None:
         if value is None:
             self._remove((key or b"").decode(errors="replace"))
             return
         try:
-            note = self._read(value)
+            note = _written_by(self._read(value), stamp_ms)
         except UNREADABLE as error:
             log.warning("a record was passed over", topic=self.topic, key=(key or b"")[:100], why=str(error))
             return
@@ -138,6 +139,16 @@ class NoteTopic(Generic[N]):
             raise ValueError(f"member {twice[:64]!a} stands there twice")
         check_note(note)
         return note
+
+
+def _written_by(note: N, stamp_ms: int) -> N:
+    """A note; an annotation that was written by a clock ahead of the broker's has the broker's time.
+
+    A closing waits until the log has come to its moment: days, where its author's clock is days ahead.
+    """
+    if isinstance(note, Annotation) and 0 <= stamp_ms < note.time.timestamp() * 1000:
+        return replace(note, time=datetime.fromtimestamp(stamp_ms // 1000, UTC))
+    return note
 
 
 class ArrivalsTopic:

@@ -42,6 +42,7 @@ _COMPACTED: Final = ", so checkpoints, which have no key, are refused or forgott
 _WHY: Final = {
     ("probes", _STAMP): _PUSHED,
     ("health", _STAMP): _PUSHED,
+    ("annotations", _STAMP): ", so a closing waits for as long as its author's clock is ahead",
     ("checkpoints", _POLICY): _COMPACTED,
     ("world_checkpoints", _POLICY): _COMPACTED,
 }
@@ -94,7 +95,8 @@ def wanted(topics: TopicSettings) -> list[Topic]:
         "health": {_POLICY: "compact"} | stamped,
         "calendar": {_POLICY: "compact"},
         "vantages": {_POLICY: "compact"},
-        "annotations": incidents,
+        # A person's clock may be days ahead: a closing counts from the broker's time at the latest.
+        "annotations": incidents | stamped,
         "checkpoints": forever,
         "world_checkpoints": forever,
         "rejected": kept,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from streams.commands.incidents import app
 from streams.kafka.client import TopicReader, connect
 from streams.kafka.notes import annotation_topic
 from streams.kafka.topics import ensure
-from streams.records import AnnotationKind, Incident, Status, encode
+from streams.records import Annotation, AnnotationKind, Incident, Status, encode
 from streams.settings import Settings, SettingsError, load
 from tests.streams.kafka.test_topics import settings_for
 from tests.streams.publish.stories import ID, ONSET, incident
@@ -29,6 +29,30 @@ async def fill(settings: Settings, *incidents: Incident) -> None:
     for one in incidents:
         await producer.send_and_wait(settings.topics.alerts, key=one.id.encode(), value=encode(one))
     await producer.stop()
+
+
+def test_a_closing_from_a_clock_days_ahead_has_the_brokers_time(bootstrap: str) -> None:
+    settings = settings_for(bootstrap)
+
+    async def written() -> tuple[Annotation, Annotation]:
+        await ensure(settings)
+        ahead = Annotation(
+            id="n1",
+            incident=ID,
+            time=datetime.now(UTC) + timedelta(days=3),
+            author="desk",
+            kind=AnnotationKind.CLOSED,
+            text="The site moved.",
+        )
+        producer = await connect(settings.kafka)
+        await producer.send_and_wait(settings.topics.annotations, key=ID.encode(), value=encode(ahead))
+        await producer.stop()
+        (read,) = await annotation_topic(TopicReader(settings.kafka), settings.topics).catch_up()
+        return ahead, read
+
+    ahead, read = asyncio.run(written())
+    assert abs(ahead.time - timedelta(days=3) - read.time) < timedelta(minutes=10)
+    assert (read.id, read.text) == (ahead.id, ahead.text)
 
 
 def test_an_open_incident_is_closed_and_no_other(bootstrap: str, tmp_path: Path) -> None:

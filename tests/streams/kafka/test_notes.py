@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -78,6 +78,22 @@ async def test_both_topics_are_followed(topics: Topics, notes: Notes) -> None:
     machine = Machine()
     notes.teach(machine)
     assert machine.notes == [RALLY, CLOSED]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=4), timedelta(hours=2), timedelta(days=900)])
+async def test_an_annotation_from_a_clock_ahead_has_the_brokers_time(
+    topics: Topics, notes: Notes, ahead: timedelta
+) -> None:
+    ours = msgspec.structs.replace(CLOSED, time=AT + ahead)
+    topics.write("netdusk.annotations.v1", "5f0c", encode(ours))
+    appended = AT + timedelta(seconds=150)
+    assert await notes.catch_up() == [msgspec.structs.replace(CLOSED, time=appended)]
+
+
+async def test_an_event_of_the_calendar_may_lie_ahead(topics: Topics, notes: Notes) -> None:
+    later = msgspec.structs.replace(RALLY, start=AT + timedelta(days=9), end=AT + timedelta(days=9))
+    topics.write("netdusk.calendar.v1", "rally", encode(later))
+    assert await notes.catch_up() == [later]
 
 
 async def test_a_tombstone_removes_what_has_its_key(topics: Topics, notes: Notes) -> None:
