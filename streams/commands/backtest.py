@@ -134,8 +134,8 @@ def backtest(
         _show(incidents, run)
         if card is not None:
             render(card, Console(markup=False))
-    if want := _want(run):
-        typer.echo(want, err=as_json)
+    for word in filter(None, (_strangers(run), _want(run))):
+        typer.echo(word, err=as_json)
     if picture is not None and recorder is not None:
         end = datetime.fromtimestamp(run.last, UTC)
         try:
@@ -257,6 +257,17 @@ def _read(path: Path, kind: Any) -> list[Any]:
             raise SettingsError(f"{path}, line {number}: {error}") from error
         records.append(record)
     return records
+
+
+def _strangers(run: Backtest) -> str:
+    """What follows where nobody in the file is registered, and the policy asks for it; else empty."""
+    totals, policy = run.machine.totals, run.settings.trust.policy
+    if not totals.applied or totals.unregistered < totals.applied:
+        return ""
+    return (
+        f"no result is of a registered vantage (trust.policy = {policy!r}): they are judged apart, and nothing that they "
+        "show is confirmed; name the register with --vantages, or take --trust open"
+    )
 
 
 def _want(run: Backtest) -> str:

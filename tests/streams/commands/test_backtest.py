@@ -96,6 +96,13 @@ def test_a_file_with_too_little_to_learn_from_says_that_its_silence_says_nothing
     assert (as_json.stdout, "that says nothing" in as_json.stderr) == ("", True)
 
 
+def test_where_nobody_may_speak_that_is_said(files: tuple[Path, Path]) -> None:
+    done = run.invoke(app, [str(files[0]), "--trust", "registered"])
+    assert "It rests on unregistered vantages." in done.stdout
+    assert "no result is of a registered vantage" in done.stdout
+    assert "no result is of a registered vantage" not in run.invoke(app, [str(files[0])]).stdout
+
+
 @pytest.mark.parametrize(
     ("known", "says"), [("abcd", ""), ("a", "1 of 4 series (a platform in a country) had enough")]
 )
