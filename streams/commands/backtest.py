@@ -265,8 +265,8 @@ def _strangers(run: Backtest) -> str:
     if not totals.applied or totals.unregistered < totals.applied:
         return ""
     return (
-        f"no result is of a registered vantage (trust.policy = {policy!r}): they are judged apart, and nothing that they "
-        "show is confirmed; name the register with --vantages, or take --trust open"
+        f"no result is of a registered vantage (trust.policy = {policy!r}): they are judged apart, and nothing that "
+        "they show is confirmed; name the register with --vantages, or take --trust open"
     )
 
 
