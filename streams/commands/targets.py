@@ -98,7 +98,7 @@ def sign(
 
     _load(file)
     try:
-        signature = signature_of(file.read_bytes(), key.read_text("utf-8").strip())
+        signature = signature_of(file.read_bytes(), key.read_text("utf-8").strip(), datetime.now(UTC))
     except OSError as error:
         raise SettingsError(f"{error.filename}: {error.strerror}; name a file that can be read") from error
     except ModuleNotFoundError as error:
@@ -119,8 +119,8 @@ def verify(
     """Say who has signed a targets file. Exit code 2: nobody whose lists count, or it was changed since."""
     from streams.local.probing import check_signature  # noqa: PLC0415  not for --help
 
-    signer = check_signature(file, key)
-    typer.echo(f"good; signed by {signer}")
+    signed = check_signature(file, key)
+    typer.echo(f"good; signed by {signed.key} on {signed.at:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def _load(file: Path) -> TargetsFile:

@@ -44,6 +44,7 @@ from streams.kafka.options import producer_options
 
 if TYPE_CHECKING:
     from producers.probe.quic import Quic
+    from producers.probe.signed_lists import Signed
     from producers.probe.targets import Target
     from streams.settings import ProbeSettings, Settings
 
@@ -60,6 +61,8 @@ _LOADED_FOR: Final = {
     "quic": "producers.probe.quic",
 }
 _SAY_SECONDS: Final = 60.0
+#: In the spool: the newest signed list of each key that was asked by.
+_LISTS: Final = "lists"
 #: How often a vantage says that it is there, beside its results.
 _PRESENT_SECONDS: Final = 600.0
 
@@ -318,7 +321,7 @@ def targets_of(probe: ProbeSettings) -> AskedList:
     from producers.probe.targets import TargetsError, load_targets  # noqa: PLC0415  not in a lean process
 
     if probe.targets_keys and probe.targets is not None:  # the list that netdusk brings comes with netdusk
-        check_signature(probe.targets, probe.targets_keys)
+        _signed_list(probe)
     try:
         targets = load_targets(probe.targets)
     except TargetsError as error:
@@ -332,8 +335,31 @@ def targets_of(probe: ProbeSettings) -> AskedList:
     return AskedList(chosen.target, chosen.blockpage)
 
 
-def check_signature(file: Path, keys: Sequence[str]) -> str:
-    """Which of these keys has signed a targets file. Raises SettingsError where none has."""
+def _signed_list(probe: ProbeSettings, *, keep: bool = False) -> None:
+    """Check that the targets file is signed, and no older than the newest that was asked by. Raises SettingsError.
+
+    `keep`: it is asked by from now on.
+    """
+    from producers.probe.signed_lists import SignatureError, check_newest, remember  # noqa: PLC0415
+
+    if probe.targets is None or not probe.targets_keys:
+        return
+    signed, kept = check_signature(probe.targets, probe.targets_keys), probe.spool / _LISTS
+    try:
+        check_newest(signed, kept)
+    except SignatureError as error:
+        raise SettingsError(f"{probe.targets}: {error}") from error
+    if keep:
+        try:
+            remember(signed, kept)
+        except OSError as error:
+            raise SettingsError(
+                f"settings: probe.spool = '{probe.spool}': {error.strerror}; name a folder"
+            ) from error
+
+
+def check_signature(file: Path, keys: Sequence[str]) -> Signed:
+    """Which of these keys has signed a targets file, and when. Raises SettingsError where none has."""
     from producers.probe.signed_lists import SUFFIX, SignatureError, signer_of  # noqa: PLC0415
 
     beside = Path(f"{file}{SUFFIX}")
@@ -426,6 +452,7 @@ def _spool_of(probe: ProbeSettings) -> Spool:
 def _sink_of(settings: Settings, vantage: ProbeVantage) -> Sink:
     probe = settings.probe
     spool = _spool_of(probe)
+    _signed_list(probe, keep=True)
     if spool.records or spool.torn:
         log.info("results of an earlier run wait in the spool", records=spool.records, torn_bytes=spool.torn)
     kafka = settings.kafka
