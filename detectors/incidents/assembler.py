@@ -24,6 +24,7 @@ from detectors.incidents.case import (
     TURN_SECONDS,
     Case,
     changes_little,
+    changes_units_only,
     flaps,
     grows,
     only_heard,
@@ -77,7 +78,8 @@ OVER_MAX: Final = 16
 GROWN_SECONDS: Final = 1800
 AFTERMATH_SECONDS: Final = 7200
 # A small change of an incident on many networks is told with those of the next hour; of one older than a day, with
-# those of the next four; who is heard, and who is not, with those of the day.
+# those of the next four; who is heard, and who is not, with those of the day. Which networks a crowd's silence is on is
+# told every four hours on its first day, and once a day from then on.
 FEW_SECONDS: Final = 3600
 FEW_SECONDS_LATER: Final = 4 * 3600
 # A relapse is told when it lasts.
@@ -1024,8 +1026,15 @@ def _is_well(news: Vote, k: float, n: float) -> bool:
 
 
 def _may_wait(case: Case, now: list[str], end: int) -> bool:
-    """Whether what has changed of an incident on many networks is little, and something was told not long ago."""
-    wait = FEW_SECONDS if end - case.onset < _DAY else FEW_SECONDS_LATER
+    """Whether what has changed of an incident on many networks is little, and something was told not long ago.
+
+    In a crowd's silence a network that is heard once, and then not for hours, is no news: which ones these are waits.
+    """
+    young = end - case.onset < _DAY
+    if case.kind is Kind.CONNECTIVITY and case.doubt == Doubt.CROWD:
+        wait = FEW_SECONDS_LATER if young else _DAY
+        return end - case.updated < wait and changes_units_only(case.told, now)
+    wait = FEW_SECONDS if young else FEW_SECONDS_LATER
     if only_heard(case.told, now):
         wait = _DAY
     return end - case.updated < wait and changes_little(case.told, now)

@@ -1116,14 +1116,23 @@ def changes_little(before: list[str], after: list[str]) -> bool:
     >>> [changes_little(many, [*many[:3], more, more]) for more in (units + " 20", units + " 20 21 22", "1")]
     [True, False, False]
     """
+    if not changes_units_only(before, after):
+        return False
     changed = set()
-    for i, (was, now) in enumerate(zip(before, after, strict=True)):
-        if was != now:
-            if i not in _OF_UNITS:
-                return False
-            changed |= set(was.split()) ^ set(now.split())
+    for i in _OF_UNITS:
+        if i < len(before):
+            changed |= set(before[i].split()) ^ set(after[i].split())
     many = len(before[_UNITS].split())
     return many >= MANY_UNITS and FEW_OF * len(changed) < many
+
+
+def changes_units_only(before: list[str], after: list[str]) -> bool:
+    """Whether nothing but networks and regions differs between two states of `Case.news`.
+
+    >>> changes_units_only(["x", "", "", "1 2"], ["x", "", "", "3"]), changes_units_only(["x"], ["y"])
+    (True, False)
+    """
+    return all(was == now or i in _OF_UNITS for i, (was, now) in enumerate(zip(before, after, strict=True)))
 
 
 def only_heard(before: list[str], after: list[str]) -> bool:

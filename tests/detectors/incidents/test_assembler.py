@@ -528,6 +528,20 @@ def test_who_had_a_rhythm_is_no_crowd_for_being_silent(
     assert {one.doubt for one in snapshots} == {told}
 
 
+@pytest.mark.parametrize(("doubt", "updates"), [("crowd", 0), (None, 4)])
+def test_who_is_heard_in_a_crowds_silence_for_a_while_is_no_news(doubt: str | None, updates: int) -> None:
+    """Of four dark networks the first one is heard for half an hour, twice in three hours."""
+    dark = "...." + "x" * 176
+    heard = "...." + ("x" * 40 + "." * 30) * 2 + "x" * 36
+    windows = []
+    for at in range(len(dark)):
+        calm = on("x", ALL, "." * at + "?") if at >= 4 else on("x", ALL, "." * (at + 1))
+        land = country(at, calm, volumes={asn: heard if asn == ALL[0] else dark for asn in ALL})
+        windows.append(reading([replace(land, silence_doubt=doubt)]))
+    told = [one.status for one in run(windows)]
+    assert told == [Announcement.OPEN] + [Announcement.UPDATED] * updates
+
+
 def test_what_is_simulated_says_so_and_meets_nothing_real() -> None:
     lines = on("x", ALL, "....xxxxxxxx")
     calm = on("x", ALL, "............")
