@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import ipaddress
 import itertools
+import math
 import shlex
 import sys
 from collections.abc import Iterator
@@ -234,13 +235,18 @@ def apply_commands(own: OwnBroker, commands: str) -> None:
         ResourcePattern,
         ResourceType,
     )
+    from kafka.protocol.admin.client_quotas import AlterClientQuotasRequest
 
-    acls = []
+    acls, quotas = [], []
     for command in commands.splitlines():
         words = shlex.split(command)
-        if words[0] != "kafka-acls.sh":
-            continue
         options = list(itertools.pairwise(words))
+        if words[0] == "kafka-configs.sh":
+            given = dict(options)
+            assert given["--entity-type"] == "users"
+            key, _, value = given["--add-config"].partition("=")
+            quotas.append((given["--entity-name"], key, float(value)))
+            continue
         kind = next(one for one in ("topic", "group") if f"--{one}" in words)
         pattern = ResourcePattern(
             ResourceType.TOPIC if kind == "topic" else ResourceType.GROUP, words[words.index(f"--{kind}") + 1]
@@ -252,13 +258,28 @@ def apply_commands(own: OwnBroker, commands: str) -> None:
                 acls.append(
                     ACL(principal, "*", ACLOperation[name.lstrip("_")], ACLPermissionType.ALLOW, pattern)
                 )
-    assert len(acls) > 50
+    assert acls
+    assert quotas
     client = KafkaAdminClient(**client_options(settings_of(by_password(own, "admin")).kafka))
+    entry = AlterClientQuotasRequest.EntryData
+    request = AlterClientQuotasRequest(
+        entries=[
+            entry(
+                entity=[entry.EntityData(entity_type="user", entity_name=name)],
+                ops=[entry.OpData(key=key, value=value, remove=False)],
+            )
+            for name, key, value in quotas
+        ],
+        validate_only=False,
+    )
     try:
         answer = client.create_acls(acls)
+        # Its API has no word for quotas.
+        done = client._manager.run(client._manager.send, request)
     finally:
         client.close()
     assert not answer["failed"]
+    assert {one.error_code for one in done.entries} == {0}
 
 
 async def say(kafka: KafkaSettings, topic: str) -> None:
@@ -387,6 +408,38 @@ async def test_on_real_kafka_a_vantage_is_kept_to_its_topic_and_the_worker_works
             await say(worker.kafka, topic.name)
     await TopicReader(worker.kafka).delete_before(worker.topics.checkpoints, 0, 1)
     assert await refusals(worker) == []
+
+
+def flood(kafka: KafkaSettings, topic: str, kilobytes: int) -> float:
+    """Write so much in records of 50 KB, and return the longest that the broker had the writer wait, in ms."""
+    from kafka import KafkaProducer
+
+    producer = KafkaProducer(**client_options(kafka), acks="all")
+    try:
+        for _ in range(kilobytes // 50):
+            producer.send(topic, bytes(50_000), key=b"PK")
+        producer.flush(60)
+        waits = [
+            value
+            for group in producer.metrics().values()
+            for name, value in group.items()
+            if name == "throttle-time-max" and math.isfinite(value)
+        ]
+    finally:
+        producer.close(10)
+    return max(waits, default=0.0)
+
+
+@pytest.mark.integration
+async def test_on_real_kafka_a_vantage_that_floods_is_slowed_and_others_are_not(guarded: OwnBroker) -> None:
+    admin = settings_of(by_password(guarded, "admin"))
+    await ensure(admin)
+    commands = printed("kafka", *("--user", "vantage=vantage"), *("--user", "source=operator"))
+    await asyncio.to_thread(apply_commands, guarded, commands)
+    slowed = settings_of(by_password(guarded, "vantage"))
+    assert await asyncio.to_thread(flood, slowed.kafka, admin.topics.probes, 1_500) > 0.0
+    free = settings_of(by_password(guarded, "operator"))
+    assert await asyncio.to_thread(flood, free.kafka, admin.topics.probes, 1_500) == 0.0
 
 
 async def _reasons(settings: Settings, *awaited: str) -> set[str]:
