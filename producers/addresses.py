@@ -26,6 +26,8 @@ _CARRIERS: Final = (
     (ipaddress.IPv6Network("2002::/16"), 80),
 )
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
+#: RFC 4291: of all other IPv6 addresses none is given out.
+_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 
 
 @lru_cache(maxsize=8192)
@@ -42,6 +44,11 @@ def is_bogon(address: str) -> bool:
     >>> is_bogon("64:ff9b::808:808"), is_bogon("64:ff9b::a00:1"), is_bogon("2002:7f00:1::1")
     (False, True, True)
 
+    Of IPv6 only what is given out for global unicast is public: not the old site-local addresses, say.
+
+    >>> is_bogon("fec0::1"), is_bogon("4000::1"), is_bogon("2a00:1450::1")
+    (True, True, False)
+
     A mapped address is never met on a wire: a system would connect to the IPv4 address in it, under our eyes.
 
     >>> is_bogon("::ffff:8.8.8.8")
@@ -57,6 +64,8 @@ def is_bogon(address: str) -> bool:
         for network, shift in _CARRIERS:
             if ip in network:
                 return is_bogon(str(ipaddress.IPv4Address(int(ip) >> shift & 0xFFFF_FFFF)))
+        if ip not in _UNICAST:
+            return True
     return not ip.is_global or ip.is_multicast or ip.is_reserved or ip in _METADATA
 
 
