@@ -687,7 +687,7 @@ def learn(cells, int64_t start, k_, n_, slow_, held_):
 def pool(
     pool_, int64_t start, member_, k_, n_, usual_, evidence, scale_, warm_, double cap_part, double contrary_cap
 ):
-    """`Bank._sum` and `Pool.weigh`: one window, summed over the members of each."""
+    """`Bank._pool` and `Pool.weigh`: one window, summed over the members of each."""
     cdef Py_ssize_t i, of, size = pool_.size, members = _size(member_)
     cdef int each, many = len(pool_.rules.settings.drops)
     cdef int64_t *member = _i8(member_)
@@ -1185,7 +1185,7 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
     cdef double *nats = _f8(nats_)
     cdef double *excess = _f8(excess_)
     cdef double *score = _f8(score_)
-    cdef _Room room = _Room((9 if windows == 1.0 else 14) * size + 5 * countries)
+    cdef _Room room = _Room(14 * size + 5 * countries)
     cdef double *hazard = room.take(size)
     cdef double *there = room.take(size)
     cdef double *awake = room.take(size)
@@ -1200,7 +1200,7 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
     cdef double *total = room.take(countries)
     cdef double *like = room.take(countries)
     cdef double *all_due = room.take(countries)
-    # For more windows than one.
+    # What is learned: of more windows than one, fading in the course of them.
     cdef double *rates = room.take(size)
     cdef double *keeps = room.take(size)
     cdef double *hourlies = room.take(size)
@@ -1303,15 +1303,7 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
             gain = 0.0
         rate = gain if known or there[i] != 0.0 else 0.0
         keep, hourly = 1.0 - rate * (1.0 - long_keep), 1.0 - rate * (1.0 - hour_keep)
-        if windows == 1.0:
-            present[i] = present[i] * keep + rate * there[i]
-            exposed[i] = exposed[i] * keep + rate
-            results[i] = results[i] * keep + rate * n[i]
-            present_hour[i] = <double>present_hour[i] * hourly + rate * there[i]
-            exposed_hour[i] = <double>exposed_hour[i] * hourly + rate
-            results_hour[i] = <double>results_hour[i] * hourly + rate * n[i]
-        else:
-            rates[i], keeps[i], hourlies[i] = rate, keep, hourly
+        rates[i], keeps[i], hourlies[i], sums_[i], hourly_sums[i] = rate, keep, hourly, 1.0, 1.0
         gap_sum[i] *= gap_fade
         gap_square[i] *= gap_fade
         if quiet[i] > <double>pending_hour[i]:
@@ -1323,15 +1315,14 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
         _geometric(hourlies, windows, hourly_sums, size)
         _POWER.raised(keeps, windows, keeps, size)
         _POWER.raised(hourlies, windows, hourlies, size)
-        for i in range(size):
-            rate, keep, hourly = rates[i], keeps[i], hourlies[i]
-            present[i] = present[i] * keep + rate * there[i] * sums_[i]
-            exposed[i] = exposed[i] * keep + rate * sums_[i]
-            results[i] = results[i] * keep + rate * n[i] * sums_[i]
-            present_hour[i] = <double>present_hour[i] * hourly + rate * there[i] * hourly_sums[i]
-            exposed_hour[i] = <double>exposed_hour[i] * hourly + rate * hourly_sums[i]
-            results_hour[i] = <double>results_hour[i] * hourly + rate * n[i] * hourly_sums[i]
     for i in range(size):
+        rate, keep, hourly = rates[i], keeps[i], hourlies[i]
+        present[i] = present[i] * keep + rate * there[i] * sums_[i]
+        exposed[i] = exposed[i] * keep + rate * sums_[i]
+        results[i] = results[i] * keep + rate * n[i] * sums_[i]
+        present_hour[i] = <double>present_hour[i] * hourly + rate * there[i] * hourly_sums[i]
+        exposed_hour[i] = <double>exposed_hour[i] * hourly + rate * hourly_sums[i]
+        results_hour[i] = <double>results_hour[i] * hourly + rate * n[i] * hourly_sums[i]
         share[i] = (present[i] + 1.0) / (exposed[i] + 2.0) if marks[i] & 32 and share[i] >= _OFTEN else -1.0
     for row in range(hours):
         longest, pending = _row_f4(silence.longest, row), _row_f4(silence.pending, row)

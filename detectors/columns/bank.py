@@ -590,50 +590,37 @@ class Bank:
         scale: Floats,
         warm: Bools,
     ) -> None:
-        """Sum one window over the members of each pool."""
-        if not self.some_lie:
-            self._sum(pool, start, member, k, n, usual, evidence, scale, warm, np.inf)
-            return
-        size, cap = pool.size, self.detection.cap_part_nats
-        some_k, some_n = evenly(member, k, n, size)
-        self._sum(pool, start, member, some_k, some_n, usual, evidence, scale, warm, cap)
-        if some_n is not n:  # what is shown is of all results
-            pool.k, pool.n = (sums(member, column, size).astype(np.float64, copy=False) for column in (k, n))
+        """Sum one window over the members of each pool.
 
-    def _sum(
-        self,
-        pool: Pool,
-        start: int,
-        member: Ints,
-        k: Floats,
-        n: Floats,
-        usual: Floats,
-        evidence: Floats,
-        scale: Floats,
-        warm: Bools,
-        contrary_cap: float,
-    ) -> None:
-        """Sum a window, of which a member says at most so many nats against a loss, and when it is over."""
-        cap = self.detection.cap_part_nats
+        Where some may lie, a member says no more nats against a loss, and of its end, than it may say for one.
+        """
+        size, cap = pool.size, self.detection.cap_part_nats
+        all_k, all_n, contrary_cap = k, n, np.inf
+        if self.some_lie:
+            k, n = evenly(member, k, n, size)
+            contrary_cap = cap
         if compiled.stages is not None:
             compiled.stages.pool(pool, start, member, k, n, usual, evidence, scale, warm, cap, contrary_cap)
-            return
-        size = pool.size
-        probes, good = sums(member, n, size), sums(member, k, size)
-        due = sums(member, grained(n * usual), size)
-        expected = np.divide(due, probes, out=pool.expected, where=probes > 0.0)
-        contrary = pool.cusum.contrary_drop(clipped(expected, RATIO_MIN, RATIO_MAX))[member]
-        healthy = np.where(warm, -evidence_columns(contrary, usual, k, n) / scale, 0.0)
-        patience = pool.patience(start)[member]
-        most, least = cap * patience, contrary_cap * patience
-        pool.weigh(
-            start,
-            sums(member, grained(clipped(evidence, -least, most)), size),
-            sums(member, grained(clipped(healthy, -least, least)), size),
-            good,
-            probes,
-            due,
-        )
+        else:
+            probes, good = sums(member, n, size), sums(member, k, size)
+            due = sums(member, grained(n * usual), size)
+            expected = np.divide(due, probes, out=pool.expected, where=probes > 0.0)
+            contrary = pool.cusum.contrary_drop(clipped(expected, RATIO_MIN, RATIO_MAX))[member]
+            healthy = np.where(warm, -evidence_columns(contrary, usual, k, n) / scale, 0.0)
+            patience = pool.patience(start)[member]
+            most, least = cap * patience, contrary_cap * patience
+            pool.weigh(
+                start,
+                sums(member, grained(clipped(evidence, -least, most)), size),
+                sums(member, grained(clipped(healthy, -least, least)), size),
+                good,
+                probes,
+                due,
+            )
+        if n is not all_n:  # what is shown is of all results
+            pool.k, pool.n = (
+                sums(member, column, size).astype(np.float64, copy=False) for column in (all_k, all_n)
+            )
 
     def _time(self, start: int, counts: Counts, held: Bools | None) -> None:
         """Weigh times to first byte, and the reciprocals of speeds."""

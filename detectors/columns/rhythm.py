@@ -333,12 +333,7 @@ class Paths:
             self._await(place_of, seen, due)
         simulated = self._simulated(layout)
         awaited, came = self._elsewhere(path.awaited, simulated), self._elsewhere(path.came, simulated)
-        waits_for_word = None
-        if elsewhere_ago:
-            alone = awaited < PATH_DUE
-            waits_for_word = alone & self._before_word(
-                place_of, simulated, heard, seen, start, window, elsewhere_ago
-            )
+        alone = awaited < PATH_DUE
         if elsewhere:
             more_awaited, more_came = self._others(layout, elsewhere)
             awaited, came = awaited + more_awaited, came + more_came
@@ -350,8 +345,9 @@ class Paths:
         if fell is not None:
             waited = (start - heard[fell]) // window
             self.falling |= _fell_apart(place_of[fell], waited, places)
-        if waits_for_word is not None:
-            self.falling |= waits_for_word
+        if elsewhere_ago:
+            before = self._before_word(place_of, simulated, heard, seen, start, window, elsewhere_ago)
+            self.falling |= alone & before
         if any_left or self.away.any():  # what nobody could hear, or is to hear, is nobody's gap
             late = (self.away[place_of] | (rhythm.left > start)) & (rhythm.last >= 0)
             late[seen] = False

@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 import msgspec
 
 from producers.records import Malformed, ProbeResult, decode, encode
-from producers.signals import Signal, fault
+from producers.signals import Signal, encode_signal, fault
 
 DOCUMENT_BYTES_MAX: Final = 64 * 1024 * 1024
 _DETAIL_MAX: Final = 200
@@ -130,6 +130,11 @@ def checked(item: ProbeResult | Signal, place: str) -> Item:
     if isinstance(read, Malformed):
         return Refused(RefusalReason.INVALID, f"{read.reason}: {read.detail}", place)
     return item
+
+
+def encoded(item: ProbeResult | Signal) -> bytes:
+    """A record as it goes onto a topic, or a line of a file."""
+    return encode_signal(item) if isinstance(item, Signal) else encode(item)
 
 
 def identity(source: str, *facts: object) -> str:

@@ -14,9 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from producers.records import ProbeResult, encode
-from producers.signals import Signal, encode_signal
-from producers.sources.contract import Read
+from producers.sources.contract import Read, encoded
 from producers.sources.ooni.platforms import PlatformMapError, Platforms, read_platforms
 from streams.kafka.client import wait_for_broker
 from streams.kafka.sources import SourceSender
@@ -149,7 +147,7 @@ def _write(
 ) -> None:
     def put(sink: BinaryIO) -> None:
         for piece, acknowledged in pieces(read, chosen, progress, totals, bar.watch):
-            sink.writelines(_line(item) + b"\n" for item in piece)
+            sink.writelines(encoded(item) + b"\n" for item in piece)
             sink.flush()
             acknowledged()
 
@@ -162,10 +160,6 @@ def _write(
             put(sink)
     except OSError as error:
         raise SettingsError(f"{output}: {error.strerror}; name a file that can be written") from error
-
-
-def _line(item: ProbeResult | Signal) -> bytes:
-    return encode_signal(item) if isinstance(item, Signal) else encode(item)
 
 
 def _send(

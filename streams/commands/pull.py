@@ -13,8 +13,9 @@ import orjson
 import structlog
 import typer
 
-from producers.records import ProbeResult, encode
-from producers.signals import Signal, encode_signal
+from producers.records import ProbeResult
+from producers.signals import Signal
+from producers.sources.contract import encoded
 from streams.kafka.client import wait_for_broker
 from streams.kafka.sources import SourceSender
 from streams.kafka.unanswered import answered
@@ -128,9 +129,7 @@ def pull(
 
 def _writer(output: str) -> Send:
     async def send(piece: list[ProbeResult | Signal]) -> None:
-        text = b"".join(
-            (encode_signal(one) if isinstance(one, Signal) else encode(one)) + b"\n" for one in piece
-        )
+        text = b"".join(encoded(one) + b"\n" for one in piece)
         if output == "-":
             sys.stdout.buffer.write(text)
             sys.stdout.buffer.flush()

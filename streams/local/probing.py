@@ -320,8 +320,7 @@ def targets_of(probe: ProbeSettings) -> AskedList:
     """What is asked. Raises SettingsError where the list can't be used, or leads where nobody allowed."""
     from producers.probe.targets import TargetsError, load_targets  # noqa: PLC0415  not in a lean process
 
-    if probe.targets_keys and probe.targets is not None:  # the list that netdusk brings comes with netdusk
-        _signed_list(probe)
+    _check_list(probe)
     try:
         targets = load_targets(probe.targets)
     except TargetsError as error:
@@ -335,15 +334,15 @@ def targets_of(probe: ProbeSettings) -> AskedList:
     return AskedList(chosen.target, chosen.blockpage)
 
 
-def _signed_list(probe: ProbeSettings, *, keep: bool = False) -> None:
+def _check_list(probe: ProbeSettings, *, keep: bool = False) -> None:
     """Check that the targets file is signed, and no older than the newest that was asked by. Raises SettingsError.
 
     `keep`: it is asked by from now on.
     """
+    if probe.targets is None or not probe.targets_keys:  # the list that netdusk brings comes with netdusk
+        return
     from producers.probe.signed_lists import SignatureError, check_newest, remember  # noqa: PLC0415
 
-    if probe.targets is None or not probe.targets_keys:
-        return
     signed, kept = check_signature(probe.targets, probe.targets_keys), probe.spool / _LISTS
     try:
         check_newest(signed, kept)
@@ -452,7 +451,7 @@ def _spool_of(probe: ProbeSettings) -> Spool:
 def _sink_of(settings: Settings, vantage: ProbeVantage) -> Sink:
     probe = settings.probe
     spool = _spool_of(probe)
-    _signed_list(probe, keep=True)
+    _check_list(probe, keep=True)
     if spool.records or spool.torn:
         log.info("results of an earlier run wait in the spool", records=spool.records, torn_bytes=spool.torn)
     kafka = settings.kafka

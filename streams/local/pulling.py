@@ -22,9 +22,9 @@ import aiohttp
 import orjson
 import structlog
 
-from producers.records import ProbeResult, encode
-from producers.signals import Signal, encode_signal
-from producers.sources.contract import Read, RefusalReason, Refused
+from producers.records import ProbeResult
+from producers.signals import Signal
+from producers.sources.contract import Read, RefusalReason, Refused, encoded
 from producers.sources.files import read_all
 from producers.sources.ooni.api import HOSTS
 from streams.errors import why_not_reached
@@ -307,8 +307,7 @@ class _Fresh:
         self._sent = dict(sent)
 
     def __call__(self, one: ProbeResult | Signal) -> bool:
-        text = encode_signal(one) if isinstance(one, Signal) else encode(one)
-        mark = hashlib.blake2b(text, digest_size=9).hexdigest()
+        mark = hashlib.blake2b(encoded(one), digest_size=9).hexdigest()
         before = mark in self._sent
         self._sent[mark] = one.time.timestamp()
         return not before
@@ -352,11 +351,11 @@ async def _pull_part(
             continue
         piece: list[ProbeResult | Signal] = []
         for item in read_all(url, io.BytesIO(body), plan.read):
-            if isinstance(item, Refused):
-                totals.note(item)
-            elif fresh(item):
-                totals.note(item)
+            if not isinstance(item, Refused):
+                if not fresh(item):
+                    continue
                 piece.append(item)
+            totals.note(item)
         if piece:
             await send(piece)
 

@@ -659,7 +659,7 @@ class CountryMachine:
             moved = self._bank.let_go(of_bank)
             if moved is None:
                 return None
-            self._in_bank = np.where(in_bank >= 0, moved[in_bank], -1).astype(np.int32)
+            self._in_bank = _moved(in_bank, moved)
         left: dict[tuple[str, bool], set[tuple[str, int, str]]] = {
             (known[i].country, known[i].simulated): set() for i in np.flatnonzero(gone).tolist()
         }
@@ -747,7 +747,7 @@ class CountryMachine:
         )
         if moved is None:
             return rows
-        self._in_bank = np.where(in_bank >= 0, moved[in_bank], -1).astype(np.int32)
+        self._in_bank = _moved(in_bank, moved)
         stays = (self._in_bank >= 0) | (in_bank < 0)
         for window in self._open.values():
             stays[window.columns()[0]] = True
@@ -1226,7 +1226,7 @@ class CountryMachine:
         known, in_bank = self._monitors(), self._in_bank
         moved = self._bank.forget_countries(countries)
         if moved is not None:
-            self._in_bank = np.where(in_bank >= 0, moved[in_bank], -1).astype(np.int32)
+            self._in_bank = _moved(in_bank, moved)
         stays = np.array([monitor.country not in countries for monitor in known], dtype=np.bool_)
         if not stays.all():
             self._keep_monitors(stays, known)
@@ -1408,6 +1408,11 @@ def _seconds(signal: Signal) -> int:
 def _scheduled(event: CalendarEvent) -> Scheduled:
     start, end = int(event.start.timestamp()), int(event.end.timestamp())
     return Scheduled(event.id, event.country, event.title, start, end, event.source)
+
+
+def _moved(in_bank: NDArray[np.int32], number: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The bank's numbers of monitors (-1: not in it), once the bank has given them others."""
+    return np.where(in_bank >= 0, number[in_bank], -1).astype(np.int32)
 
 
 def _renumbered_rows(rows: Rows, number: NDArray[np.int32], known: Sequence[MonitorKey]) -> Rows:

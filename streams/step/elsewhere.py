@@ -6,13 +6,10 @@ It comes as notes, a window or two behind: one says of the windows about its own
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
+from detectors.columns.rhythm import WORD_WINDOWS
 from detectors.readings import Arrived
 from streams.records import Arrivals
-
-#: So many windows after its own a note still says something: it comes two windows late, and may be held up.
-_WINDOWS: Final = 10
 
 
 class Elsewhere:
@@ -35,25 +32,26 @@ class Elsewhere:
             one
             for one in self.kept
             if (one.start, one.simulated) != (note.start, note.simulated)
-            and abs(one.start.timestamp() - start) <= _WINDOWS * self._seconds
+            and abs(one.start.timestamp() - start) <= WORD_WINDOWS * self._seconds
         ]
         self.kept = sorted([*kept, note], key=lambda one: (one.start, one.simulated))
 
     def about(self, start: int) -> Mapping[tuple[str, bool], Arrived]:
         """What is known at the window that begins at `start`, by country and whether simulated."""
-        newest: dict[bool, Arrivals] = {}
-        for note in self.kept:
-            if 0 <= start - note.start.timestamp() <= _WINDOWS * self._seconds:
-                newest[note.simulated] = note
+        ago = self.ago(start)
         return {
             (country, simulated): Arrived(*figures)
-            for simulated, note in newest.items()
+            for simulated, note in self._newest(start).items()
+            if ago[simulated] <= WORD_WINDOWS
             for country, figures in note.countries.items()
         }
 
     def ago(self, start: int) -> Mapping[bool, int]:
         """How many windows before the one that begins at `start` the newest note's lies, by whether simulated."""
-        newest = {
-            note.simulated: note.start.timestamp() for note in self.kept if note.start.timestamp() <= start
+        return {
+            simulated: int(start - note.start.timestamp()) // self._seconds
+            for simulated, note in self._newest(start).items()
         }
-        return {simulated: int(start - of) // self._seconds for simulated, of in newest.items()}
+
+    def _newest(self, start: int) -> Mapping[bool, Arrivals]:
+        return {note.simulated: note for note in self.kept if note.start.timestamp() <= start}
