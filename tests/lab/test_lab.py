@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -125,9 +126,12 @@ def test_of_several_runs_a_row_says_how_many_were_right() -> None:
 def test_the_whole_product_tells_of_a_censor() -> None:
     """`make lab` runs all of them; docs/lab.md says what is told of each."""
     command = [sys.executable, "-m", "tests.lab", "--only", "reset on the name"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=1800)
-    # Exit code 3: the machine did not keep up, by what failed where nobody interferes.
-    assert done.returncode in (0, 3), done.stdout + done.stderr[-3000:]
-    if done.returncode == 3:
-        pytest.xfail(done.stdout)
+    # Exit code 3: the machine did not keep up, by what failed where nobody interferes. Then time goes slower.
+    for pace in ({}, {"LAB_PACE": "4"}):
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=1800, env={**os.environ, **pace}
+        )
+        if done.returncode != 3:
+            break
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     assert "\nright  reset on the name" in done.stdout, done.stdout

@@ -534,9 +534,7 @@ def test_a_row_is_k_of_n(tmp_path: Path) -> None:
 
 
 def test_a_row_is_a_number_and_may_be_parquet(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip(
-        "pyarrow", reason="the extra `archive` is part of the development environment"
-    )
+    import pyarrow
     from pyarrow import parquet
 
     sink = io.BytesIO()
