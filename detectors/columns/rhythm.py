@@ -11,6 +11,7 @@ works, and that is said.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -97,8 +98,9 @@ DEPLOY_SLACK_SECONDS: Final = 600
 VANTAGES_MANY: Final = 4
 LEFT_SHARE: Final = 0.2
 #: How much comes of a vantage is remembered over so many mean gaps: most, or hardly any, which is four gaps after the
-#: last of many, and is left by two in a row.
-LEVEL_GAPS: Final = 3.0
+#: last of many, and is left by two in a row. Each result is worth what a mean gap without one takes away.
+COMING_GAPS: Final = 3.0
+RESULT_WORTH: Final = 1.0 - math.exp(-1.0 / COMING_GAPS)
 MOST_COME: Final = 0.5
 HARDLY_ANY: Final = 0.3
 #: A region is silent that has so many vantages, on so many networks, of which this share is silent, and more than half
@@ -142,7 +144,7 @@ class RhythmColumns(Table):
     # Until when nothing is awaited, because it said that it leaves.
     left: Ints
     # Share of its results that came of late, kept where there are regions; and the last window with one while most did.
-    level: Halves
+    coming: Halves
     well: NDArray[np.uint32]  # 0: none yet
     # Silent with its region: what comes next ends no gap of its own.
     torn: Bools
@@ -157,7 +159,7 @@ class RhythmColumns(Table):
         "longest": Field(np.float32, 1.0),
         "promised": Field(np.float32),
         "left": Field(np.int64),
-        "level": Field(np.float16, 1.0),
+        "coming": Field(np.float16, 1.0),
         "well": Field(np.uint32),
         "torn": Field(np.bool_),
     }
@@ -198,13 +200,16 @@ class RhythmColumns(Table):
 
     def follow(self, rows: Bools, seen: Ints, start: int) -> None:
         """Note how much comes of these of late: a few results that trickle through end no silence."""
-        keep = np.exp(-1.0 / (LEVEL_GAPS * self.gap.astype(np.float64)))
-        level = np.where(rows, self.level * keep, self.level)
-        level[seen] += 1.0 - keep[seen]
-        self.level[:] = level
-        most = seen[level[seen] >= MOST_COME]
+        coming = np.where(rows, self.coming * self.fading(), self.coming)
+        coming[seen] += RESULT_WORTH
+        self.coming[:] = coming
+        most = seen[coming[seen] >= MOST_COME]
         self.well[most] = start
         self.torn[most] = False
+
+    def fading(self, windows: int = 1) -> Floats:
+        """What is left of `coming` after so many windows without a result, as a share."""
+        return np.asarray(np.exp(-windows / (COMING_GAPS * self.gap.astype(np.float64))))
 
     def steady(self, window: int) -> Bools:
         """Which vantages have a rhythm, promised or shown."""
@@ -449,7 +454,7 @@ class Paths:
         if deaf or not len(layout.regions):
             return
         rhythm.follow(~self.away[place_of], seen, start)
-        silent = (rhythm.level < HARDLY_ANY) & (layout.vantage_region > 0)
+        silent = (rhythm.coming < HARDLY_ANY) & (layout.vantage_region > 0)
         many = np.bincount(place_of[silent], minlength=len(layout.places))
         for place in np.flatnonzero((many >= REGION_VANTAGES) & ~self.away).tolist():
             falling = bool(self.falling[place])
@@ -557,7 +562,7 @@ class Paths:
         place_of = layout.network_place[layout.vantage_network]
         fades = PATH_KEEP**windows
         if len(layout.regions):
-            rhythm.level[:] = rhythm.level * np.exp(-windows / (LEVEL_GAPS * rhythm.gap.astype(np.float64)))
+            rhythm.coming[:] = rhythm.coming * rhythm.fading(windows)
         path.awaited[:] = path.awaited * fades + sums(place_of, grained(weight), places)
         path.came[:] = path.came * fades
 
@@ -688,7 +693,7 @@ def quiet_regions(
     region, of_network, gap = layout.vantage_region[rows], network[rows], rhythm.gap[rows].astype(np.float64)
     well = rhythm.well[rows].astype(np.int64)
     last = np.where(well > 0, well, rhythm.last[rows])
-    waited, silent = (start - last) / window, rhythm.level[rows] < HARDLY_ANY
+    waited, silent = (start - last) / window, rhythm.coming[rows] < HARDLY_ANY
     names = [name for name in np.unique(region).tolist() if name >= 0]
     heard = {
         name: int((~silent & (region == name)).sum())

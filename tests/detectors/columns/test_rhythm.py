@@ -252,6 +252,31 @@ def test_a_region_that_falls_silent_while_the_rest_is_heard() -> None:
     assert again[4] == ["IN-DL"]
 
 
+@pytest.mark.parametrize(("every", "later"), [(8, 1), (8, 3), (5, 2), (10, 10), (20, 6)])
+def test_regions_of_vantages_that_are_slower_than_windows_are_heard_and_missed(
+    every: int, later: int
+) -> None:
+    """Each vantage asks two things, the second so many windows after the first; in each round anew."""
+    keys = [one for one in in_regions(4) if one.region in REGIONS[:3]]
+    world = World(keys, promises=60.0 * every)
+    phases = np.random.default_rng(every + later).integers(0, every, len(keys))
+
+    def sends(minute: int, place: int) -> bool:
+        since = (minute + int(phases[place])) % every
+        return since in (0, later % every)
+
+    torn = silent_regions(world.run(range(20 * every), sends))
+    assert not any(torn)
+    lost = keys[0].region
+    cut, healed = 20 * every, 32 * every
+    silent = silent_regions(
+        world.run(range(cut, healed), lambda minute, i: sends(minute, i) and keys[i].region != lost)
+    )
+    assert silent[7 * every] == [lost] and {one for by in silent for one in by} == {lost}
+    back = silent_regions(world.run(range(healed, healed + 4 * every), sends))
+    assert not any(back[3 * every :])
+
+
 def test_a_few_results_that_trickle_through_end_no_regions_silence() -> None:
     world = World(in_regions(), promises=60.0)
     world.run(range(60), always)
