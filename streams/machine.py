@@ -282,3 +282,17 @@ class Adopting(Protocol):
         next one; and of the last batch's outbox no alert is sent again, for what is untold is told in the next window.
         """
         ...
+
+
+@runtime_checkable
+class Expecting(Protocol):
+    """A machine that goes on with incidents which were told, where all that was kept of them is lost."""
+
+    def expect(self, published: Sequence[Incident], *, whole: bool) -> None:
+        """Take the last record of each incident that was ever told, open or over; those of others are passed over.
+
+        `whole` says that the source begins with the first record that it ever had. For a machine without a checkpoint:
+        to be called once, before the first batch. Those that are open go on when the clock comes to them. What it does
+        is in no batch, so that a snapshot has to follow before the first one.
+        """
+        ...

@@ -9,6 +9,7 @@ last one; what was told and is not in hand is taken in hand, so that its end is 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Protocol, TypeVar
 
 from detectors.incidents.case import Case
@@ -19,6 +20,9 @@ from detectors.incidents.snapshots import Kind, Scope, Snapshot
 
 #: Why an incident is told that nothing new has happened to.
 JUDGED_ANEW: Final = "judged anew, by other settings or another release"
+
+#: Why an incident is told that was found again.
+FOUND_AGAIN: Final = "found again, after the checkpoints were lost"
 
 Reach = frozenset[tuple[str, str]]
 _GOES_ON: Final = (Phase.OPEN, Phase.EASING)
@@ -139,6 +143,25 @@ def case_of(snapshot: Snapshot) -> Case:
     )
     case.told = case.news()
     return case
+
+
+def going_case_of(snapshot: Snapshot, now: int) -> Case:
+    """A case of what was told and goes on at that moment, though what was told is of later: nothing new is to tell."""
+    networks = tuple(
+        replace(network, recovered=None)
+        if network.recovered is not None and network.recovered > now
+        else network
+        for network in snapshot.networks
+    )
+    case = case_of(replace(snapshot, networks=networks, updated=min(snapshot.updated, now)))
+    case.untold = False
+    return case
+
+
+def found_again(case: C, awaited: Iterable[Snapshot], slack: int) -> Snapshot | None:
+    """Of incidents that were told and are awaited, the one that has most in common with a case, or None."""
+    may = [one for one in awaited if case.onset >= one.onset - slack]
+    return _matched(may, {0: case}, lambda case, snapshot: True).get(0)
 
 
 def past_of(snapshot: Snapshot) -> PastIncident:

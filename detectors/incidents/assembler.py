@@ -16,7 +16,17 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from detectors.incidents.adoption import JUDGED_ANEW, adopt, announcement, case_of, past_of, still_open
+from detectors.incidents.adoption import (
+    FOUND_AGAIN,
+    JUDGED_ANEW,
+    adopt,
+    announcement,
+    case_of,
+    found_again,
+    going_case_of,
+    past_of,
+    still_open,
+)
 from detectors.incidents.case import (
     CONFIRMED,
     NARROWING_SECONDS,
@@ -146,6 +156,7 @@ class AssemblerState(msgspec.Struct):
     open: list[Snapshot]
     closings: list[Closing] = []
     falls: list[StoredFall] = []
+    awaited: list[Snapshot] = []
 
 
 class _News(NamedTuple):
@@ -185,6 +196,7 @@ class Assembler:
         self._open: dict[str, Snapshot] = {}
         self._closings: list[Closing] = []
         self._falls = Falls()
+        self._awaited: list[Snapshot] = []  # told as open, and not in hand: the clock has not come to it yet
         #: Who is asked what other sources say: country, whether simulated, onset, now, and networks (see `Witness`).
         self.witness: Callable[[str, bool, int, int, Collection[int]], tuple[Witness, ...]] | None = None
         #: By which number a case's network is told of: an id is a hash of what is told, so that nobody can try out
@@ -316,6 +328,49 @@ class Assembler:
         cases = [case for country in self._countries.values() for case in country.cases]
         self._open = still_open(cases, published, self._open)
 
+    def expect(self, published: Iterable[Snapshot]) -> None:
+        """Take what was told of incidents that go on, where all that was kept of them is lost.
+
+        They are taken in hand by `take_up`, or found again in the results before.
+        """
+        going = (one for one in published if one.status is not Announcement.RESOLVED and one.platforms)
+        self._awaited = [
+            one for one in going if one.kind is not Kind.GLOBAL and (one.networks or one.regions)
+        ]
+
+    def take_up(
+        self, now: int, elsewhere: Callable[[str], bool], recalled: Callable[[Snapshot], Snapshot]
+    ) -> None:
+        """Take in hand what is awaited and had been told by now, so that its end is seen.
+
+        Parameters
+        ----------
+        elsewhere
+            Says of which countries others judge.
+        recalled
+            Gives what was told with the numbers that networks have here.
+        """
+        due = [one for one in self._awaited if one.detected <= now]
+        if not due:
+            return
+        self._awaited = [one for one in self._awaited if one.detected > now]
+        for told in due:
+            country = told.country or ""
+            in_hand = self._countries.get((country, told.simulated)) or _CountryCases(cases=[], past=[])
+            if elsewhere(country) or told.id in in_hand.ids():
+                continue
+            case = going_case_of(recalled(told), now)
+            if not case.losses:
+                continue
+            in_hand.cases.append(case)
+            self._countries[country, told.simulated] = in_hand
+            self._open[told.id] = told
+
+    @property
+    def awaits(self) -> bool:
+        """Whether an incident that was told is not in hand yet."""
+        return bool(self._awaited)
+
     @property
     def countries(self) -> frozenset[str]:
         """The countries of which something is remembered."""
@@ -372,8 +427,16 @@ class Assembler:
         snapshots: list[Snapshot] = over
         for country in sorted(reading.countries, key=lambda c: (c.country, c.simulated)):
             snapshots.extend(self._step_country(country, worldwide))
+        snapshots.extend(self._give_up_unread({(one.country, one.simulated) for one in reading.countries}))
         keep_open(self._open, snapshots)
         return snapshots
+
+    def _give_up_unread(self, read: Collection[CountryKey]) -> Iterable[Snapshot]:
+        """Close what is too old of countries that have no reading: nothing was heard of them since it was taken up."""
+        for place, in_hand in sorted(self._countries.items()):
+            for case in () if place in read else in_hand.cases:
+                if case.phase in (Phase.OPEN, Phase.EASING) and (over := self._given_up(case)) is not None:
+                    yield over
 
     def _follow_falls(self, reading: Reading) -> None:
         down = lost(reading.health, self.settings, by_majority=self.by_majority)
@@ -642,7 +705,7 @@ class Assembler:
         case.phase = step.phase
         if step.told is Announcement.OPEN:
             self._open_case(case, reading, in_hand)
-            yield _News(Announcement.OPEN, "")
+            yield _News(announcement(case), FOUND_AGAIN if case.seq else "")
         elif step.told is Announcement.RESOLVED:
             case.end(reading)
             yield _News(Announcement.RESOLVED, _restored(case))
@@ -698,7 +761,17 @@ class Assembler:
         case.id = incident_id(
             case.kind, case.country, reading.start, "simulated" if case.simulated else "", key
         )
+        self._find_again(case)
         _link_with_others(case, in_hand.cases)
+
+    def _find_again(self, case: Case) -> None:
+        """Have a new incident go on as the one that was told of the same, where that is awaited."""
+        place = (case.country, case.simulated)
+        mine = [one for one in self._awaited if (one.country, one.simulated) == place]
+        told = found_again(case, mine, self.settings.merge_seconds)
+        if told is not None:
+            self._awaited = [one for one in self._awaited if one is not told]
+            case.id, case.seq, case.detected, case.onset = told.id, told.seq, told.detected, told.onset
 
     def _count_like(self, case: Case, over: Iterable[PastIncident]) -> None:
         """Count which of the previous ones it is like, as far as it reaches by now."""
@@ -868,6 +941,7 @@ class Assembler:
             [snapshot for _, snapshot in sorted(self._open.items())],
             self._closings,
             self._falls.snapshot(),
+            self._awaited,
         )
         return msgspec.msgpack.encode(stored)
 
@@ -881,6 +955,7 @@ class Assembler:
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
         self._closings = stored.closings
         self._falls.restore(stored.falls)
+        self._awaited = stored.awaited
         self._known = frozenset(name for country in self._countries.values() for name in country.ids())
 
 

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 
-from detectors.incidents.adoption import JUDGED_ANEW, adopt, announcement, still_open
+from detectors.incidents.adoption import (
+    FOUND_AGAIN,
+    JUDGED_ANEW,
+    adopt,
+    announcement,
+    found_again,
+    still_open,
+)
 from detectors.incidents.evidence import HALF_HOUR_SECONDS, PLATFORM
 from detectors.incidents.falls import ROLLING_SECONDS, Fall, Falls, Key, StoredFall, controls_by_vote, widest
 from detectors.incidents.loss import Loss, present
@@ -149,6 +157,7 @@ class OutagesState(msgspec.Struct):
     past: list[_PastOutage]
     open: list[Snapshot]
     closings: list[Closing] = []
+    awaited: list[Snapshot] = []
 
 
 class WorldAssembler:
@@ -174,6 +183,7 @@ class WorldAssembler:
         self._past: list[_PastOutage] = []
         self._open: dict[str, Snapshot] = {}
         self._closings: list[Closing] = []
+        self._awaited: list[Snapshot] = []  # told as open, and not in hand: the clock has not come to it yet
         self._known: frozenset[str] = frozenset()  # ids of the outages in hand when it was restored
 
     @property
@@ -196,10 +206,32 @@ class WorldAssembler:
             self._outages = others + adopt(mine, of_them, self._known, _outage_of, self._open)
         self._open = still_open(self._outages, published, self._open)
 
+    def expect(self, published: Iterable[Snapshot]) -> None:
+        """Take what was told of outages that go on, where all that was kept is lost, as `Assembler.expect` does."""
+        self._awaited = [
+            one
+            for one in published
+            if one.kind is Kind.GLOBAL
+            and one.status is not Announcement.RESOLVED
+            and one.platforms
+            and one.countries
+        ]
+
+    def _take_up(self, now: int) -> None:
+        due = [one for one in self._awaited if one.detected <= now]
+        self._awaited = [one for one in self._awaited if one.detected > now]
+        for told in due:
+            if told.id not in {outage.id for outage in self._outages}:
+                outage = _outage_of(replace(told, updated=min(told.updated, now)))
+                outage.untold = False
+                self._outages.append(outage)
+                self._open[told.id] = told
+
     def step(self, start: int, health: Health, signs: Mapping[Key, Signs]) -> list[Snapshot]:
         """Weigh one window of all countries; `start` is where it began."""
         end = start + self.window_seconds
         self._forget(end)
+        self._take_up(end)
         down = lost(health, self.settings, by_majority=self.by_majority)
         if not (down.any() or self._outages or self._falls):
             self._closings.clear()
@@ -296,7 +328,7 @@ class WorldAssembler:
         outage.phase = step.phase
         if step.told is Announcement.OPEN:
             self._open_outage(outage, start, end)
-            return [self._tell(outage, Announcement.OPEN, "", end)]
+            return [self._tell(outage, announcement(outage), FOUND_AGAIN if outage.seq else "", end)]
         if step.told is Announcement.RESOLVED:
             recovered = [loss.recovered for loss in outage.losses.values() if loss.recovered is not None]
             outage.resolved = max(recovered)
@@ -375,6 +407,16 @@ class WorldAssembler:
         ]
         marks = [*outage.platforms, "simulated" if outage.simulated else ""]
         outage.id = incident_id(Kind.GLOBAL, None, start, *marks)
+        mine = [one for one in self._awaited if one.simulated == outage.simulated]
+        told = found_again(outage, mine, self.settings.merge_seconds)
+        if told is not None:
+            self._awaited = [one for one in self._awaited if one is not told]
+            outage.id, outage.seq, outage.detected, outage.onset = (
+                told.id,
+                told.seq,
+                told.detected,
+                told.onset,
+            )
 
     def _news(self, outage: _Outage, end: int) -> list[Snapshot]:
         if outage.phase not in (Phase.OPEN, Phase.EASING):
@@ -475,6 +517,7 @@ class WorldAssembler:
             self._past,
             [snapshot for _, snapshot in sorted(self._open.items())],
             self._closings,
+            self._awaited,
         )
         return msgspec.msgpack.encode(stored)
 
@@ -484,7 +527,7 @@ class WorldAssembler:
         self._falls.restore(stored.since)
         self._outages, self._past = stored.outages, stored.past
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
-        self._closings = stored.closings
+        self._closings, self._awaited = stored.closings, stored.awaited
         self._known = frozenset(outage.id for outage in self._outages if outage.id)
 
 

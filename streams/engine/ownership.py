@@ -22,7 +22,16 @@ from streams.engine.surroundings import ACKNOWLEDGE_SECONDS, Pipeline, Surroundi
 from streams.engine.trouble import Troubles, stepping
 from streams.kafka.alerts import latest
 from streams.kafka.alerts import snapshots as snapshots_of
-from streams.machine import Adopting, Counting, Forgetting, Machine, Outbox, PartitionCount, TakesNotes
+from streams.machine import (
+    Adopting,
+    Counting,
+    Expecting,
+    Forgetting,
+    Machine,
+    Outbox,
+    PartitionCount,
+    TakesNotes,
+)
 
 log = structlog.get_logger()
 
@@ -116,6 +125,7 @@ class RestoredPartition:
         adopted = await self._adopt(machine, restored)
         gaps = Gaps(around, self._name)
         source_start, source_end = await self._bounds_of_source()
+        expecting = restored.next is None and await self._expect(machine, source_start)
         position = restored.next if restored.next is not None else source_start
         moved = position > source_end
         if moved:
@@ -133,10 +143,10 @@ class RestoredPartition:
             redo_bytes=sum(len(delta.batch) for delta in restored.deltas),
             snapshot_bytes=len(restored.snapshot or b""),
         )
-        if restored.snapshot is None:
-            await snapshots.take(position)  # a log without one is a log that was cut
-        elif adopted or moved:
+        if adopted or moved or expecting:
             await (await snapshots.take(position))  # what was adopted is in no chunk; and offsets begin anew
+        elif restored.snapshot is None:
+            await snapshots.take(position)  # a log without one is a log that was cut
         seconds = time.monotonic() - began
         around.metrics.restore_seconds.observe(seconds)
         log.info(
@@ -244,6 +254,24 @@ class RestoredPartition:
         if isinstance(some, Adopting):
             incidents = latest(await snapshots_of(self._around.settings))
             await self._around.machines.compute(partial(some.adopt, incidents))
+        return True
+
+    async def _expect(self, machine: Machine[Any], source_start: int) -> bool:
+        """Have a machine that begins from nothing go on with what was told of records that the source has lost."""
+        some: object = machine
+        if not isinstance(some, Expecting):
+            return False
+        incidents = latest(await snapshots_of(self._around.settings))
+        if not incidents:
+            return False
+        await self._around.machines.compute(partial(some.expect, incidents, whole=source_start == 0))
+        if source_start > 0:
+            log.warning(
+                "no checkpoint is left, and the source has lost its first records: what is usual is learned anew, and "
+                "incidents that were told as open go on",
+                partition=self._name,
+                from_offset=source_start,
+            )
         return True
 
 

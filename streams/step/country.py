@@ -1034,6 +1034,9 @@ class CountryMachine:
                 counts, deciding.watch, deciding.holding, deciding.settling, deciding.passing
             )
             reading = self._ours(reading)
+            # Before it is known which countries are judged here, nobody else's incidents may be taken for ours.
+            if deciding.awaits and self._placement.kept.partition >= 0:
+                deciding.take_up(start + seconds, self._placement.elsewhere, self._recalled)
             self._tell(self._assembler.step(reading), outbox)
             if self.publish_health:
                 outbox.after.extend(_health_messages(reading, self._placement.elsewhere))
@@ -1087,6 +1090,10 @@ class CountryMachine:
     def _told_as(self, case: Case, asn: int) -> int:
         return self._naming.told_as(case.country, asn, case.onset, simulated=case.simulated)
 
+    def _recalled(self, snapshot: Snapshot) -> Snapshot:
+        """The same of a snapshot of an incident."""
+        return from_record(self.recalled(to_record(snapshot, self.settings.incidents)))
+
     def recalled(self, incident: Incident) -> Incident:
         """An incident that was told, with its networks' own numbers, as far as these are known."""
         networks = {pair[1] for pair in self._networks() if pair[0] == incident.country}
@@ -1131,7 +1138,7 @@ class CountryMachine:
     def _rest_of(self, start_ms: int) -> int:
         """Return from when on there is something to look at if no results come, or `start_ms` if there is now."""
         start = start_ms // 1000
-        awaits = self._bank.awaits(start)
+        awaits = self._bank.awaits(start) or self._assembler.awaits
         if not self._assembler.watch and not awaits:
             # Those passed over since the last one that was closed count too: the bank does not know of them yet.
             quiet = self._bank.quiet_windows(start) - self._rested
@@ -1192,6 +1199,22 @@ class CountryMachine:
             for key in {_source_of(one): one for one in self._monitors()}.values():
                 if self._speakers.votes_from_ms(key) == NEVER:
                     self._silenced(key)
+
+    def expect(self, published: Sequence[Incident], *, whole: bool) -> None:
+        """Take what was told, where all that was kept is lost: `machine.Expecting`.
+
+        From a whole log the same incidents come again, with the same ids. And a partition that a topic has just gained
+        is whole: what is open of its countries is closed by the one that had them.
+        """
+        if whole:
+            return
+        if self._strangers is not None:
+            self._strangers.expect(published, whole=whole)
+        mine = [one for one in published if is_of_strangers(one.id) == self._of_strangers]
+        snapshots = [from_record(one) for one in mine if one.country is not None]
+        self._assembler.expect(
+            replace(one, id=own_id(one.id)) if self._of_strangers else one for one in snapshots
+        )
 
     def adopt_strangers(self, published: Sequence[Incident]) -> None:
         """The same of a machine of those without a vote."""

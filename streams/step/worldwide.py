@@ -205,6 +205,13 @@ class WorldMachine:
         """Make the incidents in hand agree with what was told: `machine.Adopting`."""
         self._world.adopt([from_record(one) for one in published if one.country is None])
 
+    def expect(self, published: Sequence[Incident], *, whole: bool) -> None:
+        """Take what was told, where all that was kept is lost: `machine.Expecting`.
+
+        The health topic is compacted: though it begins at its first record, what led to an outage may be gone.
+        """
+        self._world.expect([from_record(one) for one in published if one.country is None])
+
     @property
     def watermark_ms(self) -> int | None:
         """Event time up to which everything is decided; None before the first window was weighed."""

@@ -1,4 +1,4 @@
-"""On real Kafka: another release, or other settings, that take over with an incident open go on with it."""
+"""On real Kafka: an incident that is open goes on with another release, other settings, or without checkpoints."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.kafka.client import TopicReader
 from streams.machine import Chunk
@@ -138,3 +139,40 @@ async def test_changed_settings_go_on_with_the_incident(fleet: Fleet, settings: 
     first = before[0]
     same = [mine[0] for mine in by_id.values() if mine[0].country == first.country]
     assert [one.id for one in same if set(one.platforms) & set(first.platforms)] == [first.id]
+
+
+async def delete_topic(fleet: Fleet, role: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=fleet.bootstrap)
+    await admin.start()
+    name = f"{fleet.name}.{role}"
+    await admin.delete_topics([name])
+    while name in await admin.list_topics():
+        await asyncio.sleep(0.1)
+    await admin.close()
+
+
+@pytest.mark.parametrize("left", ["from the middle", "nothing"])
+async def test_without_checkpoints_and_with_a_source_that_was_cut_it_ends(fleet: Fleet, left: str) -> None:
+    """What led to it is gone from both topics: it ends when results are good again, and a kill loses it not."""
+    before = await until_open(fleet)
+    fleet.workers[0].kill()
+    _, half = log()
+    await delete_topic(fleet, "checkpoints")
+    await fleet.make_topics(("checkpoints",))
+    probes = fleet.settings.topics.probes
+    _, end = (await TopicReader(fleet.settings.kafka).bounds(probes, [0]))[0]
+    await TopicReader(fleet.settings.kafka).delete_before(
+        probes, 0, end if left == "nothing" else half - 2 * STEP
+    )
+    second = fleet.start()
+    await fleet.wait_for_log(second, "incidents that were told as open go on")
+    await fleet.wait_for_log(second, "partition restored")
+    second.kill()
+    records = await the_rest(fleet, WORKER)
+    assert records[: len(before)] == before
+    mine = [record for record in records if record.id == before[0].id]
+    assert [record.seq for record in mine] == list(range(1, len(mine) + 1))
+    statuses = [record.status for record in mine]
+    assert statuses.count(Status.OPEN) == 1
+    assert statuses.count(Status.RESOLVED) == 1
+    assert statuses[-1] is Status.RESOLVED
