@@ -37,15 +37,14 @@ class InHand(Protocol):
     onset: int
     detected: int
     resolved: int | None
-    told: list[str]
     untold: bool
 
     def reach(self) -> Reach:
         """What it took away, and where: comparable with `reach_of` of what was told."""
         ...
 
-    def news(self) -> list[str]:
-        """What a reader would note."""
+    def take_as_told(self) -> None:
+        """Take what it is now for what was told: a change from here on is news."""
         ...
 
 
@@ -141,7 +140,7 @@ def case_of(snapshot: Snapshot) -> Case:
         linked=list(snapshot.linked),
         untold=True,
     )
-    case.told = case.news()
+    case.take_as_told()
     return case
 
 
@@ -231,7 +230,7 @@ def _rename(case: InHand, snapshot: Snapshot) -> None:
     if case.phase is Phase.SUSPECTED:
         case.phase, case.onset = Phase.OPEN, snapshot.onset
     case.id, case.detected = snapshot.id, snapshot.detected
-    case.told = case.news()
+    case.take_as_told()
     case.untold = False
     _agree(case, snapshot)
 

@@ -27,20 +27,7 @@ from detectors.incidents.adoption import (
     past_of,
     still_open,
 )
-from detectors.incidents.case import (
-    CONFIRMED,
-    NARROWING_SECONDS,
-    NOT_CONFIRMED,
-    TURN_SECONDS,
-    Case,
-    changes_little,
-    changes_units_only,
-    flaps,
-    grows,
-    only_heard,
-    reasons,
-    same_but_for_units,
-)
+from detectors.incidents.case import NARROWING_SECONDS, TURN_SECONDS, Case
 from detectors.incidents.causes import Cause, find_causes
 from detectors.incidents.evidence import (
     PastIncident,
@@ -53,6 +40,18 @@ from detectors.incidents.evidence import (
 )
 from detectors.incidents.falls import Falls, StoredFall, controls_by_vote
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
+from detectors.incidents.news import (
+    CONFIRMED,
+    NOT_CONFIRMED,
+    Noted,
+    changes_little,
+    changes_units_only,
+    flaps,
+    grows,
+    only_heard,
+    reasons,
+    same_but_for_units,
+)
 from detectors.incidents.quiet import Worldwide, lost
 from detectors.incidents.snapshots import (
     Closing,
@@ -792,11 +791,9 @@ class Assembler:
             case.unheard_told = True
             yield _News(Announcement.UPDATED, f"nothing has been heard of it for {unheard // 3600} h")
             return
-        now = case.news()
-        for noted in (case.told, case.pending):  # what an earlier version did not note is no news
-            noted += [""] * (len(now) - len(noted) if noted else 0)
+        now = case.noted()
         if now == case.told or _may_wait(case, now, reading.end):
-            case.pending, case.pending_windows = [], 0
+            case.pending, case.pending_windows = Noted(), 0
             return
         case.pending_windows = case.pending_windows + 1 if now == case.pending else 1
         case.pending = now
@@ -846,7 +843,7 @@ class Assembler:
         case.untold = False
         case.updated = reading.end
         case.reason = news.reason
-        case.told, case.pending, case.pending_windows = case.news(), [], 0
+        case.told, case.pending, case.pending_windows = case.noted(), Noted(), 0
         return self._written(case, reading, news.told)
 
     def _written(self, case: Case, reading: CountryReading, announced: Announcement) -> Snapshot:
@@ -1100,7 +1097,7 @@ def _is_well(news: Vote, k: float, n: float) -> bool:
     return k >= bar * n and (news.n < _RECENT_ENOUGH or news.k >= bar * news.n)
 
 
-def _may_wait(case: Case, now: list[str], end: int) -> bool:
+def _may_wait(case: Case, now: Noted, end: int) -> bool:
     """Whether what has changed of an incident on many networks is little, and something was told not long ago.
 
     In a crowd's silence a network that is heard once, and then not for hours, is no news: which ones these are waits.

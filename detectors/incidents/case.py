@@ -20,6 +20,7 @@ from detectors.incidents.causes import TOGETHER_SECONDS, Cause, alike, live_netw
 from detectors.incidents.level import Level, Tally
 from detectors.incidents.loss import LEVEL_RESULTS_MIN, Loss, Present, bounds, present, share_lost
 from detectors.incidents.moves import Phase, Trigger
+from detectors.incidents.news import MANY_UNITS, Noted
 from detectors.incidents.onset import agreed_onset, windows_since
 from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Severity
 from detectors.incidents.votes import Part, Vote, pooled, vote
@@ -70,18 +71,6 @@ _TOLD_WORDS: Final = (Says.AGREES, Says.DISAGREES)
 #: Doubts that rest on who was heard, and not on what was measured.
 _DOUBTS_OF_HEARING: Final = (Doubt.CROWD, Doubt.OWN_PATH)
 THROTTLED: Final = "http.throttled"
-#: Of so many networks and regions a change of less than one in so many is a small one.
-MANY_UNITS: Final = 16
-#: Where they stand in `Case.news`: those reached, those lost still, those of which nothing is heard.
-_UNITS: Final = 3
-_UNHEARD: Final = 15
-_OF_UNITS: Final = (_UNITS, 4, _UNHEARD)
-FEW_OF: Final = 8
-#: A reason names so many platforms at most, and counts the rest.
-_LISTED_MAX: Final = 12
-#: What changes when a doubt comes or goes.
-CONFIRMED: Final = "confirmed"
-NOT_CONFIRMED: Final = "not confirmed any more"
 #: Who fell silent longer ago is in no deploy.
 _DEPLOY_SECONDS: Final = 2 * 3600
 
@@ -123,9 +112,9 @@ class Case(msgspec.Struct):
     silent: bool = False
     mechanism: str | None = None
     mechanism_share: float = 0.0
-    # What the last snapshot said, see `news`.
-    told: list[str] = []
-    pending: list[str] = []
+    # What the last snapshot said, see `noted`.
+    told: Noted = Noted()
+    pending: Noted = Noted()
     pending_windows: int = 0
     # Windows in a row in which it seemed to come back.
     relapsing: int = 0
@@ -1027,32 +1016,37 @@ class Case(msgspec.Struct):
 
     # what is worth telling
 
-    def news(self) -> list[str]:
-        """What a reader would note, in the order in which it is told; a change of it that stays is an update."""
-        lasting = sorted(f"{asn}{region}" for asn, region in self.lasting)
-        return [
-            self.kind.value,
-            self.scope.value,
-            " ".join(self.platforms),
-            " ".join(sorted(f"{asn}{region}" for asn, region in self.units)),
-            " ".join(lasting),
-            " ".join(self.restored_platforms()),
-            self.severity.value,
-            self.mechanism or "",
-            "silent" if self.silent else "",
-            "quieted" if self.quieted else "",
-            " ".join(self.coincides),
-            self.standing_doubt or "",
-            self.level.told,
-            " ".join(f"{platform}={','.join(lost)}" for platform, lost in sorted(self.targets.items())),
-            " ".join(
+    def noted(self) -> Noted:
+        """Return what a reader would note of it as it stands; a change that stays is an update."""
+        return Noted(
+            kind=self.kind.value,
+            scope=self.scope.value,
+            platforms=" ".join(self.platforms),
+            units=" ".join(sorted(f"{asn}{region}" for asn, region in self.units)),
+            lasting=" ".join(sorted(f"{asn}{region}" for asn, region in self.lasting)),
+            restored=" ".join(self.restored_platforms()),
+            severity=self.severity.value,
+            mechanism=self.mechanism or "",
+            silent="silent" if self.silent else "",
+            quieted="quieted" if self.quieted else "",
+            coincides=" ".join(self.coincides),
+            doubt=self.standing_doubt or "",
+            level=self.level.told,
+            targets=" ".join(
+                f"{platform}={','.join(lost)}" for platform, lost in sorted(self.targets.items())
+            ),
+            witnesses=" ".join(
                 f"{witness.source}={witness.says}"
                 for witness in self.witnesses
                 if witness.says in _TOLD_WORDS
             ),
-            " ".join(self.unheard_units),
-            " ".join(self.unheard_platforms),
-        ]
+            unheard_units=" ".join(self.unheard_units),
+            unheard_platforms=" ".join(self.unheard_platforms),
+        )
+
+    def take_as_told(self) -> None:
+        """Take what it is now for what was told: a change from here on is news."""
+        self.told = self.noted()
 
     @property
     def standing_doubt(self) -> str | None:
@@ -1089,133 +1083,6 @@ def _leads(fresh: Cause | None, reading: CountryReading) -> dict[Part, tuple[flo
             if len(before):
                 leads[part] = (float(before[:, 0].sum()), float(before[:, 1].sum()))
     return leads
-
-
-def grows(before: list[str], after: list[str]) -> bool:
-    """Whether something new was reached between two states of `Case.news`: a platform, a network, another kind."""
-    return any(set(after[i].split()) - set(before[i].split()) for i in (0, 2, 3))
-
-
-def same_but_for_units(before: list[str], after: list[str]) -> bool:
-    """Whether two states of `Case.news` differ in nothing but that more networks or regions were reached."""
-    units, lasting = 3, 4
-    fresh = set(after[units].split()) - set(before[units].split())
-    rest = [set(after[lasting].split()) - fresh, set(after[units].split()) - fresh]
-    return (
-        rest == [set(before[lasting].split()), set(before[units].split())]
-        and after[:units] == before[:units]
-        and after[lasting + 1 :] == before[lasting + 1 :]
-    )
-
-
-def changes_little(before: list[str], after: list[str]) -> bool:
-    """Whether few of many networks and regions, and nothing else, differ between two states of `Case.news`.
-
-    >>> units = " ".join(map(str, range(20)))
-    >>> many = ["platform", "multi-provider", "x", units, units]
-    >>> [changes_little(many, [*many[:3], more, more]) for more in (units + " 20", units + " 20 21 22", "1")]
-    [True, False, False]
-    """
-    if not changes_units_only(before, after):
-        return False
-    changed = set()
-    for i in _OF_UNITS:
-        if i < len(before):
-            changed |= set(before[i].split()) ^ set(after[i].split())
-    many = len(before[_UNITS].split())
-    return many >= MANY_UNITS and FEW_OF * len(changed) < many
-
-
-def changes_units_only(before: list[str], after: list[str]) -> bool:
-    """Whether nothing but networks and regions differs between two states of `Case.news`.
-
-    >>> changes_units_only(["x", "", "", "1 2"], ["x", "", "", "3"]), changes_units_only(["x"], ["y"])
-    (True, False)
-    """
-    return all(was == now or i in _OF_UNITS for i, (was, now) in enumerate(zip(before, after, strict=True)))
-
-
-def only_heard(before: list[str], after: list[str]) -> bool:
-    """Whether two states of `Case.news` differ in nothing but of whom something is heard."""
-    return all(i == _UNHEARD or was == now for i, (was, now) in enumerate(zip(before, after, strict=True)))
-
-
-def flaps(before: list[str], after: list[str]) -> bool:
-    """Whether nothing but the scope or the mechanism differs between two states of `Case.news`."""
-    return {i for i, (was, now) in enumerate(zip(before, after, strict=False)) if was != now} <= {1, 7}
-
-
-def reasons(before: list[str], after: list[str], names: Mapping[str, str]) -> list[str]:
-    """Return what changed between two states of `Case.news`, in words."""
-    kind, scope, platforms, units, lasting, restored, severity, mechanism, silent, quieted = range(10)
-    coincides, doubt, level, targets, witnesses, unheard_units, unheard_platforms = range(10, 17)
-    before = [*before, *[""] * (len(after) - len(before))]  # what an earlier version did not note
-    changes = []
-    if after[kind] != before[kind]:
-        changes.append(f"results stopped: a loss of {after[kind]}")
-    if fresh := [p for p in after[platforms].split() if p not in before[platforms].split()]:
-        changes.append(f"{_listed(fresh, names)} joined")
-    if fewer := [p for p in before[platforms].split() if p not in after[platforms].split()]:
-        changes.append(f"{_listed(fewer, names)} lost worldwide, and told as that")
-    if grown := set(after[units].split()) - set(before[units].split()):
-        changes.append(f"reached {_places(grown, 'more ')}")
-    was, now = set(before[lasting].split()), set(after[lasting].split())
-    if narrowed := set(before[units].split()) - set(after[units].split()):
-        changes.append(f"{_places(narrowed)} lost only what lies in its regions")
-    if gone := (was - now) & set(after[units].split()):
-        changes.append(f"restored on {_places(gone)}, {len(now)} to go")
-    if again := (now - was) & set(before[units].split()):
-        changes.append(f"lost again on {_places(again)}")
-    if back := [p for p in after[restored].split() if p not in before[restored].split()]:
-        changes.append(f"{_listed(back, names)} restored")
-    if after[scope] != before[scope]:
-        changes.append(f"now {after[scope]}")
-    if after[severity] != before[severity]:
-        changes.append(f"severity now {after[severity]}")
-    if after[mechanism] != before[mechanism] and after[mechanism]:
-        changes.append(f"mechanism now {after[mechanism]}")
-    if after[silent] != before[silent]:
-        changes.append("results have stopped" if after[silent] else "results flow again")
-    if after[quieted] != before[quieted] and after[quieted]:
-        changes.append("lost in most watched countries")
-    if after[coincides] != before[coincides]:
-        changes.append("coincides with a scheduled event")
-    if after[doubt] != before[doubt]:
-        changes.append(NOT_CONFIRMED if after[doubt] else CONFIRMED)
-    if after[level] != before[level] and after[level]:
-        changes.append(after[level])
-    if after[targets] != before[targets]:
-        changes.append("lost on some of the addresses" if after[targets] else "lost on all addresses")
-    changes += [
-        f"{source} {says}"
-        for source, _, says in (word.partition("=") for word in after[witnesses].split())
-        if f"{source}={says}" not in before[witnesses].split()
-    ]
-    was, now = set(before[unheard_units].split()), set(after[unheard_units].split())
-    if mute := [_places(now - was)] * bool(now - was) + [
-        names.get(name, name)
-        for name in after[unheard_platforms].split()
-        if name not in before[unheard_platforms].split()
-    ]:
-        changes.append(f"nothing is heard of {_listed(mute, {})} any more")
-    if again := (was - now) & set(after[lasting].split()):
-        changes.append(f"{_places(again)} heard again")
-    return changes
-
-
-def _listed(names_of: list[str], names: Mapping[str, str]) -> str:
-    words = [names.get(name, name) for name in names_of]
-    if len(words) > _LISTED_MAX + 1:
-        words = [*words[:_LISTED_MAX], f"{len(words) - _LISTED_MAX} more"]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _places(units: Iterable[str], more: str = "") -> str:
-    """Count networks, and regions, in words: a network stands as its number, a region as 0 and its code."""
-    places = list(units)
-    regions = sum(not unit.isdigit() for unit in places)
-    counts = [(len(places) - regions, "network"), (regions, "region")]
-    return " and ".join(f"{n} {more}{noun}{'' if n == 1 else 's'}" for n, noun in counts if n)
 
 
 def _added(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:

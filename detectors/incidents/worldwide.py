@@ -26,6 +26,7 @@ from detectors.incidents.evidence import HALF_HOUR_SECONDS, PLATFORM
 from detectors.incidents.falls import ROLLING_SECONDS, Fall, Falls, Key, StoredFall, controls_by_vote, widest
 from detectors.incidents.loss import Loss, present
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
+from detectors.incidents.news import NotedWorldwide
 from detectors.incidents.quiet import COUNTRIES_MIN, is_worldwide, lost, surely_lost
 from detectors.incidents.snapshots import (
     Closing,
@@ -98,8 +99,9 @@ class _Outage(msgspec.Struct):
     watched: int = 0
     networks: int = 0
     controls: tuple[float, float] = (0.0, 0.0)
-    told: list[str] = []
-    pending: list[str] = []
+    # What the last snapshot said, see `noted`.
+    told: NotedWorldwide = NotedWorldwide()
+    pending: NotedWorldwide = NotedWorldwide()
     pending_windows: int = 0
     previous: list[str] = []
     # Platform: recent failures by mechanism, fading.
@@ -122,8 +124,11 @@ class _Outage(msgspec.Struct):
     def reach(self) -> frozenset[tuple[str, str]]:
         return frozenset(self.losses)
 
-    def news(self) -> list[str]:
-        return [" ".join(self.platforms), " ".join(self.countries)]
+    def noted(self) -> NotedWorldwide:
+        return NotedWorldwide(" ".join(self.platforms), " ".join(self.countries))
+
+    def take_as_told(self) -> None:
+        self.told = self.noted()
 
 
 class _CountryHealth(NamedTuple):
@@ -421,9 +426,9 @@ class WorldAssembler:
     def _news(self, outage: _Outage, end: int) -> list[Snapshot]:
         if outage.phase not in (Phase.OPEN, Phase.EASING):
             return []
-        now = outage.news()
+        now = outage.noted()
         if now == outage.told:
-            outage.pending, outage.pending_windows = [], 0
+            outage.pending, outage.pending_windows = NotedWorldwide(), 0
             return []
         outage.pending_windows = outage.pending_windows + 1 if now == outage.pending else 1
         outage.pending = now
@@ -433,7 +438,10 @@ class WorldAssembler:
         changes = []
         platforms, countries = (
             sorted(set(after.split()) - set(before.split()))
-            for before, after in zip(outage.told, now, strict=True)
+            for before, after in (
+                (outage.told.platforms, now.platforms),
+                (outage.told.countries, now.countries),
+            )
         )
         if platforms:
             changes.append(f"{', '.join(platforms)} joined")
@@ -444,7 +452,7 @@ class WorldAssembler:
     def _tell(self, outage: _Outage, announced: Announcement, reason: str, end: int) -> Snapshot:
         outage.seq += 1
         outage.untold = False
-        outage.told, outage.pending, outage.pending_windows = outage.news(), [], 0
+        outage.told, outage.pending, outage.pending_windows = outage.noted(), NotedWorldwide(), 0
         losses = list(outage.losses.values())
         stands = present(losses)
         share = len(outage.countries) / max(1, outage.watched)
@@ -547,7 +555,7 @@ def _outage_of(snapshot: Snapshot) -> _Outage:
     outage = _Outage(snapshot.id, snapshot.simulated, snapshot.onset, losses, {}, Phase.OPEN, snapshot.seq)
     outage.detected, outage.networks = snapshot.detected, snapshot.networks_live
     outage.watched = len(snapshot.countries)
-    outage.told = outage.news()
+    outage.take_as_told()
     outage.untold = True
     return outage
 

@@ -1,8 +1,8 @@
 """A release later than this one, for tests: `become` makes a process one.
 
-It has a failure more (before all others), a field more in a case (in the middle), in what is told of it and in the
-Incident record, and another version. The changes are made in the sources as they are loaded, as an editor would make
-them. `python -m tests.contracts.later` says what it decides of the golden snapshots.
+It has a failure more (before all others), a field more in a case (in the middle), in what is noted of it, in what is
+told of it and in the Incident record, and another version. The changes are made in the sources as they are loaded, as
+an editor would make them. `python -m tests.contracts.later` says what it decides of the golden snapshots.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ _CHANGES: Final = {
     "detectors.incidents.case": (
         "    phase: Phase = Phase.SUSPECTED\n",
         '    noted_later: str = "nothing"\n    phase: Phase = Phase.SUSPECTED\n',
+    ),
+    "detectors.incidents.news": (
+        '    unheard_platforms: str = ""\n',
+        '    unheard_platforms: str = ""\n    noted_later: str = ""\n',
     ),
     "detectors.incidents.snapshots": (
         "    fingerprint: str\n",
