@@ -46,6 +46,19 @@ def test_the_docs_have_no_row_of_a_source_that_is_gone() -> None:
     assert sorted(re.findall(r"^\| \[?`([a-z-]+)`", table, re.MULTILINE)) == sorted(SOURCES)
 
 
+def test_each_file_of_a_source_has_a_row() -> None:
+    """What several sources share is named here; every other file is one."""
+    shared = {"contract", "csv_rows", "files"}
+    files = {one.name for one in pkgutil.iter_modules(producers.sources.__path__)} - shared
+    table = (ROOT / "streams" / "local" / "sources.py").read_text()
+    named = {
+        name.strip()
+        for line in re.findall(r"^from producers\.sources import (.+)$", table, re.MULTILINE)
+        for name in line.split(",")
+    } | set(re.findall(r"^from producers\.sources\.(\w+)", table, re.MULTILINE)) - shared
+    assert sorted(files) == sorted(named), "give it a row in SOURCES, streams/local/sources.py"
+
+
 def test_each_source_of_signals_has_a_name_for_readers() -> None:
     modules = [
         import_module(f"producers.sources.{one.name}")
