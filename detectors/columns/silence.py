@@ -244,11 +244,7 @@ class SilenceColumns(Table):
         if whole is not None and few.any():
             few = self._ask_whole(start, n, country, countries, few, whole, windows, listening)
         usual = self.usual(start)
-        faint = ((usual >= RESULTS_FAINT) & (n < FAINT * usual)) | (self.dark & (n < TRICKLE * usual))
-        # Where vantages have a rhythm it is they who are missed, and not attempts: these are fewer when a platform is
-        # asked no more, or when a vantage has stopped to ask ever again.
-        faint &= ~steady_here
-        there = (n > 0.0) & ~faint
+        there = self._heard(n, usual, steady_here)
         if listening is not None:
             there &= ~listening.gone
         known = self.first >= 0
@@ -257,10 +253,8 @@ class SilenceColumns(Table):
         if waits.any() or self.quiet.any():
             more = np.where(counts, windows * self.awake(start, country, countries, share), 0.0)
             self.quiet[:] = np.where(waits, self.quiet + more, 0.0)
-            # Where windows without results are not learned (below), what is usual is that of those with some.
-            some_only = (share >= STEADY_SHARE) & self._awake_by_day(hour, share)
-            due = np.where(some_only, np.clip(2.0 * (usual - 1.0), 0.0, usual), usual)
-            self.missed[:] = np.where(waits, self.missed + np.where(counts, windows * due, 0.0), 0.0)
+            due = np.where(counts, windows * self._due(hour, share, usual), 0.0)
+            self.missed[:] = np.where(waits, self.missed + due, 0.0)
             own, bound = self._weigh(hour, share, hazard)
         else:  # nobody is silent, nor was in the window before: no gap grows, and none ends that could be too long
             own = bound = self._nats = self._excess = np.zeros(self.size)
@@ -279,24 +273,11 @@ class SilenceColumns(Table):
         wait = ((holds & (self.quiet < HELD_WINDOWS)) | ~counts) & ~self.dark
         score = np.where(wait, np.minimum(score, STAYED), score)
         self.score = np.where(self.warm(start) & known, score, 0.0)
-        # A slot that was steady is not unlearned by one silence; a slot never seen is learned as it comes. But what
-        # never sleeps and goes dark with its whole country is no sleeper: tomorrow's shutdown at this hour counts.
+        # What never sleeps and goes dark with its whole country is no sleeper: tomorrow's shutdown at this hour counts.
         self.joint |= (together >= 1.0) & (share >= STEADY_SHARE)
         was_dark = self.dark.copy()
         self._turn(start, there, hazard)
-        gain = np.ones(self.size)
-        if self.dark.any():
-            steady = (self.exposed_hour[hour] >= KNOWN_WINDOWS) & (
-                self.present_hour[hour] > 0.5 * share * self.exposed_hour[hour]
-            )
-            gain[self.dark & steady] = settings.learn_slow
-            # Who has a rhythm, or never sleeps, unlearns nothing in the dark: tomorrow's shutdown is told as soon as
-            # today's. Nor does anybody whose results are many unlearn an hour at which it was awake.
-            busy = (share >= OFTEN) & self._awake_by_day(hour, share)
-            gain[self.dark & (steady_here | self.joint | busy)] = 0.0
-        if waits.any():
-            # Nor do the windows count in which it was not known yet that it is dark.
-            gain[waits & (steady_here | (share >= STEADY_SHARE)) & self._awake_by_day(hour, share)] = 0.0
+        gain = self._gain(hour, share, steady_here, waits)
         gain[~counts & ~there] = 0.0
         self._learn(start, n, there, gain, windows)
         self._learn_gaps(hour, ended, gap, bound, gain, windows, was_dark & (share >= OFTEN))
@@ -305,6 +286,43 @@ class SilenceColumns(Table):
         self.lately[rows] = 1.0 + self.lately[rows] * np.exp((self.last[rows] - start) / DAY)
         self.last[rows] = start
         self.seen += there
+
+    def _heard(self, n: Floats, usual: Floats, steady: Bools) -> Bools:
+        """Return who is heard with n results: those with hardly any of the usual are not, but where it is `steady`.
+
+        Where vantages have a rhythm it is they who are missed, and not attempts: these are fewer when a platform is
+        asked no more, or when a vantage has stopped to ask ever again.
+        """
+        faint = ((usual >= RESULTS_FAINT) & (n < FAINT * usual)) | (self.dark & (n < TRICKLE * usual))
+        return np.asarray((n > 0.0) & ~(faint & ~steady))
+
+    def _due(self, hour: int, share: Floats, usual: Floats) -> Floats:
+        """Return how many results one silent window misses.
+
+        Where windows without results are not learned (`_gain`), what is usual is that of the windows with some.
+        """
+        some_only = (share >= STEADY_SHARE) & self._awake_by_day(hour, share)
+        return np.where(some_only, np.clip(2.0 * (usual - 1.0), 0.0, usual), usual)
+
+    def _gain(self, hour: int, share: Floats, steady: Bools, waits: Bools) -> Floats:
+        """Return how much each learns of this window, 0 to 1.
+
+        A slot that was steady is not unlearned by one silence; a slot never seen is learned as it comes.
+        """
+        gain = np.ones(self.size)
+        if self.dark.any():
+            known = (self.exposed_hour[hour] >= KNOWN_WINDOWS) & (
+                self.present_hour[hour] > 0.5 * share * self.exposed_hour[hour]
+            )
+            gain[self.dark & known] = self.rules.settings.learn_slow
+            # Who has a rhythm, or never sleeps, unlearns nothing in the dark: tomorrow's shutdown is told as soon as
+            # today's. Nor does anybody whose results are many unlearn an hour at which it was awake.
+            busy = (share >= OFTEN) & self._awake_by_day(hour, share)
+            gain[self.dark & (steady | self.joint | busy)] = 0.0
+        if waits.any():
+            # Nor do the windows count in which it was not known yet that it is dark.
+            gain[waits & (steady | (share >= STEADY_SHARE)) & self._awake_by_day(hour, share)] = 0.0
+        return gain
 
     def _hear(
         self,

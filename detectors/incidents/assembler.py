@@ -453,6 +453,29 @@ class Assembler:
     def _step_country(self, reading: CountryReading, worldwide: Worldwide) -> list[Snapshot]:
         place = (reading.country, reading.simulated)
         in_hand = self._countries.get(place) or _CountryCases(cases=[], past=[])
+        sure = self._take_causes(reading, in_hand, worldwide)
+        in_hand.cases = _without_absorbed(in_hand.cases)
+        # Of several that are ready at once, one may be a part of another: the widest is told, the others wait.
+        widest = max(sure, key=lambda case: len(case.losses), default=None)
+        snapshots: list[Snapshot] = []
+        for case in in_hand.cases:
+            snapshots += self._step_case(case, reading, in_hand, worldwide, sure=case is widest)
+        snapshots += self._confirm(in_hand, reading)
+        in_hand.cases = [case for case in in_hand.cases if case.phase not in (Phase.OVER, Phase.GONE)]
+        if not in_hand.cases:
+            in_hand.quiet = {
+                p: end for p, end in in_hand.quiet.items() if reading.end - end < self.settings.merge_seconds
+            }
+        if in_hand.cases or in_hand.past or in_hand.quiet or in_hand.recent or in_hand.over:
+            self._countries[place] = in_hand
+        else:
+            self._countries.pop(place, None)
+        return snapshots
+
+    def _take_causes(
+        self, reading: CountryReading, in_hand: _CountryCases, worldwide: Worldwide
+    ) -> list[Case]:
+        """Have each cause of this window open a case, or join one. Returns the suspected ones that wait for nothing."""
         sure: list[Case] = []
         known = [case for case in in_hand.cases if case.phase is not Phase.SUSPECTED]
         mending = {part for case in known for part in case.mending}
@@ -491,41 +514,32 @@ class Assembler:
                 if not self._waits(cause, case, in_hand, reading, worldwide):
                     sure.append(case)
         in_hand.doubts = doubts
-        in_hand.cases = _without_absorbed(in_hand.cases)
-        snapshots: list[Snapshot] = []
-        # Of several that are ready at once, one may be a part of another: the widest is told, the others wait.
-        widest = max(sure, key=lambda case: len(case.losses), default=None)
-        for case in in_hand.cases:
-            self._leave_to_the_world(case, worldwide)
-            case.weigh(reading, self.settings)
-            if case.untold:
-                snapshots.append(self._tell(case, reading, _News(announcement(case), JUDGED_ANEW)))
-                continue
-            if case.was_none(reading) and (withdrawn := self._withdraw(case, reading)) is not None:
-                snapshots.append(withdrawn)
-                continue
-            case.quieted = worldwide.quiets(case)
-            if case.quieted:
-                in_hand.quiet.update(dict.fromkeys(case.platforms, reading.end))
-            if (last := self._given_up(case)) is not None:
-                snapshots.append(last)
-                continue
-            ready = case is widest
-            snapshots.extend(
-                self._tell(case, reading, news)
-                for news in self._move(case, reading, sure=ready, in_hand=in_hand)
-            )
-        snapshots.extend(self._confirm(in_hand, reading))
-        in_hand.cases = [case for case in in_hand.cases if case.phase not in (Phase.OVER, Phase.GONE)]
-        if not in_hand.cases:
-            in_hand.quiet = {
-                p: end for p, end in in_hand.quiet.items() if reading.end - end < self.settings.merge_seconds
-            }
-        if in_hand.cases or in_hand.past or in_hand.quiet or in_hand.recent or in_hand.over:
-            self._countries[place] = in_hand
-        else:
-            self._countries.pop(place, None)
-        return snapshots
+        return sure
+
+    def _step_case(
+        self,
+        case: Case,
+        reading: CountryReading,
+        in_hand: _CountryCases,
+        worldwide: Worldwide,
+        *,
+        sure: bool,
+    ) -> list[Snapshot]:
+        """Take one window into a case. Returns what is to be told of it; `sure` says that it may open now."""
+        self._leave_to_the_world(case, worldwide)
+        case.weigh(reading, self.settings)
+        if case.untold:
+            return [self._tell(case, reading, _News(announcement(case), JUDGED_ANEW))]
+        if case.was_none(reading) and (withdrawn := self._withdraw(case, reading)) is not None:
+            return [withdrawn]
+        case.quieted = worldwide.quiets(case)
+        if case.quieted:
+            in_hand.quiet.update(dict.fromkeys(case.platforms, reading.end))
+        if (last := self._given_up(case)) is not None:
+            return [last]
+        return [
+            self._tell(case, reading, news) for news in self._move(case, reading, sure=sure, in_hand=in_hand)
+        ]
 
     def _confirm(self, in_hand: _CountryCases, reading: CountryReading) -> Iterable[Snapshot]:
         """Tell how much is back of what is over, once enough results say so."""

@@ -101,7 +101,15 @@ def to_html(report: Report) -> str:
 
 
 def to_markdown(report: Report) -> str:
-    """The report as text: for a terminal, an issue, a message."""
+    """Return the report as text: for a terminal, an issue, a message."""
+    sections = (_head, _reachability, _where, _course, _evidence, _cost, _basis)
+    return "\n".join(line for section in sections for line in section(report))
+
+
+# Each returns the lines of one section of the text, none where there is nothing to say.
+
+
+def _head(report: Report) -> list[str]:
     out = [f"# {_plain(('SIMULATED: ' if report.simulated else '') + report.headline)}", ""]
     if report.simulated:
         out += [
@@ -110,23 +118,39 @@ def to_markdown(report: Report) -> str:
         ]
     if report.false_alarm:
         out += [f"**{FALSE_ALARM}**", ""]
-    out += [_plain(report.summary), ""]
     local = local_clock(report.onset, report.country)
     ended = (
         f"restored {_moment(report.resolved)}" if report.resolved else f"last news {_moment(report.updated)}"
     )
-    out += [
+    return [
+        *out,
+        _plain(report.summary),
+        "",
         f"- began {_moment(report.onset)}{local and f', {local}'}, detected {clock(report.detected)}, {ended}",
         f"- {duration(report.duration_seconds)}; {report.scope}; {report.severity}; "
         f"{'confirmed' if report.confirmed else 'unconfirmed'}",
         f"- {percent(report.worst.now)} at the worst, usually {percent(report.worst.usual)}",
         "",
     ]
-    if report.lines:
-        width = max(len(line.label) for line in report.lines)
-        out += ["## Reachability", "", "```text"]
-        out += [f"{line.label:{width}}  {spark(line)}" for line in report.lines]
-        out += [f"{'':{width}}  {_moment(report.start)} to {_moment(report.end)}", "```", ""]
+
+
+def _reachability(report: Report) -> list[str]:
+    if not report.lines:
+        return []
+    width = max(len(line.label) for line in report.lines)
+    return [
+        "## Reachability",
+        "",
+        "```text",
+        *(f"{line.label:{width}}  {spark(line)}" for line in report.lines),
+        f"{'':{width}}  {_moment(report.start)} to {_moment(report.end)}",
+        "```",
+        "",
+    ]
+
+
+def _where(report: Report) -> list[str]:
+    out = []
     if report.networks:
         out += ["## Where", "", "| network | lost at worst | from | back | mostly with | results |"]
         out.append("|---|---:|---|---|---|---:|")
@@ -143,7 +167,11 @@ def to_markdown(report: Report) -> str:
             for row in report.regions
         ]
         out.append("")
-    out += ["## How it went", ""]
+    return out
+
+
+def _course(report: Report) -> list[str]:
+    out = ["## How it went", ""]
     out += [
         f"{moment.seq}. {_moment(moment.time)}, {moment.status}"
         f"{f' ({_plain(moment.reason)})' if moment.reason else ''}: {_plain(moment.summary)}"
@@ -156,6 +184,11 @@ def to_markdown(report: Report) -> str:
             f"{_plain(' '.join(part for part in (note.text, note.url) if part))}"
             for note in report.notes
         ]
+    return out
+
+
+def _evidence(report: Report) -> list[str]:
+    out = []
     if report.evidence:
         patterns = " | ".join(report.patterns)
         out += ["", "## Evidence", "", f"| reading | figure | sample | {patterns} | source |"]
@@ -167,20 +200,31 @@ def to_markdown(report: Report) -> str:
             for fact in report.evidence
         ]
     for event in report.events:
-        out += ["", f"Calendar: {_plain(event.title)}, {_moment(event.start)} to {_moment(event.end)}"]
-        out[-1] += f" ({_plain(event.source)})" if event.source else ""
-    if report.cost is not None:
-        cost = report.cost
+        source = f" ({_plain(event.source)})" if event.source else ""
         out += [
             "",
-            "## Cost: an estimate",
-            "",
-            f"{usd(cost.day_usd)} a day, {usd(cost.total_usd)} for {duration(cost.duration_days * 86_400)}: daily GDP "
-            f"{usd(cost.daily_gdp_usd)} x digital share {percent(cost.digital_share)} x platform share "
-            f"{percent(cost.platform_share)} x reach {percent(cost.reach)} x {cost.duration_days:.2f} days. Figures: "
-            f"{_plain(cost.source)}. Reach: {cost.reach_text}, at its worst. Form: {SOURCE}.",
+            f"Calendar: {_plain(event.title)}, {_moment(event.start)} to {_moment(event.end)}{source}",
         ]
-    out += [
+    return out
+
+
+def _cost(report: Report) -> list[str]:
+    if report.cost is None:
+        return []
+    cost = report.cost
+    return [
+        "",
+        "## Cost: an estimate",
+        "",
+        f"{usd(cost.day_usd)} a day, {usd(cost.total_usd)} for {duration(cost.duration_days * 86_400)}: daily GDP "
+        f"{usd(cost.daily_gdp_usd)} x digital share {percent(cost.digital_share)} x platform share "
+        f"{percent(cost.platform_share)} x reach {percent(cost.reach)} x {cost.duration_days:.2f} days. Figures: "
+        f"{_plain(cost.source)}. Reach: {cost.reach_text}, at its worst. Form: {SOURCE}.",
+    ]
+
+
+def _basis(report: Report) -> list[str]:
+    return [
         "",
         "## On what this rests, and how to check it",
         "",
@@ -199,7 +243,6 @@ def to_markdown(report: Report) -> str:
         "```",
         "",
     ]
-    return "\n".join(out)
 
 
 # ---- words
@@ -215,8 +258,8 @@ def local_clock(time: datetime, country: str | None) -> str:
     >>> local_clock(datetime(2024, 1, 20, 13, 40, tzinfo=UTC), None)
     ''
     """
-    at = int(time.timestamp())
-    ahead = local_seconds(country or "", at) - at
+    seconds = int(time.timestamp())
+    ahead = local_seconds(country or "", seconds) - seconds
     if not ahead:
         return ""
     hours, minutes = divmod(abs(ahead) // 60, 60)
