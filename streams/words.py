@@ -496,12 +496,12 @@ def _restored(snapshot: Snapshot, settings: IncidentSettings) -> str:
 
 def _unheard(snapshot: Snapshot, settings: IncidentSettings) -> list[str]:
     """Return of how many networks, and of which platforms, nothing has been heard for long, or to the end."""
-    said = []
+    facts = []
     if snapshot.unheard:
-        said.append(f"nothing has been heard from {snapshot.unheard} of those affected")
+        facts.append(f"nothing has been heard from {snapshot.unheard} of those affected")
     if snapshot.unheard_platforms:
-        said.append(f"{_platforms(snapshot.unheard_platforms, settings)} not heard of any more")
-    return said
+        facts.append(f"{_platforms(snapshot.unheard_platforms, settings)} not heard of any more")
+    return facts
 
 
 def _earlier(snapshot: Snapshot, settings: IncidentSettings) -> list[str]:

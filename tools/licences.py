@@ -81,7 +81,7 @@ def is_allowed(licence: str) -> bool:
 
 def licences(packages: Iterable[str]) -> dict[str, str]:
     """The licence of each package. Raises ValueError for one that may not be used."""
-    found: dict[str, str] = {}
+    licence_by_package: dict[str, str] = {}
     for package in packages:
         try:
             licence = stated(package)
@@ -91,8 +91,8 @@ def licences(packages: Iterable[str]) -> dict[str, str]:
             if package not in EXCEPTIONS:
                 raise ValueError(f"{package}: {licence!r} may not be used; see tools/licences.py")
             licence = EXCEPTIONS[package]
-        found[package] = licence
-    return found
+        licence_by_package[package] = licence
+    return licence_by_package
 
 
 def page(found: dict[str, str]) -> str:

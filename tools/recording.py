@@ -110,15 +110,15 @@ def record(command: Sequence[str]) -> list[Chunk]:
 def states(chunks: Iterable[Chunk], every: float = EVERY) -> Iterator[State]:
     """What stood in the terminal at the end of each so many seconds, where something has changed; and at last."""
     screen, begins = Screen(), 0.0
-    told: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
     for chunk in chunks:
         if chunk.at >= begins + every:
-            if (lines := _seen(screen.lines)) != told:
+            if (lines := _seen(screen.lines)) != shown:
                 yield State(begins, lines)
-                told = lines
+                shown = lines
             begins = chunk.at - chunk.at % every
         screen.feed(chunk.text)
-    if (lines := _seen(screen.lines)) != told:
+    if (lines := _seen(screen.lines)) != shown:
         yield State(begins, lines)
 
 

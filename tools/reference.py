@@ -66,14 +66,14 @@ def comments(kind: type) -> dict[str, str]:
     lines = source.splitlines()
     [node] = ast.parse(source).body
     assert isinstance(node, ast.ClassDef)
-    said: dict[str, str] = {}
+    said_of: dict[str, str] = {}
     for field in node.body:
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
             first = last = field.lineno - 1
             while lines[first - 1].strip().startswith("#:"):
                 first -= 1
-            said[field.target.id] = " ".join(line.strip()[2:].strip() for line in lines[first:last])
-    return said
+            said_of[field.target.id] = " ".join(line.strip()[2:].strip() for line in lines[first:last])
+    return said_of
 
 
 def for_readers(comment: str) -> str:
@@ -133,11 +133,11 @@ def default(value: Any) -> str:
 
 def _table(heading: str, kind: type, schema: Mapping[str, Any], values: object) -> str:
     """One class of settings: a row for each. `values` holds the defaults; what it lacks has to be given."""
-    said = comments(kind)
+    said_of = comments(kind)
     rows = ["| setting | value | default | what it does |", "|---|---|---|---|"]
     for name, about in schema["properties"].items():
         given = default(getattr(values, name)) if hasattr(values, name) else "needed"
-        rows.append(f"| `{name}` | {words(about)} | {given} | {for_readers(said[name])} |")
+        rows.append(f"| `{name}` | {words(about)} | {given} | {for_readers(said_of[name])} |")
     about_it = for_readers(inspect.getdoc(kind) or "")
     return "\n".join((f"## {heading}\n", f"{about_it}\n", *rows)) + "\n"
 

@@ -30,8 +30,8 @@ _PACKAGE: Final = re.compile(r"^([A-Za-z0-9._-]+)==(\S+).*\n((?:    --hash=.*\n)
 
 def packages(lock: str) -> list[Component]:
     """The packages of a lock. Raises ValueError for one whose licence may not be used."""
-    found = [(name, number, hashes) for name, number, hashes in _PACKAGE.findall(lock)]
-    licence_of = licences(name for name, _, _ in found)
+    listed = [(name, number, hashes) for name, number, hashes in _PACKAGE.findall(lock)]
+    licence_of = licences(name for name, _, _ in listed)
     return [
         Component(
             name=name,
@@ -45,7 +45,7 @@ def packages(lock: str) -> list[Component]:
                 for digest in re.findall(r"sha256:([0-9a-f]{64})", hashes)
             ],
         )
-        for name, number, hashes in found
+        for name, number, hashes in listed
     ]
 
 

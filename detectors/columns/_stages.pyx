@@ -1417,12 +1417,12 @@ def medians(group_, values_, Py_ssize_t size):
     return count, low, high
 
 
-def vote(seats, cell_, crowded_, rows_, k_, n_, due_, int64_t start, int64_t window):
+def vote(seats, cell_, well_watched_, rows_, k_, n_, due_, int64_t start, int64_t window):
     """`vantage_weights.weigh`."""
     cdef Py_ssize_t i, row, of, found = 0, sits = 0, size = _size(rows_)
-    cdef Py_ssize_t cells = _size(crowded_), all_ = _size(cell_)
+    cdef Py_ssize_t cells = _size(well_watched_), all_ = _size(cell_)
     cdef int32_t *cell = _i4(cell_)
-    cdef uint8_t *crowded = _b1(crowded_)
+    cdef uint8_t *well_watched = _b1(well_watched_)
     cdef int64_t *rows = _i8(rows_)
     cdef double *k = _f8(k_)
     cdef double *n = _f8(n_)
@@ -1455,7 +1455,7 @@ def vote(seats, cell_, crowded_, rows_, k_, n_, due_, int64_t start, int64_t win
         row = rows[i]
         excess[row] = excess[row] + (1.0 - share[i]) * ((k[i] - due_of[i]) / n[i] - excess[row])
         weight[i] = 1.0
-        if crowded[cell[row]]:
+        if well_watched[cell[row]]:
             most = n[i] if not sits or n[i] > most else most
             least = n[i] if not sits or n[i] < least else least
             busy[cell[row]] = 1.0
@@ -1477,20 +1477,20 @@ def vote(seats, cell_, crowded_, rows_, k_, n_, due_, int64_t start, int64_t win
         strangers[theirs[i]] += fabs(values[i] - middle[theirs[i]]) > _VOTES_APART
     for i in range(size):
         of = cell[rows[i]]
-        if crowded[of] and count[of] >= _VOTES_FROM and 2.0 * strangers[of] < count[of]:
+        if well_watched[of] and count[of] >= _VOTES_FROM and 2.0 * strangers[of] < count[of]:
             if fabs(excess[rows[i]] - middle[of]) > _VOTES_APART:
                 weight[i] = 0.0
     if most <= _PROBES_MANY * least:  # nobody has many more than anybody
         return weights
     found = 0
     for i in range(size):
-        if crowded[cell[rows[i]]]:
+        if well_watched[cell[rows[i]]]:
             theirs[found], values[found] = cell[rows[i]], n[i]
             found += 1
     _medians(theirs, values, found, cells, count, low, high, sorted_, begin)
     for i in range(size):
         of = cell[rows[i]]
-        if crowded[of] and weight[i] != 0.0 and count[of] >= _VOTES_FROM:
+        if well_watched[of] and weight[i] != 0.0 and count[of] >= _VOTES_FROM:
             bound = _least(1.0, _PROBES_MANY * ((low[of] + high[of]) / 2.0) / n[i])
             weight[i] = ceil(bound * _WEIGHT_GRAIN) / _WEIGHT_GRAIN
     return weights

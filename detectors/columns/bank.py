@@ -201,12 +201,12 @@ class Bank:
         self,
         silent_since: int,
         spared: Collection[tuple[str, bool]],
-        crowded: Collection[tuple[str, bool]] = (),
+        full: Collection[tuple[str, bool]] = (),
         faint_since: int = 0,
     ) -> Ints | None:
         """Let go of monitors without a result since that time (seconds since 1970), but for those of some countries.
 
-        In `crowded` countries also of those that had one or two results in all, and none since `faint_since`.
+        In `full` countries also of those that had one or two results in all, and none since `faint_since`.
 
         Returns the new number of each monitor (-1 for one that is gone), or None if none is gone.
         """
@@ -215,11 +215,11 @@ class Bank:
         series, layout = self.series, self.series.layout
         keep = series.monitors.last.astype(np.int64) >= silent_since
         place = layout.group_place[layout.cell_group[layout.monitor_cell]]
-        if crowded:
+        if full:
             monitors = series.monitors
             results = monitors.probes + monitors.waiting_probes + monitors.fresh_probes
-            full = np.array([name in crowded for name in layout.places], dtype=np.bool_)
-            keep &= ~(full[place] & (results <= FAINT_RESULTS) & (monitors.last < faint_since))
+            is_full = np.array([name in full for name in layout.places], dtype=np.bool_)
+            keep &= ~(is_full[place] & (results <= FAINT_RESULTS) & (monitors.last < faint_since))
         sparing = np.array([name in spared for name in layout.places], dtype=np.bool_)
         keep |= sparing[place] if len(place) else False
         return self._keep(keep)
@@ -478,7 +478,7 @@ class Bank:
         weight[rows] = vantage_weights.weigh(
             series.seats,
             layout.seat_cell,
-            series.crowded,
+            series.well_watched,
             rows,
             good,
             probes,
@@ -641,10 +641,10 @@ class Bank:
         """
         ttfb, layout = self.series.ttfb, self.series.layout
         if compiled.stages is not None:
-            told: tuple[Floats, Floats, Ints, Floats] = compiled.stages.times_of(
+            times: tuple[Floats, Floats, Ints, Floats] = compiled.stages.times_of(
                 layout.monitor_cell, counts.monitor, counts.ttfb_ms, counts.throughput, ttfb.size
             )
-            return told
+            return times
         cell = layout.cells_of(counts.monitor)
         timed, moved = (values > 0.0 for values in (counts.ttfb_ms, counts.throughput))  # NaN is not
         # Both measures in one go: small windows cost what their calls cost.

@@ -516,10 +516,10 @@ class BinomialColumns:
         Returns the evidence of each drop, that of health, the scales, and whether any network is judged.
         """
         if compiled.stages is not None:
-            said: tuple[Floats, Floats, Floats, bool] = compiled.stages.weigh(
+            weighed: tuple[Floats, Floats, Floats, bool] = compiled.stages.weigh(
                 self, k, n, self.usual, known, rest, doubt
             )
-            return said
+            return weighed
         evidence = np.zeros((len(self.drops), self.size))
         scales = np.ones(self.size)
         healthy = np.zeros(self.size)

@@ -16,8 +16,8 @@ def __getattr__(name: str) -> Any:
     if name != "stages":
         raise AttributeError(name)
     try:
-        found: Any = import_module("detectors.columns._stages")
+        module: Any = import_module("detectors.columns._stages")
     except ImportError:
-        found = None
-    globals()["stages"] = found
-    return found
+        module = None
+    globals()["stages"] = module
+    return module

@@ -133,8 +133,8 @@ class CusumColumns(Table):
     def score(self, alarm: Floats, shortfall_min: Floats, bar: Floats) -> tuple[Floats, bool]:
         """How each series stands against `bar`, with half the alarm as its gate; and whether any reaches 1.0."""
         if compiled.stages is not None:
-            told: tuple[Floats, bool] = compiled.stages.top(self, alarm, shortfall_min, bar)
-            return told
+            highest: tuple[Floats, bool] = compiled.stages.top(self, alarm, shortfall_min, bar)
+            return highest
         score = self.top(alarm / 2.0, shortfall_min) / bar
         return score, bool((score >= 1.0).any())
 

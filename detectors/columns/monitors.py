@@ -80,11 +80,11 @@ class Reports:
     def of(cls, layout: Layout, monitor: Numbers, ok: Bools, weight: Ints | None = None) -> Reports:
         """Sum the results of a window by monitor. Every monitor counts at first."""
         if compiled.stages is not None:
-            told: tuple[Ints, Numbers, Numbers, Floats, Floats] = compiled.stages.reports_of(
+            reports: tuple[Ints, Numbers, Numbers, Floats, Floats] = compiled.stages.reports_of(
                 layout.monitor_seat, layout.seat_cell, monitor, ok, weight
             )
-            one = np.ones(len(told[0]))
-            return cls(*told, one, one)
+            one = np.ones(len(reports[0]))
+            return cls(*reports, one, one)
         probes = np.bincount(monitor, weight, minlength=len(layout))
         rows = probes.nonzero()[0]
         of_good = None if weight is None else weight[ok]
@@ -96,8 +96,8 @@ class Reports:
     def by_seat(self, seats: int) -> tuple[Ints, Floats, Floats, Floats]:
         """Those seats that have results that count: successes, results, and the successes that were due."""
         if compiled.stages is not None:
-            told: tuple[Ints, Floats, Floats, Floats] = compiled.stages.by_seat(self, seats)
-            return told
+            by_seat: tuple[Ints, Floats, Floats, Floats] = compiled.stages.by_seat(self, seats)
+            return by_seat
         columns = (self.good, self.probes, self.probes * self.ratio)
         if len(self.rows) and (self.votes < 1.0).any():
             columns = (columns[0] * self.votes, columns[1] * self.votes, columns[2] * self.votes)
@@ -108,8 +108,8 @@ class Reports:
     def by_cell(self, cells: int) -> tuple[Floats, Floats]:
         """Successes and results that count, by network on a platform."""
         if compiled.stages is not None:
-            told: tuple[Floats, Floats] = compiled.stages.sum_votes(self, cells)
-            return told
+            votes: tuple[Floats, Floats] = compiled.stages.sum_votes(self, cells)
+            return votes
         # Of no rows NumPy counts in whole numbers.
         k, n = (
             sums(self.cell, column * self.votes, cells).astype(np.float64, copy=False)

@@ -410,10 +410,10 @@ class Paths:
         """
         rhythm, places = self.rhythm, len(simulated)
         if compiled.stages is not None:
-            told: tuple[Bools, Bools | None, bool, bool] = compiled.stages.falling(
+            answer: tuple[Bools, Bools | None, bool, bool] = compiled.stages.falling(
                 rhythm, place_of, simulated, due, heard, seen, start, window
             )
-            return told
+            return answer
         waited = (start - heard) // window
         # Of who is heard every few minutes, each result looks like a return.
         often = rhythm.steady(window) & (rhythm.gap < STEADY_WINDOWS)
@@ -526,8 +526,8 @@ class Paths:
         for word in words:
             for vantage in layout.vantages_named(word.country, word.asn, word.vantage):
                 # A word of long ago, which somebody kept, excuses nothing now.
-                said = start if word.at is None else min(start, word.at)
-                rhythm.left[vantage] = 0 if word.up else said + LEAVE_SECONDS
+                left_at = start if word.at is None else min(start, word.at)
+                rhythm.left[vantage] = 0 if word.up else left_at + LEAVE_SECONDS
                 if word.up and word.every_seconds > 0.0:
                     rhythm.promised[vantage] = word.every_seconds
 
@@ -717,10 +717,10 @@ def quiet_regions(
             opinion = Opinion.GOOD
         elif missing.sum() >= (0.5 if was else REGION_SHARE) * many and others >= HEARD_ELSEWHERE:
             falls, wide = last[missing], (TOGETHER_WINDOWS + float(np.median(gap[missing])) - 1.0) * window
-            held = falling and float(waited[missing].min()) < HELD_WINDOWS
+            still_falling = falling and float(waited[missing].min()) < HELD_WINDOWS
             longest = _away_lately(rhythm, rows[~inside], int(falls.min()), start, window)
-            held = held or start - int(falls.max()) < longest
-            if 2 * _most_within(falls, wide) > len(falls) and (was or not held):
+            still_falling = still_falling or start - int(falls.max()) < longest
+            if 2 * _most_within(falls, wide) > len(falls) and (was or not still_falling):
                 opinion, onset = Opinion.BAD, int(np.sort(falls)[(len(falls) - 1) // 2]) + window
         seen, usual = (
             float((rhythm.last[rows[inside]] == start).sum()),

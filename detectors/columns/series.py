@@ -78,7 +78,7 @@ class Series:
         )
         self.throughput = SlowdownColumns(rules)
         self.contrast = ContrastColumns()
-        self.crowded: Bools = np.empty(0, dtype=np.bool_)  # networks that have a jury
+        self.well_watched: Bools = np.empty(0, dtype=np.bool_)  # networks that have so many vantages
         self.start = 0  # of the window taken in last
         self.settle()
 
@@ -109,7 +109,7 @@ class Series:
         self.ttfb.grow(cells)
         self.throughput.grow(cells)
         self.contrast.grow(cells)
-        self.crowded = np.bincount(layout.seat_cell, minlength=cells) >= vantage_weights.VANTAGES
+        self.well_watched = np.bincount(layout.seat_cell, minlength=cells) >= vantage_weights.VANTAGES
         self.settle()
 
     def tables(self) -> dict[str, Table]:

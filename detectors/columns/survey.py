@@ -261,8 +261,8 @@ class Survey:
         share = 2 * np.bincount(which.ravel()[bad], minlength=len(pairs)) > np.bincount(which.ravel())
         of_region = pairs // cells
         most = 2 * np.bincount(of_region[share], minlength=size) > np.bincount(of_region, minlength=size)
-        told: list[bool] = most.tolist()
-        return told
+        mostly_bad: list[bool] = most.tolist()
+        return mostly_bad
 
     def _apart(self, cells: Ints, seats: Ints, cell_of: Numbers) -> list[int]:
         """How many vantages of each network are well on a platform where most of its vantages are not."""
@@ -362,10 +362,10 @@ class Survey:
         lately = series.vantages.lately(series.start, series.window)
         vantages = np.bincount(vantage_network[lately], minlength=len(layout.networks))
         alive, usual = silence.alive(series.start), silence.usual(series.start)
-        told = chosen[place_of]
+        asked = chosen[place_of]
         if not len(layout.regions):  # where a network reports from is asked of all
-            told &= alive | silence.dark | (self.seen > 0.0) | (vantages > 0)
-        rows = np.flatnonzero(told)
+            asked &= alive | silence.dark | (self.seen > 0.0) | (vantages > 0)
+        rows = np.flatnonzero(asked)
         totals = sums(place_of, grained(np.maximum(0.0, usual)), len(layout.places))
         for place, reading in readings.items():
             reading.usual_results = float(totals[place])

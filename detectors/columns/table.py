@@ -235,8 +235,8 @@ def medians(group: Numbers, values: Singles, size: int) -> tuple[Ints, Floats, F
     there are none). Their mean is the median.
     """
     if compiled.stages is not None:
-        told: tuple[Ints, Floats, Floats] = compiled.stages.medians(group, values, size)
-        return told
+        medians_of: tuple[Ints, Floats, Floats] = compiled.stages.medians(group, values, size)
+        return medians_of
     count = np.bincount(group, minlength=size)
     both = np.zeros((2, size))
     if len(group):

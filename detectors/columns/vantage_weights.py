@@ -66,7 +66,7 @@ class Seats(Table):
 def weigh(
     seats: Seats,
     cell: Numbers,
-    crowded: Bools,
+    well_watched: Bools,
     rows: Ints,
     k: Floats,
     n: Floats,
@@ -82,8 +82,8 @@ def weigh(
         All vantages on their platforms.
     cell
         The network (on its platform) of each.
-    crowded
-        Which networks have `JURY` vantages or more, whether these have results now or not.
+    well_watched
+        Which networks have `VANTAGES` vantages or more, whether these have results now or not.
     rows
         Those that have results in this window.
     k, n
@@ -92,16 +92,16 @@ def weigh(
         The successes that were expected of `rows`.
     """
     if compiled.stages is not None:
-        return np.asarray(compiled.stages.vote(seats, cell, crowded, rows, k, n, due, start, window))
+        return np.asarray(compiled.stages.vote(seats, cell, well_watched, rows, k, n, due, start, window))
     share = 1.0 - np.exp2(n / -RESULTS_PER_EXCESS)
     mine = cell[rows]
     seats.excess[rows] += share * ((k - due) / n - seats.excess[rows])
     weight = np.ones(len(rows))
-    sits = crowded[mine].nonzero()[0]
+    sits = well_watched[mine].nonzero()[0]
     if not len(sits):
         return weight
     jurors, mine = rows[sits], mine[sits]
-    size = len(crowded)
+    size = len(well_watched)
     busy = np.zeros(size, dtype=np.bool_)
     busy[mine] = True
     members = busy[cell].nonzero()[0]

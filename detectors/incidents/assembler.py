@@ -353,17 +353,17 @@ class Assembler:
         if not due:
             return
         self._awaited = [one for one in self._awaited if one.detected > now]
-        for told in due:
-            country = told.country or ""
-            in_hand = self._countries.get((country, told.simulated)) or _CountryCases(cases=[], past=[])
-            if elsewhere(country) or told.id in in_hand.ids():
+        for snapshot in due:
+            country = snapshot.country or ""
+            in_hand = self._countries.get((country, snapshot.simulated)) or _CountryCases(cases=[], past=[])
+            if elsewhere(country) or snapshot.id in in_hand.ids():
                 continue
-            case = going_case_of(recalled(told), now)
+            case = going_case_of(recalled(snapshot), now)
             if not case.losses:
                 continue
             in_hand.cases.append(case)
-            self._countries[country, told.simulated] = in_hand
-            self._open[told.id] = told
+            self._countries[country, snapshot.simulated] = in_hand
+            self._open[snapshot.id] = snapshot
 
     @property
     def awaits(self) -> bool:
@@ -781,10 +781,10 @@ class Assembler:
         """Have a new incident go on as the one that was told of the same, where that is awaited."""
         place = (case.country, case.simulated)
         mine = [one for one in self._awaited if (one.country, one.simulated) == place]
-        told = found_again(case, mine, self.settings.merge_seconds)
-        if told is not None:
-            self._awaited = [one for one in self._awaited if one is not told]
-            case.id, case.seq, case.detected, case.onset = told.id, told.seq, told.detected, told.onset
+        again = found_again(case, mine, self.settings.merge_seconds)
+        if again is not None:
+            self._awaited = [one for one in self._awaited if one is not again]
+            case.id, case.seq, case.detected, case.onset = again.id, again.seq, again.detected, again.onset
 
     def _count_like(self, case: Case, over: Iterable[PastIncident]) -> None:
         """Count which of the previous ones it is like, as far as it reaches by now."""

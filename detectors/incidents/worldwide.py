@@ -225,12 +225,12 @@ class WorldAssembler:
     def _take_up(self, now: int) -> None:
         due = [one for one in self._awaited if one.detected <= now]
         self._awaited = [one for one in self._awaited if one.detected > now]
-        for told in due:
-            if told.id not in {outage.id for outage in self._outages}:
-                outage = _outage_of(replace(told, updated=min(told.updated, now)))
+        for snapshot in due:
+            if snapshot.id not in {outage.id for outage in self._outages}:
+                outage = _outage_of(replace(snapshot, updated=min(snapshot.updated, now)))
                 outage.untold = False
                 self._outages.append(outage)
-                self._open[told.id] = told
+                self._open[snapshot.id] = snapshot
 
     def step(self, start: int, health: Health, signs: Mapping[Key, Signs]) -> list[Snapshot]:
         """Weigh one window of all countries; `start` is where it began."""
@@ -413,14 +413,14 @@ class WorldAssembler:
         marks = [*outage.platforms, "simulated" if outage.simulated else ""]
         outage.id = incident_id(Kind.GLOBAL, None, start, *marks)
         mine = [one for one in self._awaited if one.simulated == outage.simulated]
-        told = found_again(outage, mine, self.settings.merge_seconds)
-        if told is not None:
-            self._awaited = [one for one in self._awaited if one is not told]
+        again = found_again(outage, mine, self.settings.merge_seconds)
+        if again is not None:
+            self._awaited = [one for one in self._awaited if one is not again]
             outage.id, outage.seq, outage.detected, outage.onset = (
-                told.id,
-                told.seq,
-                told.detected,
-                told.onset,
+                again.id,
+                again.seq,
+                again.detected,
+                again.onset,
             )
 
     def _news(self, outage: _Outage, end: int) -> list[Snapshot]:

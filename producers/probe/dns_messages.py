@@ -86,10 +86,10 @@ class DnsMessage:
         Raises ObservedFailure for a chain without end, or an address of another length.
         """
         length, family = _ADDRESSES[kind]
-        found = self._answering(kind)
-        if any(len(record.data) != length for record in found):
+        records = self._answering(kind)
+        if any(len(record.data) != length for record in records):
             raise _misbehaving("an address of another length")
-        return tuple(dict.fromkeys(socket.inet_ntop(family, record.data) for record in found))
+        return tuple(dict.fromkeys(socket.inet_ntop(family, record.data) for record in records))
 
     def offers_ech(self) -> bool:
         """Whether a service of the name says how its ClientHello can be encrypted."""
@@ -100,8 +100,8 @@ class DnsMessage:
             return []
         name = self.question.name
         for _ in range(_CHAIN_MAX):
-            if found := [record for record in self.records if record.name == name and record.kind == kind]:
-                return found
+            if records := [record for record in self.records if record.name == name and record.kind == kind]:
+                return records
             alias = next(
                 (
                     record
@@ -146,48 +146,48 @@ def read_message(wire: bytes) -> DnsMessage:
             raise _misbehaving("no answer to a question")
         if questions > 1:
             raise _misbehaving("an answer to several questions")
-        question, at = None, _HEADER.size
+        question, offset = None, _HEADER.size
         if questions:
-            name, at = _name(wire, at)
-            kind, group = _TYPE_AND_CLASS.unpack_from(wire, at)
-            at += _TYPE_AND_CLASS.size
+            name, offset = _name(wire, offset)
+            kind, group = _TYPE_AND_CLASS.unpack_from(wire, offset)
+            offset += _TYPE_AND_CLASS.size
             question = AskedName(name, kind if group == _IN else -1)
         truncated = bool(flags & _TRUNCATED)
-        records = () if truncated else tuple(_records(wire, at, answers))
+        records = () if truncated else tuple(_records(wire, offset, answers))
     except (struct.error, IndexError) as error:
         raise _misbehaving("an answer that is cut off") from error
     return DnsMessage(wire, flags & _RCODE, truncated, question, records)
 
 
-def _records(wire: bytes, at: int, count: int) -> Iterator[ResourceRecord]:
+def _records(wire: bytes, offset: int, count: int) -> Iterator[ResourceRecord]:
     for _ in range(count):
-        name, at = _name(wire, at)
-        kind, group, _, length = _RECORD.unpack_from(wire, at)
-        at += _RECORD.size
-        if at + length > len(wire):
+        name, offset = _name(wire, offset)
+        kind, group, _, length = _RECORD.unpack_from(wire, offset)
+        offset += _RECORD.size
+        if offset + length > len(wire):
             raise _misbehaving("a record that is cut off")
         if group == _IN:
-            yield ResourceRecord(name, kind, wire[at : at + length], at)
-        at += length
+            yield ResourceRecord(name, kind, wire[offset : offset + length], offset)
+        offset += length
 
 
-def _name(wire: bytes, at: int) -> tuple[Labels, int]:
+def _name(wire: bytes, offset: int) -> tuple[Labels, int]:
     """A name, and where what follows it begins. Pointers lead back only, so that none goes round."""
     labels: list[bytes] = []
-    size, end, back = 1, 0, at
-    while length := wire[at]:
+    size, end, back = 1, 0, offset
+    while length := wire[offset]:
         if length >= _POINTER:
-            target = (length & ~_POINTER) << 8 | wire[at + 1]
+            target = (length & ~_POINTER) << 8 | wire[offset + 1]
             if target >= back:
                 raise _misbehaving("a name that points ahead")
-            end = end or at + 2
-            at = back = target
+            end = end or offset + 2
+            offset = back = target
             continue
-        if length > _LABEL_MAX or (size := size + length + 1) > _NAME_MAX or at + length >= len(wire):
+        if length > _LABEL_MAX or (size := size + length + 1) > _NAME_MAX or offset + length >= len(wire):
             raise _misbehaving("a name that is none")
-        labels.append(wire[at + 1 : at + 1 + length].lower())
-        at += length + 1
-    return tuple(labels), end or at + 1
+        labels.append(wire[offset + 1 : offset + 1 + length].lower())
+        offset += length + 1
+    return tuple(labels), end or offset + 1
 
 
 def _service_keys(data: bytes) -> set[int]:
@@ -196,11 +196,11 @@ def _service_keys(data: bytes) -> set[int]:
     try:
         if not int.from_bytes(data[:2], "big"):
             return keys
-        _, at = _name(data, 2)  # its target's name is never compressed
-        while at < len(data):
-            key, length = _TYPE_AND_CLASS.unpack_from(data, at)
-            at += _TYPE_AND_CLASS.size + length
-            if at > len(data):
+        _, offset = _name(data, 2)  # its target's name is never compressed
+        while offset < len(data):
+            key, length = _TYPE_AND_CLASS.unpack_from(data, offset)
+            offset += _TYPE_AND_CLASS.size + length
+            if offset > len(data):
                 raise _misbehaving("a service's parameter that is cut off")
             keys.add(key)
     except (struct.error, IndexError) as error:

@@ -90,12 +90,12 @@ class KafkaSender:
         deadline = time.monotonic() + self._ack_seconds
         for start, end in _parts(values):
             try:
-                more, said = self._write(values[start:end], deadline)
+                more, reason = self._write(values[start:end], deadline)
             except SendError as error:
                 refused += error.refused
                 raise SendError(str(error), [*error.unsent, *values[end:]], refused) from error
             refused += more
-            why = said or why
+            why = reason or why
         if refused:
             raise SendError(why, (), refused)
 
@@ -122,10 +122,10 @@ class KafkaSender:
         middle = len(values) // 2
         refused, why = self._write(values[:middle], deadline)
         try:
-            more, said = self._write(values[middle:], deadline)
+            more, reason = self._write(values[middle:], deadline)
         except SendError as error:
             raise SendError(str(error), error.unsent, [*refused, *error.refused]) from error
-        return [*refused, *more], said or why
+        return [*refused, *more], reason or why
 
     def _produce(self, values: Sequence[bytes], deadline: float) -> None:
         """One batch, again under the same number until it is taken or the time is over."""

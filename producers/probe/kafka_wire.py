@@ -275,10 +275,10 @@ class ScramExchange:
             raise ProtocolError("a challenge of SCRAM to somebody else")
         salted = hashlib.pbkdf2_hmac(self._hash, self._password, salt, rounds)
         without_proof = f"c=biws,r={nonce}"
-        said = ",".join((self._bare, challenge.decode(), without_proof)).encode()
+        exchange = ",".join((self._bare, challenge.decode(), without_proof)).encode()
         key = self._mac(salted, b"Client Key")
-        mask = self._mac(hashlib.new(self._hash, key).digest(), said)
-        self._signature = self._mac(self._mac(salted, b"Server Key"), said)
+        mask = self._mac(hashlib.new(self._hash, key).digest(), exchange)
+        self._signature = self._mac(self._mac(salted, b"Server Key"), exchange)
         proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, mask, strict=True))).decode()
         return f"{without_proof},p={proof}".encode()
 

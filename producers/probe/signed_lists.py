@@ -50,7 +50,7 @@ def signer_of(content: bytes, signature: bytes, keys: Iterable[str]) -> Signed:
             raise SignatureError(f"the signature is of another kind ({head[:40]}): sign the list anew")
         public, when, text = rest
         wire = base64.b64decode(text, validate=True)
-        at = datetime.strptime(when, _TIME).replace(tzinfo=UTC)
+        signed_at = datetime.strptime(when, _TIME).replace(tzinfo=UTC)
     except SignatureError:
         raise
     except ValueError as error:
@@ -63,7 +63,7 @@ def signer_of(content: bytes, signature: bytes, keys: Iterable[str]) -> Signed:
         raise SignatureError(f"{public} is no key: {error}") from error
     if not good:
         raise SignatureError("the list is not as it was signed")
-    return Signed(public, at)
+    return Signed(public, signed_at)
 
 
 def check_newest(signed: Signed, kept: Path) -> None:
@@ -88,7 +88,7 @@ def remember(signed: Signed, kept: Path) -> None:
 
 def _read(kept: Path) -> dict[str, int]:
     try:
-        return {str(key): int(at) for key, at in json.loads(kept.read_text()).items()}
+        return {str(key): int(made_at) for key, made_at in json.loads(kept.read_text()).items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, AttributeError, TypeError) as error:

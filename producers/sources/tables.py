@@ -275,11 +275,11 @@ def _json_lines(name: str, stream: IO[bytes]) -> Iterator[Any]:
     for number, line in lines(stream):
         place = f"{name}:{number}"
         try:
-            found = msgspec.json.decode(line)
+            rows = msgspec.json.decode(line)
         except NO_JSON as error:
             yield Refused(RefusalReason.NOT_JSON, detail(error), place)
             continue
-        yield from ((place, row) for row in (found if isinstance(found, list) else [found]))
+        yield from ((place, row) for row in (rows if isinstance(rows, list) else [rows]))
 
 
 def _parquet(name: str, stream: IO[bytes]) -> Iterator[Any]:

@@ -111,7 +111,7 @@ class Archive:
 
     def countries(self, kind: str = WINDOWS) -> list[str]:
         """The countries of which there are windows, or results (`kind`)."""
-        return [found[1] for name in self.store.names(kind) if (found := _COUNTRY.fullmatch(name))]
+        return [match[1] for name in self.store.names(kind) if (match := _COUNTRY.fullmatch(name))]
 
     def days(self, country: str, kind: str = WINDOWS) -> list[date]:
         """The days of which there are windows of a country, or results (`kind`), in order."""
@@ -273,7 +273,7 @@ class Archive:
         return settled(tables)
 
     def _records(self, folder: str, kind: type[T]) -> list[T]:
-        found: list[T] = []
+        records: list[T] = []
         decode = msgspec.json.Decoder(kind).decode
         tables = self._again(folder, partial(self._tables, folder, names=["record"], all_columns=False))
         for table in tables:
@@ -284,8 +284,8 @@ class Archive:
                 except ValueError as error:  # msgspec's errors are
                     self.tell_broken(folder, str(error))
                 else:
-                    found.append(record)
-        return found
+                    records.append(record)
+        return records
 
     def _sources(
         self, country: str, start: datetime, end: datetime, *, hours: bool

@@ -289,8 +289,8 @@ class Archiver:
                 continue
             whole = ArchivePart(*parts[0][:2], parts[0].begin, max(part.end for part in parts))
             names = WINDOW_COLUMNS.names if by_day else ["id" if folder.startswith(RESULTS) else "record"]
-            found = [self.archive.whole(f"{folder}/{part.name}", names) for part in parts]
-            tables = [table for table in found if table is not None]
+            read = [self.archive.whole(f"{folder}/{part.name}", names) for part in parts]
+            tables = [table for table in read if table is not None]
             if len(tables) < len(parts):
                 continue  # a broken file stays as it is, and where it is: nothing is lost by us
             table = by_series(settled(tables)) if by_day else _joined(tables)

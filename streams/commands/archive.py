@@ -160,9 +160,9 @@ class ArchivedLog(ConsumerRebalanceListener):
         A failure may have come before or after a file was put, and nobody knows.
         """
         async with self.lock:
-            held = self._consumer.assignment()
-            self._let_go(held)
-            self._new.update(held)
+            assigned = self._consumer.assignment()
+            self._let_go(assigned)
+            self._new.update(assigned)
 
     @property
     def ready(self) -> bool:

@@ -163,8 +163,8 @@ def _watched(lines: Iterable[bytes], run: Backtest, progress: Progress) -> Itera
     task = progress.add_task("reading")
     for number, line in enumerate(lines):
         if number % _SAY_EVERY == 0 and run.last:
-            at = datetime.fromtimestamp(run.last, UTC)
-            progress.update(task, description=f"{at:%Y-%m-%d %H:%M} UTC, {amount(number, 'line')}")
+            reached = datetime.fromtimestamp(run.last, UTC)
+            progress.update(task, description=f"{reached:%Y-%m-%d %H:%M} UTC, {amount(number, 'line')}")
         yield line
 
 

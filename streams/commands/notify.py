@@ -125,8 +125,8 @@ async def _run(settings: Settings, senders: dict[str, list[Any]]) -> None:
                 for record in records:
                     incident = parse(record.value, f"{place.topic}-{place.partition}-{record.offset}")
                     if incident is not None:
-                        told = list(notices.of(incident, time.monotonic()))
-                        await asyncio.gather(*[_send(senders[one.rule], one) for one in told])
+                        messages = list(notices.of(incident, time.monotonic()))
+                        await asyncio.gather(*[_send(senders[one.rule], one) for one in messages])
                 try:
                     await consumer.commit({place: records[-1].offset + 1})
                 except KafkaError as error:

@@ -236,8 +236,8 @@ async def _from_topics(settings: Settings, wanted: str | None) -> Report:
 
 def _hides_networks(settings: Settings, snapshots: Sequence[Incident]) -> bool:
     """Whether networks are not named, here or where the incident was told."""
-    told = (network.asn for snapshot in snapshots for network in snapshot.networks)
-    return not settings.trust.names_all or any(map(is_unnamed, told))
+    asns = (network.asn for snapshot in snapshots for network in snapshot.networks)
+    return not settings.trust.names_all or any(map(is_unnamed, asns))
 
 
 async def _count_results(reader: TopicReader, topic: str, tally: MinuteCounts) -> None:

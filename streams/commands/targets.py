@@ -153,12 +153,12 @@ def export(
 def _take_list(reading: TargetFile, path: Path, categories: list[str], platform: str | None) -> None:
     try:
         with path.open("rb") as stream:
-            found = read_list(path.name, stream, categories=categories, platform=platform)
+            listed = read_list(path.name, stream, categories=categories, platform=platform)
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}; name a file that can be read") from error
     known = {one.url for one in reading.targets}
-    reading.targets += [one for one in found.targets if one.url not in known]
-    reading.left_out += found.left_out
+    reading.targets += [one for one in listed.targets if one.url not in known]
+    reading.left_out += listed.left_out
 
 
 def _check(text: str) -> None:

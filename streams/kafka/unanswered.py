@@ -101,11 +101,11 @@ def answered(kafka: KafkaSettings, remedy: str = REMEDY) -> Iterator[None]:
         try:
             yield
         except (KafkaError, OSError) as error:
-            at = f"kafka.bootstrap = {kafka.bootstrap!r}"
+            setting = f"kafka.bootstrap = {kafka.bootstrap!r}"
             if isinstance(error, _NOBODY) or (isinstance(error, OSError) and error.errno in _NO_WAY):
-                raise SettingsError(f"{at}: no broker answers: {ears.cause(error)}; {remedy}") from error
+                raise SettingsError(f"{setting}: no broker answers: {ears.cause(error)}; {remedy}") from error
             if isinstance(error, KafkaError):  # it is there: another address is no remedy
-                raise SettingsError(f"{at}: the broker refused: {cause_of(error)}") from error
+                raise SettingsError(f"{setting}: the broker refused: {cause_of(error)}") from error
             raise SettingsError(str(error)) from error
 
 

@@ -121,7 +121,7 @@ async def run(
     evenings: Sequence[str],
     ready: Callable[[Stack], Awaitable[None]] | None = None,
 ) -> DemoResult:
-    """Play the scenario through the house; returns when the worker has judged all of it.
+    """Play the scenario through the whole of netdusk; returns when the worker has judged all of it.
 
     `ready` is called once the worker serves its page, before the first result is sent.
     """

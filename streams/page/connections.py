@@ -60,14 +60,14 @@ class Connections:
     def overdue(self, connections: Iterable[C]) -> list[C]:
         """Those of all that are open which have to go. What is not among them any more is forgotten."""
         now = self._clock()
-        held = list(connections)
-        self._until = {one: self._until.get(one, now + ASK_SECONDS) for one in held}
-        self._asked.intersection_update(held)
-        gone = [one for one in held if self._until[one] <= now]
-        too_many = len(held) - len(gone) - self._most
+        open_ones = list(connections)
+        self._until = {one: self._until.get(one, now + ASK_SECONDS) for one in open_ones}
+        self._asked.intersection_update(open_ones)
+        gone = [one for one in open_ones if self._until[one] <= now]
+        too_many = len(open_ones) - len(gone) - self._most
         if too_many > 0:
             silent = sorted(
-                (one for one in held if one not in self._asked and self._until[one] > now),
+                (one for one in open_ones if one not in self._asked and self._until[one] > now),
                 key=lambda one: self._until[one],
             )
             gone += silent[:too_many]

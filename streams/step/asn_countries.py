@@ -37,20 +37,20 @@ def countries_by_asn(path: Path | None) -> Networks:
             f"trust.country_table: {path}: a country table needs maxminddb; "
             "`pip install '.[trust]'` where netdusk's source is"
         ) from error
-    found: dict[int, set[str]] = {}
+    countries_of: dict[int, set[str]] = {}
     try:
         with maxminddb.open_database(path) as table:
             for _, entry in table:
                 asn, country = _network_of(entry)
                 if asn and country:
-                    found.setdefault(asn, set()).add(country)
+                    countries_of.setdefault(asn, set()).add(country)
     except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
         raise SettingsError(f"trust.country_table: {path}: {error}; name a MaxMind DB file") from error
-    if not found:
+    if not countries_of:
         raise SettingsError(
             f"trust.country_table: {path}: no entry names both an AS number and a country; name a table that does"
         )
-    return MappingProxyType({asn: frozenset(countries) for asn, countries in found.items()})
+    return MappingProxyType({asn: frozenset(countries) for asn, countries in countries_of.items()})
 
 
 def is_elsewhere(networks: Networks, asn: int, country: str) -> bool:

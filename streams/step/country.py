@@ -261,7 +261,8 @@ class CountryState(msgspec.Struct):
     rested: int = 0
     placement: PlacementState = msgspec.field(default_factory=PlacementState)
     arrivals: list[Arrivals] = []
-    crowded: list[tuple[str, bool]] = []
+    # Kept under an older name.
+    full: list[tuple[str, bool]] = msgspec.field(default_factory=list, name="crowded")
     signals: list[tuple[SignalKey, SignalSeries]] = []
     register: list[Vantage] = []
     sequences: dict[str, int] = {}
@@ -393,7 +394,7 @@ class CountryMachine:
         self._in_bank = np.empty(0, dtype=np.int32)  # the bank's number of each monitor that was let in
         self._keys: list[MonitorKey] | None = None  # of each monitor, once they are asked for
         # Countries in which there was no room for a name within the hour.
-        self._crowded: set[tuple[str, bool]] = set()
+        self._full: set[tuple[str, bool]] = set()
         self._waiting: list[
             MonitorKey
         ] = []  # those of whom it is -1: no window with results of theirs has closed
@@ -587,7 +588,7 @@ class CountryMachine:
             self._words_ahead += len(ahead)
             with closing_windows():
                 self.closed += self._close_windows(decided_ms, outbox)
-            if decided_ms // _DAY_MS > day or (self._crowded and decided_ms // _HOUR_MS > hour):
+            if decided_ms // _DAY_MS > day or (self._full and decided_ms // _HOUR_MS > hour):
                 rows = self._forget_silent(rows, decided_ms // 1000)
             day, hour = decided_ms // _DAY_MS, decided_ms // _HOUR_MS
         self._keep(rows, sorted(refused, key=lambda refusal: refusal.place), outbox)
@@ -736,13 +737,13 @@ class CountryMachine:
         Returns the rows with the new numbers of their monitors; one that is gone and comes back is a new one.
         """
         known, in_bank = self._monitors(), self._in_bank
-        crowded, self._crowded = self._crowded, set()
-        if crowded and self._admission.full:  # somebody else's names may be those that take the room
-            crowded = self._admission.countries
+        full, self._full = self._full, set()
+        if full and self._admission.full:  # somebody else's names may be those that take the room
+            full = self._admission.countries
         moved = self._bank.forget(
             now - self.settings.limits.forget_days * DAY,
             set(self._assembler.watch),
-            crowded,
+            full,
             now - _FAINT_SECONDS,
         )
         if moved is None:
@@ -977,14 +978,14 @@ class CountryMachine:
                 continue
             key = self._admission.fitted(new[j])
             if key._replace(target="") != new[j]._replace(target=""):
-                self._crowded.add((key.country, key.simulated))
+                self._full.add((key.country, key.simulated))
             if key in let_in:
                 let_in[key].append(j)
             elif key != new[j] and (known := int(self._columns.numbers_of([key])[0])) >= 0:
                 number[j] = known
             elif obstacle := self._admission.let_in(key):
                 obstacles[j] = obstacle
-                self._crowded.add((key.country, key.simulated))
+                self._full.add((key.country, key.simulated))
             else:
                 let_in[key] = [j]
         for places, given in zip(let_in.values(), self._columns.learn(list(let_in)).tolist(), strict=True):
@@ -1331,7 +1332,7 @@ class CountryMachine:
             self._rested,
             self._placement.kept,
             self._elsewhere.kept,
-            sorted(self._crowded),
+            sorted(self._full),
             self._signals.kept,
             self._speakers.kept,
             self._sequences,
@@ -1384,7 +1385,7 @@ class CountryMachine:
         self._waiting = stored.waiting
         self._placement = Placement(stored.placement)
         self._elsewhere = Elsewhere(self.settings.time.window_seconds, stored.arrivals)
-        self._crowded = set(stored.crowded)
+        self._full = set(stored.full)
         self._promises = {_speaking(status): status for status in stored.promises}
         self._signals = SignalBook(stored.signals)
         self._assembler.witness = self._signals.ask

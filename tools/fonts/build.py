@@ -36,10 +36,10 @@ def build(folder: Path, out: Path, weight: int, style: str) -> None:
         font.save(path)
         parts.append(path)
     font = Merger().merge([str(path) for path in parts])
-    said = {1: NAME, 2: style, 3: f"netdusk;{NAME} {style}", 4: f"{NAME} {style}", 6: f"NetduskSans-{style}"}
+    names = {1: NAME, 2: style, 3: f"netdusk;{NAME} {style}", 4: f"{NAME} {style}", 6: f"NetduskSans-{style}"}
     for record in font["name"].names:
-        if record.nameID in said:
-            record.string = said[record.nameID]
+        if record.nameID in names:
+            record.string = names[record.nameID]
     font.save(out / f"netdusk-sans-{style.lower()}.ttf")
     for path in parts:
         path.unlink()
