@@ -51,7 +51,7 @@ class Noted(msgspec.Struct, frozen=True, array_like=True):
 
 
 class NotedWorldwide(msgspec.Struct, frozen=True, array_like=True):
-    """The same of an incident of the whole world, kept likewise."""
+    """What a reader would note of an incident of the whole world, kept as `Noted` is."""
 
     platforms: str = ""
     countries: str = ""

@@ -119,7 +119,7 @@ async def _over_udp(wire: bytes, server: str, port: int) -> bytes:
 
 
 async def _over_tcp(wire: bytes, server: str, port: int) -> bytes:
-    """The same question, with its length before it (RFC 1035, 4.2.2)."""
+    """Return the question with its length before it (RFC 1035, 4.2.2)."""
     channel = await connect(server, port)
     try:
         await channel.send(len(wire).to_bytes(2, "big") + wire)

@@ -115,7 +115,7 @@ def packed(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 
 
 def by_series(table: pa.Table) -> pa.Table:
-    """The same rows, sorted by series and time; windows' own rows first."""
+    """Return the rows sorted by series and time; windows' own rows first."""
     plain = [
         table[name].cast(pa.string()) if name in ("platform", "region") else table[name] for name in _SERIES
     ]
@@ -125,7 +125,7 @@ def by_series(table: pa.Table) -> pa.Table:
 
 
 def hours_of(table: pa.Table) -> pa.Table:
-    """The same cells summed by the hour, split by failure: what a series of days or months is drawn from.
+    """Return the cells summed by the hour, split by failure: what a series of days or months is drawn from.
 
     `due` is the sum of the results that were due to succeed, of `known` results; `waited` that of times, of `timed`.
     """

@@ -492,7 +492,7 @@ def _cell(value: Any) -> Any:
 
 
 def to_parquet(answer: Any) -> bytes:
-    """The same as Parquet. Raises ModuleNotFoundError where the extra `archive` is not installed."""
+    """Return the rows as a Parquet file. Raises ModuleNotFoundError where the extra `archive` is not installed."""
     import pyarrow as pa  # noqa: PLC0415  an extra
 
     from streams.archive.tables import write  # noqa: PLC0415

@@ -54,7 +54,7 @@ def atom(cases: Sequence[ShownIncident], settings: Settings, url: str, query: st
 
 
 def json_feed(cases: Sequence[ShownIncident], settings: Settings, url: str, query: str) -> bytes:
-    """The same as a JSON feed."""
+    """Return the incidents as a JSON feed."""
     page = settings.page
     items: list[dict[str, Any]] = [
         {

@@ -41,7 +41,7 @@ def series_chart(title: str, rows: Sequence[Any], names: Callable[[str], str] = 
 
 
 def series_png(title: str, rows: Sequence[Any], names: Callable[[str], str] = str) -> bytes:
-    """The same as a picture, with its title on it."""
+    """Return the chart of a series as a PNG, with its title on it."""
     chart = series_chart(title, rows, names)
     head = (
         chart.title,

@@ -499,7 +499,7 @@ class Site:
     def incident_chart(
         self, case: ShownIncident, lang: Language, head: int | None = None
     ) -> dict[str, Any] | None:
-        """The same as `incident_lines`, drawn for wide and for narrow pages."""
+        """Return the lines of `incident_lines` as drawings, for wide and for narrow pages."""
         chart = self.incident_lines(case, lang, head)
         return None if chart is None else charts(chart, f"i-{case.last.id}")
 

@@ -1092,7 +1092,7 @@ class CountryMachine:
         return self._naming.told_as(case.country, asn, case.onset, simulated=case.simulated)
 
     def _recalled(self, snapshot: Snapshot) -> Snapshot:
-        """The same of a snapshot of an incident."""
+        """Return a snapshot of an incident with the numbers that its networks have here."""
         return from_record(self.recalled(to_record(snapshot, self.settings.incidents)))
 
     def recalled(self, incident: Incident) -> Incident:
@@ -1218,7 +1218,7 @@ class CountryMachine:
         )
 
     def adopt_strangers(self, published: Sequence[Incident]) -> None:
-        """The same of a machine of those without a vote."""
+        """`adopt`, in a machine of those without a vote."""
         countries = {pulse.country for pulse in self._bank.pulses()}
         self._assembler.adopt(
             [

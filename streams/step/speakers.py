@@ -123,7 +123,7 @@ class Speakers:
         ]
 
     def with_also(self, entries: Iterable[Vantage]) -> Speakers:
-        """The same register with some entries more."""
+        """Return a register with these entries added."""
         return Speakers(self._trust, [*self.kept, *entries])
 
     def of_key(self, name: str) -> Vantage | None:

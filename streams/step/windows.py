@@ -56,7 +56,7 @@ def in_order(statuses: Iterable[StatusRow]) -> list[StatusRow]:
 
 
 def words_of(statuses: Iterable[StatusRow]) -> list[VantageWord]:
-    """The same as the detectors take it."""
+    """Return what vantages said of themselves as the detectors take it."""
     return [
         VantageWord(
             status.country,

@@ -111,6 +111,20 @@ def test_a_local_says_what_it_holds(room: str) -> None:
     assert empty == set()
 
 
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_docstring_says_itself_what_it_is_of(room: str) -> None:
+    """Who reads "The same of a machine" has to know which line stood above it when it was written."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    pointing = {
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in (ROOT / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, kinds)
+        and (ast.get_docstring(node) or "").startswith(("The same", "Same ", "Likewise", "As above"))
+    }
+    assert pointing == set()
+
+
 def test_a_class_name_stands_for_one_thing() -> None:
     """Whoever adds one takes a name that no other public class of the package has, and finds it by one search."""
     where: dict[str, list[str]] = {}
