@@ -159,7 +159,7 @@ def _progress(*, quiet: bool) -> Progress:
 
 
 def _watched(lines: Iterable[bytes], run: Backtest, progress: Progress) -> Iterator[bytes]:
-    """Return the lines as they are; every so many of them the progress says how far in the file's own time the run is."""
+    """Return the lines as they are; every so many of them the progress says how far in the file the run is."""
     task = progress.add_task("reading")
     for number, line in enumerate(lines):
         if number % _SAY_EVERY == 0 and run.last:
