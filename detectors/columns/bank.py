@@ -6,7 +6,7 @@ something stirs, or that are watched, are looked at one by one. What becomes of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isnan
 from types import MappingProxyType
 from typing import Any, Final
@@ -29,6 +29,7 @@ from detectors.columns.table import (
     Floats,
     Ints,
     Numbers,
+    Singles,
     StoredColumn,
     clipped,
     grained,
@@ -96,10 +97,10 @@ class Bank:
         self._ended_rows = 0
         self._tallies = Tallies()
         # The two times to first byte in the middle of each network's, in the window closed last.
-        self._middle: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
+        self._middle: tuple[Singles, Singles] = (np.empty(0, np.float32), np.empty(0, np.float32))
         self._names: tuple[list[str], list[str], list[bool]] = ([], [], [])  # of countries' platforms
 
-    def add_monitors(self, monitors: Sequence[MonitorKey]) -> None:
+    def add_monitors(self, monitors: Iterable[MonitorKey]) -> None:
         """Take vantages in, in the order in which `Counts.monitor` numbers them."""
         self.series.add(monitors)
         self._name()
@@ -626,7 +627,7 @@ class Bank:
         """Weigh times to first byte, and the reciprocals of speeds."""
         ttfb, throughput = self.series.ttfb, self.series.throughput
         low, high, rows, middle = self._times(counts)
-        self._middle = (low[: ttfb.size], high[: ttfb.size])
+        self._middle = (low[: ttfb.size].astype(np.float32), high[: ttfb.size].astype(np.float32))
         split = int(np.searchsorted(rows, ttfb.size))
         # Nobody feels a millisecond turn into three.
         quickest = np.log(self.detection.slowness_least_ms)

@@ -6,6 +6,7 @@ numbers in arrays.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -61,11 +62,20 @@ class Pairs:
         """The second number of some pairs."""
         return self._keys()[pairs] & _RIGHT_MASK
 
+    def of(self, pairs: Numbers) -> tuple[Ints, Ints]:
+        """Both numbers of some pairs. Keeps nothing in mind for the next time, as `left` and `right` do."""
+        keys = (self._in_order() if self._key is None else self._key)[pairs]
+        return keys >> _RIGHT_BITS, keys & _RIGHT_MASK
+
     def _keys(self) -> Ints:
         if self._key is None:
-            self._key = np.empty_like(self._ascending)
-            self._key[self._order] = self._ascending
+            self._key = self._in_order()
         return self._key
+
+    def _in_order(self) -> Ints:
+        keys = np.empty_like(self._ascending)
+        keys[self._order] = self._ascending
+        return keys
 
     def find(self, left: Ints, right: Ints) -> Ints:
         """Return the number of each pair, -1 for an unknown one."""
@@ -226,17 +236,18 @@ class Layout:
         # Else none is there twice: a vantage without regions has one seat on a platform.
         return np.bincount(series, minlength=size)
 
-    def add(self, monitors: Sequence[MonitorKey]) -> None:
-        """Take monitors in, in their order."""
-        self._take(
-            self.groups.numbers(
-                (monitor.platform, monitor.country, monitor.simulated) for monitor in monitors
-            ),
-            np.array([monitor.asn for monitor in monitors], dtype=np.int64),
-            self._region_names.numbers(monitor.region for monitor in monitors),
-            self._vantage_names.numbers(monitor.vantage for monitor in monitors),
-            self._target_names.numbers(monitor.target for monitor in monitors),
-        )
+    def add(self, monitors: Iterable[MonitorKey]) -> None:
+        """Take monitors in, in their order. Holds none of them, for there may be many."""
+        groups, regions, vantages = self.groups, self._region_names, self._vantage_names
+        targets, numbers = self._target_names, array("q")
+        for platform, country, region, asn, vantage, simulated, target in monitors:
+            group = platform, country, simulated
+            numbers.append(groups.setdefault(group, len(groups)))
+            numbers.append(asn)
+            numbers.append(regions.setdefault(region, len(regions)))
+            numbers.append(vantages.setdefault(vantage, len(vantages)))
+            numbers.append(targets.setdefault(target, len(targets)))
+        self._take(*np.array(numbers, dtype=np.int64).reshape(-1, len(_MONITOR_COLUMNS)).T.copy())
 
     def _take(self, group: Ints, asn: Ints, region: Ints, vantage: Ints, target: Ints) -> None:
         """Take monitors in, of which the groups and the names are numbered."""

@@ -5,7 +5,7 @@ What a window does to them is the bank's business; what is told of them, the sur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -82,7 +82,7 @@ class Series:
         self.start = 0  # of the window taken in last
         self.settle()
 
-    def add(self, monitors: Sequence[MonitorKey]) -> None:
+    def add(self, monitors: Iterable[MonitorKey]) -> None:
         """Take vantages in; their series begin knowing nothing."""
         self.layout.add(monitors)
         self._grow()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from detectors.columns.layout import Layout
 from detectors.columns.series import Series
-from detectors.columns.table import Floats, Ints, Numbers, medians, tallied, tally
+from detectors.columns.table import Ints, Numbers, Singles, medians, ranks, tallied, tally
 from detectors.readings import Arrived, CountryTally, Counts
 
 
@@ -25,13 +25,9 @@ class Tallies:
         self._known = (-1, -1)
         self._layout: Layout | None = None
         self._places: list[tuple[tuple[str, bool], int]] = []
-        # Of each part, then of each cell itself.
-        self._cell: Ints = np.empty(0, dtype=np.int64)
-        self._place: Ints = self._cell
-        self._platform: NDArray[np.object_] = np.empty(0, dtype=object)
-        self._region: NDArray[np.object_] = self._platform
-        self._asn: Ints = self._cell
-        self._order: Ints = self._cell
+        # Parts, and then cells themselves, in the order in which they are told.
+        self._order: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self._platforms: NDArray[np.object_] = np.empty(0, dtype=object)  # of countries' platforms
 
     def count(
         self,
@@ -39,7 +35,7 @@ class Tallies:
         counts: Counts,
         mechanisms: Sequence[str],
         arrivals: Mapping[tuple[str, bool], Arrived],
-        middle: tuple[Floats, Floats],
+        middle: tuple[Singles, Singles],
     ) -> list[CountryTally]:
         """Return what each country had that has results in the window or networks that report.
 
@@ -48,7 +44,7 @@ class Tallies:
         """
         layout = series.layout
         self._learn(layout)
-        monitor, size = counts.monitor, len(self._cell)
+        monitor, size = counts.monitor, len(self._order)
         row = self._row_of(layout, monitor)
         n = tally(row, counts.weight, size)
         there = self._order[n[self._order] > 0]
@@ -56,24 +52,26 @@ class Tallies:
         low, high = middle
         if len(layout.parts):
             timed = counts.ttfb_ms > 0.0  # NaN is not
-            _, low, high = medians(row[timed], counts.ttfb_ms[timed], size)
-        ttfb = np.rint((low[there] + high[there]) / 2.0).astype(np.int64).tolist()
+            _, *both = medians(row[timed], counts.ttfb_ms[timed], size)
+            low, high = (column.astype(np.float32) for column in both)  # as they came
+        ttfb = np.rint((low[there].astype(np.float64) + high[there]) / 2.0).astype(np.int64).tolist()
         failure = self._leading(row, counts, mechanisms, size)[there].tolist()
-        cell = self._cell[there]
+        cell = self._cells_of(layout, there)
+        group = layout.cell_group[cell]
         usual = np.round(series.cells.usual[cell], 3)
         usual[~series.cells.warm(series.start)[cell]] = -1.0
         expected = [None if ratio < 0.0 else ratio for ratio in usual.tolist()]
         columns: tuple[list[Any], ...] = (
-            self._platform[there].tolist(),
-            self._region[there].tolist(),
-            self._asn[there].tolist(),
+            self._platforms[group].tolist(),
+            self._regions_of(layout, there),
+            layout.cells.right(cell).tolist(),
             n[there].tolist(),
             good,
             expected,
             [value or None for value in ttfb],
             failure,
         )
-        place = self._place[there]
+        place = layout.group_place[group]
         begins = np.flatnonzero(np.diff(place, prepend=-1)).tolist()
         ends = [*begins[1:], len(place)]
         span = {
@@ -138,19 +136,45 @@ class Tallies:
         if layout is self._layout and known == self._known:
             return
         self._layout, self._known = layout, known
-        cells = np.arange(len(layout.cells), dtype=np.int64)
-        self._cell = np.concatenate((layout.part_cell, cells))
-        self._place = layout.group_place[layout.cell_group[self._cell]]
         self._places = sorted(layout.places.items())
-        keys = layout.cell_keys(self._cell)
-        self._platform = _objects([platform for platform, _ in keys])
-        self._region = _objects([*layout.region_names(layout.part_region), *[""] * len(cells)])
-        self._asn = np.array([asn for _, asn in keys], dtype=np.int64)
-        rank = np.empty(len(self._places), dtype=np.int64)
-        rank[[number for _, number in self._places]] = np.arange(len(self._places))
-        of_place = rank[self._place].tolist()
-        names = list(zip(of_place, self._platform, self._region, self._asn.tolist(), strict=True))
-        self._order = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
+        self._platforms = _objects([platform for platform, _, _ in layout.group_names])
+        every = np.arange(sum(known), dtype=np.int64)
+        cell = self._cells_of(layout, every)
+        group = layout.cell_group[cell]
+        order = (
+            layout.cells.right(cell),
+            ranks(self._regions_of(layout, every)),
+            ranks(self._platforms.tolist())[group],
+            _ranks_of_places(self._places)[layout.group_place[group]],
+        )
+        self._order = np.lexsort(order).astype(np.int32)  # what weighs most comes last
+
+    @staticmethod
+    def _cells_of(layout: Layout, rows: Numbers) -> Numbers:
+        """The cells of some rows: parts have the first numbers, and then cells."""
+        parts = len(layout.parts)
+        if not parts:
+            return rows
+        of_part = layout.part_cell[np.minimum(rows, parts - 1)]
+        return np.where(rows < parts, of_part, rows - parts)
+
+    @staticmethod
+    def _regions_of(layout: Layout, rows: Numbers) -> list[str]:
+        """The regions of some rows, "" for a cell itself."""
+        regions = [""] * len(rows)
+        if len(layout.parts):
+            given = np.flatnonzero(rows < len(layout.parts))
+            names = layout.region_names(layout.part_region[rows[given]])
+            for place, name in zip(given.tolist(), names, strict=True):
+                regions[place] = name
+        return regions
+
+
+def _ranks_of_places(places: Sequence[tuple[tuple[str, bool], int]]) -> Ints:
+    """The place of each number in their order."""
+    rank = np.empty(len(places), dtype=np.int64)
+    rank[[number for _, number in places]] = np.arange(len(places))
+    return rank
 
 
 def _objects(names: Sequence[str]) -> NDArray[np.object_]:

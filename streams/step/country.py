@@ -395,9 +395,7 @@ class CountryMachine:
         self._keys: list[MonitorKey] | None = None  # of each monitor, once they are asked for
         # Countries in which there was no room for a name within the hour.
         self._full: set[tuple[str, bool]] = set()
-        self._waiting: list[
-            MonitorKey
-        ] = []  # those of whom it is -1: no window with results of theirs has closed
+        self._waiting = 0  # of how many it is -1: no window with results of theirs has closed
         # Rhythms that were promised by vantages without results so far, the oldest first.
         self._promises: dict[_Speaker, StatusRow] = {}
         self._words_ahead = 0  # of the last apply
@@ -765,7 +763,7 @@ class CountryMachine:
         self._keys = self._votes_from = None
         self._naming.forget_heard()
         left = [known[old] for old in np.flatnonzero(stays).tolist()]
-        self._waiting = [left[new] for new in np.flatnonzero(self._in_bank < 0).tolist()]
+        self._waiting = int(np.count_nonzero(self._in_bank < 0))
         self._columns = self._columns.fresh()
         self._columns.learn(left)
         self._admission = Admission(self.settings.limits, left)
@@ -990,7 +988,7 @@ class CountryMachine:
                 let_in[key] = [j]
         for places, given in zip(let_in.values(), self._columns.learn(list(let_in)).tolist(), strict=True):
             number[places] = given
-        self._waiting += let_in
+        self._waiting += len(let_in)
         if self._keys is not None:
             self._keys += let_in
         self._in_bank = np.concatenate((self._in_bank, np.full(len(let_in), -1, dtype=np.int32)))
@@ -1160,14 +1158,12 @@ class CountryMachine:
         """
         if self._waiting:
             new = np.unique(monitor[self._in_bank[monitor] < 0])
-            waiting = np.flatnonzero(self._in_bank < 0)
-            keys = {number: self._waiting[i] for i, number in enumerate(waiting.tolist())}
-            order = sorted(new.tolist(), key=keys.__getitem__)
-            if order:
-                known = len(self._in_bank) - len(self._waiting)
-                self._bank.add_monitors([keys[number] for number in order])
+            if len(new):
+                known = len(self._in_bank) - self._waiting
+                order = self._columns.ordered(new.astype(np.int64))
+                self._bank.add_monitors(self._columns.named(order))
                 self._in_bank[order] = np.arange(known, known + len(order), dtype=np.int32)
-                self._waiting = [keys[n] for n in waiting.tolist() if self._in_bank[n] < 0]
+                self._waiting -= len(order)
         return self._in_bank[monitor]
 
     @staticmethod
@@ -1326,7 +1322,7 @@ class CountryMachine:
             self._bank.snapshot(),
             self._assembler.snapshot(),
             self._in_bank.tobytes(),
-            self._waiting,
+            list(self._waiting_keys()),
             self._hearing.kept.deaf,
             self._hearing.kept.hold,
             self._rested,
@@ -1356,8 +1352,12 @@ class CountryMachine:
 
     def _monitors(self) -> list[MonitorKey]:
         """All monitors that were let in, in the order of their numbers."""
-        known, waiting = self._bank.monitors, iter(self._waiting)
+        known, waiting = self._bank.monitors, self._waiting_keys()
         return [known[number] if number >= 0 else next(waiting) for number in self._in_bank.tolist()]
+
+    def _waiting_keys(self) -> Iterator[MonitorKey]:
+        """The monitors that the bank has not met, in the order of their numbers."""
+        return self._columns.named(np.flatnonzero(self._in_bank < 0))
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` of this or an earlier release wrote. Raises ValueError, see `read_stored`."""
@@ -1382,14 +1382,15 @@ class CountryMachine:
         self._columns = RowReader()
         self._in_bank = np.frombuffer(stored.in_bank, dtype=np.int32).copy()
         self._keys = None
-        self._waiting = stored.waiting
+        self._waiting = len(stored.waiting)
         self._placement = Placement(stored.placement)
         self._elsewhere = Elsewhere(self.settings.time.window_seconds, stored.arrivals)
         self._full = set(stored.full)
         self._promises = {_speaking(status): status for status in stored.promises}
         self._signals = SignalBook(stored.signals)
         self._assembler.witness = self._signals.ask
-        monitors = self._monitors()
+        known, waiting = self._bank.monitors, iter(stored.waiting)
+        monitors = [known[number] if number >= 0 else next(waiting) for number in self._in_bank.tolist()]
         self._columns.learn(monitors)
         self._admission = Admission(self.settings.limits, monitors)
         self._assembler.restore(stored.assembler)

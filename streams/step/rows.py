@@ -20,6 +20,7 @@ from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from detectors.columns.layout import Pairs
+from detectors.columns.table import ranks
 from detectors.readings import MonitorKey
 from producers.failures import Failure, Stage
 from producers.records import (
@@ -440,6 +441,27 @@ class RowReader:
         self._sources.learn()
         self._addresses.learn()
         return numbers
+
+    def named(self, numbers: Ints) -> Iterator[MonitorKey]:
+        """The monitors that have these numbers, one at a time: nobody holds them all."""
+        for source, address in zip(*(part.tolist() for part in self._monitors.of(numbers)), strict=True):
+            yield _monitor_key(self._sources[source], self._addresses[address])
+
+    def ordered(self, numbers: Ints) -> Ints:
+        """Some numbers, in the order of their monitors' keys."""
+        source, address = self._monitors.of(numbers)
+        sources, of_source = np.unique(source, return_inverse=True)
+        addresses, of_address = np.unique(address, return_inverse=True)
+        written = (self._sources[number].decode().split("\0") for number in sources.tolist())
+        country, region, asn, vantage, simulated = (
+            ranks(part)[of_source]
+            for part in zip(*((c, r, int(asn), v, s) for c, r, asn, v, s in written), strict=True)
+        )
+        asked = (self._addresses[number].decode().partition("\0") for number in addresses.tolist())
+        platform, _, target = (ranks(part)[of_address] for part in zip(*asked, strict=True))
+        # As in `MonitorKey`, turned round: what weighs most comes last.
+        order = np.lexsort((target, simulated, vantage, asn, region, country, platform))
+        return np.asarray(numbers[order])
 
     def numbers_of(self, monitors: Sequence[MonitorKey]) -> Ints:
         """The numbers of some monitors; -1 for one that is not known."""

@@ -45,6 +45,16 @@ def vantages(machine: CountryMachine) -> set[str]:
     return {monitor.vantage for monitor in machine._monitors()}
 
 
+def test_a_vantage_is_one_of_each_network_that_it_names() -> None:
+    admission = Admission(LIMITS)
+    for asn in (1, 2, 1, 3, 2):
+        assert admission.let_in(key("v", asn=asn)) is None
+    (known,) = admission._known.values()
+    assert len(known.vantages) == 3
+    assert [("v", asn) in known.vantages for asn in (1, 2, 3, 4)] == [True, True, True, False]
+    assert ("w", 1) not in known.vantages
+
+
 def test_a_flood_of_names_gives_its_room_up_within_the_hour() -> None:
     machine = CountryMachine(SETTINGS)
     first, sizes = 0, []

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.readings import MonitorKey
 from producers.records import ProbeResult, Reason, Timings, decode, encode
 from streams.machine import Chunk
 from streams.settings import Settings
@@ -20,6 +21,7 @@ from streams.step.country import CountryMachine
 from streams.step.rows import (
     MECHANISMS,
     Column,
+    RowReader,
     fields,
     measures,
     names_of,
@@ -173,3 +175,27 @@ def test_a_column_of_a_later_release_is_filled_in_an_older_log() -> None:
     assert column.read(column.write(some), 2).tolist() == [1, 5]
     with pytest.raises(ValueError, match="missing"):
         Column(np.int32).read(None, 3)
+
+
+NAMES = st.sampled_from(["", "a", "B", "b", "aa", "\u00e9", "\U0001f600", "\uffee"])
+MONITORS = st.builds(
+    MonitorKey,
+    NAMES,
+    st.sampled_from(["PK", "KE"]),
+    NAMES,
+    st.sampled_from([2, 10, 9, 1]),
+    NAMES,
+    st.booleans(),
+    NAMES,
+)
+
+
+@given(st.lists(MONITORS, unique=True, min_size=1), st.data())
+def test_monitors_are_named_and_ordered_by_their_numbers_alone(
+    monitors: list[MonitorKey], data: st.DataObject
+) -> None:
+    reader = RowReader()
+    numbers = reader.learn(monitors)
+    assert list(reader.named(numbers)) == monitors
+    chosen = np.array(data.draw(st.lists(st.sampled_from(numbers.tolist()), unique=True, min_size=1)))
+    assert list(reader.named(reader.ordered(chosen))) == sorted(monitors[number] for number in chosen)
