@@ -257,8 +257,15 @@ class Case(msgspec.Struct):
         ]
         return median_low(paces) if paces else None
 
+    def stands(self, platform: str | None = None) -> Present:
+        """How it stands, as it is told: while it is lost, see `present`; once it is over, by the results since."""
+        tally = self.tally.present(platform) if self.tally is not None else None
+        return tally if tally is not None else self.present(platform)
+
     def inside(self) -> Present | None:
-        """Return how its regions stand now, or None if it has none."""
+        """Return how its regions stand, or None if it has none."""
+        if self.tally is not None and self.regions and self.elsewhere:
+            return self.tally.present(in_regions=True)
         losses = [loss for (_, _, region), loss in self.losses.items() if region]
         return present(losses) if losses and self.elsewhere else None
 
@@ -469,10 +476,9 @@ class Case(msgspec.Struct):
         else:
             self._doubt_failures(reading)
         if self.kind is Kind.PLATFORM and self.phase is not Phase.SUSPECTED:
-            self.level.weigh(spoken, reading.start)
+            self.level.weigh(spoken, reading.start, over=self.resolved is not None)
         if self.tally is not None:
-            for loss, part_vote in spoken:
-                self.tally.add(part_vote, loss.usual)
+            self._tally(self.tally, reading, dark)
         networks = live_networks(reading) | set(self.networks)
         self.live = max(self.live, len(networks))
         self.vantages = max(self.vantages, sum(reading.vantages.values()))
@@ -543,6 +549,7 @@ class Case(msgspec.Struct):
         for platform, _, region in self.losses:
             if region:
                 regions.setdefault(platform, []).append(region)
+        lost = {p for (p, _, region), loss in self.losses.items() if region and loss.good == 0}
         for (platform, region), standing in reading.regions.items():
             if platform in regions and region not in regions[platform] and standing.live:
                 part_vote = vote(Part(platform, 0, region), reading)
@@ -554,6 +561,8 @@ class Case(msgspec.Struct):
                     self.elsewhere[platform, region] = well
                 well.usual = part_vote.expected
                 well.count(part_vote, lasting=False)
+                if platform in lost:  # counted are those since all of its regions mend, as in these
+                    well.mend_n = well.mend_k = 0
         for platform, hit in regions.items():
             for region in hit:
                 self.elsewhere.pop((platform, region), None)
@@ -736,8 +745,14 @@ class Case(msgspec.Struct):
     def _count_apart(self, reading: CountryReading) -> None:
         """Count the vantages that have no part in what is said of its networks, while these are lost."""
         by_platform: dict[str, tuple[int, int]] = {}
+        by_region = {platform for platform, _, region in self.losses if region}
         for (platform, asn, region), loss in self.losses.items():
-            standing = reading.networks.get((platform, asn)) if platform and not region else None
+            if region:
+                standing = reading.regions.get((platform, region))
+            elif platform in by_region:  # those of its networks that are elsewhere are none of its own
+                standing = None
+            else:
+                standing = reading.networks.get((platform, asn))
             if standing is not None and not loss.slow and loss.good == 0 and loss.back is None:
                 well, many = by_platform.get(platform, (0, 0))
                 by_platform[platform] = (well + standing.vantages_apart, many + standing.vantages)
@@ -893,6 +908,7 @@ class Case(msgspec.Struct):
         # Each part is back from its first success on: counted from there alone, too many would have succeeded.
         since = median_low([loss.back for loss in self.losses.values() if loss.back is not None])
         windows = (now - since) // (reading.end - reading.start)
+        by_region = {platform for platform, _, region in self.losses if region}
         for (platform, asn, region), loss in self.losses.items():
             if loss.back is None:
                 continue
@@ -901,6 +917,10 @@ class Case(msgspec.Struct):
             if past is not None and windows <= len(past):
                 k, n = float(past[-windows:, 0].sum()), float(past[-windows:, 1].sum())
             tally.k, tally.n, tally.due = tally.k + k, tally.n + n, tally.due + n * loss.usual
+            if region or platform not in by_region:
+                tally.of_part(platform, k, n, loss.usual)
+        for (platform, _), loss in self.elsewhere.items():
+            tally.of_others(platform, loss.mend_k, loss.mend_n, loss.usual)
         self.tally = tally if tally.n else None
         self.restoration = Restoration.SOME
         restoration = self._says(now)
@@ -918,8 +938,21 @@ class Case(msgspec.Struct):
     def count(self, reading: CountryReading) -> None:
         """Count the results of a window since it was over, and nothing else."""
         if self.tally is not None:
-            for key, loss in self.losses.items():
-                self.tally.add(vote(Part(*key), reading), loss.usual)
+            self._tally(self.tally, reading)
+
+    def _tally(self, tally: Tally, reading: CountryReading, dark: Collection[int] = ()) -> None:
+        """Count the results of a window: on a network that is `dark` a platform says nothing."""
+        by_region = {platform for platform, _, region in self.losses if region}
+        for (platform, asn, region), loss in self.losses.items():
+            if platform and asn in dark:
+                continue
+            part_vote = vote(Part(platform, asn, region), reading)
+            tally.add(part_vote, loss.usual)
+            if region or platform not in by_region:
+                tally.of_part(platform, part_vote.k, part_vote.n, loss.usual)
+        for platform, region in self.elsewhere:
+            part_vote = vote(Part(platform, 0, region), reading)
+            tally.of_others(platform, part_vote.k, part_vote.n, part_vote.expected)
 
     def again(self, reading: CountryReading) -> None:
         """Note that it is not over after all: what it has lost is what failed since, and not what came in between."""
@@ -928,6 +961,8 @@ class Case(msgspec.Struct):
         self.resolved, self.tally, self.restoration = None, None, Restoration.NONE
         self.relapses += 1
         self.wholes = {}
+        # Where it is now shows anew: what it was while it came back was no level of it.
+        self.level = Level(told=self.level.told)
         pasts = {
             key: reading.past[key[0], key[1]][-pause:]
             for key, loss in self.losses.items()

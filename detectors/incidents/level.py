@@ -22,6 +22,8 @@ _SURE: Final = 14.0
 _TELLING: Final = 0.15
 #: Two levels differ that are so many standard errors apart.
 _ERRORS: Final = 4.0
+#: It is asked in every window whether a part is missing: so many standard errors, for chance has as many tries.
+_Z_PART: Final = 2.8
 #: Restoration is sure only of so long a time, and where no more than so much may be missing still.
 SURE_SECONDS: Final = 1800
 _MISSING: Final = 0.03
@@ -44,8 +46,11 @@ class Level(msgspec.Struct):
     up_since: int = 0
     down_since: int = 0
 
-    def weigh(self, parts: Iterable[tuple[Loss, Vote]], start: int) -> None:
-        """Take one window of its parts in; where their level has changed, have them be at the new one."""
+    def weigh(self, parts: Iterable[tuple[Loss, Vote]], start: int, *, over: bool = False) -> None:
+        """Take one window of its parts in; where their level has changed, have them be at the new one.
+
+        What is `over` has no level to tell of: some of its parts may be lost again, before it is.
+        """
         lost = [(loss, part_vote) for loss, part_vote in parts if loss.recovered is None and not loss.slow]
         if self.up == 0.0:
             self.up_since = start
@@ -69,7 +74,8 @@ class Level(msgspec.Struct):
         elif self.down >= _SURE and staying:
             _move([(loss, loss.down_k, loss.down_n) for loss in staying], self.down_since)
             self.up = self.down = 0.0
-        self._look([loss for loss, _ in lost], start)
+        if not over:
+            self._look([loss for loss, _ in lost], start)
 
     def _look(self, lost: Sequence[Loss], start: int) -> None:
         """See whether the present level is another than the one that was told."""
@@ -100,6 +106,14 @@ def _move(parts: Sequence[tuple[Loss, float, float]], since: int) -> None:
     ratio = sum(k for _, k, _ in parts) / total
     for loss, k, n in parts:
         loss.move(k + LEVEL_RESULTS_MIN * ratio, n + LEVEL_RESULTS_MIN, since)
+        loss.show(k, n)
+
+
+def _plus(
+    before: tuple[float, float, float] | None, k: float, n: float, due: float
+) -> tuple[float, float, float]:
+    k_before, n_before, due_before = before if before is not None else (0.0, 0.0, 0.0)
+    return k_before + k, n_before + n, due_before + due
 
 
 class Tally(msgspec.Struct):
@@ -114,6 +128,9 @@ class Tally(msgspec.Struct):
     recent_k: float = 0.0
     # Windows in a row in which they said that a part of it is missing.
     partly: int = 0
+    # Platform: successes, results and usual successes of what was lost; and of its country's other regions.
+    inside: dict[str, tuple[float, float, float]] = {}
+    beyond: dict[str, tuple[float, float, float]] = {}
 
     def add(self, of_part: Vote, usual: float) -> None:
         """Take the results of one part in one window in; its usual ratio is that from before the incident."""
@@ -121,16 +138,32 @@ class Tally(msgspec.Struct):
         keep = 0.5 ** (of_part.n / LEVEL_RESULTS_MIN)
         self.recent_n, self.recent_k = self.recent_n * keep + of_part.n, self.recent_k * keep + of_part.k
 
-    def present(self) -> Present:
-        """How it stands by these results."""
-        n = max(1.0, self.n)
-        return Present(self.k / n, self.due / n, round(self.n))
+    def of_part(self, platform: str, k: float, n: float, usual: float) -> None:
+        """Count what a part of a platform that was lost had, for the figures of this platform."""
+        self.inside[platform] = _plus(self.inside.get(platform), k, n, n * usual)
+
+    def of_others(self, platform: str, k: float, n: float, usual: float) -> None:
+        """Count what a platform had in a region where it was not lost, for the figures of the whole country."""
+        self.beyond[platform] = _plus(self.beyond.get(platform), k, n, n * usual)
+
+    def present(self, platform: str | None = None, *, in_regions: bool = False) -> Present | None:
+        """How it stands by these results: one platform, or all. None without results of it.
+
+        Where it was of regions that is in the whole country, or with `in_regions` there alone.
+        """
+        if not self.inside and platform is None:  # an earlier release counted all as one
+            return Present(self.k / max(1.0, self.n), self.due / max(1.0, self.n), round(self.n))
+        counts = [self.inside] if in_regions else [self.inside, self.beyond]
+        figures = [one[name] for one in counts for name in one if platform in (None, name)]
+        k, n, due = (sum(figure[column] for figure in figures) for column in range(3))
+        return Present(k / n, due / n, round(n)) if n else None
 
     def says(self, end: int) -> Restoration:
         """What these results say of the restoration by now."""
         if not self.n:
             return Restoration.SOME
-        low, high = bounds(self.k, self.n)
+        low, _ = bounds(self.k, self.n)
+        _, high = bounds(self.k, self.n, _Z_PART)
         usual = self.due / self.n
         late_low, late_high = bounds(self.recent_k, self.recent_n)
         steady = late_low <= self.k / self.n <= late_high  # else it falls again, or rises

@@ -73,8 +73,8 @@ _SHIFT: Final = 1.5
 _Z: Final = 1.96
 
 
-def bounds(k: float, n: float) -> tuple[float, float]:
-    """Return between which ratios k of n results leave the truth, at 95 %.
+def bounds(k: float, n: float, z: float = _Z) -> tuple[float, float]:
+    """Return between which ratios k of n results leave the truth: at 95 %, or by `z` standard errors.
 
     Source: Wilson, E. B. (1927), Probable inference, the law of succession, and statistical inference, Journal of the
     American Statistical Association 22.
@@ -84,9 +84,9 @@ def bounds(k: float, n: float) -> tuple[float, float]:
     """
     if n <= 0:
         return 0.0, 1.0
-    ratio, square = k / n, _Z**2 / n
+    ratio, square = k / n, z**2 / n
     middle = (ratio + square / 2) / (1 + square)
-    half = _Z / (1 + square) * sqrt(ratio * (1 - ratio) / n + square / (4 * n))
+    half = z / (1 + square) * sqrt(ratio * (1 - ratio) / n + square / (4 * n))
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
@@ -189,6 +189,7 @@ class Loss(msgspec.Struct):
             self.wellness = 0.0
             if self.mend_n >= _TELLING_RESULTS:  # it has mended in part: that is its level from here on
                 self.move(0.0, 0.0, self.good_since if self.good_since is not None else start)
+                self.show(self.mend_k + word.k, self.mend_n + word.n)
         if self.wellness == 0.0:
             self._stay(word)
             self._look_at_part(end - start, end, recovery_windows)
@@ -205,12 +206,18 @@ class Loss(msgspec.Struct):
         self.wellness, self.lostness, self.good, self.good_since, self.recovered = 0.0, 0.0, 0, None, None
         self.mend_k = self.mend_n = 0
         self.bad_k, self.bad_n = self.recent_k, self.recent_n = k, n
+        self.changed = None
 
     def move(self, k: float, n: float, since: int) -> None:
         """Be at another level from here on, of which k of n results are known."""
         self.bad_k, self.bad_n = k, n
         self.changed = since
         self.partly = None
+
+    def show(self, k: float, n: float) -> None:
+        """Have its present figure rest on these results alone: those of another level before say nothing of now."""
+        few = min(1.0, _PRESENT_RESULTS / n) if n else 0.0
+        self.recent_k, self.recent_n = few * k, few * n
 
     def _stay(self, word: Vote) -> None:
         """Take in a window in which it is lost still."""

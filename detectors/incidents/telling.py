@@ -36,7 +36,7 @@ def snapshot_of(
     doubt = doubt_of(case, reading, settings, some_lie=some_lie)
     inside = case.inside()
     losses = list(case.losses.values())
-    present = case.present() if case.tally is None else case.tally.present()
+    present = case.stands()
     networks = _networks(case, reading, settings)
     own = case.mechanism_by_network()
     return Snapshot(
@@ -108,7 +108,7 @@ def doubt_of(
 
 def _platform(case: Case, platform: str, window_seconds: int) -> PlatformLoss:
     losses = [loss for (name, _, _), loss in case.losses.items() if name == platform]
-    present = case.present(platform)
+    present = case.stands(platform)
     mechanism, share = case.mechanism_of(platform)
     recovered = [loss.back for loss in losses if loss.back is not None]
     return PlatformLoss(

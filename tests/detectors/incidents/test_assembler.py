@@ -788,6 +788,52 @@ def test_each_platform_has_its_own_figures() -> None:
     assert x.results >= 50
 
 
+def test_at_its_end_a_platform_s_figures_are_those_since_it_is_back() -> None:
+    """The windows of the block are left out by platform too, of regions as of networks."""
+    lost, well = ("PK-BA", "PK-GB"), ("PK-KP", "PK-PB", "PK-SD")
+    regions = {("x", r): "...." + "x" * 16 + "." * 10 for r in lost} | {("x", r): "." * 30 for r in well}
+    lines = on("x", ALL, "....." + "~" * 15 + "." * 10)
+    last = run(story(lines, regions=regions, homes=dict.fromkeys(ALL, lost + well)))[-1]
+    assert (last.status, last.regions) == (Announcement.RESOLVED, lost)
+    assert (last.by_platform[0].now, last.by_platform[0].results) == (last.reachability, last.results)
+    assert last.reachability == last.in_regions == 1.0
+    several = on("x", ALL, "....xxxxxxxx" + "." * 20) | on("y", ALL, "....ffffffff" + "." * 20)
+    last = run(story(several))[-1]
+    assert last.status is Announcement.RESOLVED
+    assert [one.now for one in last.by_platform] == [1.0, 1.0] and last.reachability == 1.0
+    assert sum(one.results for one in last.by_platform) == last.results
+
+
+def test_at_the_end_of_some_regions_the_whole_countrys_figure_has_the_others_in_it() -> None:
+    lost, well = ("PK-BA", "PK-GB"), ("PK-KP", "PK-PB", "PK-SD")
+    regions = {("x", r): "...." + "x" * 16 + "." * 10 for r in lost} | {("x", r): "." * 30 for r in well}
+    readings = story(on("x", ALL, "." * 30), regions=regions, homes=dict.fromkeys(ALL, lost + well))
+    for one in readings:
+        standings = one.countries[0].regions
+        for key, standing in list(standings.items()):
+            if key[1] in well:
+                standings[key] = structs.replace(standing, k=9, expected=0.9)  # type: ignore[index]  # ours
+    last = run(readings)[-1]
+    assert (last.status, last.in_regions) == (Announcement.RESOLVED, 1.0)
+    assert 0.9 < last.reachability < 0.97
+    assert last.results == last.by_platform[0].results
+
+
+def test_vantages_that_are_well_in_other_regions_are_not_there() -> None:
+    lost, well = ("PK-BA", "PK-GB"), ("PK-KP", "PK-PB", "PK-SD")
+    regions = {("x", r): "...." + "?" * 6 + "x" * 20 for r in lost} | {("x", r): "." * 30 for r in well}
+    lines = on("x", ALL, "...." + "x" * 26)
+    readings = story(lines, regions=regions, homes=dict.fromkeys(ALL, lost + well))
+    for one in readings[4:]:
+        networks = one.countries[0].networks
+        for key, standing in list(networks.items()):
+            networks[key] = structs.replace(standing, vantages=5, vantages_apart=2)  # type: ignore[index]  # ours
+    snapshots = run(readings)
+    assert snapshots[-1].regions == lost
+    apart = [[fact for fact in one.facts if fact.name == "vantages_apart"] for one in snapshots]
+    assert apart[0] and not apart[-1]
+
+
 SOON = IncidentSettings(unheard_told_seconds=1200, unheard_close_seconds=3600)
 
 

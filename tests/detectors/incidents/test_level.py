@@ -8,10 +8,10 @@ import pytest
 
 from detectors.incidents.case import Case
 from detectors.incidents.level import Level, Tally
-from detectors.incidents.loss import Loss, bounds
+from detectors.incidents.loss import Loss, bounds, present
 from detectors.incidents.snapshots import Kind, Restoration
 from detectors.incidents.votes import Vote
-from detectors.readings import Opinion, Spell
+from detectors.readings import CountryReading, Opinion, Spell
 
 USUAL = 0.97
 WINDOW = 60
@@ -141,6 +141,45 @@ def test_in_part_is_what_stays_below() -> None:
     for k in (10, 10, 10, 10, 10, 0, 0):
         falling.add(said(k, 10), USUAL)
     assert falling.says(600) is Restoration.SOME  # it is lost again: that is no level
+
+
+def test_a_few_failures_by_chance_are_no_part_that_is_missing() -> None:
+    """35 of 40 is one try of two hundred where 98 % succeed, and it is asked in every window."""
+    tally = Tally(0)
+    for k in (20, 15):
+        tally.add(said(k, 20), USUAL)
+    assert tally.says(600) is Restoration.SOME
+
+
+@pytest.mark.parametrize("before", [0.3, 0.6])
+def test_a_change_of_level_and_the_present_figure_say_the_same(before: float) -> None:
+    """Where a result comes every third minute, twenty of them would hold the former level for an hour."""
+    block = Block(3)
+    for _ in range(300):
+        block.go(1, *[before] * 3, n=1)
+        block.go(2, -1.0, -1.0, -1.0)
+    for _ in range(30):
+        block.go(1, 0.0, 0.0, 0.0, n=1)
+        block.go(2, -1.0, -1.0, -1.0)
+        if block.told:
+            break
+    assert block.told[0].startswith("worse: 0% of attempts succeed")
+    assert present(block.losses).now <= 0.02
+
+
+def test_what_is_lost_again_is_compared_with_nothing_that_came_while_it_was_over() -> None:
+    level = Level(now=0.0, parts=3)
+    losses = [Loss(0, USUAL, 0.0, 0.0, bad_k=14.0, bad_n=24.0) for _ in range(3)]
+    level.weigh([(loss, said(0, 0)) for loss in losses], 0, over=True)
+    assert (level.now, level.told) == (0.0, "")
+    case = Case("x", Kind.PLATFORM, "SA", False, 0, 0, {}, {}, {})
+    case.losses = {("x", 64496 + i, ""): loss for i, loss in enumerate(losses)}
+    case.level, case.resolved = Level(now=0.58, parts=3, error=0.01, eased=True), 60
+    case.again(CountryReading("SA", False, 120, 180))
+    for loss in losses:
+        loss.lose(0.0, 30.0)
+    case.level.weigh([(loss, said(0, 0)) for loss in losses], 180)
+    assert (case.level.now, case.level.told) == (0.0, "")
 
 
 def test_bounds_hold_the_truth() -> None:
