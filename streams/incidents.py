@@ -65,6 +65,7 @@ def to_record(snapshot: Snapshot, settings: IncidentSettings | None = None) -> I
             usual=snapshot.usual,
             results=snapshot.results,
             in_regions=snapshot.in_regions,
+            usual_learned=snapshot.learned,
         ),
         mechanism=_mechanism(
             snapshot.mechanism,
@@ -82,7 +83,9 @@ def to_record(snapshot: Snapshot, settings: IncidentSettings | None = None) -> I
         simulated=snapshot.simulated,
         detector=Detector(name=DETECTOR_NAME, version=snapshot.version, settings=snapshot.fingerprint),
         summary=summary(snapshot, own),
-        platforms_detail=tuple(_platform(loss) for loss in cut("platforms_detail", snapshot.by_platform)),
+        platforms_detail=tuple(
+            _platform(loss, snapshot.learned) for loss in cut("platforms_detail", snapshot.by_platform)
+        ),
         targets=cut("targets", snapshot.targets),
         linked=cut("linked", snapshot.linked),
         unconfirmed_reason=snapshot.doubt,
@@ -163,6 +166,7 @@ def from_record(record: Incident) -> Snapshot:
         fingerprint=record.detector.settings,
         targets=record.targets,
         linked=record.linked,
+        learned=record.reachability.usual_learned,
         doubt=record.unconfirmed_reason,
         retracted=record.retracted,
         witnesses=tuple(
@@ -200,11 +204,13 @@ def _network(loss: NetworkLoss) -> Network:
     )
 
 
-def _platform(loss: PlatformLoss) -> PlatformDetail:
+def _platform(loss: PlatformLoss, learned: bool) -> PlatformDetail:
     return PlatformDetail(
         platform=loss.platform,
         onset=_time(loss.onset),
-        reachability=Reachability(now=loss.now, usual=loss.usual, results=loss.results),
+        reachability=Reachability(
+            now=loss.now, usual=loss.usual, results=loss.results, usual_learned=learned
+        ),
         mechanism=_mechanism(loss.mechanism, loss.mechanism_share, ()),
         recovered=_time_or_none(loss.recovered),
         targets=loss.targets[:LIST_MAX],

@@ -67,13 +67,14 @@ class Reachability(Struct, frozen=True, kw_only=True):
     """Ratio of probes that succeed, over the incident's platforms and networks.
 
     `results` is the number of results on which `now` rests; 0 where it was not written down. `in_regions` is the
-    ratio in the incident's regions alone, where it has any.
+    ratio in the incident's regions alone, where it has any. Where `usual_learned` is false, `usual` is a guess.
     """
 
     now: float
     usual: float
     results: int = 0
     in_regions: float | None = None
+    usual_learned: bool = True
 
 
 class Mechanism(Struct, frozen=True, kw_only=True):

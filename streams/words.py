@@ -522,7 +522,7 @@ def _figures(snapshot: Snapshot) -> str:
     if snapshot.kind is Kind.CONNECTIVITY:
         return f"{snapshot.reachability:.0%} of the usual results arrive"
     usually = f"usually {snapshot.usual:.0%}"
-    if snapshot.doubt == Doubt.FIRST_MINUTES:
+    if not snapshot.learned:
         what = "what is usual" if snapshot.speed is None else "how many usually do"
         usually = f"{what} has not been learned yet"
     if 0 < snapshot.results < RESULTS_FEW:

@@ -187,6 +187,8 @@ class Snapshot:
     speed: float | None = None
     # Platforms of which nothing has been heard for long: their targets may have left the list.
     unheard_platforms: tuple[str, ...] = ()
+    # Whether `usual` was learned; in a country's first minutes it is a guess.
+    learned: bool = True
 
 
 @dataclass(frozen=True, slots=True)

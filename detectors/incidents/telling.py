@@ -85,6 +85,7 @@ def snapshot_of(
         witnesses=tuple(case.witnesses),
         speed=_speed(case),
         unheard_platforms=tuple(case.unheard_platforms),
+        learned=case.doubt != Doubt.FIRST_MINUTES,
     )
 
 

@@ -164,7 +164,9 @@ class Site:
         if incident.kind is Kind.CONNECTIVITY:
             parts.append(f"{gettext('Results that arrive')}: {now}")
         else:
-            parts.append(f"{now} {gettext('of attempts succeed')}, {gettext('usual')} {usual}")
+            figure = f"{now} {gettext('of attempts succeed')}"
+            learned = incident.reachability.usual_learned
+            parts.append(f"{figure}, {gettext('usual')} {usual}" if learned else figure)
         if incident.kind is not Kind.GLOBAL and incident.networks:
             live = max(incident.networks_live, len(incident.networks))
             figures = {"n": lang.number(len(incident.networks)), "all": lang.number(live)}
@@ -629,7 +631,7 @@ class Site:
         last, report, gettext = case.last, self.report(case), lang.gettext
         over = last.status is Status.RESOLVED
         shown = report.worst if over else report.now
-        usual = f"{gettext('usual')} {lang.percent(shown.usual)}"
+        usual = f", {gettext('usual')} {lang.percent(shown.usual)}" if shown.usual_learned else ""
         arrive = gettext("Results that arrive")
         connectivity = last.kind is Kind.CONNECTIVITY
         succeed = arrive if connectivity else gettext("of attempts succeed")
@@ -652,7 +654,7 @@ class Site:
             kicker=f"{self.place(last, lang)} · {label}" + (f", {gettext('over')}" if over else ""),
             headline=lang.headline(last, self._own),
             figures=(
-                (lang.percent(shown.now), f"{gettext('at the worst') if over else succeed}, {usual}"),
+                (lang.percent(shown.now), f"{gettext('at the worst') if over else succeed}{usual}"),
                 (f"{last.onset:%H:%M} UTC", onset),
                 (
                     lang.duration(report.duration_seconds),

@@ -17,6 +17,7 @@ from detectors.incidents.moves import Announcement
 from detectors.incidents.snapshots import Kind, Scope, Severity, Snapshot
 from detectors.readings import Opinion, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
+from streams.incidents import from_record, of_strangers, to_record
 from streams.words import summary
 from tests.detectors.incidents.hand import T0, WELL, WINDOW, country, reading, run, story, volumes_of
 from tests.effort import examples
@@ -561,6 +562,23 @@ def test_what_comes_back_does_not_confirm_what_was_lost() -> None:
     assert told_of[0] == (Announcement.OPEN, "first_minutes")
     assert told_of[-1] == (Announcement.RESOLVED, "first_minutes")
     assert {doubt for _, doubt in told_of} == {"first_minutes"}
+
+
+@pytest.mark.parametrize("networks", [[1, 2], ALL], ids=["few networks", "enough"])
+def test_a_usual_that_is_a_guess_is_called_none(networks: Sequence[int]) -> None:
+    """Whatever else leaves it unconfirmed: the record and its sentence name no guess as the usual."""
+    windows = []
+    for at in range(12):
+        land = country(at, on("x", networks, "x" * 12))
+        windows.append(reading([replace(land, warming=frozenset({"x"}))]))
+    first = run(windows)[0]
+    for snapshot in (first, of_strangers(first)):
+        record = to_record(snapshot)
+        assert not record.reachability.usual_learned
+        assert not record.platforms_detail[0].reachability.usual_learned
+        assert "what is usual has not been learned yet" in record.summary
+    assert from_record(to_record(first)).learned is False
+    assert to_record(run(story(on("x", networks, "....xxxxxxxx")))[0]).reachability.usual_learned
 
 
 # links
