@@ -939,23 +939,33 @@ def see(rhythm, rows_, heard_, promised_, taught_, int64_t start, int64_t window
     cdef float *means = _f4(rhythm.gap)
     cdef float *longest = _f4(rhythm.longest)
     cdef float *promised = _f4(rhythm.promised)
-    cdef _Room room = _Room(2 * size)
+    cdef _Room room = _Room(3 * size)
     cdef double *keep = room.take(size)
     cdef double *gap = room.take(size)
-    cdef double mean, many, usual, promise
+    cdef double *usual = room.take(size)
+    cdef double mean, many, whole, promise
     cdef bint known, silent, any_silent = False
     for i in range(size):
-        # Windows in which the path was away make no gap shorter than it was.
+        # Windows in which the path was away make no gap shorter than it was; of one that is long for this rhythm, only
+        # what is left without them says something.
         row = rows[i]
-        many = start - (heard[i] if last[row] > heard[i] else last[row])
-        gap[i] = _most(1.0, many / <double>window)
+        promise = _most(promises[i], <double>promised[row])
+        usual[i] = _most(
+            <double>(_STEADY_GAPS * means[row] + _STEADY_WINDOWS), _PROMISE_KEPT * promise / <double>window
+        )
+        gap[i] = _most(1.0, (start - last[row]) / <double>window)
+        if last[row] > heard[i]:
+            whole = _most(1.0, (start - heard[i]) / <double>window)
+            if whole <= usual[i]:
+                gap[i] = whole
         keep[i] = gap[i] * <double>window / _LONGEST_HALF
     _POWER.power(0.5, keep, keep, size)
     for i in range(size):
         row = rows[i]
-        promise = _most(promises[i], <double>promised[row])
-        usual = _most(<double>(_STEADY_GAPS * means[row] + _STEADY_WINDOWS), _PROMISE_KEPT * promise / <double>window)
-        known = last[row] >= 0 and taught[i] and not (last[row] > heard[i] and gap[i] > usual)
+        known = last[row] >= 0 and taught[i]
+        if known and last[row] > heard[i]:
+            whole = _most(1.0, (start - heard[i]) / <double>window)
+            known = whole <= usual[i] or gap[i] > usual[i]
         silent = last[row] >= 0 and start - heard[i] > _RETURN_WINDOWS * window
         if known:
             mean, many = means[row], _half(gaps[row])
@@ -1297,7 +1307,7 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
                 gain = learn_slow
             if regular[i] or joint[i] or (share[i] >= _OFTEN and by_day):
                 gain = 0.0
-        if waits and by_day and (regular[i] or share[i] >= _STEADY_SHARE):
+        if waits and by_day and ((regular[i] and nats[i] >= _SILENT_NATS) or share[i] >= _STEADY_SHARE):
             gain = 0.0
         if not counts[i] and there[i] == 0.0:
             gain = 0.0

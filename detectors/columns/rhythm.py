@@ -174,15 +174,18 @@ class RhythmColumns(Table):
         last = self.last[rows]
         mean, longest = self.gap[rows], self.longest[rows]
         # Windows in which the path was away make no gap shorter than it was: else what is due would grow until the path
-        # seemed to be away for ever. A gap that is long for this rhythm may be theirs, and says nothing of it.
+        # seemed to be away for ever. A gap that is long for this rhythm may be theirs, and only what is left without
+        # them says something of it: nothing, unless that is long too. Who is heard at any moment would else seem to
+        # have a rhythm, for of its long gaps hardly one is without such a window.
         moved = last > heard
         whole = np.maximum(1.0, (start - heard) / window)
+        apart = np.maximum(1.0, (start - last) / window)
         usual = np.maximum(
             STEADY_GAPS * mean + STEADY_WINDOWS,
             PROMISE_KEPT * np.maximum(promised, self.promised[rows]) / window,
         )
-        known = (last >= 0) & taught & ~(moved & (whole > usual))
-        gap = np.where(moved, whole, np.maximum(1.0, (start - last) / window))
+        gap = np.where(moved & (whole <= usual), whole, apart)
+        known = (last >= 0) & taught & ~(moved & (whole > usual) & (apart <= usual))
         keep = 0.5 ** (gap * window / LONGEST_HALF_SECONDS)
         gain = np.maximum(GAP_GAIN, 1.0 / (1.0 + self.gaps[rows].astype(np.float64)))
         self.gap[rows] = np.where(known, mean + gain * (gap - mean), mean)

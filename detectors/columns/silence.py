@@ -320,8 +320,11 @@ class SilenceColumns(Table):
             busy = (share >= OFTEN) & self._awake_by_day(hour, share)
             gain[self.dark & (steady | self.joint | busy)] = 0.0
         if waits.any():
-            # Nor do the windows count in which it was not known yet that it is dark.
-            gain[waits & (steady | (share >= STEADY_SHARE)) & self._awake_by_day(hour, share)] = 0.0
+            # Nor do the windows count in which it was not known yet that it is dark. Those within the gaps of a rhythm
+            # that is slower than windows do: else what is usual would be that of the windows with results alone. Gaps
+            # of g windows each are worth (g - 1) ln(1 + 2 / (g - 1)) at most, which is less, however slow it is.
+            long_ = steady & (self._nats >= SILENT_NATS)
+            gain[waits & (long_ | (share >= STEADY_SHARE)) & self._awake_by_day(hour, share)] = 0.0
         return gain
 
     def _hear(

@@ -118,6 +118,34 @@ def test_arrivals_at_any_moment_are_a_crowd() -> None:
     assert last["PK"].silence_doubt == "crowd"
 
 
+def test_a_crowd_stays_one_though_windows_without_results_look_as_if_the_path_were_away() -> None:
+    """Few come, so that by chance nothing comes from elsewhere now and then: its long gaps are its own all the same."""
+    random = np.random.default_rng(7)
+    world = World([key(country, n, v) for country in ("UG", "DE", "BR") for n in range(4) for v in range(2)])
+    readings = world.run(range(2 * DAY_MINUTES), lambda minute, place: random.random() < 0.1)
+    paths = world.bank.series.paths
+    assert not paths.steady.any()
+    assert paths.rhythm.gap.mean() == pytest.approx(10.0, abs=2.0)
+    assert {readings[-1][country].silence_doubt for country in ("UG", "DE", "BR")} == {"crowd"}
+
+
+def test_windows_between_the_results_of_a_slow_rhythm_are_part_of_what_is_usual() -> None:
+    """Both vantages of a network send in the same windows, three of eight; each night the country is dark."""
+    world = World(
+        [key(country, n, v) for country in ("MM", "DE") for n in range(4) for v in range(2)], promises=160.0
+    )
+
+    def sends(minute: int, place: int) -> bool:
+        dark = place < 8 and minute % DAY_MINUTES < 420 and minute >= DAY_MINUTES
+        return not dark and (minute + place // 2) % 8 in (0, 3, 6)
+
+    readings = world.run(range(2 * DAY_MINUTES), sends)
+    usual = world.bank.series.silence.usual(START + 12 * 3600)
+    assert usual == pytest.approx(np.full(8, 0.75), abs=0.05)
+    darks = [dark(reading["MM"]) for reading in readings[DAY_MINUTES:]]
+    assert darks[10] == 4 and darks[419] == 4 and not any(darks[440:])
+
+
 def test_a_network_of_which_a_tenth_of_the_vantages_is_left_is_gone() -> None:
     keys = [key(country, n, v) for country in ("PS", "IR") for n in range(3) for v in range(10)]
     world = World(keys, promises=60)
