@@ -1218,6 +1218,8 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
     cdef double *hourly_sums = room.take(size)
     cdef double usual, due_, alarm, own, value, gain, keep, hourly, length, rate
     cdef float rarest
+    cdef double *ways = _f8(silence.log_factorials())
+    cdef Py_ssize_t many, absent
     cdef bint any_silent = False, waits, known, by_day
     for i in range(size):
         hazard[i] = 1.0 / ((gap_square[i] + _GAPS_PRIOR) / (2.0 * (gap_sum[i] + _GAPS_PRIOR)))
@@ -1273,7 +1275,9 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
         if marks[i] & 2:
             value = 0.0
             if living[of] >= _NETWORKS_TOGETHER and 2.0 * silent_of[of] > living[of] and not few[of]:
-                value = total[of] / _GRAIN / _TOGETHER_NATS
+                many, absent = <Py_ssize_t>living[of], <Py_ssize_t>silent_of[of]
+                value = ways[many] - ways[absent] - ways[many - absent]
+                value = (total[of] / _GRAIN - value) / _TOGETHER_NATS
             together[i] = _most(together[i], value)
         own = 0.0 if few[of] and not regular[i] else score[i]
         value = _most(own, together[i])

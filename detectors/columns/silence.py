@@ -156,6 +156,7 @@ class SilenceColumns(Table):
         self._nats: Floats = np.empty(0)
         self._excess: Floats = np.empty(0)
         self.score: Floats = np.empty(0)
+        self._log_factorials: Floats = np.zeros(1)
         super().__init__()
 
     def share(self) -> Floats:
@@ -472,9 +473,18 @@ class SilenceColumns(Table):
         )
         total = sums(country, np.where(silent, capped, 0.0), countries) / 2.0**32
         most = (living >= NETWORKS_TOGETHER) & (2 * quiet > living) & ~few
-        score = np.where(most, total / TOGETHER_NATS, 0.0)
+        # So many of so many can be silent by chance in as many ways: of thirteen networks some seven often are.
+        ways = self.log_factorials()
+        chance = ways[living] - ways[quiet] - ways[living - quiet]
+        score = np.where(most, (total - chance) / TOGETHER_NATS, 0.0)
         together[silent] = np.maximum(together[silent], score[country[silent]])
         return together
+
+    def log_factorials(self) -> Floats:
+        """Logarithms of the factorials of 0 to the number of networks, at least."""
+        if len(self._log_factorials) <= self.size:
+            self._log_factorials = np.concatenate(([0.0], np.log(np.arange(1.0, self.size + 1.0)).cumsum()))
+        return self._log_factorials
 
     def _turn(self, start: int, there: Bools, hazard: Floats) -> None:
         """Go dark, or come back."""
