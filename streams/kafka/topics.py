@@ -7,7 +7,8 @@ partition, and forget after a week what may not be forgotten.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -24,6 +25,8 @@ from streams.settings import KafkaSettings, Settings, TopicSettings
 log = structlog.get_logger()
 
 _DAY_MS: Final = 86_400_000
+#: How often a broker is asked for a topic that it has just made.
+_TRIES: Final = 100
 #: Incidents are kept for more than a year: recurrence, and the observatory's own memory.
 _INCIDENTS_DAYS: Final = 400
 #: A figure from elsewhere is judged by the weeks before it.
@@ -141,7 +144,23 @@ async def ensure(settings: Settings, *, create: bool = True) -> list[TopicState]
             else:
                 config = await _config(admin, topic.name)
                 states.append(_compare(replace(topic, partitions=needed), partitions, config))
+        await wait_for(admin, {state.topic.name for state in states if state.state == "made"})
         return states
+
+
+async def wait_for(admin: AIOKafkaAdminClient, names: Collection[str], *, pause: float = 0.1) -> bool:
+    """Wait until the broker tells of these topics: it says that one is made before it can be written to.
+
+    Asks every `pause` seconds. Returns False where one is not told of after all the tries.
+    """
+    for attempt in range(_TRIES if names else 0):
+        if attempt:
+            await asyncio.sleep(pause)
+        topics: list[Any] = await admin.describe_topics()
+        ready = {one["topic"] for one in topics if not one["error_code"] and one["partitions"]}
+        if ready.issuperset(names):
+            return True
+    return not names
 
 
 async def refusals(settings: Settings) -> list[str]:

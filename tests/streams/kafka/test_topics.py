@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 from uuid import uuid4
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 
-from streams.kafka.topics import Topic, TopicState, _compare, ensure, refusals, split_world, wanted
+from streams.kafka.topics import Topic, TopicState, _compare, ensure, refusals, split_world, wait_for, wanted
 from streams.local.broker import KafkaBroker
 from streams.settings import Settings, TopicSettings, load
 
@@ -64,6 +65,28 @@ def test_a_health_topic_of_many_partitions_is_told_with_its_remedy() -> None:
         "in topics.health and topics.world_checkpoints, and let `netdusk topics` make them"
     )
     assert split_world(1) is None
+
+
+class Broker:
+    """Tells of its topics one by one: one more each time that it is asked."""
+
+    def __init__(self, *answers: list[dict[str, object]]) -> None:
+        self.answers = list(answers)
+
+    async def describe_topics(self) -> list[dict[str, object]]:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+def told(name: str, error: int = 0) -> dict[str, object]:
+    return {"topic": name, "error_code": error, "partitions": [] if error else [{"leader": 1}]}
+
+
+async def test_a_topic_that_is_made_is_waited_for() -> None:
+    broker = Broker([told("a")], [told("a"), told("b", error=5)], [told("a"), told("b")])
+    assert await wait_for(cast("AIOKafkaAdminClient", broker), {"a", "b"}, pause=0.0)
+    assert broker.answers == [[told("a"), told("b")]]
+    assert not await wait_for(cast("AIOKafkaAdminClient", broker), {"c"}, pause=0.0)
+    assert await wait_for(cast("AIOKafkaAdminClient", Broker([])), set(), pause=0.0)
 
 
 async def check(bootstrap: str) -> None:
