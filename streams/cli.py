@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final
 
@@ -67,6 +68,10 @@ class _Lazy(TyperGroup):
 
     def get_command(self, ctx: Any, name: str) -> Any:
         if name not in COMMANDS:
+            # The group holds no commands before they are called for, so that it knows none to suggest.
+            meant = get_close_matches(name, COMMANDS)
+            if ctx is not None and meant:
+                ctx.fail(f"No such command {name!r}. Did you mean {', '.join(map(repr, meant))}?")
             return None
         command: Any = get_command(import_module(COMMANDS[name][0]).app)
         command.name = name

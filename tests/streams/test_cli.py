@@ -51,3 +51,12 @@ def test_help_loads_nothing_that_it_does_not_need() -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stderr == ""
     assert "check-config" in ended.stdout
+
+
+def test_a_mistyped_command_is_told_what_may_be_meant() -> None:
+    near = CliRunner().invoke(app, ["histroy"])
+    assert near.exit_code == 2
+    assert "No such command 'histroy'. Did you mean 'history'?" in near.output
+    far = CliRunner().invoke(app, ["qqqq"])
+    assert far.exit_code == 2
+    assert "No such command 'qqqq'." in far.output and "mean" not in far.output
