@@ -195,6 +195,8 @@ class Keeping:
         # It has failed so often since it last put something.
         self._failures = 0
         self._rest_seconds = rest_seconds
+        # Where each partition ended when `_at_end` was first asked; those without records are left out.
+        self._end_of: dict[TopicPartition, int] | None = None
 
     async def turn(self, *, once: bool) -> bool:
         """Read what came, and put what is due. Returns whether all is put and, with `once`, nothing is left to do.
@@ -206,10 +208,34 @@ class Keeping:
         # After a failure nobody waits long to know whether files can be put again.
         wait = self._resting() if self._failures else self._flush_seconds
         due = time.monotonic() - self._flushed >= min(wait, self._flush_seconds)
-        caught_up = once and not some and self._partitions.ready and await _at_end(self._consumer)
+        caught_up = once and not some and self._partitions.ready and await self._at_end()
         if due or caught_up or self._archiver.buffered > _ROWS_MAX:
             await self.put()
         return caught_up
+
+    async def _at_end(self) -> bool:
+        """Whether all that stood on the topics when this was first asked is read, here or by who shares the group.
+
+        Who was killed has its partitions until the group misses it: the end of those that are left is not the end.
+        """
+        consumer, end_of = self._consumer, self._end_of
+        if not consumer.assignment():
+            return False
+        if end_of is None:
+            places = [
+                TopicPartition(topic, number)
+                for topic in self._roles
+                for number in sorted(consumer.partitions_for_topic(topic) or ())
+            ]
+            starts = await consumer.beginning_offsets(places)
+            ends = await consumer.end_offsets(places)
+            end_of = self._end_of = {place: end for place, end in ends.items() if end > starts[place]}
+        for place, end in end_of.items():
+            mine = place in consumer.assignment()
+            reached = await (consumer.position(place) if mine else consumer.committed(place))
+            if reached is None or reached < end:
+                return False
+        return True
 
     def _resting(self) -> float:
         """How long to rest after so many failures."""
@@ -303,14 +329,6 @@ async def _metrics_page(settings: Settings, stack: AsyncExitStack) -> ArchiveMet
         ) from error
     stack.push_async_callback(server.stop)
     return metrics
-
-
-async def _at_end(consumer: AIOKafkaConsumer) -> bool:
-    places = list(consumer.assignment())
-    if not places:
-        return False
-    ends = await consumer.end_offsets(places)
-    return all([await consumer.position(place) >= ends[place] for place in places])
 
 
 async def _flush(consumer: AIOKafkaConsumer, archiver: Any, roles: dict[str, str]) -> None:

@@ -188,6 +188,9 @@ class OneLog(OnePartition):
     def assignment(self) -> set[TopicPartition]:
         return {self.place}
 
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return {self.place.partition}
+
     async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(places, len(self.values))
 
@@ -235,6 +238,40 @@ async def keep(store: Store, values: list[bytes]) -> tuple[Archiver, CollectorRe
     else:
         raise AssertionError("it never came to the end")
     return writer, registry
+
+
+class SharedLog(OneLog):
+    """A consumer that has one partition of two; a member that was killed, or another archiver, has the other."""
+
+    committed_to: int | None = None
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return {0, 1}
+
+    async def committed(self, place: TopicPartition) -> int | None:
+        assert place not in self.assignment()
+        return self.committed_to
+
+
+@pytest.mark.parametrize("empty", [False, True])
+async def test_the_end_of_its_own_partitions_is_not_the_end(tmp_path: Path, empty: bool) -> None:
+    place = TopicPartition("windows", 0)
+    values = [] if empty else [encode(window(minute, "IR")) for minute in range(10)]
+    consumer, writer = SharedLog(values, place), Archiver(FolderStore(tmp_path))
+    held = ArchivedLog(consumer, writer, {"windows": "windows"})
+    held.on_partitions_assigned([place])
+    metrics = ArchiveMetrics(CollectorRegistry())
+    keeping = Keeping(consumer, writer, held, {"windows": "windows"}, load(), metrics)
+    ended = [await keeping.turn(once=True) for _ in range(6)]
+    assert any(ended) is empty
+    if not empty:
+        consumer.committed_to = 9
+        assert not await keeping.turn(once=True)
+        consumer.committed_to = 10
+        consumer.values.append(values[0])  # what comes later is for the next time
+        consumer.at = len(consumer.values)
+        assert await keeping.turn(once=True)
+    assert len(list(Archive(FolderStore(tmp_path)).windows("IR"))) == (0 if empty else 10)
 
 
 @examples(60)
