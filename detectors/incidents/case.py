@@ -742,10 +742,15 @@ class Case(msgspec.Struct):
         if spoken:
             self.others = (sum(s.opinion is not Opinion.BAD for s in spoken), len(spoken))
 
+    @property
+    def _platforms_by_region(self) -> set[str]:
+        """The platforms of which it has lost regions: their networks' results are in those of these too."""
+        return {platform for platform, _, region in self.losses if region}
+
     def _count_apart(self, reading: CountryReading) -> None:
         """Count the vantages that have no part in what is said of its networks, while these are lost."""
         by_platform: dict[str, tuple[int, int]] = {}
-        by_region = {platform for platform, _, region in self.losses if region}
+        by_region = self._platforms_by_region
         for (platform, asn, region), loss in self.losses.items():
             if region:
                 standing = reading.regions.get((platform, region))
@@ -908,7 +913,7 @@ class Case(msgspec.Struct):
         # Each part is back from its first success on: counted from there alone, too many would have succeeded.
         since = median_low([loss.back for loss in self.losses.values() if loss.back is not None])
         windows = (now - since) // (reading.end - reading.start)
-        by_region = {platform for platform, _, region in self.losses if region}
+        by_region = self._platforms_by_region
         for (platform, asn, region), loss in self.losses.items():
             if loss.back is None:
                 continue
@@ -942,7 +947,7 @@ class Case(msgspec.Struct):
 
     def _tally(self, tally: Tally, reading: CountryReading, dark: Collection[int] = ()) -> None:
         """Count the results of a window: on a network that is `dark` a platform says nothing."""
-        by_region = {platform for platform, _, region in self.losses if region}
+        by_region = self._platforms_by_region
         for (platform, asn, region), loss in self.losses.items():
             if platform and asn in dark:
                 continue

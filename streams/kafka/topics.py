@@ -151,16 +151,17 @@ async def ensure(settings: Settings, *, create: bool = True) -> list[TopicState]
 async def wait_for(admin: AIOKafkaAdminClient, names: Collection[str], *, pause: float = 0.1) -> bool:
     """Wait until the broker tells of these topics: it says that one is made before it can be written to.
 
-    Asks every `pause` seconds. Returns False where one is not told of after all the tries.
+    Asks every `pause` seconds. Returns False, and says so in the log, where one is not told of after all the tries.
     """
-    for attempt in range(_TRIES if names else 0):
-        if attempt:
-            await asyncio.sleep(pause)
+    missing, tries = set(names), _TRIES
+    while missing and tries:
+        await asyncio.sleep(pause)
         topics: list[Any] = await admin.describe_topics()
-        ready = {one["topic"] for one in topics if not one["error_code"] and one["partitions"]}
-        if ready.issuperset(names):
-            return True
-    return not names
+        missing -= {one["topic"] for one in topics if not one["error_code"] and one["partitions"]}
+        tries -= 1
+    if missing:
+        log.warning("the broker does not tell of topics that it has made", topics=sorted(missing))
+    return not missing
 
 
 async def refusals(settings: Settings) -> list[str]:

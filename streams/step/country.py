@@ -1350,10 +1350,10 @@ class CountryMachine:
             self._keys = self._monitors()
         return self._keys
 
-    def _monitors(self) -> list[MonitorKey]:
-        """All monitors that were let in, in the order of their numbers."""
-        known, waiting = self._bank.monitors, self._waiting_keys()
-        return [known[number] if number >= 0 else next(waiting) for number in self._in_bank.tolist()]
+    def _monitors(self, waiting: Iterable[MonitorKey] | None = None) -> list[MonitorKey]:
+        """All monitors that were let in, in the order of their numbers; `waiting` are those the bank has not met."""
+        known, unmet = self._bank.monitors, iter(self._waiting_keys() if waiting is None else waiting)
+        return [known[number] if number >= 0 else next(unmet) for number in self._in_bank.tolist()]
 
     def _waiting_keys(self) -> Iterator[MonitorKey]:
         """The monitors that the bank has not met, in the order of their numbers."""
@@ -1389,8 +1389,7 @@ class CountryMachine:
         self._promises = {_speaking(status): status for status in stored.promises}
         self._signals = SignalBook(stored.signals)
         self._assembler.witness = self._signals.ask
-        known, waiting = self._bank.monitors, iter(stored.waiting)
-        monitors = [known[number] if number >= 0 else next(waiting) for number in self._in_bank.tolist()]
+        monitors = self._monitors(stored.waiting)
         self._columns.learn(monitors)
         self._admission = Admission(self.settings.limits, monitors)
         self._assembler.restore(stored.assembler)

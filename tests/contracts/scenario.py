@@ -8,10 +8,11 @@ countries.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from producers.failures import Failure, Stage
 from producers.records import ProbeResult, Tick, Timings, VantageStatus, encode
@@ -23,6 +24,8 @@ DAY: Final = 1440  # all times below are minutes since START
 SNAPSHOT: Final = 4 * DAY + 20  # in the night
 KILLED: Final = SNAPSHOT + 10
 END: Final = KILLED + 120
+BLOCK: Final = SNAPSHOT - 90  # when X is lost in Pakistan
+BEGIN: Final = BLOCK - 60  # of a log that holds the block and no quiet days
 PLATFORMS: Final = ("whatsapp", "x", "youtube")
 EVERY: Final = 2  # minutes between two results of a vantage on a platform
 
@@ -67,8 +70,8 @@ class Loss:
 
 
 LOSSES: Final = (
-    Loss("PK", "x", (9541, 17557), SNAPSHOT - 90, SNAPSHOT - 30, Stage.TLS, Failure.CONNECTION_RESET),
-    Loss("PK", "x", (24499, 45669), SNAPSHOT - 90, KILLED + 20, Stage.TLS, Failure.CONNECTION_RESET),
+    Loss("PK", "x", (9541, 17557), BLOCK, SNAPSHOT - 30, Stage.TLS, Failure.CONNECTION_RESET),
+    Loss("PK", "x", (24499, 45669), BLOCK, KILLED + 20, Stage.TLS, Failure.CONNECTION_RESET),
     Loss(
         "NP",
         "youtube",
@@ -104,6 +107,17 @@ def chunks(begin: int, end: int, first_offset: int = 0) -> Iterator[Chunk]:
         values = [value for _, value in records]
         yield Chunk("netdusk.probes.v1", 0, range(offset, offset + len(values)), values, stamps)
         offset += len(values)
+
+
+@cache
+def log(end: int) -> tuple[Chunk, ...]:
+    """The log from `BEGIN` on."""
+    return tuple(chunks(BEGIN, end))
+
+
+def fed(machine: Any, log: Iterable[Chunk]) -> list[written.Incident]:
+    """What a machine tells of a log."""
+    return [incident for chunk in log for incident in machine.apply(machine.read(chunk)).incidents]
 
 
 def _minute(minute: int) -> Iterator[tuple[float, bytes]]:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.machine import Adopting, Chunk
+from streams.kafka.alerts import latest
+from streams.machine import Adopting
 from streams.records import Incident, Status
 from streams.settings import Settings, load
 from streams.step.country import CountryMachine
 from streams.step.worldwide import WorldMachine
 from tests.contracts import scenario
+from tests.contracts.scenario import BEGIN, BLOCK, fed, log
 from tests.effort import examples
 
-BEGIN = scenario.SNAPSHOT - 150
-BLOCK = scenario.SNAPSHOT - 90
 END = scenario.KILLED + 60
 USUAL = load()
 HASTY = load(detection={"alarm_country": 5.0}, incidents={"hold_windows": 0, "settle_windows": 0})
@@ -30,28 +29,16 @@ OTHERS = {"hasty": HASTY, "slow": SLOW, "deaf": DEAF, "the same": USUAL}
 
 
 @cache
-def log() -> tuple[Chunk, ...]:
-    return tuple(scenario.chunks(BEGIN, END))
-
-
-def fed(machine: Any, chunks: Iterable[Chunk]) -> list[Incident]:
-    told = []
-    for chunk in chunks:
-        told += machine.apply(machine.read(chunk)).incidents
-    return told
-
-
-@cache
 def usual_until(minute: int) -> tuple[bytes, tuple[Incident, ...]]:
     """What a worker of the usual settings keeps at that minute, and what it has told."""
     machine = CountryMachine(USUAL)
-    told = fed(machine, log()[: minute - BEGIN])
+    told = fed(machine, log(END)[: minute - BEGIN])
     return machine.snapshot(), tuple(told)
 
 
 def killed(snapshot: int, kill: int, after: Settings, before: Settings = USUAL) -> list[Incident]:
     """All that is told where the worker is killed, and the next one has other settings."""
-    chunks = log()
+    chunks = log(END)
     if before is USUAL:
         kept = usual_until(snapshot)[0]
         told = list(usual_until(kill)[1])
@@ -64,16 +51,12 @@ def killed(snapshot: int, kill: int, after: Settings, before: Settings = USUAL) 
     second.restore(kept)
     fed(second, chunks[snapshot - BEGIN : kill - BEGIN])  # judged anew, and told to nobody
     assert isinstance(second, Adopting)
-    second.adopt(last_of(told))
+    second.adopt(latest(told))
     again = CountryMachine(after)
     again.restore(second.snapshot())
-    again.adopt(last_of(told))
+    again.adopt(latest(told))
     assert again.snapshot() == second.snapshot()
     return told + fed(second, chunks[kill - BEGIN :])
-
-
-def last_of(told: Sequence[Incident]) -> list[Incident]:
-    return list({incident.id: incident for incident in told}.values())
 
 
 def assert_whole(told: Sequence[Incident]) -> dict[str, list[Incident]]:
@@ -143,7 +126,7 @@ def test_wherever_it_is_killed_each_incident_is_whole(
 def test_what_is_over_is_remembered_as_it_was_told() -> None:
     """A block opened and ended after the snapshot, and the next one finds nothing of it: a later one knows it still."""
     kill = scenario.KILLED + 45
-    chunks = log()
+    chunks = log(END)
     first = CountryMachine(USUAL)
     fed(first, chunks[: BLOCK - 5 - BEGIN])
     kept = first.snapshot()
@@ -155,7 +138,7 @@ def test_what_is_over_is_remembered_as_it_was_told() -> None:
     second = CountryMachine(DEAF)
     second.restore(kept)
     assert fed(second, chunks[BLOCK - 5 - BEGIN : kill - BEGIN]) == []
-    second.adopt(last_of(told))
+    second.adopt(latest(told))
     (country,) = [held for place, held in second._assembler._countries.items() if place[0] == "PK"]
     assert ended <= {past.id for past in country.past}
 
@@ -174,7 +157,7 @@ def test_an_outage_of_the_world_goes_on_too() -> None:
             fed(second, chunks[22:60])  # what it heard first is gone: it opens later, or nowhere
         else:
             fed(second, chunks[20:60])
-        second.adopt(last_of(told))
+        second.adopt(latest(told))
         by_id = assert_whole(told + fed(second, chunks[60:]))
         ((_, records),) = by_id.items()
         assert records[-1].status is Status.RESOLVED
@@ -182,7 +165,7 @@ def test_an_outage_of_the_world_goes_on_too() -> None:
 
 def test_what_others_told_is_passed_over() -> None:
     machine = CountryMachine(USUAL)
-    told = fed(machine, log()[:100])
+    told = fed(machine, log(END)[:100])
     elsewhere = [incident for incident in told if incident.country == "PK"]
     alone = CountryMachine(USUAL)
     alone.adopt(elsewhere)

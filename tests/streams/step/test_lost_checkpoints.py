@@ -6,21 +6,20 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import cache
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from producers.partitions import partition_of
+from streams.kafka.alerts import latest
 from streams.machine import Chunk, Expecting, PartitionCount
 from streams.records import Annotation, AnnotationKind, Incident, Kind, Scope, Status
 from streams.settings import Settings, load
 from streams.step.country import CountryMachine
 from streams.step.worldwide import WorldMachine
 from tests.contracts import scenario
+from tests.contracts.scenario import BEGIN, BLOCK, fed, log
 
-BEGIN = scenario.SNAPSHOT - 150
-BLOCK = scenario.SNAPSHOT - 90
 END = scenario.KILLED + 120
 LOST = BLOCK + 70  # what was told until then stands on the topic
 USUAL = load()
@@ -28,30 +27,14 @@ ALONE = PartitionCount(1, 0, 0)
 
 
 @cache
-def log() -> tuple[Chunk, ...]:
-    return tuple(scenario.chunks(BEGIN, END))
-
-
-def fed(machine: Any, chunks: Iterable[Chunk]) -> list[Incident]:
-    told = []
-    for chunk in chunks:
-        told += machine.apply(machine.read(chunk)).incidents
-    return told
-
-
-@cache
 def before() -> tuple[Incident, ...]:
-    return tuple(fed(CountryMachine(USUAL), log()[: LOST - BEGIN]))
-
-
-def last() -> list[Incident]:
-    return list({one.id: one for one in before()}.values())
+    return tuple(fed(CountryMachine(USUAL), log(END)[: LOST - BEGIN]))
 
 
 def begun_anew(settings: Settings = USUAL, count: PartitionCount | None = ALONE) -> CountryMachine:
     first = CountryMachine(settings)
     assert isinstance(first, Expecting)
-    first.expect(last(), whole=False)
+    first.expect(latest(before()), whole=False)
     machine = CountryMachine(settings)
     machine.restore(first.snapshot())  # it may be killed before its first chunk
     if count is not None:
@@ -72,7 +55,7 @@ def of_block(told: Iterable[Incident]) -> list[Incident]:
 def test_it_goes_on_under_its_id_and_ends_when_results_are_good_again(start: int) -> None:
     told = before()
     assert of_block(told)[-1].status is not Status.RESOLVED
-    mine = of_block([*told, *fed(begun_anew(), log()[start - BEGIN :])])
+    mine = of_block([*told, *fed(begun_anew(), log(END)[start - BEGIN :])])
     assert [one.seq for one in mine] == list(range(1, len(mine) + 1))
     assert [one.status for one in mine].count(Status.OPEN) == 1
     assert [one.status for one in mine].count(Status.RESOLVED) == 1
@@ -190,7 +173,7 @@ def test_what_is_lost_of_nothing_is_left_out() -> None:
 def test_from_a_whole_log_nothing_is_awaited() -> None:
     """A partition that a topic has just gained is whole, and its countries' incidents are closed by another."""
     machine = CountryMachine(USUAL)
-    machine.expect(last(), whole=True)
+    machine.expect(latest(before()), whole=True)
     machine.note(ALONE)
     fed(machine, quiet(LOST, LOST + 61))
     assert machine.incidents() == []
