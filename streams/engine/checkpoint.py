@@ -74,7 +74,10 @@ class Delta(msgspec.Struct, array_like=True, tag=1, frozen=True):
 
 
 class SnapshotPart(msgspec.Struct, array_like=True, tag=2, frozen=True):
-    """Piece `index` of `count` of the snapshot taken when the source stood at `next`; lz4, `crc` of the whole."""
+    """Piece `index` of `count` of the snapshot taken when the source stood at `next`; lz4, `crc` of the whole.
+
+    `source` is the id of the source's topic: `next` is an offset of that one alone. Empty where it is not known.
+    """
 
     owner: str
     epoch: int
@@ -85,13 +88,14 @@ class SnapshotPart(msgspec.Struct, array_like=True, tag=2, frozen=True):
     settings: str
     crc: int
     data: bytes
+    source: str = ""
 
 
 class Void(msgspec.Struct, array_like=True, tag=3, frozen=True):
     """Deltas from source offset `next` on are annulled: the step can't apply them.
 
     `forget` names the countries whose state is begun anew there; with `anew`, all of it is. `moved_to` is where the
-    source goes on after it was made anew, with offsets of its own: nothing is annulled then.
+    source goes on after it was made anew, with offsets of its own: nothing is annulled then. `source` is its id.
     """
 
     owner: str
@@ -103,6 +107,7 @@ class Void(msgspec.Struct, array_like=True, tag=3, frozen=True):
     forget: list[str] = []
     anew: bool = False
     moved_to: int | None = None
+    source: str = ""
 
 
 CheckpointRecord = Fence | Delta | SnapshotPart | Void
@@ -160,7 +165,8 @@ class Restored:
     """What a partition's log says: `snapshot` None and no steps for one that was never written.
 
     `steps` came after the snapshot: chunks, and places where state is begun anew. `marks` say which settings and
-    versions the snapshot and the steps were decided under.
+    versions the snapshot and the steps were decided under. `source` is the id of the topic of which `next` is an
+    offset, empty where it is not known.
     """
 
     next: int | None = None
@@ -170,6 +176,7 @@ class Restored:
     ignored: int = 0
     duplicates: int = 0
     marks: frozenset[str] = frozenset()
+    source: str = ""
 
     @property
     def deltas(self) -> list[Delta]:
@@ -210,6 +217,7 @@ class Restorer:
         self._snapshot = b""
         self._steps: list[Delta | Void] = []
         self._next: int | None = None
+        self._source = ""
         self._ignored = 0
         self._duplicates = 0
 
@@ -241,6 +249,7 @@ class Restorer:
             ignored=self._ignored,
             duplicates=self._duplicates,
             marks=frozenset([base.settings, *(step.settings for step in self._steps)]),
+            source=self._source,
         )
 
     def _feed(self, offset: int, record: CheckpointRecord) -> None:
@@ -286,7 +295,7 @@ class Restorer:
     def _take_void(self, record: Void) -> None:
         self._pending = None  # its owner drops all memory after this, or writes a whole snapshot
         if record.moved_to is not None:
-            self._next = record.moved_to
+            self._next, self._source = record.moved_to, record.source
             return
         base = self._base
         if base is not None and record.next < base.next:
@@ -324,6 +333,7 @@ class Restorer:
         if zlib.crc32(packed) != record.crc:
             raise DamagedError(f"the CRC of the snapshot of source offset {record.next} does not fit")
         self._base, self._snapshot, self._pending = pending.first, packed, None
+        self._source = pending.first.source
         del self._steps[: pending.steps]
 
 
@@ -345,15 +355,26 @@ class CheckpointLog:
         acks=all, idempotent.
     read
         Records with offsets in [from, to).
+    source
+        The id of the topic whose records are written down; empty if it is not known.
     """
 
     def __init__(
-        self, producer: Any, read: ReadRange, topic: str, partition: int, *, owner: str, settings: str
+        self,
+        producer: Any,
+        read: ReadRange,
+        topic: str,
+        partition: int,
+        *,
+        owner: str,
+        settings: str,
+        source: str = "",
     ) -> None:
         self.topic = topic
         self.partition = partition
         self.owner = owner
         self.settings = settings
+        self.source = source
         self.epoch = -1
         self._producer = producer
         self._read = read
@@ -400,6 +421,7 @@ class CheckpointLog:
                     self.settings,
                     crc,
                     pieces[index],
+                    self.source,
                 )
             )
         )[0]
@@ -416,7 +438,16 @@ class CheckpointLog:
         """Annul the deltas from a source offset on; name what is begun anew there, or where the source goes on."""
         await self._append(
             lambda seq: Void(
-                self.owner, self.epoch, seq, next_offset, self.settings, reason, list(forget), anew, moved_to
+                self.owner,
+                self.epoch,
+                seq,
+                next_offset,
+                self.settings,
+                reason,
+                list(forget),
+                anew,
+                moved_to,
+                "" if moved_to is None else self.source,
             )
         )
 

@@ -192,7 +192,7 @@ FAMILIES: Final[Mapping[str, MetricFamily]] = {
         MetricFamily(
             "netdusk_sources_anew_total",
             Type.COUNTER,
-            "Partitions whose source was made anew under them: it ends before the place where they stood.",
+            "Partitions whose source was made anew under them: it has another id, or ends before their place.",
         ),
         MetricFamily(
             "netdusk_tick_failures_total",

@@ -48,12 +48,17 @@ class Gaps:
         self._around.metrics.skipped.inc(lost - self.skipped)
         self.skipped = lost
 
-    def meet_anew(self, position: int, end: int) -> None:
-        """Log that the source ends before this partition's place. Raises `GapError` if `worker.on_gap` is "stop"."""
-        text = (
-            f"{self._partition}: it ends at offset {end}, before {position}, where the checkpoints stand: "
-            "the topic was made anew, or it is another cluster's"
+    def meet_anew(self, position: int, end: int | None) -> None:
+        """Log that the source is another topic. Raises `GapError` if `worker.on_gap` is "stop".
+
+        `end` is where it ends, before this partition's place; None if it is known to be another by its id.
+        """
+        seen = (
+            f"it is another topic than the one of which the checkpoints stand at offset {position}, by its id"
+            if end is None
+            else f"it ends at offset {end}, before {position}, where the checkpoints stand"
         )
+        text = f"{self._partition}: {seen}: the topic was made anew, or it is another cluster's"
         if self._around.settings.worker.on_gap == "stop":
             raise GapError(
                 f"{text}; worker.on_gap = continue goes on from its first record with what was learned, "

@@ -127,9 +127,13 @@ class RestoredPartition:
         source_start, source_end = await self._bounds_of_source()
         expecting = restored.next is None and await self._expect(machine, source_start)
         position = restored.next if restored.next is not None else source_start
-        moved = position > source_end
+        # An id that can't be had now says nothing.
+        book.source = book.source or restored.source
+        another = bool(restored.source) and restored.source != book.source
+        moved = position > source_end or another
         if moved:
-            position = await self._move(book, gaps, position, source_start, source_end)
+            gaps.meet_anew(position, None if another else source_end)
+            position = await self._move(book, position, source_start)
         gaps.meet(position, source_start)
         await self._note_count(machine, source_end)
         sender = Sender(to_topics, around, self._name)
@@ -163,9 +167,8 @@ class RestoredPartition:
         topic, partition = self._tp
         return (await self._around.reader.bounds(topic, [partition]))[partition]
 
-    async def _move(self, book: CheckpointLog, gaps: Gaps, position: int, start: int, end: int) -> int:
+    async def _move(self, book: CheckpointLog, position: int, start: int) -> int:
         """The source was made anew: go on from its first record, with the state as it is. Returns its offset."""
-        gaps.meet_anew(position, end)
         async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
             await book.append_void(position, "the source was made anew", moved_to=start)
         return start
@@ -182,6 +185,7 @@ class RestoredPartition:
     async def _read_log(self, producer: Lease) -> tuple[CheckpointLog, Restored]:
         topic, partition = self._pipeline.checkpoints, self._tp.partition
         checkpoints = await self._around.reader.partitions_of(topic)
+        source = await self._around.reader.describe(self._tp.topic)
         if partition not in checkpoints:
             raise MissingPartitionError(
                 f"topic {topic} has {len(checkpoints)} partitions, and none for {self._name}: "
@@ -194,6 +198,7 @@ class RestoredPartition:
             partition,
             owner=uuid4().hex,
             settings=self._mark,
+            source=source.id,
         )
         async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
             await book.fence()

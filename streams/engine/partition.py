@@ -96,6 +96,11 @@ class Partition:
         return None if self._owned is None else self._owned.machine
 
     @property
+    def source(self) -> str:
+        """The id of the topic that it reads, as it was when it was restored; empty if it is not known."""
+        return "" if self._owned is None else self._owned.book.source
+
+    @property
     def held(self) -> str | None:
         """Why it is held, with the remedy, or None if it is not."""
         return self._times.held

@@ -104,7 +104,8 @@ class Watcher:
             for tp, partition in list(self._partitions.items())
             if tp.topic == topic and (position := partition.running_at) is not None
         }
-        existing = await self._around.reader.partitions_of(topic)
+        source = await self._around.reader.describe(topic)
+        existing = source.partitions
         gone = f"topic {topic} does not exist any more: `netdusk topics` makes it; what was learned is kept"
         self._tell_trouble(topic, None if existing else gone)
         if not existing:
@@ -112,7 +113,11 @@ class Watcher:
         bounds = await self._around.reader.bounds(topic, sorted(set(standing) & set(existing)))
         for number, (_, end) in bounds.items():
             partition, position = standing[number]
-            if position > end:
+            if source.id and partition.source and source.id != partition.source:
+                partition.renew(
+                    f"its topic was made anew: it has the id {source.id}, and not {partition.source}"
+                )
+            elif position > end:
                 partition.renew(f"its topic was made anew: it ends at offset {end}, and not after {position}")
         before, self._counts[topic] = self._counts.get(topic), len(existing)
         if before is not None and before != len(existing):

@@ -16,8 +16,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, MetadataEmptyBrokerList, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
+from streams.kafka.described import DescribedTopic, describe
 from streams.kafka.options import client_options, producer_options
 from streams.kafka.unanswered import overheard
 from streams.settings import KafkaSettings
@@ -241,7 +242,7 @@ class TopicReader:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
         self._bounds = Together(self._ask_bounds)
-        self._partitions = Together(self._ask_partitions)
+        self._topics = Together(self._ask_topics)
         self._deletions = Together(self._delete_before)
 
     async def start_of(self, topic: str, partition: int) -> int:
@@ -262,20 +263,19 @@ class TopicReader:
             ends = await reader.end_offsets(places)
         return {place: (starts[place], ends[place]) for place in places}
 
+    async def describe(self, topic: str) -> DescribedTopic:
+        """Return the topic's id and partitions, none if it does not exist. Raises KafkaError if no broker can tell."""
+        return (await self._topics.ask([topic]))[topic]
+
     async def partitions_of(self, topic: str) -> list[int]:
-        """Return the topic's partitions, none if it does not exist. Raises KafkaError if the broker can't tell.
+        """Return the topic's partitions, none if it does not exist. Raises KafkaError if no broker can tell."""
+        return (await self.describe(topic)).partitions
 
-        A broker that has just come back may know of no broker at all, not even of itself: that is no answer.
-        """
-        return (await self._partitions.ask([topic]))[topic]
-
-    async def _ask_partitions(self, topics: Collection[str]) -> Mapping[str, list[int]]:
+    async def _ask_topics(self, topics: Collection[str]) -> Mapping[str, DescribedTopic]:
         client = AIOKafkaClient(**client_options(self._kafka), request_timeout_ms=REQUEST_TIMEOUT_MS)
         try:
             await client.bootstrap()
-            if not await client.set_topics(topics):
-                raise MetadataEmptyBrokerList(f"no broker is registered yet at {self._kafka.bootstrap}")
-            return {topic: sorted(client.cluster.partitions_for_topic(topic) or ()) for topic in topics}
+            return await describe(client, topics)
         finally:
             await client.close()
 

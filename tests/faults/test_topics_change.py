@@ -70,6 +70,31 @@ async def test_the_source_is_deleted_and_made_anew(
     assert "stopped" not in again.log.read_text()
 
 
+@pytest.mark.parametrize("while_running", [False, True])
+async def test_a_source_that_was_made_anew_and_has_grown_past_its_place_is_read_from_its_first_record(
+    fleet: Fleet, admin: AIOKafkaAdminClient, while_running: bool
+) -> None:
+    await fleet.write(200, junk=0)
+    running = fleet.start()
+    await fleet.wait_until_done()
+    if not while_running:
+        await asyncio.to_thread(running.terminate)
+    await make_anew(fleet, admin)
+    await fleet.write(1_000, seed=1, junk=0)  # more than the old one held
+    if not while_running:
+        running = fleet.start()
+    await fleet.wait_for_log(running, "it is another topic than the one of which the checkpoints stand")
+    await fleet.wait_until_done(60)
+    wanted = 1_150 if while_running else 950  # but for those that came twice
+    assert await applied(running, wanted) >= wanted
+    running.kill()
+    again = fleet.start()
+    await fleet.wait_for_log(again, "partition restored")
+    await fleet.write(100, seed=2, junk=0)
+    await fleet.wait_until_done(60)
+    assert "another topic" not in again.log.read_text()
+
+
 async def test_where_it_was_set_so_a_partition_stops_and_says_what_to_do(
     fleet: Fleet, admin: AIOKafkaAdminClient
 ) -> None:

@@ -267,6 +267,21 @@ def test_where_the_source_was_made_anew_its_offsets_begin_again() -> None:
     assert restored.next == 5
 
 
+def test_the_log_says_of_which_topic_its_offsets_are() -> None:
+    crc, (piece,) = split(b"state")
+    log = [
+        encode(Fence("a", "s")),
+        encode(SnapshotPart("a", 0, 0, 0, 1, 0, "s", crc, piece, "first")),
+        encode(Delta("a", 0, 1, 0, 5, "s", b"4")),
+    ]
+    assert restore(log).source == "first"
+    log.append(encode(Void("a", 0, 2, 5, "s", "made anew", moved_to=0, source="second")))
+    restored = restore(log)
+    assert (restored.source, restored.next) == ("second", 0)
+    log.append(encode(Void("a", 0, 3, 0, "s", "a window", ["PK"])))
+    assert restore(log).source == "second"
+
+
 @pytest.mark.parametrize(("start", "says"), [(0, "a snapshot holds up to 3"), (9, "the log ends at 4")])
 def test_a_record_that_annuls_what_is_not_there_is_told(start: int, says: str) -> None:
     world = World()

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from streams.engine import watcher as module
 from streams.engine.watcher import Ends, Watcher
+from streams.kafka.described import DescribedTopic
 from streams.machine import Note, PartitionCount
 from tests.streams.engine.fakes import FakeBroker, surroundings
 
@@ -22,10 +23,10 @@ class Reader:
     """A source of some partitions, each of which ends at the same offset."""
 
     def __init__(self) -> None:
-        self.count, self.end = 2, 100
+        self.count, self.end, self.id = 2, 100, "first"
 
-    async def partitions_of(self, topic: str) -> list[int]:
-        return list(range(self.count))
+    async def describe(self, topic: str) -> DescribedTopic:
+        return DescribedTopic(self.id, list(range(self.count)))
 
     async def bounds(self, topic: str, partitions: list[int]) -> dict[int, tuple[int, int]]:
         return dict.fromkeys(partitions, (0, self.end))
@@ -52,6 +53,7 @@ class Watched:
         self.partition: Any = SimpleNamespace(
             name="probes-0",
             running_at=100,
+            source="first",
             machine=SimpleNamespace(note=self.notes.append),
             idle=lambda seconds: True,
             renew=self.renewed.append,
@@ -70,6 +72,19 @@ async def test_a_source_that_was_made_anew_renews_its_partition(monkeypatch: pyt
         watched.reader.end = 99
         await watched.watcher.look_at_topics()
         assert watched.renewed == ["its topic was made anew: it ends at offset 99, and not after 100"]
+
+
+async def test_a_source_that_was_made_anew_and_has_grown_since_is_known_by_its_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        watched = Watched(monkeypatch, executor)
+        watched.reader.id, watched.reader.end = "", 5_000
+        await watched.watcher.look_at_topics()  # no broker could tell
+        assert watched.renewed == []
+        watched.reader.id = "second"
+        await watched.watcher.look_at_topics()
+        assert watched.renewed == ["its topic was made anew: it has the id second, and not first"]
 
 
 async def test_machines_are_told_of_another_number_of_partitions_once(
