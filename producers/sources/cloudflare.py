@@ -57,14 +57,17 @@ def _signals(content: tuple[str, Any]) -> Iterator[Signal]:
         name, places, url = "traffic_anomaly", [_anomaly_place(row)], _PAGE
     if not places:
         raise RowError(RefusalReason.NO_PLACE_OR_TIME, "no location")
-    for place in places:
+    placed = [place for place in places if place["country"] is not None]
+    for place in placed:
         yield Signal(source=SOURCE, time=moment(row["startDate"]), name=name, value=1.0, url=url, **place)
         if row.get("endDate"):
             yield Signal(source=SOURCE, time=moment(row["endDate"]), name=name, value=0.0, url=url, **place)
+    if lost := [str(place["asn"]) for place in places if place["country"] is None]:
+        raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"no country is told of AS{', AS'.join(lost)}")
 
 
 def _outage_places(row: Any) -> list[dict[str, Any]]:
-    """Countries; where networks are named, these alone."""
+    """Countries; where networks are named, these alone: the country of one is None if it is not told."""
     countries = row.get("locations") or []
     asns = row.get("asns") or []
     if not asns:
@@ -73,7 +76,7 @@ def _outage_places(row: Any) -> list[dict[str, Any]]:
     if len(countries) > 1:
         homes = {str(one["asn"]): _home(one) for one in row.get("asnsDetails") or []}
         placed = [(homes.get(str(asn)), asn) for asn in asns]
-        return [{"country": code, "asn": int(asn)} for code, asn in placed if code in countries]
+        return [{"country": code if code in countries else None, "asn": int(asn)} for code, asn in placed]
     return [{"country": code, "asn": int(asn)} for code in countries for asn in asns]
 
 

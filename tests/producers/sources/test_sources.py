@@ -235,8 +235,29 @@ def test_an_outage_of_networks_or_a_region_is_none_of_the_country(
     changed: dict[str, Any], expected: list[Any]
 ) -> None:
     row = {"eventType": "OUTAGE", "locations": ["PK"], "asns": [], "startDate": "2024-01-20T13:45:00Z"}
-    found = signals(read(cloudflare.read, {"result": {"annotations": [{**row, **changed}]}}))
+    items = read(cloudflare.read, {"result": {"annotations": [{**row, **changed}]}})
+    found = signals([item for item in items if not isinstance(item, Refused)])
     assert [one[:3] for one in found] == expected
+
+
+def test_networks_of_an_outage_without_a_country_are_refused_by_number_and_the_others_count() -> None:
+    row = {
+        "eventType": "OUTAGE",
+        "locations": ["PK", "AF"],
+        "asns": [17557, 3320, 1],
+        "asnsDetails": [
+            {"asn": "17557", "location": {"code": "PK", "name": "Pakistan"}},
+            {"asn": "3320", "location": {"code": "DE", "name": "Germany"}},
+        ],
+        "startDate": "2024-01-20T13:45:00Z",
+    }
+    *placed, refused = read(cloudflare.read, {"result": {"annotations": [row]}})
+    assert [one[:3] for one in signals(placed)] == [("outage", "PK", 17557)]
+    assert isinstance(refused, Refused)
+    assert (refused.reason, refused.detail) == (
+        RefusalReason.NO_PLACE_OR_TIME,
+        "no country is told of AS3320, AS1",
+    )
 
 
 @pytest.mark.parametrize("details", [{"asn": "17557"}, {"asn": "17557", "location": None}])
