@@ -243,6 +243,7 @@ class Sink:
         """Send the oldest of the spool."""
         if not self._can_send():
             return
+        before = self._spool.vanished
         try:
             oldest = self._spool.head(_BATCH_RECORDS)
         except OSError as error:
@@ -250,6 +251,9 @@ class Sink:
             self.figures.dropped[Dropped.DISK] += lost
             log.error("results are lost: a part of the spool can't be read", records=lost, why=str(error))
             return
+        if gone := self._spool.vanished - before:
+            self.figures.dropped[Dropped.DISK] += gone
+            log.error("results are lost: a part of the spool was cut", records=gone)
         if oldest:
             unsent = self._send(oldest)
             # In their order: what was acknowledged behind a record that was not is sent again, under the same id.
@@ -309,14 +313,14 @@ class Sink:
     def _keep(self, values: Sequence[bytes]) -> None:
         if not values:
             return
-        before = self._spool.dropped
+        before, added = self._spool.dropped, self._spool.added
         try:
             self._spool.append(values)
         except OSError as error:
-            self.figures.dropped[Dropped.DISK] += len(values)
-            log.error("results are lost: the spool can't be written", records=len(values), why=str(error))
-            return
-        self.figures.spooled += len(values)
+            unwritten = len(values) - (self._spool.added - added)
+            self.figures.dropped[Dropped.DISK] += unwritten
+            log.error("results are lost: the spool can't be written", records=unwritten, why=str(error))
+        self.figures.spooled += self._spool.added - added
         if lost := self._spool.dropped - before:
             self.figures.dropped[Dropped.SPOOL_FULL] += lost
             log.error("results are lost: the spool is full, its oldest went", records=lost)

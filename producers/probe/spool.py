@@ -54,6 +54,10 @@ class Spool:
         Lines let go for want of room since the start.
     torn
         Bytes of lines that a crash had cut off, found at the start.
+    added
+        Lines that were put on the disk since the start.
+    vanished
+        Lines that were written and are no longer in their file: somebody cut it, or the disk did.
 
     Examples
     --------
@@ -73,6 +77,8 @@ class Spool:
     ) -> None:
         self.dropped = 0
         self.torn = 0
+        self.added = 0
+        self.vanished = 0
         self._folder = folder
         self._bytes_max = bytes_max
         self._segment_bytes = min(segment_bytes, max(1, bytes_max // 2))
@@ -108,20 +114,29 @@ class Spool:
         return sum(segment.size_bytes for segment in self._segments)
 
     def append(self, lines: Sequence[bytes]) -> None:
-        """Add lines at the end; they are on the disk when this returns. Raises OSError, and then has added none."""
+        """Add lines at the end; they are on the disk when this returns.
+
+        Raises OSError where not all of them are: `added` says how many.
+        """
         start = 0
         while start < len(lines):
             start += self._append_some(lines[start:])
 
     def head(self, records_max: int) -> list[bytes]:
         """Return the oldest lines, at most `records_max` and all of one segment. They stay until `forget`."""
-        if not self._segments:
-            return []
-        if not self._reading:
-            if self._open is not None and len(self._segments) == 1:
-                self._finish()  # what is read grows no more
-            self._reading = self._segments[0].path.read_bytes().split(b"\n")[:-1]
-        return self._reading[self._taken : self._taken + records_max]
+        while self._segments:
+            first = self._segments[0]
+            if not self._reading:
+                if self._open is not None and len(self._segments) == 1:
+                    self._finish()  # what is read grows no more
+                self._reading = first.path.read_bytes().split(b"\n")[:-1]
+                # What the file holds counts: a full disk may have left it empty, or something cut it meanwhile.
+                self.vanished += max(0, first.records - len(self._reading))
+                first.records = len(self._reading)
+            if self._taken < first.records:
+                return self._reading[self._taken : self._taken + records_max]
+            self._remove_first()
+        return []
 
     def forget(self, records: int) -> None:
         """Drop the oldest lines, as many as were sent."""
@@ -162,6 +177,7 @@ class Spool:
             raise
         segment.records += taken
         segment.size_bytes += size
+        self.added += taken
         while len(self._segments) > 1 and self.size_bytes > self._bytes_max:
             self.dropped += self._segments[0].records - self._taken
             self._remove_first()

@@ -143,6 +143,23 @@ def test_what_is_left_at_the_end_is_on_disk_and_goes_first_the_next_time(tmp_pat
     assert back.log == numbered(0, 600)
 
 
+def test_a_spool_that_was_cut_holds_up_nothing_behind_it(tmp_path: Path) -> None:
+    """It spun for ever: lines were counted as waiting that no longer stood in the file."""
+    away = Broker(there=False)
+    running = sink(away, tmp_path)
+    put(running, numbered(0, 500))
+    with away.news:
+        assert away.news.wait_for(lambda: running.spool_records == 500, WAIT_SECONDS)
+    for path in tmp_path.glob("0*.jsonl"):
+        path.write_bytes(b"")
+    away.there = True
+    put(running, numbered(500, 600))
+    away.until(100)
+    running.close()
+    assert away.log == numbered(500, 600)
+    assert running.figures.dropped[Dropped.DISK] == 500
+
+
 def test_the_prober_never_waits(tmp_path: Path) -> None:
     """A broker that swallows a batch and says nothing: put returns, and beyond the queue it drops and counts."""
     broker = Broker()

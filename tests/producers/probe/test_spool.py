@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import os
 import resource
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
@@ -130,6 +132,45 @@ def test_a_segment_that_cannot_be_read_can_be_skipped(tmp_path: Path) -> None:
     assert spool.skip() == 1
     assert drained(spool) == [b"next"]
     spool.close()
+
+
+def test_what_a_full_disk_left_empty_keeps_nothing_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr("os.fsync", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+        with pytest.raises(OSError, match="No space"):
+            spool.append([b"lost"])
+        assert spool.head(10) == []
+    spool.append([b"one", b"two"])
+    assert spool.head(10) == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("left", [b"", b"one\n", b"one\ntw"])
+def test_a_segment_that_was_cut_meanwhile_is_counted_and_the_next_one_comes(
+    tmp_path: Path, left: bytes
+) -> None:
+    spool = Spool(tmp_path, segment_bytes=8)
+    spool.append([b"one", b"two", b"three"])
+    (tmp_path / "000000000001.jsonl").write_bytes(left)
+    read = []
+    while lines := spool.head(10):
+        read += lines
+        spool.forget(len(lines))
+    assert (read, spool.records) == ([*left.split(b"\n")[:-1], b"three"], 0)
+    assert spool.vanished == 3 - len(read)
+
+
+def test_what_was_written_before_the_disk_was_full_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path, segment_bytes=8)
+    # A segment's fsync is its folder's and its own: the second segment's own fails.
+    monkeypatch.setattr("os.fsync", Mock(side_effect=[None, None, None, OSError(errno.ENOSPC, "full")]))
+    with pytest.raises(OSError, match="full"):
+        spool.append([b"one", b"two", b"three"])
+    assert (spool.added, spool.head(10)) == (2, [b"one", b"two"])
 
 
 def test_files_are_the_users_alone(tmp_path: Path) -> None:
