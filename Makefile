@@ -57,11 +57,15 @@ docs:: $(DEV_STAMP) ## Write the documents that are made from the code
 	$(BIN)/python -m tools.schemas
 
 .PHONY: unit
-unit: $(DEV_STAMP) ## The unit tests alone: no network, under a minute
-	$(BIN)/pytest -q -m "not integration"
+unit: $(DEV_STAMP) ## The unit tests alone: no network, no made worlds of days
+	$(BIN)/pytest -q -m "not integration and not world"
+
+.PHONY: worlds
+worlds: $(DEV_STAMP) ## The tests that run made worlds of hours or days through the engine; no network
+	$(BIN)/pytest -q -m world
 
 .PHONY: coverage
-coverage: $(DEV_STAMP) ## The unit tests, and which lines they have not run
+coverage: $(DEV_STAMP) ## All tests that need no servers, and which lines they have not run
 	$(BIN)/pytest -q -m "not integration" --cov --cov-report=term:skip-covered $(COVERAGE_ARGS)
 
 .PHONY: servers

@@ -188,6 +188,7 @@ class Morning(Simulation):
         return islice(super().windows(), 7 * 60)
 
 
+@pytest.mark.world
 def test_worlds_of_one_run_do_not_hear_of_each_other() -> None:
     """Two that are alike fall in the same minutes: in one bank, each would take the other's fall for a deploy."""
     morning = Morning(

@@ -148,6 +148,7 @@ def test_what_trickles_through_a_shutdown_is_no_return() -> None:
     assert not any(dark[2346:])
 
 
+@pytest.mark.world
 def test_a_curfew_is_dark_as_soon_on_the_third_night_as_on_the_first() -> None:
     """A day of results each minute, then four hours of silence each night: nothing of these becomes usual."""
     random = np.random.default_rng(4)

@@ -11,6 +11,8 @@ from benchmarks.blocks import Change, Told, World, tell
 from streams.records import Incident, Status
 from streams.settings import load
 
+pytestmark = pytest.mark.world
+
 COARSE = {"window_seconds": 600}
 RATE = 0.6  # results a minute, of three networks: two a window each
 

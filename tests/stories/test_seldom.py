@@ -7,6 +7,8 @@ import pytest
 from streams.records import Scope, Status
 from tests.stories.telling import World, minutes, tell
 
+pytestmark = pytest.mark.world
+
 SELDOM = World(networks=4, every_seconds=900, others=("wikipedia",))
 BLOCK = "." * 200 + "x" * 18
 

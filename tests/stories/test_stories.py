@@ -20,6 +20,8 @@ import pytest
 from streams.records import CalendarEvent, Incident
 from tests.stories.telling import FIGURE, START, World, minutes, tell
 
+pytestmark = pytest.mark.world
+
 FOUR = "facebook,instagram,x,youtube"
 RALLY = CalendarEvent(
     id="rally",

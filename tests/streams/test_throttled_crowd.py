@@ -21,6 +21,8 @@ from streams.records import Incident
 from streams.settings import load
 from streams.step.backtest import Backtest
 
+pytestmark = pytest.mark.world
+
 DOCS = Path(__file__).parents[2] / "docs/ingest.md"
 BEGIN = datetime(2021, 3, 13, tzinfo=UTC)
 MOBILE, FIXED, FREE, ABROAD = (1, 2, 3, 4), (11, 12), (21, 22, 23, 24, 25), (31, 32, 33)

@@ -502,6 +502,7 @@ def _dark(reading: CountryReading) -> list[bool]:
     return [volume.opinion is Opinion.BAD for volume in reading.volumes.values()]
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("an_hour", [1.5, 3.0])
 def test_quiet_nights_of_few_results_are_no_silence_and_a_silence_by_day_is(an_hour: float) -> None:
     """Twenty countries of three networks, that send hardly anything by night; all fall silent on the twelfth day."""

@@ -118,6 +118,7 @@ def test_arrivals_at_any_moment_are_a_crowd() -> None:
     assert last["PK"].silence_doubt == "crowd"
 
 
+@pytest.mark.world
 def test_a_crowd_stays_one_though_windows_without_results_look_as_if_the_path_were_away() -> None:
     """Few come, so that by chance nothing comes from elsewhere now and then: its long gaps are its own all the same."""
     random = np.random.default_rng(7)
@@ -129,6 +130,7 @@ def test_a_crowd_stays_one_though_windows_without_results_look_as_if_the_path_we
     assert {readings[-1][country].silence_doubt for country in ("UG", "DE", "BR")} == {"crowd"}
 
 
+@pytest.mark.world
 def test_of_many_networks_half_are_silent_by_chance_now_and_then_and_all_are_not() -> None:
     """Thirteen networks send once at any moment of each six minutes: of these, seven often lag together."""
     random = np.random.default_rng(1)
@@ -138,18 +140,23 @@ def test_of_many_networks_half_are_silent_by_chance_now_and_then_and_all_are_not
     def sends(minute: int, place: int) -> bool:
         return minute % 6 == moments[minute // 6, place]
 
-    def fresh() -> World:
+    day = World(keys)
+    day.run(range(DAY_MINUTES), sends)
+    kept = day.bank.snapshot()
+
+    def after_a_day() -> World:
         world = World(keys)
-        world.run(range(DAY_MINUTES), sends)
+        world.bank.restore(kept)
         return world
 
     cut = DAY_MINUTES
-    some = fresh().run(range(cut, cut + 7), lambda minute, i: i >= 7 and sends(minute, i))
+    some = after_a_day().run(range(cut, cut + 7), lambda minute, i: i >= 7 and sends(minute, i))
     assert not any(dark(reading["VE"]) for reading in some)
-    whole = fresh().run(range(cut, cut + 7), lambda minute, i: i >= 13 and sends(minute, i))
+    whole = after_a_day().run(range(cut, cut + 7), lambda minute, i: i >= 13 and sends(minute, i))
     assert dark(whole[-1]["VE"]) == 13
 
 
+@pytest.mark.world
 def test_windows_between_the_results_of_a_slow_rhythm_are_part_of_what_is_usual() -> None:
     """Both vantages of a network send in the same windows, three of eight; each night the country is dark."""
     world = World(

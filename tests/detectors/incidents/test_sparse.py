@@ -13,6 +13,8 @@ from streams.records import Incident, Kind, Status
 from streams.settings import load
 from streams.step.backtest import Backtest
 
+pytestmark = pytest.mark.world
+
 START = datetime(2024, 3, 1, tzinfo=UTC)
 SILENT = START + timedelta(days=1, hours=17)
 BLOCKED = START + timedelta(days=2, hours=7)

@@ -13,6 +13,8 @@ from producers.records import encode
 from producers.simulated import scenario
 from streams.commands import backtest, report, verify
 
+pytestmark = pytest.mark.world
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:

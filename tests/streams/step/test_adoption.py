@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache
 
 import pytest
 from hypothesis import given
@@ -19,21 +18,14 @@ from streams.step.worldwide import WorldMachine
 from tests.contracts import scenario
 from tests.contracts.scenario import BEGIN, BLOCK, fed, log
 from tests.effort import examples
+from tests.streams.step.one_worker import END, USUAL, usual_until
 
-END = scenario.KILLED + 60
-USUAL = load()
+pytestmark = pytest.mark.world
+
 HASTY = load(detection={"alarm_country": 5.0}, incidents={"hold_windows": 0, "settle_windows": 0})
 SLOW = load(detection={"alarm_country": 24.0, "alarm_network": 60.0}, incidents={"hold_windows": 9})
 DEAF = load(detection={"alarm_country": 1e9, "alarm_network": 1e9, "alarm_joined": 1e9, "alarm_sparse": 1e9})
 OTHERS = {"hasty": HASTY, "slow": SLOW, "deaf": DEAF, "the same": USUAL}
-
-
-@cache
-def usual_until(minute: int) -> tuple[bytes, tuple[Incident, ...]]:
-    """What a worker of the usual settings keeps at that minute, and what it has told."""
-    machine = CountryMachine(USUAL)
-    told = fed(machine, log(END)[: minute - BEGIN])
-    return machine.snapshot(), tuple(told)
 
 
 def killed(snapshot: int, kill: int, after: Settings, before: Settings = USUAL) -> list[Incident]:
@@ -127,10 +119,8 @@ def test_what_is_over_is_remembered_as_it_was_told() -> None:
     """A block opened and ended after the snapshot, and the next one finds nothing of it: a later one knows it still."""
     kill = scenario.KILLED + 45
     chunks = log(END)
-    first = CountryMachine(USUAL)
-    fed(first, chunks[: BLOCK - 5 - BEGIN])
-    kept = first.snapshot()
-    told = fed(first, chunks[BLOCK - 5 - BEGIN : kill - BEGIN])
+    kept, before = usual_until(BLOCK - 5)
+    told = usual_until(kill)[1][len(before) :]
     ended = {
         incident.id for incident in told if incident.status is Status.RESOLVED and "x" in incident.platforms
     }
@@ -164,8 +154,7 @@ def test_an_outage_of_the_world_goes_on_too() -> None:
 
 
 def test_what_others_told_is_passed_over() -> None:
-    machine = CountryMachine(USUAL)
-    told = fed(machine, log(END)[:100])
+    told = usual_until(BEGIN + 100)[1]
     elsewhere = [incident for incident in told if incident.country == "PK"]
     alone = CountryMachine(USUAL)
     alone.adopt(elsewhere)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import cache
 
 import pytest
 from msgspec.structs import replace
@@ -19,16 +18,17 @@ from streams.step.country import CountryMachine
 from streams.step.worldwide import WorldMachine
 from tests.contracts import scenario
 from tests.contracts.scenario import BEGIN, BLOCK, fed, log
+from tests.streams.step.one_worker import USUAL, usual_until
+
+pytestmark = pytest.mark.world
 
 END = scenario.KILLED + 120
 LOST = BLOCK + 70  # what was told until then stands on the topic
-USUAL = load()
 ALONE = PartitionCount(1, 0, 0)
 
 
-@cache
 def before() -> tuple[Incident, ...]:
-    return tuple(fed(CountryMachine(USUAL), log(END)[: LOST - BEGIN]))
+    return usual_until(LOST)[1]
 
 
 def begun_anew(settings: Settings = USUAL, count: PartitionCount | None = ALONE) -> CountryMachine:
