@@ -156,6 +156,9 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     bar: float = (
         1.0  # the evidence that scores 1.0, as a share of what it takes where its country says nothing
     )
+    # By how much its results since the onset fall short of the usual ratio, 0 to 1 (0 without one). `reachability`
+    # looks back further, and falls late where few results come.
+    short: float = 0.0
     # Of its vantages, those that are well while most are not: they have no vote, and are in none of its figures.
     vantages_apart: int = 0
 

@@ -317,11 +317,14 @@ class Survey:
         good = (score < 1.0) & (well >= self.series.detection.close_nats)
         opinion = np.where(live, np.where(bad, 1, np.where(good, 2, 0)), 0)
         onset, probes = np.full(len(rows), -1), np.zeros(len(rows), dtype=np.int64)
+        short = np.zeros(len(rows))
         excursions = cusum.open[rows].nonzero()[0]
         if len(excursions):
             best = np.argmax(cusum.statistic[:, rows[excursions]], axis=0)
             onset[excursions] = cusum.onset[best, rows[excursions]]
             probes[excursions] = _whole(cusum.counted[best, rows[excursions]])
+            lacking, weighed = (column[best, rows[excursions]] for column in (cusum.short, cusum.probes))
+            short[excursions] = np.divide(lacking, weighed, out=np.zeros(len(best)), where=weighed > 0.0)
         columns = (
             opinion,
             score,
@@ -334,6 +337,7 @@ class Survey:
             *self._vantages(cusum, rows, excursions, seats, series_of_seat),
             live,
             np.ones(len(rows)) if bar is None else bar,
+            short,
         )
         says, scores, all_, some, usual, now, began, *rest = (column.tolist() for column in columns)
         opinions = [_OPINIONS[code] for code in says]

@@ -28,7 +28,7 @@ from detectors.incidents.adoption import (
     still_open,
 )
 from detectors.incidents.case import NARROWING_SECONDS, TURN_SECONDS, Case
-from detectors.incidents.causes import Cause, find_causes
+from detectors.incidents.causes import Cause, OtherRegions, explains, find_causes
 from detectors.incidents.evidence import (
     PastIncident,
     affected_networks,
@@ -116,6 +116,8 @@ class _CountryCases(msgspec.Struct):
     doubts: dict[tuple[str, str], int] = {}
     # How much is back of these is not known yet.
     over: list[Case] = []
+    # (platform, region): start of the last window with results, where these were as usual, while it stirs.
+    succeeded: dict[tuple[str, str], int] = {}
 
     def ids(self) -> set[str]:
         """Ids of the incidents in hand and over."""
@@ -481,12 +483,14 @@ class Assembler:
         mending = {part for case in known for part in case.mending}
         in_hand.recent = _recent(reading, in_hand.recent)
         recent = in_hand.recent
+        in_hand.succeeded = _succeeded(reading, in_hand.succeeded)
 
         def mends(part: Part) -> bool:
             return part in mending or (part in recent and _is_well(vote(part, reading), *recent[part]))
 
         doubts: dict[tuple[str, str], int] = {}
-        causes = find_causes(reading, self.settings, mends, some_lie=self.by_majority)
+        others = OtherRegions(reading, self.settings, in_hand.succeeded)
+        causes = find_causes(reading, self.settings, mends, others, some_lie=self.by_majority)
         for seen, case in self._owned(causes, in_hand.cases, worldwide, reading):
             _hand_over(seen, case, in_hand)
             taken = {
@@ -496,7 +500,7 @@ class Assembler:
                 for part in other.parts
             }
             doubtful = self._doubtful(seen, mending, in_hand.doubts, doubts)
-            doubtful |= _beyond_regions(seen, known, reading, in_hand.doubts, doubts)
+            doubtful |= _beyond_regions(seen, known, others, in_hand.doubts, doubts)
             cause = seen.without(taken | doubtful)
             if cause is not None and case is not None:
                 of_regions = _turns_out_regional(seen, case, reading, in_hand.doubts, doubts)
@@ -934,7 +938,7 @@ class Assembler:
             in_hand.cases = [case for case in in_hand.cases if case.phase not in (Phase.OVER, Phase.GONE)]
             in_hand.past = [past for past in in_hand.past if past.onset >= horizon][-PAST_MAX:]
             if place not in stirring:
-                in_hand.recent = {}
+                in_hand.recent, in_hand.succeeded = {}, {}
             if not (in_hand.cases or in_hand.past or in_hand.quiet or in_hand.recent or in_hand.over):
                 del self._countries[place]
         for name in [name for name, event in self._calendar.items() if event.end < horizon]:
@@ -1013,33 +1017,40 @@ def _turns_out_regional(
 def _beyond_regions(
     cause: Cause,
     cases: Iterable[Case],
-    reading: CountryReading,
+    others: OtherRegions,
     before: Mapping[tuple[str, str], int],
     now: dict[tuple[str, str], int],
 ) -> set[Part]:
     """Networks that seem to have lost more than the regions of an incident that goes on, in which they report.
 
-    While another region is not lost, that is mostly an alarm of what the regions have lost. What stays so for several
-    windows in a row is the truth. Counts go into `now`.
+    While another region is not lost, that is mostly an alarm of what the regions have lost, and it outlasts their
+    return. Where the other regions lack nothing, it is that and no more; else what stays so for several windows in a
+    row is the truth. Counts go into `now`.
     """
-    regions: dict[str, set[str]] = {}
+    reading = others.reading
+    regions: dict[str, dict[str, int]] = {}
     for case in cases:
         if case.phase in (Phase.OPEN, Phase.EASING):
-            for platform, _, region in case.losses:
+            for (platform, _, region), loss in case.losses.items():
                 if region:
-                    regions.setdefault(platform, set()).add(region)
+                    regions.setdefault(platform, {})[region] = loss.onset
     spared = {
         platform
         for (platform, region), standing in reading.regions.items()
         if region not in regions.get(platform, ()) and standing.live and standing.opinion is not Opinion.BAD
     }
     doubtful = set()
-    for part in cause.parts:
-        homes = reading.homes.get(part.asn, ())
-        if part.asn and part.platform in spared and not regions.get(part.platform, set()).isdisjoint(homes):
+    for part, part_vote in cause.parts.items():
+        hit = regions.get(part.platform, {})
+        if (
+            part.asn
+            and part.platform in spared
+            and not hit.keys().isdisjoint(reading.homes.get(part.asn, ()))
+        ):
             key = (part.platform, str(part.asn))
             now[key] = before.get(key, 0) + 1
-            if now[key] <= BEYOND_REGIONS_WINDOWS:
+            well = others.well(part.platform, hit, min(hit.values()))
+            if now[key] <= BEYOND_REGIONS_WINDOWS or (well and explains(hit, well, part, part_vote, reading)):
                 doubtful.add(part)
     return doubtful
 
@@ -1061,6 +1072,17 @@ def _restored(case: Case) -> str:
         usual = case.tally.due / case.tally.n
         return f"restored in part: {case.present_ratio():.0%}, usually {usual:.0%}"
     return ""
+
+
+def _succeeded(reading: CountryReading, before: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Platforms in regions of which the last results were as usual, with the start of the window that had them."""
+    succeeded = {}
+    for region, standing in sorted(reading.regions.items()):
+        if standing.n == 0 and region in before:
+            succeeded[region] = before[region]
+        elif standing.n and 2 * standing.k > standing.expected * standing.n:
+            succeeded[region] = reading.start
+    return succeeded
 
 
 def _suspect(cause: Cause, reading: CountryReading) -> Case:

@@ -168,6 +168,7 @@ def find_causes(
     reading: CountryReading,
     settings: IncidentSettings,
     mends: Callable[[Part], bool],
+    others: OtherRegions,
     *,
     some_lie: bool = False,
 ) -> list[Cause]:
@@ -183,14 +184,14 @@ def find_causes(
         lost[platform] = {a: v for a, v in lost[platform].items() if not mends(Part(platform, a, ""))}
         if not lost[platform]:
             del lost[platform]
-    by_region = _lost_regions(reading, lost, settings)
+    by_region = _lost_regions(reading, lost, others)
     for platform in list(by_region):
         kept = {r: v for r, v in by_region[platform].items() if not mends(Part(platform, 0, r))}
         by_region[platform] = kept
         if not kept:
             del by_region[platform]
     for platform in list(lost):
-        if platform in by_region or _is_of_regions(platform, lost[platform], by_region, reading, settings):
+        if platform in by_region or _is_of_regions(platform, lost[platform], by_region, reading, others):
             del lost[platform]
     for group in _clusters(lost):
         parts = {Part(p, a, ""): lost[p][a] for p in sorted(group) for a in sorted(lost[p])}
@@ -251,6 +252,7 @@ def _may_sleep(volume: Volume, reading: CountryReading) -> bool:
 
 
 VotesByNetwork = dict[str, dict[int, Vote]]
+VotesByRegion = dict[str, dict[str, Vote]]
 
 
 def _lost_cells(
@@ -372,30 +374,27 @@ def _regions_differ(platform: str, reading: CountryReading, settings: IncidentSe
     return len(live) > 1 and 2 * stirring <= len(live)
 
 
-def _lost_regions(
-    reading: CountryReading, lost: VotesByNetwork, settings: IncidentSettings
-) -> dict[str, dict[str, Vote]]:
+def _lost_regions(reading: CountryReading, lost: VotesByNetwork, others: OtherRegions) -> VotesByRegion:
     """By platform: the regions that have lost it, where regions and not networks are what was hit.
 
     That is: most of what the region reports is lost, at least one region is well, and what every network has lost, it
     has lost in regions that were hit. A carrier's fault shows in all the regions where it has customers, and is told by
     its network.
     """
-    by_platform: dict[str, dict[str, Vote]] = {}
+    by_platform: VotesByRegion = {}
     for (platform, region), standing in sorted(reading.regions.items()):
         if not (standing.live and standing.opinion is Opinion.BAD and standing.onset is not None):
             continue
-        left = standing.reachability / standing.expected
+        left = min(standing.reachability / standing.expected, 1.0 - standing.short / standing.expected)
         deep = left <= 0.5 or (left <= MOSTLY_LEFT and 2 * standing.vantages_bad > standing.vantages)
-        # An alarm outlasts its loss: what this very window says must not speak against it.
-        deep = deep and standing.n > 0 and 2 * standing.k <= standing.expected * standing.n
-        if deep:
+        # An alarm outlasts its loss: what this very window says must not speak against it. Few have results in each.
+        if deep and 2 * standing.k <= standing.expected * standing.n:
             by_platform.setdefault(platform, {})[region] = vote(Part(platform, 0, region), reading)
     for platform in list(by_platform):
         hit = by_platform[platform]
-        well = _regions_well(platform, hit, reading, settings)
+        well = others.well(platform, hit, _middle(hit.values()))
         votes = lost.get(platform, {})
-        explained = all(_explains(hit, well, Part(platform, asn, ""), votes[asn], reading) for asn in votes)
+        explained = all(explains(hit, well, Part(platform, asn, ""), votes[asn], reading) for asn in votes)
         alone = len(networks_in(hit, reading)) < 2 and bool(votes)
         if not well or not explained or alone:
             del by_platform[platform]
@@ -405,37 +404,48 @@ def _lost_regions(
 def _is_of_regions(
     platform: str,
     votes: Mapping[int, Vote],
-    by_region: Mapping[str, Collection[str]],
+    by_region: VotesByRegion,
     reading: CountryReading,
-    settings: IncidentSettings,
+    others: OtherRegions,
 ) -> bool:
     """Whether the networks have lost this platform where regions have lost another one, and only there.
 
     Regions are not all sure in the same window. It is told of them once they are, and not of the networks meanwhile.
     """
-    hit = {region for regions in by_region.values() for region in regions}
-    well = _regions_well(platform, hit, reading, settings)
+    hit = {region: region_vote for regions in by_region.values() for region, region_vote in regions.items()}
+    well = others.well(platform, hit, _middle(hit.values())) if hit else []
     return bool(well) and all(
-        _explains(hit, well, Part(platform, asn, ""), votes[asn], reading) for asn in votes
+        explains(hit, well, Part(platform, asn, ""), votes[asn], reading) for asn in votes
     )
 
 
-def _regions_well(
-    platform: str, hit: Collection[str], reading: CountryReading, settings: IncidentSettings
-) -> list[str]:
-    """Regions beside these that have a vote on a platform, and of which nothing is lost."""
-    return [
-        region
-        for (name, region), standing in sorted(reading.regions.items())
-        if name == platform
-        and region not in hit
-        and standing.live
-        and standing.opinion is not Opinion.BAD
-        and not leans(standing, settings)
-    ]
+@dataclass(frozen=True, slots=True)
+class OtherRegions:
+    """The regions beside those that were hit."""
+
+    reading: CountryReading
+    settings: IncidentSettings
+    #: Platform and region: start of the last window with results, where most of these were as usual.
+    succeeded: Mapping[tuple[str, str], int]
+
+    def well(self, platform: str, hit: Collection[str], onset: int) -> list[str]:
+        """Those that have a vote on a platform and have lost nothing, with good results since `onset`.
+
+        A region of which nothing has come since then may be hit like the others.
+        """
+        return [
+            region
+            for (name, region), standing in sorted(self.reading.regions.items())
+            if name == platform
+            and region not in hit
+            and standing.live
+            and standing.opinion is not Opinion.BAD
+            and not leans(standing, self.settings)
+            and self.succeeded.get((platform, region), -1) >= onset
+        ]
 
 
-def _explains(
+def explains(
     hit: Collection[str], well: Sequence[str], part: Part, of_network: Vote, reading: CountryReading
 ) -> bool:
     """Whether what a network has lost is what it has lost in the regions that were hit.

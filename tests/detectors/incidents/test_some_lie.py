@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detectors.incidents.causes import find_causes, scope_of
+from detectors.incidents.causes import OtherRegions, find_causes, scope_of
 from detectors.incidents.snapshots import Scope
 from detectors.readings import CountryReading, Opinion, Standing
 from detectors.settings import IncidentSettings
@@ -46,7 +46,10 @@ def reading(networks: Networks, pooled: float) -> CountryReading:
 
 
 def lost(networks: Networks, pooled: float, *, some_lie: bool) -> set[int]:
-    causes = find_causes(reading(networks, pooled), IncidentSettings(), lambda _: False, some_lie=some_lie)
+    window, settings = reading(networks, pooled), IncidentSettings()
+    causes = find_causes(
+        window, settings, lambda _: False, OtherRegions(window, settings, {}), some_lie=some_lie
+    )
     return {part.asn for cause in causes for part in cause.parts}
 
 
