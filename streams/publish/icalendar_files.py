@@ -12,9 +12,10 @@ from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import partial
 from itertools import islice, pairwise
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -53,6 +54,12 @@ _FREQUENCIES: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 #: A rule that gives no date for so long never will: leap days on a weekday come back after 28 years, but for 1900.
 _BARREN: Final = timedelta(days=365 * 12)
 _LONGEST: Final = timedelta(days=365 * 50)
+#: dateutil looks through a rule without a date to the end of its years, whatever UNTIL says. The calendar repeats after
+#: 400 years, weekdays and all: so a rule is gone through as near to that end as may be.
+_CALENDAR_YEARS: Final = 400
+#: Times of one day in a rule, and dates that one is gone through: a day a time for a century.
+_TIMES_OF_DAY_MAX: Final = 24
+_DATES_MAX: Final = 40_000
 _FIRST: Final = datetime(1900, 1, 1)
 #: Of a zone that a file describes itself: so many changes until 2100 (Exchange's two a year from 1601 are a thousand).
 _CHANGES_MAX: Final = 3000
@@ -285,18 +292,18 @@ def _changes(zone: Component) -> int:
 
 def _changes_by_rule(rule: Any, observance: Component) -> int:
     parts = {key.upper(): value for key, value in rule.items()}
-    if not parts.keys() <= _ZONE_RULE or str(parts["FREQ"][0]).upper() != "YEARLY":
+    if not parts.keys() <= _ZONE_RULE or str(parts["FREQ"][0]).upper() != "YEARLY" or _stands_still(parts):
         return _CHANGES_MAX + 1
     start = observance["DTSTART"].dt
     local = start.replace(tzinfo=None) if isinstance(start, datetime) else datetime.combine(start, time())
     text = ";".join(part for part in rule.to_ical().decode().split(";") if not part.startswith("UNTIL="))
-    changes = rrulestr(text, dtstart=local)
-    # One that gives nothing for so long would be looked through to the year 9999.
-    if next(iter(changes.replace(until=min(_ZONE_END, local + _BARREN))), None) is None:
+    years = (MAXYEAR - _ZONE_END.year) // _CALENDAR_YEARS * _CALENDAR_YEARS
+    changes = rrulestr(text, dtstart=_years_on(local, years))
+    if next(iter(changes.replace(until=_years_on(min(_ZONE_END, local + _BARREN), years))), None) is None:
         return _CHANGES_MAX + 1
     until = parts.get("UNTIL", [_ZONE_END])[0]
     last = min(_ZONE_END, datetime.combine(until, time()))
-    return sum(1 for _ in islice(changes.replace(until=last), _CHANGES_MAX + 1))
+    return sum(1 for _ in islice(changes.replace(until=_years_on(last, years)), _CHANGES_MAX + 1))
 
 
 def _in_hard_zone(event: Component, zones: frozenset[str]) -> str | None:
@@ -483,6 +490,10 @@ def _by_rule(rule: Any, begin: datetime, problem: Problem) -> list[datetime]:
     frequency = str(parts.get("FREQ", [""])[0]).upper()
     if frequency not in _FREQUENCIES:
         raise problem(f"RRULE:{text}: FREQ has to be one of {', '.join(_FREQUENCIES)}")
+    if _stands_still(parts):
+        raise problem(f"RRULE:{text}: INTERVAL has to be 1 or more")
+    if prod(len(parts.get(name, [0])) for name in ("BYHOUR", "BYMINUTE", "BYSECOND")) > _TIMES_OF_DAY_MAX:
+        raise problem(f"RRULE:{text[:80]}: more than {_TIMES_OF_DAY_MAX} times in a day; write fewer")
     local = begin.replace(tzinfo=None)
     if local < _FIRST:
         raise problem(f"{begin.isoformat()} is before {_FIRST.year}; begin the rule later")
@@ -493,18 +504,34 @@ def _by_rule(rule: Any, begin: datetime, problem: Problem) -> list[datetime]:
         if until is not None:
             last = min(last, _local_until(until, begin))
         count = parts.get("COUNT", [None])[0]
-        rule_until = partial(rrulestr(";".join(written), dtstart=local).replace, count=None)
+        years = (MAXYEAR - last.year) // _CALENDAR_YEARS * _CALENDAR_YEARS
+        rule_until = partial(rrulestr(";".join(written), dtstart=_years_on(local, years)).replace, count=None)
         # A rule that gives nothing is looked through for a while, not for centuries. Day by day, even that takes
-        # seconds: so the usual slip, a day that no such month has, is seen at once.
-        if _in_no_month(parts) or next(iter(rule_until(until=min(last, local + _BARREN))), None) is None:
+        # time: so the usual slip, a day that no such month has, is seen at once.
+        barren = _years_on(min(last, local + _BARREN), years)
+        if _in_no_month(parts) or next(iter(rule_until(until=barren)), None) is None:
             raise problem(f"RRULE:{text} gives no date")
         # dateutil takes a COUNT or an UNTIL, not both.
+        dates = list(
+            islice(rule_until(until=_years_on(last, years)), min(count or _DATES_MAX + 1, _DATES_MAX + 1))
+        )
         starts = [
-            start for start in islice(rule_until(until=last), count) if start >= TIME_MIN.replace(tzinfo=None)
+            start for date in dates if (start := _years_on(date, -years)) >= TIME_MIN.replace(tzinfo=None)
         ]
     except (ValueError, TypeError, OverflowError) as error:
         raise problem(f"RRULE:{text}: {error}") from error
+    if len(dates) > _DATES_MAX:
+        raise problem(f"more than {_OCCURRENCES_MAX} events of one; end it sooner")
     return [start.replace(tzinfo=begin.tzinfo) for start in starts]
+
+
+def _stands_still(parts: Mapping[str, Any]) -> bool:
+    """Return whether a rule never leaves the day on which it begins, and so would be gone through for ever."""
+    return any(int(interval) < 1 for interval in parts.get("INTERVAL", []))
+
+
+def _years_on(moment: datetime, years: int) -> datetime:
+    return moment.replace(year=moment.year + years)
 
 
 def _in_no_month(parts: Mapping[str, Any]) -> bool:

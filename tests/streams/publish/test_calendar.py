@@ -191,6 +191,7 @@ def test_a_long_uid_stands_for_itself_by_its_hash(tmp_path: Path) -> None:
     assert all(len(name) < 128 and name.endswith("T180000Z") for name in ids)
 
 
+TIMES_OF_DAY = {"BYHOUR": 24, "BYMINUTE": 60, "BYSECOND": 60}
 ODD: dict[str, tuple[str, str]] = {
     "two starts": (
         vevent("SUMMARY:o", "DTSTART:20240208T180000Z", "DTSTART:20240209T180000Z"),
@@ -209,6 +210,33 @@ ODD: dict[str, tuple[str, str]] = {
     ),
     "30 February": (
         vevent("SUMMARY:o", "DTSTART:20240208T180000Z", "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30;COUNT=5"),
+        "gives no date",
+    ),
+    "no step at all": (
+        vevent(
+            "SUMMARY:o", "DTSTART:20240208T180000Z", "RRULE:FREQ=WEEKLY;INTERVAL=0;UNTIL=20250208T180000Z"
+        ),
+        "INTERVAL has to be 1 or more",
+    ),
+    "every second of a day": (
+        vevent(
+            "SUMMARY:o",
+            "DTSTART:20240208T180000Z",
+            "RRULE:FREQ=DAILY;UNTIL=20740208T180000Z"
+            + "".join(f";{by}={','.join(map(str, range(n)))}" for by, n in TIMES_OF_DAY.items()),
+        ),
+        "more than 24 times in a day",
+    ),
+    "an hour of every day for two centuries": (
+        vevent(
+            "SUMMARY:o",
+            "DTSTART:19000101T000000Z",
+            "RRULE:FREQ=DAILY;UNTIL=20991231T000000Z;BYHOUR=" + ",".join(map(str, range(24))),
+        ),
+        "more than 1000 events of one",
+    ),
+    "a place that no month has": (
+        vevent("SUMMARY:o", "DTSTART:20240208T180000Z", "RRULE:FREQ=MONTHLY;COUNT=2;BYDAY=MO;BYSETPOS=366"),
         "gives no date",
     ),
     "a huge step": (
@@ -505,12 +533,31 @@ def _with_zone(observance: str, name: str = "Nowhere") -> str:
 
 
 @pytest.mark.parametrize(
+    ("begins", "rule", "days"),
+    [
+        ("20240229", "FREQ=YEARLY;COUNT=3", ["20240229", "20280229", "20320229"]),
+        ("20960229", "FREQ=YEARLY;UNTIL=21050101T000000Z", ["20960229"]),
+        ("20240205", "FREQ=WEEKLY;BYDAY=MO,FR;COUNT=3", ["20240205", "20240209", "20240212"]),
+        ("20240101", "FREQ=YEARLY;BYWEEKNO=53;BYDAY=MO;COUNT=2", ["20240101", "20261228", "20321227"]),
+        ("20240131", "FREQ=MONTHLY;BYMONTHDAY=-1;COUNT=3", ["20240131", "20240229", "20240331"]),
+    ],
+)
+def test_a_rule_gives_its_days_wherever_in_the_centuries_it_is_gone_through(
+    begins: str, rule: str, days: list[str]
+) -> None:
+    text = ics(vevent("UID:a", "SUMMARY:Exam", f"DTSTART:{begins}T180000Z", f"RRULE:{rule}"))
+    read = read_icalendar(text, Path("a.ics"), "PK", UTC)
+    assert [f"{e.start:%Y%m%d}" for e in read if not isinstance(e, SettingsError)] == days
+
+
+@pytest.mark.parametrize(
     ("number", "observance"),
     list(
         enumerate(
             [
                 "DTSTART:19700101T000000\r\nRRULE:FREQ=SECONDLY",
                 "DTSTART:19700101T000000\r\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+                "DTSTART:19700101T000000\r\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30;INTERVAL=0",
                 "DTSTART:19700101T000000\r\nRRULE:FREQ=YEARLY;BYDAY=MO,TU,WE,TH,FR,SA,SU",
                 "DTSTART:19700101T000000\r\nRRULE:FREQ=YEARLY;BYHOUR=1,2,3;BYMINUTE=1,2,3",
             ]
