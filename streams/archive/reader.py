@@ -406,62 +406,85 @@ def _query(
         "step": step,
         "simulated": simulated,
     }
-    sources = []
     with _database().cursor() as base:
-        if summed:
-            sources.append(f"SELECT {_SUMMED} FROM read_parquet($summed, hive_partitioning=false)")  # noqa: S608
-            given["summed"] = list(summed)
-        if paths:
-            sources.append(f"SELECT {_SINGLE} FROM read_parquet($paths, hive_partitioning=false)")  # noqa: S608
-            given["paths"] = list(paths)
-        for number, table in enumerate(tables):
-            base.register(f"part_{number}", table)
-            sources.append(f"SELECT {_SINGLE} FROM part_{number}")  # noqa: S608
-        where = "platform IS NOT NULL AND simulated = $simulated AND t >= $begin AND t < $until"
-        if platform is not None:
-            where += " AND platform = $platform"
-            given["platform"] = platform
-        if asn is not None:
-            where += " AND asn = $asn"
-            given["asn"] = asn
-        # Only fixed texts and names of this file are put together here; values are given apart.
-        sql = f"""
-            WITH cells AS ({" UNION ALL ".join(sources)}),
-            sums AS MATERIALIZED (
-                SELECT t - t % $step AS step, {_KEYS[by]} AS name, asn, failure, sum(n) AS n, sum(k) AS k,
-                    sum(due) AS due, sum(known) AS known, sum(waited) AS waited, sum(timed) AS timed
-                FROM cells WHERE {where} GROUP BY ALL
-            ),
-            networks AS (
-                SELECT step, name, asn, sum(n) AS n, sum(k) AS k, sum(due) AS due, sum(known) AS known,
-                    sum(waited) AS waited, sum(timed) AS timed
-                FROM sums GROUP BY ALL
-            ),
-            failures AS (
-                SELECT step, name, failure::VARCHAR AS failure, sum(n - k) AS failed
-                FROM sums WHERE failure IS NOT NULL GROUP BY ALL
-            ),
-            topmost AS (SELECT step, name, arg_max(failure, (failed, failure)) AS failure FROM failures GROUP BY ALL)
-            SELECT networks.step, networks.name, sum(n), sum(k), avg(k / n) FILTER (n > 0),
-                avg(due / known) FILTER (known > 0), sum(waited) / nullif(sum(timed), 0), any_value(topmost.failure),
-                sqrt(sum(greatest(0, due / known * (1 - due / known)) / known) FILTER (known > 0))
-                    / nullif(count(*) FILTER (known > 0), 0)
-            FROM networks LEFT JOIN topmost USING (step, name)
-            GROUP BY ALL ORDER BY ALL
-        """  # noqa: S608
-        rows = base.execute(sql, given).fetchall()
-    return [
-        HistoryRow(
-            time=datetime.fromtimestamp(moment, UTC),
-            name=name,
-            n=int(n),
-            k=int(k),
-            reachability=round(ratio, 4),
-            expected=None if expected is None else round(expected, 4),
-            ttfb_ms=None if ttfb is None else round(ttfb, 1),
-            failure=failure,
-            simulated=simulated,
-            expected_error=None if error is None else round(error, 4),
-        )
-        for moment, name, n, k, ratio, expected, ttfb, failure, error in rows
-    ]
+        sources = _sources(base, summed, paths, tables, given)
+        where = _condition(platform, asn, given)
+        rows = base.execute(_statement(sources, where, by), given).fetchall()
+    return [_history_row(row, simulated=simulated) for row in rows]
+
+
+def _sources(
+    base: Any,
+    summed: Sequence[str],
+    paths: Sequence[str],
+    tables: Sequence[pa.Table],
+    given: dict[str, Any],
+) -> list[str]:
+    """Return a SELECT for each form in which cells are kept; the files' paths go into `given`."""
+    sources = []
+    if summed:
+        sources.append(f"SELECT {_SUMMED} FROM read_parquet($summed, hive_partitioning=false)")  # noqa: S608
+        given["summed"] = list(summed)
+    if paths:
+        sources.append(f"SELECT {_SINGLE} FROM read_parquet($paths, hive_partitioning=false)")  # noqa: S608
+        given["paths"] = list(paths)
+    for number, table in enumerate(tables):
+        base.register(f"part_{number}", table)
+        sources.append(f"SELECT {_SINGLE} FROM part_{number}")  # noqa: S608
+    return sources
+
+
+def _condition(platform: str | None, asn: int | None, given: dict[str, Any]) -> str:
+    """Return which cells count; the values themselves go into `given`."""
+    where = "platform IS NOT NULL AND simulated = $simulated AND t >= $begin AND t < $until"
+    if platform is not None:
+        where += " AND platform = $platform"
+        given["platform"] = platform
+    if asn is not None:
+        where += " AND asn = $asn"
+        given["asn"] = asn
+    return where
+
+
+def _statement(sources: Sequence[str], where: str, by: By) -> str:
+    """Return the query. Only fixed texts and names of this file are put together; values are given apart."""
+    return f"""
+        WITH cells AS ({" UNION ALL ".join(sources)}),
+        sums AS MATERIALIZED (
+            SELECT t - t % $step AS step, {_KEYS[by]} AS name, asn, failure, sum(n) AS n, sum(k) AS k,
+                sum(due) AS due, sum(known) AS known, sum(waited) AS waited, sum(timed) AS timed
+            FROM cells WHERE {where} GROUP BY ALL
+        ),
+        networks AS (
+            SELECT step, name, asn, sum(n) AS n, sum(k) AS k, sum(due) AS due, sum(known) AS known,
+                sum(waited) AS waited, sum(timed) AS timed
+            FROM sums GROUP BY ALL
+        ),
+        failures AS (
+            SELECT step, name, failure::VARCHAR AS failure, sum(n - k) AS failed
+            FROM sums WHERE failure IS NOT NULL GROUP BY ALL
+        ),
+        topmost AS (SELECT step, name, arg_max(failure, (failed, failure)) AS failure FROM failures GROUP BY ALL)
+        SELECT networks.step, networks.name, sum(n), sum(k), avg(k / n) FILTER (n > 0),
+            avg(due / known) FILTER (known > 0), sum(waited) / nullif(sum(timed), 0), any_value(topmost.failure),
+            sqrt(sum(greatest(0, due / known * (1 - due / known)) / known) FILTER (known > 0))
+                / nullif(count(*) FILTER (known > 0), 0)
+        FROM networks LEFT JOIN topmost USING (step, name)
+        GROUP BY ALL ORDER BY ALL
+    """  # noqa: S608
+
+
+def _history_row(row: Sequence[Any], *, simulated: bool) -> HistoryRow:
+    moment, name, n, k, ratio, expected, ttfb, failure, error = row
+    return HistoryRow(
+        time=datetime.fromtimestamp(moment, UTC),
+        name=name,
+        n=int(n),
+        k=int(k),
+        reachability=round(ratio, 4),
+        expected=None if expected is None else round(expected, 4),
+        ttfb_ms=None if ttfb is None else round(ttfb, 1),
+        failure=failure,
+        simulated=simulated,
+        expected_error=None if error is None else round(error, 4),
+    )

@@ -18,9 +18,9 @@ from rich.table import Column, Table
 
 from streams.commands.incidents import show_table
 from streams.publish.pictures import SUFFIXES, PictureError, Recorder, choose, draw
-from streams.publish.scorecard import Label, render, scorecard
+from streams.publish.scorecard import Label, Scorecard, render, scorecard
 from streams.records import CalendarEvent, Incident, Vantage, check_note, encode
-from streams.settings import SettingsError, load
+from streams.settings import Settings, SettingsError, load
 from streams.step.backtest import Backtest, read_lines
 from streams.words import amount, duration
 
@@ -79,10 +79,7 @@ def backtest(
     Prints every snapshot of every incident; exit code 1 says that there was one, 0 that there was none, 2 that a
     file or a setting can't be read.
     """
-    settings = load(config)
-    if trust is not None:
-        policy = settings.trust.model_copy(update={"policy": trust.value})
-        settings = settings.model_copy(update={"trust": policy})
+    settings = _with_policy(load(config), trust)
     for path in (probes, labels, calendar, vantages):
         if path is not None and not path.is_file():
             raise SettingsError(f"{path}: no such file")
@@ -101,6 +98,25 @@ def backtest(
         keep=None if shelf is None else shelf.window,
         salt=secrets.token_bytes(16),
     )
+    incidents = _incidents(run, probes, shelf, weigh_late=weigh_late, as_json=as_json)
+    card = None if truth is None else _card(run, incidents, truth)
+    _print(run, incidents, card, as_json=as_json)
+    if picture is not None and recorder is not None:
+        _draw(run, incidents, truth or [], recorder, event, picture)
+    raise typer.Exit(1 if incidents else 0)
+
+
+def _with_policy(settings: Settings, trust: Policy | None) -> Settings:
+    if trust is None:
+        return settings
+    policy = settings.trust.model_copy(update={"policy": trust.value})
+    return settings.model_copy(update={"trust": policy})
+
+
+def _incidents(
+    run: Backtest, probes: Path, shelf: _Shelf | None, *, weigh_late: bool, as_json: bool
+) -> list[Incident]:
+    """Run over the file; return every snapshot, kept on the shelf and printed on the way."""
     lines: Iterator[bytes] = read_lines(probes)
     if weigh_late:
         lines = iter(sorted(lines, key=_time_of))
@@ -120,13 +136,16 @@ def backtest(
         )
     if shelf is not None:
         shelf.close()
+    return incidents
+
+
+def _card(run: Backtest, incidents: list[Incident], truth: list[Label]) -> Scorecard:
+    """Return how well it did. Labels have networks' own numbers, so incidents get theirs back."""
     months = run.series * run.span_seconds / _MONTH_SECONDS
-    # Labels have networks' own numbers.
-    card = (
-        scorecard([run.machine.recalled(one) for one in incidents], truth, months)
-        if truth is not None
-        else None
-    )
+    return scorecard([run.machine.recalled(one) for one in incidents], truth, months)
+
+
+def _print(run: Backtest, incidents: list[Incident], card: Scorecard | None, *, as_json: bool) -> None:
     if as_json:
         if card is not None:
             sys.stdout.write(msgspec.json.encode({"scorecard": card}).decode() + "\n")
@@ -136,13 +155,21 @@ def backtest(
             render(card, Console(markup=False))
     for word in filter(None, (_strangers(run), _want(run))):
         typer.echo(word, err=as_json)
-    if picture is not None and recorder is not None:
-        end = datetime.fromtimestamp(run.last, UTC)
-        try:
-            draw(choose(event, incidents, truth or [], recorder, end), recorder, picture)
-        except PictureError as error:
-            raise SettingsError(str(error)) from error
-    raise typer.Exit(1 if incidents else 0)
+
+
+def _draw(
+    run: Backtest,
+    incidents: list[Incident],
+    truth: list[Label],
+    recorder: Recorder,
+    event: str | None,
+    picture: Path,
+) -> None:
+    end = datetime.fromtimestamp(run.last, UTC)
+    try:
+        draw(choose(event, incidents, truth, recorder, end), recorder, picture)
+    except PictureError as error:
+        raise SettingsError(str(error)) from error
 
 
 def _progress(*, quiet: bool) -> Progress:

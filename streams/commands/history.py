@@ -6,11 +6,12 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
@@ -22,8 +23,12 @@ from producers.records import encode
 from streams.archive.store import ToldStore, store_at, without_keys
 from streams.commands.incidents import show_table
 from streams.commands.output import put, put_all, to_stdout
-from streams.settings import SettingsError, load
+from streams.settings import Settings, SettingsError, load
 from streams.words import country_name, platform_name
+
+if TYPE_CHECKING:
+    from detectors.settings import IncidentSettings
+    from streams.archive.reader import Archive, HistoryRow
 
 app = typer.Typer(add_completion=False)
 
@@ -49,6 +54,20 @@ class HistoryFormat(StrEnum):
     JSON = "json"
     PARQUET = "parquet"
     PNG = "png"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesAsked:
+    """Which series is asked for: of whom, from when to when, split by what, and of which part alone."""
+
+    country: str
+    start: datetime
+    end: datetime
+    by: Split
+    step: int | None
+    platform: str | None
+    asn: int | None
+    simulated: bool | None
 
 
 @app.command()
@@ -91,67 +110,117 @@ def history(
     settings = load(config)
     if country not in COUNTRIES:
         raise SettingsError(f"{country}: write a country code of ISO 3166-1 alpha-2 in capitals, like PK")
-    form = HistoryFormat.JSON if as_json else form
-    if form in (HistoryFormat.PNG, HistoryFormat.PARQUET) and to_stdout(output) and sys.stdout.isatty():
-        raise SettingsError(f"--format {form} is no text; name a file with --output")
+    form = _form(HistoryFormat.JSON if as_json else form, output)
     place = url or settings.archive.url
-    store = ToldStore(store_at(place), place)
-    try:
-        from streams.archive.parts import RESULTS, WINDOWS  # noqa: PLC0415
-        from streams.archive.reader import Archive, By  # noqa: PLC0415  an extra
-        from streams.archive.tables import write  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"netdusk history needs {error.name}; `pip install '.[archive]'` where netdusk's source is"
-        ) from error
-    archive = Archive(store)
-    kind = RESULTS if results else WINDOWS
-    days = archive.days(country, kind)
-    if not days:
-        there = ", ".join(archive.countries(kind))
-        what = "no results" if results else "nothing"
-        remedy = (
-            f"it has {there}"
-            if there
-            else f"it has {what}: `netdusk archive` and `netdusk backtest --archive` fill one, --archive names another"
-        )
-        raise SettingsError(f"{without_keys(place)}: has {what} of {country}; {remedy}")
+    archive = _archive(place)
+    days = _days_there(archive, place, country, results=results)
     start, end = _span(begin, until, datetime(*days[-1].timetuple()[:3], tzinfo=UTC))
     if results:
         put_all((encode(one) + b"\n" for one in archive.results(country, start, end)), output)
         return
     if form is HistoryFormat.PARQUET:
-        put(write(archive.table(country, start, end)), output)
-        _tell(archive.broken)
-        return
+        put(_cells(archive, country, start, end), output)
+    else:
+        asked = SeriesAsked(
+            country=country,
+            start=start,
+            end=end,
+            by=by,
+            step=step,
+            platform=platform,
+            asn=asn,
+            simulated=simulated,
+        )
+        _write(_series(archive, asked, days), asked, form, output, settings)
+    _tell(archive.broken)
+
+
+def _form(form: HistoryFormat, output: Path | None) -> HistoryFormat:
+    """Return the form; raise where it would fill a terminal with bytes."""
+    if form in (HistoryFormat.PNG, HistoryFormat.PARQUET) and to_stdout(output) and sys.stdout.isatty():
+        raise SettingsError(f"--format {form} is no text; name a file with --output")
+    return form
+
+
+def _archive(place: str) -> Archive:
+    store = ToldStore(store_at(place), place)
+    try:
+        from streams.archive.reader import Archive  # noqa: PLC0415  an extra
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"netdusk history needs {error.name}; `pip install '.[archive]'` where netdusk's source is"
+        ) from error
+    return Archive(store)
+
+
+def _days_there(archive: Archive, place: str, country: str, *, results: bool) -> list[date]:
+    """Return the days that the archive has of a country; raise with the remedy where it has none."""
+    from streams.archive.parts import RESULTS, WINDOWS  # noqa: PLC0415  an extra
+
+    kind = RESULTS if results else WINDOWS
+    if days := archive.days(country, kind):
+        return days
+    there = ", ".join(archive.countries(kind))
+    what = "no results" if results else "nothing"
+    remedy = (
+        f"it has {there}"
+        if there
+        else f"it has {what}: `netdusk archive` and `netdusk backtest --archive` fill one, --archive names another"
+    )
+    raise SettingsError(f"{without_keys(place)}: has {what} of {country}; {remedy}")
+
+
+def _cells(archive: Archive, country: str, start: datetime, end: datetime) -> bytes:
+    """Return the windows' own cells as a Parquet file."""
+    from streams.archive.tables import write  # noqa: PLC0415  an extra
+
+    return write(archive.table(country, start, end))
+
+
+def _series(archive: Archive, asked: SeriesAsked, days: Sequence[date]) -> list[HistoryRow]:
+    """Return the steps of every line; raise where nothing was measured."""
+    from streams.archive.reader import By  # noqa: PLC0415  an extra
+
     rows = archive.series(
-        country, start, end, by=By(by.value), step=step, platform=platform, asn=asn, simulated=simulated
+        asked.country,
+        asked.start,
+        asked.end,
+        by=By(asked.by.value),
+        step=asked.step,
+        platform=asked.platform,
+        asn=asked.asn,
+        simulated=asked.simulated,
     )
     if not rows:
         _tell(archive.broken)
         raise SettingsError(
-            f"{country}: nothing was measured from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC; "
-            f"the archive has {days[0]} to {days[-1]}"
+            f"{asked.country}: nothing was measured from {asked.start:%Y-%m-%d %H:%M} to "
+            f"{asked.end:%Y-%m-%d %H:%M} UTC; the archive has {days[0]} to {days[-1]}"
         )
-    if form is HistoryFormat.TABLE and to_stdout(output):
-        _show(rows, by)
-    elif form is HistoryFormat.PNG:
-        from streams.page.pictures import series_png  # noqa: PLC0415  an extra
+    return rows
 
-        own = settings.incidents
-        put(
-            series_png(
-                f"{country_name(country, own.country_names)}, {_days(start, end)}",
-                rows,
-                (lambda name: platform_name(name, own)) if by is Split.PLATFORM else str,
-            ),
-            output,
-        )
+
+def _write(
+    rows: list[HistoryRow], asked: SeriesAsked, form: HistoryFormat, output: Path | None, settings: Settings
+) -> None:
+    if form is HistoryFormat.TABLE and to_stdout(output):
+        _show(rows, asked.by)
+    elif form is HistoryFormat.PNG:
+        put(_picture(rows, asked, settings.incidents), output)
     elif form is HistoryFormat.JSON:
         put(b"".join(msgspec.json.encode(row) + b"\n" for row in rows), output)
     else:
         put(_csv(rows).encode(), output)
-    _tell(archive.broken)
+
+
+def _picture(rows: list[HistoryRow], asked: SeriesAsked, own: IncidentSettings) -> bytes:
+    from streams.page.pictures import series_png  # noqa: PLC0415  an extra
+
+    return series_png(
+        f"{country_name(asked.country, own.country_names)}, {_days(asked.start, asked.end)}",
+        rows,
+        (lambda name: platform_name(name, own)) if asked.by is Split.PLATFORM else str,
+    )
 
 
 def _tell(broken: Mapping[str, str]) -> None:

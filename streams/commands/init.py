@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -47,45 +48,74 @@ def init(
     Asks for what is not given, on a terminal; elsewhere the usual answer is taken. All of it is checked.
     """
     asks = sys.stdin.isatty()
+    profile = _profile(profile, asks=asks)
+    answers = InitAnswers(
+        profile=_OWN if profile == _OWN else "observatory",
+        country=_country(country, asks=asks),
+        asn=_asn(asn, asks=asks),
+        urls=_urls(url, profile, asks=asks),
+        runs=_runs(runs, asks=asks),
+        vantage=vantage,
+    )
+    program = str(Path(sys.argv[0]).absolute())
+    made = _texts(answers, program)
+    _write(folder, made, force=force)
+    check_files(load(folder / SETTINGS))
+    _say_what_next(folder, made, program)
+
+
+def _profile(given: str | None, *, asks: bool) -> str:
+    profile = given
     if profile is None:
-        profile = typer.prompt("What is watched: own (your services) or observatory", _OWN) if asks else _OWN
+        question = "What is watched: own (your services) or observatory"
+        profile = str(typer.prompt(question, _OWN)) if asks else _OWN
     if profile not in PROFILES:
         raise SettingsError(f"--profile {profile}: choose from {', '.join(PROFILES)}")
-    if country is None:
-        if not asks:
-            raise SettingsError("--country is missing: say where this vantage stands, like --country PK")
-        country = str(typer.prompt("Country of this vantage (ISO 3166-1, like PK)"))
+    return profile
+
+
+def _country(given: str | None, *, asks: bool) -> str:
+    if given is None and not asks:
+        raise SettingsError("--country is missing: say where this vantage stands, like --country PK")
+    country = str(typer.prompt("Country of this vantage (ISO 3166-1, like PK)")) if given is None else given
     country = country.strip().upper()
     if country not in COUNTRIES:
         raise SettingsError(f"--country {country}: write a code of ISO 3166-1 alpha-2, like PK")
-    if asn is None:
-        asn = int(typer.prompt("Number of its network (AS), 0 if not known", 0, type=int)) if asks else 0
-    urls = tuple(url or ())
+    return country
+
+
+def _asn(given: int | None, *, asks: bool) -> int:
+    if given is not None:
+        return given
+    return int(typer.prompt("Number of its network (AS), 0 if not known", 0, type=int)) if asks else 0
+
+
+def _urls(given: list[str] | None, profile: str, *, asks: bool) -> tuple[str, ...]:
+    urls = tuple(given or ())
     if not urls and asks and profile == _OWN:
         urls = tuple(str(typer.prompt("Your services, as URLs with spaces between")).split())
     if not urls and profile == _OWN:
         raise SettingsError(
             "--url is missing: name a service of yours, like --url https://shop.example/health"
         )
-    if runs is None:
-        runs = (
-            Runs(typer.prompt("What starts it: systemd, compose or none", "systemd"))
-            if asks
-            else Runs.SYSTEMD
-        )
-    answers = InitAnswers(
-        profile=_OWN if profile == _OWN else "observatory",
-        country=country,
-        asn=asn,
-        urls=urls,
-        runs=runs,
-        vantage=vantage,
-    )
-    program = str(Path(sys.argv[0]).absolute())
+    return urls
+
+
+def _runs(given: Runs | None, *, asks: bool) -> Runs:
+    if given is not None:
+        return given
+    return Runs(typer.prompt("What starts it: systemd, compose or none", "systemd")) if asks else Runs.SYSTEMD
+
+
+def _texts(answers: InitAnswers, program: str) -> dict[str, str]:
+    """Return the files, by name; raise where a service's address is none."""
     try:
-        made = texts(answers, program)
+        return texts(answers, program)
     except ValidationError as error:
         raise SettingsError(next(complaints(error, Target, lambda path: "--url"))) from error
+
+
+def _write(folder: Path, made: Mapping[str, str], *, force: bool) -> None:
     there = [name for name in made if (folder / name).exists()]
     if there and not force:
         raise SettingsError(
@@ -98,7 +128,9 @@ def init(
             path.write_text(text)
         except OSError as error:
             raise SettingsError(f"{path}: {error.strerror}; name a folder that can be written") from error
-    check_files(load(folder / SETTINGS))
+
+
+def _say_what_next(folder: Path, made: Mapping[str, str], program: str) -> None:
     for name in sorted(made):
         typer.echo(f"{folder / name}")
     if UNIT in made and is_hidden(program):

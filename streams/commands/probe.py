@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -16,7 +18,7 @@ from producers.records import ProbeResult, encode
 from producers.steps import STEPS
 from streams.local import lean
 from streams.process import OWN_PROCESS
-from streams.settings import load, with_bootstrap
+from streams.settings import Settings, load, with_bootstrap
 
 if TYPE_CHECKING:
     from streams.local.probing import Probing
@@ -41,92 +43,118 @@ _HELP: Final = "\n\n".join(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WayOut:
+    """Where results go, and how many; `own` says whether the process does nothing else."""
+
+    once: bool
+    print_only: bool
+    as_json: bool
+    count: int | None
+    own: bool
+
+
+# The options, in the order in which the help shows them.
+_Country = Annotated[str | None, typer.Option(help="ISO 3166-1 code, like PK.", rich_help_panel=_WHERE)]
+_Region = Annotated[str | None, typer.Option(help="ISO 3166-2 code, like PK-PB.", rich_help_panel=_WHERE)]
+_Asn = Annotated[int | None, typer.Option(help="The network's number, like 17557.", rich_help_panel=_WHERE)]
+_Vantage = Annotated[
+    str | None, typer.Option(help="A name for it; country and ASN if not given.", rich_help_panel=_WHERE)
+]
+_Targets = Annotated[
+    Path | None, typer.Option(help="Targets file (TOML); a good list is built in.", rich_help_panel=_WHAT)
+]
+_Platform = Annotated[
+    list[str] | None, typer.Option(help="Only this platform; may be repeated.", rich_help_panel=_WHAT)
+]
+_Interval = Annotated[float | None, typer.Option(help="Seconds between rounds.", rich_help_panel=_WHAT)]
+_Timeout = Annotated[
+    float | None, typer.Option(help="Seconds that one attempt may take in all.", rich_help_panel=_WHAT)
+]
+_Concurrency = Annotated[
+    int | None, typer.Option(help="Attempts under way at once, at most.", rich_help_panel=_WHAT)
+]
+_Resolver = Annotated[
+    str | None,
+    typer.Option(help="Name server, ADDRESS[:PORT]; the system's if not given.", rich_help_panel=_WHAT),
+]
+_Authorities = Annotated[
+    Path | None,
+    typer.Option(help="Certificate authorities (PEM); the system's if not given.", rich_help_panel=_WHAT),
+]
+_AllowPrivate = Annotated[
+    bool,
+    typer.Option(
+        "--allow-private",
+        help="Ask targets with private = true: services of your own.",
+        rich_help_panel=_WHAT,
+    ),
+]
+_Control = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Control outside of the country: its /v1/check, or a file or URL that a probe there writes; may be "
+        "repeated.",
+        rich_help_panel=_WHAT,
+    ),
+]
+_ControlQuorum = Annotated[
+    int | None, typer.Option(help="So many controls have to agree.", rich_help_panel=_WHAT)
+]
+_Once = Annotated[
+    bool, typer.Option("--once", help="One round, printed; nothing is sent.", rich_help_panel=_OUT)
+]
+_PrintOnly = Annotated[
+    bool,
+    typer.Option("--print", help="Print results as JSON lines; nothing is sent.", rich_help_panel=_OUT),
+]
+_AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="JSON lines in place of the table of --once.", rich_help_panel=_OUT),
+]
+_Count = Annotated[int | None, typer.Option(min=1, help="End after so many results.", rich_help_panel=_OUT)]
+_Bootstrap = Annotated[
+    str | None,
+    typer.Option(help="Broker, host:port[,host:port]; over the settings.", rich_help_panel=_OUT),
+]
+_Spool = Annotated[
+    Path | None,
+    typer.Option(help="Folder where results wait for an absent broker.", rich_help_panel=_OUT),
+]
+_ControlOut = Annotated[
+    Path | None, typer.Option(help="Write a control file for others.", rich_help_panel=_OUT)
+]
+_MetricsPort = Annotated[
+    int | None,
+    typer.Option(help="Serve /metrics on this port; 0 takes any free one.", rich_help_panel=_OUT),
+]
+
+
 @app.command(help=_HELP)
 def probe(
     context: typer.Context,
-    country: Annotated[
-        str | None, typer.Option(help="ISO 3166-1 code, like PK.", rich_help_panel=_WHERE)
-    ] = None,
-    region: Annotated[
-        str | None, typer.Option(help="ISO 3166-2 code, like PK-PB.", rich_help_panel=_WHERE)
-    ] = None,
-    asn: Annotated[
-        int | None, typer.Option(help="The network's number, like 17557.", rich_help_panel=_WHERE)
-    ] = None,
-    vantage: Annotated[
-        str | None, typer.Option(help="A name for it; country and ASN if not given.", rich_help_panel=_WHERE)
-    ] = None,
-    targets: Annotated[
-        Path | None, typer.Option(help="Targets file (TOML); a good list is built in.", rich_help_panel=_WHAT)
-    ] = None,
-    platform: Annotated[
-        list[str] | None, typer.Option(help="Only this platform; may be repeated.", rich_help_panel=_WHAT)
-    ] = None,
-    interval: Annotated[
-        float | None, typer.Option(help="Seconds between rounds.", rich_help_panel=_WHAT)
-    ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(help="Seconds that one attempt may take in all.", rich_help_panel=_WHAT)
-    ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(help="Attempts under way at once, at most.", rich_help_panel=_WHAT)
-    ] = None,
-    resolver: Annotated[
-        str | None,
-        typer.Option(help="Name server, ADDRESS[:PORT]; the system's if not given.", rich_help_panel=_WHAT),
-    ] = None,
-    authorities: Annotated[
-        Path | None,
-        typer.Option(help="Certificate authorities (PEM); the system's if not given.", rich_help_panel=_WHAT),
-    ] = None,
-    allow_private: Annotated[
-        bool,
-        typer.Option(
-            "--allow-private",
-            help="Ask targets with private = true: services of your own.",
-            rich_help_panel=_WHAT,
-        ),
-    ] = False,
-    control: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Control outside of the country: its /v1/check, or a file or URL that a probe there writes; may be "
-            "repeated.",
-            rich_help_panel=_WHAT,
-        ),
-    ] = None,
-    control_quorum: Annotated[
-        int | None, typer.Option(help="So many controls have to agree.", rich_help_panel=_WHAT)
-    ] = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="One round, printed; nothing is sent.", rich_help_panel=_OUT)
-    ] = False,
-    print_only: Annotated[
-        bool,
-        typer.Option("--print", help="Print results as JSON lines; nothing is sent.", rich_help_panel=_OUT),
-    ] = False,
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="JSON lines in place of the table of --once.", rich_help_panel=_OUT),
-    ] = False,
-    count: Annotated[
-        int | None, typer.Option(min=1, help="End after so many results.", rich_help_panel=_OUT)
-    ] = None,
-    bootstrap: Annotated[
-        str | None,
-        typer.Option(help="Broker, host:port[,host:port]; over the settings.", rich_help_panel=_OUT),
-    ] = None,
-    spool: Annotated[
-        Path | None,
-        typer.Option(help="Folder where results wait for an absent broker.", rich_help_panel=_OUT),
-    ] = None,
-    control_out: Annotated[
-        Path | None, typer.Option(help="Write a control file for others.", rich_help_panel=_OUT)
-    ] = None,
-    metrics_port: Annotated[
-        int | None,
-        typer.Option(help="Serve /metrics on this port; 0 takes any free one.", rich_help_panel=_OUT),
-    ] = None,
+    country: _Country = None,
+    region: _Region = None,
+    asn: _Asn = None,
+    vantage: _Vantage = None,
+    targets: _Targets = None,
+    platform: _Platform = None,
+    interval: _Interval = None,
+    timeout: _Timeout = None,
+    concurrency: _Concurrency = None,
+    resolver: _Resolver = None,
+    authorities: _Authorities = None,
+    allow_private: _AllowPrivate = False,
+    control: _Control = None,
+    control_quorum: _ControlQuorum = None,
+    once: _Once = False,
+    print_only: _PrintOnly = False,
+    as_json: _AsJson = False,
+    count: _Count = None,
+    bootstrap: _Bootstrap = None,
+    spool: _Spool = None,
+    control_out: _ControlOut = None,
+    metrics_port: _MetricsPort = None,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
 ) -> None:
     """Measure, and print or send what was measured."""
@@ -149,23 +177,34 @@ def probe(
         "spool": spool,
         "metrics_port": metrics_port,
     }
-    overrides: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-    settings = with_bootstrap(load(config, probe=overrides), bootstrap)
+    settings = with_bootstrap(load(config, probe=_overrides(given)), bootstrap)
+    way_out = _WayOut(
+        once=once, print_only=print_only, as_json=as_json, count=count, own=context.obj is OWN_PROCESS
+    )
+    _measure(settings, way_out)
+
+
+def _overrides(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was given; the rest is left to the environment and the settings file."""
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _measure(settings: Settings, way_out: _WayOut) -> None:
     from streams.local.probing import Probing, check_way_out, send, write_lines  # noqa: PLC0415  not for --help
 
     probing = Probing(settings)
-    if once:
-        raise typer.Exit(_once(probing, as_json=as_json or print_only))
+    if way_out.once:
+        raise typer.Exit(_once(probing, as_json=way_out.as_json or way_out.print_only))
     if not settings.probe.asn:
         log.warning("probe.asn is not set: all vantages without one count as one network")
-    if not print_only:
+    if not way_out.print_only:
         check_way_out(settings)
-    if context.obj is OWN_PROCESS and lean.possible():
-        lean.begin_anew(probing, print_only=print_only, count_max=count)
-    if print_only:
-        asyncio.run(write_lines(probing, count_max=count))
+    if way_out.own and lean.possible():
+        lean.begin_anew(probing, print_only=way_out.print_only, count_max=way_out.count)
+    if way_out.print_only:
+        asyncio.run(write_lines(probing, count_max=way_out.count))
     else:
-        asyncio.run(send(probing, count_max=count))
+        asyncio.run(send(probing, count_max=way_out.count))
 
 
 def _once(probing: Probing, *, as_json: bool) -> int:

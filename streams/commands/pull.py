@@ -6,6 +6,8 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -20,9 +22,9 @@ from streams.kafka.client import wait_for_broker
 from streams.kafka.sources import SourceSender
 from streams.kafka.unanswered import answered
 from streams.local.ingesting import IngestTotals
-from streams.local.pulling import Polite, PullState, Send, pull_once, session
+from streams.local.pulling import Polite, PullPlan, PullState, Send, pull_once, session
 from streams.local.sources import PULLS, SourceQuery, pull_of
-from streams.settings import SettingsError, load, with_bootstrap
+from streams.settings import Settings, SettingsError, load, with_bootstrap
 from streams.words import amount
 
 log = structlog.get_logger()
@@ -73,58 +75,106 @@ def pull(
             every_seconds=pause_seconds,
         ),
     )
-    headers = {}
-    if token_file is not None:
-        try:
-            headers["Authorization"] = f"Bearer {token_file.read_text('utf-8').strip()}"
-        except OSError as error:
-            raise SettingsError(f"{token_file}: {error.strerror}; name a readable file") from error
-    known, totals = PullState.read(state), IngestTotals()
+    pulling = _Pulling(
+        source=source,
+        plan=plan,
+        headers=_headers(token_file),
+        known=PullState.read(state),
+        totals=IngestTotals(),
+        since_seconds=since_hours * _HOUR,
+        gap_seconds=gap,
+        pause_seconds=pause_seconds,
+        once=once,
+    )
+    with answered(settings.kafka, "name one with --bootstrap, or write a file with --output"):
+        troubles = asyncio.run(
+            _to_kafka(pulling, settings) if output is None else pulling.run(_writer(output))
+        )
+    _show(pulling.totals, troubles, as_json=as_json, to_stderr=output == "-")
+    raise typer.Exit(1 if troubles else 0)
 
-    async def run(send: Send) -> list[str]:
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        begin = time.time() - since_hours * _HOUR
+
+def _headers(token_file: Path | None) -> dict[str, str]:
+    """Return what each request carries: the token, where there is one."""
+    if token_file is None:
+        return {}
+    try:
+        return {"Authorization": f"Bearer {token_file.read_text('utf-8').strip()}"}
+    except OSError as error:
+        raise SettingsError(f"{token_file}: {error.strerror}; name a readable file") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pulling:
+    """One source that is asked, round after round."""
+
+    source: str
+    plan: PullPlan
+    known: PullState
+    totals: IngestTotals
+    headers: Mapping[str, str]
+    since_seconds: float
+    gap_seconds: float
+    pause_seconds: float
+    once: bool
+
+    async def run(self, send: Send) -> list[str]:
+        """Ask until a signal comes, or once; return the troubles of that one round."""
+        stop = _stop_at_signals()
+        begin = time.time() - self.since_seconds
         async with session() as http:
-            polite = Polite(http, known, gap_seconds=gap, headers=headers)
+            polite = Polite(http, self.known, gap_seconds=self.gap_seconds, headers=self.headers)
             while True:
-                rounds = asyncio.create_task(
-                    pull_once(plan, polite, known, send, totals, since=begin, until=time.time())
-                )
-                stopping = asyncio.create_task(stop.wait())
-                await asyncio.wait((rounds, stopping), return_when=asyncio.FIRST_COMPLETED)
-                stopping.cancel()
-                if not rounds.done():
-                    rounds.cancel()
-                    await asyncio.gather(rounds, return_exceptions=True)
+                troubles = await self._round(polite, send, begin, stop)
+                if troubles is None:
                     return []
-                if once:
-                    return rounds.result()
-                log.info("asked", source=source, **totals.facts(), troubles=len(rounds.result()))
+                if self.once:
+                    return troubles
+                log.info("asked", source=self.source, **self.totals.facts(), troubles=len(troubles))
                 try:
-                    await asyncio.wait_for(stop.wait(), pause_seconds)
+                    await asyncio.wait_for(stop.wait(), self.pause_seconds)
                 except TimeoutError:
                     continue
                 return []
 
-    async def to_kafka() -> list[str]:
-        await wait_for_broker(settings.kafka, patience_seconds=15.0)
-        async with SourceSender(settings) as sender:
-            return await run(sender.send)
+    async def _round(self, polite: Polite, send: Send, begin: float, stop: asyncio.Event) -> list[str] | None:
+        """Ask once; return the troubles, or None where a signal came before the end."""
+        asking = asyncio.create_task(
+            pull_once(self.plan, polite, self.known, send, self.totals, since=begin, until=time.time())
+        )
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((asking, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if asking.done():
+            return asking.result()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        return None
 
-    with answered(settings.kafka, "name one with --bootstrap, or write a file with --output"):
-        troubles = asyncio.run(to_kafka() if output is None else run(_writer(output)))
+
+def _stop_at_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _to_kafka(pulling: _Pulling, settings: Settings) -> list[str]:
+    await wait_for_broker(settings.kafka, patience_seconds=15.0)
+    async with SourceSender(settings) as sender:
+        return await pulling.run(sender.send)
+
+
+def _show(totals: IngestTotals, troubles: list[str], *, as_json: bool, to_stderr: bool) -> None:
     if as_json:
         facts = {**totals.facts(), "troubles": troubles}
-        typer.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode(), err=output == "-")
+        typer.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode(), err=to_stderr)
     else:
         typer.echo(
             f"{amount(totals.results, 'result')} and {amount(totals.signals, 'signal')}; "
             f"{totals.refused.total()} refused",
-            err=output == "-",
+            err=to_stderr,
         )
-    raise typer.Exit(1 if troubles else 0)
 
 
 def _writer(output: str) -> Send:

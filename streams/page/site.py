@@ -28,7 +28,7 @@ from streams.publish import draw
 from streams.publish.citing import bibtex, citation
 from streams.publish.report import MinuteCounts, Report, Span, build
 from streams.publish.share import Card, CardWords, card_of
-from streams.records import Incident, Kind, Severity, Status
+from streams.records import CalendarEvent, Incident, Kind, Severity, Status
 from streams.settings import Settings
 from streams.words import platform_name
 
@@ -322,38 +322,11 @@ class Site:
         standing = observatory.standing(code, clock)
         name = lang.country(code, self._own)
         bounds = self.history.bounds(code)
-        if end is None:
-            end = (start + _DAY) if start else min(now, bounds[1]) if bounds else now
-        if start is None:
-            start = end - _DAY
-        start, end = floor(start), floor(end + timedelta(seconds=STEP - 1))
+        start, end = _span_shown(start, end, bounds, now)
         cases = list(observatory.incidents(country=code))[:LISTED_MAX]
-        shades = [
-            draw.Shade(case.last.onset, case.last.resolved or now)
-            for case in cases
-            if case.false_alarm is None
-        ]
         events = [one for one in observatory.calendar.values() if one.country == code]
-        shades += [draw.Shade(one.start, one.end, one.title, "planned") for one in events]
-        rows = self.history.rows(code, start, end, by=by)
-        step = step_for(start, end)
-        lost = {
-            name for case in cases if case.last.status is not Status.RESOLVED for name in case.last.platforms
-        }
         offset = timedelta(seconds=local_seconds(code, int(end.timestamp())) - int(end.timestamp()))
-        chart = chart_of(
-            rows,
-            start,
-            end,
-            step,
-            title=f"{name}: " + lang.gettext("Reachability"),
-            names=self._naming(by),
-            note=lambda own: self._note(own, lang),
-            speech=_speech(lang),
-            shades=[one for one in shades if one.end > start and one.start < end],
-            bad=frozenset(lost) if by == "platform" else frozenset(),
-            links=self._linking(by, lang),
-        )
+        chart = self._country_chart(code, lang, (start, end), by, cases, _shades(cases, events, now))
         networks = self._table(code, start, end, "network")
         regions = self._table(code, start, end, "region")
         return self.frame(lang, now, f"/country/{code}") | {
@@ -369,7 +342,7 @@ class Site:
             "start": start,
             "end": end,
             "offset": offset,
-            "step": step,
+            "step": step_for(start, end),
             "by": by,
             "bounds": bounds,
             "networks": networks,
@@ -382,6 +355,34 @@ class Site:
             "spans": self._spans(end, bounds, lang),
             "unread": self.history.failed or self.history.holes,
         }
+
+    def _country_chart(
+        self,
+        code: str,
+        lang: Language,
+        span: tuple[datetime, datetime],
+        by: str,
+        cases: Sequence[ShownIncident],
+        shades: Sequence[draw.Shade],
+    ) -> draw.Chart:
+        """Reachability of a country over a span, a line a platform, network or region; what is lost now stands out."""
+        start, end = span
+        lost = {
+            name for case in cases if case.last.status is not Status.RESOLVED for name in case.last.platforms
+        }
+        return chart_of(
+            self.history.rows(code, start, end, by=by),
+            start,
+            end,
+            step_for(start, end),
+            title=f"{lang.country(code, self._own)}: " + lang.gettext("Reachability"),
+            names=self._naming(by),
+            note=lambda own: self._note(own, lang),
+            speech=_speech(lang),
+            shades=[one for one in shades if one.end > start and one.start < end],
+            bad=frozenset(lost) if by == "platform" else frozenset(),
+            links=self._linking(by, lang),
+        )
 
     def _naming(self, by: str) -> Any:
         return {
@@ -866,6 +867,27 @@ def _state(incident: Incident) -> State:
     if incident.kind is Kind.CONNECTIVITY:
         return State.DARK
     return State(incident.severity.value)
+
+
+def _span_shown(
+    start: datetime | None, end: datetime | None, bounds: tuple[datetime, datetime] | None, now: datetime
+) -> tuple[datetime, datetime]:
+    """Return the span that is meant, in whole steps: a day where one end or both are left open."""
+    if end is None:
+        end = (start + _DAY) if start else min(now, bounds[1]) if bounds else now
+    if start is None:
+        start = end - _DAY
+    return floor(start), floor(end + timedelta(seconds=STEP - 1))
+
+
+def _shades(
+    cases: Sequence[ShownIncident], events: Sequence[CalendarEvent], now: datetime
+) -> list[draw.Shade]:
+    """Return what a chart marks in time: incidents that were no false alarm, then what is planned."""
+    told = [
+        draw.Shade(case.last.onset, case.last.resolved or now) for case in cases if case.false_alarm is None
+    ]
+    return told + [draw.Shade(one.start, one.end, one.title, "planned") for one in events]
 
 
 def _speech(lang: Language) -> draw.Speech:
