@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,8 @@ from streams.step.worldwide import WorldStep
 CHUNK: Final = 1000
 #: Windows whose readings are held together, about: where little comes, fewer records are taken at once.
 WINDOWS: Final = 60
+#: Of a line of a file. A record has at most a sixteenth of it.
+LINE_BYTES_MAX: Final = 1024 * 1024
 #: Lines in which a log's own ticks are looked for.
 LOOKED_AT: Final = 1000
 
@@ -132,7 +135,16 @@ def _replaying(settings: Settings) -> Settings:
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file, unpacked where its name ends in .gz."""
+    """The lines of a file, unpacked where its name ends in .gz.
+
+    Of a line that is longer than any record only the beginning is given, so that a file that unpacks to one endless
+    line takes no memory.
+    """
     with ExitStack() as stack:
         raw = stack.enter_context(path.open("rb"))
-        yield from stack.enter_context(gzip.open(raw)) if path.suffix == ".gz" else raw
+        file = stack.enter_context(gzip.open(raw)) if path.suffix == ".gz" else raw
+        for line in iter(partial(file.readline, LINE_BYTES_MAX), b""):
+            yield line
+            rest = line
+            while len(rest) == LINE_BYTES_MAX and not rest.endswith(b"\n"):
+                rest = file.readline(LINE_BYTES_MAX)

@@ -14,7 +14,7 @@ from producers.records import Tick, encode
 from streams.machine import Chunk, Outbox
 from streams.records import CalendarEvent, Incident
 from streams.settings import load
-from streams.step.backtest import WINDOWS, Backtest, read_lines
+from streams.step.backtest import LINE_BYTES_MAX, WINDOWS, Backtest, read_lines
 from streams.step.country import CountryMachine
 from streams.step.rows import Rows
 from streams.step.ticks import with_ticks
@@ -108,3 +108,19 @@ def test_where_little_comes_few_windows_are_held_at_once() -> None:
     assert len(held) > 5
     # The first chunk is cut before anything is known.
     assert max(held[1:]) <= 3 * WINDOWS
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_of_a_line_without_end_only_the_beginning_is_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with gzip.open(path, "wb") if name.endswith(".gz") else path.open("wb") as file:
+        file.write(
+            b"one\n" + b"[" * (3 * LINE_BYTES_MAX + 7) + b"\ntwo\n" + b"x" * LINE_BYTES_MAX + b"\nthree"
+        )
+    assert [(line[:5], len(line)) for line in read_lines(path)] == [
+        (b"one\n", 4),
+        (b"[[[[[", LINE_BYTES_MAX),
+        (b"two\n", 4),
+        (b"xxxxx", LINE_BYTES_MAX),
+        (b"three", 5),
+    ]
