@@ -36,6 +36,8 @@ from streams.settings import KafkaSettings, SettingsError, TopicSettings
 log = structlog.get_logger()
 
 _FOLLOW_SECONDS: Final = 5.0
+#: That they can't be read is said once in so many tries: once a minute.
+_TRIES_A_LINE: Final = 12
 _WRITE_SECONDS: Final = 30.0
 #: Of a health topic that has grown while nobody looked, only so many records are read.
 _ARRIVALS_RECORDS: Final = 20_000
@@ -279,14 +281,23 @@ class Notes:
             await self.vantages.read()
 
     async def follow(self) -> AsyncIterator[list[Note]]:
-        """Yield what comes in. Does not end."""
+        """Yield what comes in. Does not end.
+
+        That it can't be read is said at once, and then once a minute: a broker may be away for an hour.
+        """
+        tries = 0
         while True:
             await asyncio.sleep(_FOLLOW_SECONDS)
             try:
-                if new := await self.catch_up():
-                    yield new
+                new = await self.catch_up()
             except (KafkaError, OSError) as error:
-                log.warning("calendar, annotations and register can't be read", why=repr(error))
+                if tries % _TRIES_A_LINE == 0:
+                    log.warning("calendar, annotations and register can't be read", why=repr(error))
+                tries += 1
+                continue
+            tries = 0
+            if new:
+                yield new
 
 
 def calendar_topic(reader: TopicReader, topics: TopicSettings) -> NoteTopic[CalendarEvent]:

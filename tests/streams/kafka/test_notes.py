@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+import structlog
 from aiokafka.errors import KafkaConnectionError
 
 from streams.kafka.notes import Notes
@@ -234,6 +235,26 @@ async def test_what_was_read_before_another_topic_failed_is_told_the_next_time(
                 await notes.catch_up()
     assert await notes.catch_up() == [REVOKED]
     assert await notes.catch_up() == []
+
+
+async def test_a_broker_that_is_away_is_said_once_in_twelve_tries(
+    topics: Topics, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, tries = notes.catch_up, 0
+
+    async def away_for_a_while() -> list[Note]:
+        nonlocal tries
+        tries += 1
+        if tries <= 25:
+            raise KafkaConnectionError
+        return await read()
+
+    topics.write("netdusk.vantages.v1", "pk-1", encode(REVOKED))
+    monkeypatch.setattr(notes, "catch_up", away_for_a_while)
+    monkeypatch.setattr("streams.kafka.notes._FOLLOW_SECONDS", 0.0)
+    with structlog.testing.capture_logs() as lines:
+        assert await anext(aiter(notes.follow())) == [REVOKED]
+    assert (tries, len(lines)) == (26, 3)
 
 
 async def test_who_refreshes_the_register_takes_nothing_from_who_follows(
