@@ -20,6 +20,10 @@ from producers.signals import Signal, encode_signal, fault
 
 DOCUMENT_BYTES_MAX: Final = 64 * 1024 * 1024
 _DETAIL_MAX: Final = 200
+#: As seconds, this is the year 5138.
+_MILLISECONDS_MIN: Final = 100_000_000_000
+#: A number as short as 20240120 is a date.
+_DATE_DIGITS: Final = 8
 #: What some programs put before UTF-8.
 BOM: Final = b"\xef\xbb\xbf"
 #: What a JSON text raises that is none; brackets may be deeper than any stack.
@@ -84,7 +88,7 @@ def whole(stream: IO[bytes]) -> bytes:
 
 def document(name: str, stream: IO[bytes], rows: Callable[[Any], Iterator[tuple[str, Any]]]) -> Iterator[Any]:
     """Rows of one JSON document: each with its place, or Refused for the whole. `rows` may raise what JSON of another
-    shape leads to (KeyError, TypeError, AttributeError).
+    shape leads to (KeyError, TypeError, ValueError, AttributeError).
     """
     try:
         parsed = msgspec.json.decode(whole(stream))
@@ -93,7 +97,7 @@ def document(name: str, stream: IO[bytes], rows: Callable[[Any], Iterator[tuple[
         yield Refused(error.reason, str(error), name)
     except NO_JSON as error:
         yield Refused(RefusalReason.NOT_JSON, detail(error), name)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         yield Refused(RefusalReason.NOT_A_MEASUREMENT, f"another shape: {detail(error)}", name)
 
 
@@ -156,14 +160,30 @@ def epoch(seconds: float | str) -> datetime:
 
 
 def moment(text: str | float) -> datetime:
-    """A moment, from ISO 8601 (UTC where no zone is named) or seconds since 1970. Raises RowError for what is none."""
+    """A moment, from ISO 8601 (UTC where no zone is named) or seconds since 1970. Raises RowError for what is none.
+
+    BigQuery writes ` UTC` after the time. A long number is milliseconds, as many programs count; it is no date without
+    hyphens either.
+
+    >>> moment("2024-01-20 13:41:07 UTC") == moment("1705758067") == moment(1705758067000)
+    True
+    """
     if isinstance(text, int | float):
-        return epoch(text)
+        return epoch(_seconds(text))
+    text = text.strip()
+    if text.isascii() and text.isdigit() and len(text) > _DATE_DIGITS:
+        return epoch(_seconds(int(text)))
     try:
-        when = datetime.fromisoformat(text.strip())
+        when = datetime.fromisoformat(text.removesuffix(" UTC"))
+        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except OverflowError as error:
+        raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"time {text!r}") from error
     except ValueError:
         return epoch(text)
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def _seconds(number: float) -> float:
+    return number / 1000 if abs(number) >= _MILLISECONDS_MIN else number
 
 
 def detail(error: Exception) -> str:

@@ -25,7 +25,7 @@ class _Zstd(io.RawIOBase):
         self._decompressor = zstandard.ZstdDecompressor()
         self._stream = stream
         self._frame: Any = None
-        self._ready = b""
+        self._ready = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -40,14 +40,14 @@ class _Zstd(io.RawIOBase):
                 return 0
             if self._frame is None or self._frame.eof:
                 self._frame = self._decompressor.decompressobj()
-            self._ready = self._frame.decompress(data)
+            self._ready = memoryview(self._frame.decompress(data))
         size = min(len(buffer), len(self._ready))
         buffer[:size], self._ready = self._ready[:size], self._ready[size:]
         return size
 
 
-#: Compressed bytes that are unpacked at once.
-_PIECE_BYTES: Final = 16 * 1024
+#: Compressed bytes that are unpacked at once: four of zstd's can hold 128 KiB.
+_PIECE_BYTES: Final = 512
 #: What the first bytes of a packed file are.
 _PACKED: Final[tuple[tuple[bytes, Callable[[Any], Any]], ...]] = (
     (b"\x1f\x8b", gzip.open),

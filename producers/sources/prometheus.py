@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import IO, Annotated, Any, Final
 from urllib.parse import urlencode
 
+import msgspec
 from msgspec import UNSET
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from producers.complaints import complaints
 from producers.failures import Failure, Stage
 from producers.records import ProbeResult, Timings
-from producers.sources.contract import Item, RefusalReason, RowError, document, each, epoch, identity
+from producers.sources.contract import Item, RefusalReason, RowError, detail, document, each, epoch, identity
 from producers.sources.ooni.platforms import Platforms
 
 SOURCE: Final = "prometheus"
@@ -122,19 +123,23 @@ class PrometheusReader:
             raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"Prometheus' own error: {answer.get('error')}")
         facts: dict[tuple[Any, float], dict[str, float]] = {}
         labels_of: dict[Any, Mapping[str, str]] = {}
-        for series in answer["data"]["result"]:
-            labels = series["metric"]
+        for number, series in enumerate(answer["data"]["result"]):
+            try:
+                labels, fact, samples = _samples(series)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                yield f"{name}#{number}", error
+                continue
             key = tuple(sorted(item for item in labels.items() if item[0] not in _NO_IDENTITY))
             labels_of[key] = labels
-            metric = labels.get("__name__", "")
-            fact = f"{metric}.{labels['phase']}" if "phase" in labels else metric
-            for time, value in series.get("values") or [series["value"]]:
-                facts.setdefault((key, float(time)), {})[fact] = float(value)
+            for time, value in samples:
+                facts.setdefault((key, time), {})[fact] = value
         for (key, time), known in sorted(facts.items(), key=lambda item: item[0][1]):
             if "probe_success" in known:
                 yield f"{name}@{time:.0f}", (labels_of[key], time, known)
 
     def _results(self, content: Any) -> Iterator[ProbeResult]:
+        if isinstance(content, Exception):
+            raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"a series of another shape: {detail(content)}")
         labels, time, known = content
         target = self._of("target", labels)
         country = self._of("country", labels)
@@ -142,7 +147,7 @@ class PrometheusReader:
             missing = "target" if target is None else "country"
             raise RowError(
                 RefusalReason.NO_PLACE_OR_TIME,
-                f"no label says the {missing}: see `{missing}` and `constants` (--labels)",
+                f"no label says the {missing}: see `{missing}` and `constants` (--map)",
             )
         platform = self._of("platform", labels) or self._platforms.of_url(target)
         if platform is None:
@@ -196,6 +201,15 @@ class PrometheusReader:
             if not phases[name]:
                 return stage, None
         return Stage.HTTP, None
+
+
+def _samples(series: Any) -> tuple[Mapping[str, str], str, list[tuple[float, float]]]:
+    """A series' labels, what it tells, and its samples. A histogram has none, and raises as any other shape does."""
+    labels = msgspec.convert(series["metric"], dict[str, str])
+    metric = labels.get("__name__", "")
+    fact = f"{metric}.{labels['phase']}" if "phase" in labels else metric
+    samples = [(float(time), float(value)) for time, value in series.get("values") or [series["value"]]]
+    return labels, fact, samples
 
 
 def _timings(known: Mapping[str, float]) -> Timings | None:

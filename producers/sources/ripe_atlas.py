@@ -100,6 +100,8 @@ class AtlasReader:
         return each(_rows(name, stream), self._items)
 
     def _items(self, row: Any) -> Iterator[ProbeResult | Signal]:
+        if (kind := str(row.get("type"))) not in {*_READERS_OF, "connection"}:
+            raise RowError(RefusalReason.OTHER_TEST, kind)
         place = self.probes.get(int(row["prb_id"]))
         if place is None:
             raise RowError(
@@ -276,10 +278,7 @@ def _rows(name: str, stream: IO[bytes]) -> Iterator[Any]:
             yield Refused(RefusalReason.NOT_JSON, detail(error), place)
             continue
         for row in document if isinstance(document, list) else [document]:
-            if isinstance(row, dict) and row.get("type") not in {*_READERS_OF, "connection"}:
-                yield Refused(RefusalReason.OTHER_TEST, str(row.get("type")), place)
-            else:
-                yield place, row
+            yield place, row
 
 
 def requests(measurement: int, since: float, until: float) -> Iterator[str]:

@@ -140,7 +140,8 @@ class TableReader:
 
     def read(self, name: str, stream: IO[bytes]) -> Iterator[Item]:
         """Rows of one table; what kind it is, its first bytes say."""
-        first = stream.peek(8).removeprefix(BOM)[:4] if hasattr(stream, "peek") else b""
+        head = stream.peek(64) if hasattr(stream, "peek") else b""
+        first = head.removeprefix(BOM).lstrip()[:4]
         if first == _PARQUET:
             rows = _parquet(name, stream)
         elif first[:1] in b"{[" and first:
@@ -232,7 +233,7 @@ class TableReader:
             count=count if count is not None else UNSET,
             good=good if count is not None and good is not None else UNSET,
             source=self._mapping.source,
-            status=int(facts["status"]) if "status" in facts else UNSET,
+            status=_whole_number("status", facts["status"]) if "status" in facts else UNSET,
             speed_ratio=float(facts["speed_ratio"]) if "speed_ratio" in facts else UNSET,
         )
 
@@ -246,7 +247,9 @@ def _yes(text: str) -> bool:
 
 
 def _whole_number(name: str, text: str) -> int:
-    """A number of attempts. Raises RowError for a part of one: 3.5 of 7 is no count."""
+    """A number of attempts, or a status; programs that know gaps in a column write 200.0. Raises RowError for a part of
+    one: 3.5 of 7 is no count.
+    """
     number = float(text)
     if int(number) != number:
         raise RowError(RefusalReason.INVALID, f"{name} {text}: write a whole number")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import IO, Final, cast
 
@@ -67,7 +68,12 @@ class OoniReader:
         elif {".jsonl", ".ndjson"} & set(path.suffixes) or _is_whole(first):
             yield from self._read_lines(path, _lines(first, stream))
         else:
-            yield from self._read_document(path, first, stream)
+            # A list or a comment begins a document; else the first line may be an odd one of many.
+            known = [] if first.lstrip().startswith((b"[", b"/")) else _next_lines(stream)
+            if known and all(map(_is_whole, known)):
+                yield from self._read_lines(path, chain((first, *known[:-1]), _lines(known[-1], stream)))
+            else:
+                yield from self._read_document(path, first + b"".join(known), stream)
 
     def _read_lines(self, path: Path, lines: Iterator[bytes]) -> Iterator[ProbeResult | Refused]:
         for number, line in enumerate(lines, 1):
@@ -435,7 +441,7 @@ def _is_sql(line: bytes) -> bool:
 
 
 def _is_whole(line: bytes) -> bool:
-    """Whether a first line is a JSON object by itself: then every line is."""
+    """Whether a line is a JSON object by itself: then every line is."""
     if not line.lstrip().startswith(b"{"):
         return False
     try:
@@ -443,6 +449,11 @@ def _is_whole(line: bytes) -> bool:
     except _NO_JSON:
         return False
     return True
+
+
+def _next_lines(stream: IO[bytes]) -> list[bytes]:
+    """The next two lines, or those that there are: `{"a":`, `{}`, `}` is a document, though its second line is one."""
+    return [line for _ in range(2) if (line := stream.readline(MEASUREMENT_BYTES_MAX))]
 
 
 def _lines(first: bytes, stream: IO[bytes]) -> Iterator[bytes]:
