@@ -513,6 +513,9 @@ class Assembler:
                 case = _suspect(cause, reading)
                 in_hand.cases.append(case)
             case.take_cause(cause, reading)
+            for other in known:
+                if other is not case:
+                    other.note_silence(cause)
             if case.phase is Phase.SUSPECTED:
                 case.held += 1
                 if not self._waits(cause, case, in_hand, reading, worldwide):

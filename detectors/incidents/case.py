@@ -322,7 +322,8 @@ class Case(msgspec.Struct):
             return 1.0 + alike(mine, theirs) if mine & theirs else 0.6
         if self.phase is Phase.RESOLVED:
             return 0.0
-        if cause.kind is Kind.CONNECTIVITY:  # what was filtered has gone silent
+        turns = self.phase is Phase.SUSPECTED or abs(cause.onset - self.onset) <= TURN_SECONDS
+        if cause.kind is Kind.CONNECTIVITY and turns:  # what seemed to be filtered has gone silent
             return alike(mine, theirs) if len(mine & theirs) >= 0.5 * len(mine) and self.wide else 0.0
         return 0.0
 
@@ -351,10 +352,7 @@ class Case(msgspec.Struct):
 
     def take_cause(self, cause: Cause, reading: CountryReading) -> None:
         """Add what a cause shows. A loss of connectivity that begins with failures is one from its beginning."""
-        if cause.kind is Kind.CONNECTIVITY and self.kind is Kind.PLATFORM:
-            if self.phase is not Phase.SUSPECTED and abs(cause.onset - self.onset) > TURN_SECONDS:
-                self.silent = True
-                return
+        if cause.kind is Kind.CONNECTIVITY:
             self.kind = Kind.CONNECTIVITY
         self._narrow(cause, reading)
         leads = _leads(cause.without({Part(*key) for key in self.losses}), reading)
@@ -643,6 +641,12 @@ class Case(msgspec.Struct):
         if len(parts) < MANY_UNITS or 2 * mending >= len(parts):
             for loss, _ in parts:
                 loss.follow(whole)
+
+    def note_silence(self, cause: Cause) -> None:
+        """Note that most of its networks have gone silent: worse than a block, and another incident's matter."""
+        going_on = self.kind is Kind.PLATFORM and self.phase in (Phase.OPEN, Phase.EASING)
+        if going_on and cause.kind is Kind.CONNECTIVITY and self._went_silent({asn for asn, _ in cause.units}):
+            self.silent = True
 
     def _went_silent(self, dark: set[int]) -> bool:
         return len(dark & set(self.networks)) * 2 > len(self.networks)

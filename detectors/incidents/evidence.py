@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from math import sqrt
-from statistics import median, variance
+from statistics import median_low, variance
 from typing import Final
 
 import msgspec
@@ -133,23 +133,29 @@ def facts(
 
 
 def network_onsets(case: Case) -> dict[int, int]:
-    """When each network began to lose: the median of its parts, and not before the incident did."""
+    """When each network began to lose: the middle one of its parts, and not before the incident did."""
     onsets: dict[int, list[int]] = {}
     for (_, asn, region), loss in case.losses.items():
         if not region:
             onsets.setdefault(asn, []).append(loss.onset)
-    return {asn: max(case.onset, int(median(values))) for asn, values in sorted(onsets.items())}
+    return {asn: max(case.onset, median_low(values)) for asn, values in sorted(onsets.items())}
 
 
 def onset_of_most(case: Case) -> int:
     """When a loss of the whole country had reached most of its networks; where that was at once, when it began.
 
-    A few that fell long before, or said so, would otherwise date the fall of all the others.
+    A few that fell long before, or said so, would otherwise date the fall of all the others. Of several platforms the
+    first that most networks lost counts: another may have followed hours later.
     """
-    onsets = sorted(network_onsets(case).values())
-    if case.scope is not Scope.NATION_SCALE or not onsets:
+    if case.scope is not Scope.NATION_SCALE or not case.networks:
         return case.onset
-    most = onsets[len(onsets) // 2]
+    by_platform: dict[str, list[int]] = {}
+    for (platform, _, region), loss in case.losses.items():
+        if not region:
+            by_platform.setdefault(platform, []).append(loss.onset)
+    wide = [sorted(onsets) for onsets in by_platform.values() if 2 * len(onsets) > len(case.networks)]
+    onsets = wide or [sorted(network_onsets(case).values())]
+    most = min(of_one[len(of_one) // 2] for of_one in onsets)
     return most if most - case.onset > TURN_SECONDS else case.onset
 
 

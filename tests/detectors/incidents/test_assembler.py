@@ -150,6 +150,13 @@ def test_a_platform_that_falls_later_on_the_same_networks_joins() -> None:
     assert snapshots[1].reason == "y joined"
 
 
+def test_no_network_is_dated_between_two_platforms_that_fell_an_hour_apart() -> None:
+    lines = on("x", ALL, "...." + "x" * 70) | on("y", ALL, "." * 44 + "x" * 30)
+    last = run(story(lines))[-1]
+    assert last.platforms == ("x", "y")
+    assert {network.onset for network in last.networks} == {T0 + 4 * WINDOW}
+
+
 def test_a_block_that_rolls_out_network_by_network_grows() -> None:
     lines = {("x", n): "." * (4 + 6 * n) + "x" * (40 - 6 * n) + "......" for n in range(1, 6)}
     snapshots = run(story(lines))
@@ -220,12 +227,17 @@ def test_failures_that_end_in_silence_were_a_loss_of_connectivity_from_the_begin
     assert snapshots[-1].status is Announcement.RESOLVED
 
 
-def test_silence_in_the_middle_of_a_block_is_told_and_is_no_second_incident() -> None:
-    lines = on("x", [1, 2, 3], "...." + "x" * 12 + "?" * 20)
-    snapshots = run(story(lines, volumes=dict.fromkeys((1, 2, 3), "." * 16 + "x" * 20)))
-    assert statuses(snapshots) == [["open", "updated"]]
-    assert snapshots[-1].kind is Kind.PLATFORM
-    assert snapshots[-1].reason == "results have stopped"
+def test_a_shutdown_in_the_middle_of_a_block_is_told_as_that_and_the_block_goes_on() -> None:
+    lines = on("x", [1, 2, 3], "...." + "x" * 12 + "?" * 12 + "x" * 12 + "." * 20)
+    snapshots = run(story(lines, volumes=dict.fromkeys((1, 2, 3), "." * 16 + "x" * 12 + "." * 32)))
+    block, shutdown = ([one for one in snapshots if one.id == name] for name in told(snapshots))
+    assert {one.kind for one in block} == {Kind.PLATFORM}
+    assert [one.reason for one in block][1:3] == ["results have stopped", "results flow again"]
+    assert [one.status for one in block].count(Announcement.RESOLVED) == 1
+    assert {one.kind for one in shutdown} == {Kind.CONNECTIVITY}
+    assert [one.status for one in shutdown] == [Announcement.OPEN, Announcement.RESOLVED]
+    assert shutdown[0].linked == (block[0].id,)
+    assert shutdown[0].onset == T0 + 16 * WINDOW
 
 
 def test_a_region_is_told_by_its_name() -> None:
