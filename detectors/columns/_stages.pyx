@@ -1272,7 +1272,8 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
         of = country[i]
         if of_whole != NULL and marks[i] & 4 and few[of] and of_whole[of] >= 1.0 and living[of] >= _NETWORKS_SPARSE:
             together[i] = of_whole[of]
-        if marks[i] & 2:
+        own = rint(_least(_most(nats[i] - excess[i], 0.0), alarm_full) * _GRAIN)
+        if marks[i] & 2 and 2.0 * silent_of[of] * own >= total[of]:
             value = 0.0
             if living[of] >= _NETWORKS_TOGETHER and 2.0 * silent_of[of] > living[of] and not few[of]:
                 many, absent = <Py_ssize_t>living[of], <Py_ssize_t>silent_of[of]

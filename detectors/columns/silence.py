@@ -468,15 +468,15 @@ class SilenceColumns(Table):
             return together
         living = np.bincount(country[alive], minlength=countries)
         quiet = np.bincount(country[silent], minlength=countries)
-        capped = np.round(
-            np.clip(self._nats - self._excess, 0.0, self.rules.settings.alarm_silence) * 2.0**32
-        )
-        total = sums(country, np.where(silent, capped, 0.0), countries) / 2.0**32
+        capped = grained(np.clip(self._nats - self._excess, 0.0, self.rules.settings.alarm_silence))
+        total = sums(country, np.where(silent, capped, 0.0), countries)
         most = (living >= NETWORKS_TOGETHER) & (2 * quiet > living) & ~few
         # So many of so many can be silent by chance in as many ways: of thirteen networks some seven often are.
         ways = self.log_factorials()
         chance = ways[living] - ways[quiet] - ways[living - quiet]
         score = np.where(most, (total - chance) / TOGETHER_NATS, 0.0)
+        # One whose gap is half as telling as the others' at most may be between two of its rounds.
+        silent &= 2.0 * quiet[country] * capped >= total[country]
         together[silent] = np.maximum(together[silent], score[country[silent]])
         return together
 

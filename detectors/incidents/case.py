@@ -645,7 +645,11 @@ class Case(msgspec.Struct):
     def note_silence(self, cause: Cause) -> None:
         """Note that most of its networks have gone silent: worse than a block, and another incident's matter."""
         going_on = self.kind is Kind.PLATFORM and self.phase in (Phase.OPEN, Phase.EASING)
-        if going_on and cause.kind is Kind.CONNECTIVITY and self._went_silent({asn for asn, _ in cause.units}):
+        if (
+            going_on
+            and cause.kind is Kind.CONNECTIVITY
+            and self._went_silent({asn for asn, _ in cause.units})
+        ):
             self.silent = True
 
     def _went_silent(self, dark: set[int]) -> bool:

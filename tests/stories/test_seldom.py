@@ -43,3 +43,11 @@ def test_a_country_of_few_results_is_not_told_as_the_region_that_shows_first(see
     told = tell(f"PK  x  *  {'.' * 60}{'x' * 12}{'.' * 8}", THIN, seed=seed)
     assert {one.scope for one in told if minutes(one.updated) <= 360} == {Scope.NATION_SCALE}
     assert minutes(told[0].updated) <= 300 + 10
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_network_between_two_rounds_is_not_named_with_those_that_are_silent(seed: int) -> None:
+    world = World(networks=7, every_seconds=600, others=("wikipedia", "google"))
+    told = tell(f"PK  *  n1,n2,n3  {'.' * 288}{'?' * 60}{'.' * 12}", world, seed=seed)
+    assert {one.scope for one in told} == {Scope.MULTI_PROVIDER}
+    assert {network.asn for one in told for network in one.networks} == {64501, 64502, 64503}
