@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from streams.records import Incident, Status
-from tests.lab.country import HOMES, NETWORKS, WINDOW_SECONDS, Lab
+from tests.lab.country import WINDOW_SECONDS, Lab
 from tests.lab.isp import Rule
+from tests.lab.places import COUNTRIES, NETWORKS, Country
 from tests.lab.platforms import BLOCKPAGE, SITES, STOP
 
 
@@ -35,13 +36,31 @@ class Censor:
     rule: Rule
     expected: Expected
     networks: tuple[int, ...] = (1, 2, 3)
+    #: In so many windows it is to be told: the median that is asked for its kind, at 12 results a minute.
+    bar_windows: int = 4
+
+    def within(self, country: Country) -> Censor:
+        """The same censor, where another country's addresses and regions are."""
+        first = COUNTRIES[0]
+        rule = replace(
+            self.rule,
+            addresses=tuple(map(country.moved, self.rule.addresses)),
+            homes=tuple(map(country.moved, self.rule.homes)),
+            answer=country.moved(self.rule.answer),
+        )
+        parts = {
+            f"{first.code}-{a}": f"{country.code}-{b}"
+            for a, b in zip(first.parts, country.parts, strict=True)
+        }
+        regions = tuple(parts[region] for region in self.expected.regions)
+        return replace(self, rule=rule, expected=replace(self.expected, regions=regions))
 
 
 def _addresses(platform: str, family: str = "") -> tuple[str, ...]:
     return tuple(site.address for site in SITES if site.platform == platform and site.family == family)
 
 
-_PB = tuple(home.address for home in HOMES if home.region == "PK-PB")
+_PB = tuple(home.address for home in COUNTRIES[0].homes if home.region == "PK-PB")
 
 CENSORS: Final = (
     Censor(
@@ -110,20 +129,23 @@ CENSORS: Final = (
         "throttled to 12 KB/s",
         Rule("throttle", ("youtube.test",), rate=12_000.0),
         Expected("http.throttled", platforms=("youtube",)),
+        bar_windows=40,
     ),
     Censor(
         "one region",
         Rule("sni_reset", ("facebook.test",), homes=_PB),
         Expected("tls.connection_reset", scope="region", platforms=("facebook",), regions=("PK-PB",)),
+        bar_windows=12,
     ),
     Censor(
         "one network",
         Rule("sni_reset", ("x.test",)),
         Expected("tls.connection_reset", scope="provider", platforms=("x",)),
         networks=(2,),
+        bar_windows=6,
     ),
-    # The last one: a vantage waits up to half a minute before it tries its broker again, whatever the pace.
-    Censor("everything gone", Rule("drop_all"), Expected(None, kind="connectivity")),
+    # A vantage waits up to half a minute before it tries its broker again, whatever the pace.
+    Censor("everything gone", Rule("drop_all"), Expected(None, kind="connectivity"), bar_windows=5),
 )
 
 #: The most windows until a loss is told, and until its end is.
@@ -131,6 +153,8 @@ TOLD_WINDOWS: Final = 12
 OVER_WINDOWS: Final = 14
 #: Where more of the attempts from abroad fail, where nobody interferes, the machine did not keep up.
 ABROAD_FAILED_MAX: Final = 0.01
+#: A vantage that had no broker tries again within so many seconds.
+BROKER_SECONDS: Final = 35.0
 #: The most windows until all is calm again.
 CALM_WINDOWS: Final = 40
 #: By so many windows an onset may be off.
@@ -155,6 +179,11 @@ class Verdict:
     def counts(self) -> bool:
         """Whether it says anything of netdusk: right it may be at any load, and wrong where the machine kept up."""
         return not self.faults() or self.abroad_failed <= ABROAD_FAILED_MAX * self.abroad
+
+    @property
+    def in_time(self) -> bool:
+        """Whether it was told within the median that is asked for its kind."""
+        return self.told_seconds is not None and self.told_seconds <= self.censor.bar_windows * WINDOW_SECONDS
 
     def faults(self) -> list[str]:
         """What is wrong with it; nothing, if it is right."""
@@ -233,6 +262,13 @@ async def calm(lab: Lab) -> None:
         lab.stack.check()
         await asyncio.sleep(0.1)
     await asyncio.sleep(6 * WINDOW_SECONDS)
+
+
+async def again(lab: Lab, after: Censor) -> None:
+    """Wait until the next censor may begin."""
+    if after.rule.does == "drop_all":
+        await asyncio.sleep(BROKER_SECONDS)
+        await lab.all_report(await lab.next_offset())
 
 
 async def _until(lab: Lab, since: float, windows: int, fits) -> Incident | None:  # type: ignore[no-untyped-def]

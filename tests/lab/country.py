@@ -1,7 +1,8 @@
 """The lab: three networks of one country, each with customers in two regions, and a vantage outside of it.
 
 The whole of netdusk runs on it, as its commands: an embedded Kafka, a worker, a `netdusk probe` for each vantage. Time
-goes faster by one factor for all: windows, rhythms, half-lives and patience.
+goes faster by one factor for all: windows, rhythms, half-lives and patience. Several countries may run side by side:
+they share the broker, and have all else to themselves, their topics too.
 """
 
 from __future__ import annotations
@@ -30,16 +31,17 @@ from streams.incidents import DETECTOR_VERSION
 from streams.kafka.alerts import follow
 from streams.kafka.client import TopicReader, disconnect, producer
 from streams.local.broker import KafkaBroker
-from streams.local.stack import Child, Stack
+from streams.local.stack import Stack
 from streams.machine import Chunk
 from streams.records import Incident, Status
 from streams.release import release
-from streams.settings import Settings, fingerprint, load
+from streams.settings import Settings, TopicSettings, fingerprint, load
 from streams.step.country import CountryMachine
 from tests.lab.isp import Rule
 from tests.lab.net import Namespace, ip, tunnel
 from tests.lab.pace import chosen
-from tests.lab.platforms import ADDRESSES, BROKER, RESOLVERS, SITES, STOP, WELCOME
+from tests.lab.places import NETWORKS, Country, Home
+from tests.lab.platforms import ADDRESSES, BROKER, SITES, STOP, WELCOME
 
 log = structlog.get_logger()
 
@@ -56,40 +58,6 @@ _START_SECONDS: Final = 60.0
 _SCATTER: Final = 0.8
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
-    """Where a vantage stands."""
-
-    name: str
-    country: str
-    region: str | None
-    asn: int
-    network: int
-    address: str
-
-    @property
-    def address_6(self) -> str:
-        """Its other address, of IPv6."""
-        return "2a0e:41:" + ":".join(self.address.split(".")[1:3]) + "::2"
-
-
-HOMES: Final = tuple(
-    Home(
-        f"pk-{number}-{region.lower()}",
-        "PK",
-        f"PK-{region}",
-        64_500 + number,
-        number,
-        f"41.{number}.{place}.2",
-    )
-    for number in (1, 2, 3)
-    for place, region in enumerate(("PB", "SD"), 1)
-)
-ABROAD: Final = Home("nl-1", "NL", None, 64_510, 9, "41.9.1.2")
-EVERYBODY: Final = (*HOMES, ABROAD)
-NETWORKS: Final = (1, 2, 3, 9)
-
-
 def paced(section: object) -> dict[str, Any]:
     """The settings of a section whose time goes faster: all that is in seconds."""
     default = asdict(section)  # type: ignore[call-overload]  # a dataclass
@@ -100,12 +68,16 @@ def paced(section: object) -> dict[str, Any]:
     }
 
 
-def settings_file() -> str:
-    """The worker's settings, as TOML."""
+def settings_file(bootstrap: str, own: str) -> str:
+    """The worker's settings, as TOML: its topics and its group begin with `own`."""
     time_ = {**paced(TimeSettings()), "ahead_seconds": 5}
     incidents = {**paced(IncidentSettings()), "merge_seconds": 5 * WINDOW_SECONDS}
     tables = {
-        "topics": {"partitions": 1},
+        "kafka": {"bootstrap": bootstrap, "group": f"{own}-worker"},
+        "topics": {
+            **{role: f"{own}.{role}" for role, name in TopicSettings() if isinstance(name, str)},
+            "partitions": 1,
+        },
         "http": {"port": 0},
         "worker": {"tick_seconds": 0.5},
         "time": time_,
@@ -148,6 +120,7 @@ def targets_file() -> str:
 class Lab:
     """A country that runs."""
 
+    country: Country
     folder: Path
     stack: Stack
     providers: dict[int, subprocess.Popen[bytes]]
@@ -162,12 +135,16 @@ class Lab:
         stream.flush()
 
     def snapshots(self, since: float) -> list[Incident]:
-        """What was told of PK since a moment (of the monotonic clock), in order."""
-        return [incident for moment, incident in self.seen if moment >= since and incident.country == "PK"]
+        """What was told of the country since a moment (of the monotonic clock), in order."""
+        return [
+            incident
+            for moment, incident in self.seen
+            if moment >= since and incident.country == self.country.code
+        ]
 
     def open(self) -> list[Incident]:
-        """What stands open in PK now."""
-        last = {incident.id: incident for _, incident in self.seen if incident.country == "PK"}
+        """What stands open in the country now."""
+        last = {one.id: one for _, one in self.seen if one.country == self.country.code}
         return [incident for incident in last.values() if incident.status is not Status.RESOLVED]
 
     def vantage(self, home: Home, *arguments: str) -> list[str]:
@@ -175,7 +152,7 @@ class Lab:
         place = ["--country", home.country, "--asn", str(home.asn), "--vantage", home.name]
         if home.region:
             place += ["--region", home.region]
-        resolver = RESOLVERS[NETWORKS.index(home.network)]
+        resolver = self.country.resolver(home.network)
         return [
             "probe",
             *place,
@@ -187,16 +164,17 @@ class Lab:
     async def first_round(self) -> list[ProbeResult]:
         """One round from each vantage; all of it has to be good before anybody interferes."""
         found = []
-        for home in EVERYBODY:
+        for home in self.country.everybody:
             command = [sys.executable, "-m", "streams", *self.vantage(home, "--once", "--json")]
+            # Nothing is awaited in a namespace: other countries' tasks would find themselves in it.
             with self.spaces[home.name].entered():
-                process = await asyncio.create_subprocess_exec(
-                    *command, "--config", str(self.folder / "netdusk.toml"), stdout=subprocess.PIPE
+                process = subprocess.Popen(
+                    [*command, "--config", str(self.folder / "netdusk.toml")], stdout=subprocess.PIPE
                 )
-            out, _ = await process.communicate()
+            out, _ = await asyncio.to_thread(process.communicate)
             found += [msgspec.json.decode(line, type=ProbeResult) for line in out.splitlines()]
         bad = [result for result in found if not result.ok]
-        if bad or len(found) != len(EVERYBODY) * len(SITES):
+        if bad or len(found) != len(self.country.everybody) * len(SITES):
             raise RuntimeError(
                 f"the lab is not well before anybody interferes: {len(found)} results, {bad[:3]}"
             )
@@ -204,14 +182,15 @@ class Lab:
 
     def start_probes(self) -> None:
         """Start a vantage in each home, and the one outside that is their control."""
-        with self.spaces[ABROAD.name].entered():
-            asked = self.vantage(ABROAD)
+        abroad = self.country.abroad
+        with self.spaces[abroad.name].entered():
+            asked = self.vantage(abroad)
             self.stack.run(
                 "control",
                 *(
                     "control",
                     "--host",
-                    ABROAD.address,
+                    abroad.address,
                     "--port",
                     str(_CONTROL_PORT),
                     "--keep",
@@ -219,15 +198,15 @@ class Lab:
                 ),
                 *asked[asked.index("--targets") :],
             )
-        for home in EVERYBODY:
-            url = f"http://{ABROAD.address}:{_CONTROL_PORT}/v1/check"
-            more = [] if home is ABROAD else ["--control", url]
+        for home in self.country.everybody:
+            url = f"http://{abroad.address}:{_CONTROL_PORT}/v1/check"
+            more = [] if home is abroad else ["--control", url]
             with self.spaces[home.name].entered():
                 self.stack.run(
                     home.name, *self.vantage(home, *more, "--spool", str(self.folder / f"spool-{home.name}"))
                 )
 
-    async def all_report(self) -> int:
+    async def all_report(self, since: int = 0) -> int:
         """Wait until results of every vantage are on the topic; return where what comes next will stand."""
         reader, topic = TopicReader(self.stack.settings.kafka), self.stack.settings.topics.probes
         end = time.monotonic() + _START_SECONDS
@@ -235,11 +214,11 @@ class Lab:
             self.stack.check()
             start, following = (await reader.bounds(topic, [0]))[0]
             vantages = set()
-            async for record in reader.records(topic, 0, start, following):
+            async for record in reader.records(topic, 0, max(start, since), following):
                 result = decode(record.value)
                 if isinstance(result, ProbeResult):
                     vantages.add(result.vantage)
-            if len(vantages) == len(EVERYBODY):
+            if len(vantages) == len(self.country.everybody):
                 return following
             await asyncio.sleep(0.5)
         raise RuntimeError(f"only {sorted(vantages)} report")
@@ -255,7 +234,7 @@ class Lab:
         found = failed = 0
         async for record in reader.records(topic, 0, start, end):
             result = decode(record.value)
-            if isinstance(result, ProbeResult) and result.country == ABROAD.country:
+            if isinstance(result, ProbeResult) and result.country == self.country.abroad.country:
                 found += 1
                 failed += not result.ok
         return found, failed
@@ -268,7 +247,7 @@ class Lab:
                 told.write(msgspec.json.encode(incident) + b"\n")
 
 
-def history(settings: Settings, measured: Sequence[ProbeResult], end: datetime) -> bytes:
+def history(settings: Settings, measured: Sequence[ProbeResult], abroad: Home, end: datetime) -> bytes:
     """The state of a worker that has seen that round again and again, with its measured times, until `end`."""
     machine = CountryMachine(settings)
     dice = random.Random(1)
@@ -284,7 +263,7 @@ def history(settings: Settings, measured: Sequence[ProbeResult], end: datetime) 
                 result,
                 id=f"h{number}",
                 time=moment,
-                control_ok=None if result.country == ABROAD.country else True,
+                control_ok=None if result.country == abroad.country else True,
                 every_seconds=RHYTHM_SECONDS,
                 timings_ms=_about(result, dice),
             )
@@ -335,22 +314,20 @@ async def write_checkpoint(settings: Settings, snapshot: bytes, begin: int) -> N
 
 
 @contextmanager
-def _network() -> Iterator[tuple[dict[str, Namespace], dict[int, subprocess.Popen[bytes]]]]:
+def _network(country: Country) -> Iterator[tuple[dict[str, Namespace], dict[int, subprocess.Popen[bytes]]]]:
     """Homes, by vantage, and their providers, by network. With the block its addresses and devices are gone too."""
     spaces: dict[str, Namespace] = {}
     providers: dict[int, subprocess.Popen[bytes]] = {}
     with ExitStack() as ends:
         for address in ADDRESSES:
-            alone = f"{address}/{128 if ':' in address else 32}"
-            ip("address", "add", alone, "dev", "lo")
-            ends.callback(ip, "address", "delete", alone, "dev", "lo")
+            ends.enter_context(_address(country.moved(address)))
         for network in NETWORKS:
-            uplink = tunnel(f"net{network}")
+            uplink = tunnel(country.device(network))
             ends.callback(os.close, uplink)
-            for prefix in (f"41.{network}.0.0/16", f"2a0e:41:{network}::/48"):
-                ip("route", "add", prefix, "dev", f"net{network}")
+            for prefix in country.prefixes(network):
+                ip("route", "add", prefix, "dev", country.device(network))
             homes = []
-            for home in EVERYBODY:
+            for home in country.everybody:
                 if home.network != network:
                     continue
                 spaces[home.name] = space = Namespace.make()
@@ -379,6 +356,17 @@ def _network() -> Iterator[tuple[dict[str, Namespace], dict[int, subprocess.Pope
         yield spaces, providers
 
 
+@contextmanager
+def _address(address: str) -> Iterator[None]:
+    """An address of the world, as long as the block lasts."""
+    alone = f"{address}/{128 if ':' in address else 32}"
+    ip("address", "add", alone, "dev", "lo")
+    try:
+        yield
+    finally:
+        ip("address", "delete", alone, "dev", "lo")
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
     process.stdin.close()
@@ -387,26 +375,43 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Lab]:
-    """A country with a warm worker and vantages that measure. Everything in it ends with the block."""
-    (folder / "netdusk.toml").write_text(settings_file())
+async def broker(folder: Path) -> AsyncIterator[str]:
+    """One Kafka for all countries: HOST:PORT."""
+    with _address(BROKER):
+        node = KafkaBroker(folder / "broker", host=BROKER)
+        await asyncio.to_thread(node.start)
+        try:
+            yield node.bootstrap
+        finally:
+            await asyncio.to_thread(node.stop)
+
+
+@asynccontextmanager
+async def running(folder: Path, country: Country, bootstrap: str, own: str) -> AsyncIterator[Lab]:
+    """A country with a warm worker and vantages that measure. Everything in it ends with the block.
+
+    `own` is what the names of its topics begin with.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "netdusk.toml"
+    config.write_text(settings_file(bootstrap, own))
     (folder / "targets.toml").write_text(targets_file())
     with ExitStack() as ends:
-        spaces, providers = ends.enter_context(_network())
+        spaces, providers = ends.enter_context(_network(country))
         platforms = subprocess.Popen(
-            [sys.executable, "-m", "tests.lab.platforms", str(folder)], stdin=subprocess.PIPE
+            [sys.executable, "-m", "tests.lab.platforms", str(folder), str(country.number)],
+            stdin=subprocess.PIPE,
         )
         ends.callback(_end, platforms)
         await _until((folder / "serving").exists, "the platforms")
-        config = folder / "netdusk.toml"
-        stack = Stack(load(config), folder, config=config)
-        stack.broker = KafkaBroker(folder / "broker", host=BROKER)
-        async with stack:
-            lab = Lab(folder, stack, providers, spaces)
+        async with Stack(load(config), folder, config=config, embedded=False) as stack:
+            lab = Lab(country, folder, stack, providers, spaces)
             measured = await lab.first_round()
             lab.start_probes()
             begin = await lab.all_report()
-            snapshot = history(stack.settings, measured, datetime.now(UTC))
+            snapshot = await asyncio.to_thread(
+                history, stack.settings, measured, country.abroad, datetime.now(UTC)
+            )
             await write_checkpoint(stack.settings, snapshot, begin)
             worker = stack.start_worker()
             await stack.ready(worker)
@@ -425,16 +430,3 @@ async def _until(ready: Any, what: str) -> None:
         if time.monotonic() > end:
             raise RuntimeError(f"{what} did not come up")
         await asyncio.sleep(0.05)
-
-
-__all__ = [
-    "ABROAD",
-    "EVERYBODY",
-    "HOMES",
-    "PACE",
-    "RHYTHM_SECONDS",
-    "WINDOW_SECONDS",
-    "Child",
-    "Lab",
-    "running",
-]

@@ -13,8 +13,9 @@ from tests.lab.country import PACE, WINDOW_SECONDS
 
 PAGE: Final = Path(__file__).parents[2] / "docs/lab.md"
 _HEADER: Final = (
-    "| what the providers do | told as | mechanism | until told | onset off by | until its end was told | right |",
-    "|---|---|---|--:|--:|--:|---|",
+    "| what the providers do | told as | mechanism | until told | at most | bar | in time | onset off by "
+    "| until its end was told | right |",
+    "|---|---|---|--:|--:|--:|---|--:|--:|---|",
 )
 _BEGIN, _END = "<!-- matrix: make lab -->\n", "<!-- end of the matrix -->"
 
@@ -41,8 +42,8 @@ def _not_judged(verdict: Verdict) -> str:
 def write(verdicts: Sequence[Verdict]) -> None:
     """Put the verdicts into the page's matrix; rows of other censors stay as they were.
 
-    Of several runs a censor's row has the times in the middle, and says how often it was right; where it was not, it
-    shows one that went wrong.
+    Of several runs a censor's row has the times in the middle of those that were right, and says how often it was
+    right; where it was not, it shows one that went wrong. Runs that are not judged are counted apart.
     """
     text = PAGE.read_text()
     head, rest = text.split(_BEGIN, 1)
@@ -63,10 +64,11 @@ def write(verdicts: Sequence[Verdict]) -> None:
 
 def row(runs: Sequence[Verdict]) -> str:
     """The matrix's row of one censor, of as many runs as there were."""
-    wrong = [verdict for verdict in runs if verdict.faults() or not verdict.counts]
-    shown = wrong[0] if wrong else runs[0]
+    counted = [verdict for verdict in runs if verdict.counts]
+    wrong = [verdict for verdict in counted if verdict.faults()] or ([] if counted else list(runs))
+    shown = wrong[0] if wrong else counted[0]
     incident = shown.incident
-    alike = wrong[:1] or runs
+    alike = [verdict for verdict in counted if not verdict.faults()] or wrong
     told_, off, over = (
         _windows([getattr(verdict, name) for verdict in alike])
         for name in ("told_seconds", "onset_off_seconds", "over_seconds")
@@ -74,9 +76,16 @@ def row(runs: Sequence[Verdict]) -> str:
     what = f"{incident.kind}, {incident.scope}" if incident else "nothing"
     mechanism = f"`{incident.mechanism.name}`" if incident and incident.mechanism else "none: silence"
     faults = "; ".join(shown.faults()) if shown.counts else _not_judged(shown)
-    right = f"{len(runs) - len(wrong)} of {len(runs)}" if len(runs) > 1 else ""
+    right = f"{len(counted) - len(wrong)} of {len(counted)}" if len(counted) > 1 else ""
     said = ": ".join(filter(None, (right, faults))) or "yes"
-    return f"| {shown.censor.name} | {what} | {mechanism} | {told_} | {off} | {over} | {said} |"
+    if counted and len(counted) < len(runs):
+        said += f" ({len(runs) - len(counted)} not judged: the machine did not keep up)"
+    most = _windows([max((one.told_seconds for one in alike if one.told_seconds is not None), default=None)])
+    in_time = f"{sum(run.in_time for run in counted)} of {len(counted)}"
+    return (
+        f"| {shown.censor.name} | {what} | {mechanism} | {told_} | {most} | {shown.censor.bar_windows} "
+        f"| {in_time} | {off} | {over} | {said} |"
+    )
 
 
 def _windows(seconds: Sequence[float | None]) -> str:

@@ -1,6 +1,7 @@
 """What stands in the lab's world: platforms over TLS and plain HTTP, resolvers, and the host of a block page.
 
-`python -m tests.lab.platforms FOLDER` serves until its standard input ends, and leaves its authority in the folder.
+`python -m tests.lab.platforms FOLDER [NUMBER]` serves one country until its standard input ends, and leaves its
+authority in the folder.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import ssl
 import sys
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -59,10 +61,26 @@ BROKER: Final = "31.0.9.92"
 RESOLVERS: Final = ("31.0.53.1", "31.0.53.2", "31.0.53.3", "31.0.53.9")
 WELCOME: Final = "Welcome to the real page"
 STOP: Final = "<title>The page you asked for can not be shown in this country</title>"
-ADDRESSES: Final = (*dict.fromkeys(site.address for site in SITES), BLOCKPAGE, BROKER, *RESOLVERS)
+#: All but the broker's, which is one for all countries.
+ADDRESSES: Final = (*dict.fromkeys(site.address for site in SITES), BLOCKPAGE, *RESOLVERS)
+
+
+def moved(address: str, number: int) -> str:
+    """An address of the first country's world, where it is in another one's; any other text as it is."""
+    if address.startswith("31.0."):
+        return f"31.{number}.{address.removeprefix('31.0.')}"
+    if address.startswith("41."):
+        _, network, rest = address.split(".", 2)
+        return f"41.{10 * number + int(network)}.{rest}"
+    if address.startswith("2a0e:31:") and address.endswith("::1"):
+        return str(ip_address(f"{address.removesuffix('::1')}:{number:x}::1"))
+    return address
 
 
 class _Names(asyncio.DatagramProtocol):
+    def __init__(self, number: int) -> None:
+        self._number = number
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
 
@@ -71,7 +89,9 @@ class _Names(asyncio.DatagramProtocol):
         question = query.question[0]
         host = question.name.to_text(omit_final_dot=True)
         reply = dns.message.make_response(query)
-        addresses = list(dict.fromkeys(site.address for site in SITES if site.host == host))
+        addresses = list(
+            dict.fromkeys(moved(site.address, self._number) for site in SITES if site.host == host)
+        )
         kind = {1: "A", 28: "AAAA"}.get(question.rdtype)
         of_kind = [address for address in addresses if (":" in address) == (kind == "AAAA")]
         if not addresses:
@@ -81,20 +101,21 @@ class _Names(asyncio.DatagramProtocol):
         self.transport.sendto(reply.to_wire(), addr)  # type: ignore[attr-defined]  # a DatagramTransport
 
 
-async def serve(folder: Path) -> None:
-    """Serve until the standard input ends."""
+async def serve(folder: Path, number: int = 0) -> None:
+    """Serve a country until the standard input ends."""
     authority = trustme.CA()
     (folder / "authority.pem").write_bytes(authority.cert_pem.bytes())
     loop = asyncio.get_running_loop()
     for site in SITES:
+        address = moved(site.address, number)
         page = WELCOME.encode().ljust(site.page_bytes, b".")
         if site.scheme == "h3":
-            await serve_http3(Page(body=page), authority.issue_cert(site.host), folder, site.address, 443)
+            await serve_http3(Page(body=page), authority.issue_cert(site.host), folder, address, 443)
         else:
-            await _serve(site.address, page, authority.issue_cert(site.host))
-    await _serve(BLOCKPAGE, STOP.encode(), trustme.CA().issue_cert("block.test"))
+            await _serve(address, page, authority.issue_cert(site.host))
+    await _serve(moved(BLOCKPAGE, number), STOP.encode(), trustme.CA().issue_cert("block.test"))
     for resolver in RESOLVERS:
-        await loop.create_datagram_endpoint(_Names, local_addr=(resolver, 53))
+        await loop.create_datagram_endpoint(lambda: _Names(number), local_addr=(moved(resolver, number), 53))
     (folder / "serving").touch()
     await asyncio.to_thread(sys.stdin.read)
 
@@ -122,4 +143,4 @@ async def _serve(address: str, page: bytes, certificate: trustme.LeafCert) -> No
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1])))
+    asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0))

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from ipaddress import ip_address, ip_network
 
 import dns.message
 import dns.rcode
 import pytest
 
+from producers.names import is_region
 from tests.lab.censors import CENSORS, Verdict
+from tests.lab.country import WINDOW_SECONDS
 from tests.lab.isp import Middlebox
 from tests.lab.packets import ACK, RST, SYN, take_apart, tcp, udp
 from tests.lab.page import row
+from tests.lab.places import COUNTRIES, NETWORKS
+from tests.lab.platforms import ADDRESSES
 
 HOME, FAR, RESOLVER = ("41.1.1.2", 40_000), ("31.0.1.1", 443), ("31.0.53.1", 53)
 #: A ClientHello with the name x.test, as OpenSSL writes it, cut after the extension.
@@ -120,6 +125,48 @@ def test_a_wrong_verdict_counts_where_the_machine_kept_up() -> None:
 def test_of_several_runs_a_row_says_how_many_were_right() -> None:
     assert row([verdict(0)]).endswith("| nothing was told |")
     assert row([verdict(0), verdict(0)]).endswith("| 0 of 2: nothing was told |")
+
+
+def test_a_run_that_is_not_judged_is_counted_apart() -> None:
+    said = row([verdict(0), verdict(0), verdict(5)])
+    assert said.endswith("| 0 of 2: nothing was told (1 not judged: the machine did not keep up) |")
+
+
+@pytest.mark.parametrize(("windows", "in_time"), [(None, False), (4.0, True), (4.1, False)])
+def test_told_in_time_is_told_within_the_median_of_its_kind(windows: float | None, in_time: bool) -> None:
+    told = verdict(0, told_seconds=windows and windows * WINDOW_SECONDS)
+    assert CENSORS[0].bar_windows == 4
+    assert told.in_time is in_time
+    assert f"| {int(in_time)} of 1 |" in row([told])
+
+
+def test_countries_side_by_side_share_no_address_no_region_and_no_device() -> None:
+    homes = [home for country in COUNTRIES for home in country.everybody]
+    assert len({home.address for home in homes}) == len({home.address_6 for home in homes}) == len(homes)
+    assert len({home.name for home in homes if home.country != "NL"}) == 6 * len(COUNTRIES)
+    assert len({address for country in COUNTRIES for address in map(country.moved, ADDRESSES)}) == len(
+        COUNTRIES
+    ) * len(ADDRESSES)
+    assert all(is_region(home.region, home.country) for home in homes if home.region)
+    prefixes = [
+        ip_network(prefix) for country in COUNTRIES for net in NETWORKS for prefix in country.prefixes(net)
+    ]
+    assert len(set(prefixes)) == len(prefixes)
+    for country in COUNTRIES:
+        for home in country.everybody:
+            four, six = map(ip_network, country.prefixes(home.network))
+            assert ip_address(home.address) in four
+            assert ip_address(home.address_6) in six
+
+
+def test_a_censor_means_the_addresses_and_regions_of_its_own_country() -> None:
+    [one_region] = [censor for censor in CENSORS if censor.name == "one region"]
+    there = one_region.within(COUNTRIES[3])
+    assert there.expected.regions == ("NP-P1",)
+    assert there.rule.homes == tuple(home.address for home in COUNTRIES[3].homes if home.region == "NP-P1")
+    [reset] = [censor for censor in CENSORS if censor.rule.does == "ip_reset"]
+    assert reset.within(COUNTRIES[3]).rule.addresses == ("31.3.2.1", "31.3.2.2")
+    assert reset.within(COUNTRIES[0]) == reset
 
 
 @pytest.mark.integration
