@@ -30,7 +30,10 @@ class _Forward(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._stream.read(len(buffer))
+        # Once, and not until the buffer is full: where a file was cut, what came before the cut is kept.
+        data = (self._stream.read1 if isinstance(self._stream, io.BufferedReader) else self._stream.read)(
+            len(buffer)
+        )
         buffer[: len(data)] = data
         return len(data)
 

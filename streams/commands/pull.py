@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import sys
 import time
@@ -99,9 +100,14 @@ def _headers(token_file: Path | None) -> dict[str, str]:
     if token_file is None:
         return {}
     try:
-        return {"Authorization": f"Bearer {token_file.read_text('utf-8').strip()}"}
+        token = token_file.read_text("utf-8").strip()
     except OSError as error:
         raise SettingsError(f"{token_file}: {error.strerror}; name a readable file") from error
+    except UnicodeDecodeError:
+        token = ""
+    if not re.fullmatch(r"[!-~]+", token):
+        raise SettingsError(f"{token_file}: holds no token; write it as one line of ASCII without spaces")
+    return {"Authorization": f"Bearer {token}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,9 @@ the table in `streams/local/sources.py`; what a format means its source knows.
 
 from __future__ import annotations
 
+import http.client
+import io
+import socket
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -14,10 +17,12 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Final
+from typing import IO, Any, BinaryIO, Final, cast
+from urllib.parse import urlsplit
 
 import orjson
 
+from producers.addresses import is_bogon
 from producers.records import ProbeResult
 from producers.signals import Signal
 from producers.sources.contract import Item, Read, Refused
@@ -27,6 +32,7 @@ from streams.settings import SettingsError
 #: How many details are counted by themselves, of each reason.
 _DETAILS_MAX: Final = 100
 _URL_SECONDS: Final = 60.0
+_CUT: Final = "the download was cut"
 #: Items between two looks at the state file.
 PIECE: Final = 5_000
 STDIN: Final = "-"
@@ -82,10 +88,73 @@ def _open(path: Path) -> IO[bytes]:
 
 def _open_url(url: str) -> IO[bytes]:
     try:
-        answer: IO[bytes] = urllib.request.urlopen(url, timeout=_URL_SECONDS)  # noqa: S310  http(s) alone, see above
-    except (urllib.error.URLError, OSError, ValueError) as error:
+        answer: IO[bytes] = urllib.request.build_opener(_Redirects).open(url, timeout=_URL_SECONDS)
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         raise SettingsError(f"{url}: {error}; name a URL that can be read") from error
-    return answer
+    return cast(IO[bytes], _Download(answer))
+
+
+def leads_inside(url: str, other: str, addresses_of: Callable[[str], Iterable[str]]) -> bool:
+    """Whether a URL of a public host leads on to an address that no public host has: a cloud's metadata, say.
+
+    Raises OSError for a name that has no address.
+    """
+    here, there = (urlsplit(one).hostname or "" for one in (url, other))
+    return (
+        here != there
+        and any(map(is_bogon, addresses_of(there)))
+        and not all(map(is_bogon, addresses_of(here)))
+    )
+
+
+def _addresses(host: str) -> Iterator[str]:
+    return (str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows to another public host, as downloads do; never from one into this machine's own network."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if not newurl.startswith(("http://", "https://")) or leads_inside(req.full_url, newurl, _addresses):
+            raise urllib.error.URLError(f"leads on to {newurl[:200]!r}, which is not asked")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class _Download(io.RawIOBase):
+    """A URL's body; one that was cut raises EOFError, as a packed file that was cut does.
+
+    Python's own takes what has come for the whole where the length was told, and has an error of its own else.
+    """
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+        self._cut = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._cut:
+            raise EOFError(_CUT)
+        # What is missing is forgotten once the end was met.
+        missing = self._answer.length
+        try:
+            size: int = self._answer.readinto(buffer)
+        except http.client.IncompleteRead as error:
+            self._cut, size = True, len(error.partial)
+            buffer[:size] = error.partial
+        except http.client.HTTPException as error:
+            raise EOFError(_CUT) from error
+        self._cut |= not size and bool(missing) and len(buffer) > 0
+        if self._cut and not size:
+            raise EOFError(_CUT)
+        return size
+
+    def close(self) -> None:
+        self._answer.close()
+        super().close()
 
 
 # ---- how far a run has come

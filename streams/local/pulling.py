@@ -38,6 +38,9 @@ BODY_BYTES_MAX: Final = 256 * 1024 * 1024
 #: What may pass: too many requests, and a server's own trouble.
 _PASSING: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 _TRIES: Final = 6
+#: An answer to the question itself that is so was cut, or is a page that says that the service rests: it is asked for
+#: again. One measurement that a list leads to stays as it is, and would hold up the others for ever.
+_BROKEN: Final = frozenset((RefusalReason.NOT_JSON, RefusalReason.DAMAGED_FILE))
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _HOPS_MAX: Final = 3
 _PAUSE_SECONDS: Final = 2.0
@@ -327,7 +330,8 @@ async def _pull_part(
     until: float,
     fresh: _Fresh,
 ) -> None:
-    waiting = deque(plan.requests(part, begin, until))
+    first = list(plan.requests(part, begin, until))
+    waiting = deque(first)
     asked: set[str] = set()
     while waiting:
         url = waiting.popleft()
@@ -350,14 +354,19 @@ async def _pull_part(
                 raise PullError(f"{url}: {error}") from error
             continue
         piece: list[ProbeResult | Signal] = []
+        broken: Refused | None = None
         for item in read_all(url, io.BytesIO(body), plan.read):
             if not isinstance(item, Refused):
                 if not fresh(item):
                     continue
                 piece.append(item)
+            elif item.reason in _BROKEN:
+                broken = item
             totals.note(item)
         if piece:
             await send(piece)
+        if broken is not None and url in first:
+            raise PullError(f"{url}: {broken.reason}: {broken.detail}")
 
 
 def session() -> aiohttp.ClientSession:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
+from producers.countries import COUNTRIES
 from producers.sources import cloudflare, ioda, prometheus, ripe_atlas, tables, tor
 from producers.sources.contract import Read
 from producers.sources.ooni import api
@@ -115,7 +117,12 @@ def _by_country(requests: Requests) -> Callable[[str, SourceQuery], PullPlan]:
 def _countries(name: str, query: SourceQuery) -> tuple[str, ...]:
     if not query.countries:
         raise SettingsError(f"{name}: name a country, with --country PK")
-    return query.countries
+    countries = tuple(country.upper() for country in query.countries)
+    for country in countries:
+        # It becomes a part of a URL.
+        if country not in COUNTRIES:
+            raise SettingsError(f"--country {country}: no country's code; write it like PK (ISO 3166-1)")
+    return countries
 
 
 def _ask_ooni(name: str, query: SourceQuery) -> PullPlan:
@@ -123,9 +130,20 @@ def _ask_ooni(name: str, query: SourceQuery) -> PullPlan:
     return PullPlan(name, _countries(name, query), api.requests, read, api.is_list, api.follow)
 
 
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Reading a port checks it.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _ask_prometheus(name: str, query: SourceQuery) -> PullPlan:
     if query.url is None:
         raise SettingsError(f"{name}: say where it is, with --url http://localhost:9090")
+    if not _is_web(query.url):
+        raise SettingsError(f"--url {query.url}: no address of the web; write it like http://localhost:9090")
     labels = prometheus.read_labels(query.mapping) if query.mapping else prometheus.Labels()
     reader = prometheus.PrometheusReader(labels)
     return PullPlan(name, (query.url,), reader.requests, reader.read)

@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from typer.testing import CliRunner
 
 from producers.records import ProbeResult
 from producers.signals import Signal
-from producers.sources import tor
+from producers.sources import ioda, tor
 from producers.sources.ooni import api
+from streams.commands.pull import app
 from streams.local import pulling
 from streams.local.ingesting import IngestTotals
 from streams.local.pulling import Polite, PullError, PullPlan, PullState, pull_once, session
-from streams.local.sources import Options, reader_of
+from streams.local.sources import Options, SourceQuery, pull_of, reader_of
 from streams.settings import SettingsError
 
 TABLE = b"date,country,users\n2024-01-20,pk,9321\n"
@@ -178,6 +180,25 @@ async def test_what_was_not_acknowledged_is_asked_for_again() -> None:
     assert spans == [(0, 1000), (0, 2000), (1100, 3000)], "from the same time again; then with some overlap"
 
 
+@pytest.mark.parametrize(
+    "page", [b"<html>We are back soon</html>", b'{"type": "signals", "data": [[{"ent', b""]
+)
+async def test_an_answer_that_is_half_a_document_is_asked_for_again(page: bytes) -> None:
+    """A body that ends with its connection has no length by which a cut is seen."""
+    state, service = PullState(None), Service((200, page, {"ETag": "1"}), (200, b'{"data": []}', {}))
+    async with asking(service, state, gap_seconds=0) as (polite, url, _):
+        plan = PullPlan("ioda", ("PK",), lambda *_: [f"{url}/a"], ioda.read)
+        for until, troubles in ((1000.0, 1), (2000.0, 0)):
+            found = await pull_once(plan, polite, state, nothing_sent, IngestTotals(), since=0, until=until)
+            assert len(found) == troubles
+            assert state.until == ({} if troubles else {"ioda/PK": until})
+            assert not state.validators
+
+
+async def nothing_sent(piece: list[ProbeResult | Signal]) -> None:
+    raise AssertionError(piece)
+
+
 async def test_the_overlap_of_two_rounds_is_sent_once_also_after_a_new_start(tmp_path: Path) -> None:
     """What has come in the meantime is sent, and what has other figures now; what was sent is not."""
     path = tmp_path / "state.json"
@@ -321,3 +342,24 @@ def test_what_each_source_is_asked_for() -> None:
     }
     for part, urls in asked.items():
         assert any(part in url for url in urls()), (part, urls())
+
+
+def test_what_becomes_a_part_of_a_url_is_checked() -> None:
+    for source, query in (
+        ("ioda", SourceQuery(countries=("PK/../..",), every_seconds=1)),
+        ("cloudflare", SourceQuery(countries=("PK", "XQ&a=b"), every_seconds=1)),
+        ("prometheus", SourceQuery(url="localhost:9090", every_seconds=1)),
+        ("prometheus", SourceQuery(url="http://[::1", every_seconds=1)),
+    ):
+        with pytest.raises(SettingsError, match="write it like"):
+            pull_of(source).plan(source, query)
+    assert pull_of("tor").plan("tor", SourceQuery(countries=("pk",), every_seconds=1)).parts == ("PK",)
+
+
+@pytest.mark.parametrize("token", [b"", b"two words", b"two\nlines", b"\xff"])
+def test_a_token_that_is_none_is_told(tmp_path: Path, token: bytes) -> None:
+    (tmp_path / "token").write_bytes(token)
+    outcome = CliRunner().invoke(
+        app, ["cloudflare", "--country", "PK", "--once", "--token-file", str(tmp_path / "token")]
+    )
+    assert "holds no token" in str(outcome.exception)
