@@ -23,7 +23,7 @@ from streams.records import (
     Reachability,
     Status,
 )
-from streams.words import corroboration, summary
+from streams.words import corroboration, evidence_text, summary
 
 T = TypeVar("T")
 
@@ -230,7 +230,7 @@ def _evidence(fact: Fact) -> Evidence:
         value=fact.value,
         unit=fact.unit,
         n=fact.n,
-        text=fact.text,
+        text=evidence_text(fact),
         source=fact.source,
         fits=fact.fits,
     )

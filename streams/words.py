@@ -1,4 +1,4 @@
-"""Every sentence that a reader sees of an incident, and the words in it.
+"""Every sentence that a reader sees of an incident, and the words in it; the reason of an update alone comes as words.
 
 Sentences say what was measured, in the manner of network observatories, and never who did it. A topic record's summary,
 a report's headline and a terminal's line all come from here, so that no two of them disagree. Decides nothing.
@@ -7,7 +7,7 @@ a report's headline and a terminal's line all come from here, so that no two of 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,7 +15,7 @@ from typing import Final
 
 from babel import Locale
 
-from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Snapshot
+from detectors.incidents.snapshots import Doubt, Fact, Kind, Restoration, Scope, Snapshot
 from detectors.readings import Says, Witness
 from detectors.settings import IncidentSettings
 from detectors.single.signals import is_event
@@ -532,6 +532,120 @@ def _figures(snapshot: Snapshot) -> str:
         there = f"{snapshot.in_regions:.0%} of attempts succeed there"
         return f"{there}, {snapshot.reachability:.0%} in the whole country, {usually}"
     return f"{snapshot.reachability:.0%} of attempts succeed, {usually}"
+
+
+def _onset_spread(fact: Fact) -> str:
+    figures = fact.figures
+    tail = "" if figures["together"] else ": one after another"
+    return f"{fact.n} {figures['of']} began to lose within {fact.value:.0f} s of each other{tail}"
+
+
+def _well_elsewhere(fact: Fact) -> str:
+    return f"{fact.figures['well']} of {fact.n} series of other platforms on the same networks were well meanwhile"
+
+
+def _vantages_apart(fact: Fact) -> str:
+    return (
+        f"{fact.figures['well']} of {fact.n} vantages on the networks that lost it were well, and are in none of the "
+        "figures: what most of a network's vantages measure counts"
+    )
+
+
+def _answered_outside(fact: Fact) -> str:
+    by = ", with one vote a network," if fact.figures.get("by") == "network" else ""
+    answered = fact.figures["answered"]
+    return f"for {answered:.0%} of the recent failures{by} the same target answered outside the country"
+
+
+def _contrast(fact: Fact) -> str:
+    figures = fact.figures
+    text = (
+        f"at the same moments, from the same vantages, it came at {figures['middle']:.0%} of its control's speed "
+        f"({figures['low']:.0%} to {figures['high']:.0%}, 95 %) on the networks that lost it"
+    )
+    if "elsewhere" in figures:
+        text += f", and at {figures['elsewhere']:.0%} on {figures['others']} others"
+    return text
+
+
+def _sameness(fact: Fact) -> str:
+    figures = fact.figures
+    return f"{figures['same']} of {fact.n} networks fail in the same way, {figures['mechanism']}"
+
+
+def _certificate(fact: Fact) -> str:
+    figures = fact.figures
+    text = (
+        f"{figures['share']:.0%} of the failures are one certificate error, {figures['error']}, "
+        f"on {figures['same']} of {figures['networks']} networks"
+    )
+    if "others" in figures:
+        text += (
+            f"; {figures['well']} of {figures['others']} series of other platforms, with certificates of their own, "
+            "were well there"
+        )
+    if "answered" in figures:
+        text += f"; for {figures['answered']:.0%} the same target answered outside the country"
+    return text
+
+
+def _half_hour_mark(fact: Fact) -> str:
+    off = int(fact.value or 0)
+    where = "on most networks " if fact.figures["of"] == "most" else ""
+    side = "after" if off >= 0 else "before"
+    return (
+        f"began {where}at {clock(int(fact.figures['onset']))}, {abs(off) // 60} min {side} a half-hour mark of local "
+        "time; 86 % of labelled government and exam shutdowns begin on one, and 27 % of spontaneous outages, which is "
+        "chance"
+    )
+
+
+def _recurrence(fact: Fact) -> str:
+    return (
+        f"{fact.value:.0f} like incidents began at this time of day within the last {fact.figures['days']} days; "
+        "48 % of labelled government and exam shutdowns have one, and no spontaneous outage"
+    )
+
+
+def _like_incidents(fact: Fact) -> str:
+    return f"{fact.n} like incidents within the last {fact.figures['days']} days"
+
+
+def _calendar(fact: Fact) -> str:
+    lead = int(fact.value or 0)
+    when = f"{lead // 60} min before" if lead > 0 else "during"
+    return f"began {when} {fact.figures['event']}"
+
+
+def _countries(fact: Fact) -> str:
+    return f"lost in {fact.figures['lost']} of {fact.n} watched countries"
+
+
+_EVIDENCE: Final[Mapping[str, Callable[[Fact], str]]] = {
+    "onset_spread": _onset_spread,
+    "selectivity": _well_elsewhere,
+    "vantages_apart": _vantages_apart,
+    "control": _answered_outside,
+    "contrast": _contrast,
+    "mechanism_sameness": _sameness,
+    "certificate": _certificate,
+    "half_hour_mark": _half_hour_mark,
+    "recurrence": _recurrence,
+    "like_incidents": _like_incidents,
+    "calendar": _calendar,
+    "countries": _countries,
+}
+
+
+def evidence_text(fact: Fact) -> str:
+    """Return a measured fact in words. One that was kept with its sentence keeps it.
+
+    >>> evidence_text(Fact("countries", 0.5, "ratio", 40, figures={"lost": 20}))
+    'lost in 20 of 40 watched countries'
+    >>> evidence_text(Fact("countries", 0.5, "ratio", 40, "as it was written then"))
+    'as it was written then'
+    """
+    return fact.text or _EVIDENCE[fact.name](fact)
 
 
 #: Sources of signals, as people call them.

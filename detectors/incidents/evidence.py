@@ -7,7 +7,6 @@ fact here adds them up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from math import sqrt
 from statistics import median_low, variance
 from typing import Final
@@ -33,6 +32,9 @@ _FAILURES_MIN: Final = 3.0
 IODA: Final = (
     "Bischof et al., Destination Unreachable: Characterizing Internet Outages and Shutdowns, ACM SIGCOMM 2023 "
     "(IODA's investigated outages, one row a country-month)"
+)
+OONI: Final = (
+    "OONI's pipeline scores a failure with a good control .75 to .9 blocked, with the control failing too .25"
 )
 HALF_HOUR_SECONDS: Final = 1800
 #: Four minutes to either side of :00 and :30 are 27 % of all minutes: chance, as the labelled outages show it.
@@ -170,10 +172,8 @@ def _onset_spread(case: Case) -> Fact | None:
         float(spread),
         "s",
         len(onsets),
-        f"{len(onsets)} networks began to lose within {spread} s of each other"
-        + ("" if together else ": one after another"),
-        None,
-        (PLATFORM, ORDER) if together else (ORDER,),
+        fits=(PLATFORM, ORDER) if together else (ORDER,),
+        figures={"of": "networks", "together": int(together)},
     )
 
 
@@ -189,9 +189,8 @@ def _selectivity(case: Case) -> Fact | None:
         round(ratio, 4),
         "ratio",
         total,
-        f"{well} of {total} series of other platforms on the same networks were well meanwhile",
-        None,
-        (PLATFORM, ORDER) if picked else ((CARRIER,) if len(networks) == 1 else ()),
+        fits=(PLATFORM, ORDER) if picked else ((CARRIER,) if len(networks) == 1 else ()),
+        figures={"well": well},
     )
 
 
@@ -199,16 +198,7 @@ def _apart(case: Case) -> Fact | None:
     well, many = case.apart
     if not well:
         return None
-    return Fact(
-        "vantages_apart",
-        round(well / many, 4),
-        "ratio",
-        many,
-        f"{well} of {many} vantages on the networks that lost it were well, and are in none of the figures: "
-        "what most of a network's vantages measure counts",
-        None,
-        (),
-    )
+    return Fact("vantages_apart", round(well / many, 4), "ratio", many, figures={"well": well})
 
 
 def _control(case: Case) -> Fact | None:
@@ -223,9 +213,9 @@ def _control(case: Case) -> Fact | None:
         round(ratio, 4),
         "ratio",
         round(total),
-        f"for {ratio:.0%} of the recent failures the same target answered outside the country",
-        "OONI's pipeline scores a failure with a good control .75 to .9 blocked, with the control failing too .25",
-        (CARRIER, ORDER) if ratio >= _MOST else ((PLATFORM,) if ratio <= 1 - _MOST else ()),
+        source=OONI,
+        fits=(CARRIER, ORDER) if ratio >= _MOST else ((PLATFORM,) if ratio <= 1 - _MOST else ()),
+        figures={"answered": ratio},
     )
 
 
@@ -244,15 +234,12 @@ def _contrast(case: Case, reading: CountryReading) -> Fact | None:
         if platform in case.platforms and (platform, asn) not in lost
     ]
     elsewhere = _geometric(others)
-    text = (
-        f"at the same moments, from the same vantages, it came at {middle:.0%} of its control's speed "
-        f"({low:.0%} to {high:.0%}, 95 %) on the networks that lost it"
-    )
+    figures: dict[str, int | float | str] = {"middle": middle, "low": low, "high": high}
     if elsewhere is not None:
-        text += f", and at {elsewhere[0]:.0%} on {len(others)} others"
+        figures |= {"elsewhere": elsewhere[0], "others": len(others)}
     telling = middle <= _SLOW and elsewhere is not None and elsewhere[0] >= _QUICK
     n = round(sum(one.n for one in slow))
-    return Fact("contrast", round(middle, 4), "ratio", n, text, None, (ORDER,) if telling else ())
+    return Fact("contrast", round(middle, 4), "ratio", n, fits=(ORDER,) if telling else (), figures=figures)
 
 
 def _geometric(contrasts: Sequence[Contrasted]) -> tuple[float, float, float] | None:
@@ -288,9 +275,8 @@ def _sameness(case: Case) -> Fact | None:
         round(ratio, 4),
         "ratio",
         len(own),
-        f"{same} of {len(own)} networks fail in the same way, {case.mechanism}",
-        None,
-        (PLATFORM, ORDER) if ratio >= _MOST else (ORDER,),
+        fits=(PLATFORM, ORDER) if ratio >= _MOST else (ORDER,),
+        figures={"same": same, "mechanism": case.mechanism},
     )
 
 
@@ -306,18 +292,20 @@ def _certificate(case: Case) -> Fact | None:
         return None
     own = [counts for counts in case.failures.values() if counts]
     same = sum(counts.get(name, 0.0) >= _MOST * sum(counts.values()) for counts in own)
-    error = name.partition(".")[2]
     well, total = case.others
     good = sum(pair[0] for pair in case.controls.values())
     known = good + sum(pair[1] for pair in case.controls.values())
-    text = f"{ratio:.0%} of the failures are one certificate error, {error}, on {same} of {len(own)} networks"
+    figures: dict[str, int | float | str] = {
+        "share": ratio,
+        "error": name.partition(".")[2],
+        "same": same,
+        "networks": len(own),
+    }
     if total:
-        text += (
-            f"; {well} of {total} series of other platforms, with certificates of their own, were well there"
-        )
+        figures |= {"well": well, "others": total}
     if known >= 1:
-        text += f"; for {good / known:.0%} the same target answered outside the country"
-    return Fact("certificate", round(ratio, 4), "ratio", round(failures), text, None, (AUTHORITY,))
+        figures["answered"] = good / known
+    return Fact("certificate", round(ratio, 4), "ratio", round(failures), fits=(AUTHORITY,), figures=figures)
 
 
 def _half_hour(case: Case) -> Fact:
@@ -325,32 +313,26 @@ def _half_hour(case: Case) -> Fact:
     past = local_seconds(case.country, onset) % HALF_HOUR_SECONDS
     off = past if past <= HALF_HOUR_SECONDS // 2 else past - HALF_HOUR_SECONDS
     on_mark = abs(off) <= MARK_SECONDS
-    side = "after" if off >= 0 else "before"
-    clock = datetime.fromtimestamp(onset, UTC).strftime("%H:%M")
-    where = "" if onset == case.onset else "on most networks "
     return Fact(
         "half_hour_mark",
         float(off),
         "s",
         1,
-        f"began {where}at {clock} UTC, {abs(off) // 60} min {side} a half-hour mark of local time; "
-        "86 % of labelled government and exam shutdowns begin on one, and 27 % of spontaneous outages, which is chance",
-        IODA,
-        (ORDER,) if on_mark else (),
+        source=IODA,
+        fits=(ORDER,) if on_mark else (),
+        figures={"onset": onset, "of": "all" if onset == case.onset else "most"},
     )
 
 
 def _recurrence(case: Case, settings: IncidentSettings) -> Fact:
-    days = settings.recurrence_days
     return Fact(
         "recurrence",
         float(case.same_time),
         "incidents",
         case.like,
-        f"{case.same_time} like incidents began at this time of day within the last {days} days; "
-        "48 % of labelled government and exam shutdowns have one, and no spontaneous outage",
-        IODA,
-        (ORDER,) if case.same_time else (),
+        source=IODA,
+        fits=(ORDER,) if case.same_time else (),
+        figures={"days": settings.recurrence_days},
     )
 
 
@@ -360,9 +342,8 @@ def _within_month(case: Case, settings: IncidentSettings) -> Fact:
         float(case.like),
         "incidents",
         case.like,
-        f"{case.like} like incidents within the last {settings.previous_days} days",
-        None,
-        (ORDER,) if case.like else (),
+        fits=(ORDER,) if case.like else (),
+        figures={"days": settings.previous_days},
     )
 
 
@@ -373,16 +354,15 @@ def _coincidence(case: Case, calendar: Mapping[str, Scheduled]) -> Sequence[Fact
         if event is None:
             continue
         lead = event.start - case.onset
-        when = f"{lead // 60} min before" if lead > 0 else "during"
         events.append(
             Fact(
                 "calendar",
                 float(lead),
                 "s",
                 1,
-                f"began {when} {event.title}",
-                event.source,
-                (ORDER,),
+                source=event.source,
+                fits=(ORDER,),
+                figures={"event": event.title},
             )
         )
     return events

@@ -6,7 +6,8 @@ Times are seconds since 1970, UTC. Whoever writes the record adds the words.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -113,15 +114,20 @@ class NetworkLoss:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One measured fact; `fits` names the patterns that it is usual for, never who did it."""
+    """One measured fact; `fits` names the patterns that it is usual for, never who did it.
+
+    `figures` are the other values that its sentence needs, by name: whoever tells of it writes the sentence. `text` is
+    the sentence that an earlier worker has kept with an open incident; else it is empty.
+    """
 
     name: str
     value: float | None
     unit: str
     n: int
-    text: str
+    text: str = ""
     source: str | None = None
     fits: tuple[str, ...] = ()
+    figures: Mapping[str, int | float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

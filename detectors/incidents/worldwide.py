@@ -606,24 +606,24 @@ def _facts(outage: _Outage) -> list[Fact]:
             round(share, 4),
             "ratio",
             outage.watched,
-            f"lost in {len(outage.countries)} of {outage.watched} watched countries",
-            None,
-            (PLATFORM,) if outage.watched >= COUNTRIES_MIN else (),
+            fits=(PLATFORM,) if outage.watched >= COUNTRIES_MIN else (),
+            figures={"lost": len(outage.countries)},
         )
     ]
     onsets = [loss.onset for loss in outage.losses.values()]
     if len(onsets) > 1:
         spread = max(onsets) - min(onsets)
         fits = (PLATFORM,) if spread < HALF_HOUR_SECONDS // 6 else ()
-        text = f"{len(outage.countries)} countries began to lose within {spread} s of each other"
-        measured.append(Fact("onset_spread", float(spread), "s", len(outage.countries), text, None, fits))
+        figures: dict[str, int | float | str] = {"of": "countries", "together": 1}
+        measured.append(
+            Fact("onset_spread", float(spread), "s", len(outage.countries), fits=fits, figures=figures)
+        )
     good, bad = outage.controls
     if good + bad >= 1:
         ratio = good / (good + bad)
-        text = (
-            f"for {ratio:.0%} of the recent failures, with one vote a network, "
-            "the same target answered outside the country"
-        )
         fits = (PLATFORM,) if ratio <= 0.2 else ()
-        measured.append(Fact("control", round(ratio, 4), "ratio", round(good + bad), text, None, fits))
+        votes: dict[str, int | float | str] = {"answered": ratio, "by": "network"}
+        measured.append(
+            Fact("control", round(ratio, 4), "ratio", round(good + bad), fits=fits, figures=votes)
+        )
     return measured

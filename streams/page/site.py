@@ -884,10 +884,10 @@ def _shades(
     cases: Sequence[ShownIncident], events: Sequence[CalendarEvent], now: datetime
 ) -> list[draw.Shade]:
     """Return what a chart marks in time: incidents that were no false alarm, then what is planned."""
-    told = [
+    incidents = [
         draw.Shade(case.last.onset, case.last.resolved or now) for case in cases if case.false_alarm is None
     ]
-    return told + [draw.Shade(one.start, one.end, one.title, "planned") for one in events]
+    return incidents + [draw.Shade(one.start, one.end, one.title, "planned") for one in events]
 
 
 def _speech(lang: Language) -> draw.Speech:

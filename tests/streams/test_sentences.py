@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 
+import msgspec
 import pytest
 
-from detectors.incidents.snapshots import Snapshot
+from detectors import incidents as detectors_of_incidents
+from detectors.incidents.snapshots import Fact, Snapshot
 from detectors.settings import IncidentSettings
 from streams.incidents import to_record
 from streams.publish.cost import estimate
 from streams.records import decode, encode
 from streams.settings import CostSettings
-from streams.words import country_name, headline
+from streams.words import country_name, evidence_text, headline
 from tests.detectors.incidents.hand import run, story
 from tests.detectors.incidents.test_assembler import ALL, on
 
@@ -42,7 +46,9 @@ def test_a_few_networks_that_fell_long_before_do_not_date_the_fall_of_all() -> N
         in (to_record(last, NAMES).summary)
     )
     [mark] = [fact for fact in last.facts if fact.name == "half_hour_mark"]
-    assert mark.text.startswith("began on most networks at 00:20 UTC, 10 min before a half-hour mark")
+    assert evidence_text(mark).startswith(
+        "began on most networks at 00:20 UTC, 10 min before a half-hour mark"
+    )
     assert {network.asn: network.onset for network in last.networks}[1] == last.onset
 
 
@@ -171,3 +177,102 @@ def test_two_results_are_no_percentage() -> None:
     (snapshot,) = run(story(on("x", ALL, "....xxx")))
     few = replace(snapshot, reachability=0.5, results=2)
     assert "; 1 of the last 2 attempts succeeded, usually 98%;" in to_record(few).summary
+
+
+_FACTS = [
+    (
+        Fact("onset_spread", 90.0, "s", 4, figures={"of": "networks", "together": 1}),
+        "4 networks began to lose within 90 s of each other",
+    ),
+    (
+        Fact("onset_spread", 900.0, "s", 4, figures={"of": "networks", "together": 0}),
+        "4 networks began to lose within 900 s of each other: one after another",
+    ),
+    (
+        Fact("onset_spread", 90.0, "s", 12, figures={"of": "countries", "together": 1}),
+        "12 countries began to lose within 90 s of each other",
+    ),
+    (
+        Fact("selectivity", 0.8, "ratio", 10, figures={"well": 8}),
+        "8 of 10 series of other platforms on the same networks were well meanwhile",
+    ),
+    (
+        Fact("vantages_apart", 0.25, "ratio", 8, figures={"well": 2}),
+        "2 of 8 vantages on the networks that lost it were well, and are in none of the figures: what most of a "
+        "network's vantages measure counts",
+    ),
+    (
+        Fact("control", 0.9, "ratio", 40, figures={"answered": 0.904}),
+        "for 90% of the recent failures the same target answered outside the country",
+    ),
+    (
+        Fact("control", 0.9, "ratio", 40, figures={"answered": 0.904, "by": "network"}),
+        "for 90% of the recent failures, with one vote a network, the same target answered outside the country",
+    ),
+    (
+        Fact("contrast", 0.06, "ratio", 50, figures={"middle": 0.06, "low": 0.02, "high": 0.24}),
+        "at the same moments, from the same vantages, it came at 6% of its control's speed (2% to 24%, 95 %) on the "
+        "networks that lost it",
+    ),
+    (
+        Fact("mechanism_sameness", 0.8, "ratio", 5, figures={"same": 4, "mechanism": "tls.connection_reset"}),
+        "4 of 5 networks fail in the same way, tls.connection_reset",
+    ),
+    (
+        Fact("half_hour_mark", -120.0, "s", 1, figures={"onset": 1705757280, "of": "all"}),
+        "began at 13:28 UTC, 2 min before a half-hour mark of local time; 86 % of labelled government and exam "
+        "shutdowns begin on one, and 27 % of spontaneous outages, which is chance",
+    ),
+    (
+        Fact("recurrence", 2.0, "incidents", 3, figures={"days": 8}),
+        "2 like incidents began at this time of day within the last 8 days; 48 % of labelled government and exam "
+        "shutdowns have one, and no spontaneous outage",
+    ),
+    (
+        Fact("like_incidents", 3.0, "incidents", 3, figures={"days": 30}),
+        "3 like incidents within the last 30 days",
+    ),
+    (Fact("calendar", 600.0, "s", 1, figures={"event": "the vote"}), "began 10 min before the vote"),
+    (Fact("calendar", -600.0, "s", 1, figures={"event": "the vote"}), "began during the vote"),
+    (Fact("countries", 0.5, "ratio", 40, figures={"lost": 20}), "lost in 20 of 40 watched countries"),
+    (
+        Fact(
+            "certificate",
+            1.0,
+            "ratio",
+            9,
+            figures={
+                "share": 1.0,
+                "error": "ssl_invalid_hostname",
+                "same": 2,
+                "networks": 2,
+                "answered": 0.5,
+            },
+        ),
+        "100% of the failures are one certificate error, ssl_invalid_hostname, on 2 of 2 networks; for 50% the same "
+        "target answered outside the country",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fact", "text"), _FACTS, ids=lambda one: one.name if isinstance(one, Fact) else "")
+def test_a_fact_says_the_same_when_it_was_kept(fact: Fact, text: str) -> None:
+    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(fact), type=Fact)
+    assert (evidence_text(fact), evidence_text(kept)) == (text, text)
+
+
+def test_a_fact_that_was_kept_with_its_sentence_keeps_it() -> None:
+    before = {"name": "calendar", "value": 1.0, "unit": "s", "n": 1, "text": "began as was written then"}
+    assert evidence_text(msgspec.convert(before, Fact)) == "began as was written then"
+
+
+def test_every_fact_has_a_sentence_and_detectors_write_none() -> None:
+    names, written = set(), set()
+    for path in Path(detectors_of_incidents.__path__[0]).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Fact":
+                names.add(ast.literal_eval(node.args[0]))
+                if len(node.args) > 4 or any(keyword.arg == "text" for keyword in node.keywords):
+                    written.add(path.name)
+    assert not written
+    assert names == {fact.name for fact, _ in _FACTS}

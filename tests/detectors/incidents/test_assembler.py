@@ -18,7 +18,7 @@ from detectors.incidents.snapshots import Kind, Scope, Severity, Snapshot
 from detectors.readings import Opinion, Reading, Scheduled
 from detectors.settings import IncidentSettings, TimeSettings
 from streams.incidents import from_record, of_strangers, to_record
-from streams.words import summary
+from streams.words import evidence_text, summary
 from tests.detectors.incidents.hand import T0, WELL, WINDOW, country, reading, run, story, volumes_of
 from tests.effort import examples
 
@@ -674,7 +674,7 @@ def test_events_are_linked_before_and_during_and_not_after_or_elsewhere() -> Non
     ]
     (snapshot,) = run(story(on("x", ALL, "....xxxx")), calendar=calendar)
     assert snapshot.coincides == ("rally", "vote")
-    texts = [(fact.text, fact.source) for fact in snapshot.facts if fact.name == "calendar"]
+    texts = [(evidence_text(fact), fact.source) for fact in snapshot.facts if fact.name == "calendar"]
     assert texts == [("began during the rally", "a paper"), ("began 596 min before the vote", "a paper")]
 
 
@@ -944,7 +944,15 @@ def test_one_certificate_error_everywhere_is_said() -> None:
     (snapshot,) = run(story(lines, mechanism="tls.ssl_invalid_certificate"))
     (fact,) = [fact for fact in snapshot.facts if fact.name == "certificate"]
     assert fact.value == 1.0
-    assert "one certificate error, ssl_invalid_certificate, on 5 of 5 networks; 5 of 5 series" in fact.text
+    assert fact.figures == {
+        "share": 1.0,
+        "error": "ssl_invalid_certificate",
+        "same": 5,
+        "networks": 5,
+        "well": 5,
+        "others": 5,
+        "answered": 1.0,
+    }
     (reset,) = run(story(lines))
     assert "certificate" not in {fact.name for fact in reset.facts}
 
