@@ -31,6 +31,7 @@ from streams.engine.ticker import Ticker
 from streams.engine.transport import ChunkConsumer, usable
 from streams.engine.watcher import Ends, Watcher
 from streams.engine.web import Answers, WebServer
+from streams.errors import why_not_reached
 from streams.kafka.client import TopicReader, wait_for_broker
 from streams.kafka.notes import Notes
 from streams.kafka.topics import refusals
@@ -126,8 +127,25 @@ class Worker:
     # coming up and going
 
     async def prepare(self) -> None:
-        """Come up: the page first, so that it can say what is being waited for; then broker and topics."""
-        await self._web.start()
+        """Come up: the page first, so that it can say what is being waited for; then broker and topics.
+
+        Faust ends the process at an OSError, and says nothing: so we do.
+        """
+        try:
+            await self._come_up()
+        except OSError as error:
+            log.error("the worker can't start", why=str(error))
+            raise
+
+    async def _come_up(self) -> None:
+        try:
+            await self._web.start()
+        except OSError as error:
+            http = self.settings.http
+            raise OSError(
+                f"http.port = {http.port}: port {http.port} of {http.host} can't be had "
+                f"({why_not_reached(error)}); name a free one there, or 0 for any"
+            ) from error
         await wait_for_broker(self.settings.kafka)
         await self._wait_for_topics()
         self._warn_of_widths()

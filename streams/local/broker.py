@@ -20,6 +20,7 @@ from typing import Final, Protocol, Self
 from uuid import uuid4
 
 from streams.local.child import ChildProcess
+from streams.local.folder import FolderError, OwnFolder
 from streams.local.kafka_files import (
     REMEDY,
     BrokerError,
@@ -106,6 +107,7 @@ class KafkaBroker:
         self._advertised = advertised
         self._jars = jars or cache_folder()
         self._process: ChildProcess | None = None
+        self._own = OwnFolder(folder)
 
     def __enter__(self) -> Self:
         self.start()
@@ -123,11 +125,21 @@ class KafkaBroker:
 
     def start(self) -> None:
         """Start the broker with what an earlier start has kept. Raises BrokerError, with its words, if it can't."""
+        try:
+            self._own.take()
+        except FolderError as error:
+            raise BrokerError(str(error)) from error
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
         if missing(self._jars):
             fetch(self._jars)
             tidy(self._jars)
         binary = java()
-        self.folder.mkdir(parents=True, exist_ok=True)
         if self._port and not _is_free(self._host, self._port):
             raise BrokerError(f"port {self._port} of {self._host} is taken; name another, or {REMEDY}")
         port = self._port or _free_port(self._host)
@@ -155,6 +167,7 @@ class KafkaBroker:
         if process is not None:
             process.end()
             process.wait(_STOP_SECONDS)
+        self._own.leave()
 
     def _format(self, command: list[str], properties: Path) -> None:
         # A leading "-" would be an option to Kafka's own tool.

@@ -27,6 +27,7 @@ from streams.kafka.client import wait_for_broker
 from streams.kafka.topics import SINGLE, ensure
 from streams.local.broker import Broker, KafkaBroker
 from streams.local.child import ChildProcess
+from streams.local.folder import FolderError, OwnFolder
 from streams.settings import Settings, SettingsError, with_bootstrap
 
 log = structlog.get_logger()
@@ -117,6 +118,7 @@ class Stack:
         self._config = config
         self._overrides = dict(overrides or {})
         self._http: aiohttp.ClientSession | None = None
+        self._own = OwnFolder(folder)
 
     async def __aenter__(self) -> Self:
         try:
@@ -210,8 +212,14 @@ class Stack:
             await self._http.close()
         if self.broker is not None:
             await asyncio.to_thread(self.broker.stop)
+        self._own.leave()
 
     async def _start(self) -> None:
+        # Before anything is written: the logs are another's too, where another runs here.
+        try:
+            self._own.take()
+        except FolderError as error:
+            raise ChildError(str(error)) from error
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5))
         if self.broker is not None:
             await asyncio.to_thread(self.broker.start)
