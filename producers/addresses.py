@@ -19,6 +19,11 @@ _METADATA: Final = frozenset(
     ipaddress.ip_address(address) for address in ("168.63.129.16", "192.0.0.192", "169.254.169.254")
 )
 
+#: What IANA's registries hold and not each Python that we run on knows: protocol assignments (RFC 6890, but for two
+#: anycast addresses) and documentation (RFC 9637).
+_RESERVED: Final = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("3fff::/20"))
+_ANYCAST: Final = frozenset(ipaddress.ip_address(address) for address in ("192.0.0.9", "192.0.0.10"))
+
 #: The prefix under which a translator (NAT64) stands in for IPv4 (RFC 6052), and the one for 6to4 (RFC 3056). Each is
 #: beside how many bits lie below the IPv4 address.
 _CARRIERS: Final = (
@@ -49,6 +54,11 @@ def is_bogon(address: str) -> bool:
     >>> is_bogon("fec0::1"), is_bogon("4000::1"), is_bogon("2a00:1450::1")
     (True, True, False)
 
+    What is reserved is, whichever Python runs:
+
+    >>> is_bogon("192.0.0.8"), is_bogon("192.0.0.9"), is_bogon("3fff::1")
+    (True, False, True)
+
     A mapped address is never met on a wire: a system would connect to the IPv4 address in it, under our eyes.
 
     >>> is_bogon("::ffff:8.8.8.8")
@@ -66,7 +76,26 @@ def is_bogon(address: str) -> bool:
                 return is_bogon(str(ipaddress.IPv4Address(int(ip) >> shift & 0xFFFF_FFFF)))
         if ip not in _UNICAST:
             return True
-    return not ip.is_global or ip.is_multicast or ip.is_reserved or ip in _METADATA
+    if ip in _METADATA or (ip not in _ANYCAST and any(ip in network for network in _RESERVED)):
+        return True
+    return not ip.is_global or ip.is_multicast or ip.is_reserved
+
+
+def holder(address: str) -> str:
+    """Who has an address, as far as it tells: of IPv6 everybody has 2^64 of them, so the first half says it.
+
+    >>> holder("192.0.2.1"), holder("2001:db8:1:2:3::4"), holder("")
+    ('192.0.2.1', '2001:db8:1:2::/64', '')
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(ip) >> 64 << 64, 64)))
 
 
 def split_server(value: str, port: int = 53) -> tuple[str, int]:

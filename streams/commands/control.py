@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,13 @@ def control(
     per_minute: Annotated[
         int, typer.Option(min=1, help="Targets a minute that one address may ask for.")
     ] = 2000,
+    behind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address of a web server in front of it, whose X-Forwarded-For says who asks; may be repeated.",
+        ),
+    ] = None,
     resolver: Annotated[str | None, typer.Option(help="Name server, ADDRESS[:PORT].")] = None,
     authorities: Annotated[Path | None, typer.Option(help="Certificate authorities (PEM).")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds that one attempt may take in all.")] = None,
@@ -42,6 +50,11 @@ def control(
         "timeout_seconds": timeout,
         "allow_private": allow_private or None,
     }
+    for address in behind or ():
+        try:
+            ipaddress.ip_address(address)
+        except ValueError as error:
+            raise SettingsError(f"--behind {address}: no address; write it like 127.0.0.1") from error
     settings = load(config, probe={key: value for key, value in given.items() if value is not None})
     from producers.probe.attempt import attempt  # noqa: PLC0415  not for --help
     from producers.probe.control_service import Allowance, ControlService  # noqa: PLC0415
@@ -59,7 +72,7 @@ def control(
 
     async def run() -> None:
         try:
-            await serve(application(service, Allowance(per_minute)), host, port)
+            await serve(application(service, Allowance(per_minute), behind or ()), host, port)
         except OSError as error:
             raise SettingsError(f"--host {host} --port {port}: {error.strerror}; name a free port") from error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Collection
 from typing import Annotated, Final
 
 import msgspec
@@ -15,6 +16,7 @@ import structlog
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from producers.addresses import holder
 from producers.probe.control import ControlFile
 from producers.probe.control_service import BATCH_MAX, Allowance, ControlService
 
@@ -34,8 +36,13 @@ class Question(Struct, frozen=True):
 _question = msgspec.json.Decoder(Question)
 
 
-def application(service: ControlService, allowance: Allowance) -> web.Application:
-    """The service as an application of aiohttp's."""
+def application(
+    service: ControlService, allowance: Allowance, behind: Collection[str] = ()
+) -> web.Application:
+    """The service as an application of aiohttp's.
+
+    `behind` are the addresses of the web servers in front of it: what they say of who asks counts, and nobody else's.
+    """
 
     async def check(request: web.Request) -> web.Response:
         try:
@@ -51,7 +58,7 @@ def application(service: ControlService, allowance: Allowance) -> web.Applicatio
         return web.Response(text="good\n")
 
     async def _answer(request: web.Request, asked: list[str], counts: int) -> web.Response:
-        if not allowance.takes(request.remote or "", counts):
+        if not allowance.takes(holder(_who_asks(request, behind)), counts):
             return _refused(429, f"at most {allowance.per_minute} targets a minute", **{"Retry-After": "60"})
         body = msgspec.json.encode(ControlFile(await service.check(asked)))
         return web.Response(body=body, content_type="application/json")
@@ -61,6 +68,15 @@ def application(service: ControlService, allowance: Allowance) -> web.Applicatio
     app.router.add_get("/control.json", everything)
     app.router.add_get("/healthz", healthy)
     return app
+
+
+def _who_asks(request: web.Request, behind: Collection[str]) -> str:
+    """The address of who asks. What he writes into the header himself stands before what the web server adds to it."""
+    remote = request.remote or ""
+    if remote not in behind:
+        return remote
+    told = [one.strip() for one in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
+    return next((one for one in reversed(told) if one and one not in behind), remote)
 
 
 def _refused(status: int, why: str, **headers: str) -> web.Response:

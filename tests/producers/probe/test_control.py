@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from producers.failures import Failure, Stage
 from producers.probe import control as controls
+from producers.probe.asked import AskedTarget
 from producers.probe.attempt import Outcome
 from producers.probe.control import ControlResults, ControlWriter
 from producers.probe.control_service import Allowance, ControlService
@@ -174,3 +175,28 @@ async def test_an_answer_is_given_again_for_a_while_and_a_bug_is_no_answer() -> 
         assert service.attempts == attempts
     clock[0], broken[0] = 61.0, True
     assert await service.check([URL]) == {}
+
+
+@pytest.mark.parametrize(
+    ("behind", "told", "statuses"),
+    [
+        ((), ["192.0.2.1", "192.0.2.2"], [200, 429]),
+        (("127.0.0.1",), ["192.0.2.1", "192.0.2.2", "192.0.2.1"], [200, 200, 429]),
+        (("127.0.0.1",), ["9.9.9.1, 192.0.2.1", "9.9.9.2, 192.0.2.1"], [200, 429]),
+        (("127.0.0.1", "192.0.2.9"), ["192.0.2.1, 192.0.2.9", "192.0.2.2, 192.0.2.9"], [200, 200]),
+        (("127.0.0.1",), ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"], [200, 429, 200]),
+        (("127.0.0.1",), ["", " , "], [200, 429]),
+    ],
+)
+async def test_who_asks_is_whom_the_web_server_in_front_names(
+    behind: tuple[str, ...], told: list[str], statuses: list[int]
+) -> None:
+    async def measure(target: AskedTarget) -> Outcome:
+        raise AssertionError(target)
+
+    app = application(ControlService((), measure, now=lambda: 0.0), Allowance(1, now=lambda: 0.0), behind)
+    async with TestClient(TestServer(app)) as client:
+        found = [
+            (await client.get("/control.json", headers={"X-Forwarded-For": header})).status for header in told
+        ]
+    assert found == statuses
