@@ -53,6 +53,7 @@ def to_record(snapshot: Snapshot, settings: IncidentSettings | None = None) -> I
         country=snapshot.country,
         countries=cut("countries", snapshot.countries),
         regions=cut("regions", snapshot.regions),
+        regions_restored=cut("regions_restored", snapshot.regions_back),
         platforms=cut("platforms", snapshot.platforms),
         networks=tuple(_network(network) for network in cut("networks", snapshot.networks)),
         onset=_time(snapshot.onset),
@@ -135,6 +136,7 @@ def from_record(record: Incident) -> Snapshot:
         country=record.country,
         countries=record.countries,
         regions=record.regions,
+        regions_back=record.regions_restored,
         platforms=record.platforms,
         networks=tuple(
             NetworkLoss(

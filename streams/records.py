@@ -179,6 +179,7 @@ class Incident(Struct, frozen=True, kw_only=True, tag_field="schema", tag=INCIDE
     retracted: bool = False
     left_out: dict[str, int] = {}
     corroboration: tuple[Corroboration, ...] = ()
+    regions_restored: tuple[str, ...] = ()
 
 
 class Rejected(Struct, frozen=True, kw_only=True, tag_field="schema", tag=REJECTED_SCHEMA):

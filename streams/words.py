@@ -221,8 +221,9 @@ class Extent:
 
 
 def extent_of(incident: Snapshot | Incident, *, over: bool) -> Extent:
-    """Return how far an incident reaches; once it is `over`, networks that are back belong to it still."""
+    """Return how far an incident reaches; once it is `over`, networks and regions that are back belong to it still."""
     lost = [network for network in incident.networks if network.recovered is None or over]
+    restored = incident.regions_back if isinstance(incident, Snapshot) else incident.regions_restored
     if incident.scope is Scope.NATION_SCALE or not lost:
         lost = list(incident.networks)
     return Extent(
@@ -230,7 +231,7 @@ def extent_of(incident: Snapshot | Incident, *, over: bool) -> Extent:
         scope=incident.scope,
         country=incident.country,
         countries=tuple(incident.countries),
-        regions=tuple(incident.regions),
+        regions=tuple(region for region in incident.regions if over or region not in restored),
         networks=tuple(network_name(network.asn, network.name) for network in lost),
         networks_live=incident.networks_live,
         vantages=incident.vantages,
@@ -403,6 +404,9 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
         tail.append(f"partially restored, on {back} of {len(snapshot.networks)} networks")
     elif snapshot.back:
         tail.append(f"{_platforms(snapshot.back, settings)} restored")
+    if snapshot.regions_back:
+        regions = listed([region_name(code, settings.country_names) for code in snapshot.regions_back])
+        tail.append(f"restored in {regions}")
     tail += _unheard(snapshot, settings)
     if before := _like_before(snapshot):
         place = ordinal(before + 1)

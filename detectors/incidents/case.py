@@ -263,10 +263,11 @@ class Case(msgspec.Struct):
         return tally if tally is not None else self.present(platform)
 
     def inside(self) -> Present | None:
-        """Return how its regions stand, or None if it has none."""
+        """Return how its regions stand, those that are still lost if any is. None if it has none."""
         if self.tally is not None and self.regions and self.elsewhere:
             return self.tally.present(in_regions=True)
         losses = [loss for (_, _, region), loss in self.losses.items() if region]
+        losses = [loss for loss in losses if loss.back is None] or losses
         return present(losses) if losses and self.elsewhere else None
 
     def first_onset(self, window_seconds: int, platform: str | None = None) -> int:
@@ -281,6 +282,11 @@ class Case(msgspec.Struct):
         """Platforms that are back everywhere, while others are not."""
         lost = {platform for (platform, _, _), loss in self.losses.items() if loss.back is None}
         return [platform for platform in self.platforms if platform not in lost] if lost else []
+
+    def restored_regions(self) -> list[str]:
+        """Regions that are back, while others are not."""
+        lost = {region for _, region in self.lasting}
+        return [region for region in self.regions if region not in lost] if lost - {""} else []
 
     # what a window brings
 

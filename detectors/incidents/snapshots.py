@@ -195,6 +195,8 @@ class Snapshot:
     unheard_platforms: tuple[str, ...] = ()
     # Whether `usual` was learned; in a country's first minutes it is a guess.
     learned: bool = True
+    # Of the regions, those that are restored while others are not.
+    regions_back: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ def snapshot_of(
         speed=_speed(case),
         unheard_platforms=tuple(case.unheard_platforms),
         learned=case.doubt != Doubt.FIRST_MINUTES,
+        regions_back=tuple(case.restored_regions()),
     )
 
 

@@ -31,15 +31,15 @@ class OwnFolder:
         if self._held is not None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        held = (self.folder / _NAME).open("ab")
+        lock = (self.folder / _NAME).open("ab")
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            held.close()
+            lock.close()
             raise FolderError(
                 f"another netdusk runs in {self.folder.absolute()}; end it, or name another folder with --folder"
             ) from None
-        self._held = held
+        self._held = lock
 
     def leave(self) -> None:
         """Give it back, if it was taken."""

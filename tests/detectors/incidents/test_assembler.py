@@ -257,6 +257,25 @@ def test_a_region_is_told_by_its_name() -> None:
     assert [n.asn for n in snapshots[0].networks] == [1, 2]
 
 
+def test_a_region_that_is_back_is_told_as_that_while_another_is_lost() -> None:
+    snapshots = run(
+        story(
+            on("x", [1, 2, 3], "." * 50),
+            regions={
+                ("x", "PK-PB"): "...." + "x" * 10 + "." * 36,
+                ("x", "PK-KP"): "...." + "x" * 26 + "." * 20,
+                ("x", "PK-SD"): "." * 50,
+            },
+            homes={1: ["PK-PB", "PK-SD"], 2: ["PK-PB", "PK-KP"], 3: ["PK-SD", "PK-KP"]},
+        )
+    )
+    first, half, *_, last = snapshots
+    assert (first.regions_back, half.regions_back, last.regions_back) == ((), ("PK-PB",), ())
+    assert {one.regions for one in snapshots} == {("PK-KP", "PK-PB")}
+    assert half.in_regions is not None
+    assert half.in_regions < 0.1  # in the one that is lost
+
+
 def test_what_networks_lost_in_regions_that_are_hit_waits_for_these_regions() -> None:
     """Of one platform the regions are sure at once; of the other the networks are, two windows before its regions."""
     both = ("PK-PB", "PK-SD")
