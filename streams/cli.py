@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from difflib import get_close_matches
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, Final
 
 import typer
@@ -102,8 +103,19 @@ def _callback(context: typer.Context) -> None:
         log_to_stderr()
 
 
+def _speak_to_any_locale() -> None:
+    """In a file or a pipe UTF-8, as all that we write; on a terminal of another encoding "?" for what it lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
+            if stream.isatty():
+                stream.reconfigure(errors="replace")
+            else:
+                stream.reconfigure(encoding="utf-8")
+
+
 def main() -> None:
     """Run the command line; exit codes: 0 good, 1 found something, 2 bad usage or configuration."""
+    _speak_to_any_locale()
     try:
         app(obj=OWN_PROCESS)
     except SettingsError as error:

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 
 class SettingsError(Exception):
     """Settings that can't be used; the message names the file, the key, the value and the remedy."""
+
+
+def need_file(path: Path, remedy: str = "") -> None:
+    """Pass where a path leads to a file. Raises SettingsError, which says whether it is a folder or nothing at all.
+
+    >>> need_file(Path("/"))
+    Traceback (most recent call last):
+    streams.errors.SettingsError: /: is a folder, not a file
+    >>> need_file(Path("/no/where"), "name another")
+    Traceback (most recent call last):
+    streams.errors.SettingsError: /no/where: no such file; name another
+    """
+    if not path.is_file():
+        why = "is a folder, not a file" if path.is_dir() else "no such file"
+        raise SettingsError(f"{path}: {why}; {remedy}" if remedy else f"{path}: {why}")
 
 
 def why_not_reached(error: BaseException) -> str:

@@ -44,6 +44,7 @@ from producers.addresses import split_server
 from producers.complaints import complaints
 from producers.countries import CANARY, COUNTRIES
 from streams.errors import SettingsError as SettingsError  # noqa: PLC0414  most take it from here
+from streams.errors import need_file
 from streams.names.networks import read_networks
 from streams.profiles import PROFILES, Profile
 
@@ -600,8 +601,8 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
     global _file  # noqa: PLW0603  pydantic-settings takes its sources from the class, not from the call
     # An empty variable is what Compose makes of one that is not set.
     chosen = path or (Path(os.environ["NETDUSK_CONFIG"]) if os.environ.get("NETDUSK_CONFIG") else None)
-    if chosen is not None and not chosen.is_file():
-        raise SettingsError(f"{chosen}: no such file; name an existing one with --config or NETDUSK_CONFIG")
+    if chosen is not None:
+        need_file(chosen, "name an existing one with --config or NETDUSK_CONFIG")
     _file = chosen
     try:
         return _named(_beside(Settings(**overrides), chosen, overrides))

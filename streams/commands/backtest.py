@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from streams.commands.incidents import show_table
+from streams.commands.lines import console, show_table
+from streams.errors import need_file
 from streams.publish.pictures import SUFFIXES, PictureError, Recorder, choose, draw
 from streams.publish.scorecard import Label, Scorecard, render, scorecard
 from streams.records import CalendarEvent, Incident, Vantage, check_note, encode
@@ -81,8 +82,8 @@ def backtest(
     """
     settings = _with_policy(load(config), trust)
     for path in (probes, labels, calendar, vantages):
-        if path is not None and not path.is_file():
-            raise SettingsError(f"{path}: no such file")
+        if path is not None:
+            need_file(path)
     events = _read(calendar, CalendarEvent) if calendar else []
     register = _read(vantages, Vantage) if vantages else []
     truth = _read(labels, Label) if labels else None
@@ -152,7 +153,7 @@ def _print(run: Backtest, incidents: list[Incident], card: Scorecard | None, *, 
     else:
         _show(incidents, run)
         if card is not None:
-            render(card, Console(markup=False))
+            render(card, console())
     for word in filter(None, (_strangers(run), _want(run))):
         typer.echo(word, err=as_json)
 
@@ -240,7 +241,6 @@ def _shelf(folder: Path) -> _Shelf:
 
 
 def _show(incidents: list[Incident], run: Backtest) -> None:
-    console = Console(markup=False)  # names come from records
     table = Table(
         *(Column(name, no_wrap=True) for name in ("incident", "seq", "status", "severity")),
         Column("summary", min_width=40, overflow="fold"),
@@ -253,7 +253,7 @@ def _show(incidents: list[Incident], run: Backtest) -> None:
         show_table(table)
     totals = run.machine.totals
     unregistered = f"{totals.unregistered} of unregistered vantages; " if totals.unregistered else ""
-    console.print(
+    console().print(
         f"{amount(len({incident.id for incident in incidents}), 'incident')} in "
         f"{amount(len(incidents), 'snapshot')}; {amount(totals.applied, 'result')} applied, "
         f"{totals.late} late, {totals.duplicate} duplicate, "

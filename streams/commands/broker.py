@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from streams.commands.lines import console
 from streams.local import kafka_files
 from streams.local.broker import BrokerError, KafkaBroker, prepare
 from streams.settings import SettingsError
@@ -41,7 +41,7 @@ def fetch(
                 prepare(place, Path(scratch))
     except BrokerError as error:
         raise SettingsError(str(error)) from error
-    Console(stderr=True, markup=False).print(
+    console(stderr=True).print(
         f"Apache Kafka {kafka_files.VERSION} is in {place}"
         + (f", {come / 1e6:.0f} MB fetched" if come else ""),
         highlight=False,
@@ -66,7 +66,7 @@ def run(
         broker.start()
     except BrokerError as error:
         raise SettingsError(str(error)) from error
-    Console(stderr=True, markup=False).print(f"broker {broker.bootstrap}", highlight=False)
+    console(stderr=True).print(f"broker {broker.bootstrap}", highlight=False)
     try:
         while broker.alive() and not stopping:
             time.sleep(0.2)
@@ -82,14 +82,14 @@ def bring(place: Path, source: Path | None) -> int:
     wanted = kafka_files.missing(place)
     if not wanted:
         return 0
-    console = Console(stderr=True, markup=False)
-    console.print(
+    said = console(stderr=True)
+    said.print(
         f"fetching Apache Kafka {kafka_files.VERSION}, {kafka_files.megabytes(wanted)}, once, into {place}",
         highlight=False,
         soft_wrap=True,
     )
     columns = (TextColumn("  "), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=said, transient=True) as bar:
         task = bar.add_task("", total=sum(jar.size for jar in wanted))
         come = kafka_files.fetch(
             place, source=source, progress=lambda done, _: bar.update(task, completed=done)

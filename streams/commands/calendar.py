@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
+from streams.commands.lines import console
 from streams.commands.output import put, to_stdout
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import calendar_topic, write_all
@@ -116,7 +116,7 @@ def list_(
             event.title,
             event.source or "",
         )
-    Console(markup=False).print(table if events else "the calendar is empty")
+    console().print(table if events else "the calendar is empty")
 
 
 @app.command()

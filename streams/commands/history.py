@@ -21,7 +21,7 @@ from rich.table import Column, Table
 from producers.countries import COUNTRIES
 from producers.records import encode
 from streams.archive.store import ToldStore, store_at, without_keys
-from streams.commands.incidents import show_table
+from streams.commands.lines import console, show_table
 from streams.commands.output import put, put_all, to_stdout
 from streams.settings import Settings, SettingsError, load
 from streams.words import country_name, platform_name
@@ -143,6 +143,8 @@ def _form(form: HistoryFormat, output: Path | None) -> HistoryFormat:
 
 
 def _archive(place: str) -> Archive:
+    if Path(place).is_file():
+        raise SettingsError(f"--archive {place}: is a file; an archive is a folder, or a URL")
     store = ToldStore(store_at(place), place)
     try:
         from streams.archive.reader import Archive  # noqa: PLC0415  an extra
@@ -302,8 +304,8 @@ def _show(rows: list[Any], by: Split) -> None:
     times = sorted({row.time for row in rows})
     names = sorted({row.name for row in rows})
     by_place = {(row.name, row.time): row for row in rows}
-    console = Console(markup=False)
-    group = -(-len(times) // max(_STEPS_LEAST, console.width - _COLUMNS_WIDE - max(map(len, names))))
+    width = Console().width
+    group = -(-len(times) // max(_STEPS_LEAST, width - _COLUMNS_WIDE - max(map(len, names))))
     table = Table(
         Column(by.value, no_wrap=True),
         Column("results", justify="right"),
@@ -338,7 +340,7 @@ def _show(rows: list[Any], by: Split) -> None:
             ),
         )
     if rows[0].simulated:
-        console.print("SIMULATED: every figure was made for a test or an exercise. Nothing of it happened.")
+        console().print("SIMULATED: every figure was made for a test or an exercise. Nothing of it happened.")
     show_table(table)
 
 

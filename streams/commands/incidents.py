@@ -13,12 +13,12 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from producers.countries import CANARY
 from producers.names import visible
+from streams.commands.lines import show_table
 from streams.kafka.alerts import latest, snapshots
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import annotation_key, annotation_topic, write_all
@@ -218,16 +218,6 @@ def _write(settings: Settings, annotation: Annotation) -> None:
     record = (annotation_key(annotation), encode(annotation))
     with answered(settings.kafka):
         asyncio.run(write_all(settings.kafka, settings.topics.annotations, [record]))
-
-
-def show_table(table: Table) -> None:
-    """Print a table as wide as the terminal; in a pipe or a file, which has no width, every line whole."""
-    console = Console(markup=False)
-    if not console.is_terminal:
-        console.width = max(
-            console.width, console.measure(table, options=console.options.update(max_width=10_000)).maximum
-        )
-    console.print(table)
 
 
 def table_of(versions: list[Incident], false_alarms: Collection[str] = ()) -> Table:

@@ -15,11 +15,12 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from producers.records import Malformed, Tick, decode
+from streams.errors import need_file
 from streams.kafka.bulk import BulkSender
 from streams.kafka.unanswered import answered
 from streams.local.replay import ReplayPace
 from streams.local.replay import replay as put
-from streams.settings import Settings, SettingsError, load, with_bootstrap
+from streams.settings import Settings, load, with_bootstrap
 from streams.step.backtest import read_lines
 from streams.step.ticks import with_ticks
 from streams.words import amount
@@ -48,8 +49,7 @@ def replay(
     record.
     """
     settings = with_bootstrap(load(config), bootstrap)
-    if not probes.is_file():
-        raise SettingsError(f"{probes}: no such file")
+    need_file(probes)
     began = time.monotonic()
     with answered(settings.kafka):
         sent, refused = asyncio.run(_send(settings, probes, speed))

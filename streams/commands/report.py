@@ -18,6 +18,7 @@ from producers.partitions import partition_of
 from producers.records import decode as decode_probe
 from streams.commands.exporting import export
 from streams.commands.output import put, to_stdout
+from streams.errors import need_file
 from streams.kafka.alerts import snapshots as all_snapshots
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import annotation_topic, calendar_topic
@@ -141,8 +142,8 @@ def _from_files(
     weigh_late: bool,
 ) -> Report:
     for path in (incidents, probes, calendar):
-        if path is not None and not path.is_file():
-            raise SettingsError(f"{path}: no such file")
+        if path is not None:
+            need_file(path)
     listed = _records(incidents, Incident)
     try:
         snapshots = of_one(listed, wanted)

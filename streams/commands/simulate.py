@@ -12,12 +12,12 @@ from typing import Annotated, Any, BinaryIO
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from producers.records import ProbeResult, encode
 from producers.simulated.lifelike import BUILDERS, Lifelike, Size, text_of
 from producers.simulated.worlds import KINDS, WORLDS, Simulation, world
+from streams.commands.lines import console, show_table
 from streams.commands.output import to_stdout
 from streams.settings import SettingsError
 from streams.words import amount
@@ -78,7 +78,7 @@ def simulate(
         raise SettingsError(str(error)) from error
     simulation = Simulation(chosen, seed=seed, days=days)
     if chosen.events and not simulation.labels:
-        Console(stderr=True, markup=False).print(
+        console(stderr=True).print(
             f"no event fits: the first {chosen.warmup_days:g} days are calm, and the events take their time; "
             "give it more --days"
         )
@@ -120,7 +120,7 @@ def _write(
         sys.stdout.write(msgspec.json.encode({**made, "simulated": True}).decode() + "\n")
     else:
         where = "stdout" if to_stdout(output) else str(output)
-        Console(stderr=True, markup=False).print(
+        console(stderr=True).print(
             f"{amount(written, 'simulated result')}, {days * 24} h, events: {len(truth)}, in {where}"
         )
 
@@ -150,4 +150,4 @@ def _list(as_json: bool) -> None:
         table.add_row(name, one.text, ", ".join(one.events))
     for name in BUILDERS:
         table.add_row(name, text_of(name), "")
-    Console().print(table)
+    show_table(table)

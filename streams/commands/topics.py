@@ -11,9 +11,9 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from streams.commands.lines import show_table
 from streams.kafka.acls import Role, User, default_users, kafka_commands, strimzi_users
 from streams.kafka.topics import ensure
 from streams.kafka.unanswered import answered
@@ -83,7 +83,7 @@ def topics(
         for state in states:
             words = f"{state.state}: {state.detail}" if state.detail else state.state
             table.add_row(state.topic.name, str(state.partitions or state.topic.partitions), words)
-        Console(markup=False).print(table)
+        show_table(table)
     raise typer.Exit(1 if any(state.state in ("missing", "differs") for state in states) else 0)
 
 

@@ -13,12 +13,12 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from producers.bundles import key_id, new_key
 from producers.countries import CANARY, COUNTRIES
 from producers.names import is_printable, is_region
+from streams.commands.lines import console
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import vantage_topic, write_all
 from streams.kafka.unanswered import answered
@@ -132,7 +132,7 @@ def list_(
             key_id(entry.public_key) if entry.public_key else "",
             entry.operator,
         )
-    Console(markup=False).print(table if entries else "the register is empty")
+    console().print(table if entries else "the register is empty")
 
 
 @app.command()

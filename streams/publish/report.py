@@ -629,6 +629,10 @@ def of_one(snapshots: Iterable[Incident], wanted: str | None) -> list[Incident]:
     by_id: dict[str, dict[int, Incident]] = {}
     for snapshot in snapshots:
         by_id.setdefault(snapshot.id, {})[snapshot.seq] = snapshot
+    if not by_id:
+        raise ValueError(
+            f"{wanted}: no such incident; nothing was told" if wanted else "no incident: nothing was told"
+        )
     fitting = [wanted] if wanted in by_id else [name for name in by_id if name.startswith(wanted or "")]
     if len(fitting) != 1:
         kind = "several incidents" if fitting else "no such incident"
@@ -642,8 +646,6 @@ def of_one(snapshots: Iterable[Incident], wanted: str | None) -> list[Incident]:
 
 def _choice(incidents: Sequence[Incident]) -> str:
     """The last of them, one a line with its day and its words, for whoever has to name one."""
-    if not incidents:
-        return "there is none"
     lines = [f"{one.id}  {one.onset:%Y-%m-%d %H:%M} UTC  {one.summary}" for one in incidents[-_CHOICE_MAX:]]
     more = len(incidents) - len(lines)
     head = f"name one (the last {len(lines)} of {len(incidents)}):" if more else "name one:"
