@@ -92,6 +92,11 @@ def _host_of(parts: SplitResult) -> tuple[str, bool]:
         raise ValueError(f"{parts.hostname!r} is no host name: {error}") from error
     if not _is_name(host):
         raise ValueError(f"{host!r} is no host name")
+    # What ends in a number is an IPv4 address to browsers and systems (`127.1`, `0x7f.1`), and no name to any resolver.
+    if re.fullmatch(r"\d+|0x[0-9a-f]*", host.rpartition(".")[2]):
+        raise ValueError(
+            f"{parts.hostname!r} is no host name: write an address as four numbers, like 192.0.2.1"
+        )
     return host, False
 
 
