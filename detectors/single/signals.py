@@ -146,6 +146,19 @@ def is_event(name: str) -> bool:
     return name.partition(".")[0] in EVENTS
 
 
+def _began(series: SignalSeries, onset: int, now: int) -> int | None:
+    """When the first of a source's outages began that may be this one: not long before it, and not over by then."""
+    began: int | None = None
+    for time, value in zip(series.times, series.values, strict=True):
+        if time > now:
+            break
+        if value == 1.0 and began is None and time >= onset - _EARLIER_SECONDS:
+            began = time
+        elif value == 0.0 and time <= onset:
+            began = None
+    return began
+
+
 _SURENESS: Final = {Says.AGREES: 3, Says.DISAGREES: 2, Says.LATE: 1, Says.SILENT: 0}
 
 
@@ -164,10 +177,8 @@ def _fallen(witness: Witness) -> float:
 def _word(source: str, name: str, series: SignalSeries, onset: int, now: int) -> Witness | None:
     """What one series says; None where it can't say anything."""
     if is_event(name):
-        for time, value in zip(series.times, series.values, strict=True):
-            if value == 1.0 and onset - _EARLIER_SECONDS <= time <= now:
-                return Witness(source, Says.AGREES, name, value, 0.0, time, series.url)
-        return None
+        began = _began(series, onset, now)
+        return None if began is None else Witness(source, Says.AGREES, name, 1.0, 0.0, began, series.url)
     step = series.step
     start = bisect_left(series.times, onset - step + 1)
     before = series.values[:start]

@@ -138,3 +138,24 @@ def test_made_series_rarely_agree_with_nothing_and_nearly_always_with_a_cut() ->
         del made._series["PK", False, "ioda", "cut", "", -1]
         false += any(one.says is Says.AGREES for one in made.ask("PK", False, onset, onset + 6 * STEP, ()))
     assert (told, false) == (400, 0)
+
+
+@pytest.mark.parametrize(
+    ("told", "began"),
+    [
+        ({9_000: 1.0}, 9_000),
+        ({7_500: 1.0, 8_400: 0.0}, None),  # over before this one began
+        ({7_500: 1.0, 9_000: 0.0}, None),
+        ({7_500: 1.0, 8_400: 0.0, 9_300: 1.0}, 9_300),
+        ({7_500: 1.0, 9_600: 0.0}, 7_500),  # over since
+        ({7_500: 1.0, 20_000: 0.0}, 7_500),
+        ({5_000: 1.0}, None),
+        ({20_000: 1.0}, None),
+    ],
+)
+def test_a_sources_outage_that_was_over_is_another_one(told: dict[int, float], began: int | None) -> None:
+    made = SignalBook()
+    for time, value in told.items():
+        made.learn(("PK", False, "ioda", "outage.bgp", "", -1), time, value)
+    witnesses = made.ask("PK", False, 9_000, 10_000, ())
+    assert [(one.says, one.time) for one in witnesses] == ([] if began is None else [(Says.AGREES, began)])
