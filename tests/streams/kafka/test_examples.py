@@ -116,6 +116,16 @@ def test_alerts_in_go(told: Settings, tmp_path: Path) -> None:
     assert written.splitlines() == lines()
 
 
+def test_the_page_enrols_the_vantage_of_its_examples() -> None:
+    page = (DOCS / "producing.md").read_text()
+    (given,) = re.findall(r"^\$ netdusk vantage enrol (\S+) --country (\w+) --asn (\d+)", page, re.MULTILINE)
+    vantage, country, asn = given
+    assert f'COUNTRY, ASN, URL = "{country}", {asn},' in example("producing.md", "python")
+    assert f'"vantage": "{vantage}"' in example("producing.md", "python")
+    for word in (f'"country": "{country}"', f'"asn": {asn}', f'"vantage": "{vantage}"'):
+        assert word in example("producing.md", "sh")
+
+
 def test_a_producer_in_thirty_lines_and_kcat(told: Settings) -> None:
     text = example("producing.md", "python")
     assert len(text.splitlines()) <= 34
