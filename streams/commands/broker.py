@@ -89,7 +89,7 @@ def bring(place: Path, source: Path | None) -> int:
         soft_wrap=True,
     )
     columns = (TextColumn("  "), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=said, transient=True) as bar:
+    with Progress(*columns, console=said, transient=True, disable=not said.is_terminal) as bar:
         task = bar.add_task("", total=sum(jar.size for jar in wanted))
         come = kafka_files.fetch(
             place, source=source, progress=lambda done, _: bar.update(task, completed=done)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import socket
+import ssl
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
+
+from streams.errors import why_not_reached
 
 VERSION: Final = "4.4.0"
 REMEDY: Final = "use any other Kafka with --bootstrap HOST:PORT"
@@ -150,6 +154,20 @@ def _from_folder(source: Path) -> Callable[[Jar], Path]:
     return bring
 
 
+def _plainly(error: BaseException) -> str:
+    """Say what is at the bottom of it, not what each library between wrapped around it."""
+    while (below := error.__cause__ or error.__context__) is not None:
+        error = below
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"the server's certificate is not trusted ({error.verify_message}); where a proxy has its own "
+            "authority, let REQUESTS_CA_BUNDLE name the file of it"
+        )
+    if isinstance(error, socket.gaierror):
+        return "its server's name can't be resolved; is there a network?"
+    return why_not_reached(error)
+
+
 def _from_central(folder: Path) -> Callable[[Jar], Path]:
     try:
         from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415  an extra
@@ -166,7 +184,7 @@ def _from_central(folder: Path) -> Callable[[Jar], Path]:
             return Path(context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve())
         except Exception as error:  # whatever requests raises: there is no network, or not all of it
             raise BrokerError(
-                f"{jar.name} can't be fetched ({error}); bring the folder from another machine with "
+                f"{jar.name} can't be fetched: {_plainly(error)}; bring the folder from another machine with "
                 f"`netdusk broker fetch --from FOLDER`, or {REMEDY}"
             ) from error
 

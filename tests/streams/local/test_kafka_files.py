@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+import ssl
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,38 @@ def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.delenv("NETDUSK_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "netdusk" / f"kafka-{kafka_files.VERSION}"
+
+
+def wrapped(error: Exception) -> Exception:
+    """An error as requests has it: one in another, the words of all in its own."""
+    try:
+        try:
+            raise error
+        except Exception as inner:
+            raise RuntimeError(f"HTTPSConnectionPool(host='x'): Max retries exceeded ({inner!r})") from inner
+    except RuntimeError as outer:
+        return outer
+
+
+def untrusted() -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
+    error.verify_message = "self-signed certificate in certificate chain"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            untrusted(),
+            "not trusted (self-signed certificate in certificate chain); where a proxy has its own",
+        ),
+        (socket.gaierror(-2, "Name or service not known"), "its server's name can't be resolved"),
+        (ConnectionRefusedError(111, "Connection refused"), "connection refused"),
+        (ValueError("404 of the server"), "404 of the server"),
+    ],
+)
+def test_what_can_not_be_fetched_is_said_in_a_sentence(error: Exception, said: str) -> None:
+    sentence = kafka_files._plainly(wrapped(error))
+    assert said in sentence
+    assert "HTTPSConnectionPool" not in sentence
