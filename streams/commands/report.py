@@ -6,6 +6,7 @@ import asyncio
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -182,12 +183,21 @@ def _records(path: Path, kind: type[Any]) -> list[Any]:
         try:
             record = decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"{path}, line {number}: {error}; it has to be a record of netdusk's"
-            ) from error
+            raise SettingsError(f"{path}, line {number}: {_why_none(line, error)}") from error
         if isinstance(record, kind):
             records.append(record)
     return records
+
+
+def _why_none(line: bytes, error: Exception) -> str:
+    """Why a line can't stand here; a file of results is what is most often named in the place of incidents."""
+    with suppress(ValueError, AttributeError):
+        if str(msgspec.json.decode(line).get("schema")).startswith("netdusk.probe/"):
+            return (
+                "is a result, and no incident; name it with --probes, and what `netdusk backtest --json` prints "
+                "with --incidents"
+            )
+    return f"{error}; it has to be a record of netdusk's"
 
 
 async def _from_topics(settings: Settings, wanted: str | None) -> Report:

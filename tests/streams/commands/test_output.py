@@ -77,6 +77,24 @@ def test_a_folder_for_a_file_and_a_file_for_a_folder_are_said(
     assert str(outcome.exception).startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"schema":"netdusk.probe/1","id":"1"}', "is a result, and no incident; name it with --probes"),
+        ('{"schema":"theirs/1"}', "it has to be a record of netdusk's"),
+        ("[1]", "it has to be a record of netdusk's"),
+        ("{", "it has to be a record of netdusk's"),
+    ],
+)
+def test_results_in_the_place_of_incidents_are_known(tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(line + "\n")
+    outcome = CliRunner().invoke(cli.app, ["report", "--incidents", str(path)])
+    assert isinstance(outcome.exception, SettingsError)
+    assert str(outcome.exception).startswith(f"{path}, line 1: ")
+    assert said in str(outcome.exception)
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1"])
 def test_what_is_written_into_a_pipe_is_utf_8_in_every_locale(
     monkeypatch: pytest.MonkeyPatch, encoding: str
