@@ -82,14 +82,14 @@ def bring(place: Path, source: Path | None) -> int:
     wanted = kafka_files.missing(place)
     if not wanted:
         return 0
-    said = console(stderr=True)
-    said.print(
+    screen = console(stderr=True)
+    screen.print(
         f"fetching Apache Kafka {kafka_files.VERSION}, {kafka_files.megabytes(wanted)}, once, into {place}",
         highlight=False,
         soft_wrap=True,
     )
     columns = (TextColumn("  "), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=said, transient=True, disable=not said.is_terminal) as bar:
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task("", total=sum(jar.size for jar in wanted))
         come = kafka_files.fetch(
             place, source=source, progress=lambda done, _: bar.update(task, completed=done)

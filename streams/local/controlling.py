@@ -75,8 +75,8 @@ def _who_asks(request: web.Request, behind: Collection[str]) -> str:
     remote = request.remote or ""
     if remote not in behind:
         return remote
-    told = [one.strip() for one in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
-    return next((one for one in reversed(told) if one and one not in behind), remote)
+    hops = [one.strip() for one in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
+    return next((one for one in reversed(hops) if one and one not in behind), remote)
 
 
 def _refused(status: int, why: str, **headers: str) -> web.Response:
