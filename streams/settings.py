@@ -57,6 +57,8 @@ class _Section(BaseModel):
 _HOST_PORT = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 #: What Kafka takes as the name of a topic.
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
+# A file of a secret is no longer; /dev/zero has no end.
+_VALUE_CHARACTERS_MAX = 65_536
 #: Variables that are no settings: of the program, of its tests, and of the Compose file.
 _OWN_VARIABLES = frozenset({"asn", "base", "cache", "config", "country", "effort", "image", "log"})
 
@@ -554,6 +556,19 @@ class Settings(BaseSettings):
         return tuple(source for source in sources if source is not None)
 
 
+def _value_of(name: str, path: str) -> str:
+    """The text of a file, or of a pipe. Raises OSError, UnicodeDecodeError, and SettingsError for one without end."""
+    with Path(path).open(encoding="utf-8") as file:
+        value = file.read(_VALUE_CHARACTERS_MAX + 1)
+    if len(value) > _VALUE_CHARACTERS_MAX:
+        raise SettingsError(
+            f"environment {name.upper()} = {path!r}: more than {_VALUE_CHARACTERS_MAX:,} characters; "
+            "name a file that holds the value alone"
+        )
+    # An editor or `echo` ends the file with a line end that is no part of the secret.
+    return value.rstrip("\r\n")
+
+
 class _Environment(EnvSettingsSource):
     """The environment; a variable NAME_FILE stands for NAME, with the file's content as its value."""
 
@@ -577,8 +592,7 @@ class _Environment(EnvSettingsSource):
             if base in variables:
                 raise SettingsError(f"environment: {base.upper()} and {name.upper()} are both set; keep one")
             try:
-                # An editor or `echo` ends the file with a line end that is no part of the secret.
-                variables[base] = Path(path).read_text().rstrip("\r\n")
+                variables[base] = _value_of(name, path)
             except OSError as error:
                 raise SettingsError(
                     f"environment {name.upper()} = {path!r}: {error.strerror}; name a readable file"

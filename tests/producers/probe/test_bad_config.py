@@ -141,6 +141,13 @@ class TestSecretFromFile:
         assert password is not None
         assert password.get_secret_value() == " hunter2"
 
+    def test_a_file_without_end_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NETDUSK_KAFKA__SASL_PASSWORD_FILE", "/dev/zero")
+        with pytest.raises(
+            SettingsError, match="SASL_PASSWORD_FILE = '/dev/zero': more than 65,536 characters"
+        ):
+            load()
+
     def test_a_missing_file_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NETDUSK_KAFKA__SASL_PASSWORD_FILE", "/nowhere/password")
         with pytest.raises(SettingsError) as caught:
