@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 import structlog
@@ -20,8 +20,6 @@ from streams.engine.shared_producers import Lease
 from streams.engine.snapshots import Snapshots
 from streams.engine.surroundings import ACKNOWLEDGE_SECONDS, Pipeline, Surroundings
 from streams.engine.trouble import Troubles, stepping
-from streams.kafka.alerts import latest
-from streams.kafka.alerts import snapshots as snapshots_of
 from streams.machine import (
     Adopting,
     Counting,
@@ -71,6 +69,21 @@ async def _end(leases: Sequence[Lease]) -> None:
     await asyncio.gather(*(lease.close() for lease in leases))
 
 
+class _Kept(NamedTuple):
+    """How much a log holds; `snapshot_bytes` is None where it has no snapshot."""
+
+    chunks: int
+    redo_bytes: int
+    snapshot_bytes: int | None
+
+    @classmethod
+    def of(cls, restored: Restored) -> Self:
+        """Of what was read."""
+        deltas, snapshot = restored.deltas, restored.snapshot
+        redo_bytes = sum(len(delta.batch) for delta in deltas)
+        return cls(len(deltas), redo_bytes, None if snapshot is None else len(snapshot))
+
+
 class RestoredPartition:
     """Becomes the owner of a partition.
 
@@ -117,12 +130,18 @@ class RestoredPartition:
         around = self._around
         began = time.monotonic()
         to_log, to_topics = leases
-        book, restored = await self._read_log(to_log)
-        await self._annul(book, restored)
-        if self._pipeline.refresh is not None:
-            await self._pipeline.refresh()
-        machine, outbox = await self._replay(await self._machine_of(restored), restored.steps)
-        adopted = await self._adopt(machine, restored)
+        book = await self._fence(to_log)
+        log_start = await around.reader.start_of(book.topic, book.partition)
+        # What asks the broker is asked by all at once. What holds a log in memory is not.
+        async with around.restoring:
+            restored = await book.restore(log_start)
+            await self._annul(book, restored)
+            if self._pipeline.refresh is not None:
+                await self._pipeline.refresh()
+            machine, outbox = await self._replay(await self._machine_of(restored), restored.steps)
+            adopted = await self._adopt(machine, restored)
+            kept = _Kept.of(restored)
+            restored.snapshot, restored.steps = None, []
         gaps = Gaps(around, self._name)
         source_start, source_end = await self._bounds_of_source()
         expecting = restored.next is None and await self._expect(machine, source_start)
@@ -144,12 +163,12 @@ class RestoredPartition:
             around,
             machine,
             book,
-            redo_bytes=sum(len(delta.batch) for delta in restored.deltas),
-            snapshot_bytes=len(restored.snapshot or b""),
+            redo_bytes=kept.redo_bytes,
+            snapshot_bytes=kept.snapshot_bytes or 0,
         )
         if adopted or moved or expecting:
             await (await snapshots.take(position))  # what was adopted is in no chunk; and offsets begin anew
-        elif restored.snapshot is None:
+        elif kept.snapshot_bytes is None:
             await snapshots.take(position)  # a log without one is a log that was cut
         seconds = time.monotonic() - began
         around.metrics.restore_seconds.observe(seconds)
@@ -157,7 +176,7 @@ class RestoredPartition:
             "partition restored",
             partition=self._name,
             next=position,
-            replayed=len(restored.deltas),
+            replayed=kept.chunks,
             ignored=restored.ignored,
             seconds=round(seconds, 3),
         )
@@ -182,10 +201,10 @@ class RestoredPartition:
                 partial(some.note, PartitionCount(count, source_end, self._tp.partition))
             )
 
-    async def _read_log(self, producer: Lease) -> tuple[CheckpointLog, Restored]:
+    async def _fence(self, producer: Lease) -> CheckpointLog:
         topic, partition = self._pipeline.checkpoints, self._tp.partition
-        checkpoints = await self._around.reader.partitions_of(topic)
-        source = await self._around.reader.describe(self._tp.topic)
+        described = await self._around.reader.describe_each([topic, self._tp.topic])
+        checkpoints, source = described[topic].partitions, described[self._tp.topic]
         if partition not in checkpoints:
             raise MissingPartitionError(
                 f"topic {topic} has {len(checkpoints)} partitions, and none for {self._name}: "
@@ -202,7 +221,7 @@ class RestoredPartition:
         )
         async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
             await book.fence()
-        return book, await book.restore(await self._around.reader.start_of(topic, partition))
+        return book
 
     async def _read_checkpoints(self, start: int, end: int) -> AsyncIterator[tuple[int, bytes | None]]:
         records = self._around.reader.records(self._pipeline.checkpoints, self._tp.partition, start, end)
@@ -257,7 +276,7 @@ class RestoredPartition:
         )
         some: object = machine
         if isinstance(some, Adopting):
-            incidents = latest(await snapshots_of(self._around.settings))
+            incidents = await self._around.incidents()
             await self._around.machines.compute(partial(some.adopt, incidents))
         return True
 
@@ -266,7 +285,7 @@ class RestoredPartition:
         some: object = machine
         if not isinstance(some, Expecting):
             return False
-        incidents = latest(await snapshots_of(self._around.settings))
+        incidents = await self._around.incidents()
         if not incidents:
             return False
         await self._around.machines.compute(partial(some.expect, incidents, whole=source_start == 0))

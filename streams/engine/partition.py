@@ -178,9 +178,8 @@ class Partition:
         cause = "assigned"
         while not self._closed.is_set():
             try:
-                async with self._around.restoring:
-                    self._around.metrics.restores.labels(cause).inc()
-                    await self._restore()
+                self._around.metrics.restores.labels(cause).inc()
+                await self._restore()
                 await self._work()
             except CheckpointError as error:
                 await self._stop(error)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streams.engine.gates import Gate
@@ -14,8 +14,10 @@ from streams.engine.metrics import WorkerMetrics
 from streams.engine.pace import Pace
 from streams.engine.presence import BrokerPresence
 from streams.engine.shared_producers import SharedProducers
-from streams.kafka.client import TopicReader
+from streams.kafka.alerts import latest, snapshots
+from streams.kafka.client import Together, TopicReader
 from streams.machine import Machine
+from streams.records import Incident
 from streams.settings import Settings, fingerprint
 
 #: aiokafka gives a record up after its request timeout; a producer that says nothing even then has failed too.
@@ -67,6 +69,7 @@ class Surroundings:
     """What all partitions of a worker share.
 
     Checkpoints do not wait for what else is sent, nor that for them: these have producers of their own.
+    `restoring` is for those that hold a log in memory.
     In `machines`' thread machines are restored, pulled for metrics and snapshot, one at a time.
     """
 
@@ -80,6 +83,19 @@ class Surroundings:
     checkpoint_producers: SharedProducers
     output_producers: SharedProducers
     presence: BrokerPresence
+    _incidents: Together[str, list[Incident]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Partitions that ask for incidents at the same time get them with one reading of the topic."""
+        self._incidents = Together(self._read_incidents)
+
+    async def incidents(self) -> list[Incident]:
+        """How each incident stands that was told, in the order of their onsets."""
+        topic = self.settings.topics.alerts
+        return list((await self._incidents.ask([topic]))[topic])
+
+    async def _read_incidents(self, topics: Collection[str]) -> Mapping[str, list[Incident]]:
+        return dict.fromkeys(topics, latest(await snapshots(self.settings)))
 
     def topic_of(self, role: str) -> str:
         """The name of the topic that a machine means."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from importlib.metadata import version
 from typing import Any, Final, cast
 
@@ -28,6 +28,7 @@ from faust.types import TP, ConsumerMessage
 from streams.engine.batches import LOG_APPEND_TIME, RecordBatch, UnreadChunk
 from streams.engine.pace import Pace
 from streams.engine.unpacking import bound
+from streams.kafka.client import Together
 
 #: Distribution name to the version prefix that this file was written against and is tested with.
 WRITTEN_FOR: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
@@ -199,6 +200,7 @@ class ChunkConsumer(driver.Consumer):
         self._seeks: dict[TP, int] = {}  # how many there were
         self._handed: dict[TP, deque[int]] = {}  # last offsets of the chunks that are not committed yet
         self._gate_moved = asyncio.Event()
+        self._commits = Together(self._commit_each)  # partitions begin by the hundred
 
     def stable_end(self, tp: TP) -> int | None:
         """Where what may be read of the partition ends: before the first record of a transaction that is open."""
@@ -223,7 +225,12 @@ class ChunkConsumer(driver.Consumer):
         self._acked.pop(tp, None)
         self._acked_index.pop(tp, None)
         self._committed_offset[tp] = offset
-        await self._commit({tp: offset})
+        await self._commits.ask([(tp, offset)])
+
+    async def _commit_each(self, places: Collection[tuple[TP, int]]) -> Mapping[tuple[TP, int], None]:
+        # Ascending: of a partition that is there twice the later offset stays.
+        await self._commit(dict(sorted(places)))
+        return dict.fromkeys(places)
 
     # Faust's own, changed
 

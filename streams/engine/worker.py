@@ -40,7 +40,7 @@ from streams.settings import Settings
 log = structlog.get_logger()
 
 _CLOSE_SECONDS: Final = 3.0
-# What they ask the broker goes together. More would hold more snapshots in memory at once.
+# So many logs are read at a time. More would hold more snapshots in memory at once.
 _RESTORES_AT_ONCE: Final = 16
 _NOTES_SECONDS: Final = 2.0
 _TOPICS_SECONDS: Final = 2.0

@@ -28,6 +28,8 @@ REQUEST_BYTES_MAX: Final = 8 * 1024 * 1024
 _FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
 # How long an answer of the broker is waited for: one that was lost costs so much, and not aiokafka's 40 s.
 REQUEST_TIMEOUT_MS: Final = 10_000
+# A connection and its greetings cost more than an answer.
+_PAUSE_SECONDS: Final = 0.1
 # aiokafka's own default.
 _BATCH_BYTES: Final = 16_384
 # An empty answer that comes sooner was not held by the broker.
@@ -197,11 +199,15 @@ A = TypeVar("A")
 class Together(Generic[Q, A]):
     """Asks for many at once: what is asked while an answer is waited for goes together with the next request.
 
-    So every answer is younger than its question.
+    So every answer is younger than its question. After an answer to several, `pause_seconds` pass before the next
+    request, so that it too is for several; one who asks alone does not wait.
     """
 
-    def __init__(self, ask: Callable[[Collection[Q]], Awaitable[Mapping[Q, A]]]) -> None:
+    def __init__(
+        self, ask: Callable[[Collection[Q]], Awaitable[Mapping[Q, A]]], *, pause_seconds: float = 0.0
+    ) -> None:
         self._ask = ask
+        self._pause_seconds = pause_seconds
         self._waiting: list[tuple[Sequence[Q], asyncio.Future[Mapping[Q, A]]]] = []
         self._asking: asyncio.Task[None] | None = None
 
@@ -220,6 +226,8 @@ class Together(Generic[Q, A]):
             while self._waiting:
                 asked, self._waiting = self._waiting, []
                 await self._answer(asked)
+                if self._pause_seconds and len(asked) > 1:
+                    await asyncio.sleep(self._pause_seconds)
         finally:
             self._asking = None
 
@@ -241,8 +249,8 @@ class TopicReader:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
-        self._bounds = Together(self._ask_bounds)
-        self._topics = Together(self._ask_topics)
+        self._bounds = Together(self._ask_bounds, pause_seconds=_PAUSE_SECONDS)
+        self._topics = Together(self._ask_topics, pause_seconds=_PAUSE_SECONDS)
         self._deletions = Together(self._delete_before)
 
     async def start_of(self, topic: str, partition: int) -> int:
@@ -266,6 +274,10 @@ class TopicReader:
     async def describe(self, topic: str) -> DescribedTopic:
         """Return the topic's id and partitions, none if it does not exist. Raises KafkaError if no broker can tell."""
         return (await self._topics.ask([topic]))[topic]
+
+    async def describe_each(self, topics: Sequence[str]) -> Mapping[str, DescribedTopic]:
+        """Describe several topics with one request. Raises KafkaError if no broker can tell."""
+        return await self._topics.ask(topics)
 
     async def partitions_of(self, topic: str) -> list[int]:
         """Return the topic's partitions, none if it does not exist. Raises KafkaError if no broker can tell."""

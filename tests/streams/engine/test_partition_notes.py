@@ -98,15 +98,24 @@ async def test_the_register_is_read_to_its_end_after_the_fence_and_before_a_mach
     async def refresh() -> None:
         order.append("register")
 
-    async def read_log(_: object, producer: object) -> Any:
+    async def restore(log_start: int) -> Any:
+        order.append("log")
+        return SimpleNamespace(annul=lambda _: False, snapshot=None, steps=[])
+
+    async def fence(_: object, producer: object) -> Any:
         order.append("fence")
-        return SimpleNamespace(), SimpleNamespace(annul=lambda _: False, snapshot=None, steps=[])
+        return SimpleNamespace(topic="checkpoints", partition=0, restore=restore)
+
+    async def start_of(topic: str, partition: int) -> int:
+        order.append("bounds")
+        return 0
 
     def make() -> Any:
         order.append("machine")
         raise ConnectionError("far enough")
 
-    monkeypatch.setattr(ownership.RestoredPartition, "_read_log", read_log)
+    monkeypatch.setattr(ownership.RestoredPartition, "_fence", fence)
+    monkeypatch.setattr(owned._around.reader, "start_of", start_of)
     restoration = ownership.RestoredPartition(
         replace(owned.pipeline, make=make, refresh=refresh),
         owned.tp,
@@ -116,7 +125,7 @@ async def test_the_register_is_read_to_its_end_after_the_fence_and_before_a_mach
     )
     with pytest.raises(ConnectionError, match="far enough"):
         await restoration._restore([None, None])  # type: ignore[list-item]  # no producer is asked
-    assert order == ["fence", "register", "machine"]
+    assert order == ["fence", "bounds", "log", "register", "machine"]
 
 
 async def _nothing() -> None: ...

@@ -79,3 +79,19 @@ async def test_a_worker_deletes_what_is_old_in_all_partitions_with_few_clients(
     assert {place.partition: offset for one in requests for place, offset in one.items()} == dict.fromkeys(
         range(240), 9
     )
+
+
+async def test_after_an_answer_to_several_it_waits_for_company_and_after_one_it_does_not() -> None:
+    broker = Broker()
+    broker.may_answer.set()
+    together = Together(broker.ask, pause_seconds=3600.0)
+    await together.ask(["a"])
+    await together.ask(["b"])
+    await asyncio.gather(together.ask(["c"]), together.ask(["d"]))
+    late = asyncio.create_task(together.ask(["e"]))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert broker.asked == [{"a"}, {"b"}, {"c", "d"}]
+    late.cancel()
+    assert together._asking is not None
+    together._asking.cancel()
