@@ -710,7 +710,11 @@ class Assembler:
                 event = Trigger.SURE
             elif event is Trigger.RECOVERED or reading.end - case.heard > self.settings.merge_seconds:
                 event = Trigger.WELL  # nothing was told of it, so nothing need be waited for
-        if event in (Trigger.RECOVERED, Trigger.PARTLY) and case.may_relapse(reading, self.settings):
+        back, going_on = (
+            event in (Trigger.RECOVERED, Trigger.PARTLY),
+            case.phase in (Phase.OPEN, Phase.EASING),
+        )
+        if back and (case.may_relapse(reading, self.settings) or (going_on and case.is_in_doubt(reading))):
             case.phase = move(case.phase, Trigger.WELL).phase
             return
         if event is None:

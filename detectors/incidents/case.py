@@ -60,6 +60,9 @@ _DOUBLINGS_MAX: Final = 8
 _PARTLY_WINDOWS: Final = 3
 #: It is confirmed from so many failed attempts on.
 _FAILED_LEAST: Final = 5.0
+#: So many results after it seemed back but for a part show at which level it is; more are too old.
+PROOF_RESULTS_MIN: Final = 40
+PROOF_RESULTS_MAX: Final = 200
 #: It may yet turn out to be of some regions for so long after it was told.
 NARROWING_SECONDS: Final = 1800
 #: Results that stop this soon after an onset are part of the same event.
@@ -172,6 +175,8 @@ class Case(msgspec.Struct):
     unheard_platforms: list[str] = []
     # Times that it was lost again soon after it was told to be over.
     relapses: int = 0
+    # Results since it seemed to be back but for a part.
+    proof: Tally | None = None
 
     # what it is made of
 
@@ -483,6 +488,7 @@ class Case(msgspec.Struct):
             self.level.weigh(spoken, reading.start, over=self.resolved is not None)
         if self.tally is not None:
             self._tally(self.tally, reading, dark)
+        self._prove(reading, dark)
         networks = live_networks(reading) | set(self.networks)
         self.live = max(self.live, len(networks))
         self.vantages = max(self.vantages, sum(reading.vantages.values()))
@@ -921,12 +927,55 @@ class Case(msgspec.Struct):
     def end(self, reading: CountryReading) -> None:
         """Note that it is over, and how much is back by the results since."""
         now = reading.end
-        self.resolved, self.ended = self.recovered_at(), now
+        tally, proof = self._since_back(reading), self.proof
+        self.resolved, self.ended = tally.since, now
         self.scope, self.severity = self.widest, self.worst
-        tally = Tally(self.resolved)
+        if proof is not None and proof.says(now) is Restoration.PART:
+            tally = msgspec.structs.replace(proof, since=tally.since)
+        self.tally, self.proof = tally if tally.n else None, None
+        self.restoration = Restoration.SOME
+        restoration = self._says(now)
+        if restoration is Restoration.PART:
+            self._end_in_part(now)
+        elif restoration is Restoration.FULL:
+            self.restoration = restoration
+        else:
+            self.proof = Tally(now)
+
+    def is_in_doubt(self, reading: CountryReading) -> bool:
+        """Whether it seems back but for a part, and its present level is not shown yet by results that came after.
+
+        It seems so when a run of results was lucky: by these its level would be too high, and be usual from there on.
+        What came since is fair. It may also show that nothing is back: then what is lost is lost still.
+        """
+        if self.kind is not Kind.PLATFORM:
+            return False
+        if self.proof is None:
+            if self._since_back(reading).says(reading.end) is not Restoration.PART:
+                return False
+            self.proof = Tally(reading.end)
+        if self.proof.n < PROOF_RESULTS_MIN:
+            return True
+        fallen = median_low([loss.fallen for loss in self.losses.values()])
+        if fallen < 1.0 and 2 * self.proof.k < fallen * self.proof.n + self.proof.due:
+            self.proof = None
+            self.again(reading)
+            return True
+        return False
+
+    def _prove(self, reading: CountryReading, dark: Collection[int] = ()) -> None:
+        """Count a window's results since it seemed back, whatever they say; those of long ago say nothing."""
+        if self.proof is not None:
+            self._tally(self.proof, reading, dark)
+            if self.proof.n > PROOF_RESULTS_MAX:
+                self.proof = None
+
+    def _since_back(self, reading: CountryReading) -> Tally:
+        """Return the results since it was back."""
+        tally = Tally(self.recovered_at())
         # Each part is back from its first success on: counted from there alone, too many would have succeeded.
         since = median_low([loss.back for loss in self.losses.values() if loss.back is not None])
-        windows = (now - since) // (reading.end - reading.start)
+        windows = (reading.end - since) // (reading.end - reading.start)
         by_region = self._platforms_by_region
         for (platform, asn, region), loss in self.losses.items():
             if loss.back is None:
@@ -940,13 +989,7 @@ class Case(msgspec.Struct):
                 tally.of_part(platform, k, n, loss.usual)
         for (platform, _), loss in self.elsewhere.items():
             tally.of_others(platform, loss.mend_k, loss.mend_n, loss.usual)
-        self.tally = tally if tally.n else None
-        self.restoration = Restoration.SOME
-        restoration = self._says(now)
-        if restoration is Restoration.PART:
-            self._end_in_part(now)
-        elif restoration is Restoration.FULL:
-            self.restoration = restoration
+        return tally
 
     def _end_in_part(self, now: int) -> None:
         """Be over at another level, and count anew from here: the rest may come back later."""
@@ -958,6 +1001,7 @@ class Case(msgspec.Struct):
         """Count the results of a window since it was over, and nothing else."""
         if self.tally is not None:
             self._tally(self.tally, reading)
+        self._prove(reading)
 
     def _tally(self, tally: Tally, reading: CountryReading, dark: Collection[int] = ()) -> None:
         """Count the results of a window: on a network that is `dark` a platform says nothing."""
@@ -977,7 +1021,7 @@ class Case(msgspec.Struct):
         """Note that it is not over after all: what it has lost is what failed since, and not what came in between."""
         back = self.recovered_at() if self.resolved is None else self.resolved
         pause = max(1, (reading.end - back) // (reading.end - reading.start))
-        self.resolved, self.tally, self.restoration = None, None, Restoration.NONE
+        self.resolved, self.tally, self.proof, self.restoration = None, None, None, Restoration.NONE
         self.relapses += 1
         self.wholes = {}
         # Where it is now shows anew: what it was while it came back was no level of it.
@@ -1013,8 +1057,7 @@ class Case(msgspec.Struct):
             self.tally.partly = self.tally.partly + 1 if restoration is Restoration.PART else 0
             # A block that is renewed looks like that too, for a window or two.
             if self.tally.partly >= _PARTLY_WINDOWS and self.restoration is Restoration.SOME:
-                self._end_in_part(now)
-                return True
+                return self._proves_part(now)
         if (
             full
             and restoration is Restoration.FULL
@@ -1023,6 +1066,17 @@ class Case(msgspec.Struct):
             self.restoration = restoration
             return True
         return False
+
+    def _proves_part(self, now: int) -> bool:
+        """Whether results that came since it was over show that a part is missing: those that ended it were lucky."""
+        if self.proof is None:
+            self.proof = Tally(now)
+        if self.proof.n < PROOF_RESULTS_MIN or self.proof.says(now) is not Restoration.PART:
+            return False
+        assert self.tally is not None
+        self.tally, self.proof = msgspec.structs.replace(self.proof, since=self.tally.since), None
+        self._end_in_part(now)
+        return True
 
     @property
     def waits(self) -> bool:

@@ -59,6 +59,18 @@ def test_an_end_at_another_level_is_told_as_that_and_is_usual_from_there_on() ->
     assert "fully" not in last.summary
 
 
+def test_no_lucky_run_says_at_which_level_a_block_is_over() -> None:
+    """It eases to 60 %. A run of good results is sure to come: it is not what is told, nor what is usual from there."""
+    levels = []
+    for seed in range(1, 7):
+        told = tell(World(0.25, 0.0, 3.0, seed=seed, end=0.6, after=timedelta(hours=8)), load())
+        words = [re.fullmatch(r"restored in part: (\d+)%, usually 9\d%", end.reason) for end in ends(told)]
+        levels += [int(match[1]) for match in words if match is not None]
+        assert min(one.reachability.usual for one in told.snapshots) > 0.9  # that from before the block
+    assert len(levels) >= 3
+    assert sum(levels) / len(levels) == pytest.approx(60, abs=6)  # each rests on forty results or more
+
+
 def test_fully_is_said_of_enough_results_only_and_only_if_asked_for() -> None:
     world = World(0.25, 0.0, 4.0, seed=5)
     (plain,) = ends(tell(world, load(time=COARSE)))
