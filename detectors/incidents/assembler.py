@@ -710,11 +710,9 @@ class Assembler:
                 event = Trigger.SURE
             elif event is Trigger.RECOVERED or reading.end - case.heard > self.settings.merge_seconds:
                 event = Trigger.WELL  # nothing was told of it, so nothing need be waited for
-        back, going_on = (
-            event in (Trigger.RECOVERED, Trigger.PARTLY),
-            case.phase in (Phase.OPEN, Phase.EASING),
-        )
-        if back and (case.may_relapse(reading, self.settings) or (going_on and case.is_in_doubt(reading))):
+        if event in (Trigger.RECOVERED, Trigger.PARTLY) and (
+            case.may_relapse(reading, self.settings) or case.awaits_proof(reading)
+        ):
             case.phase = move(case.phase, Trigger.WELL).phase
             return
         if event is None:
@@ -1056,9 +1054,11 @@ def _beyond_regions(
         ):
             key = (part.platform, str(part.asn))
             now[key] = before.get(key, 0) + 1
-            well = others.well(part.platform, hit, min(hit.values()))
-            if now[key] <= BEYOND_REGIONS_WINDOWS or (well and explains(hit, well, part, part_vote, reading)):
-                doubtful.add(part)
+            if now[key] > BEYOND_REGIONS_WINDOWS:
+                well = others.well(part.platform, hit, min(hit.values()))
+                if not (well and explains(hit, well, part, part_vote, reading)):
+                    continue
+            doubtful.add(part)
     return doubtful
 
 

@@ -61,8 +61,8 @@ _PARTLY_WINDOWS: Final = 3
 #: It is confirmed from so many failed attempts on.
 _FAILED_LEAST: Final = 5.0
 #: So many results after it seemed back but for a part show at which level it is; more are too old.
-PROOF_RESULTS_MIN: Final = 40
-PROOF_RESULTS_MAX: Final = 200
+_PROOF_RESULTS_MIN: Final = 40
+_PROOF_RESULTS_MAX: Final = 200
 #: It may yet turn out to be of some regions for so long after it was told.
 NARROWING_SECONDS: Final = 1800
 #: Results that stop this soon after an onset are part of the same event.
@@ -942,19 +942,19 @@ class Case(msgspec.Struct):
         else:
             self.proof = Tally(now)
 
-    def is_in_doubt(self, reading: CountryReading) -> bool:
-        """Whether it seems back but for a part, and its present level is not shown yet by results that came after.
+    def awaits_proof(self, reading: CountryReading) -> bool:
+        """Have its end wait where it seems back but for a part. Returns whether that is so.
 
         It seems so when a run of results was lucky: by these its level would be too high, and be usual from there on.
-        What came since is fair. It may also show that nothing is back: then what is lost is lost still.
+        What comes from now on is fair. It may also show that nothing is back: then what is lost is lost still.
         """
-        if self.kind is not Kind.PLATFORM:
+        if self.kind is not Kind.PLATFORM or self.phase not in (Phase.OPEN, Phase.EASING):
             return False
         if self.proof is None:
             if self._since_back(reading).says(reading.end) is not Restoration.PART:
                 return False
             self.proof = Tally(reading.end)
-        if self.proof.n < PROOF_RESULTS_MIN:
+        if self.proof.n < _PROOF_RESULTS_MIN:
             return True
         fallen = median_low([loss.fallen for loss in self.losses.values()])
         if fallen < 1.0 and 2 * self.proof.k < fallen * self.proof.n + self.proof.due:
@@ -967,7 +967,7 @@ class Case(msgspec.Struct):
         """Count a window's results since it seemed back, whatever they say; those of long ago say nothing."""
         if self.proof is not None:
             self._tally(self.proof, reading, dark)
-            if self.proof.n > PROOF_RESULTS_MAX:
+            if self.proof.n > _PROOF_RESULTS_MAX:
                 self.proof = None
 
     def _since_back(self, reading: CountryReading) -> Tally:
@@ -1071,7 +1071,7 @@ class Case(msgspec.Struct):
         """Whether results that came since it was over show that a part is missing: those that ended it were lucky."""
         if self.proof is None:
             self.proof = Tally(now)
-        if self.proof.n < PROOF_RESULTS_MIN or self.proof.says(now) is not Restoration.PART:
+        if self.proof.n < _PROOF_RESULTS_MIN or self.proof.says(now) is not Restoration.PART:
             return False
         assert self.tally is not None
         self.tally, self.proof = msgspec.structs.replace(self.proof, since=self.tally.since), None

@@ -129,7 +129,8 @@ async def describe(client: AIOKafkaClient, topics: Collection[str]) -> Mapping[s
     of itself: that is no answer (MetadataEmptyBrokerList).
     """
     if not await client.set_topics(topics):
-        raise MetadataEmptyBrokerList("no broker is registered yet")
+        hosts = ", ".join(f"{host}:{port}" for host, port, *_ in client.hosts)
+        raise MetadataEmptyBrokerList(f"no broker is registered yet at {hosts}")
     ids = await _ids(client, topics)
     return {
         topic: DescribedTopic(ids.get(topic, ""), sorted(client.cluster.partitions_for_topic(topic) or ()))
