@@ -179,7 +179,7 @@ def find_causes(
     """
     dark = dark_networks(reading)
     causes = list(_darkness(reading, dark, settings))
-    lost, leaning = _lost_cells(reading, dark, settings, some_lie=some_lie)
+    lost, leaning = _lost_cells(reading, dark, settings, mends, some_lie=some_lie)
     for platform in list(lost):
         lost[platform] = {a: v for a, v in lost[platform].items() if not mends(Part(platform, a, ""))}
         if not lost[platform]:
@@ -256,14 +256,20 @@ VotesByRegion = dict[str, dict[str, Vote]]
 
 
 def _lost_cells(
-    reading: CountryReading, dark: Collection[int], settings: IncidentSettings, *, some_lie: bool = False
+    reading: CountryReading,
+    dark: Collection[int],
+    settings: IncidentSettings,
+    mends: Callable[[Part], bool],
+    *,
+    some_lie: bool = False,
 ) -> tuple[VotesByNetwork, dict[str, set[int]]]:
     """By platform: the networks that have lost it, and those that lean that way.
 
     Where the country's networks taken together have lost it beyond doubt, and most of them at least lean, the leaning
     ones count: many thin series can say together what none can say alone. Most of them must agree, so that a few
     that lie can't carry the sum; most of those that are not sure must lean (three quarters where `some_lie`), and have
-    lost about as much as those that are, so that one that strays by chance does not make a nation of two carriers.
+    lost about as much as those that are, so that one that strays by chance does not make a nation of two carriers. An
+    alarm of the country that is left over from networks which mend says nothing of the others.
     """
     lost: VotesByNetwork = {}
     platforms: set[str] = set()
@@ -300,9 +306,12 @@ def _lost_cells(
         sure = sure or any(_sure_alone(reading.networks[platform, asn]) for asn in lost.get(platform, ()))
         if (lost.get(platform) and own < 1.0) or not (sure or _sure_together(pooled)):
             continue
+        bad = lost.get(platform, {})
+        left_over = bool(bad) and all(mends(Part(platform, asn, "")) for asn in bad)
+        if left_over and not _sure_without(platform, stirring, reading):
+            continue
         if _regions_differ(platform, reading, settings):
             continue
-        bad = lost.get(platform, {})
         depth = [
             part_vote.expected - part_vote.reachability for part_vote in bad.values() if not part_vote.slow
         ]
@@ -333,6 +342,12 @@ def _nearly_sure(platform: str, networks: Iterable[int], reading: CountryReading
 def _sure_alone(standing: Standing) -> bool:
     """Whether a network says as much as one must that is heard alone, or that is lost otherwise than by failures."""
     return standing.score * standing.bar >= 1.0 or standing.opinion is not Opinion.BAD
+
+
+def _sure_without(platform: str, networks: Iterable[int], reading: CountryReading) -> bool:
+    """Whether these say together, by the bar of a calm country, what networks must where none is sure."""
+    standings = [reading.networks[platform, asn] for asn in sorted(networks)]
+    return sum(standing.score * standing.bar for standing in standings) >= POOLED_SCORE
 
 
 def _sure_together(pooled: Standing) -> bool:
