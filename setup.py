@@ -1,10 +1,11 @@
-"""The two modules that are compiled. Without a C compiler they are left out: Python and NumPy do the same, slower."""
+"""The modules that are compiled. Without a C compiler they are left out: Python and NumPy do the same, slower."""
 
 import numpy as np
 from setuptools import Extension, setup
 
 setup(
     ext_modules=[
+        Extension("streams.packed", ["streams/packed.pyx"], optional=True),
         Extension("streams.step.scanner", ["streams/step/scanner.pyx"], optional=True),
         Extension(
             "detectors.columns._stages",

@@ -109,5 +109,5 @@ class AppendTimes:
             for record in batch:
                 clock = max(clock, min(record.timestamp, self._bound[1]))
                 records.append(KafkaRecord(record.offset, record.value, clock, LOG_APPEND_TIME, record.key))
-            made.append(replace(batch, records=records, stamped=True, time_ms=clock))
+            made.append(replace(batch, records=records, stamped=True, time_ms=clock, packed=None))
         return made

@@ -11,14 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice
-from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import structlog
 from faust.types import TP
 
-from streams.engine.unpacking import UnpackError
+from streams.engine.unpacking import HEADER_BYTES, UnpackError, body_of
 from streams.machine import PIECE, Chunk
+
+try:
+    from streams.packed import PackedRecords
+except ImportError:  # there was no C compiler when it was installed
+    PackedRecords = None  # type: ignore[assignment,misc]
 
 log = structlog.get_logger()
 
@@ -43,7 +47,8 @@ class RecordBatch:
     """Records that were written together; they may be made only while they are gone through, so: once.
 
     They have offsets from `first` to before `next_offset`; what `records` has of smaller ones does not count. `stamped`
-    says that their timestamps are the broker's. `time_ms` is that of the youngest.
+    says that their timestamps are the broker's. `time_ms` is that of the youngest. `packed` is the whole batch as the
+    broker sent it, where that is known and nobody has made its records.
     """
 
     records: Iterable[Any]
@@ -51,6 +56,7 @@ class RecordBatch:
     next_offset: int
     stamped: bool
     time_ms: int
+    packed: memoryview | None = None
 
     def __len__(self) -> int:
         """How many records it has at most: some may have been compacted away."""
@@ -91,7 +97,7 @@ class RecordBatch:
 
     def made(self) -> RecordBatch:
         """Return a batch whose records are all made."""
-        return replace(self, records=list(self))
+        return replace(self, records=list(self), packed=None)
 
     def parted(self, records_max: int) -> tuple[RecordBatch, RecordBatch | None]:
         """Return the first `records_max` records and the others, or None if there are no others."""
@@ -99,12 +105,12 @@ class RecordBatch:
             return self, None
         records = list(self)
         if len(records) <= records_max:
-            return replace(self, records=records), None
+            return replace(self, records=records, packed=None), None
         head, rest = records[:records_max], records[records_max:]
         cut = rest[0].offset
         return (
-            replace(self, records=head, next_offset=cut, time_ms=head[-1].timestamp),
-            replace(self, records=rest, first=cut),
+            replace(self, records=head, next_offset=cut, time_ms=head[-1].timestamp, packed=None),
+            replace(self, records=rest, first=cut, packed=None),
         )
 
 
@@ -136,19 +142,62 @@ class UnreadChunk:
 
     def pieces(self, records: int = PIECE) -> Iterator[Chunk]:
         """Yield the records in pieces of at most `records`, each with one kind of timestamp. Works once."""
-        for stamped, batches in groupby(self.batches, key=attrgetter("stamped")):
-            every = chain.from_iterable(batches)
-            while some := list(islice(every, records)):
-                first, last = some[0].offset, some[-1].offset
-                offsets: Sequence[int] = range(first, last + 1)
-                if len(offsets) != len(some):
-                    offsets = [record.offset for record in some]
-                stamps = [record.timestamp for record in some] if stamped else None
-                values = [record.value for record in some]
-                keys = [record.key for record in some]
-                headers = (
-                    [record.headers for record in some] if any(record.headers for record in some) else None
-                )
-                del some  # their memory is what the next ones are made in
-                yield Chunk(self.tp.topic, self.tp.partition, offsets, values, stamps, keys, headers)
-                del values, keys, headers
+        for (stamped, packed), batches in groupby(self.batches, key=_kind):
+            if packed:
+                yield from self._packed_pieces(batches, records, stamped=stamped)
+            else:
+                yield from self._made_pieces(batches, records, stamped=stamped)
+
+    def _packed_pieces(
+        self, batches: Iterable[RecordBatch], records: int, *, stamped: bool
+    ) -> Iterator[Chunk]:
+        """Of batches as the broker sent them: no Python objects are made of their records."""
+        packed_records = PackedRecords()
+        for batch in batches:
+            added = _added(packed_records, batch)
+            # Of a batch that could not be added the records are made, after those that came before.
+            while len(packed_records) >= records or (len(packed_records) and not added):
+                yield self._packed_piece(packed_records, records, stamped=stamped)
+            if not added:
+                yield from self._made_pieces([batch], records, stamped=stamped)
+        if len(packed_records):
+            yield self._packed_piece(packed_records, records, stamped=stamped)
+
+    def _packed_piece(self, packed_records: PackedRecords, records: int, *, stamped: bool) -> Chunk:
+        values, keys = packed_records.take(records)
+        stamps = values.stamps() if stamped else None
+        return Chunk(self.tp.topic, self.tp.partition, values.offsets(), values, stamps, keys)
+
+    def _made_pieces(self, batches: Iterable[RecordBatch], records: int, *, stamped: bool) -> Iterator[Chunk]:
+        every = chain.from_iterable(batches)
+        while some := list(islice(every, records)):
+            first, last = some[0].offset, some[-1].offset
+            offsets: Sequence[int] = range(first, last + 1)
+            if len(offsets) != len(some):
+                offsets = [record.offset for record in some]
+            stamps = [record.timestamp for record in some] if stamped else None
+            values = [record.value for record in some]
+            keys = [record.key for record in some]
+            headers = [record.headers for record in some] if any(record.headers for record in some) else None
+            del some  # their memory is what the next ones are made in
+            yield Chunk(self.tp.topic, self.tp.partition, offsets, values, stamps, keys, headers)
+            del values, keys, headers
+
+
+def _kind(batch: RecordBatch) -> tuple[bool, bool]:
+    return batch.stamped, batch.packed is not None and PackedRecords is not None
+
+
+def _added(packed_records: PackedRecords, batch: RecordBatch) -> bool:
+    """Add the records of a batch to those that were found; False where that is left to aiokafka."""
+    packed = batch.packed
+    assert packed is not None
+    try:
+        body = body_of(packed)
+    except UnpackError:
+        return False  # told where its records are made
+    if body is None:
+        return False
+    base = int.from_bytes(packed[:8], "big")
+    count = int.from_bytes(packed[HEADER_BYTES - 4 : HEADER_BYTES], "big")
+    return packed_records.add(body, count, base, batch.first, batch.time_ms)

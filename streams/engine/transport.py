@@ -13,6 +13,7 @@ It refuses to know what a record is.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from importlib.metadata import version
@@ -22,6 +23,7 @@ import faust
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaError
+from aiokafka.record.memory_records import MemoryRecords
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
@@ -35,6 +37,8 @@ WRITTEN_FOR: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
 
 # How long is waited for records while a gate is shut: it may open meanwhile, and its partition is to be read soon.
 _GATE_SECONDS: Final = 0.2
+# A batch begins with its offset and with how many bytes follow.
+_BATCH_HEAD: Final = 12
 
 
 def usable() -> str | None:
@@ -68,6 +72,21 @@ class _Handful:
         self._records += len(batch)
 
 
+class _KeptRecords(MemoryRecords):  # type: ignore[misc,valid-type]  # one of two, chosen as it is imported
+    """aiokafka's parting of a fetch into batches, that gives each as it was sent, too."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._data = memoryview(data)
+        self._at = 0
+
+    def packed(self) -> memoryview:
+        """The batch that was given last; asked once for each."""
+        begin = self._at
+        self._at += _BATCH_HEAD + int.from_bytes(self._data[begin + 8 : begin + _BATCH_HEAD], "big")
+        return self._data[begin : self._at]
+
+
 class _WholeBatches:
     """`FetchResult.getall`, a record batch at a time, unread."""
 
@@ -87,11 +106,12 @@ class _WholeBatches:
         fetched = partition_records._records
         while not taken.full and fetched.has_next():
             batch = fetched.next_batch()
+            packed = fetched.packed() if isinstance(fetched, _KeptRecords) else None
             if partition_records._check_crcs and not batch.validate_crc():
                 raise CorruptRecordException(f"Invalid CRC - {partition_records._tp}")
             position = partition_records.next_fetch_offset
             left_out = self._aborted(batch) or batch.is_control_batch
-            if not left_out and (unread := _unread(batch, position)) is not None:
+            if not left_out and (unread := _unread(batch, position, packed)) is not None:
                 taken.add(unread)
             partition_records.next_fetch_offset = max(position, batch.next_offset)
         result._update_position()
@@ -110,10 +130,10 @@ class _WholeBatches:
         return bool(batch.is_transactional and batch.producer_id in records._aborted_producers)
 
 
-def _unread(batch: Any, position: int) -> RecordBatch | None:
+def _unread(batch: Any, position: int, packed: memoryview | None = None) -> RecordBatch | None:
     """Return the records of aiokafka's batch from the position on, or None if it has none.
 
-    A fetch may begin within a batch.
+    A fetch may begin within a batch. `packed` is the same batch as the broker sent it.
     """
     first = getattr(batch, "base_offset", None)
     if first is None:  # the formats of before Kafka 0.11 do not say where a batch begins
@@ -122,7 +142,7 @@ def _unread(batch: Any, position: int) -> RecordBatch | None:
     if batch.next_offset <= position:
         return None
     stamped = batch.timestamp_type == LOG_APPEND_TIME
-    return RecordBatch(batch, max(first, position), batch.next_offset, stamped, batch.max_timestamp)
+    return RecordBatch(batch, max(first, position), batch.next_offset, stamped, batch.max_timestamp, packed)
 
 
 class _Buffer(OrderedDict[Any, Any]):
@@ -164,6 +184,8 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Start aiokafka's consumer, and change its buffer before anything is fetched."""
         bound()
+        fetching: Any = sys.modules[Fetcher.__module__]
+        fetching.MemoryRecords = _KeptRecords
         await super().on_start()
         consumer = self._ensure_consumer()
         fetcher: Any = consumer._fetcher

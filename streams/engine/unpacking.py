@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import zlib
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -18,7 +19,15 @@ from aiokafka.record.default_records import DefaultRecordBatch
 #: A batch is at most a megabyte as it is compressed; results shrink to a tenth.
 UNPACKED_BYTES_MAX: Final = 64 * 1024 * 1024
 _GZIP: Final = 31
+#: What stands before the records of a batch of version 2, and where it says how they are packed.
+HEADER_BYTES: Final = 61
+_ATTRIBUTES: Final = 22
+_CODECS: Final = 7
+_GZIP_CODEC, _LZ4, _ZSTD = 1, 3, 4
 _room = threading.local()
+
+
+_decoders: dict[int, Callable[[Any], bytes]] = {}
 
 
 class UnpackError(ValueError):
@@ -31,6 +40,20 @@ def bound(most: int = UNPACKED_BYTES_MAX) -> None:
     inside.gzip_decode = partial(gunzip, most=most)
     inside.zstd_decode = partial(_into, cramjam.zstd, most=most)
     inside.lz4_decode = partial(_into, cramjam.lz4, most=most)
+    _decoders.update({_GZIP_CODEC: inside.gzip_decode, _LZ4: inside.lz4_decode, _ZSTD: inside.zstd_decode})
+
+
+def body_of(batch: Any) -> bytes | None:
+    """The records of a batch of version 2, unpacked; None where it is packed in another way. Raises UnpackError.
+
+    `batch` is all of it, as the broker sent it: header and records.
+    """
+    codec = batch[_ATTRIBUTES] & _CODECS
+    packed = batch[HEADER_BYTES:]
+    if not codec:
+        return bytes(packed)
+    decode = _decoders.get(codec)
+    return None if decode is None else decode(packed)
 
 
 def gunzip(data: Any, most: int = UNPACKED_BYTES_MAX) -> bytes:

@@ -16,6 +16,8 @@ from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8
 from libc.math cimport NAN, isnan
 from libc.string cimport memcmp, memcpy
 
+from streams.packed cimport PackedValues
+
 from producers.names import is_printable
 
 cdef extern from "Python.h":
@@ -937,17 +939,25 @@ cdef class Scanner:
         cdef Last source, address
         cdef Text at
         cdef list left = []
-        cdef list every = values if type(values) is list else list(values)
+        cdef Py_ssize_t size
+        cdef PackedValues packed = values if type(values) is PackedValues else None
+        cdef list every = None if packed is not None else values if type(values) is list else list(values)
         cdef list under = None if keys is None else keys if type(keys) is list else list(keys)
         source.size = address.size = -1
-        for i in range(len(every)):
-            value = every[i]
-            if type(value) is not bytes or PyBytes_GET_SIZE(value) > VALUE_MAX:
+        for i in range(len(values)):
+            if packed is not None:
+                at, size = packed.places[i].at, packed.places[i].size
+            else:
+                value = every[i]
+                if type(value) is bytes:
+                    at, size = <Text>PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value)
+                else:
+                    size = -1
+            if size < 0 or size > VALUE_MAX:
                 left.append(i)
                 continue
-            at = <Text>PyBytes_AS_STRING(value)
             if (
-                not parse(at, at + PyBytes_GET_SIZE(value), &result, &self.work)
+                not parse(at, at + size, &result, &self.work)
                 or (under is not None and not is_under(under[i], &result))
                 or not self.know(&result, &source, &address)
             ):

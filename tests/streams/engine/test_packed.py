@@ -1,0 +1,147 @@
+"""Records that are read where they lie, held against those that aiokafka makes of the same batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.engine.load import Shape, log
+from streams.engine import transport, unpacking
+from streams.engine.batches import RecordBatch, UnreadChunk
+from streams.packed import PackedRecords, PackedValues
+from streams.step.rows import RowReader
+
+PLACE = TP("probes", 0)
+Record = tuple[int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
+
+RECORDS = st.lists(
+    st.tuples(
+        st.integers(1, 3),  # from the offset before it
+        st.sampled_from([None, b"", b"IR", b"AX"]),
+        st.one_of(st.none(), st.binary(max_size=200)),
+        st.sampled_from([[], [], [], [], [], [], [("k", None)], [("k", b"v"), ("", b"")]]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+BATCHES = st.lists(
+    st.tuples(RECORDS, st.sampled_from([0, 1, 2, 3, 4]), st.booleans()), min_size=1, max_size=5
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bounded() -> None:
+    unpacking.bound()
+
+
+def built(batches: list[tuple[list[Record], int, bool]], begin: int = 5) -> bytes:
+    """What a broker sends."""
+    data, base = b"", begin
+    for records, codec, stamped in batches:
+        builder = DefaultRecordBatchBuilder(2, codec, 0, -1, -1, -1, 1 << 20)
+        offset = -1
+        for step, key, value, headers in records:
+            offset += step
+            builder.append(offset, timestamp=1000 + offset, key=key, value=value, headers=headers)
+        batch = bytearray(builder.build())
+        batch[0:8] = base.to_bytes(8, "big")
+        if stamped:
+            batch[22] |= 8
+        data += bytes(batch)
+        base += offset + 1
+    return data
+
+
+def unread(data: bytes, position: int, *, kept: bool) -> list[RecordBatch]:
+    records: Any = (transport._KeptRecords if kept else MemoryRecords)(data)
+    batches = []
+    while records.has_next():
+        batch = records.next_batch()
+        one = transport._unread(batch, position, records.packed() if kept else None)
+        if one is not None:
+            batches.append(one)
+    return batches
+
+
+def listed(batches: list[RecordBatch], most: int) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    for piece in UnreadChunk(PLACE, 0, batches).pieces(most):
+        many = len(piece.values)
+        assert 1 <= many <= most
+        stamps = piece.timestamps_ms or [None] * many
+        headers = [list(one) for one in piece.headers or [[]] * many]
+        rows += zip(piece.offsets, piece.values, piece.keys or [], stamps, headers, strict=True)
+    return rows
+
+
+@given(BATCHES, st.integers(1, 9), st.integers(0, 30))
+def test_what_is_found_in_a_batch_is_what_aiokafka_makes_of_it(
+    batches: list[tuple[list[Record], int, bool]], most: int, position: int
+) -> None:
+    data = built(batches)
+    as_made = listed(unread(data, position, kept=False), most)
+    assert listed(unread(data, position, kept=True), most) == as_made
+    for one in unread(data, position, kept=True):
+        assert [record.offset for record in one.made()] == [
+            row[0] for row in as_made if one.first <= row[0] < one.next_offset
+        ]
+
+
+def test_without_headers_nothing_is_left_to_aiokafka() -> None:
+    batches: list[tuple[list[Record], int, bool]] = [
+        ([(1, b"IR", b"%d" % i, []) for i in range(3)], codec, False) for codec in (0, 1, 3, 4)
+    ]
+    pieces = list(UnreadChunk(PLACE, 0, unread(built(batches), 0, kept=True)).pieces(5))
+    assert [len(piece.values) for piece in pieces] == [5, 5, 2]
+    assert {type(piece.values) for piece in pieces} == {PackedValues}
+    assert pieces[0].values[-1] == pieces[0].values[4] == b"1"
+    assert pieces[0].values[1:3] == [b"1", b"2"]
+    with pytest.raises(IndexError):
+        pieces[2].values[2]
+
+
+@given(RECORDS, st.integers(0, 400), st.integers(0, 255))
+def test_a_body_that_is_cut_or_changed_never_gives_more_than_it_holds(
+    records: list[Record], place: int, byte: int
+) -> None:
+    whole = built([([(step, key, value, []) for step, key, value, _ in records], 0, False)])[61:]
+    for body in (whole[:place], whole[:place] + bytes([byte]) + whole[place + 1 :]):
+        found = PackedRecords()
+        if found.add(body, len(records), 0, -(1 << 62), 0):
+            values, keys = found.take(100)
+            assert sum(len(value or b"") for value in values) <= len(body)
+            assert len(values) == len(keys) == len(records)
+        else:
+            assert len(found) == 0
+    found = PackedRecords()
+    assert not found.add(whole, 1 << 60, 0, 0, 0)
+    assert not found.add(whole, len(records) + 1, 0, 0, 0)
+
+
+def test_a_batch_with_fewer_bytes_than_it_says_is_told_as_aiokafka_tells_it() -> None:
+    data = bytearray(built([([(1, b"IR", b"abc", [])], 0, False)]))
+    data[60] += 1  # how many records it has
+    with pytest.raises(CorruptRecordException):
+        listed(unread(bytes(data), 0, kept=True), 5)
+
+
+def test_the_scanner_reads_values_where_they_lie() -> None:
+    values = [one for one in (value for _, _, value in log(Shape(20, 10))) if b"probe/1" in one]
+    assert len(values) == 20
+    values += [b"{}", b"", b"\0", b" " * 70_000, values[0] + b"\0"]
+    records: list[Record] = [(1, b"IR", value, []) for value in values] + [(1, b"IR", None, [])]
+    (piece,) = UnreadChunk(PLACE, 0, unread(built([(records, 3, False)]), 0, kept=True)).pieces()
+    assert isinstance(piece.values, PackedValues)
+    packed, listed_ = RowReader().read(piece.values), RowReader().read([*values, None])
+    assert packed.ids == listed_.ids
+    assert len(packed.ids) == 20
+    assert packed.others == listed_.others
+    assert packed.new_monitors == listed_.new_monitors
+    assert packed.time_ms.tolist() == listed_.time_ms.tolist()
