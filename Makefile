@@ -56,9 +56,15 @@ include $(sort $(wildcard make/*.mk))
 docs:: $(DEV_STAMP) ## Write the documents that are made from the code
 	$(BIN)/python -m tools.schemas
 
+# At each change a quarter of the examples is enough; CI and whoever asks for more try more. Where Python was told to
+# write no bytecode, pytest would rewrite each test file again in every run.
 .PHONY: unit
-unit: $(DEV_STAMP) ## The unit tests alone: no network, no made worlds of days
-	$(BIN)/pytest -q -m "not integration and not world"
+unit: $(DEV_STAMP) ## The unit tests alone: no network, no commands, no made worlds of hours
+	PYTHONDONTWRITEBYTECODE= NETDUSK_EFFORT=$${NETDUSK_EFFORT:-0.25} $(BIN)/pytest -q -m "not integration and not system and not world"
+
+.PHONY: systems
+systems: $(DEV_STAMP) ## The tests that run a whole command or server, or kill a writer again and again; no network
+	$(BIN)/pytest -q -m system
 
 .PHONY: worlds
 worlds: $(DEV_STAMP) ## The tests that run made worlds of hours or days through the engine; no network

@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -32,6 +34,18 @@ def test_what_ci_runs_leaves_no_test_out() -> None:
     assert " -m " not in runs("test")
 
 
-def test_made_worlds_are_described_to_contributors() -> None:
-    assert "tests marked `world`" in (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    assert runs("worlds").endswith("-m world")
+def test_each_marker_is_described_to_contributors() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == markers()
+
+
+@pytest.mark.parametrize("marker", ["system", "world"])
+def test_tests_with_a_marker_have_a_target_that_runs_them(marker: str) -> None:
+    assert runs(f"{marker}s").endswith(f"-m {marker}")
+    assert f"`make {marker}s`" in (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+
+def test_the_unit_tests_try_less_where_nobody_asks_for_more() -> None:
+    """And CI tries all: a property is never tried less there than its test says."""
+    assert "NETDUSK_EFFORT=$${NETDUSK_EFFORT:-0.25}" in runs("unit")
+    assert "NETDUSK_EFFORT" not in runs("test") + (ROOT / ".ci" / "run").read_text("utf-8")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,11 @@ PURE += [
 ]
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imported(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -84,7 +90,7 @@ def called(tree: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_detector_imports_what_computes_and_nothing_else(path: Path) -> None:
     name = str(path.relative_to(ROOT))
-    others = set(imported(ast.parse(path.read_text()))) - DETECTORS - EXCEPTIONS.get(name, set())
+    others = set(imported(tree_of(path))) - DETECTORS - EXCEPTIONS.get(name, set())
     assert not others, (
         f"{name} imports {sorted(others)}: does it compute? Then add it to DETECTORS, with the reason"
     )
@@ -92,7 +98,7 @@ def test_a_detector_imports_what_computes_and_nothing_else(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PURE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_decides_asks_for_no_time_no_chance_and_no_file(path: Path) -> None:
-    assert not set(called(ast.parse(path.read_text()))) & ASKING
+    assert not set(called(tree_of(path))) & ASKING
 
 
 @pytest.mark.parametrize(

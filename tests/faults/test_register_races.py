@@ -26,7 +26,7 @@ from producers.records import ProbeResult, Reason
 from producers.records import encode as encode_probe
 from streams.kafka.client import TopicReader
 from streams.records import Rejected, Vantage, VantageState, Window, decode, encode
-from tests.effort import EFFORT
+from tests.effort import times
 from tests.faults.fleet import Fleet, Running
 from tests.faults.test_country_engine import FAST, WORKER
 
@@ -36,7 +36,7 @@ PARTITIONS = 3
 WIDENED = 7
 #: One of each partition, and one more.
 COUNTRIES = ("PK", "IN", "UG", "IR")
-ACTS = 4 * EFFORT
+ACTS = times(4)
 OF_TRUST = {
     Reason.UNKNOWN_KEY,
     Reason.REVOKED_KEY,

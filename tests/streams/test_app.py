@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from streams import app
 from streams.release import release
 from streams.settings import Settings
@@ -18,6 +20,7 @@ print(type(streams.app.app).__name__)
 """
 
 
+@pytest.mark.system
 def test_importing_it_loads_nothing_and_faust_finds_the_app() -> None:
     done = subprocess.run([sys.executable, "-c", LOOKS], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "WorkerApp"

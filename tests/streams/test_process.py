@@ -39,6 +39,7 @@ main()
 """
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("program", [FAILING, CRASHING], ids=["logged", "crashed"])
 @pytest.mark.parametrize("form", ["", "json"])
 def test_what_a_variable_held_is_in_no_log(program: str, form: str) -> None:
@@ -53,6 +54,7 @@ def test_what_a_variable_held_is_in_no_log(program: str, form: str) -> None:
     assert "secret" not in run.stderr + run.stdout
 
 
+@pytest.mark.system
 def test_who_sends_what_is_no_request_is_in_no_log() -> None:
     handler = LibraryLogs(clock=lambda: 0.0)
     for error, said in ((BadStatusLine("GET\xff"), False), (ValueError("ours"), True)):

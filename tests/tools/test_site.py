@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,17 @@ def commands() -> Iterator[tuple[str, list[str]]]:
                     yield path.name, words[1:end]
 
 
+@cache
+def command_of(name: str | None) -> Any:
+    """A command with its parameters, or a group; all of netdusk without a name. Built once for hundreds of words."""
+    return get_command(app) if name is None else command_of(None).get_command(None, name)
+
+
+def below(command: Any, name: str) -> Any:
+    """The command of a group that has this name, or `None`."""
+    return command_of(name) if command is command_of(None) else command.get_command(None, name)
+
+
 @pytest.mark.parametrize(
     "page, words", list(commands()), ids=lambda value: value if isinstance(value, str) else None
 )
@@ -89,12 +101,12 @@ def test_every_command_on_a_page_is_one_that_netdusk_takes(page: str, words: lis
     """By the parser itself: options, kinds of values, what has to be there. Nothing is run."""
     if not words or words[0].startswith("-"):
         return
-    command: Any = get_command(app)
+    command = command_of(None)
     name, rest = "netdusk", words
     while hasattr(command, "get_command"):
-        inner = command.get_command(None, rest[0]) if rest else None
+        inner = below(command, rest[0]) if rest else None
         if inner is None:  # a group that shows by default
-            inner, rest = command.get_command(None, "show"), ["", *rest]
+            inner, rest = below(command, "show"), ["", *rest]
         assert inner is not None, f"{page}: {shlex.join(words)}"
         command, name, rest = inner, rest[0], rest[1:]
     try:
@@ -115,13 +127,13 @@ def mentioned() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("page, words", sorted(set(mentioned())))
 def test_every_command_in_a_sentence_is_one_of_ours_with_options_that_it_has(page: str, words: str) -> None:
     """There it may be shortened, so it is not parsed whole: the command and each option have to exist."""
-    command: Any = get_command(app)
+    command = command_of(None)
     rest = re.sub(r"[\[\]|]", " ", words).split()[1:]
     while hasattr(command, "get_command") and rest and not rest[0].startswith("-"):
-        inner = command.get_command(None, rest[0]) or command.get_command(None, "show")
+        inner = below(command, rest[0]) or below(command, "show")
         assert inner is not None, f"{page}: {words}"
         command, rest = inner, rest[1:]
-    if hasattr(command, "get_command") and (shown := command.get_command(None, "show")):
+    if hasattr(command, "get_command") and (shown := below(command, "show")):
         command = shown
     known = {one for parameter in command.params for one in (*parameter.opts, *parameter.secondary_opts)}
     given = {word.partition("=")[0].rstrip(",") for word in rest if re.match(r"--?[a-z]", word)}

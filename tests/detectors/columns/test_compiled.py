@@ -15,7 +15,7 @@ from detectors.columns import compiled
 from detectors.columns.bank import Bank
 from detectors.readings import Arrived, Counts, MonitorKey, Spell, VantageWord
 from detectors.settings import DetectionSettings, TimeSettings
-from tests.effort import EFFORT
+from tests.effort import times
 
 # Twenty minutes before an hour, at which slots of the week turn.
 START = 1_704_067_200 - 1200
@@ -152,7 +152,7 @@ def told(seed: int, windows: int) -> list[str]:
     return said
 
 
-@pytest.mark.parametrize("seed", range(5 * EFFORT))
+@pytest.mark.parametrize("seed", range(times(5)))
 def test_what_is_compiled_decides_the_same(seed: int) -> None:
     here = told(seed, 75)
     with by_numpy_alone():

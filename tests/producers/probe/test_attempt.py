@@ -572,6 +572,7 @@ async def test_one_deadline_is_over_all_steps(tools: Tools, names: servers.NameS
     assert outcome.timings_ms.total >= DEADLINE_SECONDS * 1000
 
 
+@pytest.mark.system
 async def test_thousands_at_once(tools: Tools) -> None:
     """All are open at the same moment, and one that hangs holds up no other."""
     attempts_at_once = 2000

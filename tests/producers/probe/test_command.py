@@ -121,6 +121,7 @@ def expected(world: World) -> set[tuple[str, str | None, str]]:
     }
 
 
+@pytest.mark.system
 async def test_one_round_as_json(world: World, tmp_path: Path) -> None:
     control = tmp_path / "control.json"
     code, out, err = await one_round("--json", *world.arguments, "--control-out", str(control))
@@ -146,6 +147,7 @@ async def test_one_round_as_json(world: World, tmp_path: Path) -> None:
     assert {record.control_ok for record in results(out) if not record.ok} == {False}
 
 
+@pytest.mark.system
 async def test_one_round_as_a_table(world: World) -> None:
     code, out, err = await one_round(*world.arguments, "--platform", "youtube")
     assert code == 0, err
@@ -156,6 +158,7 @@ async def test_one_round_as_a_table(world: World) -> None:
     assert "tls connection_reset" in " ".join(out.decode().split())
 
 
+@pytest.mark.system
 async def test_printing_ends_after_the_count(world: World) -> None:
     code, out, err = await ended(await probe("--print", "--count", "6", "--interval", "1", *world.arguments))
     assert code == 0, err
@@ -163,6 +166,7 @@ async def test_printing_ends_after_the_count(world: World) -> None:
     assert ends(results(out)) <= expected(world)
 
 
+@pytest.mark.system
 async def test_a_reader_who_has_enough_ends_it(world: World) -> None:
     process = await probe("--print", "--interval", "1", *world.arguments)
     assert process.stdout is not None
@@ -218,6 +222,7 @@ def spooled(spool: Path) -> list[ProbeResult]:
     return results(b"".join(path.read_bytes() for path in sorted(spool.glob("*.jsonl"))))
 
 
+@pytest.mark.system
 async def test_without_a_broker_everything_is_in_the_spool(world: World, tmp_path: Path) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
         process, url = await spooling(world, tmp_path / "spool")
@@ -244,6 +249,7 @@ async def test_without_a_broker_everything_is_in_the_spool(world: World, tmp_pat
     )
 
 
+@pytest.mark.system
 async def test_what_the_spool_has_survives_a_kill(world: World, tmp_path: Path) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
         process, url = await spooling(world, tmp_path / "spool")

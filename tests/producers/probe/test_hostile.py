@@ -108,6 +108,7 @@ async def elsewhere(head: bytes, more: bytes) -> AsyncIterator[int]:
         process.stdout.close()
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("head", "more", "expected"), FLOODS.values(), ids=FLOODS)
 async def test_a_flood_ends_at_the_deadline_with_the_loop_turning(
     tools: Tools, head: bytes, more: bytes, expected: str
@@ -121,6 +122,7 @@ async def test_a_flood_ends_at_the_deadline_with_the_loop_turning(
     assert stalls[0] < STALL_SECONDS
 
 
+@pytest.mark.system
 async def test_a_small_answer_that_holds_much_is_not_unpacked(tools: Tools) -> None:
     packed = gzip.compress(b"\0" * 100_000_000)
     head = answer(body=packed, **{"Content-Encoding": "gzip"})
@@ -136,6 +138,7 @@ async def test_a_small_answer_that_holds_much_is_not_unpacked(tools: Tools) -> N
     assert peak < 5_000_000
 
 
+@pytest.mark.system
 async def test_control_results_are_not_unpacked() -> None:
     packed = gzip.compress(b" " * 100_000_000)
     tracemalloc.start()
@@ -167,6 +170,7 @@ async def test_drips_of_head_and_handshake_end_at_the_deadline(tools: Tools) -> 
         assert seconds < DEADLINE_SECONDS + STALL_SECONDS
 
 
+@pytest.mark.system
 async def test_a_flood_inside_of_tls(tools: Tools) -> None:
     async with serving(servers.floods(CHUNKED, b"1\r\n.\r\n" * 2000), certified("127.0.0.1")) as port:
         began = time.perf_counter()

@@ -87,6 +87,7 @@ def test_what_is_read_is_what_was_told() -> None:
     assert Archive(store).countries() == ["IR", "PK"]
 
 
+@pytest.mark.system
 def test_a_kill_at_any_write_loses_nothing_and_doubles_nothing() -> None:
     log = [window(minute, country) for minute in range(0, 230, 13) for country in ("PK", "IR")]
     values = [encode(one) for one in log]

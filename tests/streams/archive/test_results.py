@@ -126,6 +126,7 @@ def test_what_waited_in_a_spool_is_found_by_when_it_was_measured() -> None:
     assert list(found) == [result(number) for number in range(4)]
 
 
+@pytest.mark.system
 def test_a_kill_at_any_write_loses_no_result_and_doubles_none() -> None:
     values = [encode(result(number, "PK" if number % 4 else "IR")) for number in range(40)]
     came = [NOON + timedelta(hours=number) for number in range(40)]

@@ -274,6 +274,7 @@ async def test_the_end_of_its_own_partitions_is_not_the_end(tmp_path: Path, empt
     assert len(list(Archive(FolderStore(tmp_path)).windows("IR"))) == (0 if empty else 10)
 
 
+@pytest.mark.system
 @examples(25)
 @given(st.frozensets(st.integers(0, 120), max_size=60), st.integers(0, 100), st.integers(0, 40))
 def test_a_store_that_fails_is_waited_for_and_every_window_is_there_once(

@@ -35,6 +35,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return results, labels
 
 
+@pytest.mark.system
 def test_its_last_line_is_the_scorecard(files: tuple[Path, Path], tmp_path: Path) -> None:
     results, labels = files
     picture = tmp_path / "event.svg"
@@ -96,6 +97,7 @@ def test_a_file_with_too_little_to_learn_from_says_that_its_silence_says_nothing
     assert (as_json.stdout, "that says nothing" in as_json.stderr) == ("", True)
 
 
+@pytest.mark.system
 def test_where_nobody_may_speak_that_is_said(files: tuple[Path, Path]) -> None:
     done = run.invoke(app, [str(files[0]), "--trust", "registered"])
     assert "It rests on unregistered vantages." in done.stdout

@@ -18,6 +18,7 @@ from streams.settings import SettingsError
 run = CliRunner()
 
 
+@pytest.mark.system
 def test_it_writes_results_and_their_truth(tmp_path: Path) -> None:
     results, labels = tmp_path / "world.jsonl.gz", tmp_path / "labels.jsonl"
     arguments = ["nightly", "--seed", "3", "--days", "10", "--volume", "0.5", "--json"]

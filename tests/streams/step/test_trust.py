@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from datetime import timedelta
 
@@ -14,6 +13,7 @@ from producers.records import Decoded
 from streams.records import Incident, Vantage, VantageState
 from streams.settings import fingerprint
 from streams.step.country import CountryMachine
+from tests.effort import times
 from tests.streams.step.liars import (
     REGISTERED,
     START,
@@ -36,7 +36,6 @@ from tests.streams.step.liars import (
     wrongs,
 )
 
-EFFORT = int(os.environ.get("NETDUSK_EFFORT", "1"))
 WORLD = World(5, 2)
 
 
@@ -58,7 +57,7 @@ def play(
     return said
 
 
-@pytest.mark.parametrize("seed", range(2 * EFFORT))
+@pytest.mark.parametrize("seed", range(times(2)))
 def test_forty_percent_of_the_networks_reach_nothing_beyond_their_own(seed: int) -> None:
     draw = random.Random(f"unit {seed}")
     strategy = (REGISTERED + STRANGERS)[seed % len(REGISTERED + STRANGERS)]
@@ -69,7 +68,7 @@ def test_forty_percent_of_the_networks_reach_nothing_beyond_their_own(seed: int)
 @pytest.mark.parametrize("strategy", REGISTERED + STRANGERS, ids=lambda one: one.__name__)
 def test_no_strategy_reaches_more(strategy: Strategy) -> None:
     # Fifty seeds in all; `python -m tests.streams.step.liars 1000` tries a thousand.
-    for seed in range(3 * EFFORT):
+    for seed in range(times(3)):
         draw = random.Random(f"{strategy.__name__} {seed}")
         assert wrongs(worlds(draw), strategy, seed) == []
 
@@ -216,7 +215,7 @@ def told_after(world: World, seed: int, policy: str, *, times: int = 1, count: i
 
 @pytest.mark.parametrize("policy", ["registered", "signed"])
 @pytest.mark.parametrize("networks", [5, 8])
-@pytest.mark.parametrize("seed", range(EFFORT))
+@pytest.mark.parametrize("seed", range(times(1)))
 def test_a_flood_delays_nobody(policy: str, networks: int, seed: int) -> None:
     """Of a vantage ten and a thousand times the results, and a cut of the others: told in the same window."""
     world = World(networks, 1, cut=WARM + 5)
@@ -226,7 +225,7 @@ def test_a_flood_delays_nobody(policy: str, networks: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize(("networks", "liars"), [(5, 2), (8, 3), (10, 4)])
-@pytest.mark.parametrize("seed", range(EFFORT))
+@pytest.mark.parametrize("seed", range(times(1)))
 def test_a_flood_of_two_fifths_delays_by_a_window_at_most(networks: int, liars: int, seed: int) -> None:
     world = World(networks, liars, cut=WARM + 5)
     usual = told_after(world, seed, "registered")
