@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.calm import BEGIN, CalmWorld, told
 from streams.records import Kind
 
 HOUR = 3600
 
 
+@pytest.mark.world
 def test_only_the_shutdown_of_a_world_heard_badly_is_told() -> None:
     world = CalmWorld(3, 0.25, seed=5, away_a_day=30.0, pauses_a_day=20.0, replaced_a_day=15.0)
     assert world.deaf

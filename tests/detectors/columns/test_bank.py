@@ -111,6 +111,7 @@ def test_a_blackout_after_an_hour_of_history_is_seen_in_minutes() -> None:
     assert readings[-1].mechanisms["x", 1] == {"tls.connection_reset": readings[-1].networks["x", 1].n}
 
 
+@pytest.mark.world
 def test_bad_minutes_of_one_network_are_not_the_countrys() -> None:
     known = monitors()
 
@@ -125,6 +126,7 @@ def test_bad_minutes_of_one_network_are_not_the_countrys() -> None:
     assert bad(bank(known, cap_part_nats=99.0)) > 0
 
 
+@pytest.mark.world
 @pytest.mark.parametrize(
     ("ratio", "least", "alarms"), [(0.83, 0.2, False), (0.83, 0.12, True), (0.5, 0.2, True)]
 )
@@ -138,6 +140,7 @@ def test_a_small_dip_of_one_network_alone_is_no_alarm(ratio: float, least: float
     assert any(reading.networks["x", 1].score >= 1.0 for reading in readings) is alarms
 
 
+@pytest.mark.world
 def test_a_small_loss_on_all_networks_is_the_countrys_before_any_networks() -> None:
     known = monitors()
     readings = run(bank(known), known, range(540), lambda minute, _: 0.98 if minute < 480 else 0.85, rate=3.0)
@@ -235,6 +238,7 @@ def test_a_vantage_that_is_well_where_most_are_not_is_counted_apart() -> None:
     assert {standing.vantages_apart for standing in quiet.networks.values()} == {0}
 
 
+@pytest.mark.world
 def test_a_series_that_reports_each_hour_is_not_dark_after_minutes() -> None:
     known = monitors()
     readings = run(bank(known), known, range(60 * 7), lambda *_: 0.96, rate=4.0, every=60)
@@ -304,6 +308,7 @@ def sparse(results: str) -> list[list[CountryReading]]:
     return [last[at : at + 6] for at in range(0, len(last), 6)]
 
 
+@pytest.mark.world
 def test_four_blocked_results_in_a_row_of_two_vantages_alarm() -> None:
     assert first_bad(list(chain.from_iterable(sparse("....xxxx"))), 0) is not None
 
@@ -455,6 +460,7 @@ def few(made: Bank, results: Sequence[tuple[int, int, bool]], until: int) -> lis
     return readings
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("reporters", [(0, 2, 2, 0), (1, 0, 1, 3)])
 def test_four_failures_in_a_row_from_two_reporters_are_told_where_nearly_all_succeed(
     reporters: Sequence[int],
@@ -483,6 +489,7 @@ def test_one_reporter_of_few_results_is_not_believed_alone() -> None:
     assert readings[-1].platforms["x"].opinion is not Opinion.BAD
 
 
+@pytest.mark.world
 def test_what_is_back_after_a_silence_of_few_results_can_be_lost_at_once() -> None:
     """A shutdown and a block after it: one result says that a network is back where a few an hour are usual."""
     known = [MonitorKey("x", "PK", "", asn, f"v{asn}", True) for asn in (1, 2, 3)]
@@ -529,6 +536,7 @@ def test_quiet_nights_of_few_results_are_no_silence_and_a_silence_by_day_is(an_h
     assert np.median(told) / 6 <= 13.0 / an_hour
 
 
+@pytest.mark.world
 def test_a_row_a_day_that_fails_to_come_is_no_silence() -> None:
     """Others send one an hour, and are missed as ever."""
     networks = SilenceColumns(Rules.of(DetectionSettings(), FEW))

@@ -67,6 +67,7 @@ def test_cells_are_looked_up_again_when_there_are_more() -> None:
     assert held.cells(layout, {}) is None
 
 
+@pytest.mark.world
 def test_nothing_of_an_open_incident_becomes_usual() -> None:
     bank = Bank(DetectionSettings(), TimeSettings(), WAYS)
     bank.add_monitors(MONITORS)

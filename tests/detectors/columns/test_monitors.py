@@ -94,6 +94,7 @@ WORLDS: dict[str, tuple[list[MonitorKey], Chance]] = {
 }
 
 
+@pytest.mark.world
 @pytest.mark.parametrize(("monitors", "chance"), WORLDS.values(), ids=WORLDS)
 def test_who_reports_changes_nothing(monitors: list[MonitorKey], chance: Chance) -> None:
     readings = told(monitors, 6.5, chance)

@@ -94,6 +94,7 @@ def test_a_deploy_that_goes_from_vantage_to_vantage_is_no_darkness(apart: int) -
     assert sum(dark(country) == 4 for reading in readings for country in reading.values()) == 0
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("promises", [0.0, 60.0], ids=["shown", "promised"])
 def test_deploys_of_half_an_hour_through_three_countries_leave_the_rhythm_as_it_was(promises: float) -> None:
     """The first country is back long before the last; and after two of them a true cut is as sure as ever."""
@@ -111,6 +112,7 @@ def test_deploys_of_half_an_hour_through_three_countries_leave_the_rhythm_as_it_
     assert readings[-1]["BR"].silence_doubt is None
 
 
+@pytest.mark.world
 def test_arrivals_at_any_moment_are_a_crowd() -> None:
     random = np.random.default_rng(4)
     world = World([key(country, n, v) for country in ("PK", "IR") for n in range(4) for v in range(9)])
@@ -182,6 +184,7 @@ def test_a_network_of_which_a_tenth_of_the_vantages_is_left_is_gone() -> None:
     assert [dark(left[-1][country]) for country in ("PS", "IR")] == [3, 0]
 
 
+@pytest.mark.world
 def test_a_shutdown_that_returns_is_seen_as_soon_as_the_first() -> None:
     world = World([key(country, n) for country in ("PK", "IR") for n in range(4)], promises=60)
     hours = (1, 3, 4, 6)  # off, on, off, on
@@ -284,6 +287,7 @@ def silent_regions(told: Sequence[Mapping[str, CountryReading]]) -> list[list[st
     ]
 
 
+@pytest.mark.world
 def test_what_a_crowd_does_each_night_is_its_rhythm() -> None:
     """Many are silent for some minutes together at night: no deploy and no shutdown, so that nobody is steady."""
     world = World([key("CL", network, vantage) for network in range(3) for vantage in range(2)])
@@ -308,6 +312,7 @@ def test_a_region_that_falls_silent_while_the_rest_is_heard() -> None:
     assert again[4] == ["IN-DL"]
 
 
+@pytest.mark.world
 @pytest.mark.parametrize(("every", "later"), [(8, 1), (8, 3), (5, 2), (10, 10), (20, 6)])
 def test_regions_of_vantages_that_are_slower_than_windows_are_heard_and_missed(
     every: int, later: int
@@ -354,6 +359,7 @@ def test_a_region_is_not_silent_by_itself_where_its_networks_are_silent_everywhe
     assert says[-1] == []
 
 
+@pytest.mark.world
 def test_vantages_of_a_region_that_stop_on_different_days_are_no_silence_of_it() -> None:
     keys = in_regions()
     world = World(keys, promises=60.0)
@@ -387,6 +393,7 @@ def test_a_whole_country_that_is_silent_has_no_silent_region() -> None:
     assert silent_regions(told)[-1] == [] and dark(told[-1]["IN"]) == 3
 
 
+@pytest.mark.world
 def test_what_trickles_through_a_silence_leaves_nobody_deaf() -> None:
     """Of two countries the path to each is judged by the other alone.
 

@@ -96,6 +96,7 @@ def test_without_a_word_of_others_at_that_time_it_is_not_confirmed(notes: list[A
     assert {incident.unconfirmed_reason for incident in told} == {"own_path"}
 
 
+@pytest.mark.world
 def test_notes_are_part_of_the_log_and_of_the_state() -> None:
     machine, told, batches = run(silent(), [arrivals(minute, 10.0) for minute in range(160)])
     again = CountryMachine(load(), publish_health=False)

@@ -111,6 +111,7 @@ def test_deaf_days_are_stepped_over() -> None:
     assert len(machine.closed) < 100
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("seed", range(3))
 def test_the_same_log_is_heard_alike_however_it_is_cut(seed: int) -> None:
     chance = random.Random(seed)
@@ -177,6 +178,7 @@ def test_who_has_no_spool_is_not_silent_while_the_others_send_theirs(length: int
     assert machine.totals.late == 0
 
 
+@pytest.mark.world
 def test_one_that_is_heard_every_five_minutes_hides_no_shutdown_elsewhere() -> None:
     log = world(300, dark=(200, 300))
     log += [

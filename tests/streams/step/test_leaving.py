@@ -32,6 +32,7 @@ def leaving(minute: float = LEAVE - 1, networks: Sequence[int] = range(64500, 64
     return [status(minute, asn, VantagePresence.LEAVING) for asn in networks]
 
 
+@pytest.mark.world
 def test_a_deploy_that_says_so_is_no_silence() -> None:
     log = world(300, dark=(LEAVE, LEAVE + 100))
     assert run(log)[1]
@@ -85,6 +86,7 @@ def test_a_word_that_somebody_kept_excuses_no_later_silence() -> None:
     assert run(with_statuses(log, *late))[1] == []
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("seed", range(2))
 def test_cuts_and_restarts_change_nothing(seed: int) -> None:
     rng = random.Random(seed)

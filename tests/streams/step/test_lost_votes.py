@@ -74,6 +74,7 @@ class Story:
         return [one for one in self.open() if not one.id.startswith("unregistered-")]
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("policy", ["registered", "signed"])
 def test_what_strangers_opened_under_open_ends_once_it_is_not_open_any_more(policy: str) -> None:
     world = World(4, 0)
@@ -101,6 +102,7 @@ def test_networks_that_strangers_invented_under_open_hide_nothing_afterwards(pol
     assert (cut.scope.value, cut.networks_live, cut.confirmed) == ("nation-scale", 4, True)
 
 
+@pytest.mark.world
 def test_an_incident_that_goes_on_under_another_policy_counts_those_who_have_a_vote() -> None:
     world = World(4, 0, cut=CUT)
     story = Story(world, "open")
@@ -130,6 +132,7 @@ def _on_probation(entry: Vantage) -> Vantage:
     return replace(entry, state=VantageState.PROBATION, since=START.replace(day=21))
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("change", [_revoked, _moved, _on_probation])
 def test_what_liars_opened_ends_with_their_votes(change: object) -> None:
     assert callable(change)
@@ -147,6 +150,7 @@ def test_what_liars_opened_ends_with_their_votes(change: object) -> None:
     assert story.machine.networks_live() == {"PK": 2}
 
 
+@pytest.mark.world
 def test_a_true_incident_goes_on_without_those_whose_votes_are_gone_and_ends_with_the_others() -> None:
     world = World(5, 2, cut=CUT, back=CUT + 30)
     story = Story(world, "registered", register(world))
@@ -165,6 +169,7 @@ def test_a_true_incident_goes_on_without_those_whose_votes_are_gone_and_ends_wit
     assert (last.status, [one.asn for one in last.networks]) == (Status.RESOLVED, list(world.honest))
 
 
+@pytest.mark.world
 def test_an_incident_of_strangers_ends_when_they_have_a_vote() -> None:
     world = World(4, 0)
     story = Story(world, "registered", register(world))

@@ -235,6 +235,7 @@ def test_nobody_can_try_out_which_network_an_id_stands_for() -> None:
     assert named.id == incident_id(Kind.PLATFORM, "PK", window, "", f"x {SMALL[0]}")
 
 
+@pytest.mark.world
 def test_everything_is_decided_as_where_all_are_named() -> None:
     hidden, named = a_small_one().incidents, a_small_one(named=True).incidents
     assert len(hidden) == len(named)
@@ -347,6 +348,7 @@ def test_windows_of_an_incident_join_with_it_until_the_month_turns() -> None:
     assert numbers[0] == numbers[1] != numbers[2]
 
 
+@pytest.mark.world
 def test_strangers_networks_are_not_named_either() -> None:
     said = run((*NAMED, *SMALL), entries=[])
     assert said.incidents and all(one.id.startswith("unregistered-") for one in said.incidents)
@@ -398,6 +400,7 @@ def test_salt_is_in_the_log_so_that_a_replay_makes_the_same_numbers() -> None:
     assert again._naming.salt == SALT.value and again.snapshot() == first.snapshot()
 
 
+@pytest.mark.world
 def test_an_incident_that_is_adopted_has_its_networks_again() -> None:
     said = a_small_one()
     told = next(one for one in said.incidents if one.status is Status.OPEN)

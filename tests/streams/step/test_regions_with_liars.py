@@ -81,6 +81,7 @@ def test_two_networks_that_alone_report_from_a_region_confirm_nothing_there(poli
     assert {(one.confirmed, one.unconfirmed_reason) for one in said} == {(False, "few_networks")}
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("world", WORLDS, ids=str)
 @pytest.mark.parametrize("lie", [well, fails])
 @pytest.mark.parametrize("seed", range(times(1)))

@@ -233,6 +233,7 @@ def test_a_flood_of_two_fifths_delays_by_a_window_at_most(networks: int, liars: 
     assert told_after(world, seed, "registered", count=3000) <= usual + 1
 
 
+@pytest.mark.world
 def test_liars_who_wait_until_the_others_are_silent_do_not_speak_for_all() -> None:
     world = World(5, 2)
     machine = CountryMachine(settings(), publish_health=False, publish_windows=False)
