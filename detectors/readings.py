@@ -288,6 +288,8 @@ class CountryReading:
     votes: dict[Any, Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )  # kept by `votes.vote`
+    #: By platform, the networks that report: kept by `causes.live_on`.
+    live: Mapping[str, frozenset[int]] | None = field(default=None, init=False, repr=False, compare=False)
 
 
 class Pulse(NamedTuple):

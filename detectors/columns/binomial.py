@@ -341,6 +341,7 @@ class BinomialColumns:
         self._countries: Sequence[str] = ()
         self._place: Ints = np.empty(0, dtype=np.int64)
         self._slots: dict[int, Tiny] = {}
+        self._by_country: dict[int, Tiny] = {}  # slots of the countries, by quarter of an hour
         self.fair: Floats | None = None
         self._unguessed: Floats | None = None
         self._guessed: Bools = np.empty(0, dtype=np.bool_)
@@ -352,6 +353,8 @@ class BinomialColumns:
 
     def settle_in(self, countries: Sequence[str], place: Ints) -> None:
         """Learn by the clocks of these countries; `place` is the country of each network. Without, all live by UTC."""
+        if self._countries != countries:
+            self._by_country = {}
         self._countries, self._place, self._slots = countries, place, {}
 
     def slots(self, start: int) -> Tiny:
@@ -360,8 +363,12 @@ class BinomialColumns:
         slots = self._slots.get(quarter)
         if slots is None or len(slots) != self.size:
             if len(self._place) == self.size:
-                by_country = [slot(country, quarter * _QUARTER) for country in self._countries]
-                slots = np.array(by_country, dtype=np.int8)[self._place]
+                if (by_country := self._by_country.get(quarter)) is None:
+                    if len(self._by_country) > _QUARTERS_KEPT:
+                        self._by_country = {}
+                    clocks = [slot(country, quarter * _QUARTER) for country in self._countries]
+                    by_country = self._by_country[quarter] = np.array(clocks, dtype=np.int8)
+                slots = by_country[self._place]
             else:
                 slots = np.full(self.size, slot_of(start), dtype=np.int8)
             if len(self._slots) > _QUARTERS_KEPT:

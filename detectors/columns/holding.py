@@ -5,7 +5,7 @@ Names come in, numbers of series go out; what follows from it is each table's bu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -33,8 +33,16 @@ class Held:
         if asked != self._asked:
             cells = np.zeros(len(layout.cells), dtype=np.bool_)
             for (country, simulated), parts in holding.items():
+                # Of a crowd hundreds are held: those of a platform are looked up together.
+                by_platform: dict[str, list[int]] = {}
                 for part in parts:
-                    cells[cells_of(layout, country, simulated, part)] = True
+                    platform, asn, region = part
+                    if platform and not region:
+                        by_platform.setdefault(platform, []).append(asn)
+                    else:
+                        cells[cells_of(layout, country, simulated, part)] = True
+                for platform, asns in by_platform.items():
+                    cells[_cells_on(layout, country, simulated, platform, asns)] = True
             self._asked, self._cells = asked, cells
         return self._cells
 
@@ -49,12 +57,11 @@ def cells_of(layout: Layout, country: str, simulated: bool, part: PartKey) -> In
             return nothing
         network = layout.networks.find(np.array([place]), np.array([asn]))[0]
         return np.flatnonzero(layout.cell_network == network) if network >= 0 else nothing
+    if not region:
+        return _cells_on(layout, country, simulated, platform, [asn])
     group = layout.groups.get((platform, country, simulated))
     if group is None:
         return nothing
-    if not region:
-        cell = layout.cells.find(np.array([group]), np.array([asn]))
-        return cell[cell >= 0]
     regions = np.flatnonzero(layout.region_group == group)
     named = [
         row
@@ -62,6 +69,15 @@ def cells_of(layout: Layout, country: str, simulated: bool, part: PartKey) -> In
         if name == region
     ]
     return np.unique(layout.part_cell[np.isin(layout.part_region, named)])
+
+
+def _cells_on(layout: Layout, country: str, simulated: bool, platform: str, asns: Sequence[int]) -> Ints:
+    """The cells of some networks on a platform."""
+    group = layout.groups.get((platform, country, simulated))
+    if group is None:
+        return np.empty(0, dtype=np.int64)
+    cell = layout.cells.find(np.full(len(asns), group), np.array(asns, dtype=np.int64))
+    return cell[cell >= 0]
 
 
 def settled_cells(layout: Layout, settling: Settling) -> tuple[Ints, Floats]:

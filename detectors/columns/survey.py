@@ -5,10 +5,11 @@ Reads and never changes anything. Costs what the chosen countries have of series
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import compress
 from math import isnan
+from typing import TypeVar
 
 import numpy as np
 from msgspec.structs import replace
@@ -31,6 +32,9 @@ from detectors.readings import (
     TargetStanding,
     Volume,
 )
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 # More than this, and a country is looked at: a shortfall too small to matter scores no more.
 STIR = 0.5
@@ -218,10 +222,12 @@ class Survey:
             ),
         )
         apart = self._apart(cells, seats, cell_of)
-        for place, key, standing, well in zip(places, keys, standings, apart, strict=True):
-            if well:
-                standing = replace(standing, vantages_apart=well)
-            readings[place].networks[key] = standing  # type: ignore[index]  # ours
+        if any(apart):
+            standings = [
+                replace(standing, vantages_apart=well) if well else standing
+                for standing, well in zip(standings, apart, strict=True)
+            ]
+        _spread({place: reading.networks for place, reading in readings.items()}, places, keys, standings)
         names = layout.group_names
         groups = chosen[place_of].nonzero()[0]
         standings = self._pooled(
@@ -380,29 +386,28 @@ class Survey:
         opinion = np.where(alive, says, 0)
         score = np.where(opinion == 1, np.maximum(1.0, silence.score[rows]), silence.score[rows])
         onset = np.where(dark, silence.onset[rows], -1)
-        places, asns, homes = place_of[rows], layout.networks.right(rows), layout.homes(rows)
-        first = silence.first[rows]
-        steady = series.paths.steady[rows]
-        columns = (
-            *(rows, places, asns, opinion, score, self.seen[rows], usual, onset, alive, first, steady),
-            vantages,
+        first, steady = silence.first[rows], series.paths.steady[rows]
+        columns = (opinion, score, self.seen[rows], usual, onset, alive, first, steady)
+        codes, scores, seen, expected, began, live, since, regular = (column.tolist() for column in columns)
+        volumes = map(
+            Volume,
+            [_OPINIONS[code] for code in codes],
+            scores,
+            seen,
+            expected,
+            [one if one >= 0 else None for one in began],
+            live,
+            [one if one >= 0 else None for one in since],
+            regular,
         )
-        for network, place, asn, says_, scored, seen, expected, began, live, since, regular, many in zip(
-            *(column.tolist() for column in columns), strict=True
-        ):
-            reading = readings[place]
-            reading.volumes[asn] = Volume(  # type: ignore[index]  # ours
-                _OPINIONS[says_],
-                scored,
-                seen,
-                expected,
-                began if began >= 0 else None,
-                live,
-                since if since >= 0 else None,
-                regular,
-            )
-            reading.vantages[asn] = many  # type: ignore[index]  # ours
-            reading.homes[asn] = homes.get(network, ())  # type: ignore[index]  # ours
+        places, asns = place_of[rows].tolist(), layout.networks.right(rows).tolist()
+        homes = layout.homes(rows)
+        regions = [homes.get(network, ()) for network in rows.tolist()] if homes else [()] * len(rows)
+        _spread({place: reading.volumes for place, reading in readings.items()}, places, asns, volumes)
+        _spread(
+            {place: reading.vantages for place, reading in readings.items()}, places, asns, vantages.tolist()
+        )
+        _spread({place: reading.homes for place, reading in readings.items()}, places, asns, regions)
 
     def _slow(
         self,
@@ -443,10 +448,12 @@ class Survey:
             [since if since >= 0 else None for since in began],
             [None if isnan(pace) else pace for pace in paces],
         )
-        for place, key, slowness in zip(
-            compress(places, measured), compress(keys, measured), standings, strict=True
-        ):
-            readings[place].slowness[key] = slowness  # type: ignore[index]  # ours
+        _spread(
+            {place: reading.slowness for place, reading in readings.items()},
+            compress(places, measured),
+            compress(keys, measured),
+            standings,
+        )
 
     def _failures(self, here: Bools, readings: dict[int, CountryReading], counts: Counts) -> None:
         """How results failed in this window, and what the controls of the failing ones said.
@@ -648,6 +655,21 @@ class _Contrasts(Mapping[tuple[str, int], Contrasted]):
 
     def __len__(self) -> int:
         return len(self._read())
+
+
+def _spread(
+    by_place: Mapping[int, Mapping[_Key, _Value]],
+    places: Iterable[int],
+    keys: Iterable[_Key],
+    values: Iterable[_Value],
+) -> None:
+    """Put each value under its key, in the mapping of its place. Mostly all are of one, and many hundreds."""
+    if len(by_place) == 1:
+        (mapping,) = by_place.values()
+        mapping.update(zip(keys, values, strict=True))  # type: ignore[attr-defined]  # ours
+        return
+    for place, key, value in zip(places, keys, values, strict=True):
+        by_place[place][key] = value  # type: ignore[index]  # ours
 
 
 def _at(readings: dict[int, CountryReading], place: np.int64) -> CountryReading:

@@ -1112,11 +1112,10 @@ def _recent(
     """Successes and results of the last few windows, by part."""
     recent = {}
     # Of hundreds of networks a crowd has results of a few in a window.
-    standings = [
-        (key, standing)
-        for (p, a), standing in reading.networks.items()
-        if (key := (p, a, "")) in before or standing.n
-    ]
+    networks = reading.networks
+    spoken = {cell for cell, standing in networks.items() if standing.n}
+    spoken.update((p, a) for p, a, region in before if not region and (p, a) in networks)
+    standings = [((p, a, ""), networks[p, a]) for p, a in spoken]
     standings += [((p, 0, r), standing) for (p, r), standing in reading.regions.items()]
     standings.sort(key=itemgetter(0))
     nothing = (0.0, 0.0)

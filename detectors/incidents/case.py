@@ -511,13 +511,15 @@ class Case(msgspec.Struct):
         since = end - settings.unheard_told_seconds
         if self.kind is Kind.CONNECTIVITY or self.heard <= since:
             return
-        units: dict[str, bool] = {}
+        units: dict[tuple[int, str], bool] = {}
         platforms: dict[str, bool] = {}
         for (platform, asn, region), loss in self.losses.items():
-            is_heard = loss.back is not None or max(loss.heard, loss.onset) > since
-            units[f"{asn}{region}"] = units.get(f"{asn}{region}", False) or is_heard
+            is_heard = loss.heard > since or loss.onset > since or loss.back is not None
+            units[asn, region] = units.get((asn, region), False) or is_heard
             platforms[platform] = platforms.get(platform, False) or is_heard
-        self.unheard_units = sorted(unit for unit, is_heard in units.items() if not is_heard)
+        self.unheard_units = sorted(
+            f"{asn}{region}" for (asn, region), is_heard in units.items() if not is_heard
+        )
         self.unheard_platforms = sorted(name for name, is_heard in platforms.items() if not is_heard)
 
     def _doubt_failures(self, reading: CountryReading) -> None:
@@ -831,15 +833,15 @@ class Case(msgspec.Struct):
         shares = settings.network_shares
         known = [shares[asn] for asn in networks if asn in shares]
         usual = sum(known) / len(known) if known else 1.0
-        weights = {asn: shares.get(asn, usual) for asn in networks}
-        total = sum(weights.values())
+        weights = {asn: shares.get(asn, usual) for asn in networks} if known else {}
+        total = sum(weights.values()) if known else float(len(networks))
         if total <= 0:
             return 0.0
         lost: dict[int, list[float]] = {}
         for (_, asn, region), loss in self.losses.items():
             if loss.back is None and not region:
                 lost.setdefault(asn, []).append(max(loss.lost_now, _SLOW_WEIGHT * (1 - loss.speed)))
-        impact = sum(weights[asn] * sum(values) / len(values) for asn, values in lost.items())
+        impact = sum(weights.get(asn, usual) * sum(values) / len(values) for asn, values in lost.items())
         live_regions = {r for (_, r), standing in reading.regions.items() if standing.live}
         live_regions.update(reading.region_volumes)
         hit = [self.losses_in(region) for region in self.regions]

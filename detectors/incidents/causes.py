@@ -136,8 +136,8 @@ def _is_sparse(part: Part, reading: CountryReading) -> bool:
 
 def live_networks(reading: CountryReading) -> frozenset[int]:
     """Networks that report, or did until they went dark: those who vote."""
-    spoken = {asn for (_, asn), standing in reading.networks.items() if standing.live}
-    return frozenset(spoken | {asn for asn, volume in reading.volumes.items() if volume.live})
+    spoken = {asn for asn, volume in reading.volumes.items() if volume.live}
+    return frozenset(spoken.union(*_live(reading).values()))
 
 
 def dark_networks(reading: CountryReading) -> frozenset[int]:
@@ -147,7 +147,17 @@ def dark_networks(reading: CountryReading) -> frozenset[int]:
 
 def live_on(platform: str, reading: CountryReading) -> frozenset[int]:
     """Networks that report on a platform."""
-    return frozenset(a for (p, a), standing in reading.networks.items() if p == platform and standing.live)
+    return _live(reading).get(platform, frozenset())
+
+
+def _live(reading: CountryReading) -> Mapping[str, frozenset[int]]:
+    """By platform, the networks that report. A crowd has many hundreds: they are looked through once a window."""
+    if reading.live is None:
+        live: dict[str, set[int]] = {}
+        for platform, asn in [cell for cell, standing in reading.networks.items() if standing.live]:
+            live.setdefault(platform, set()).add(asn)
+        reading.live = {platform: frozenset(asns) for platform, asns in live.items()}
+    return reading.live
 
 
 def leans(standing: Standing, settings: IncidentSettings) -> bool:
@@ -272,15 +282,17 @@ def _lost_cells(
     alarm of the country that is left over from networks which mend says nothing of the others.
     """
     lost: VotesByNetwork = {}
-    platforms: set[str] = set()
-    stirs = []
     slow_cells = {cell for cell, slow in reading.slowness.items() if slow.opinion is _BAD}
-    for cell, standing in reading.networks.items():
-        too_slow = cell in slow_cells
-        if (standing.live or too_slow) and cell[1] not in dark:
-            platforms.add(cell[0])
-            if too_slow or standing.opinion is _BAD or standing.score >= settings.lean_score:
-                stirs.append((cell, standing, too_slow))
+    lean_score = settings.lean_score
+    stirs = [
+        (cell, standing, cell in slow_cells)
+        for cell, standing in reading.networks.items()
+        if (standing.score >= lean_score or standing.opinion is _BAD or cell in slow_cells)
+        and (standing.live or cell in slow_cells)
+        and cell[1] not in dark
+    ]
+    platforms = {platform for (platform, _), _, _ in stirs}
+    platforms.update(platform for platform, asns in _live(reading).items() if not asns.issubset(dark))
     leaning: dict[str, set[int]] = {platform: set() for platform in sorted(platforms)}
     for (platform, asn), standing, too_slow in sorted(stirs):  # few of them, mostly none
         if too_slow or standing.opinion is Opinion.BAD:

@@ -25,7 +25,7 @@ from streams.step.worldwide import WorldStep
 
 # Records.
 CHUNK: Final = 1000
-#: Windows whose readings are held together, about: where little comes, fewer records are taken at once.
+#: Windows that are closed in one go, about: where little comes, fewer records are taken at once.
 WINDOWS: Final = 60
 #: Of a line of a file. A record has at most a sixteenth of it.
 LINE_BYTES_MAX: Final = 1024 * 1024
@@ -68,7 +68,11 @@ class Backtest:
         self.machine = CountryMachine(
             _replaying(settings), publish_health=False, publish_windows=keep is not None
         )
+        self.machine.on_closed = self._weigh
         self.world = WorldStep(settings)
+        # Of the last records: windows that they closed, and what the world's view says of these.
+        self._windows = 0
+        self._worldwide: list[Incident] = []
         notes: list[Note] = [Salt(salt), *register, *calendar]
         for note in notes:
             self.machine.note(note)
@@ -92,8 +96,7 @@ class Backtest:
         many = CHUNK // 10
         while chunk := take(values, many):
             yield from self._feed(chunk, derived=not ticks)
-            closed = max(1, len(self.machine.closed))
-            many = max(1, min(CHUNK, 2 * many, many * WINDOWS // closed))
+            many = max(1, min(CHUNK, 2 * many, many * WINDOWS // max(1, self._windows)))
 
     @property
     def span_seconds(self) -> int:
@@ -109,19 +112,20 @@ class Backtest:
         first = self.machine.next_offset
         rows = self.machine.read(Chunk("backtest", 0, range(first, first + len(values)), values))
         self.records += rows.size - len(rows.refusals) - (len(rows.reading_ms) if derived else 0)
+        self._windows, self._worldwide = 0, []
         outbox = self.machine.apply(rows)
         if self._keep is not None:
             for message in outbox.after:
                 if message.topic == "windows":
                     self._keep(message.value)
-        for reading in self.machine.closed:
-            self._note(reading)
-            outbox.incidents.extend(self.world.step(reading))
-        if self.machine.closed:
+        if self._windows:
             self.known |= self.machine.usuals()
-        yield from sorted(outbox.incidents, key=lambda incident: incident.updated)
+        yield from sorted([*outbox.incidents, *self._worldwide], key=lambda incident: incident.updated)
 
-    def _note(self, reading: Reading) -> None:
+    def _weigh(self, reading: Reading) -> None:
+        """Take in the reading of a window as it closes; nothing is held of it."""
+        self._windows += 1
+        self._worldwide += self.world.step(reading)
         if self.first is None:
             self.first = reading.start
         self.last = reading.end

@@ -378,6 +378,8 @@ class CountryMachine:
         self.next_offset = 0
         self.totals = Totals()
         self.closed: list[Reading] = []  # of the last apply
+        #: Given each reading as its window closes; then none is held in `closed`. A crowd's reading is a megabyte.
+        self.on_closed: Callable[[Reading], None] = self._hold
         self._window_ms = settings.time.window_seconds * 1000
         self._lateness_ms = settings.time.lateness_seconds * 1000
         self._ahead_ms = settings.time.ahead_seconds * 1000
@@ -585,7 +587,7 @@ class CountryMachine:
             outbox.rejected += len(ahead)
             self._words_ahead += len(ahead)
             with closing_windows():
-                self.closed += self._close_windows(decided_ms, outbox)
+                self._close_windows(decided_ms, outbox)
             if decided_ms // _DAY_MS > day or (self._full and decided_ms // _HOUR_MS > hour):
                 rows = self._forget_silent(rows, decided_ms // 1000)
             day, hour = decided_ms // _DAY_MS, decided_ms // _HOUR_MS
@@ -1009,11 +1011,13 @@ class CountryMachine:
             self._cursor = first // self._window_ms
         return clock, watermark
 
-    def _close_windows(self, decided_ms: int, outbox: Outbox) -> list[Reading]:
+    def _hold(self, reading: Reading) -> None:
+        self.closed.append(reading)
+
+    def _close_windows(self, decided_ms: int, outbox: Outbox) -> None:
         """Close the windows that are over once everything up to this moment (milliseconds since 1970) is decided."""
-        closed: list[Reading] = []
         if self._cursor is None:
-            return closed
+            return
         end = decided_ms // self._window_ms
         seconds = self.settings.time.window_seconds
         while (window := self._next_window(end)) is not None:
@@ -1044,9 +1048,8 @@ class CountryMachine:
                 outbox.after.extend(
                     window_messages(tallies, start, start + seconds, self._placement.elsewhere, self._naming)
                 )
-            closed.append(reading)
+            self.on_closed(reading)
             self._cursor += 1
-        return closed
 
     def _with_promises(self, statuses: list[StatusRow], start: int) -> list[StatusRow]:
         """What vantages say in a window, and what those promised before whose first results have come by now.

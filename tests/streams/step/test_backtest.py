@@ -91,23 +91,29 @@ def test_a_packed_file_reads_like_a_plain_one(tmp_path: Path, name: str) -> None
     assert [line.strip() for line in read_lines(path)] == LINES
 
 
-def test_where_little_comes_few_windows_are_held_at_once() -> None:
+def test_where_little_comes_few_windows_are_closed_in_one_go_and_no_reading_is_kept() -> None:
     base = ROWS[0]
     rows = [replace(base, id=f"sparse-{i}", time=base.time + timedelta(minutes=3 * i)) for i in range(400)]
-    run = Backtest(SETTINGS)
-    held: list[int] = []
+    windows: list[int] = []
+    run = Backtest(SETTINGS, observe=lambda reading: windows.append(reading.start))
+    closed: list[int] = []
+    kept: list[int] = []
     apply = run.machine.apply
 
     def noting(batch: Rows) -> Outbox:
+        before = len(windows)
         outbox = apply(batch)
-        held.append(len(run.machine.closed))
+        closed.append(len(windows) - before)
+        kept.append(len(run.machine.closed))
         return outbox
 
     run.machine.apply = noting  # type: ignore[method-assign]  # to see what each chunk closes
     list(run.run(encode(row) for row in rows))
-    assert len(held) > 5
+    assert len(closed) > 5
     # The first chunk is cut before anything is known.
-    assert max(held[1:]) <= 3 * WINDOWS
+    assert max(closed[1:]) <= 3 * WINDOWS
+    # A long silence in which an incident goes on is one chunk of many windows, and a crowd's readings are large.
+    assert not any(kept)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
