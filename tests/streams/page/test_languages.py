@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ KEYWORDS = {"_": None, "gettext": None, "counted": (1, 2)}
 OTHERS = LANGUAGES[1:]
 
 
+@cache
 def phrases() -> set[Any]:
     """All that the page says: in templates, in code, and in the tables of labels."""
     found: set[Any] = set(labels.ALL) | set(languages._PATTERNS.values()) | languages.FAILURES
