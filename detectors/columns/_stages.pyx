@@ -479,14 +479,16 @@ def expect(base, slots, double prior):
     cdef int8_t *used = _i1(base.slot)
     cdef int8_t *asked = _i1(slots)
     cdef cnp.ndarray good_root = base.good_root, bad_root = base.bad_root
+    # Both are held as the bits in which they differ from their fill.
+    cdef uint16_t good_fill = base.fields["good_root"].bits, bad_fill = base.fields["bad_root"].bits
     cdef double overall, good, bad, hourly
     for i in range(size):
         overall = good_all[i] / (good_all[i] + bad_all[i])
         if used[i] == asked[i]:
             good, bad = goods[i], bads[i]
         else:
-            good = _half((<uint16_t *>cnp.PyArray_GETPTR2(good_root, asked[i], i))[0])
-            bad = _half((<uint16_t *>cnp.PyArray_GETPTR2(bad_root, asked[i], i))[0])
+            good = _half((<uint16_t *>cnp.PyArray_GETPTR2(good_root, asked[i], i))[0] ^ good_fill)
+            bad = _half((<uint16_t *>cnp.PyArray_GETPTR2(bad_root, asked[i], i))[0] ^ bad_fill)
             good, bad = good * good, bad * bad
         hourly = (good + prior * overall) / (good + bad + prior)
         into[i] = _least(_most(hourly + level[i] / (level_probes[i] + prior), _RATIO_MIN), _RATIO_MAX)

@@ -19,6 +19,7 @@ from detectors.columns.table import (
     Bools,
     Field,
     Floats,
+    Folded,
     Halves,
     Ints,
     Singles,
@@ -26,7 +27,9 @@ from detectors.columns.table import (
     Table,
     Tiny,
     clipped,
+    folded,
     load_column,
+    unfolded,
 )
 from detectors.localtime import SLOTS, slot, slot_of
 from detectors.single.binomial import (
@@ -185,6 +188,16 @@ def fair_fade(fade: Floats, fair: Floats | None, window: int) -> Floats:
     return fade if fair is None else np.where(fair > 0.0, 0.5 ** (window / FADE_SECONDS), fade)
 
 
+#: Slots of the day are put away as roots. Most series do not know most of them for days.
+_GOOD_ROOT: Final = Field(np.float16, sqrt(PRIOR_GOOD), SLOTS, folded=True)
+_BAD_ROOT: Final = Field(np.float16, sqrt(PRIOR_BAD), SLOTS, folded=True)
+
+
+def _squares(roots: Folded, spec: Field) -> Floats:
+    """What was put away as roots."""
+    return np.asarray(unfolded(roots, spec).astype(np.float64) ** 2)
+
+
 class _Baselines(Table):
     """What is usual for each network, and how far it scatters. Slots not in use are put away as roots."""
 
@@ -204,8 +217,8 @@ class _Baselines(Table):
     recent_good: Floats
     recent_probes: Floats
     held: Ints
-    good_root: Halves
-    bad_root: Halves
+    good_root: Folded
+    bad_root: Folded
     good: Singles
     bad: Singles
     slot: Tiny
@@ -233,8 +246,8 @@ class _Baselines(Table):
             "recent_good": zero,
             "recent_probes": zero,
             "held": Field(np.int64, -1),
-            "good_root": Field(np.float16, sqrt(PRIOR_GOOD), SLOTS),
-            "bad_root": Field(np.float16, sqrt(PRIOR_BAD), SLOTS),
+            "good_root": _GOOD_ROOT,
+            "bad_root": _BAD_ROOT,
             "good": Field(np.float32, put_away(PRIOR_GOOD)),
             "bad": Field(np.float32, put_away(PRIOR_BAD)),
             "slot": Field(np.int8, -1),
@@ -256,8 +269,8 @@ class _Baselines(Table):
         rows = (slots != self.slot).nonzero()[0]
         if len(rows):
             there = slots[rows]
-            good[rows] = self.good_root[there, rows].astype(np.float64) ** 2
-            bad[rows] = self.bad_root[there, rows].astype(np.float64) ** 2
+            good[rows] = _squares(self.good_root[there, rows], _GOOD_ROOT)
+            bad[rows] = _squares(self.bad_root[there, rows], _BAD_ROOT)
         return good, bad
 
     def scale(self, rows: Ints, factor: Floats) -> None:
@@ -266,9 +279,10 @@ class _Baselines(Table):
             lost = good[rows] * (1.0 - factor)
             good[rows] -= lost
             bad[rows] += lost
-        good, bad = (root[:, rows].astype(np.float64) ** 2 for root in (self.good_root, self.bad_root))
-        self.good_root[:, rows] = np.sqrt(good * factor)
-        self.bad_root[:, rows] = np.sqrt(bad + good * (1.0 - factor))
+        good = _squares(self.good_root[:, rows], _GOOD_ROOT)
+        bad = _squares(self.bad_root[:, rows], _BAD_ROOT)
+        self.good_root[:, rows] = folded(np.sqrt(good * factor), _GOOD_ROOT)
+        self.bad_root[:, rows] = folded(np.sqrt(bad + good * (1.0 - factor)), _BAD_ROOT)
         self.level[rows] = 0.0
 
     def add(self, rows: Ints, slots: Tiny, good: float, bad: float) -> None:
@@ -278,8 +292,11 @@ class _Baselines(Table):
         self.good[now] += good
         self.bad[now] += bad
         away, there = rows[~used], slots[~used]
-        self.good_root[there, away] = np.sqrt(self.good_root[there, away].astype(np.float64) ** 2 + good)
-        self.bad_root[there, away] = np.sqrt(self.bad_root[there, away].astype(np.float64) ** 2 + bad)
+        for roots, spec, more in (
+            (self.good_root, _GOOD_ROOT, good),
+            (self.bad_root, _BAD_ROOT, bad),
+        ):
+            roots[there, away] = folded(np.sqrt(_squares(roots[there, away], spec) + more), spec)
 
     def turn(self, slots: Tiny) -> None:
         """Have these slots in use, and put those away that were."""
@@ -292,8 +309,8 @@ class _Baselines(Table):
         good, bad = self.of(slots)
         away = rows[self.slot[rows] >= 0]
         before = self.slot[away]
-        self.good_root[before, away] = np.sqrt(self.good[away].astype(np.float64))
-        self.bad_root[before, away] = np.sqrt(self.bad[away].astype(np.float64))
+        self.good_root[before, away] = folded(np.sqrt(self.good[away].astype(np.float64)), _GOOD_ROOT)
+        self.bad_root[before, away] = folded(np.sqrt(self.bad[away].astype(np.float64)), _BAD_ROOT)
         self.good[rows], self.bad[rows], self.slot[rows] = good[rows], bad[rows], slots[rows]
 
     def load(self, stored: Mapping[str, StoredColumn]) -> None:
@@ -635,8 +652,8 @@ class BinomialColumns:
         week = np.bincount([slot_of(hour * HOUR) for hour in range(7 * 24)], minlength=SLOTS)
         for each, share in enumerate((week / week.sum()).tolist()):
             root = (1.0 - ages * rules.slot_decay) ** (windows * share / 2.0)
-            base.good_root[each] = base.good_root[each] * root
-            base.bad_root[each] = base.bad_root[each] * root
+            for roots, spec in ((base.good_root, _GOOD_ROOT), (base.bad_root, _BAD_ROOT)):
+                roots[each] = folded(unfolded(roots[each], spec) * root, spec)
             now = base.slot == each
             base.good[now] *= (root**2)[now]
             base.bad[now] *= (root**2)[now]

@@ -31,7 +31,7 @@ def carry(table: Table, old: Table, numbers: Ints) -> None:
     """
     stored = old.store()
     for name in table.fields:
-        stored[name] = store_column(getattr(old, name)[..., numbers])
+        stored[name] = store_column(old.values(name)[..., numbers])
     table.load(stored)
 
 

@@ -19,6 +19,8 @@ from detectors.columns import compiled
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Halves = NDArray[np.float16]
+#: Halves, each as the bits in which it differs from its column's fill.
+Folded = NDArray[np.uint16]
 Ints = NDArray[np.int64]
 Tiny = NDArray[np.int8]
 Bools = NDArray[np.bool_]
@@ -33,11 +35,28 @@ _OWN_PAGES: Final = 2**17
 
 
 class Field(NamedTuple):
-    """One column of a table: `rows` values a series (0: one value, no axis), all `fill` at first."""
+    """One column of a table: `rows` values a series (0: one value, no axis), all `fill` at first.
+
+    A `folded` one is held as the bits in which it differs from its fill, so that a row takes no memory until something
+    else is written there; see `folded` and `unfolded`. It is stored as any other.
+    """
 
     dtype: type[np.generic]
     fill: float = 0.0
     rows: int = 0
+    folded: bool = False
+
+    @property
+    def bits(self) -> int:
+        """The bits of the fill."""
+        kind = np.dtype(self.dtype)
+        return int(np.array(self.fill, dtype=kind).view(f"u{kind.itemsize}"))
+
+    @property
+    def held_as(self) -> np.dtype[Any]:
+        """The type of the array in memory."""
+        kind = np.dtype(self.dtype)
+        return np.dtype(f"u{kind.itemsize}") if self.folded else kind
 
 
 class StoredColumn(msgspec.Struct, array_like=True):
@@ -70,20 +89,25 @@ class Table:
             if room is None or room.shape[-1] < size:
                 room_now = 0 if room is None else room.shape[-1]
                 wide = max(size, int(room_now * _GROWTH)) if room_now else size
-                larger = unwritten([spec.rows, wide] if spec.rows else [wide], spec.dtype)
+                larger = unwritten([spec.rows, wide] if spec.rows else [wide], spec.held_as)
                 if room is not None:
                     write_rows(larger[..., : self.size], room[..., : self.size])
                 self._room[name] = room = larger
-                if spec.fill:
+                if spec.fill and not spec.folded:
                     room[..., self.size : size] = spec.fill
             else:
-                room[..., self.size : size] = spec.fill
+                room[..., self.size : size] = 0 if spec.folded else spec.fill
             setattr(self, name, room[..., :size])
         self.size = size
 
     def store(self) -> dict[str, StoredColumn]:
         """The columns, as plain bytes."""
-        return {name: store_column(getattr(self, name)) for name in self.fields}
+        return {name: store_column(self.values(name)) for name in self.fields}
+
+    def values(self, name: str) -> NDArray[Any]:
+        """A column's values, unfolded: a copy where it is a folded one."""
+        column: NDArray[Any] = getattr(self, name)
+        return unfolded(column, self.fields[name]) if self.fields[name].folded else column
 
     def _rows_of(self, name: str) -> list[int]:
         rows = self.fields[name].rows
@@ -108,7 +132,9 @@ class Table:
         for name, spec in self.fields.items():
             shape = [spec.rows, size] if spec.rows else [size]
             if name in known:
-                column = load_column(known[name], spec.dtype, shape, f"{type(self).__name__}.{name}")
+                column = load_column(known[name], spec.dtype, shape, f"{type(self).__name__}.{name}", spec)
+            elif spec.folded:
+                column = unwritten(shape, spec.held_as)
             else:
                 column = np.full(shape, spec.fill, dtype=spec.dtype)
             self._room[name] = column
@@ -145,19 +171,38 @@ def store_column(column: NDArray[Any]) -> StoredColumn:
     return StoredColumn(column.dtype.str, list(column.shape), np.ascontiguousarray(column).tobytes())
 
 
-def load_column(stored: StoredColumn, dtype: type[np.generic], shape: list[int], where: str) -> NDArray[Any]:
-    """One array from its bytes. Raises ValueError where type, shape or length are not as told."""
+def folded(values: NDArray[Any], spec: Field) -> NDArray[Any]:
+    """Some values of a folded column as they are held: 0 for the fill."""
+    exact = np.asarray(values, dtype=spec.dtype)
+    return np.asarray(exact.view(spec.held_as) ^ spec.held_as.type(spec.bits))
+
+
+def unfolded(column: NDArray[Any], spec: Field) -> NDArray[Any]:
+    """The values of a folded column, or of a part of it."""
+    return np.asarray((column ^ spec.held_as.type(spec.bits)).view(spec.dtype))
+
+
+def load_column(
+    stored: StoredColumn, dtype: type[np.generic], shape: list[int], where: str, spec: Field | None = None
+) -> NDArray[Any]:
+    """One array from its bytes, folded where `spec` says so. Raises ValueError where type, shape or length differ."""
     kind = np.dtype(dtype)
     if stored.dtype != kind.str or stored.shape != shape:
         raise ValueError(f"{where}: stored as {stored.dtype} {stored.shape}, expected {kind.str} {shape}")
     if len(stored.data) != kind.itemsize * int(np.prod(shape)):
         raise ValueError(f"{where}: {len(stored.data)} bytes for {shape} of {kind.str}")
+    values = np.frombuffer(stored.data, dtype=kind).reshape(shape)
+    if spec is not None and spec.folded:
+        column = unwritten(shape, spec.held_as)
+        for row, some in zip(column, values, strict=True):
+            write_rows(row, folded(some, spec))
+        return column
     column = unwritten(shape, dtype)
-    write_rows(column, np.frombuffer(stored.data, dtype=kind).reshape(shape))
+    write_rows(column, values)
     return column
 
 
-def unwritten(shape: list[int], dtype: type[np.generic]) -> NDArray[Any]:
+def unwritten(shape: list[int], dtype: type[np.generic] | np.dtype[Any]) -> NDArray[Any]:
     """Zeros. Where there are many, they take no memory until something else is written there."""
     size = np.dtype(dtype).itemsize * math.prod(shape)
     if size < _OWN_PAGES:

@@ -55,7 +55,7 @@ def fed(gaps: list[int], *, rest: bool) -> Bank:
 
 
 def columns(table: Table) -> dict[str, np.ndarray]:
-    return {name: np.asarray(getattr(table, name), dtype=np.float64) for name in table.fields}
+    return {name: np.asarray(table.values(name), dtype=np.float64) for name in table.fields}
 
 
 @pytest.mark.parametrize("gaps", [[1] * 30, [2, 9, 20, 31], [100, 3, 700, 40] * 3])

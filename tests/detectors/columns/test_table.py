@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detectors.columns.table import Field, Table
+from detectors.columns.table import Field, Table, folded
 
 ROOT = Path(__file__).parents[3]
 MANY = 70_000
@@ -65,3 +65,30 @@ def test_hours_that_were_never_written_take_no_memory() -> None:
     reserved, stored, resident = map(int, done.stdout.split())
     assert reserved > 12 * MEGABYTE
     assert resident < reserved / 2 + stored
+
+
+class Folds(Table):
+    fields = {"half": Field(np.float16, 1.7, 3, folded=True), "plain": Field(np.float64, 2.0)}  # noqa: RUF012
+
+
+class Plain(Table):
+    fields = {"half": Field(np.float16, 1.7, 3), "plain": Field(np.float64, 2.0)}  # noqa: RUF012
+
+
+def test_a_folded_column_is_stored_as_any_other_and_zero_where_it_is_its_fill() -> None:
+    one, other = Folds(), Plain()
+    for size in (5, 9, 200):
+        one.grow(size)
+        other.grow(size)
+        assert not one.half[:, size - 4 :].any()
+        values = np.array([-0.0, np.inf, 1e-7, 3.14])
+        one.half[1, size - 4 :] = folded(values, Folds.fields["half"])
+        other.half[1, size - 4 :] = values
+        assert one.store() == other.store()
+    again = Folds()
+    again.load(other.store())
+    assert again.half.tobytes() == one.half.tobytes()
+    assert again.values("half").tobytes() == other.half.tobytes()
+    absent = Folds()
+    absent.load({"plain": other.store()["plain"]})
+    assert absent.values("half").tolist() == np.full((3, 200), 1.7, np.float16).tolist()
