@@ -560,7 +560,7 @@ class Assembler:
         in_hand.over = [case for case in in_hand.over if case.phase is Phase.OVER]
         for case in (*in_hand.cases, *in_hand.over):
             ended = case.phase in (Phase.RESOLVED, Phase.OVER)
-            if not ended or not case.confirms(reading.end, full=self.settings.confirm_restoration):
+            if not ended or not case.confirms(reading, full=self.settings.confirm_restoration):
                 continue
             step = move(case.phase, Trigger.CONFIRMED)
             case.scope, case.severity = case.widest, case.worst

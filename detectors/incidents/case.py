@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from detectors.incidents.addresses import count_by_target, dead_targets, lost_targets
 from detectors.incidents.causes import TOGETHER_SECONDS, Cause, alike, live_networks, networks_in, scope_of
-from detectors.incidents.level import Level, Tally
+from detectors.incidents.level import Z_PART, Level, Tally
 from detectors.incidents.loss import LEVEL_RESULTS_MIN, Loss, Present, bounds, present, share_lost
 from detectors.incidents.moves import Phase, Trigger
 from detectors.incidents.news import MANY_UNITS, Noted
@@ -211,8 +211,8 @@ class Case(msgspec.Struct):
 
     @property
     def lasting(self) -> set[tuple[int, str]]:
-        """Networks and regions that are not wholly back."""
-        return {(asn, region) for (_, asn, region), loss in self.losses.items() if loss.back is None}
+        """Networks and regions that have not come back, or a good share of whose results is missing still."""
+        return {(asn, region) for (_, asn, region), loss in self.losses.items() if loss.lasts}
 
     @property
     def heard(self) -> int:
@@ -285,7 +285,7 @@ class Case(msgspec.Struct):
 
     def restored_platforms(self) -> list[str]:
         """Platforms that are back everywhere, while others are not."""
-        lost = {platform for (platform, _, _), loss in self.losses.items() if loss.back is None}
+        lost = {platform for (platform, _, _), loss in self.losses.items() if loss.lasts}
         return [platform for platform in self.platforms if platform not in lost] if lost else []
 
     def restored_regions(self) -> list[str]:
@@ -460,7 +460,7 @@ class Case(msgspec.Struct):
     def weigh(self, reading: CountryReading, settings: IncidentSettings) -> None:
         """Take the window's evidence in, for every part."""
         dark = {a for a, volume in reading.volumes.items() if volume.live and volume.opinion is Opinion.BAD}
-        together: dict[str, list[tuple[Loss, Vote]]] = {}
+        together: dict[str, list[tuple[int, Loss, Vote]]] = {}
         spoken: list[tuple[Loss, Vote]] = []
         for key, loss in self.losses.items():
             if not (key[0] and key[1] in dark):  # on a dark network a platform says nothing
@@ -475,7 +475,7 @@ class Case(msgspec.Struct):
                     and not loss.slow
                     and self._speaks_for_others(loss, key[0], part_vote.n, reading)
                 ):
-                    together.setdefault(key[0], []).append((loss, part_vote))
+                    together.setdefault(key[0], []).append((key[1], loss, part_vote))
         for platform, parts in together.items():
             self._weigh_whole(platform, parts, reading, settings)
         self._count_touched(reading)
@@ -634,15 +634,15 @@ class Case(msgspec.Struct):
     def _weigh_whole(
         self,
         platform: str,
-        parts: list[tuple[Loss, Vote]],
+        parts: list[tuple[int, Loss, Vote]],
         reading: CountryReading,
         settings: IncidentSettings,
     ) -> None:
         """Weigh the networks of a platform as one: of a small loss, many thin series show the end together."""
-        whole_vote = pooled([whole_vote for _, whole_vote in parts])
+        whole_vote = pooled([part_vote for _, _, part_vote in parts])
         if len(parts) < 2 or whole_vote is None:
             return
-        if any(one.opinion is Opinion.BAD for _, one in parts):
+        if any(one.opinion is Opinion.BAD for _, _, one in parts):
             whole_vote = whole_vote._replace(opinion=Opinion.BAD)  # against an alarm, more has to be shown
         whole = self.wholes.get(platform)
         if whole is None:
@@ -651,10 +651,10 @@ class Case(msgspec.Struct):
             )
         whole.weigh(whole_vote, reading.start, reading.end, settings.recovery_windows)
         # Of fifty networks two may have all the results of a night: these say nothing of the others.
-        mending = sum(loss.good > 0 or loss.back is not None for loss, _ in parts)
+        mending = sum(loss.good > 0 or loss.back is not None for _, loss, _ in parts)
         if len(parts) < MANY_UNITS or 2 * mending >= len(parts):
-            for loss, _ in parts:
-                loss.follow(whole)
+            for asn, loss, _ in parts:
+                loss.follow(whole, *_since(whole.partly, platform, asn, reading))
 
     def note_silence(self, cause: Cause) -> None:
         """Note that most of its networks have gone silent: worse than a block, and another incident's matter."""
@@ -839,7 +839,7 @@ class Case(msgspec.Struct):
             return 0.0
         lost: dict[int, list[float]] = {}
         for (_, asn, region), loss in self.losses.items():
-            if loss.back is None and not region:
+            if loss.lasts and not region:
                 lost.setdefault(asn, []).append(max(loss.lost_now, _SLOW_WEIGHT * (1 - loss.speed)))
         impact = sum(weights.get(asn, usual) * sum(values) / len(values) for asn, values in lost.items())
         live_regions = {r for (_, r), standing in reading.regions.items() if standing.live}
@@ -912,7 +912,8 @@ class Case(msgspec.Struct):
         """Since when each network or region is back: the middle one of its parts, once all of them are."""
         times_of: dict[tuple[int, str], list[int | None]] = {}
         for (_, asn, region), loss in self.losses.items():
-            times_of.setdefault((asn, region), []).append(loss.back)
+            lasts = self.resolved is None and loss.lasts
+            times_of.setdefault((asn, region), []).append(None if lasts else loss.back)
         whole = {
             unit: [time for time in times if time is not None]
             for unit, times in times_of.items()
@@ -938,7 +939,7 @@ class Case(msgspec.Struct):
         self.restoration = Restoration.SOME
         restoration = self._says(now)
         if restoration is Restoration.PART:
-            self._end_in_part(now)
+            self._end_in_part(reading)
         elif restoration is Restoration.FULL:
             self.restoration = restoration
         else:
@@ -993,11 +994,15 @@ class Case(msgspec.Struct):
             tally.of_others(platform, loss.mend_k, loss.mend_n, loss.usual)
         return tally
 
-    def _end_in_part(self, now: int) -> None:
+    def _end_in_part(self, reading: CountryReading) -> None:
         """Be over at another level, and count anew from here: the rest may come back later."""
-        self.restoration, self.settled = Restoration.PART, now
-        for loss in self.losses.values():
+        self.restoration, self.settled = Restoration.PART, reading.end
+        for (platform, asn, region), loss in self.losses.items():
             loss.partly = loss.back
+            # Each seems back from its first successes on: by these alone its level would be too high.
+            k, n = (0.0, 0.0) if region else _since(loss.back, platform, asn, reading)
+            if n:
+                loss.settle(k, n)
 
     def count(self, reading: CountryReading) -> None:
         """Count the results of a window since it was over, and nothing else."""
@@ -1052,14 +1057,14 @@ class Case(msgspec.Struct):
             return Restoration.SOME  # of some nothing has been heard
         return restoration
 
-    def confirms(self, now: int, *, full: bool) -> bool:
+    def confirms(self, reading: CountryReading, *, full: bool) -> bool:
         """Whether there is by now more to say of how much is back; it is noted. `full`: also if nothing is missing."""
-        restoration = self._says(now)
+        restoration = self._says(reading.end)
         if self.tally is not None:
             self.tally.partly = self.tally.partly + 1 if restoration is Restoration.PART else 0
             # A block that is renewed looks like that too, for a window or two.
             if self.tally.partly >= _PARTLY_WINDOWS and self.restoration is Restoration.SOME:
-                return self._proves_part(now)
+                return self._proves_part(reading)
         if (
             full
             and restoration is Restoration.FULL
@@ -1069,15 +1074,15 @@ class Case(msgspec.Struct):
             return True
         return False
 
-    def _proves_part(self, now: int) -> bool:
+    def _proves_part(self, reading: CountryReading) -> bool:
         """Whether results that came since it was over show that a part is missing: those that ended it were lucky."""
         if self.proof is None:
-            self.proof = Tally(now)
-        if self.proof.n < _PROOF_RESULTS_MIN or self.proof.says(now) is not Restoration.PART:
+            self.proof = Tally(reading.end)
+        if self.proof.n < _PROOF_RESULTS_MIN or self.proof.says(reading.end) is not Restoration.PART:
             return False
         assert self.tally is not None
         self.tally, self.proof = msgspec.structs.replace(self.proof, since=self.tally.since), None
-        self._end_in_part(now)
+        self._end_in_part(reading)
         return True
 
     @property
@@ -1090,9 +1095,10 @@ class Case(msgspec.Struct):
         levels = {}
         for key, loss in self.losses.items():
             k, n = (loss.mend_k, loss.mend_n) if loss.good else (loss.bad_k, loss.bad_n)
-            # Few results may be far off: they count beside as many of all parts.
+            # Few results may be far off: they count beside as many of all parts. What is beyond doubt better is back.
             ratio = (k + LEVEL_RESULTS_MIN * self.present_ratio()) / (n + LEVEL_RESULTS_MIN)
-            if key[0] and not loss.slow and ratio < loss.usual and bounds(k, n)[0] <= self.present_ratio():
+            low, _ = bounds(k, n, Z_PART)
+            if key[0] and not loss.slow and ratio < loss.usual and low <= self.present_ratio():
                 levels[key] = ratio
         return levels
 
@@ -1193,6 +1199,15 @@ def _leads(fresh: Cause | None, reading: CountryReading) -> dict[Part, tuple[flo
             if len(before):
                 leads[part] = (float(before[:, 0].sum()), float(before[:, 1].sum()))
     return leads
+
+
+def _since(start: int | None, platform: str, asn: int, reading: CountryReading) -> tuple[float, float]:
+    """Successes and results of a network since then, as far back as windows are kept."""
+    past = reading.past.get((platform, asn))
+    if start is None or past is None:
+        return 0.0, 0.0
+    windows = max(1, (reading.end - start) // (reading.end - reading.start))
+    return float(past[-windows:, 0].sum()), float(past[-windows:, 1].sum())
 
 
 def _added(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:

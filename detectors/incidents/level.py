@@ -23,7 +23,7 @@ _TELLING: Final = 0.15
 #: Two levels differ that are so many standard errors apart.
 _ERRORS: Final = 4.0
 #: It is asked in every window whether a part is missing: so many standard errors, for chance has as many tries.
-_Z_PART: Final = 2.8
+Z_PART: Final = 2.8
 #: Restoration is sure only of so long a time, and where no more than so much may be missing still.
 SURE_SECONDS: Final = 1800
 _MISSING: Final = 0.03
@@ -69,7 +69,11 @@ class Level(msgspec.Struct):
         # What mends is on its way back: how far, shows when it is back, or when it stays.
         staying = [loss for loss, _ in lost if loss.good == 0]
         if self.up >= _SURE and staying:
-            _move([(loss, loss.up_k, loss.up_n) for loss in staying], self.up_since)
+            ratio = _move([(loss, loss.up_k, loss.up_n) for loss in staying], self.up_since)
+            for loss, _ in lost:
+                if loss.good:
+                    k, n = max(0.0, loss.up_k - loss.mend_k), max(0.0, loss.up_n - loss.mend_n)
+                    loss.fall_to(k + LEVEL_RESULTS_MIN * ratio, n + LEVEL_RESULTS_MIN, self.up_since)
             self.up = self.down = 0.0
         elif self.down >= _SURE and staying:
             _move([(loss, loss.down_k, loss.down_n) for loss in staying], self.down_since)
@@ -98,15 +102,19 @@ class Level(msgspec.Struct):
             self.now, self.error = now, error
 
 
-def _move(parts: Sequence[tuple[Loss, float, float]], since: int) -> None:
-    """Have these parts be at the level of k of n results each; few of one part count beside as many of all."""
+def _move(parts: Sequence[tuple[Loss, float, float]], since: int) -> float:
+    """Have these parts be at the level of k of n results each; few of one part count beside as many of all.
+
+    Returns the ratio of all.
+    """
     total = sum(n for _, _, n in parts)
     if not total:
-        return
+        return 0.0
     ratio = sum(k for _, k, _ in parts) / total
     for loss, k, n in parts:
         loss.move(k + LEVEL_RESULTS_MIN * ratio, n + LEVEL_RESULTS_MIN, since)
         loss.show(k, n)
+    return ratio
 
 
 def _plus(
@@ -163,7 +171,7 @@ class Tally(msgspec.Struct):
         if not self.n:
             return Restoration.SOME
         low, _ = bounds(self.k, self.n)
-        _, high = bounds(self.k, self.n, _Z_PART)
+        _, high = bounds(self.k, self.n, Z_PART)
         usual = self.due / self.n
         late_low, late_high = bounds(self.recent_k, self.recent_n)
         steady = late_low <= self.k / self.n <= late_high  # else it falls again, or rises

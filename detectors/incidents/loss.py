@@ -41,11 +41,17 @@ _LEVEL_RESULTS: Final = 500.0
 LEVEL_RESULTS_MIN: Final = 20
 #: A part is back in part when, beyond doubt, more than this share of what it had lost is back.
 _PARTLY_SHARE: Final = 0.5
+#: What is back in part lasts, for its reader, while more than this share of its usual results is missing.
+_MISSED_SHARE: Final = 0.25
 #: Below this shortfall nothing can be told from the usual.
 _NEAR: Final = 0.03
 #: What is tested against "back" is a part that is still mostly lost: this far up from its level to the usual one. So
 #: the few results that get through a block are no recovery.
 _HALFWAY: Final = 0.35
+#: What was a block may be let through in steps. By a third of the way a step to two thirds looks well within a dozen
+#: results, by luck: they must also be likelier of a part that is back than of one that lacks this much.
+_STEP: Final = 0.3
+_PAST_STEP: Final = 5.0
 _NATS_SLOW: Final = 1.5
 # As a share of the usual.
 _BACK_SPEED: Final = 0.5
@@ -151,11 +157,23 @@ class Loss(msgspec.Struct):
     lead_k: float = 0.0
     # Its speed of late, as a share of the usual, where it is lost by slowness.
     slowed: float = 1.0
+    #: Results, and successes, of the level to which it falls should its mending not last; since when that holds.
+    fall_n: float = 0.0
+    fall_k: float = 0.0
+    fall_since: int | None = None
 
     @property
     def back(self) -> int | None:
         """Since when it is back, wholly or in part; None while it is lost."""
         return self.recovered if self.recovered is not None else self.partly
+
+    @property
+    def lasts(self) -> bool:
+        """Whether a reader would call it lost: it is not back, or it may be that a good share is missing still."""
+        if self.recovered is not None:
+            return False
+        low, _ = bounds(self.bad_k, self.bad_n)
+        return self.partly is None or low < (1.0 - _MISSED_SHARE) * self.usual
 
     @property
     def failed(self) -> float:
@@ -183,7 +201,7 @@ class Loss(msgspec.Struct):
         self.wellness = min(WELL, max(0.0, self.wellness + self._nats(word)))
         if not self.slow:
             self.lostness = min(
-                WELL, max(0.0, self.lostness - self._nats_little(word.expected, word.k, word.n))
+                WELL, max(0.0, self.lostness - self._nats_beyond(_FALL_MIN, word.expected, word.k, word.n))
             )
         if self.lostness >= _DENIED and word.opinion is not Opinion.GOOD:
             self.wellness = 0.0
@@ -214,14 +232,25 @@ class Loss(msgspec.Struct):
         self.changed = since
         self.partly = None
 
+    def fall_to(self, k: float, n: float, since: int) -> None:
+        """Be at this level should its mending not last: the others that are lost are at it by now."""
+        self.fall_k, self.fall_n, self.fall_since = k, n, since
+
     def show(self, k: float, n: float) -> None:
         """Have its present figure rest on these results alone: those of another level before say nothing of now."""
         few = min(1.0, _PRESENT_RESULTS / n) if n else 0.0
         self.recent_k, self.recent_n = few * k, few * n
 
+    def settle(self, k: float, n: float) -> None:
+        """Be over at the level of k of n results."""
+        self.good, self.mend_k, self.mend_n = max(1, self.good), round(k), round(n)
+
     def _stay(self, word: Vote) -> None:
         """Take in a window in which it is lost still."""
         self.good, self.good_since, self.recovered = 0, None, None
+        if self.fall_since is not None:
+            self.move(self.fall_k, self.fall_n, self.fall_since)
+            self.fall_since = None
         # Mending that came to nothing was chance: without it the level would be that of the worst windows.
         keep = 0.5 ** (word.n / _LEVEL_RESULTS)
         self.bad_n = self.bad_n * keep + self.mend_n + word.n
@@ -258,7 +287,11 @@ class Loss(msgspec.Struct):
         least = _ENOUGH_AGAINST if self.alarmed or deep else _ENOUGH
         enough = word.opinion is Opinion.GOOD or self.wellness >= least
         if word.opinion is not Opinion.GOOD and self._level() >= _BLOCK and not deep:
-            enough = enough and self._nats_little(word.expected, self.mend_k, self.mend_n) >= _SURE
+            enough = enough and self._nats_beyond(_FALL_MIN, word.expected, self.mend_k, self.mend_n) >= _SURE
+        if deep and not self.slow and not word.due:
+            enough = (
+                enough and self._nats_beyond(_STEP, word.expected, self.mend_k, self.mend_n) >= _PAST_STEP
+            )
         if self.recovered is None and self.good >= recovery_windows and enough:
             self.recovered = self.good_since
 
@@ -287,15 +320,16 @@ class Loss(msgspec.Struct):
             self.mend_n += word.n
             self.mend_k += word.k
 
-    def follow(self, whole: Loss) -> None:
-        """Be back with all of which it is a part, unless its own results deny it."""
+    def follow(self, whole: Loss, k: float, n: float) -> None:
+        """Be back with all of which it is a part, unless its own results deny it: k of n since the whole eased."""
         if self.good and whole.recovered is not None:
             self.good, self.good_since = max(self.good, whole.good), whole.good_since
             self.recovered = self.recovered if self.recovered is not None else whole.recovered
         elif whole.partly is not None and self.back is None:
             most = whole.fallen + _PARTLY_SHARE * (whole.usual - whole.fallen)
-            k, n = (self.mend_k, self.mend_n) if self.good else (self.bad_k, self.bad_n)
             if n and bounds(k, n)[1] >= most:
+                few = LEVEL_RESULTS_MIN * whole.bad_k / whole.bad_n
+                self.move(k + few, n + LEVEL_RESULTS_MIN, whole.partly)
                 self.partly = whole.partly
 
     # the present level
@@ -330,11 +364,11 @@ class Loss(msgspec.Struct):
         return nats if word.pace >= _BACK_SPEED else min(0.0, nats)
 
     @staticmethod
-    def _nats_little(expected: float, k: int, n: int) -> float:
-        """How much more likely these results are if the part is back than if it still loses a little."""
-        usual = min(_RATIO_MAX, max(_RATIO_MIN + _FALL_MIN, expected))
-        little = usual - _FALL_MIN
-        return k * log(usual / little) + (n - k) * log((1 - usual) / (1 - little))
+    def _nats_beyond(short: float, expected: float, k: float, n: float) -> float:
+        """How much more likely these results are if the part is back than if it still falls `short` by so much."""
+        usual = min(_RATIO_MAX, max(_RATIO_MIN + short, expected))
+        lower = usual - short
+        return k * log(usual / lower) + (n - k) * log((1 - usual) / (1 - lower))
 
     def _level(self) -> float:
         """Return the ratio to which it has fallen: by its own results, or the detector's ratio if they are few.

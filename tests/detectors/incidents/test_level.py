@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import numpy as np
 import pytest
 
 from detectors.incidents.case import Case
@@ -185,3 +186,23 @@ def test_what_is_lost_again_is_compared_with_nothing_that_came_while_it_was_over
 def test_bounds_hold_the_truth() -> None:
     low, high = bounds(78, 100)
     assert (round(low, 3), round(high, 3)) == (0.689, 0.85)
+
+
+def test_what_is_over_in_part_is_usual_by_its_own_results_and_not_by_lucky_ones() -> None:
+    """Each network seems back from its first successes on; by these its usual stayed at 97 %: a second incident."""
+    lucky = Loss(0, USUAL, 1.0, 0.0, good=9, mend_k=16, mend_n=16, recovered=60)
+    assert lucky.recovered is not None
+    case = Case("x", Kind.PLATFORM, "DE", False, 0, 0, {("x", 64496, ""): lucky}, {}, {})
+    case.tally = Tally(60, n=60, k=36, due=58)
+    past = np.array([[3, 5, USUAL]] * 15)
+    reading = CountryReading(
+        country="DE",
+        simulated=False,
+        start=900,
+        end=960,
+        networks={},
+        platforms={},
+        past={("x", 64496): past},
+    )
+    case._end_in_part(reading)
+    assert case.levels() == {("x", 64496, ""): pytest.approx(0.6)}

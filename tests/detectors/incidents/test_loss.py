@@ -68,6 +68,69 @@ def test_a_block_that_became_a_small_loss_is_not_over() -> None:
     assert backs <= 2
 
 
+def block(windows: int, *, n: int) -> Loss:
+    """A part of which nothing has come through."""
+    loss = Loss(0, USUAL, 0.0, 0.0)
+    for at in range(windows):
+        loss.weigh(said(Random(at), 0.0, n=n, opinion=Opinion.BAD), 60 * at, 60 * at + 60, RECOVERY)
+    return loss
+
+
+def test_a_step_of_an_easing_is_no_return() -> None:
+    """Nine results that succeed in a row come soon where three of five do; they were taken for the end."""
+    back = 0
+    for seed in range(100):
+        loss, random = block(120, n=3), Random(seed)
+        for at in range(120, 140):
+            loss.weigh(said(random, 0.6, n=3, opinion=Opinion.BAD), 60 * at, 60 * at + 60, RECOVERY)
+            if loss.recovered is not None:
+                back += 1
+                break
+    assert back <= 3
+    took = sorted(until_back(block(120, n=3), Random(seed), 0.97, n=3) for seed in range(100))
+    assert took[50] <= 6
+    assert took[90] <= 10
+
+
+def test_what_follows_in_part_is_at_the_level_of_all() -> None:
+    whole = Loss(0, USUAL, 0.6, 0.0, bad_k=120, bad_n=200, fallen=0.0, partly=600)
+    part = block(120, n=1)
+    part.follow(whole, 5, 6)  # in its own 120 windows none has succeeded
+    assert part.partly == 600
+    assert part.bad_k / part.bad_n == pytest.approx(17 / 26)
+    other = block(120, n=1)
+    other.follow(whole, 0, 6)
+    assert other.partly is None
+
+
+@pytest.mark.parametrize(
+    ("loss", "lasts"),
+    [
+        (Loss(0, USUAL, 0.0, 0.0, bad_k=0, bad_n=90), True),
+        (Loss(0, USUAL, 0.6, 0.0, bad_k=54, bad_n=90, partly=60), True),
+        (Loss(0, USUAL, 0.8, 0.0, bad_k=20, bad_n=25, partly=60), True),  # it may be less
+        (Loss(0, USUAL, 0.9, 0.0, bad_k=81, bad_n=90, partly=60), False),
+        (Loss(0, USUAL, 0.97, 0.0, bad_k=0, bad_n=90, recovered=60), False),
+    ],
+)
+def test_what_is_back_in_part_lasts_while_a_good_share_is_missing(loss: Loss, lasts: bool) -> None:
+    assert loss.lasts == lasts
+
+
+def test_what_seemed_to_mend_falls_to_the_level_of_the_others() -> None:
+    loss = block(120, n=1)
+    for at in range(120, 123):
+        loss.weigh(said(Random(0), 1.0), 60 * at, 60 * at + 60, RECOVERY)
+    assert loss.good == 3
+    loss.fall_to(12, 20, 7200)
+    for at in range(123, 125):
+        loss.weigh(said(Random(0), 0.0), 60 * at, 60 * at + 60, RECOVERY)
+    assert loss.good == 0
+    assert loss.changed == 7200
+    assert loss.bad_k / loss.bad_n == pytest.approx(15 / 25, abs=0.01)
+    assert loss.fall_since is None
+
+
 def test_together_thin_parts_are_back_sooner_than_each_alone() -> None:
     alone, together = [], []
     for seed in SEEDS:
@@ -84,7 +147,7 @@ def test_together_thin_parts_are_back_sooner_than_each_alone() -> None:
             assert one is not None and one.n == 4
             whole.weigh(one, at, at + 60, RECOVERY)
             for part in parts:
-                part.follow(whole)
+                part.follow(whole, 0, 0)
             if sum(part.recovered is not None for part in parts) >= 3:
                 together.append(window)
                 break
@@ -95,7 +158,7 @@ def test_a_part_that_is_lost_still_does_not_follow_the_others() -> None:
     whole = Loss(0, USUAL, USUAL, FALLEN, recovered=60, good=9, good_since=60)
     part = lost(Random(0), 30)[0]
     part.weigh(Vote(Opinion.UNSURE, 9, 0, USUAL, 0.0, None, 9, slow=False), 9000, 9060, RECOVERY)
-    part.follow(whole)
+    part.follow(whole, 0, 9)
     assert part.recovered is None
 
 
