@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from producers.records import ProbeResult, encode
 from streams.records import Incident, Status
-from tests.lab.country import WINDOW_SECONDS, Lab
+from tests.lab.country import WINDOW_SECONDS, Lab, Nation
 from tests.lab.isp import Rule
-from tests.lab.places import COUNTRIES, NETWORKS, Country
+from tests.lab.places import ABROAD, COUNTRIES, NETWORKS, Country
 from tests.lab.platforms import BLOCKPAGE, SITES, STOP
 
 
@@ -40,14 +43,9 @@ class Censor:
     bar_windows: int = 4
 
     def within(self, country: Country) -> Censor:
-        """The same censor, where another country's addresses and regions are."""
+        """The same censor, where another country's homes and regions are."""
         first = COUNTRIES[0]
-        rule = replace(
-            self.rule,
-            addresses=tuple(map(country.moved, self.rule.addresses)),
-            homes=tuple(map(country.moved, self.rule.homes)),
-            answer=country.moved(self.rule.answer),
-        )
+        rule = replace(self.rule, homes=tuple(map(country.moved, self.rule.homes)))
         parts = {
             f"{first.code}-{a}": f"{country.code}-{b}"
             for a, b in zip(first.parts, country.parts, strict=True)
@@ -144,28 +142,28 @@ CENSORS: Final = (
         networks=(2,),
         bar_windows=6,
     ),
-    # A vantage waits up to half a minute before it tries its broker again, whatever the pace.
     Censor("everything gone", Rule("drop_all"), Expected(None, kind="connectivity"), bar_windows=5),
 )
 
 #: The most windows until a loss is told, and until its end is.
 TOLD_WINDOWS: Final = 12
 OVER_WINDOWS: Final = 14
+#: So long a censor goes on once it is told: a scope may grow in the first windows.
+SETTLED_WINDOWS: Final = 5
 #: Where more of the attempts from abroad fail, where nobody interferes, the machine did not keep up.
 ABROAD_FAILED_MAX: Final = 0.01
-#: A vantage that had no broker tries again within so many seconds.
-BROKER_SECONDS: Final = 35.0
-#: The most windows until all is calm again.
-CALM_WINDOWS: Final = 40
+#: So long nobody interferes after a worker has restored its state.
+CALM_WINDOWS: Final = 2
 #: By so many windows an onset may be off.
 ONSET_WINDOWS: Final = 2
 
 
 @dataclass
 class Verdict:
-    """What came of one censor."""
+    """What came of one censor in one country."""
 
     censor: Censor
+    country: str = ""
     incident: Incident | None = None
     told_seconds: float | None = None
     onset_off_seconds: float | None = None
@@ -220,62 +218,81 @@ class Verdict:
         return wrong
 
 
-async def try_out(lab: Lab, censor: Censor) -> Verdict:
+async def try_out(nation: Nation, censor: Censor) -> Verdict:
     """Switch a censor on until it is told and settled, then off until its end is told."""
-    verdict = Verdict(censor)
-    if censor.rule.does != "drop_all" and (open_now := lab.open()):
-        verdict.others = open_now  # of the one before: what is told next would join it
+    verdict = Verdict(censor, nation.country.code)
+    # What is open now is of nobody who interfered: what is told next would join it.
+    verdict.others = nation.open()
     began, began_at = time.monotonic(), datetime.now(UTC)
-    first = await lab.next_offset()
     for network in censor.networks:
-        lab.rule(network, censor.rule)
-    opened = await _until(lab, began, TOLD_WINDOWS, lambda incident: incident.status is Status.OPEN)
+        nation.rule(network, censor.rule)
+    opened = await _until(nation, began, TOLD_WINDOWS, lambda incident: incident.status is Status.OPEN)
     if opened is not None:
         verdict.told_seconds = time.monotonic() - began
-        # A scope may grow in the first windows: what counts is what stands while it is still going on.
-        await asyncio.sleep(5 * WINDOW_SECONDS)
-        verdict.incident = [one for one in lab.snapshots(began) if one.id == opened.id][-1]
+        await asyncio.sleep(SETTLED_WINDOWS * WINDOW_SECONDS)
+        verdict.incident = [one for one in nation.snapshots(began) if one.id == opened.id][-1]
         verdict.onset_off_seconds = (verdict.incident.onset - began_at).total_seconds()
     ended = time.monotonic()
     for network in NETWORKS:
-        lab.rule(network)
+        nation.rule(network)
     if opened is not None:
         over = await _until(
-            lab, ended, OVER_WINDOWS, lambda one: one.status is Status.RESOLVED and one.id == opened.id
+            nation,
+            ended,
+            OVER_WINDOWS,
+            lambda one: one.status is Status.RESOLVED and one.id == opened.id,
         )
         if over is not None:
             verdict.over_seconds = time.monotonic() - ended
-    await asyncio.sleep(6 * WINDOW_SECONDS)
+    await asyncio.sleep(WINDOW_SECONDS)
     verdict.others += [
         one
-        for one in lab.snapshots(began)
+        for one in nation.snapshots(began)
         if one.status is Status.OPEN and (opened is None or one.id != opened.id)
     ]
-    verdict.abroad, verdict.abroad_failed = await lab.abroad(first, await lab.next_offset())
     return verdict
 
 
-async def calm(lab: Lab) -> None:
-    """Wait until nothing is open, and for as long as two attempts that follow each other are not one loss."""
-    end = time.monotonic() + CALM_WINDOWS * WINDOW_SECONDS
-    while lab.open() and time.monotonic() < end:
-        lab.stack.check()
-        await asyncio.sleep(0.1)
-    await asyncio.sleep(6 * WINDOW_SECONDS)
+async def try_all(lab: Lab, censors: Mapping[str, Censor], dice: random.Random) -> list[Verdict]:
+    """Have each of these countries, by its code, meet its censor, all at one time but for a part of a window."""
+
+    async def one(code: str, censor: Censor, wait_seconds: float) -> Verdict:
+        await asyncio.sleep(wait_seconds)
+        return await try_out(lab.nations[code], censor.within(lab.nations[code].country))
+
+    first = await lab.next_offset()
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(one(code, censor, dice.uniform(0.0, WINDOW_SECONDS)))
+            for code, censor in censors.items()
+        ]
+    verdicts = [task.result() for task in tasks]
+    abroad = [result for result in await lab.results(first) if result.country == ABROAD.country]
+    for verdict in verdicts:
+        verdict.abroad, verdict.abroad_failed = len(abroad), sum(not result.ok for result in abroad)
+        verdict.others += [
+            other
+            for other in lab.elsewhere
+            if other.status is Status.OPEN and {*other.platforms} & {*verdict.censor.expected.platforms}
+        ]
+        if verdict.faults():
+            _keep(lab, verdict, first, await lab.results(first))
+    return verdicts
 
 
-async def again(lab: Lab, after: Censor) -> None:
-    """Wait until the next censor may begin."""
-    if after.rule.does == "drop_all":
-        await asyncio.sleep(BROKER_SECONDS)
-        await lab.all_report(await lab.next_offset())
+def _keep(lab: Lab, verdict: Verdict, first: int, results: Sequence[ProbeResult]) -> None:
+    """Leave what the country's vantages measured beside the lab's logs, where its verdict is wrong."""
+    path = lab.folder / f"wrong-{verdict.country}-{first}.jsonl"
+    own = [encode(result) for result in results if result.country == verdict.country]
+    path.write_bytes(b"".join(line + b"\n" for line in own))
 
 
-async def _until(lab: Lab, since: float, windows: int, fits) -> Incident | None:  # type: ignore[no-untyped-def]
+async def _until(
+    nation: Nation, since: float, windows: int, fits: Callable[[Incident], bool]
+) -> Incident | None:
     end = time.monotonic() + windows * WINDOW_SECONDS
     while time.monotonic() < end:
-        lab.stack.check()
-        for incident in lab.snapshots(since):
+        for incident in nation.snapshots(since):
             if fits(incident):
                 return incident
         await asyncio.sleep(0.1)

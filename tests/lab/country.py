@@ -1,8 +1,8 @@
-"""The lab: three networks of one country, each with customers in two regions, and a vantage outside of it.
+"""The lab: countries of three networks, each with customers in two regions, and a vantage outside of them.
 
-The whole of netdusk runs on it, as its commands: an embedded Kafka, a worker, a `netdusk probe` for each vantage. Time
-goes faster by one factor for all: windows, rhythms, half-lives and patience. Several countries may run side by side:
-they share the broker, and have all else to themselves, their topics too.
+The whole of netdusk runs on it, as its commands: one embedded Kafka, one worker, a `netdusk probe` for each vantage.
+Time goes faster by one factor for all: windows, rhythms, half-lives and patience. The countries share the platforms,
+the vantage abroad, the broker and the worker; each has its own providers, name servers and vantages.
 """
 
 from __future__ import annotations
@@ -10,52 +10,49 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import structlog
 
 from detectors.settings import DetectionSettings, IncidentSettings, TimeSettings
-from producers.records import ProbeResult, decode, encode
-from streams.engine.checkpoint import CheckpointLog, split
-from streams.incidents import DETECTOR_VERSION
+from producers.records import ProbeResult, decode
 from streams.kafka.alerts import follow
-from streams.kafka.client import TopicReader, disconnect, producer
+from streams.kafka.client import TopicReader
+from streams.kafka.topics import ensure
 from streams.local.broker import KafkaBroker
-from streams.local.stack import Stack
-from streams.machine import Chunk
+from streams.local.child import ChildProcess
+from streams.local.stack import Child, Stack
 from streams.records import Incident, Status
-from streams.release import release
-from streams.settings import Settings, TopicSettings, fingerprint, load
-from streams.step.country import CountryMachine
+from streams.settings import TopicSettings, load
+from tests.lab.history import Warm, write_checkpoint
 from tests.lab.isp import Rule
 from tests.lab.net import Namespace, ip, tunnel
 from tests.lab.pace import chosen
-from tests.lab.places import NETWORKS, Country, Home
-from tests.lab.platforms import ADDRESSES, BROKER, SITES, STOP, WELCOME
-
-log = structlog.get_logger()
+from tests.lab.places import ABROAD, NETWORKS, Country, Home
+from tests.lab.platforms import BROKER, PROCESSES, RESOLVER_ABROAD, SITES, STOP, WELCOME, addresses_of
 
 #: How much faster the lab's time goes: at 15 its windows last 4 s.
 PACE: Final = chosen()
 WINDOW_SECONDS: Final = 60 // PACE
-#: Each target is asked twice a window.
-RHYTHM_SECONDS: Final = WINDOW_SECONDS / 2
+#: Each target is asked once a window: of a platform's two by six vantages that is 12 a minute of the lab's time.
+RHYTHM_SECONDS: Final = float(WINDOW_SECONDS)
 TIMEOUT_SECONDS: Final = 0.375 * WINDOW_SECONDS
-HISTORY_WINDOWS: Final = 600
 _CONTROL_PORT: Final = 8470
-_START_SECONDS: Final = 60.0
-#: Times scatter so (the standard deviation of their logarithm): the whole country runs on one machine.
-_SCATTER: Final = 0.8
+_START_SECONDS: Final = 120.0
+#: A vantage takes a second of CPU to come up, and a busy machine has little.
+_MORE_SECONDS: Final = 5.0
+_BETWEEN_SECONDS: Final = 3.0
+#: By so much vantages are nicer than the rest: a third of its share.
+_BEHIND: Final = "5"
+_PROBES: Final = "lab.probes"
 
 
 def paced(section: object) -> dict[str, Any]:
@@ -69,13 +66,14 @@ def paced(section: object) -> dict[str, Any]:
 
 
 def settings_file(bootstrap: str, own: str) -> str:
-    """The worker's settings, as TOML: its topics and its group begin with `own`."""
+    """The settings, as TOML. All topics but that of the results, and the worker's group, begin with `own`."""
     time_ = {**paced(TimeSettings()), "ahead_seconds": 5}
     incidents = {**paced(IncidentSettings()), "merge_seconds": 5 * WINDOW_SECONDS}
     tables = {
         "kafka": {"bootstrap": bootstrap, "group": f"{own}-worker"},
         "topics": {
             **{role: f"{own}.{role}" for role, name in TopicSettings() if isinstance(name, str)},
+            "probes": _PROBES,
             "partitions": 1,
         },
         "http": {"port": 0},
@@ -117,14 +115,12 @@ def targets_file() -> str:
 
 
 @dataclass
-class Lab:
+class Nation:
     """A country that runs."""
 
     country: Country
-    folder: Path
-    stack: Stack
     providers: dict[int, subprocess.Popen[bytes]]
-    spaces: dict[str, Namespace]
+    #: What the worker that runs now has told of it, and when.
     seen: list[tuple[float, Incident]] = field(default_factory=list)
 
     def rule(self, network: int, *rules: Rule) -> None:
@@ -135,225 +131,255 @@ class Lab:
         stream.flush()
 
     def snapshots(self, since: float) -> list[Incident]:
-        """What was told of the country since a moment (of the monotonic clock), in order."""
-        return [
-            incident
-            for moment, incident in self.seen
-            if moment >= since and incident.country == self.country.code
-        ]
+        """What was told of it since a moment (of the monotonic clock), in order."""
+        return [incident for moment, incident in self.seen if moment >= since]
 
     def open(self) -> list[Incident]:
-        """What stands open in the country now."""
-        last = {one.id: one for _, one in self.seen if one.country == self.country.code}
+        """What stands open in it now."""
+        last = {one.id: one for _, one in self.seen}
         return [incident for incident in last.values() if incident.status is not Status.RESOLVED]
 
-    def vantage(self, home: Home, *arguments: str) -> list[str]:
+
+class _Vantage(Child):
+    """A `netdusk probe` that gets the processors after all that answers and carries.
+
+    A hundred of them would leave the few others a hundredth each: then names are answered too late, and the world
+    seems to fail.
+    """
+
+    def __init__(self, name: str, arguments: Sequence[str], log: Path) -> None:
+        self.name, self.log = name, log
+        command = ["nice", "-n", _BEHIND, sys.executable, "-m", "streams", *arguments]
+        self._process = ChildProcess(command, "SIGTERM", log)
+
+
+@dataclass
+class Lab:
+    """Countries that run, and what they share."""
+
+    folder: Path
+    stack: Stack
+    nations: dict[str, Nation]
+    spaces: dict[str, Namespace]
+    #: What was told of no country, or of the one abroad, where nobody interferes.
+    elsewhere: list[Incident] = field(default_factory=list)
+    _warm: Warm | None = None
+
+    @property
+    def homes(self) -> list[Home]:
+        """Where vantages stand: the one abroad first."""
+        return [ABROAD, *(home for nation in self.nations.values() for home in nation.country.homes)]
+
+    def _vantage(self, home: Home, resolver: str) -> list[str]:
         """The arguments of `netdusk probe` for a home."""
         place = ["--country", home.country, "--asn", str(home.asn), "--vantage", home.name]
         if home.region:
             place += ["--region", home.region]
-        resolver = self.country.resolver(home.network)
         return [
             "probe",
             *place,
             *("--targets", str(self.folder / "targets.toml"), "--resolver", resolver),
             *("--authorities", str(self.folder / "authority.pem")),
-            *arguments,
+            *("--spool", str(self.folder / f"spool-{home.name}")),
         ]
 
-    async def first_round(self) -> list[ProbeResult]:
-        """One round from each vantage; all of it has to be good before anybody interferes."""
-        found = []
-        for home in self.country.everybody:
-            command = [sys.executable, "-m", "streams", *self.vantage(home, "--once", "--json")]
-            # Nothing is awaited in a namespace: other countries' tasks would find themselves in it.
-            with self.spaces[home.name].entered():
-                process = subprocess.Popen(
-                    [*command, "--config", str(self.folder / "netdusk.toml")], stdout=subprocess.PIPE
-                )
-            out, _ = await asyncio.to_thread(process.communicate)
-            found += [msgspec.json.decode(line, type=ProbeResult) for line in out.splitlines()]
-        bad = [result for result in found if not result.ok]
-        if bad or len(found) != len(self.country.everybody) * len(SITES):
-            raise RuntimeError(
-                f"the lab is not well before anybody interferes: {len(found)} results, {bad[:3]}"
-            )
-        return found
+    def start_abroad(self) -> None:
+        """Start the vantage outside, and the control that the others ask."""
+        asked = self._vantage(ABROAD, RESOLVER_ABROAD)
+        where = ("--host", ABROAD.address, "--port", str(_CONTROL_PORT), "--keep", str(RHYTHM_SECONDS))
+        listed = asked[asked.index("--targets") : asked.index("--spool")]
+        with self.spaces[ABROAD.name].entered():
+            self.stack.run("control", "control", *where, *listed)
+            self._run(ABROAD, *asked)
 
-    def start_probes(self) -> None:
-        """Start a vantage in each home, and the one outside that is their control."""
-        abroad = self.country.abroad
-        with self.spaces[abroad.name].entered():
-            asked = self.vantage(abroad)
-            self.stack.run(
-                "control",
-                *(
-                    "control",
-                    "--host",
-                    abroad.address,
-                    "--port",
-                    str(_CONTROL_PORT),
-                    "--keep",
-                    str(RHYTHM_SECONDS),
-                ),
-                *asked[asked.index("--targets") :],
-            )
-        for home in self.country.everybody:
-            url = f"http://{abroad.address}:{_CONTROL_PORT}/v1/check"
-            more = [] if home is abroad else ["--control", url]
+    def start_probes(self, country: Country) -> None:
+        """Start a vantage in each home of a country."""
+        url = f"http://{ABROAD.address}:{_CONTROL_PORT}/v1/check"
+        for home in country.homes:
+            # Nothing is awaited in a namespace: other tasks would find themselves in it.
             with self.spaces[home.name].entered():
-                self.stack.run(
-                    home.name, *self.vantage(home, *more, "--spool", str(self.folder / f"spool-{home.name}"))
-                )
+                self._run(home, *self._vantage(home, country.resolver(home.network)), "--control", url)
 
-    async def all_report(self, since: int = 0) -> int:
-        """Wait until results of every vantage are on the topic; return where what comes next will stand."""
+    def _run(self, home: Home, *arguments: str) -> None:
+        config = ("--config", str(self.folder / "netdusk.toml"))
+        self.stack.children.append(
+            _Vantage(home.name, (*arguments, *config), self.folder / f"{home.name}.log")
+        )
+
+    async def results(self, start: int, end: int | None = None) -> list[ProbeResult]:
+        """The results at [start, end) of the topic; without an end, all that are there."""
         reader, topic = TopicReader(self.stack.settings.kafka), self.stack.settings.topics.probes
-        end = time.monotonic() + _START_SECONDS
-        while time.monotonic() < end:
-            self.stack.check()
-            start, following = (await reader.bounds(topic, [0]))[0]
-            vantages = set()
-            async for record in reader.records(topic, 0, max(start, since), following):
-                result = decode(record.value)
-                if isinstance(result, ProbeResult):
-                    vantages.add(result.vantage)
-            if len(vantages) == len(self.country.everybody):
-                return following
-            await asyncio.sleep(0.5)
-        raise RuntimeError(f"only {sorted(vantages)} report")
+        first, following = (await reader.bounds(topic, [0]))[0]
+        found = []
+        async for record in reader.records(topic, 0, max(first, start), following if end is None else end):
+            result = decode(record.value)
+            if isinstance(result, ProbeResult):
+                found.append(result)
+        return found
 
     async def next_offset(self) -> int:
         """Where the next result will stand."""
         topic = self.stack.settings.topics.probes
         return (await TopicReader(self.stack.settings.kafka).bounds(topic, [0]))[0][1]
 
-    async def abroad(self, start: int, end: int) -> tuple[int, int]:
-        """Of the results in [start, end), how many are from abroad, and how many of these failed: by themselves."""
-        reader, topic = TopicReader(self.stack.settings.kafka), self.stack.settings.topics.probes
-        found = failed = 0
-        async for record in reader.records(topic, 0, start, end):
-            result = decode(record.value)
-            if isinstance(result, ProbeResult) and result.country == self.country.abroad.country:
-                found += 1
-                failed += not result.ok
-        return found, failed
+    async def round(self, homes: Sequence[Home], since: int) -> list[ProbeResult]:
+        """Wait until each target has had a good result in each of these homes; return the newest of these results.
 
-    async def listen(self) -> None:
+        Those of a home in a country say that the target answered abroad too: the control is there.
+        """
+        wanted = {(home.name, site.url, site.family) for home in homes for site in SITES}
+        good: dict[tuple[str, str, str], ProbeResult] = {}
+        end = time.monotonic() + _START_SECONDS + _MORE_SECONDS * len(homes)
+        bad = list(wanted)
+        while time.monotonic() < end:
+            self.stack.check()
+            following = await self.next_offset()
+            for result in await self.results(since, following):
+                if _is_good(result):
+                    good[result.vantage, *_parts(result.target or "")] = result
+            since = following
+            bad = sorted(wanted - good.keys())
+            if not bad:
+                return [good[key] for key in sorted(wanted)]
+            await asyncio.sleep(1.0)
+        raise RuntimeError(f"not well where nobody interferes: {len(bad)} of {len(wanted)}, {bad[:3]}")
+
+    async def come_up(self) -> None:
+        """Start all vantages, a country at a time, and take the round of which the warm state is made."""
+        self.start_abroad()
+        await self.round([ABROAD], 0)
+        for nation in self.nations.values():
+            self.start_probes(nation.country)
+            await asyncio.sleep(_BETWEEN_SECONDS)
+        await self.round(self.homes, 0)
+        measured = await self.round(self.homes, await self.next_offset())
+        self._warm = Warm(
+            self.stack.settings, measured, rhythm_seconds=RHYTHM_SECONDS, window_seconds=WINDOW_SECONDS
+        )
+
+    @asynccontextmanager
+    async def restored(self, number: int) -> AsyncIterator[None]:
+        """Run a worker that restores the warm state as it would restore its own.
+
+        Its topics are its own, but for that of the results: it knows nothing of what another one was shown or has told.
+        """
+        assert self._warm is not None
+        config = self.folder / f"worker-{number}.toml"
+        config.write_text(settings_file(self.stack.settings.kafka.bootstrap, f"lab{number}"))
+        settings = load(config)
+        await ensure(settings)
+        # The first takes long. What was measured meanwhile is made up for by the second.
+        await asyncio.to_thread(self._warm.until, datetime.now(UTC))
+        begin = await self.next_offset()
+        snapshot = await asyncio.to_thread(self._warm.until, datetime.now(UTC))
+        await write_checkpoint(settings, snapshot, begin)
+        worker = Child(
+            "worker", ("worker", "--config", str(config)), {}, self.folder / f"worker-{number}.log"
+        )
+        self.stack.children.append(worker)
+        await self.stack.ready(worker)
+        for nation in self.nations.values():
+            nation.seen.clear()
+        self.elsewhere.clear()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._listen(number, config)), group.create_task(self._check())]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                self.stack.children.remove(worker)
+                await worker.stop()
+
+    async def _listen(self, number: int, config: Path) -> None:
         """Note what is told, and when it came."""
-        async for incident in follow(self.stack.settings):
-            self.seen.append((time.monotonic(), incident))
-            with (self.folder / "told.jsonl").open("ab") as told:
+        async for incident in follow(load(config)):
+            nation = self.nations.get(incident.country or "")
+            if nation is not None:
+                nation.seen.append((time.monotonic(), incident))
+            else:
+                self.elsewhere.append(incident)
+            with (self.folder / f"told-{number}.jsonl").open("ab") as told:
                 told.write(msgspec.json.encode(incident) + b"\n")
 
-
-def history(settings: Settings, measured: Sequence[ProbeResult], abroad: Home, end: datetime) -> bytes:
-    """The state of a worker that has seen that round again and again, with its measured times, until `end`."""
-    machine = CountryMachine(settings)
-    dice = random.Random(1)
-    begin = end - timedelta(seconds=HISTORY_WINDOWS * WINDOW_SECONDS)
-    rounds = int(HISTORY_WINDOWS * WINDOW_SECONDS / RHYTHM_SECONDS)
-    number = 0
-    for turn in range(rounds):
-        start = begin + timedelta(seconds=turn * RHYTHM_SECONDS)
-        values, stamps, keys = [], [], []
-        for place, result in enumerate(measured):
-            moment = start + timedelta(seconds=RHYTHM_SECONDS * place / len(measured))
-            again = msgspec.structs.replace(
-                result,
-                id=f"h{number}",
-                time=moment,
-                control_ok=None if result.country == abroad.country else True,
-                every_seconds=RHYTHM_SECONDS,
-                timings_ms=_about(result, dice),
-            )
-            number += 1
-            values.append(encode(again))
-            keys.append(result.country.encode())
-            stamps.append(int(moment.timestamp() * 1000) + 50)
-        offsets = list(range(number - len(values), number))
-        machine.apply(machine.read(Chunk(settings.topics.probes, 0, offsets, values, stamps, keys)))
-    return machine.snapshot()
+    async def _check(self) -> None:
+        """Raise ChildError where a process has ended."""
+        while True:
+            self.stack.check()
+            await asyncio.sleep(1.0)
 
 
-def _about(result: ProbeResult, dice: random.Random) -> Any:
-    taken = result.timings_ms
-    assert taken is not None
-    factor = dice.lognormvariate(0, _SCATTER)
-    return msgspec.structs.replace(
-        taken,
-        **{name: value and round(value * factor, 2) for name, value in msgspec.structs.asdict(taken).items()},
-    )
+def _is_good(result: ProbeResult) -> bool:
+    return result.ok and (result.control_ok is True or result.country == ABROAD.country)
 
 
-async def write_checkpoint(settings: Settings, snapshot: bytes, begin: int) -> None:
-    """Put a state where a worker looks for it; the probes topic goes on from `begin`."""
-    sender = producer(settings.kafka)
-    await sender.start()
-    reader = TopicReader(settings.kafka)
+def _parts(target: str) -> tuple[str, str]:
+    """A target's URL and its IP version, of its name.
 
-    async def read(start: int, end: int) -> AsyncIterator[tuple[int, bytes | None]]:
-        async for record in reader.records(settings.topics.checkpoints, 0, start, end):
-            yield record.offset, record.value
-
-    try:
-        book = CheckpointLog(
-            sender,
-            read,
-            settings.topics.checkpoints,
-            0,
-            owner="history",
-            settings=f"{DETECTOR_VERSION}/{release()}/{fingerprint(settings)}",
-        )
-        await book.fence()
-        crc, pieces = split(snapshot)
-        for index in range(len(pieces)):
-            await book.append_part(index, pieces, crc, begin)
-    finally:
-        await disconnect(sender)
+    >>> _parts("https://telegram.test/#ipv6")
+    ('https://telegram.test/', 'ipv6')
+    """
+    url, _, family = target.partition("#")
+    return url, family
 
 
 @contextmanager
-def _network(country: Country) -> Iterator[tuple[dict[str, Namespace], dict[int, subprocess.Popen[bytes]]]]:
-    """Homes, by vantage, and their providers, by network. With the block its addresses and devices are gone too."""
+def _network(
+    countries: Sequence[Country],
+) -> Iterator[tuple[dict[str, Namespace], dict[str, Nation]]]:
+    """Homes, by vantage, and countries with their providers. With the block, addresses and devices are gone too."""
     spaces: dict[str, Namespace] = {}
-    providers: dict[int, subprocess.Popen[bytes]] = {}
+    nations: dict[str, Nation] = {}
     with ExitStack() as ends:
-        for address in ADDRESSES:
-            ends.enter_context(_address(country.moved(address)))
-        for network in NETWORKS:
-            uplink = tunnel(country.device(network))
-            ends.callback(os.close, uplink)
-            for prefix in country.prefixes(network):
-                ip("route", "add", prefix, "dev", country.device(network))
-            homes = []
-            for home in country.everybody:
-                if home.network != network:
-                    continue
-                spaces[home.name] = space = Namespace.make()
-                ends.callback(os.close, space.fd)
-                with space.entered():
-                    fd = tunnel("up0")
-                    ends.callback(os.close, fd)
-                    ip("address", "add", f"{home.address}/32", "dev", "up0")
-                    ip("address", "add", f"{home.address_6}/128", "dev", "up0", "nodad")
-                    for version in ("-4", "-6"):
-                        ip(version, "route", "add", "default", "dev", "up0")
-                homes += [(home.address, fd), (home.address_6, fd)]
-            providers[network] = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "tests.lab.isp",
-                    str(uplink),
-                    *(f"{address}={fd}" for address, fd in homes),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(uplink, *dict.fromkeys(fd for _, fd in homes)),
-            )
-            ends.callback(_end, providers[network])
-        yield spaces, providers
+        for address in addresses_of(len(countries)):
+            ends.enter_context(_address(address))
+        ends.enter_context(_provider("net-abroad", [ABROAD], spaces))
+        for country in countries:
+            nations[country.code] = nation = Nation(country, {})
+            for network in NETWORKS:
+                homes = [home for home in country.homes if home.network == network]
+                nation.providers[network] = ends.enter_context(
+                    _provider(country.device(network), homes, spaces)
+                )
+        yield spaces, nations
+
+
+@contextmanager
+def _provider(
+    device: str, homes: Sequence[Home], spaces: dict[str, Namespace]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A network: its homes, each in a namespace of its own, and the provider that is their only way out."""
+    with ExitStack() as ends:
+        uplink = tunnel(device)
+        ends.callback(os.close, uplink)
+        for prefix in homes[0].prefixes:
+            ip("route", "add", prefix, "dev", device)
+        ways = []
+        for home in homes:
+            spaces[home.name] = space = Namespace.make()
+            ends.callback(os.close, space.fd)
+            with space.entered():
+                fd = tunnel("up0")
+                ends.callback(os.close, fd)
+                ip("address", "add", f"{home.address}/32", "dev", "up0")
+                ip("address", "add", f"{home.address_6}/128", "dev", "up0", "nodad")
+                for version in ("-4", "-6"):
+                    ip(version, "route", "add", "default", "dev", "up0")
+            ways += [(home.address, fd), (home.address_6, fd)]
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "tests.lab.isp",
+                str(uplink),
+                *(f"{address}={fd}" for address, fd in ways),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            pass_fds=(uplink, *dict.fromkeys(fd for _, fd in ways)),
+        )
+        ends.callback(_end, process)
+        yield process
 
 
 @contextmanager
@@ -369,14 +395,15 @@ def _address(address: str) -> Iterator[None]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
-    process.stdin.close()
+    with suppress(BrokenPipeError):
+        process.stdin.close()
     process.terminate()
     process.wait(10)
 
 
 @asynccontextmanager
-async def broker(folder: Path) -> AsyncIterator[str]:
-    """One Kafka for all countries: HOST:PORT."""
+async def _broker(folder: Path) -> AsyncIterator[str]:
+    """Kafka: HOST:PORT."""
     with _address(BROKER):
         node = KafkaBroker(folder / "broker", host=BROKER)
         await asyncio.to_thread(node.start)
@@ -387,41 +414,31 @@ async def broker(folder: Path) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def running(folder: Path, country: Country, bootstrap: str, own: str) -> AsyncIterator[Lab]:
-    """A country with a warm worker and vantages that measure. Everything in it ends with the block.
-
-    `own` is what the names of its topics begin with.
-    """
+async def running(folder: Path, countries: Sequence[Country]) -> AsyncIterator[Lab]:
+    """Countries whose vantages measure; `Lab.restored` adds a worker. Everything in it ends with the block."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "netdusk.toml"
-    config.write_text(settings_file(bootstrap, own))
     (folder / "targets.toml").write_text(targets_file())
-    with ExitStack() as ends:
-        spaces, providers = ends.enter_context(_network(country))
-        platforms = subprocess.Popen(
-            [sys.executable, "-m", "tests.lab.platforms", str(folder), str(country.number)],
-            stdin=subprocess.PIPE,
-        )
-        ends.callback(_end, platforms)
-        await _until((folder / "serving").exists, "the platforms")
-        async with Stack(load(config), folder, config=config, embedded=False) as stack:
-            lab = Lab(country, folder, stack, providers, spaces)
-            measured = await lab.first_round()
-            lab.start_probes()
-            begin = await lab.all_report()
-            snapshot = await asyncio.to_thread(
-                history, stack.settings, measured, country.abroad, datetime.now(UTC)
+    async with _broker(folder) as bootstrap:
+        config.write_text(settings_file(bootstrap, "lab"))
+        with _network(countries) as (spaces, nations):
+            platforms = subprocess.Popen(
+                [sys.executable, "-m", "tests.lab.platforms", str(folder), str(len(countries))],
+                stdin=subprocess.PIPE,
             )
-            await write_checkpoint(stack.settings, snapshot, begin)
-            worker = stack.start_worker()
-            await stack.ready(worker)
-            listening = asyncio.create_task(lab.listen())
             try:
-                yield lab
+                for part in range(PROCESSES):
+                    await _until((folder / f"serving-{part}").exists, "the platforms")
+                async with Stack(load(config), folder, config=config, embedded=False) as stack:
+                    lab = Lab(folder, stack, nations, spaces)
+                    try:
+                        await lab.come_up()
+                        yield lab
+                    finally:
+                        # All at once: one after the other would take as long as they are many.
+                        await asyncio.gather(*(child.stop() for child in stack.children))
             finally:
-                listening.cancel()
-                with suppress(asyncio.CancelledError):
-                    await listening
+                _end(platforms)
 
 
 async def _until(ready: Any, what: str) -> None:

@@ -9,18 +9,21 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import signal
 import struct
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 _CLONE_NEWNET: Final = 0x4000_0000
 _TUNSETIFF: Final = 0x4004_54CA
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
 _INSIDE: Final = "LAB_NAMESPACES"
+_FORWARD: Final = Path("/proc/sys/net/ipv4/ip_forward")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -29,11 +32,14 @@ def inside(arguments: list[str]) -> int | None:
     """Run this command again in namespaces of its own and return its exit code; None if that is where it runs."""
     if os.environ.get(_INSIDE):
         ip("link", "set", "lo", "up")
+        # From home to home, as to the control abroad: a new namespace does as the machine does, which may be nothing.
+        _FORWARD.write_text("1")
         return None
     own = ["unshare", *"--user --map-root-user --net --mount --pid --mount-proc --fork --kill-child".split()]
-    return subprocess.run(
-        [*own, sys.executable, *arguments], check=False, env={**os.environ, _INSIDE: "1"}
-    ).returncode
+    process = subprocess.Popen([*own, sys.executable, *arguments], env={**os.environ, _INSIDE: "1"})
+    # unshare takes no notice of it, and would go on with all that is inside.
+    signal.signal(signal.SIGTERM, lambda *_: process.kill())
+    return process.wait()
 
 
 def ip(*arguments: str) -> None:

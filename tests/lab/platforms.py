@@ -1,16 +1,18 @@
 """What stands in the lab's world: platforms over TLS and plain HTTP, resolvers, and the host of a block page.
 
-`python -m tests.lab.platforms FOLDER [NUMBER]` serves one country until its standard input ends, and leaves its
-authority in the folder.
+`python -m tests.lab.platforms FOLDER [COUNTRIES]` serves so many countries until its standard input ends, and leaves
+its authority in the folder.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -57,66 +59,106 @@ SITES: Final = (
 )
 BLOCKPAGE: Final = "31.0.66.6"
 BROKER: Final = "31.0.9.92"
-#: A name server for each network, and one outside; each outside of its network, as its customers see it.
-RESOLVERS: Final = ("31.0.53.1", "31.0.53.2", "31.0.53.3", "31.0.53.9")
+#: A name server for each network of the first country; each outside of its network, as its customers see it.
+RESOLVERS: Final = ("31.0.53.1", "31.0.53.2", "31.0.53.3")
+RESOLVER_ABROAD: Final = "31.0.53.9"
+#: So many processes serve.
+PROCESSES: Final = 4
 WELCOME: Final = "Welcome to the real page"
 STOP: Final = "<title>The page you asked for can not be shown in this country</title>"
-#: All but the broker's, which is one for all countries.
-ADDRESSES: Final = (*dict.fromkeys(site.address for site in SITES), BLOCKPAGE, *RESOLVERS)
 
 
 def moved(address: str, number: int) -> str:
-    """An address of the first country's world, where it is in another one's; any other text as it is."""
-    if address.startswith("31.0."):
+    """Where an address of the first country is in another one; the world's, and any other text, as they are."""
+    if address in RESOLVERS:
         return f"31.{number}.{address.removeprefix('31.0.')}"
     if address.startswith("41."):
         _, network, rest = address.split(".", 2)
         return f"41.{10 * number + int(network)}.{rest}"
-    if address.startswith("2a0e:31:") and address.endswith("::1"):
-        return str(ip_address(f"{address.removesuffix('::1')}:{number:x}::1"))
     return address
 
 
-class _Names(asyncio.DatagramProtocol):
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        query = dns.message.from_wire(data)
-        question = query.question[0]
-        host = question.name.to_text(omit_final_dot=True)
-        reply = dns.message.make_response(query)
-        addresses = list(
-            dict.fromkeys(moved(site.address, self._number) for site in SITES if site.host == host)
-        )
-        kind = {1: "A", 28: "AAAA"}.get(question.rdtype)
-        of_kind = [address for address in addresses if (":" in address) == (kind == "AAAA")]
-        if not addresses:
-            reply.set_rcode(dns.rcode.NXDOMAIN)
-        elif kind and of_kind:
-            reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *of_kind))
-        self.transport.sendto(reply.to_wire(), addr)  # type: ignore[attr-defined]  # a DatagramTransport
+def addresses_of(countries: int) -> tuple[str, ...]:
+    """Every address of the world of so many countries, but the broker's."""
+    resolvers = [moved(resolver, number) for number in range(countries) for resolver in RESOLVERS]
+    return (*dict.fromkeys(site.address for site in SITES), BLOCKPAGE, RESOLVER_ABROAD, *resolvers)
 
 
-async def serve(folder: Path, number: int = 0) -> None:
-    """Serve a country until the standard input ends."""
+class Names:
+    """The name servers: all of them know the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, bytes] = {}
+
+    def answer(self, question: bytes) -> bytes:
+        """The answer to a question; what was asked before is answered without reading it again."""
+        rest = self._known.get(question[2:])
+        if rest is None:
+            rest = self._known[question[2:]] = _answer(dns.message.from_wire(question))
+        return question[:2] + rest
+
+    def listen(self, address: str) -> None:
+        """Answer there. Raises OSError."""
+        there = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        there.setblocking(False)
+        there.bind((address, 53))
+        asyncio.get_running_loop().add_reader(there, self._turn, there)
+
+    def _turn(self, there: socket.socket) -> None:
+        # All that waits, in one turn: asyncio reads one datagram a turn, and a process that gets few turns would answer
+        # what nobody waits for any more, and for as long as they ask.
+        with suppress(BlockingIOError):
+            while True:
+                question, asker = there.recvfrom(4096)
+                there.sendto(self.answer(question), asker)
+
+
+def _answer(query: dns.message.Message) -> bytes:
+    """The answer without its first two bytes, the number."""
+    question = query.question[0]
+    host = question.name.to_text(omit_final_dot=True)
+    reply = dns.message.make_response(query)
+    addresses = list(dict.fromkeys(site.address for site in SITES if site.host == host))
+    kind = {1: "A", 28: "AAAA"}.get(question.rdtype)
+    of_kind = [address for address in addresses if (":" in address) == (kind == "AAAA")]
+    if not addresses:
+        reply.set_rcode(dns.rcode.NXDOMAIN)
+    elif kind and of_kind:
+        reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *of_kind))
+    return reply.to_wire()[2:]
+
+
+def main(folder: Path, countries: int) -> None:
+    """Serve so many countries until the standard input ends."""
     authority = trustme.CA()
     (folder / "authority.pem").write_bytes(authority.cert_pem.bytes())
-    loop = asyncio.get_running_loop()
-    for site in SITES:
-        address = moved(site.address, number)
+    # A process alone gets the share of one, where a hundred vantages have one each.
+    children = []
+    for part in range(PROCESSES):
+        child = os.fork()
+        if not child:
+            asyncio.run(_serve_part(folder, countries, authority, part))
+            return
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+async def _serve_part(folder: Path, countries: int, authority: trustme.CA, part: int) -> None:
+    """Serve what falls to one of the processes."""
+    for site in SITES[part::PROCESSES]:
         page = WELCOME.encode().ljust(site.page_bytes, b".")
         if site.scheme == "h3":
-            await serve_http3(Page(body=page), authority.issue_cert(site.host), folder, address, 443)
+            await serve_http3(Page(body=page), authority.issue_cert(site.host), folder, site.address, 443)
         else:
-            await _serve(address, page, authority.issue_cert(site.host))
-    await _serve(moved(BLOCKPAGE, number), STOP.encode(), trustme.CA().issue_cert("block.test"))
-    for resolver in RESOLVERS:
-        await loop.create_datagram_endpoint(lambda: _Names(number), local_addr=(moved(resolver, number), 53))
-    (folder / "serving").touch()
+            await _serve(site.address, page, authority.issue_cert(site.host))
+    if not part:
+        await _serve(BLOCKPAGE, STOP.encode(), trustme.CA().issue_cert("block.test"))
+    resolvers = [moved(resolver, number) for number in range(countries) for resolver in RESOLVERS]
+    names = Names()
+    for resolver in (RESOLVER_ABROAD, *resolvers)[part::PROCESSES]:
+        names.listen(resolver)
+    (folder / f"serving-{part}").touch()
     await asyncio.to_thread(sys.stdin.read)
 
 
@@ -143,4 +185,4 @@ async def _serve(address: str, page: bytes, certificate: trustme.LeafCert) -> No
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0))
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)
