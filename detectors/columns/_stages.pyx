@@ -1711,54 +1711,6 @@ def any_cold(reports, warm_):
     return False
 
 
-def times_of(cell_of_, monitor_, ttfb_, throughput_, Py_ssize_t cells):
-    """The middle of each network's times to first byte, and then of its speeds: `Bank._time`.
-
-    Returns the two in the middle of each, which are measured, and the mean of the logarithms of these two.
-    """
-    cdef Py_ssize_t i, found = 0, results = _size(monitor_), size = 2 * cells
-    cdef int32_t *cell_of = _i4(cell_of_)
-    cdef int32_t *monitor = _i4(monitor_)
-    cdef float *ttfb = _f4(ttfb_)
-    cdef float *throughput = _f4(throughput_)
-    low_, high_ = _zeros(size, cnp.NPY_DOUBLE), _zeros(size, cnp.NPY_DOUBLE)
-    cdef double *low = _f8(low_)
-    cdef double *high = _f8(high_)
-    cdef _Room room = _Room(6 * results + 3 * size + 1)
-    cdef int64_t *group = <int64_t *>room.take(2 * results)
-    cdef float *values = <float *>room.take(2 * results)
-    cdef float *sorted_ = <float *>room.take(2 * results)
-    cdef int64_t *count = <int64_t *>room.take(size)
-    cdef int64_t *begin = <int64_t *>room.take(size + 1)
-    cdef double *other = room.take(size)
-    for i in range(results):
-        if ttfb[i] > 0.0:  # NaN is not
-            group[found], values[found] = cell_of[monitor[i]], ttfb[i]
-            found += 1
-        if throughput[i] > 0.0:
-            group[found], values[found] = cell_of[monitor[i]] + cells, throughput[i]
-            found += 1
-    if not found:
-        return low_, high_, _empty(0, cnp.NPY_INT64), _empty(0, cnp.NPY_DOUBLE)
-    _medians(group, values, found, size, count, low, high, sorted_, begin)
-    found = 0
-    for i in range(size):
-        found += count[i] > 0
-    rows_, middle_ = _empty(found, cnp.NPY_INT64), _empty(found, cnp.NPY_DOUBLE)
-    cdef int64_t *rows = _i8(rows_)
-    cdef double *middle = _f8(middle_)
-    found = 0
-    for i in range(size):
-        if count[i]:
-            rows[found], middle[found], other[found] = i, low[i], high[i]
-            found += 1
-    _LOG.one(middle, middle, found)
-    _LOG.one(other, other, found)
-    for i in range(found):
-        middle[i] = (middle[i] + other[i]) / 2.0
-    return low_, high_, rows_, middle_
-
-
 # how everything stands
 
 cdef double _LIVE_WINDOWS = _series.LIVE_WINDOWS, _LIVE_GAPS = _series.LIVE_GAPS
@@ -1862,6 +1814,7 @@ def any_slow(double bound, double alarm, *columns):
 # times against their usual
 
 cdef double _LOOKED_FOR = _slowdown.LOOKED_FOR, _OUTLIER = _slowdown.OUTLIER, _MEAN_OF_ABS = _slowdown.MEAN_OF_ABS
+cdef double _BEGUN_NATS = _slowdown.BEGUN_NATS
 cdef double _SPREAD_MIN = _slowdown.SPREAD_MIN, _TIMES_PRIOR = _slowdown.HOUR_PRIOR
 cdef double _TIMES_KEEP = 0.5 ** (1.0 / _slowdown.VALUES_PER_RECENT)
 
@@ -1922,8 +1875,8 @@ def take_times(times, int64_t start, rows_, values_, held_):
             evidence = _LOOKED_FOR * (excess - _LOOKED_FOR / 2.0) / (spread * spread) / <double>likeness[row]
             evidence = _least(_most(evidence, -nats), nats)
             high = _least(_most(<double>statistic[row] + evidence, 0.0), most)
-            if high > 0.0 and statistic[row] == 0.0:
-                onset[row] = start
+            if statistic[row] < _BEGUN_NATS:
+                onset[row], since[row], since_count[row] = start, 0.0, 0.0
             sum_, count = <double>since[row] + excess, since_count[row] + <float>1.0
             health = _least(_most(<double>well[row] - evidence, 0.0), full)
             opens = high > gate

@@ -625,37 +625,23 @@ class Bank:
 
     def _time(self, start: int, counts: Counts, held: Bools | None) -> None:
         """Weigh times to first byte, and the reciprocals of speeds."""
-        ttfb, throughput = self.series.ttfb, self.series.throughput
-        low, high, rows, middle = self._times(counts)
-        self._middle = (low[: ttfb.size].astype(np.float32), high[: ttfb.size].astype(np.float32))
-        split = int(np.searchsorted(rows, ttfb.size))
-        # Nobody feels a millisecond turn into three.
-        quickest = np.log(self.detection.slowness_least_ms)
-        ttfb.step(start, rows[:split], np.maximum(middle[:split], quickest), held)
-        throughput.step(start, rows[split:] - ttfb.size, -middle[split:], held)
-
-    def _times(self, counts: Counts) -> tuple[Floats, Floats, Ints, Floats]:
-        """The middle of each network's times to first byte, and then of its speeds.
-
-        Returns the two in the middle of each (0 where none was measured), which were measured, and the logarithm of
-        their middle.
-        """
-        ttfb, layout = self.series.ttfb, self.series.layout
-        if compiled.stages is not None:
-            times: tuple[Floats, Floats, Ints, Floats] = compiled.stages.times_of(
-                layout.monitor_cell, counts.monitor, counts.ttfb_ms, counts.throughput, ttfb.size
-            )
-            return times
-        cell = layout.cells_of(counts.monitor)
+        series = self.series
+        cell = series.layout.cells_of(counts.monitor)
         timed, moved = (values > 0.0 for values in (counts.ttfb_ms, counts.throughput))  # NaN is not
-        # Both measures in one go: small windows cost what their calls cost.
-        count, low, high = medians(
-            np.concatenate((cell[timed], cell[moved] + ttfb.size)),
-            np.concatenate((counts.ttfb_ms[timed], counts.throughput[moved])),
-            2 * ttfb.size,
-        )
-        rows = count.nonzero()[0]
-        return low, high, rows, (np.log(low[rows]) + np.log(high[rows])) / 2.0
+        _, low, high = medians(cell[timed], counts.ttfb_ms[timed], series.ttfb.size)
+        self._middle = (low.astype(np.float32), high.astype(np.float32))
+        # Nobody feels a millisecond turn into three.
+        quickest = self.detection.slowness_least_ms
+        ttfb = np.log(np.maximum(counts.ttfb_ms[timed].astype(np.float64), quickest))
+        throughput = -np.log(counts.throughput[moved].astype(np.float64))
+        for times, paces, monitor, logs in (
+            (series.ttfb, series.paces, counts.monitor[timed], ttfb),
+            (series.throughput, series.speeds, counts.monitor[moved], throughput),
+        ):
+            rows, middle = paces.even_out(
+                start, monitor, logs, series.layout.monitor_cell, times, series.crowds, held
+            )
+            times.step(start, rows, middle, held)
 
     # what it says of all
 

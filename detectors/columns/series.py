@@ -17,6 +17,7 @@ from detectors.columns.cusum import CusumColumns
 from detectors.columns.forgetting import carry
 from detectors.columns.layout import Layout
 from detectors.columns.monitors import BLOCK_SECONDS, Addresses, MonitorColumns, Newcomers
+from detectors.columns.paces import Paces
 from detectors.columns.rhythm import Paths
 from detectors.columns.silence import SilenceColumns
 from detectors.columns.slowdown import SlowdownColumns
@@ -77,6 +78,7 @@ class Series:
             else ChosenSlowdown(rules, detection.latency_detector, detection.latency_parameters)
         )
         self.throughput = SlowdownColumns(rules)
+        self.paces, self.speeds = Paces(), Paces()  # of monitors: times, and reciprocals of speeds
         self.contrast = ContrastColumns()
         self.well_watched: Bools = np.empty(0, dtype=np.bool_)  # networks that have so many vantages
         self.start = 0  # of the window taken in last
@@ -108,6 +110,8 @@ class Series:
         self.country_silence.grow(len(layout.places))
         self.ttfb.grow(cells)
         self.throughput.grow(cells)
+        self.paces.grow(len(layout))
+        self.speeds.grow(len(layout))
         self.contrast.grow(cells)
         self.well_watched = np.bincount(layout.seat_cell, minlength=cells) >= vantage_weights.VANTAGES
         self.settle()
@@ -130,6 +134,8 @@ class Series:
             "countries.silence": self.country_silence,
             "ttfb": self.ttfb,
             "throughput": self.throughput,
+            "ttfb.usual": self.paces,
+            "throughput.usual": self.speeds,
             "contrast": self.contrast,
         }
         for name, pool in (("groups", self.groups), ("regions", self.regions)):
@@ -146,6 +152,8 @@ class Series:
             "monitors": "seat",
             "vantages": "vantage",
             "monitors.usual": "monitor",
+            "ttfb.usual": "monitor",
+            "throughput.usual": "monitor",
             "addresses": "address",
             "silence": "network",
             "countries.silence": "place",
@@ -158,6 +166,11 @@ class Series:
             carry(table, before[name], numbers[kind])
         self.start = old.start
         self.settle()
+
+    @property
+    def crowds(self) -> Bools:
+        """Which networks are usually heard through monitors that come and go."""
+        return self.newcomers.usually(np.arange(self.newcomers.size))
 
     def turn(self, end: int) -> None:
         """Have what each monitor had some time ago become usual of it, where its network is not in doubt."""

@@ -12,6 +12,7 @@ from detectors.columns.table import Bools, Field, Floats, Halves, Ints, Seasonal
 from detectors.single.binomial import DAY, HOUR, Rules, block_ends
 from detectors.single.slowdown import (
     AUTOCORRELATION_BLOCK_SECONDS,
+    BEGUN_NATS,
     HALF_SECONDS,
     HOUR_PRIOR,
     HOURS,
@@ -207,8 +208,10 @@ class SlowdownColumns(Seasonal):
         evidence = clipped(evidence, -settings.cap_nats, settings.cap_nats)
         before = self.statistic[rows]
         statistic = clipped(before + evidence, 0.0, settings.statistic_max)
-        onset = np.where((statistic > 0.0) & (before == 0.0), start, self.onset[rows])
-        since, count = self.since[rows] + excess, self.since_count[rows] + 1.0
+        begins = before < BEGUN_NATS
+        onset = np.where(begins, start, self.onset[rows])
+        since = np.where(begins, 0.0, self.since[rows]) + excess
+        count = np.where(begins, 0.0, self.since_count[rows]) + 1.0
         well = clipped(self.well[rows] - evidence, 0.0, settings.close_nats + 2.0)
         is_open = statistic > settings.alarm_slowness / 2.0
         well[is_open & ~self.open[rows]] = 0.0

@@ -286,7 +286,9 @@ class Loss(msgspec.Struct):
         deep = word.expected - self._level() >= _DEEP
         least = _ENOUGH_AGAINST if self.alarmed or deep else _ENOUGH
         enough = word.opinion is Opinion.GOOD or self.wellness >= least
-        if word.opinion is not Opinion.GOOD and self._level() >= _BLOCK and not deep:
+        # What was throttled is back when it is quick again: its speed says so sooner than a few failures less.
+        little = self._level() >= _BLOCK and not deep and self.speed >= _BACK_SPEED
+        if word.opinion is not Opinion.GOOD and little:
             enough = enough and self._nats_beyond(_FALL_MIN, word.expected, self.mend_k, self.mend_n) >= _SURE
         if deep and not self.slow and not word.due:
             enough = (
@@ -361,7 +363,10 @@ class Loss(msgspec.Struct):
             return word.came * log(1.0 / fallen) - word.due * (1.0 - fallen)
         nats = word.k * log(usual / fallen) + (word.n - word.k) * log((1 - usual) / (1 - fallen))
         # What comes through again, and far too slowly, is not back: a block may ease to a throttle.
-        return nats if word.pace >= _BACK_SPEED else min(0.0, nats)
+        if word.pace < _BACK_SPEED:
+            return min(0.0, nats)
+        quick = self.speed < _BACK_SPEED and 2 * word.k >= word.n and word.pace >= (1.0 + self.speed) / 2
+        return nats + _NATS_SLOW if quick else nats
 
     @staticmethod
     def _nats_beyond(short: float, expected: float, k: float, n: float) -> float:

@@ -33,6 +33,8 @@ VALUES_PER_RECENT: Final = 5.0  # half-life of "now", in windows with values
 MEAN_OF_ABS: Final = 1.2533
 AUTOCORRELATION_BLOCK_SECONDS: Final = 1800.0
 HALF_SECONDS: Final = 172_800.0
+# Below so many nats nothing has begun: a busy evening leaves a sum that fades for a day, and is no onset.
+BEGUN_NATS: Final = 1.0
 # The largest number in half precision.
 WEIGHT_MAX: Final = 65_504.0
 _KEPT: Final = (
@@ -185,11 +187,12 @@ class Slowdown(AnomalyDetector):
         evidence = min(settings.cap_nats, max(-settings.cap_nats, evidence))
         before = self.statistic
         self.statistic = min(settings.statistic_max, max(0.0, before + evidence))
+        if before < BEGUN_NATS:
+            self._forget_onset()
+            self.onset = start
         self.since, self.since_count = self.since + excess, self.since_count + 1.0
         if self.statistic == 0.0:
             self._forget_onset()
-        elif before == 0.0:
-            self.onset = start
         self.well = min(settings.close_nats + 2.0, max(0.0, self.well - evidence))
         is_open = self.statistic > settings.alarm_slowness / 2.0
         if is_open and not self.open:

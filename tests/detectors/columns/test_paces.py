@@ -1,0 +1,118 @@
+"""Each monitor is the control of its own times: who reports in a window says nothing of its network's speed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import exp, log
+
+import numpy as np
+import pytest
+
+from detectors.columns.paces import KNOWN_WINDOWS, Paces
+from detectors.columns.slowdown import SlowdownColumns
+from detectors.settings import DetectionSettings, TimeSettings
+from detectors.single.binomial import Rules
+
+FIBRE, PHONE, THIRD = 0, 1, 2
+
+
+class Network:
+    """One network on a platform, and the vantages that measure it: their times in ms, window by window."""
+
+    def __init__(self, *, crowd: bool = False) -> None:
+        self.times = SlowdownColumns(Rules.of(DetectionSettings(), TimeSettings()))
+        self.times.grow(1)
+        self.paces = Paces()
+        self.paces.grow(3)
+        self.crowd = np.array([crowd])
+        self.held = np.array([False])
+        self._dice = np.random.default_rng(7)
+        self._start = 0
+
+    def go(self, windows: int, times: Mapping[int, float]) -> list[float]:
+        """How many times slower than usual each window's middle is."""
+        slower = []
+        for _ in range(windows):
+            monitor = np.array(list(times))
+            logs = np.log(list(times.values())) + self._dice.normal(0.0, 0.05, len(times))
+            rows, middle = self.paces.even_out(
+                self._start, monitor, logs, np.zeros(3, dtype=np.int32), self.times, self.crowd, self.held
+            )
+            if self.times.weight[0]:
+                slower.append(exp(middle[0] - self.times.usual(self._start)[0]))
+            self.times.step(self._start, rows, middle, self.held)
+            self._start += 60
+        return slower
+
+
+BOTH = {FIBRE: 80.0, PHONE: 330.0}
+
+
+@pytest.mark.parametrize("who", [FIBRE, PHONE])
+def test_the_one_that_stays_is_as_quick_as_ever(who: int) -> None:
+    network = Network()
+    network.go(120, BOTH)
+    assert network.go(60, {who: BOTH[who]}) == pytest.approx([1.0] * 60, abs=0.25)
+    assert network.times.score[0] < 0.5
+
+
+def test_they_need_not_have_met() -> None:
+    network = Network()
+    for _ in range(60):
+        network.go(1, {FIBRE: 80.0})
+        network.go(1, {PHONE: 330.0})
+    assert network.go(20, {PHONE: 330.0}) == pytest.approx([1.0] * 20, abs=0.25)
+
+
+@pytest.mark.parametrize("times", [{FIBRE: 240.0, PHONE: 990.0}, {PHONE: 990.0}])
+def test_what_all_lose_is_the_networks(times: Mapping[int, float]) -> None:
+    network = Network()
+    network.go(120, BOTH)
+    offsets = network.paces.offset.copy()
+    assert network.go(60, times) == pytest.approx([3.0] * 60, abs=0.75)
+    assert network.times.score[0] >= 1.0
+    assert network.paces.offset == pytest.approx(offsets, abs=0.1)
+
+
+def test_a_newcomer_is_taken_for_as_quick_as_its_network() -> None:
+    network = Network()
+    network.go(120, {FIBRE: 80.0})
+    assert network.go(60, {PHONE: 330.0}) == pytest.approx([1.0] * 60, abs=0.25)
+    assert network.go(30, {PHONE: 660.0})[-1] == pytest.approx(2.0, abs=0.4)
+
+
+def test_a_newcomer_beside_others_who_are_slow_is_slow_like_them() -> None:
+    network = Network()
+    network.go(120, {FIBRE: 80.0})
+    network.go(3, {FIBRE: 240.0, PHONE: 330.0})
+    assert network.paces.offset[PHONE] == pytest.approx(log(330.0 / 240.0), abs=0.2)
+
+
+def test_nothing_is_learned_in_an_incident_and_its_newcomers_do_not_count() -> None:
+    network = Network()
+    network.go(120, BOTH)
+    offsets = network.paces.offset.copy()
+    network.held[0] = True
+    slow = network.go(3 * KNOWN_WINDOWS, {FIBRE: 240.0, THIRD: 20.0})
+    assert slow == pytest.approx([3.0] * len(slow), abs=0.7)
+    assert network.paces.offset.tolist() == offsets.tolist()
+
+
+def test_a_crowd_has_no_usual_of_its_own() -> None:
+    network = Network(crowd=True)
+    network.go(120, BOTH)
+    assert not network.paces.offset.any()
+
+
+def test_windows_without_times_are_nothing() -> None:
+    network = Network()
+    rows, middle = network.paces.even_out(
+        0,
+        np.empty(0, dtype=np.int64),
+        np.empty(0),
+        np.zeros(3, dtype=np.int32),
+        network.times,
+        network.crowd,
+        None,
+    )
+    assert len(rows) == len(middle) == 0
