@@ -937,7 +937,7 @@ class Assembler:
                 ):
                     case.phase = move(case.phase, Trigger.EXPIRED).phase
                     in_hand.remember(case)
-                    if case.phase is Phase.OVER and case.waits and self.settings.confirm_restoration:
+                    if case.phase is Phase.OVER and case.awaits_more(full=self.settings.confirm_restoration):
                         in_hand.over.append(case)
             in_hand.over = in_hand.over[-OVER_MAX:]
             in_hand.cases = [case for case in in_hand.cases if case.phase not in (Phase.OVER, Phase.GONE)]

@@ -1059,17 +1059,20 @@ class Case(msgspec.Struct):
 
     def confirms(self, reading: CountryReading, *, full: bool) -> bool:
         """Whether there is by now more to say of how much is back; it is noted. `full`: also if nothing is missing."""
+        if self.restoration is Restoration.PART and self.tally is not None and self.tally.rises:
+            self.tally = Tally(reading.end)  # what came at the lower level says nothing of what comes now
         restoration = self._says(reading.end)
         if self.tally is not None:
             self.tally.partly = self.tally.partly + 1 if restoration is Restoration.PART else 0
             # A block that is renewed looks like that too, for a window or two.
             if self.tally.partly >= _PARTLY_WINDOWS and self.restoration is Restoration.SOME:
                 return self._proves_part(reading)
-        if (
-            full
-            and restoration is Restoration.FULL
-            and self.restoration in (Restoration.SOME, Restoration.PART)
-        ):
+        # That a part is missing must not stay the last word; that nothing is, need not be said.
+        unfinished = (Restoration.SOME, Restoration.PART) if full else (Restoration.PART,)
+        if restoration is Restoration.FULL and self.restoration in unfinished:
+            assert self.tally is not None
+            if self.restoration is Restoration.PART and self.resolved is not None:
+                self.resolved = max(self.resolved, self.tally.since)
             self.restoration = restoration
             return True
         return False
@@ -1089,6 +1092,10 @@ class Case(msgspec.Struct):
     def waits(self) -> bool:
         """Whether it is over, and how much is back may yet be known better."""
         return self.tally is not None and self.restoration in (Restoration.SOME, Restoration.PART)
+
+    def awaits_more(self, *, full: bool) -> bool:
+        """Whether more will be told of how much is back: of what is back in part anyway, else where `full` is asked."""
+        return self.waits and (full or self.restoration is Restoration.PART)
 
     def levels(self) -> dict[tuple[str, int, str], float]:
         """The level at which each part is over that is over at another than the usual one."""

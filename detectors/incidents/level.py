@@ -166,6 +166,11 @@ class Tally(msgspec.Struct):
         k, n, due = (sum(figure[column] for figure in figures) for column in range(3))
         return Present(k / n, due / n, round(n)) if n else None
 
+    @property
+    def rises(self) -> bool:
+        """Whether those of late are beyond doubt at a higher level than all of them."""
+        return bool(self.n) and bounds(self.recent_k, self.recent_n)[0] > self.k / self.n
+
     def says(self, end: int) -> Restoration:
         """What these results say of the restoration by now."""
         if not self.n:

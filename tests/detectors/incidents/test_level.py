@@ -206,3 +206,36 @@ def test_what_is_over_in_part_is_usual_by_its_own_results_and_not_by_lucky_ones(
     )
     case._end_in_part(reading)
     assert case.levels() == {("x", 64496, ""): pytest.approx(0.6)}
+
+
+def quiet(end: int) -> CountryReading:
+    return CountryReading(
+        country="DE", simulated=False, start=end - WINDOW, end=end, networks={}, platforms={}
+    )
+
+
+def test_that_a_part_is_missing_does_not_stay_the_last_word() -> None:
+    loss = Loss(0, USUAL, 1.0, 0.0, recovered=60, partly=60, good=9)
+    case = Case("x", Kind.PLATFORM, "DE", False, 0, 0, {("x", 64496, ""): loss}, {}, {})
+    case.resolved, case.restoration = 60, Restoration.PART
+    case.tally = Tally(60, n=60, k=36, due=58, recent_n=20, recent_k=20)
+    assert not case.confirms(quiet(900), full=False)
+    assert (case.tally.since, case.tally.n) == (900, 0)
+    case.tally = Tally(900, n=300, k=294, due=291, recent_n=20, recent_k=20)
+    assert case.awaits_more(full=False)
+    assert not case.confirms(quiet(2640), full=False)  # half an hour is asked for
+    assert case.confirms(quiet(2760), full=False)
+    assert (case.resolved, case.restoration) == (900, Restoration.FULL)
+    assert not case.confirms(quiet(2820), full=False)
+    assert not case.awaits_more(full=False)
+
+
+def test_that_nothing_is_missing_is_a_second_word_only_where_it_is_asked_for() -> None:
+    for full in (False, True):
+        loss = Loss(0, USUAL, 1.0, 0.0, recovered=60, good=9)
+        case = Case("x", Kind.PLATFORM, "DE", False, 0, 0, {("x", 64496, ""): loss}, {}, {})
+        case.resolved, case.restoration = 60, Restoration.SOME
+        case.tally = Tally(60, n=300, k=294, due=291, recent_n=20, recent_k=20)
+        assert case.awaits_more(full=full) == full
+        assert case.confirms(quiet(2760), full=full) == full
+        assert case.resolved == 60
