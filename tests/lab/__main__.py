@@ -36,6 +36,8 @@ class Runs:
         self.results = results
         self.found: list[Kept] = []
         self.missing = 0
+        #: Runs that an earlier call has kept: countries meet other censors, a little later or earlier, than in these.
+        self._before = len(read(results)) // max(1, len(censors))
         self._workers = 0
 
     async def all(self, folder: Path, runs: int, together: int, *, to_page: bool) -> None:
@@ -53,7 +55,7 @@ class Runs:
         waiting = [(censor, self.tries) for censor in self.censors]
         while waiting and time.monotonic() < self.end:
             now, waiting = waiting[: len(codes)], waiting[len(codes) :]
-            places = [codes[(place + run) % len(codes)] for place in range(len(now))]
+            places = [codes[(place + run + self._before) % len(codes)] for place in range(len(now))]
             censors = {code: censor for code, (censor, _) in zip(places, now, strict=True)}
             verdicts = await self._batch(lab, censors)
             for verdict, (censor, tries) in zip(verdicts, now, strict=True):
@@ -77,7 +79,7 @@ class Runs:
             for nation in lab.nations.values():
                 for incident in nation.snapshots(0):
                     print(f"told before anybody interfered: {incident.summary}", flush=True)
-            verdicts = await try_all(lab, censors, random.Random(self._workers))
+            verdicts = await try_all(lab, censors, random.Random(self._workers + self._before))
         print(
             f"{len(verdicts)} censors: {ready - begun:.0f} s until a worker had restored the warm state, "
             f"{time.monotonic() - ready:.0f} s from there",

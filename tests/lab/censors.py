@@ -275,14 +275,14 @@ async def try_all(lab: Lab, censors: Mapping[str, Censor], dice: random.Random) 
             for other in lab.elsewhere
             if other.status is Status.OPEN and {*other.platforms} & {*verdict.censor.expected.platforms}
         ]
-        if verdict.faults():
+        if verdict.faults() or not verdict.in_time:
             _keep(lab, verdict, first, await lab.results(first))
     return verdicts
 
 
 def _keep(lab: Lab, verdict: Verdict, first: int, results: Sequence[ProbeResult]) -> None:
-    """Leave what the country's vantages measured beside the lab's logs, where its verdict is wrong."""
-    path = lab.folder / f"wrong-{verdict.country}-{first}.jsonl"
+    """Leave what the country's vantages measured beside the lab's logs, where its verdict is wrong or late."""
+    path = lab.folder / f"{'wrong' if verdict.faults() else 'late'}-{verdict.country}-{first}.jsonl"
     own = [encode(result) for result in results if result.country == verdict.country]
     path.write_bytes(b"".join(line + b"\n" for line in own))
 

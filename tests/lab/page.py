@@ -162,4 +162,5 @@ def _not_judged(verdict: Kept) -> str:
 def _middle(windows: Sequence[float | None]) -> str:
     """The one in the middle; nothing where there is none."""
     known = [one for one in windows if one is not None]
-    return f"{median(known):.1f}" if known else ""
+    # A zero without a sign.
+    return f"{round(median(known), 1) + 0.0:.1f}" if known else ""

@@ -155,6 +155,7 @@ def test_of_several_runs_a_row_says_how_many_were_right() -> None:
 def test_a_row_has_the_times_in_the_middle_and_the_latest() -> None:
     runs = [right(told=told) for told in (2.5, 3.0, 3.1, 9.0)]
     assert "| 3.0 | 9.0 | 4 | 3 of 4 | -0.5 | 6.0 |" in row(runs)
+    assert "| 0.0 | 6.0 |" in row([right(onset_off=-0.04)])
 
 
 def test_what_is_kept_of_a_verdict_is_read_again(tmp_path: Path) -> None:
