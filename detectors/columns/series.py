@@ -217,7 +217,10 @@ class Series:
             self.cell_bar = np.ones(cells.size)
         self.cell_score, loud = cells.cusum.score(cells.alarm, least, alarm)
         if loud:
-            self._need_company(cells.cusum, self.cell_score, alarm, self._cell_of_seat)
+            alone_seen = self._need_company(cells.cusum, self.cell_score, alarm, self._cell_of_seat)
+            # What one vantage alone says is held against more, and so is how sure it is.
+            bar = np.minimum(1.0, self.detection.alarm_alone / cells.alarm[alone_seen])
+            self.cell_bar[alone_seen] = np.maximum(bar, self.cell_bar[alone_seen])
         self.region_score = np.zeros(regions.size)
         if regions.size:
             alarm, shortfall = regions.alarm, np.full(regions.size, self.detection.shortfall_min)
@@ -274,12 +277,12 @@ class Series:
 
     def _need_company(
         self, cusum: CusumColumns, score: Floats, alarm: Floats, series_of_seat: Callable[[], Numbers]
-    ) -> None:
-        """Sparse series alarm on little evidence: where one vantage alone has it, they need more."""
+    ) -> Ints:
+        """Sparse series alarm on little evidence: where one vantage alone has it, they need more. Returns these."""
         least = self.detection.alarm_alone
         sparse = ((score >= 1.0) & (alarm < least)).nonzero()[0]
         if not len(sparse):
-            return
+            return sparse
         place = np.full(len(score) + 1, -1)  # the last one is for seats that are of no series
         place[sparse] = np.arange(len(sparse))
         rows = place[series_of_seat()]
@@ -289,6 +292,7 @@ class Series:
         seats = seats[self.seats.excess[seats] < -lost[rows[seats]]]
         alone = sparse[self.layout.vantages_of(seats, rows[seats], len(sparse)) < 2]
         score[alone] *= alarm[alone] / least
+        return alone
 
     def share_lost(self, cusum: CusumColumns, series: Ints) -> Floats:
         """By how much a vantage has to fall short to share a series' shortfall: half of it, or two results in a row."""

@@ -49,6 +49,8 @@ _RELAPSE_SHARE: Final = 1 / 3
 _HYSTERESIS: Final = 0.08
 #: A part of which nothing was heard for so many windows is silent.
 _SILENT_WINDOWS: Final = 15
+#: So many results say whether a network is on its way back while another one falls.
+_RETURNING_RESULTS: Final = 4
 #: A part that was late by a failure or two is back with the others after so many windows.
 _LAGGARD_WINDOWS: Final = 2
 #: What is back speaks for the others of its platform for so many windows, and results.
@@ -789,16 +791,13 @@ class Case(msgspec.Struct):
     def _rank(self, reading: CountryReading, settings: IncidentSettings, networks: Collection[int]) -> None:
         units = self.lasting
         if units:
-            platforms = set(self.platforms)
-            live = {r for (p, r), standing in reading.regions.items() if p in platforms and standing.live}
-            if self.kind is Kind.CONNECTIVITY:
-                live = set(reading.region_volumes)
-            self.scope = scope_of(units, self.live, len(live))
-            if self.scope is Scope.NATION_SCALE and self._in_few_regions(units, reading):
-                self.scope = Scope.REGION
-            if settings.own_services and self.scope is Scope.NATION_SCALE:
-                # The networks of one owner are no nation.
-                self.scope = Scope.MULTI_PROVIDER
+            scope = self._reach(units, reading, settings)
+            if scope.width > self.scope.width and self.phase in (Phase.OPEN, Phase.EASING):
+                # A block that moves on was never everywhere: who is on the way back makes it no wider.
+                rest = units - self._on_the_way_back(reading)
+                narrower = self._reach(rest, reading, settings) if rest else self.scope
+                scope = max(self.scope, narrower, key=lambda one: one.width)
+            self.scope = scope
         impact = self.impact(settings, reading, networks)
         for severity, bar in (
             (Severity.CRITICAL, settings.severity_critical),
@@ -811,6 +810,35 @@ class Case(msgspec.Struct):
                 break
         if self.severity is Severity.CRITICAL and self.some_addresses:
             self.severity = Severity.MAJOR  # who uses it by another address goes on
+
+    def _on_the_way_back(self, reading: CountryReading) -> set[tuple[int, str]]:
+        """Networks that are nearer to their usual level than to their loss since the last of the others fell."""
+        newest = max(loss.onset for loss in self.losses.values() if loss.lasts)
+        returning: dict[tuple[int, str], bool] = {}
+        for (platform, asn, region), loss in self.losses.items():
+            if not loss.lasts:
+                continue
+            k, n = (0.0, 0.0)
+            if platform and not (region or loss.slow) and newest - loss.onset > TOGETHER_SECONDS:
+                k, n = _since(newest, platform, asn, reading)
+            back = n >= _RETURNING_RESULTS and 2 * k > (loss.level() + loss.usual) * n
+            returning[asn, region] = returning.get((asn, region), True) and back
+        return {unit for unit, back in returning.items() if back}
+
+    def _reach(
+        self, units: Collection[tuple[int, str]], reading: CountryReading, settings: IncidentSettings
+    ) -> Scope:
+        """How wide a loss on these networks and regions is."""
+        platforms = set(self.platforms)
+        live = {r for (p, r), standing in reading.regions.items() if p in platforms and standing.live}
+        if self.kind is Kind.CONNECTIVITY:
+            live = set(reading.region_volumes)
+        scope = scope_of(units, self.live, len(live))
+        if scope is Scope.NATION_SCALE and self._in_few_regions(units, reading):
+            scope = Scope.REGION
+        if settings.own_services and scope is Scope.NATION_SCALE:
+            return Scope.MULTI_PROVIDER  # the networks of one owner are no nation
+        return scope
 
     def remember_worst(self) -> None:
         """Keep the widest scope and the worst severity that were told: the last snapshot has them."""

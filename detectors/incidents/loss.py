@@ -283,11 +283,11 @@ class Loss(msgspec.Struct):
         if self.good_since is None:
             self.good_since = start
         self.good += 1
-        deep = word.expected - self._level() >= _DEEP
+        deep = word.expected - self.level() >= _DEEP
         least = _ENOUGH_AGAINST if self.alarmed or deep else _ENOUGH
         enough = word.opinion is Opinion.GOOD or self.wellness >= least
         # What was throttled is back when it is quick again: its speed says so sooner than a few failures less.
-        little = self._level() >= _BLOCK and not deep and self.speed >= _BACK_SPEED
+        little = self.level() >= _BLOCK and not deep and self.speed >= _BACK_SPEED
         if word.opinion is not Opinion.GOOD and little:
             enough = enough and self._nats_beyond(_FALL_MIN, word.expected, self.mend_k, self.mend_n) >= _SURE
         if deep and not self.slow and not word.due:
@@ -342,7 +342,7 @@ class Loss(msgspec.Struct):
             return 0.0, 0.0
         self.up_n, self.up_k = self.up_n + word.n, self.up_k + word.k
         self.down_n, self.down_k = self.down_n + word.n, self.down_k + word.k
-        level = min(1.0 - _RATIO_MIN, max(_RATIO_MIN, self._level()))
+        level = min(1.0 - _RATIO_MIN, max(_RATIO_MIN, self.level()))
         # A level that rests on few results may be wrong by itself.
         up, down = self.bad_n / (self.bad_n + self.up_n), self.bad_n / (self.bad_n + self.down_n)
         return (
@@ -356,7 +356,7 @@ class Loss(msgspec.Struct):
             quick = word.pace >= (1.0 + self.speed) / 2 and 2 * word.k >= word.n  # what fails has no speed
             return _NATS_SLOW if quick else -_NATS_SLOW
         usual = min(_RATIO_MAX, max(_RATIO_MIN + _FALL_MIN, word.expected))
-        fallen = max(_RATIO_MIN, self._level())
+        fallen = max(_RATIO_MIN, self.level())
         fallen = max(_RATIO_MIN, min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen)))
         if word.due > 0.0:
             # Results come by chance: a few that trickle through are no return, and one empty window ends none.
@@ -375,7 +375,7 @@ class Loss(msgspec.Struct):
         lower = usual - short
         return k * log(usual / lower) + (n - k) * log((1 - usual) / (1 - lower))
 
-    def _level(self) -> float:
+    def level(self) -> float:
         """Return the ratio to which it has fallen: by its own results, or the detector's ratio if they are few.
 
         The detector's ratio has results from before the loss in it, most of all where few come in an hour.

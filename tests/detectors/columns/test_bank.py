@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from detectors.columns.bank import Bank
 from detectors.columns.silence import SilenceColumns
 from detectors.readings import CountryReading, Counts, MonitorKey, Opinion
-from detectors.settings import DetectionSettings, TimeSettings
+from detectors.settings import DetectionSettings, IncidentSettings, TimeSettings
 from detectors.single.binomial import Rules
 from tests.effort import examples
 
@@ -162,6 +162,20 @@ def test_what_was_always_blocked_is_usual() -> None:
     by_a_guess = [reading.platforms["x"].opinion is Opinion.BAD for reading in readings]
     assert all("x" in reading.warming for reading, bad in zip(readings, by_a_guess, strict=True) if bad)
     assert not any(by_a_guess[90:])
+
+
+def test_what_one_vantage_says_in_a_losing_country_is_as_sure_as_its_evidence() -> None:
+    """Held against 12 nats and told as against 8, it could never be sure: a lost network was left out for hours."""
+    known = monitors(4)
+    made = bank(known)
+    run(made, known, range(240), lambda _minute, _key: 0.97)
+    readings = run(
+        made, known, range(240, 300), lambda minute, key: 0.0 if key.asn < 4 or minute > 270 else 0.97
+    )
+    last = readings[-1].networks["x", 4]
+    first = readings[-1].networks["x", 1]
+    assert last.score * last.bar >= IncidentSettings().alone_score
+    assert last.score * last.bar == pytest.approx(first.score * first.bar, rel=0.05)
 
 
 def test_good_needs_evidence_and_comes_back() -> None:

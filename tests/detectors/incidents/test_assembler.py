@@ -1207,3 +1207,15 @@ def test_what_goes_to_and_fro_is_told_as_over_ever_later() -> None:
     assert len(ends) == 5
     assert snapshots[-1].status is Announcement.RESOLVED
     assert snapshots[-1].resolved == T0 + (5 + 30 * 8 - 15) * WINDOW
+
+
+@pytest.mark.parametrize(("overlap", "widest"), [(0, Scope.PROVIDER), (6, Scope.NATION_SCALE)])
+def test_a_block_that_moves_on_was_never_everywhere(overlap: int, widest: Scope) -> None:
+    """With two of three networks in one list, one after the other, it was told as nation-scale."""
+    lines = {
+        ("x", 1): "..." + "x" * (30 + overlap) + "." * (30 - overlap),
+        ("x", 2): "." * 33 + "x" * 30,
+        ("x", 3): "." * 63,
+    }
+    scopes = {snapshot.scope for snapshot in run(story(lines)) if snapshot.status.value != "resolved"}
+    assert (Scope.NATION_SCALE in scopes) == (widest is Scope.NATION_SCALE)
