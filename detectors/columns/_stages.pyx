@@ -22,6 +22,7 @@ import numpy as np
 from detectors.columns import monitors as _monitors
 from detectors.columns import rhythm as _rhythm
 from detectors.columns import series as _series
+from detectors.columns import silence as _silences
 from detectors.columns import vantage_weights as _votes
 from detectors.single import binomial as _binomial
 from detectors.single import silence as _silence
@@ -1369,6 +1370,79 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
         seen[i] += 1.0
 
 
+def quiet_windows(silence, int64_t start, country_, Py_ssize_t countries):
+    """`SilenceColumns.quiet_windows`: for how long a silence goes on before it counts; None: nobody is waited for."""
+    cdef Py_ssize_t i, size = silence.size
+    cdef int row, hours = silence.longest.shape[0]
+    settings = silence.rules.settings
+    cdef double window = silence.rules.window, warm_seconds = settings.warm_seconds
+    cdef double warm_results = settings.warm_results, alarm = _SPARSE_SHARE * <double>settings.alarm_silence
+    cdef double first_step = _silences.STEPS[0] * alarm, last_step = _silences.STEPS[1] * alarm
+    cdef double early = _silences.STEPS[0], late = _silences.STEPS[1]
+    cdef int64_t *country = _i8(country_)
+    cdef double *present = _f8(silence.present)
+    cdef double *exposed = _f8(silence.exposed)
+    cdef double *seen = _f8(silence.seen)
+    cdef double *quiet = _f8(silence.quiet)
+    cdef double *gaps = _f8(silence.gaps)
+    cdef double *gap_sum = _f8(silence.gap_sum)
+    cdef double *gap_square = _f8(silence.gap_square)
+    cdef int64_t *first = _i8(silence.first)
+    cdef int64_t *last = _i8(silence.last)
+    cdef uint8_t *dark = _b1(silence.dark)
+    cdef float *longest = _f4(silence.longest)
+    cdef Py_ssize_t stride = cnp.PyArray_STRIDE(<cnp.ndarray>silence.longest, 0) // <Py_ssize_t>sizeof(float)
+    cdef _Room room = _Room(3 * size + countries + 1)
+    cdef double *share = room.take(size)
+    cdef double *hazard = room.take(size)
+    cdef double *empty = room.take(size)
+    cdef double *empty_of = room.take(countries)
+    cdef double *least = room.take(1)
+    cdef double alone, irregular, margin, nats, left = INFINITY
+    cdef float rarest
+    cdef bint anybody = False
+    for i in range(countries):
+        empty_of[i] = 0.0
+    least[0] = -_OFTEN
+    for i in range(size):
+        share[i] = (present[i] + 1.0) / (exposed[i] + 2.0)
+        empty[i] = -share[i]
+        hazard[i] = 1.0 / ((gap_square[i] + _GAPS_PRIOR) / (2.0 * (gap_sum[i] + _GAPS_PRIOR)))
+    _LOG1P.one(least, least, 1)
+    _LOG1P.one(empty, empty, size)
+    _LOG1P.one(hazard, hazard, size)
+    for i in range(size):
+        empty_of[country[i]] += _grained(empty[i])
+    for i in range(size):
+        if first[i] < 0 or dark[i] or start - first[i] < warm_seconds or start - last[i] >= _FORGOTTEN_SECONDS:
+            continue
+        if share[i] * _RARE_SECONDS < window or seen[i] < warm_results:
+            continue
+        anybody = True
+        nats = _least(_HAZARD_MAX, hazard[i])
+        alone = _SILENT_NATS
+        if empty_of[country[i]] > least[0]:
+            alone = nats * quiet[i]
+            if alone < first_step - 1.0:
+                alone = first_step
+            elif alone < last_step:
+                alone = last_step
+        alone = _most(_TOGETHER_WINDOWS, alone / nats)
+        if gaps[i] >= _GAPS_MIN:
+            rarest = _LONGEST_MIN
+            for row in range(hours):
+                rarest = longest[row * stride + i] if longest[row * stride + i] > rarest else rarest
+            margin = <double>(_LONGEST_MARGIN * rarest)
+            irregular = quiet[i]
+            if irregular < early * margin - 1.0:
+                irregular = early * margin
+            elif irregular < late * margin:
+                irregular = late * margin
+            alone = _least(alone, irregular)
+        left = _least(left, alone - quiet[i])
+    return left if anybody else None
+
+
 # the votes of vantages
 
 cdef double _VOTES_RECENT = _votes.RESULTS_PER_EXCESS, _VOTES_APART = _votes.APART, _SEATS_GAIN = _votes.GAP_GAIN
@@ -1572,6 +1646,116 @@ def reports_of(seats_, cells_, monitor_, ok_, weight_):
     return rows_, seat_, cell_, good_, probes_
 
 
+def contrary(cusum, usual_, doubt_):
+    """`CusumColumns.contrary_drop`."""
+    cdef Py_ssize_t size = cusum.size
+    cdef _Room room = _Room(2 * size)
+    into = _empty(size, cnp.NPY_DOUBLE)
+    _contrary(cusum, _f8(usual_), NULL if doubt_ is None else _f8(doubt_), _f8(into), room.take(2 * size))
+    return into
+
+
+def mix(reports, base_):
+    """`Reports.mix` where some monitors may be of their own kind; None where none of these counts."""
+    cdef Py_ssize_t i, row, of, many = _size(reports.rows), cells = _size(base_), found = 0, mixed = 0
+    cdef int32_t *cell = _i4(reports.cell)
+    cdef double *votes = _f8(reports.votes)
+    cdef double *ratio = _f8(reports.ratio)
+    cdef double *probes = _f8(reports.probes)
+    cdef double *good = _f8(reports.good)
+    cdef double *base = _f8(base_)
+    cdef _Room room = _Room(2 * cells)
+    cdef double *place_of = room.take(cells)  # of a network among those that are mixed; -1: it is not
+    cdef double *weight_of = room.take(cells)
+    for i in range(cells):
+        place_of[i], weight_of[i] = -1.0, 0.0
+    for row in range(many):
+        if votes[row] > 0.0 and ratio[row] != base[cell[row]]:
+            place_of[cell[row]] = 0.0
+    for i in range(cells):
+        if place_of[i] == 0.0:
+            place_of[i] = mixed
+            mixed += 1
+    if not mixed:
+        return None
+    for row in range(many):
+        found += votes[row] > 0.0 and place_of[cell[row]] >= 0.0
+    usual_, cells_, places_ = _empty(cells, cnp.NPY_DOUBLE), _empty(mixed, cnp.NPY_INT64), _empty(found, cnp.NPY_INT64)
+    good_, probes_, votes_, ratio_ = (_empty(found, cnp.NPY_DOUBLE) for _ in range(4))
+    cdef double *usual = _f8(usual_)
+    cdef int64_t *into_cells = _i8(cells_)
+    cdef int64_t *into_place = _i8(places_)
+    cdef double *into_good = _f8(good_)
+    cdef double *into_probes = _f8(probes_)
+    cdef double *into_votes = _f8(votes_)
+    cdef double *into_ratio = _f8(ratio_)
+    cdef double weight
+    for i in range(cells):
+        usual[i] = base[i]
+        if place_of[i] >= 0.0:
+            usual[i] = 0.0
+            into_cells[<Py_ssize_t>place_of[i]] = i
+    found = 0
+    for row in range(many):
+        of = cell[row]
+        if not votes[row] > 0.0 or place_of[of] < 0.0:
+            continue
+        weight = probes[row] * votes[row]
+        usual[of] += _grained(weight * ratio[row])
+        weight_of[of] += weight
+        into_place[found], into_good[found], into_probes[found] = <int64_t>place_of[of], good[row], probes[row]
+        into_votes[found], into_ratio[found] = votes[row], ratio[row]
+        found += 1
+    for i in range(cells):
+        if place_of[i] >= 0.0:
+            usual[i] = usual[i] / weight_of[i]
+    return usual_, cells_, places_, good_, probes_, votes_, ratio_
+
+
+def weigh_mixed(cells, mix_, known_, doubt_, evidence, healthy_):
+    """Write what networks say that have monitors of their own kind: the sums of what each of these says.
+
+    That is `Mix.evidence` for each drop and for health, 0 of a network that is not known.
+    """
+    cdef Py_ssize_t i, row, size = _size(mix_.cells), many = _size(mix_.place)
+    cdef int each, drops = len(cells.drops)
+    cdef int64_t *cell = _i8(mix_.cells)
+    cdef int64_t *place = _i8(mix_.place)
+    cdef double *good = _f8(mix_.good)
+    cdef double *probes = _f8(mix_.probes)
+    cdef double *votes = _f8(mix_.votes)
+    cdef double *ratio = _f8(mix_.ratio)
+    cdef double *healthy = _f8(healthy_)
+    cdef uint8_t *known = _b1(known_)
+    cdef _Room room = _Room(size + 3 * many)
+    cdef double *total = room.take(size)
+    cdef double *drop = room.take(many)
+    cdef double *says = room.take(many)
+    cdef double *spare = room.take(many)
+    cdef double *of_all
+    cdef double *into
+    contrary_ = contrary(cells.cusum, mix_.usual, doubt_)
+    of_all = _f8(contrary_)
+    for each in range(drops + 1):
+        for row in range(many):
+            if each == drops:
+                drop[row] = of_all[cell[place[row]]]
+            else:
+                drop[row] = cells.drops[each, 0] if row == 0 else drop[0]
+        _evidence(drop, ratio, good, probes, says, spare, many)
+        for i in range(size):
+            total[i] = 0.0
+        for row in range(many):
+            total[place[row]] += _grained(votes[row] * says[row])
+        if each == drops:
+            for i in range(size):
+                healthy[cell[i]] = -total[i] * (1.0 if known[cell[i]] else 0.0)
+        else:
+            into = _row(evidence, each)
+            for i in range(size):
+                into[cell[i]] = total[i] * (1.0 if known[cell[i]] else 0.0)
+
+
 def usual_of(monitors, rows_, base_):
     """`MonitorColumns.usual`."""
     cdef Py_ssize_t i, size = _size(rows_)
@@ -1743,21 +1927,41 @@ def shortfalls(cells, group_, Py_ssize_t groups):
     return of_cells, of_groups
 
 
-def live(presence, dark_, network_, int64_t start, int64_t window):
-    """`Series._live`."""
+def bars(group_score_, group_, shortfall_, double alone):
+    """The least shortfall of each network that matters: `alone`, where its country's score says nothing of a loss."""
+    cdef Py_ssize_t i, size = _size(shortfall_)
+    cdef double *score = _f8(group_score_)
+    cdef int64_t *group = _i8(group_)
+    cdef double *shortfall = _f8(shortfall_)
+    least = _empty(size, cnp.NPY_DOUBLE)
+    cdef double *into = _f8(least)
+    for i in range(size):
+        into[i] = _most(shortfall[i], alone) if score[group[i]] <= 0.5 else shortfall[i]
+    return least
+
+
+def live(presence, dark_, network_, group_, Py_ssize_t groups, score_, int64_t start, int64_t window):
+    """`Series._live`, and how many are live of each country and how many of these alarm."""
     cdef Py_ssize_t i, size = presence.size
     cdef int64_t *network = _i8(network_)
+    cdef int64_t *group = _i8(group_)
     cdef uint8_t *dark = _b1(dark_)
     cdef int64_t *last = _i8(presence.last)
     cdef double *present = _f8(presence.present)
     cdef double *exposed = _f8(presence.exposed)
-    mask = _empty(size, cnp.NPY_BOOL)
+    cdef double *score = _f8(score_)
+    mask, live_, bad_ = _empty(size, cnp.NPY_BOOL), _zeros(groups, cnp.NPY_INT64), _zeros(groups, cnp.NPY_INT64)
     cdef uint8_t *into = _b1(mask)
+    cdef int64_t *live_of = _i8(live_)
+    cdef int64_t *bad_of = _i8(bad_)
     cdef double allowed
     for i in range(size):
         allowed = _most(_LIVE_WINDOWS, _LIVE_GAPS / (present[i] / exposed[i])) * window
         into[i] = last[i] >= 0 and <double>(start - last[i]) <= allowed and not dark[network[i]]
-    return mask
+        if into[i]:
+            live_of[group[i]] += 1
+            bad_of[group[i]] += score[i] >= 1.0
+    return mask, live_, bad_
 
 
 def health_of(groups):
@@ -1785,6 +1989,115 @@ def health_of(groups):
             reached[i] = good[i] / probes[i]
         share[i] = present[i] / exposed[i]
     return k_, n_, expected_, reached_, share_
+
+
+def lately(seats, int64_t start, int64_t window, rows_):
+    """`Seats.lately`, of some rows or of all (None)."""
+    cdef Py_ssize_t i, row, size = seats.size if rows_ is None else _size(rows_)
+    cdef int64_t *rows = NULL if rows_ is None else _i8(rows_)
+    cdef int64_t *last = _i8(seats.last)
+    cdef float *gap = _f4(seats.gap)
+    mask = _empty(size, cnp.NPY_BOOL)
+    cdef uint8_t *into = _b1(mask)
+    cdef float allowed
+    for i in range(size):
+        row = i if rows == NULL else rows[i]
+        allowed = _LATELY_GAPS * gap[row]
+        allowed = (allowed if allowed > _LATELY_WINDOWS else _LATELY_WINDOWS) * <float>window
+        into[i] = last[row] >= 0 and <double>(start - last[row]) <= <double>allowed
+    return mask
+
+
+def share_lost(cusum, series_, double least, double most):
+    """`Series.share_lost`, within these bounds."""
+    cdef Py_ssize_t i, row, best, size = _size(series_)
+    cdef int each, many = cusum.statistic.shape[0]
+    cdef int64_t *series = _i8(series_)
+    lost = _empty(size, cnp.NPY_DOUBLE)
+    cdef double *into = _f8(lost)
+    for i in range(size):
+        row, best = series[i], 0
+        for each in range(1, many):
+            if _row(cusum.statistic, each)[row] > _row(cusum.statistic, best)[row]:
+                best = each
+        into[i] = _row(cusum.short, best)[row] / _most(1.0, _row(cusum.probes, best)[row])
+        into[i] = _most(least, _least(into[i] / 2.0, most))
+    return lost
+
+
+def told(cusum, rows_, score_, live_, n_, k_, double close_nats, double easing_nats):
+    """The beginning of `Survey._told`: opinions, results and successes, and what excursions come to.
+
+    Returns which of `rows` are in one last.
+    """
+    cdef Py_ssize_t i, row, best, found = 0, size = _size(rows_)
+    cdef int each, many = cusum.statistic.shape[0]
+    cdef int64_t *rows = _i8(rows_)
+    cdef double *score = _f8(score_)
+    cdef double *n = _f8(n_)
+    cdef double *k = _f8(k_)
+    cdef double *well = _f8(cusum.well)
+    cdef uint8_t *live_of = _b1(live_)
+    cdef uint8_t *is_open = _b1(cusum.open)
+    opinion_, all_, good_, onset_, probes_, at_ = (_zeros(size, cnp.NPY_INT64) for _ in range(6))
+    short_ = _zeros(size, cnp.NPY_DOUBLE)
+    cdef int64_t *opinion = _i8(opinion_)
+    cdef int64_t *into_all = _i8(all_)
+    cdef int64_t *into_good = _i8(good_)
+    cdef int64_t *onset = _i8(onset_)
+    cdef int64_t *probes = _i8(probes_)
+    cdef int64_t *at = _i8(at_)
+    cdef double *short_of = _f8(short_)
+    for i in range(size):
+        row, onset[i] = rows[i], -1
+        if live_of[i]:
+            if score[i] >= 1.0 and well[row] < easing_nats:
+                opinion[i] = 1
+            elif score[i] < 1.0 and well[row] >= close_nats:
+                opinion[i] = 2
+        into_all[i], into_good[i] = <int64_t>rint(n[i]), <int64_t>rint(k[i])
+        if not is_open[row]:
+            continue
+        at[found], best = i, 0
+        found += 1
+        for each in range(1, many):
+            if _row(cusum.statistic, each)[row] > _row(cusum.statistic, best)[row]:
+                best = each
+        onset[i] = _row_i8(cusum.onset, best)[row]
+        probes[i] = <int64_t>rint(_row(cusum.counted, best)[row])
+        if _row(cusum.probes, best)[row] > 0.0:
+            short_of[i] = _row(cusum.short, best)[row] / _row(cusum.probes, best)[row]
+    return opinion_, all_, good_, onset_, probes_, short_, at_[:found]
+
+
+def tallied(keys_, weight_, Py_ssize_t most):
+    """`table.tallied`; None where a key is below 0, or `most` or more."""
+    cdef Py_ssize_t i, size = _size(keys_), end = 0, found = 0
+    cdef int64_t *keys = _i8(keys_)
+    cdef int64_t *weight = NULL if weight_ is None else _i8(weight_)
+    for i in range(size):
+        if keys[i] < 0 or keys[i] >= most:
+            return None
+        if keys[i] >= end:
+            end = keys[i] + 1
+    cdef _Room room = _Room(2 * end)
+    cdef int64_t *total = <int64_t *>room.take(end)
+    cdef int64_t *rows = <int64_t *>room.take(end)
+    for i in range(end):
+        total[i] = rows[i] = 0
+    for i in range(size):
+        found += rows[keys[i]] == 0
+        rows[keys[i]] += 1
+        total[keys[i]] += 1 if weight == NULL else weight[i]
+    unique_, many_ = _empty(found, cnp.NPY_INT64), _empty(found, cnp.NPY_INT64)
+    cdef int64_t *unique = _i8(unique_)
+    cdef int64_t *many = _i8(many_)
+    found = 0
+    for i in range(end):
+        if rows[i]:
+            unique[found], many[found] = i, total[i]
+            found += 1
+    return unique_, many_
 
 
 def any_above(double bound, *columns):

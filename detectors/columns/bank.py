@@ -31,6 +31,7 @@ from detectors.columns.table import (
     Numbers,
     Singles,
     StoredColumn,
+    any_of,
     clipped,
     grained,
     marked,
@@ -276,7 +277,7 @@ class Bank:
         over = series.cells.base.held == start - series.window
         if held is not None:
             over &= ~held
-        if over.any():
+        if any_of(over):
             series.cells.cusum.clear(np.flatnonzero(over))
             series.monitors.pass_over(over[layout.seat_cell[layout.monitor_seat]])
             groups = np.zeros(series.groups.size, dtype=np.bool_)
@@ -427,13 +428,13 @@ class Bank:
             )
         series.cells.expect_fairly(reports, base)
         # A region counts all of its vantages: where it alone is lost, each is the stranger of its network.
-        counted = reports.votes.copy()
+        counted = reports.votes.copy() if series.regions.size else reports.votes
         self._vote(start, reports)
         if lent is not None:
             reports.expect(series.monitors, base)
             series.cells.expect_fairly(reports, base)
         k, n = reports.by_cell(cells)
-        self._judge(start, k, n, reports, counted, base, lent, held)
+        self._judge(start, k, n, reports, counted, base, warm, lent, held)
         series.turn(start + window)
         return k, n, seen
 
@@ -475,8 +476,7 @@ class Bank:
         rows, good, probes, due = reports.by_seat(len(layout.seats))
         if not len(rows):
             return
-        weight = np.ones(len(layout.seats))
-        weight[rows] = vantage_weights.weigh(
+        of_rows = vantage_weights.weigh(
             series.seats,
             layout.seat_cell,
             series.well_watched,
@@ -487,7 +487,10 @@ class Bank:
             start,
             series.window,
         )
-        reports.votes = reports.votes * weight[reports.seat]
+        if any_of(of_rows != 1.0):
+            weight = np.ones(len(layout.seats))
+            weight[rows] = of_rows
+            reports.votes = reports.votes * weight[reports.seat]
 
     def _judge(
         self,
@@ -497,28 +500,29 @@ class Bank:
         reports: Reports,
         counted: Floats,
         base: Floats,
+        warm: Bools,
         lent: Lent | None,
         held: Bools | None,
     ) -> None:
         """Weigh networks, and what they come to in regions and countries; then learn.
 
-        `k` and `n` are by network; `counted` is the weight of each report in its region.
+        `k` and `n` are by network; `counted` is the weight of each report in its region; `warm` networks are known.
         """
         series, layout, cells = self.series, self.series.layout, self.series.cells
         group = layout.cell_group
-        warm = cells.warm(start)
+        known = warm
         if lent is not None:
             warm = warm | (lent.results > 0.0)
         groups = series.groups.cusum
         was_open = groups.open.copy()
         doubt = None
-        if was_open.any():
+        if any_of(was_open):
             contrary = groups.contrary_drop(clipped(series.groups.expected, RATIO_MIN, RATIO_MAX))
             doubt = np.where(was_open, contrary, np.inf)[group]
-        evidence, scale = cells.weigh(start, k, n, doubt, lent, reports.mix(base))
+        evidence, scale = cells.weigh(start, k, n, doubt, lent, reports.mix(base), known)
         self._pool(series.groups, start, group, k, n, cells.usual, evidence, scale, warm)
         # What a network showed before its country was in doubt does not answer it.
-        if (opened := groups.open & ~was_open).any():
+        if any_of(opened := groups.open & ~was_open):
             cells.cusum.well[opened[group]] = 0.0
         if series.regions.size:
             part, size = layout.seat_part[reports.seat], len(layout.parts)
@@ -549,7 +553,7 @@ class Bank:
         cold &= np.bincount(reports.cell[reports.votes > 0.0], minlength=len(warm)) > 0
         guessed = self._guessed(counts, cold)
         by_country = self._lent_by_country(counts.start, cold & ~guessed)
-        if by_country is None and not guessed.any():
+        if by_country is None and not any_of(guessed):
             return None
         ratio, results = by_country or (np.zeros(len(cold)), np.zeros(len(cold)))
         return Lent(
@@ -559,7 +563,7 @@ class Bank:
     def _guessed(self, counts: Counts, cold: Bools) -> Bools:
         """Which networks are of a country in its first hour, of which something shows that the path works."""
         _, young = warmup.newborn(self.series, counts.start)
-        if young.any():
+        if any_of(young):
             young &= warmup.answering(self.series, counts)
         return cold & young[self.series.layout.cell_group]
 
@@ -569,7 +573,7 @@ class Bank:
         few = groups.presence.present < OFTEN * groups.presence.exposed
         first, learned = cells.presence.first, cells.learned()
         cold = cold & few[group] & (first >= 0) & (start - first >= DAY) & (learned >= LENT_RESULTS)
-        if not cold.any():
+        if not any_of(cold):
             return None
         good, bad = (
             sums(group, grained(column), groups.size)
@@ -875,7 +879,7 @@ def evenly(member: Ints, k: Floats, n: Floats, size: int) -> tuple[Floats, Float
     _, _, middle = medians(member[there], n[there].astype(np.float32), size)
     most = 2.0 * middle[member]
     over = n > most
-    if not over.any():
+    if not any_of(over):
         return k, n
     return np.where(over, grained(k * np.divide(most, n, out=np.ones(len(n)), where=over)), k), np.where(
         over, most, n

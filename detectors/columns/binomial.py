@@ -26,6 +26,7 @@ from detectors.columns.table import (
     StoredColumn,
     Table,
     Tiny,
+    any_of,
     clipped,
     folded,
     load_column,
@@ -162,7 +163,7 @@ class Presence(Table):
         """Let windows without results pass."""
         known, left = self.first >= 0, keep**windows
         np.multiply(self.present, left, out=self.present, where=known)
-        self.exposed[known] = self.exposed[known] * left + (1.0 - left) / (1.0 - keep)
+        np.copyto(self.exposed, self.exposed * left + (1.0 - left) / (1.0 - keep), where=known)
         self._held = None
 
     def age(self, there: Bools, keep: float) -> None:
@@ -177,6 +178,9 @@ class Presence(Table):
 
 def rest_both(presence: Presence, cusum: CusumColumns, windows: int, fair: Floats | None = None) -> None:
     """Let windows without results pass. How fast evidence fades changes meanwhile: the middle counts."""
+    if cusum.is_void():
+        presence.rest(presence.rules.day_keep, windows)
+        return
     before = presence.fade
     presence.rest(presence.rules.day_keep, windows)
     fade = fair_fade(np.sqrt(before * presence.fade), fair, presence.rules.window)
@@ -429,7 +433,7 @@ class BinomialColumns:
     def anticipate(self, start: int, lent: Lent | None = None) -> Floats:
         """`expect`, where networks that are hardly known count as what is lent to them."""
         usual = self.expect(start)
-        guessed = lent is not None and lent.guessed.any()
+        guessed = lent is not None and any_of(lent.guessed)
         self._unguessed = usual.copy() if guessed or self.fair is not None else None
         if lent is not None:
             cold = ~self.warm(start) & (lent.results > 0.0)
@@ -484,12 +488,13 @@ class BinomialColumns:
         doubt: Floats | None = None,
         lent: Lent | None = None,
         mix: Mix | None = None,
+        warm: Bools | None = None,
     ) -> tuple[Floats, Floats]:
         """Judge one window: k successes among n probes of each network.
 
         `doubt` is the fall of log odds in which each network's country is, infinite where it is in none: a network
         is well only if it shows that it has no part in it. `lent` is for networks that are hardly known. `mix` is
-        what `anticipate` and the monitors that reported come to.
+        what `anticipate` and the monitors that reported come to. `warm` is what `warm` gives, where that is known.
 
         Returns
         -------
@@ -501,7 +506,7 @@ class BinomialColumns:
         self._guessed = np.zeros(self.size, dtype=np.bool_) if lent is None else lent.guessed
         if self.fair is not None:
             self._guessed = self._guessed | (self.fair > 0.0)
-        known, rest = self.warm(start), self.learned()
+        known, rest = self.warm(start) if warm is None else warm, self.learned()
         if self.fair is not None:
             rest = np.where(self.fair > 0.0, np.maximum(rest, FAIR_RESULTS), rest)
         if lent is not None:
@@ -510,7 +515,9 @@ class BinomialColumns:
             known = known | cold
         evidence, healthy, scales, judged = self._evidence(k, n, known, rest, doubt)
         if judged:
-            if mix is not None and len(mix.cells):
+            if mix is not None and len(mix.cells) and compiled.stages is not None:
+                compiled.stages.weigh_mixed(self, mix, known, doubt, evidence, healthy)
+            elif mix is not None and len(mix.cells):
                 contrary = self.cusum.contrary_drop(usual, doubt)[mix.cells]
                 evidence[:, mix.cells] = mix.evidence(self.drops) * known[mix.cells]
                 healthy[mix.cells] = -mix.evidence(contrary[mix.place]) * known[mix.cells]
@@ -619,7 +626,9 @@ class BinomialColumns:
         slow = slow | self.cusum.deep(self.alarm)
         then = start - rules.lag * rules.window
         end = then + windows * rules.window
-        waits = np.asarray(base.waiting_probes.any(axis=1))
+        waits = np.zeros(rules.lag, dtype=np.bool_)
+        for place in range(then // rules.window, then // rules.window + min(windows, rules.lag)):
+            waits[place % rules.lag] = base.waiting_probes[place % rules.lag].any()
         passed = 0
         while then < end:
             if passed < rules.lag and waits[place := then // rules.window % rules.lag]:
@@ -850,6 +859,8 @@ class Pool:
     def rest(self, windows: int) -> None:
         """Let windows without results pass."""
         self.n, self.k = np.zeros(self.size), np.zeros(self.size)
+        if not self.size:
+            return
         rest_both(self.presence, self.cusum, windows)
 
     def weigh(self, start: int, evidence: Floats, healthy: Floats, k: Floats, n: Floats, due: Floats) -> None:

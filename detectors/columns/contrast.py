@@ -17,7 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns.layout import Layout
-from detectors.columns.table import Bools, Field, Floats, Ints, Singles, Table, clipped, grained, sums, tally
+from detectors.columns.table import (
+    Bools,
+    Field,
+    Floats,
+    Ints,
+    Singles,
+    Table,
+    any_of,
+    clipped,
+    grained,
+    sums,
+    tally,
+)
 from detectors.readings import Contrasted
 
 #: Half-life of what is remembered, in results of the network.
@@ -105,7 +117,7 @@ class ContrastColumns(Table):
     def judged(self, layout: Layout) -> Floats | None:
         """The ratio that is expected of each network at the least, 0 where nothing is; None: of no network."""
         had = self.controlled > 0.0
-        if not had.any():
+        if not any_of(had):
             return None
         had &= self.controlled >= CONTROLLED_SHARE * self.results
         quick = (self.controlled >= WITNESS_RESULTS) & (self.good >= WITNESS_SHARE * self.controlled)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.columns import compiled
-from detectors.columns.table import Bools, Field, Floats, Ints, Table, clipped
+from detectors.columns.table import Bools, Field, Floats, Ints, Table, any_of, clipped
 from detectors.single.binomial import RATIO_MAX, SUSPECT, Rules
 
 
@@ -39,6 +39,8 @@ class CusumColumns(Table):
 
     def contrary_drop(self, usual: Floats, doubt: Floats | None = None) -> Floats:
         """Log odds under the usual that count as "not well" of each series; at most the `doubt` that others have."""
+        if compiled.stages is not None:
+            return np.asarray(compiled.stages.contrary(self, usual, doubt))
         drops = self.rules.settings.drops
         contrary = np.full(self.size, drops[len(drops) // 2])
         rows = self.open.nonzero()[0]
@@ -88,7 +90,7 @@ class CusumColumns(Table):
         self.well += clipped(healthy, -bound, bound)
         self.well[:] = clipped(self.well, 0.0, settings.close_nats + 2.0)
         is_open = value.max(axis=0) > gate
-        if is_open.any():
+        if any_of(is_open):
             self.well[is_open & ~self.open] = 0.0
             over = np.flatnonzero(is_open & (self.well >= settings.close_nats))
             if len(over):
@@ -98,10 +100,12 @@ class CusumColumns(Table):
                 is_open[over] = False
         self.open[:] = is_open
 
+    def is_void(self) -> bool:
+        """Whether there is no evidence of anything: then nothing fades."""
+        return not (self.statistic.any() or self.well.any())
+
     def rest(self, windows: int, gate: Floats, fade: Floats) -> None:
-        """Let windows without results pass."""
-        if not (self.statistic.any() or self.well.any()):
-            return
+        """Let windows without results pass, where there is any evidence."""
         self.statistic *= fade**windows
         self.statistic[self.statistic < 1e-9] = 0.0
         ebb = self.rules.ebb**windows
@@ -125,7 +129,7 @@ class CusumColumns(Table):
     def top(self, gate: Floats, shortfall_min: Floats | float) -> Floats:
         """The most evidence of any drop; no more than the gate where the shortfall is too small to matter."""
         high = self.statistic > gate
-        if not high.any():
+        if not any_of(high):
             return np.asarray(self.statistic.max(axis=0))
         enough = self.short >= shortfall_min * self.probes
         return np.asarray(np.where(enough | ~high, self.statistic, gate).max(axis=0))
@@ -136,7 +140,7 @@ class CusumColumns(Table):
             highest: tuple[Floats, bool] = compiled.stages.top(self, alarm, shortfall_min, bar)
             return highest
         score = self.top(alarm / 2.0, shortfall_min) / bar
-        return score, bool((score >= 1.0).any())
+        return score, any_of(score >= 1.0)
 
     def deep(self, alarm: Floats) -> Bools:
         """Which series have lost so much, or seem to, that it must not become usual soon."""

@@ -26,6 +26,7 @@ from detectors.columns.table import (
     Singles,
     StoredColumn,
     Table,
+    any_of,
     clipped,
     grained,
     load_column,
@@ -99,7 +100,7 @@ class Reports:
             by_seat: tuple[Ints, Floats, Floats, Floats] = compiled.stages.by_seat(self, seats)
             return by_seat
         columns = (self.good, self.probes, self.probes * self.ratio)
-        if len(self.rows) and (self.votes < 1.0).any():
+        if len(self.rows) and any_of(self.votes < 1.0):
             columns = (columns[0] * self.votes, columns[1] * self.votes, columns[2] * self.votes)
         good, probes, due = (sums(self.seat, column, seats) for column in columns)
         rows = probes.nonzero()[0]
@@ -127,10 +128,13 @@ class Reports:
         """What is expected of each network, given who of it reported; `base` is by its own usual."""
         cells = len(base)
         if self.alike:
-            return Mix(base, base, _NONE, _NONE, _NO_FLOATS, _NO_FLOATS, _NO_FLOATS, _NO_FLOATS)
+            return _unmixed(base)
+        if compiled.stages is not None:
+            mixed_ = compiled.stages.mix(self, base)
+            return _unmixed(base) if mixed_ is None else Mix(base, *mixed_)
         own = (self.ratio != base[self.cell]) & (self.votes > 0.0)
-        if not own.any():
-            return Mix(base, base, _NONE, _NONE, _NO_FLOATS, _NO_FLOATS, _NO_FLOATS, _NO_FLOATS)
+        if not any_of(own):
+            return _unmixed(base)
         of_own = np.zeros(cells, dtype=np.bool_)
         of_own[self.cell[own]] = True
         rows = (of_own[self.cell] & (self.votes > 0.0)).nonzero()[0]
@@ -163,6 +167,11 @@ class Mix(NamedTuple):
         """Log-likelihood ratios of `cells`, summed over their monitors; `drop` one a row, or one a report."""
         each = -drop * self.good - self.probes * np.log1p(self.ratio * (np.exp(-drop) - 1.0))
         return sums(self.place, grained(self.votes * each), len(self.cells))
+
+
+def _unmixed(base: Floats) -> Mix:
+    """The mix of a window in which no monitor is of its own kind."""
+    return Mix(base, base, _NONE, _NONE, _NO_FLOATS, _NO_FLOATS, _NO_FLOATS, _NO_FLOATS)
 
 
 _NONE: Final[Ints] = np.empty(0, dtype=np.int64)
@@ -250,7 +259,7 @@ class MonitorColumns(_ByBlocks):
         if compiled.stages is not None:
             return np.asarray(compiled.stages.usual_of(self, rows, base))
         odds = self.odds[whole(rows, self.size)]
-        if not (odds != 1.0).any():
+        if not any_of(odds != 1.0):
             return base
         odds = odds.astype(np.float64)
         odds *= base / (1.0 - base)
@@ -366,7 +375,7 @@ class Addresses(Table):
         """Which fail by themselves, while most of their platform's other targets do not."""
         lately = (self.last >= 0) & (start - self.last <= LATELY_WINDOWS * window)
         bad = lately & (self.dead >= DEAD_RESULTS) & (self.dead >= DEAD_SHARE * self.results)
-        if not bad.any():
+        if not any_of(bad):
             return bad
         all_ = np.bincount(group[lately], minlength=groups)
         many = np.bincount(group[bad], minlength=groups)

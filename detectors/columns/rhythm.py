@@ -29,6 +29,7 @@ from detectors.columns.table import (
     Ints,
     Singles,
     Table,
+    any_of,
     geometric,
     grained,
     medians,
@@ -199,7 +200,7 @@ class RhythmColumns(Table):
         self.last[rows] = start
         self.lit[rows] = np.where(taught, start, self.lit[rows])
         self.promised[rows] = np.where(promised > 0, promised, self.promised[rows])
-        return bool(silent.any())
+        return any_of(silent)
 
     def follow(self, rows: Bools, seen: Ints, start: int) -> None:
         """Note how much comes of these of late: a few results that trickle through end no silence."""
@@ -340,13 +341,17 @@ class Paths:
         if not deaf:
             self._await(place_of, seen, due)
         simulated = self._simulated(layout)
-        awaited, came = self._elsewhere(path.awaited, simulated), self._elsewhere(path.came, simulated)
-        alone = awaited < PATH_DUE
-        if elsewhere:
-            more_awaited, more_came = self._others(layout, elsewhere)
-            awaited, came = awaited + more_awaited, came + more_came
-        self.unshown = awaited < PATH_DUE
-        self.away = (~self.unshown & (came < PATH_SHARE * awaited)) | deaf
+        if places == 1 and not elsewhere:  # there is no other country that could show that the path works
+            alone = self.unshown = np.array([True])
+            self.away = np.array([deaf])
+        else:
+            awaited, came = self._elsewhere(path.awaited, simulated), self._elsewhere(path.came, simulated)
+            alone = awaited < PATH_DUE
+            if elsewhere:
+                more_awaited, more_came = self._others(layout, elsewhere)
+                awaited, came = awaited + more_awaited, came + more_came
+            self.unshown = awaited < PATH_DUE
+            self.away = (~self.unshown & (came < PATH_SHARE * awaited)) | deaf
         self.falling, fell, any_left, any_long = self._falling(
             place_of, simulated, due, heard, seen, start, window
         )
@@ -356,7 +361,7 @@ class Paths:
         if elsewhere_ago:
             before = self._before_word(place_of, simulated, heard, seen, start, window, elsewhere_ago)
             self.falling |= alone & before
-        if any_left or self.away.any():  # what nobody could hear, or is to hear, is nobody's gap
+        if any_left or any_of(self.away):  # what nobody could hear, or is to hear, is nobody's gap
             late = (self.away[place_of] | (rhythm.left > start)) & (rhythm.last >= 0)
             late[seen] = False
             rhythm.last[late] += window
@@ -427,9 +432,9 @@ class Paths:
         falls = self._elsewhere(np.bincount(place_of[stirs], minlength=places).astype(np.float64), simulated)
         all_ = self._elsewhere(np.bincount(place_of[due], minlength=places).astype(np.float64), simulated)
         falling = falls >= np.maximum(FALLING_VANTAGES, FALLING_SHARE * all_)
-        any_left = bool((rhythm.left > start).any())
+        any_left = any_of(rhythm.left > start)
         any_long = bool(_long_silent(rhythm, seen, heard, start, window).any())
-        return falling, fell if fell.any() else None, any_left, any_long
+        return falling, fell if any_of(fell) else None, any_left, any_long
 
     def _before_word(
         self,
@@ -506,7 +511,7 @@ class Paths:
         back &= away >= np.maximum(DEPLOY_WINDOWS, DEPLOY_GAPS * rhythm.gap) * window
         silent &= known & (start - heard <= DEPLOY_SECONDS)
         waits = silent & (rhythm.left <= start) & ~dark[layout.vantage_network]
-        if not back.any() or not waits.any():
+        if not any_of(back) or not any_of(waits):
             return
         falls = np.where(silent, heard, rhythm.fell)
         simulated = np.array([key[1] for key in layout.places])[place_of]
@@ -572,13 +577,13 @@ class Paths:
     def awaits(self, start: int, window: int) -> bool:
         """Whether a result is due from a vantage that is heard every few minutes."""
         rhythm = self.rhythm
-        return bool((rhythm.due(start, window) & (rhythm.gap <= DUE_WINDOWS)).any())
+        return any_of(rhythm.due(start, window) & (rhythm.gap <= DUE_WINDOWS))
 
     def has_minutes(self, start: int, window: int) -> bool:
         """Whether a vantage that has a rhythm of a window or two was heard within a day."""
         rhythm = self.rhythm
         minutes = (rhythm.gap <= STEADY_WINDOWS) & (rhythm.last >= 0) & (start - rhythm.last < DAY)
-        return bool(minutes.any()) and bool((rhythm.steady(window) & minutes).any())
+        return any_of(minutes) and any_of(rhythm.steady(window) & minutes)
 
     def one_by_one(self, layout: Layout, place: int, start: int, window: int) -> bool:
         """Whether a country's vantages fell silent one after another of late, each network's too, as in a deploy.

@@ -21,7 +21,7 @@ from detectors.columns.paces import Paces
 from detectors.columns.rhythm import Paths
 from detectors.columns.silence import SilenceColumns
 from detectors.columns.slowdown import SlowdownColumns
-from detectors.columns.table import Bools, Floats, Ints, Numbers, Table, grained, sums
+from detectors.columns.table import Bools, Floats, Ints, Numbers, Table, any_of, grained, sums
 from detectors.readings import MonitorKey
 from detectors.settings import DetectionSettings, TimeSettings
 from detectors.single.binomial import Rules
@@ -201,14 +201,18 @@ class Series:
         if loud:
             self._need_company(groups.cusum, self.group_score, alarm, self._group_of_seat)
         # One network alone has to lose more to be believed than one of a country that is losing.
-        alone = self.group_score[group] <= 0.5
-        least = np.where(alone, np.maximum(shortfall, self.detection.shortfall_network), shortfall)
+        bar_alone = self.detection.shortfall_network
+        if compiled.stages is not None:
+            least = compiled.stages.bars(self.group_score, group, shortfall, bar_alone)
+        else:
+            alone = self.group_score[group] <= 0.5
+            least = np.where(alone, np.maximum(shortfall, bar_alone), shortfall)
         if cells.fair is not None:
             # Where some lines are throttled, and most are not, their network is not, whatever its country says.
             least = np.where(cells.fair > 0.0, np.maximum(least, MOSTLY_SLOW), least)
         alarm = cells.alarm
         # And where the country is sure, less evidence says that this network is part of it.
-        if loud and (sure := self.group_score[group] >= 1.0).any():
+        if loud and any_of(sure := self.group_score[group] >= 1.0):
             # What one network says by itself has made its country sure of no more than that.
             joined = np.where(self._shared()[group], self.detection.alarm_joined, self.detection.alarm_alone)
             alarm = np.where(sure, np.minimum(alarm, joined), alarm)
@@ -227,6 +231,18 @@ class Series:
             self.region_score, loud = regions.cusum.score(alarm, shortfall, alarm)
             if loud:
                 self._need_company(regions.cusum, self.region_score, alarm, self._region_of_seat)
+        if compiled.stages is not None:
+            self.cell_live, self.group_live, self.group_bad = compiled.stages.live(
+                cells.presence,
+                self.silence.dark,
+                layout.cell_network,
+                group,
+                groups.size,
+                self.cell_score,
+                self.start,
+                self.window,
+            )
+            return
         self.cell_live = self._live()
         self.group_live = np.bincount(group[self.cell_live], minlength=groups.size)
         bad = (self.cell_score >= 1.0) & self.cell_live
@@ -249,12 +265,6 @@ class Series:
 
     def _live(self) -> Bools:
         presence = self.cells.presence
-        if compiled.stages is not None:
-            return np.asarray(
-                compiled.stages.live(
-                    presence, self.silence.dark, self.layout.cell_network, self.start, self.window
-                )
-            )
         allowed = np.maximum(LIVE_WINDOWS, LIVE_GAPS / presence.share)
         late = self.start - presence.last <= allowed * self.window
         dark = self.silence.dark[self.layout.cell_network]
@@ -296,6 +306,9 @@ class Series:
 
     def share_lost(self, cusum: CusumColumns, series: Ints) -> Floats:
         """By how much a vantage has to fall short to share a series' shortfall: half of it, or two results in a row."""
+        if compiled.stages is not None:
+            least = self.detection.shortfall_min
+            return np.asarray(compiled.stages.share_lost(cusum, series, least, TWO_RESULTS))
         best = np.argmax(cusum.statistic[:, series], axis=0)
         lost = cusum.short[best, series] / np.maximum(1.0, cusum.probes[best, series])
         return np.asarray(np.maximum(self.detection.shortfall_min, np.minimum(lost / 2.0, TWO_RESULTS)))

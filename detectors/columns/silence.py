@@ -18,6 +18,7 @@ from detectors.columns.table import (
     Ints,
     Singles,
     Table,
+    any_of,
     clipped,
     geometric,
     grained,
@@ -361,7 +362,8 @@ class SilenceColumns(Table):
         listening: Listening | None,
     ) -> Bools:
         """Have those countries take the window in that speak as a whole. Returns which of them are known."""
-        whole.rest(~few)
+        if any_of(others := ~few):
+            whole.rest(others)
         of_all = None
         if listening is not None:
             nobody = np.zeros(countries, dtype=np.bool_)
@@ -396,6 +398,9 @@ class SilenceColumns(Table):
         Where a country has results often, its networks' silences are added up, and say something early.
         """
         most = DAY // self.rules.window
+        if compiled.stages is not None:
+            left_ = compiled.stages.quiet_windows(self, start, country, countries)
+            return most * FOREVER_DAYS if left_ is None else int(min(float(most), max(0.0, left_ - 1.0)))
         # Who is dark stays so while nothing comes.
         alive = (self.alive(start) & ~self.dark).nonzero()[0]
         if not len(alive):

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 import numpy as np
 
 from detectors.columns import compiled
-from detectors.columns.table import Bools, Field, Floats, Halves, Ints, Seasonal, Singles, clipped
+from detectors.columns.table import Bools, Field, Floats, Halves, Ints, Seasonal, Singles, any_of, clipped
 from detectors.single.binomial import DAY, HOUR, Rules, block_ends
 from detectors.single.slowdown import (
     AUTOCORRELATION_BLOCK_SECONDS,
@@ -151,7 +151,7 @@ class SlowdownColumns(Seasonal):
         `held` marks series that belong to an open incident: what is usual of them stays as it was.
         """
         self.latest = np.full(self.size, np.nan)
-        if not len(rows) and not (self.first >= 0).any():
+        if not len(rows) and not any_of(self.first >= 0):
             return
         if (hour := start % DAY // HOUR) != self.now:
             self._turn(hour)
@@ -160,7 +160,7 @@ class SlowdownColumns(Seasonal):
             self._end_blocks(start)
             return
         fresh = self.weight[rows] == 0.0
-        if fresh.any():
+        if any_of(fresh):
             new, measured = rows[fresh], values[fresh]
             rows, values = rows[~fresh], values[~fresh]
             self.first[new] = start
@@ -225,7 +225,7 @@ class SlowdownColumns(Seasonal):
     def rest(self, start: int, windows: int, held: Bools | None = None) -> None:
         """Let `windows` windows without results pass. The first begins at `start`."""
         self.latest = np.full(self.size, np.nan)
-        if not (self.first >= 0).any():
+        if not any_of(self.first >= 0):
             return
         window, end = self.rules.window, start + windows * self.rules.window
         while start < end:

@@ -19,7 +19,18 @@ from detectors.columns import compiled, vantage_weights
 from detectors.columns.binomial import Pool
 from detectors.columns.cusum import CusumColumns
 from detectors.columns.series import LIVE_GAPS, Series
-from detectors.columns.table import Bools, Floats, Ints, Numbers, grained, medians, sums, tallied, tally
+from detectors.columns.table import (
+    Bools,
+    Floats,
+    Ints,
+    Numbers,
+    any_of,
+    grained,
+    medians,
+    sums,
+    tallied,
+    tally,
+)
 from detectors.columns.warmup import unknown
 from detectors.readings import (
     Contrasted,
@@ -104,8 +115,8 @@ class Survey:
         return not (
             stages.any_above(STIR, *scores)
             or stages.any_slow(STIR, alarm, *(table.statistic for table in slow))
-            or series.silence.dark.any()
-            or series.paths.torn.any()
+            or any_of(series.silence.dark)
+            or any_of(series.paths.torn)
         )
 
     def stirring(self) -> Bools:
@@ -125,7 +136,7 @@ class Survey:
     def read(self, chosen: Bools, counts: Counts) -> list[CountryReading]:
         """The readings of the chosen places, in the order of their appearance."""
         layout = self.series.layout
-        if not chosen.any():
+        if not any_of(chosen):
             return []
         readings = {
             place: CountryReading(
@@ -273,7 +284,7 @@ class Survey:
     def _apart(self, cells: Ints, seats: Ints, cell_of: Numbers) -> list[int]:
         """How many vantages of each network are well on a platform where most of its vantages are not."""
         excess, size = self.series.seats.excess[seats], len(self.series.layout.cells)
-        if not (excess < -vantage_weights.APART).any():
+        if not any_of(excess < -vantage_weights.APART):
             return [0] * len(cells)
         many, low, high = medians(cell_of, excess, size)
         middle = (low + high) / 2.0
@@ -318,24 +329,14 @@ class Survey:
         bar: Floats | None = None,
     ) -> list[Standing]:
         """Standings of `rows`; `seats` reported lately; `series_of_seat` is where they belong."""
-        well = cusum.well[rows]
-        bad = (score >= 1.0) & (well < EASING_NATS)
-        good = (score < 1.0) & (well >= self.series.detection.close_nats)
-        opinion = np.where(live, np.where(bad, 1, np.where(good, 2, 0)), 0)
-        onset, probes = np.full(len(rows), -1), np.zeros(len(rows), dtype=np.int64)
-        short = np.zeros(len(rows))
-        excursions = cusum.open[rows].nonzero()[0]
-        if len(excursions):
-            best = np.argmax(cusum.statistic[:, rows[excursions]], axis=0)
-            onset[excursions] = cusum.onset[best, rows[excursions]]
-            probes[excursions] = _whole(cusum.counted[best, rows[excursions]])
-            lacking, weighed = (column[best, rows[excursions]] for column in (cusum.short, cusum.probes))
-            short[excursions] = np.divide(lacking, weighed, out=np.zeros(len(best)), where=weighed > 0.0)
+        opinion, results, successes, onset, probes, short, excursions = self._counted(
+            cusum, rows, score, live, n, k
+        )
         columns = (
             opinion,
             score,
-            _whole(n),
-            _whole(k),
+            results,
+            successes,
             expected,
             reached,
             onset,
@@ -350,6 +351,35 @@ class Survey:
         onsets = [since if since >= 0 else None for since in began]
         # In the order of the fields, which is their price by name halved.
         return list(map(Standing, opinions, scores, all_, some, usual, now, onsets, *rest))
+
+    def _counted(
+        self, cusum: CusumColumns, rows: Ints, score: Floats, live: Bools, n: Floats, k: Floats
+    ) -> tuple[Ints, Ints, Ints, Ints, Ints, Floats, Ints]:
+        """What counts for and against each of `rows`.
+
+        Returns opinions, results, successes; the onset of each one's excursion, its results and its shortfall; and
+        which of them are in one.
+        """
+        close_nats = self.series.detection.close_nats
+        if compiled.stages is not None:
+            columns: tuple[Ints, Ints, Ints, Ints, Ints, Floats, Ints] = compiled.stages.told(
+                cusum, rows, score, live, n, k, close_nats, EASING_NATS
+            )
+            return columns
+        well = cusum.well[rows]
+        bad = (score >= 1.0) & (well < EASING_NATS)
+        good = (score < 1.0) & (well >= close_nats)
+        opinion = np.where(live, np.where(bad, 1, np.where(good, 2, 0)), 0)
+        onset, probes = np.full(len(rows), -1), np.zeros(len(rows), dtype=np.int64)
+        short = np.zeros(len(rows))
+        excursions = cusum.open[rows].nonzero()[0]
+        if len(excursions):
+            best = np.argmax(cusum.statistic[:, rows[excursions]], axis=0)
+            onset[excursions] = cusum.onset[best, rows[excursions]]
+            probes[excursions] = _whole(cusum.counted[best, rows[excursions]])
+            lacking, weighed = (column[best, rows[excursions]] for column in (cusum.short, cusum.probes))
+            short[excursions] = np.divide(lacking, weighed, out=np.zeros(len(best)), where=weighed > 0.0)
+        return opinion, _whole(n), _whole(k), onset, probes, short, excursions
 
     def _vantages(
         self, cusum: CusumColumns, rows: Ints, at: Ints, seats: Ints, series_of_seat: Numbers
@@ -426,6 +456,8 @@ class Survey:
         for table, of_table, sign in zip(
             (series.ttfb, series.throughput), self._slow_scores, (1.0, -1.0), strict=True
         ):
+            if table is series.throughput and not any_of(table.first[rows] >= 0):
+                break  # nobody ever told a speed
             fresh = series.start - table.last[rows] <= STALE_WINDOWS * series.window
             score, usual = of_table[rows], table.usual(series.start, rows)
             scored.append(np.where(table.first[rows] >= 0, score, -1.0))
@@ -435,8 +467,12 @@ class Survey:
             onset = np.where(table.open[rows], table.onset[rows], -1)
             pace = np.exp(-table.latest[rows]) if len(table.latest) else np.full(len(rows), np.nan)
             shown.append((opinion, score, now, expected, onset, pace))
-        worse = scored[1] > scored[0]  # of equal ones, the time to first byte
-        columns = (worse, *(np.where(worse, b, a) for a, b in zip(*shown, strict=True)))
+        # Of equal ones, the time to first byte.
+        worse = scored[1] > scored[0] if len(scored) > 1 else np.zeros(len(rows), dtype=np.bool_)
+        if any_of(worse):
+            columns = (worse, *(np.where(worse, b, a) for a, b in zip(*shown, strict=True)))
+        else:
+            columns = (worse, *shown[0])
         by_speed, says, scores, now, usual, began, paces = (column.tolist() for column in columns)
         standings = map(
             Slowness,
@@ -463,7 +499,7 @@ class Survey:
         layout, outcomes, place_of = self.series.layout, len(self.mechanisms), self._place_of_cell
         dead = self._dead()
         failed = (~counts.ok).nonzero()[0]
-        if dead.any():
+        if any_of(dead):
             failed = failed[~dead[layout.monitor_address[counts.monitor[failed]]]]
         cell = layout.cells_of(counts.monitor[failed]).astype(np.int64)
         asked = here[cell]
@@ -535,7 +571,7 @@ class Survey:
         series, layout = self.series, self.series.layout
         several = np.bincount(layout.address_group, minlength=len(layout.groups)) > 1
         several &= chosen[layout.group_place]
-        if not several.any():
+        if not any_of(several):
             return
         cell, address = layout.monitor_cell, layout.monitor_address
         rows = (several[layout.cell_group[cell]]).nonzero()[0]

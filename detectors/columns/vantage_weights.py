@@ -45,10 +45,13 @@ class Seats(Table):
         "last": Field(np.int64, -1),
     }
 
-    def lately(self, start: int, window: int, rows: Ints | slice = slice(None)) -> Bools:
-        """Which have reported lately, by their own usual gap."""
-        allowed = np.maximum(LATELY_WINDOWS, LATELY_GAPS * self.gap[rows])
-        last = self.last[rows]
+    def lately(self, start: int, window: int, rows: Ints | None = None) -> Bools:
+        """Which of some, or of all, have reported lately, by their own usual gap."""
+        if compiled.stages is not None:
+            return np.asarray(compiled.stages.lately(self, start, window, rows))
+        here = slice(None) if rows is None else rows
+        allowed = np.maximum(LATELY_WINDOWS, LATELY_GAPS * self.gap[here])
+        last = self.last[here]
         return np.asarray((last >= 0) & (start - last <= allowed * window))
 
     def see(self, rows: Ints, start: int, window: int) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from detectors.columns.series import Series
-from detectors.columns.table import Bools, grained, sums, tally
+from detectors.columns.table import Bools, any_of, grained, sums, tally
 from detectors.readings import Counts
 
 #: How long a country counts as new. An excursion that began then goes on.
@@ -41,7 +41,7 @@ def newborn(series: Series, start: int) -> tuple[Bools, Bools]:
 def unknown(series: Series, start: int) -> Bools:
     """Which of them most networks have no usual of, nor knows their country one that could be lent."""
     together, young = newborn(series, start)
-    if not together.any():
+    if not any_of(together):
         return together
     group, size = series.layout.cell_group, series.groups.size
     live = np.bincount(group[series.cell_live], minlength=size)

@@ -13,8 +13,15 @@ import pytest
 
 from detectors.columns import compiled
 from detectors.columns.bank import Bank
+from detectors.columns.binomial import BinomialColumns
+from detectors.columns.monitors import Reports
+from detectors.columns.series import Series
+from detectors.columns.silence import SilenceColumns
+from detectors.columns.survey import Survey
+from detectors.columns.table import Floats, tallied
 from detectors.readings import Arrived, Counts, MonitorKey, Spell, VantageWord
 from detectors.settings import DetectionSettings, TimeSettings
+from detectors.single.binomial import Rules
 from tests.effort import times
 
 # Twenty minutes before an hour, at which slots of the week turn.
@@ -161,3 +168,121 @@ def test_what_is_compiled_decides_the_same(seed: int) -> None:
     assert not apart, (
         f"from window {apart[0]} on: what was changed in NumPy belongs into _stages.pyx too, or not at all"
     )
+
+
+def random_reports(dice: np.random.Generator, cells: int) -> tuple[Reports, Floats]:
+    """What some monitors said, and what is expected of their networks: some monitors are of their own kind."""
+    base = dice.uniform(0.05, 0.99, cells)
+    cell = np.sort(dice.integers(0, cells, 3 * cells)).astype(np.int32)
+    rows = np.arange(len(cell))
+    probes = dice.integers(1, 40, len(cell)).astype(np.float64)
+    good = np.floor(probes * dice.random(len(cell)))
+    votes = dice.choice([0.0, 0.25, 1.0], len(cell))
+    ratio = np.where(dice.random(len(cell)) < 0.3, dice.uniform(0.05, 0.99, len(cell)), base[cell])
+    return Reports(rows, rows.astype(np.int32), cell, good, probes, votes, ratio), base
+
+
+def some_networks(dice: np.random.Generator, cells: int) -> BinomialColumns:
+    """Networks in the middle of things: evidence of all sizes, excursions open or not, some without any result yet."""
+    columns = BinomialColumns(Rules.of(DetectionSettings(), TimeSettings()))
+    columns.grow(cells)
+    cusum, base = columns.cusum, columns.base
+    cusum.statistic[:] = np.where(
+        dice.random(cusum.statistic.shape) < 0.5, 0.0, dice.exponential(4.0, cusum.statistic.shape)
+    )
+    cusum.probes[:] = np.where(cusum.statistic > 0.0, dice.integers(0, 90, cusum.probes.shape), 0.0)
+    cusum.short[:] = cusum.probes * dice.uniform(-0.2, 0.8, cusum.short.shape)
+    cusum.open[:] = dice.random(cells) < 0.5
+    cusum.well[:] = dice.exponential(2.0, cells)
+    columns.presence.first[:] = np.where(dice.random(cells) < 0.8, START - 90_000, -1)
+    base.good_global[:] = dice.exponential(300.0, cells)
+    return columns
+
+
+@pytest.mark.parametrize("seed", range(times(20)))
+def test_what_a_network_of_odd_monitors_says_is_worked_out_alike(seed: int) -> None:
+    def weighed() -> list[bytes]:
+        dice = np.random.default_rng(seed)
+        cells = int(dice.integers(1, 12))
+        columns = some_networks(dice, cells)
+        reports, base = random_reports(dice, cells)
+        doubt = (
+            np.where(dice.random(cells) < 0.5, np.inf, dice.exponential(1.0, cells))
+            if dice.random() < 0.5
+            else None
+        )
+        k, n = reports.by_cell(cells)
+        mix = reports.mix(base)
+        evidence, scales = columns.weigh(START, k, n, doubt, None, mix)
+        stored = columns.cusum.store()
+        return [np.asarray(one).tobytes() for one in (*mix, evidence, scales)] + [
+            one.data for one in stored.values()
+        ]
+
+    here = weighed()
+    with by_numpy_alone():
+        assert weighed() == here
+
+
+@pytest.mark.parametrize("seed", range(times(20)))
+def test_keys_are_counted_alike(seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    least, most = ((0, 5), (0, 5000), (-3, 5), (0, 10**9))[seed % 4]
+    keys = dice.integers(least, most, int(dice.integers(0, 200)))
+    for weight in (None, dice.integers(0, 4, len(keys))):
+        here = tallied(keys, weight)
+        with by_numpy_alone():
+            alone = tallied(keys, weight)
+        assert [(one.dtype, one.tolist()) for one in here] == [(one.dtype, one.tolist()) for one in alone]
+
+
+@pytest.mark.parametrize("seed", range(times(20)))
+def test_what_is_told_of_some_networks_is_worked_out_alike(seed: int) -> None:
+    def told_of() -> list[bytes]:
+        dice = np.random.default_rng(seed)
+        series, cells = Series(DetectionSettings(), TimeSettings()), int(dice.integers(1, 12))
+        cusum = series.cells.cusum = some_networks(dice, cells).cusum
+        rows = np.flatnonzero(dice.random(cells) < 0.7)
+        score, live = dice.choice([0.0, 0.4, 1.0, 1.6, np.nan], len(rows)), dice.random(len(rows)) < 0.8
+        n = dice.integers(0, 9, len(rows)) / 2.0
+        survey = Survey(series, n, n, n, MECHANISMS)
+        seats = series.seats
+        seats.grow(cells)
+        seats.gap[:] = dice.exponential(3.0, cells)
+        seats.last[:] = np.where(dice.random(cells) < 0.2, -1, START - 60 * dice.integers(0, 40, cells))
+        columns = (
+            *survey._counted(cusum, rows, score, live, n, n * dice.random(len(rows))),
+            series.share_lost(cusum, rows),
+            seats.lately(START, 60),
+            seats.lately(START, 60, rows),
+        )
+        return [column.dtype.str.encode() + column.tobytes() for column in columns]
+
+    here = told_of()
+    with by_numpy_alone():
+        assert told_of() == here
+
+
+@pytest.mark.parametrize("seed", range(times(20)))
+def test_how_long_nobody_is_missed_is_worked_out_alike(seed: int) -> None:
+    def windows() -> int:
+        dice = np.random.default_rng(seed)
+        size, countries = int(dice.integers(1, 9)), int(dice.integers(1, 4))
+        silence = SilenceColumns(Rules.of(DetectionSettings(), TimeSettings()))
+        silence.grow(size)
+        silence.first[:] = np.where(dice.random(size) < 0.8, START - dice.integers(0, 900_000, size), -1)
+        silence.last[:] = np.maximum(silence.first, START - 60 * dice.integers(1, 40, size))
+        silence.exposed[:] = dice.integers(1, 1440, size)
+        silence.present[:] = np.floor(silence.exposed * dice.choice([0.001, 0.1, 0.6, 1.0], size))
+        silence.seen[:] = silence.present
+        silence.gaps[:] = dice.integers(0, 60, size)
+        silence.gap_sum[:] = silence.gaps * dice.uniform(1.0, 30.0, size)
+        silence.gap_square[:] = silence.gap_sum * dice.uniform(0.0, 30.0, size)
+        silence.quiet[:] = np.where(dice.random(size) < 0.5, 0.0, dice.exponential(5.0, size))
+        silence.longest[:] = dice.exponential(6.0, silence.longest.shape)
+        silence.dark[:] = dice.random(size) < 0.1
+        return silence.quiet_windows(START, dice.integers(0, countries, size), countries)
+
+    here = windows()
+    with by_numpy_alone():
+        assert windows() == here
