@@ -55,6 +55,8 @@ EASING_NATS = 2.0
 RESUMED_NATS = 2.0
 # A vantage that falls short of its usual by no more is well.
 WELL_APART = 0.1
+# Of a network's mean shortfall, from half of that on, its middle vantage has less than this share: it is that of a few.
+FEW_SHARE = 0.6
 # Times older than this say nothing of now.
 STALE_WINDOWS = 10 * LIVE_GAPS
 
@@ -232,6 +234,12 @@ class Survey:
                 series.cells.base.recent_good[cells], recent, out=usual.copy(), where=recent > 0.0
             ),
         )
+        few = self._of_few(cells, seats, cell_of)
+        if any(few):
+            standings = [
+                replace(standing, opinion=Opinion.UNSURE, score=0.0) if stray else standing
+                for standing, stray in zip(standings, few, strict=True)
+            ]
         apart = self._apart(cells, seats, cell_of)
         if any(apart):
             standings = [
@@ -280,6 +288,24 @@ class Survey:
         most = 2 * np.bincount(of_region[share], minlength=size) > np.bincount(of_region, minlength=size)
         mostly_bad: list[bool] = most.tolist()
         return mostly_bad
+
+    def _of_few(self, cells: Ints, seats: Ints, cell_of: Numbers) -> list[bool]:
+        """Of which networks a loss is that of a few vantages, while the middle one of three or more is well.
+
+        Until such a vantage is known for a stranger its failures are in its network's figures: of one broken resolver a
+        network, a loss of the nation would be told for some minutes.
+        """
+        excess, size = self.series.seats.excess[seats], len(self.series.layout.cells)
+        if not (excess < -WELL_APART).any():
+            return [False] * len(cells)
+        many, low, high = medians(cell_of, excess, size)
+        mean = sums(cell_of, grained(excess.astype(np.float64)), size) / np.maximum(many, 1)
+        few = (
+            (many >= vantage_weights.VANTAGES)
+            & (mean < -WELL_APART / 2.0)
+            & ((low + high) / 2.0 > FEW_SHARE * mean)
+        )
+        return [bool(one) for one in few[cells].tolist()]
 
     def _apart(self, cells: Ints, seats: Ints, cell_of: Numbers) -> list[int]:
         """How many vantages of each network are well on a platform where most of its vantages are not."""

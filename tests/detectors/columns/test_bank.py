@@ -261,6 +261,23 @@ def test_a_series_that_reports_each_hour_is_not_dark_after_minutes() -> None:
     )
 
 
+@pytest.mark.parametrize(("broken", "most"), [(1, False), (3, True)])
+def test_what_a_few_vantages_of_each_network_lose_is_no_loss_of_the_nation(broken: int, most: bool) -> None:
+    """One resolver of three was told as nation-scale, and as restored once those with it were known for strangers."""
+    known = monitors(8, vantages=3)
+    made = bank(known)
+    run(made, known, range(240), lambda _minute, _key: 0.97, rate=0.25)
+    readings = run(
+        made,
+        known,
+        range(240, 290),
+        lambda _minute, key: 0.0 if int(key.vantage[-1]) < broken else 0.97,
+        rate=0.25,
+    )
+    stirring = max(sum(one.score > 0.3 for one in reading.networks.values()) for reading in readings)
+    assert (2 * stirring > 8) == most
+
+
 def test_one_lying_vantage_of_three_carries_nothing() -> None:
     known = monitors(vantages=3)
 
