@@ -49,6 +49,8 @@ SPARSE_SHARE: Final = 0.25
 NIGHT_SECONDS: Final = 36_000
 #: So long a silence of the only network of a country is told, unconfirmed.
 ALONE_SECONDS: Final = 3600
+#: A network that was silent for so long before most fell silent together is silent for itself.
+BEFORE_SECONDS: Final = 900
 _DAY: Final = 86_400
 # Asked of every network in every window: an enum's member costs more to look up than a constant.
 _BAD: Final = Opinion.BAD
@@ -224,7 +226,9 @@ def find_causes(
 def _darkness(reading: CountryReading, dark: frozenset[int], settings: IncidentSettings) -> Iterable[Cause]:
     """Networks gone silent together, and regions. A few networks of many are lost vantages, and no incident."""
     dark = frozenset(asn for asn in dark if not _may_sleep(reading.volumes[asn], reading))
-    voters = [asn for asn, volume in reading.volumes.items() if volume.live]
+    before = _silent_before(dark, reading)
+    dark -= before
+    voters = [asn for asn, volume in reading.volumes.items() if volume.live and asn not in before]
     majority = len(dark) >= 2 and 2 * len(dark) > len(voters)
     # One network is all that is heard of the country: a lost vantage, or the country. After an hour that is told.
     alone = len(voters) == 1 and any(_long_silent(reading.volumes[asn], reading) for asn in dark)
@@ -241,6 +245,21 @@ def _darkness(reading: CountryReading, dark: frozenset[int], settings: IncidentS
     if silent:
         votes = {Part("", 0, region): vote(Part("", 0, region), reading) for region in sorted(silent)}
         yield Cause(Kind.CONNECTIVITY, votes, growing=False)
+
+
+def _silent_before(dark: Collection[int], reading: CountryReading) -> frozenset[int]:
+    """Networks that were silent long before most of the others fell silent together: they are no part of it.
+
+    Where networks fall silent one by one, there is no such majority without them, and all count.
+    """
+    onsets = {asn: reading.volumes[asn].onset or 0 for asn in dark}
+    if len(onsets) < 3:
+        return frozenset()
+    middle = sorted(onsets.values())[len(onsets) // 2]
+    before = frozenset(asn for asn, onset in onsets.items() if onset < middle - BEFORE_SECONDS)
+    others = sum(volume.live and asn not in before for asn, volume in reading.volumes.items())
+    together = sum(abs(onset - middle) <= BEFORE_SECONDS for onset in onsets.values())
+    return before if together >= 2 and 2 * together > others else frozenset()
 
 
 def _sent_most(dark: Collection[int], reading: CountryReading) -> bool:

@@ -940,6 +940,26 @@ def test_a_silence_that_was_confirmed_for_hours_is_no_deploy_any_more() -> None:
     assert [(s.confirmed, s.reason) for s in run(readings)] == [(True, "")]
 
 
+def test_who_was_silent_before_is_no_part_of_a_shutdown_and_does_not_hold_its_end() -> None:
+    lines = {1: "...." + "x" * 96, **dict.fromkeys([2, 3, 4, 5], "." * 40 + "x" * 30 + "." * 30)}
+    marks = {
+        (platform, network): line.replace("x", "?")
+        for network, line in lines.items()
+        for platform in ("x", "y")
+    }
+    snapshots = run(story(marks, volumes=lines))
+    assert statuses(snapshots) == [["open", "resolved"]]
+    assert {network.asn for s in snapshots for network in s.networks} == {2, 3, 4, 5}
+    assert snapshots[-1].resolved == T0 + 70 * WINDOW
+
+
+def test_networks_that_fall_silent_far_apart_are_all_part_of_a_shutdown() -> None:
+    volumes = {network: "." * (20 * network) + "x" * (140 - 20 * network) for network in ALL}
+    lines = {("x", network): line.replace("x", "?") for network, line in volumes.items()}
+    snapshots = run(story(lines, volumes=volumes))
+    assert {network.asn for network in snapshots[-1].networks} == set(ALL)
+
+
 def test_a_slow_end_is_confirmed_though_one_network_came_back() -> None:
     volumes = dict.fromkeys([2, 3, 4, 5], "...." + "x" * 180) | {1: "...." + "x" * 20 + "." * 160}
     readings = story(on("x", ALL, "...." + "?" * 180), volumes=volumes)
