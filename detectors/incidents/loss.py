@@ -141,9 +141,8 @@ class Loss(msgspec.Struct):
     recent_k: float = 0.0
     # The lowest level that it stayed at.
     fallen: float = 1.0
-    changed: int | None = (
-        None  # start of the window since which it is at its present level, where that changed
-    )
+    # Start of the window since which it is at its present level, where that changed.
+    changed: int | None = None
     # Since when it is back in part, and stays there.
     partly: int | None = None
     # Results, and successes, since its incident seemed to ease.
