@@ -6,6 +6,7 @@ events of the move table that window brings. It knows neither the other cases of
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from math import sqrt
 from statistics import median_low
@@ -18,7 +19,15 @@ from numpy.typing import NDArray
 from detectors.incidents.addresses import count_by_target, dead_targets, lost_targets
 from detectors.incidents.causes import TOGETHER_SECONDS, Cause, alike, live_networks, networks_in, scope_of
 from detectors.incidents.level import Z_PART, Level, Tally
-from detectors.incidents.loss import LEVEL_RESULTS_MIN, Loss, Present, bounds, present, share_lost
+from detectors.incidents.loss import (
+    LEVEL_RESULTS_MIN,
+    PAST_STEP,
+    Loss,
+    Present,
+    bounds,
+    present,
+    share_lost,
+)
 from detectors.incidents.moves import Phase, Trigger
 from detectors.incidents.news import MANY_UNITS, Noted
 from detectors.incidents.onset import agreed_onset, windows_since
@@ -49,6 +58,8 @@ _RELAPSE_SHARE: Final = 1 / 3
 _HYSTERESIS: Final = 0.08
 #: A part of which nothing was heard for so many windows is silent.
 _SILENT_WINDOWS: Final = 15
+#: A platform has dense results of so many in a window.
+_DENSE_RESULTS: Final = 2
 #: So many results say whether a network is on its way back while another one falls.
 _RETURNING_RESULTS: Final = 4
 #: A part that was late by a failure or two is back with the others after so many windows.
@@ -464,10 +475,15 @@ class Case(msgspec.Struct):
         dark = {a for a, volume in reading.volumes.items() if volume.live and volume.opinion is Opinion.BAD}
         together: dict[str, list[tuple[int, Loss, Vote]]] = {}
         spoken: list[tuple[Loss, Vote]] = []
+        networks_of = Counter(platform for platform, asn, _ in self.losses if platform and asn)
         for key, loss in self.losses.items():
             if not (key[0] and key[1] in dark):  # on a dark network a platform says nothing
                 part_vote = vote(Part(*key), reading)
-                loss.weigh(part_vote, reading.start, reading.end, settings.recovery_windows)
+                whole = self.wholes.get(key[0])
+                # One network of several eases with the others, until the whole is back.
+                of_several = bool(key[1]) and networks_of[key[0]] > 1
+                past_step = PAST_STEP if of_several and (whole is None or whole.recovered is None) else 0.0
+                loss.weigh(part_vote, reading.start, reading.end, settings.recovery_windows, past_step)
                 spoken.append((loss, part_vote))
                 if not key[0] or key[2]:  # the bank can't have another level be usual of these
                     loss.partly = None
@@ -651,7 +667,11 @@ class Case(msgspec.Struct):
             whole = self.wholes[platform] = Loss(
                 self.onset, whole_vote.expected, whole_vote.reachability, whole_vote.reachability
             )
-        whole.weigh(whole_vote, reading.start, reading.end, settings.recovery_windows)
+        since = whole.good_since if whole.good_since is not None else reading.start
+        windows = (reading.end - since) // (reading.end - reading.start)
+        dense = whole.mend_n + whole_vote.n >= _DENSE_RESULTS * windows
+        past_step = PAST_STEP if dense else 0.0
+        whole.weigh(whole_vote, reading.start, reading.end, settings.recovery_windows, past_step)
         # Of fifty networks two may have all the results of a night: these say nothing of the others.
         mending = sum(loss.good > 0 or loss.back is not None for _, loss, _ in parts)
         if len(parts) < MANY_UNITS or 2 * mending >= len(parts):

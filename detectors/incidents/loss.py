@@ -49,9 +49,10 @@ _NEAR: Final = 0.03
 #: the few results that get through a block are no recovery.
 _HALFWAY: Final = 0.35
 #: What was a block may be let through in steps. By a third of the way a step to two thirds looks well within a dozen
-#: results, by luck: they must also be likelier of a part that is back than of one that lacks this much.
+#: results, by luck: they must also be likelier of what is back than of what lacks this much, by so many nats. Of one
+#: network alone, of a region, and where few results come, that would take too long.
 _STEP: Final = 0.3
-_PAST_STEP: Final = 5.0
+PAST_STEP: Final = 5.0
 _NATS_SLOW: Final = 1.5
 # As a share of the usual.
 _BACK_SPEED: Final = 0.5
@@ -179,8 +180,11 @@ class Loss(msgspec.Struct):
         """Attempts that have failed since its onset, those of long ago counted less."""
         return self.lead_n - self.lead_k + self.bad_n - self.bad_k + self.mend_n - self.mend_k
 
-    def weigh(self, word: Vote, start: int, end: int, recovery_windows: int) -> None:
-        """Take one window's evidence in. Without results there is none."""
+    def weigh(self, word: Vote, start: int, end: int, recovery_windows: int, past_step: float = 0.0) -> None:
+        """Take one window's evidence in. Without results there is none.
+
+        `past_step`: the nats that a deep loss needs beyond a step of an easing.
+        """
         if word.n == 0:
             return
         self.heard = end
@@ -211,7 +215,7 @@ class Loss(msgspec.Struct):
             self._stay(word)
             self._look_at_part(end - start, end, recovery_windows)
             return
-        self._mend(word, start, recovery_windows)
+        self._mend(word, start, recovery_windows, past_step)
 
     def lead(self, k: float, n: float) -> None:
         """Take in what it had since its onset before it was noticed, so that no figure rests on one window's few."""
@@ -275,7 +279,7 @@ class Loss(msgspec.Struct):
         elif self.partly is not None and high < most:
             self.partly = None
 
-    def _mend(self, word: Vote, start: int, recovery_windows: int) -> None:
+    def _mend(self, word: Vote, start: int, recovery_windows: int, past_step: float) -> None:
         """Take in a window in which it seems to be back."""
         self.mend_n += word.n
         self.mend_k += word.k
@@ -289,10 +293,8 @@ class Loss(msgspec.Struct):
         little = self.level() >= _BLOCK and not deep and self.speed >= _BACK_SPEED
         if word.opinion is not Opinion.GOOD and little:
             enough = enough and self._nats_beyond(_FALL_MIN, word.expected, self.mend_k, self.mend_n) >= _SURE
-        if deep and not self.slow and not word.due:
-            enough = (
-                enough and self._nats_beyond(_STEP, word.expected, self.mend_k, self.mend_n) >= _PAST_STEP
-            )
+        if deep and past_step and not (self.slow or word.due):
+            enough = enough and self._nats_beyond(_STEP, word.expected, self.mend_k, self.mend_n) >= past_step
         if self.recovered is None and self.good >= recovery_windows and enough:
             self.recovered = self.good_since
 

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from detectors.incidents.loss import Loss
+from detectors.incidents.loss import PAST_STEP, Loss
 from detectors.incidents.votes import Vote, pooled
 from detectors.readings import Opinion
 
@@ -30,11 +30,13 @@ def lost(random: Random, windows: int, *, n: int = 1) -> tuple[Loss, int]:
     return loss, back
 
 
-def until_back(loss: Loss, random: Random, ratio: float, *, n: int = 1, most: int = 600) -> int:
+def until_back(
+    loss: Loss, random: Random, ratio: float, *, n: int = 1, most: int = 600, past_step: float = 0.0
+) -> int:
     """Windows of this ratio until a part passes for back, or `most`."""
     for window in range(most):
         at = loss.heard + 60 * window
-        loss.weigh(said(random, ratio, n=n), at, at + 60, RECOVERY)
+        loss.weigh(said(random, ratio, n=n), at, at + 60, RECOVERY, past_step)
         if loss.recovered is not None:
             return window + 1
     return most
@@ -82,12 +84,15 @@ def test_a_step_of_an_easing_is_no_return() -> None:
     for seed in range(100):
         loss, random = block(120, n=3), Random(seed)
         for at in range(120, 140):
-            loss.weigh(said(random, 0.6, n=3, opinion=Opinion.BAD), 60 * at, 60 * at + 60, RECOVERY)
+            word = said(random, 0.6, n=3, opinion=Opinion.BAD)
+            loss.weigh(word, 60 * at, 60 * at + 60, RECOVERY, PAST_STEP)
             if loss.recovered is not None:
                 back += 1
                 break
     assert back <= 3
-    took = sorted(until_back(block(120, n=3), Random(seed), 0.97, n=3) for seed in range(100))
+    took = sorted(
+        until_back(block(120, n=3), Random(seed), 0.97, n=3, past_step=PAST_STEP) for seed in range(100)
+    )
     assert took[50] <= 6
     assert took[90] <= 10
 
