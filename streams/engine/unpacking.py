@@ -21,6 +21,7 @@ UNPACKED_BYTES_MAX: Final = 64 * 1024 * 1024
 _GZIP: Final = 31
 #: What stands before the records of a batch of version 2, and where it says how they are packed.
 HEADER_BYTES: Final = 61
+_VERSION: Final = 16
 _ATTRIBUTES: Final = 22
 _CODECS: Final = 7
 _GZIP_CODEC, _LZ4, _ZSTD = 1, 3, 4
@@ -44,10 +45,12 @@ def bound(most: int = UNPACKED_BYTES_MAX) -> None:
 
 
 def body_of(batch: Any) -> bytes | None:
-    """The records of a batch of version 2, unpacked; None where it is packed in another way. Raises UnpackError.
+    """The records of a batch of version 2, unpacked; None of another, or packed in another way. Raises UnpackError.
 
     `batch` is all of it, as the broker sent it: header and records.
     """
+    if len(batch) < HEADER_BYTES or batch[_VERSION] != 2:
+        return None  # a topic may hold messages of Kafka's first years
     codec = batch[_ATTRIBUTES] & _CODECS
     packed = batch[HEADER_BYTES:]
     if not codec:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
 from hypothesis import given
@@ -145,3 +146,13 @@ def test_the_scanner_reads_values_where_they_lie() -> None:
     assert packed.others == listed_.others
     assert packed.new_monitors == listed_.new_monitors
     assert packed.time_ms.tolist() == listed_.time_ms.tolist()
+
+
+def test_messages_of_another_version_are_left_to_aiokafka() -> None:
+    builder = LegacyRecordBatchBuilder(1, 0, 1 << 20)
+    for offset in range(8):
+        builder.append(offset, timestamp=1000, key=b"IR", value=b"{}" * 20)
+    old = bytes(builder.build())
+    assert unpacking.body_of(memoryview(old)) is None
+    assert unpacking.body_of(memoryview(old[:40])) is None
+    assert unpacking.body_of(memoryview(built([([(1, b"IR", b"{}", [])], 0, False)]))) is not None
