@@ -6,7 +6,6 @@ events of the move table that window brings. It knows neither the other cases of
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from math import sqrt
 from statistics import median_low
@@ -475,15 +474,10 @@ class Case(msgspec.Struct):
         dark = {a for a, volume in reading.volumes.items() if volume.live and volume.opinion is Opinion.BAD}
         together: dict[str, list[tuple[int, Loss, Vote]]] = {}
         spoken: list[tuple[Loss, Vote]] = []
-        networks_of = Counter(platform for platform, asn, _ in self.losses if platform and asn)
         for key, loss in self.losses.items():
             if not (key[0] and key[1] in dark):  # on a dark network a platform says nothing
                 part_vote = vote(Part(*key), reading)
-                whole = self.wholes.get(key[0])
-                # One network of several eases with the others, until the whole is back.
-                of_several = bool(key[1]) and networks_of[key[0]] > 1
-                past_step = PAST_STEP if of_several and (whole is None or whole.recovered is None) else 0.0
-                loss.weigh(part_vote, reading.start, reading.end, settings.recovery_windows, past_step)
+                loss.weigh(part_vote, reading.start, reading.end, settings.recovery_windows)
                 spoken.append((loss, part_vote))
                 if not key[0] or key[2]:  # the bank can't have another level be usual of these
                     loss.partly = None

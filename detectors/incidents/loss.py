@@ -49,8 +49,8 @@ _NEAR: Final = 0.03
 #: the few results that get through a block are no recovery.
 _HALFWAY: Final = 0.35
 #: What was a block may be let through in steps. By a third of the way a step to two thirds looks well within a dozen
-#: results, by luck: they must also be likelier of what is back than of what lacks this much, by so many nats. Of one
-#: network alone, of a region, and where few results come, that would take too long.
+#: results, by luck: they must also be likelier of what is back than of what lacks this much, by so many nats. This is
+#: asked of several networks as one: of each alone, and where few results come, it would take too long.
 _STEP: Final = 0.3
 PAST_STEP: Final = 5.0
 _NATS_SLOW: Final = 1.5
