@@ -92,6 +92,20 @@ cdef inline double *_row(object column, Py_ssize_t row) except? NULL:
     return <double *>(<char *>_f8(column) + row * cnp.PyArray_STRIDE(<cnp.ndarray>column, 0))
 
 
+cdef inline Py_ssize_t _stride(object column) except -1:
+    """How many doubles lie from one row of a column to the next."""
+    return cnp.PyArray_STRIDE(<cnp.ndarray>column, 0) // <Py_ssize_t>sizeof(double)
+
+
+cdef inline int _highest(double *first, Py_ssize_t stride, int rows, Py_ssize_t i) noexcept nogil:
+    """In which of some rows the number of series `i` is highest; the first of equal ones."""
+    cdef int each, best = 0
+    for each in range(1, rows):
+        if first[each * stride + i] > first[best * stride + i]:
+            best = each
+    return best
+
+
 cdef inline int64_t *_row_i8(object column, Py_ssize_t row) except? NULL:
     return <int64_t *>(<char *>_i8(column) + row * cnp.PyArray_STRIDE(<cnp.ndarray>column, 0))
 
@@ -305,21 +319,18 @@ cdef void _patience(object presence, int64_t start, double *into) except *:
 
 cdef void _contrary(object cusum, double *usual, double *doubt, double *into, double *room) except *:
     """`CusumColumns.contrary_drop`; `doubt` may be NULL. Of `room` it takes twice as much as there are series."""
-    cdef Py_ssize_t i, each, best, found = 0, size = cusum.size
+    cdef Py_ssize_t i, best, found = 0, size = cusum.size, stride = _stride(cusum.statistic)
     cdef uint8_t *is_open = _b1(cusum.open)
+    cdef double *statistic = _row(cusum.statistic, 0)
     drops = cusum.rules.settings.drops
-    cdef double middle = drops[len(drops) // 2], first = drops[0], most, lost, half
+    cdef double middle = drops[len(drops) // 2], first = drops[0], lost, half
     cdef double *before = room
     cdef double *after = room + size
     cdef int many = len(drops)
     for i in range(size):
         into[i] = middle
         if is_open[i]:
-            best, most = 0, _row(cusum.statistic, 0)[i]
-            for each in range(1, many):
-                if _row(cusum.statistic, each)[i] > most:
-                    best, most = each, _row(cusum.statistic, each)[i]
-            lost = 0.0
+            best, lost = _highest(statistic, stride, many, i), 0.0
             if _row(cusum.probes, best)[i] > 0.0:
                 lost = _row(cusum.short, best)[i] / _row(cusum.probes, best)[i]
             half = _least(_most(usual[i] - _most(0.0, lost) / 2.0, 0.02), _RATIO_MAX)
@@ -445,19 +456,17 @@ def top(cusum, alarm, shortfall, bar):
 def deep(cusum, alarm):
     """`CusumColumns.deep`."""
     cdef Py_ssize_t i, size = cusum.size
-    cdef int each, best, many = len(cusum.rules.settings.drops)
+    cdef int best, many = len(cusum.rules.settings.drops)
     mask = _zeros(size, cnp.NPY_BOOL)
     cdef uint8_t *into = _b1(mask)
     cdef uint8_t *is_open = _b1(cusum.open)
     cdef double *alarms = _f8(alarm)
     cdef double least = cusum.rules.settings.shortfall_deep, of_suspects = _most(_SUSPECT, least), high, of
     cdef double *first = _row(cusum.statistic, 0)
-    cdef Py_ssize_t stride = cnp.PyArray_STRIDE(<cnp.ndarray>cusum.statistic, 0) // <Py_ssize_t>sizeof(double)
+    cdef Py_ssize_t stride = _stride(cusum.statistic)
     for i in range(size):
-        best, high = 0, first[i]
-        for each in range(1, many):
-            if first[each * stride + i] > high:
-                best, high = each, first[each * stride + i]
+        best = _highest(first, stride, many, i)
+        high = first[best * stride + i]
         if is_open[i] or high > _SUSPECT * alarms[i]:
             of = least if is_open[i] else of_suspects
             into[i] = _row(cusum.short, best)[i] >= of * _row(cusum.probes, best)[i]
@@ -2010,16 +2019,15 @@ def lately(seats, int64_t start, int64_t window, rows_):
 
 def share_lost(cusum, series_, double least, double most):
     """`Series.share_lost`, within these bounds."""
-    cdef Py_ssize_t i, row, best, size = _size(series_)
-    cdef int each, many = cusum.statistic.shape[0]
+    cdef Py_ssize_t i, row, best, size = _size(series_), stride = _stride(cusum.statistic)
+    cdef int many = cusum.statistic.shape[0]
+    cdef double *statistic = _row(cusum.statistic, 0)
     cdef int64_t *series = _i8(series_)
     lost = _empty(size, cnp.NPY_DOUBLE)
     cdef double *into = _f8(lost)
     for i in range(size):
-        row, best = series[i], 0
-        for each in range(1, many):
-            if _row(cusum.statistic, each)[row] > _row(cusum.statistic, best)[row]:
-                best = each
+        row = series[i]
+        best = _highest(statistic, stride, many, row)
         into[i] = _row(cusum.short, best)[row] / _most(1.0, _row(cusum.probes, best)[row])
         into[i] = _most(least, _least(into[i] / 2.0, most))
     return lost
@@ -2030,8 +2038,9 @@ def told(cusum, rows_, score_, live_, n_, k_, double close_nats, double easing_n
 
     Returns which of `rows` are in one last.
     """
-    cdef Py_ssize_t i, row, best, found = 0, size = _size(rows_)
-    cdef int each, many = cusum.statistic.shape[0]
+    cdef Py_ssize_t i, row, best, found = 0, size = _size(rows_), stride = _stride(cusum.statistic)
+    cdef int many = cusum.statistic.shape[0]
+    cdef double *statistic = _row(cusum.statistic, 0)
     cdef int64_t *rows = _i8(rows_)
     cdef double *score = _f8(score_)
     cdef double *n = _f8(n_)
@@ -2058,11 +2067,8 @@ def told(cusum, rows_, score_, live_, n_, k_, double close_nats, double easing_n
         into_all[i], into_good[i] = <int64_t>rint(n[i]), <int64_t>rint(k[i])
         if not is_open[row]:
             continue
-        at[found], best = i, 0
+        at[found], best = i, _highest(statistic, stride, many, row)
         found += 1
-        for each in range(1, many):
-            if _row(cusum.statistic, each)[row] > _row(cusum.statistic, best)[row]:
-                best = each
         onset[i] = _row_i8(cusum.onset, best)[row]
         probes[i] = <int64_t>rint(_row(cusum.counted, best)[row])
         if _row(cusum.probes, best)[row] > 0.0:

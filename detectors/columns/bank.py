@@ -638,12 +638,13 @@ class Bank:
         quickest = self.detection.slowness_least_ms
         ttfb = np.log(np.maximum(counts.ttfb_ms[timed].astype(np.float64), quickest))
         throughput = -np.log(counts.throughput[moved].astype(np.float64))
+        crowds = series.crowds
         for times, paces, monitor, logs in (
             (series.ttfb, series.paces, counts.monitor[timed], ttfb),
             (series.throughput, series.speeds, counts.monitor[moved], throughput),
         ):
             rows, middle = paces.even_out(
-                start, monitor, logs, series.layout.monitor_cell, times, series.crowds, held
+                start, monitor, logs, series.layout.monitor_cell, times, crowds, held
             )
             times.step(start, rows, middle, held)
 

@@ -21,6 +21,7 @@ from detectors.columns.table import (
     Numbers,
     Singles,
     Table,
+    any_of,
     grained,
     medians,
     sums,
@@ -81,23 +82,20 @@ class Paces(Table):
         known = single | (self.windows[rows] >= KNOWN_WINDOWS)
         fixed = times.open[cell] if held is None else times.open[cell] | held[cell]
         own = np.where(single, 0.0, self.offset[rows])
-        if known.all():
-            middle, beside = _middles(cell, mean - own, times.size)
-            reference = middle[cell]
-        else:
-            middle, beside = _middles(cell[known], (mean - own)[known], times.size)
-            new, _ = _middles(cell, mean - own, times.size)
-            fresh = times.weight[cell] == 0.0
-            reference = np.where(
-                beside[cell] > 0, middle[cell], np.where(fresh, new[cell], times.usual(start, cell))
-            )
+        middle, beside = _middles(cell[known], (mean - own)[known], times.size)
+        reference, alone = middle[cell], beside[cell] == 0
+        if any_of(alone):
+            there = cell[alone]
+            among, _ = _middles(there, (mean - own)[alone], times.size)
+            fresh = times.weight[there] == 0.0
+            reference[alone] = np.where(fresh, among[there], times.usual(start, there))
         learns = ~(single | fixed) & (~known | (beside[cell] > 1))
         who = rows[learns]
         windows = self.windows[who] + 1
         self.offset[who] += (mean - own - reference)[learns] / windows
         self.windows[who] = np.minimum(windows, MEMORY_WINDOWS)
         # Of a newcomer in an incident it is not known how quick it was before.
-        counted = known | ~fixed | (beside[cell] == 0)
+        counted = known | ~fixed | alone
         own = np.where(single, 0.0, self.offset[rows])
         middle, count = _middles(cell[counted], (mean - own)[counted], times.size)
         measured = count.nonzero()[0]

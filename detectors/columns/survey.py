@@ -234,13 +234,12 @@ class Survey:
                 series.cells.base.recent_good[cells], recent, out=usual.copy(), where=recent > 0.0
             ),
         )
-        few = self._of_few(cells, seats, cell_of)
+        few, apart = self._differing(cells, seats, cell_of)
         if any(few):
             standings = [
                 replace(standing, opinion=Opinion.UNSURE, score=0.0) if stray else standing
                 for standing, stray in zip(standings, few, strict=True)
             ]
-        apart = self._apart(cells, seats, cell_of)
         if any(apart):
             standings = [
                 replace(standing, vantages_apart=well) if well else standing
@@ -289,38 +288,28 @@ class Survey:
         mostly_bad: list[bool] = most.tolist()
         return mostly_bad
 
-    def _of_few(self, cells: Ints, seats: Ints, cell_of: Numbers) -> list[bool]:
-        """Of which networks a loss is that of a few vantages, while the middle one of three or more is well.
+    def _differing(self, cells: Ints, seats: Ints, cell_of: Numbers) -> tuple[list[bool], list[int]]:
+        """How the vantages of each network differ, held against the middle one of three or more.
 
-        Until such a vantage is known for a stranger its failures are in its network's figures: of one broken resolver a
-        network, a loss of the nation would be told for some minutes.
+        Returns whether its loss is that of a few, while the middle one is well, and how many are well where most of
+        them are not. Until one of a few is known for a stranger its failures are in its network's figures: of one
+        broken resolver a network, a loss of the nation would be told for some minutes.
         """
         excess, size = self.series.seats.excess[seats], len(self.series.layout.cells)
-        if not (excess < -WELL_APART).any():
-            return [False] * len(cells)
+        nobody = [0] * len(cells)
+        if not any_of(excess < -WELL_APART):
+            return [False] * len(cells), nobody
         many, low, high = medians(cell_of, excess, size)
+        middle, enough = (low + high) / 2.0, many >= vantage_weights.VANTAGES
         mean = sums(cell_of, grained(excess.astype(np.float64)), size) / np.maximum(many, 1)
-        few = (
-            (many >= vantage_weights.VANTAGES)
-            & (mean < -WELL_APART / 2.0)
-            & ((low + high) / 2.0 > FEW_SHARE * mean)
-        )
-        return [bool(one) for one in few[cells].tolist()]
-
-    def _apart(self, cells: Ints, seats: Ints, cell_of: Numbers) -> list[int]:
-        """How many vantages of each network are well on a platform where most of its vantages are not."""
-        excess, size = self.series.seats.excess[seats], len(self.series.layout.cells)
+        of_few = enough & (mean < -WELL_APART / 2.0) & (middle > FEW_SHARE * mean)
         if not any_of(excess < -vantage_weights.APART):
-            return [0] * len(cells)
-        many, low, high = medians(cell_of, excess, size)
-        middle = (low + high) / 2.0
+            return of_few[cells].tolist(), nobody
         # As `vantage_weights.weigh` leaves them out.
-        out = (np.abs(excess - middle[cell_of]) > vantage_weights.APART) & (many >= vantage_weights.VANTAGES)[
-            cell_of
-        ]
-        few = 2 * np.bincount(cell_of[out], minlength=size) < many
+        out = (np.abs(excess - middle[cell_of]) > vantage_weights.APART) & enough[cell_of]
+        minority = 2 * np.bincount(cell_of[out], minlength=size) < many
         well = np.bincount(cell_of[out & (excess > -WELL_APART)], minlength=size)
-        return [int(one) for one in np.where(few, well, 0)[cells].tolist()]
+        return of_few[cells].tolist(), np.where(minority, well, 0)[cells].tolist()
 
     def _pooled(
         self, pool: Pool, rows: Ints, seats: Ints, pool_of_seat: Numbers, score: Floats, live: Bools

@@ -1028,7 +1028,7 @@ class Case(msgspec.Struct):
             k, n = (loss.mend_k, loss.mend_n) if loss.good else (loss.bad_k, loss.bad_n)
             past = None if region or loss.slow else reading.past.get((platform, asn))
             if past is not None and windows <= len(past):
-                k, n = float(past[-windows:, 0].sum()), float(past[-windows:, 1].sum())
+                k, n = _sums(past[-windows:])
             tally.k, tally.n, tally.due = tally.k + k, tally.n + n, tally.due + n * loss.usual
             if region or platform not in by_region:
                 tally.of_part(platform, k, n, loss.usual)
@@ -1084,7 +1084,7 @@ class Case(msgspec.Struct):
         for key, loss in self.losses.items():
             loss.partly = None
             if windows is not None and key in pasts:
-                k, n = (float(pasts[key][-windows:, column].sum()) for column in (0, 1))
+                k, n = _sums(pasts[key][-windows:])
                 if 2 * k <= n * loss.usual:
                     loss.lose(k, n)
 
@@ -1246,7 +1246,7 @@ def _leads(fresh: Cause | None, reading: CountryReading) -> dict[Part, tuple[flo
             since = ago if ago is not None else (reading.end - onset) // window if onset is not None else 1
             before = windows[-since:-1] if since > 1 else windows[:0]
             if len(before):
-                leads[part] = (float(before[:, 0].sum()), float(before[:, 1].sum()))
+                leads[part] = _sums(before)
     return leads
 
 
@@ -1256,7 +1256,12 @@ def _since(start: int | None, platform: str, asn: int, reading: CountryReading) 
     if start is None or past is None:
         return 0.0, 0.0
     windows = max(1, (reading.end - start) // (reading.end - reading.start))
-    return float(past[-windows:, 0].sum()), float(past[-windows:, 1].sum())
+    return _sums(past[-windows:])
+
+
+def _sums(windows: NDArray[np.float64]) -> tuple[float, float]:
+    """Successes and results of some windows of a network's past."""
+    return float(windows[:, 0].sum()), float(windows[:, 1].sum())
 
 
 def _added(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:

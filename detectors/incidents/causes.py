@@ -325,19 +325,17 @@ def _lost_cells(
         pooled = reading.platforms.get(platform)
         if pooled is None or pooled.opinion is not Opinion.BAD:
             continue
-        live = live_on(platform, reading)
-        stirring = leaners | _joining(platform, live, reading, lost.get(platform, {}))
-        alike = some_lie and not lost.get(platform) and 2 * _nearly_sure(platform, live, reading) <= len(live)
+        live, bad = live_on(platform, reading), lost.get(platform, {})
+        stirring = leaners | _joining(platform, live, reading, bad)
+        alike = some_lie and not bad and 2 * _nearly_sure(platform, live, reading) <= len(live)
         if not stirring or not _others_agree(platform, live, reading, settings, alike=alike):
             continue
         # Where some are sure, the pooled alarm is theirs: the others must be worth one of their own together. One that
         # is sure for its country's sake alone makes it no surer.
         own = sum(reading.networks[platform, asn].score for asn in stirring)
-        sure = len(lost.get(platform, ())) > 1
-        sure = sure or any(_sure_alone(reading.networks[platform, asn]) for asn in lost.get(platform, ()))
-        if (lost.get(platform) and own < 1.0) or not (sure or _sure_together(pooled)):
+        sure = len(bad) > 1 or any(_sure_alone(reading.networks[platform, asn]) for asn in bad)
+        if (bad and own < 1.0) or not (sure or _sure_together(pooled)):
             continue
-        bad = lost.get(platform, {})
         left_over = bool(bad) and all(mends(Part(platform, asn, "")) for asn in bad)
         if left_over and not _sure_without(platform, stirring, reading):
             continue
