@@ -64,7 +64,7 @@ class IncidentAnswer(Struct, kw_only=True):
 
 
 class CountryAnswer(Struct, kw_only=True):
-    """How a country stands and on how much that rests. `unknown` is no good news."""
+    """How a country stands and on how much that rests. Neither `learning` nor `unknown` is good news."""
 
     country: str
     name: str

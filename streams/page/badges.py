@@ -14,6 +14,7 @@ _COLOURS: Final = {
     State.CRITICAL: ("#a82c0f", "#ffffff"),
     State.DARK: ("#17181c", "#ffffff"),
     State.UNCONFIRMED: ("#f1e3cf", "#4a2c00"),
+    State.LEARNING: ("#e2dfd7", "#3b3f46"),
     State.UNKNOWN: ("#e2dfd7", "#3b3f46"),
 }
 _LETTER: Final = 6.6

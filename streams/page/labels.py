@@ -22,6 +22,7 @@ LABELS: Final[Mapping[State, str]] = {
     State.MINOR: "Minor disruption",
     State.UNCONFIRMED: "Unconfirmed",
     State.WELL: "As usual",
+    State.LEARNING: "Still learning",
     State.UNKNOWN: "Not known",
 }
 STATUSES: Final[Mapping[str, str]] = {

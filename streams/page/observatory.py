@@ -33,7 +33,7 @@ _SEVERITIES: Final = {severity: number for number, severity in enumerate(Severit
 
 
 class State(StrEnum):
-    """How a country stands. UNKNOWN is no good news."""
+    """How a country stands. Neither LEARNING, where no usual is known yet, nor UNKNOWN is good news."""
 
     DARK = "dark"
     CRITICAL = "critical"
@@ -41,11 +41,14 @@ class State(StrEnum):
     MINOR = "minor"
     UNCONFIRMED = "unconfirmed"
     WELL = "well"
+    LEARNING = "learning"
     UNKNOWN = "unknown"
 
 
 #: From bad to good; what is unknown is last, for nothing can be said of it.
 ORDER: Final = {state: number for number, state in enumerate(State)}
+#: In these nothing is known to be wrong.
+CALM: Final = frozenset({State.WELL, State.LEARNING, State.UNKNOWN})
 
 
 @dataclass(slots=True)
@@ -285,7 +288,7 @@ class Observatory:
             worst = min(shown, key=_rank)
             state = _state(worst)
         elif coverage is not None and self._fresh(coverage, now) and coverage.networks_live:
-            state = State.WELL
+            state = State.LEARNING if coverage.only_learns else State.WELL
         else:
             state = State.UNKNOWN
         return CountryStanding(country, state, coverage, mine, simulated)

@@ -42,7 +42,10 @@ class RecentRow(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class Coverage:
-    """On how much a country's state rests, by its last window."""
+    """On how much a country's state rests, by its last window.
+
+    `cells` and `learning` are of its last window with results: how many had any, and how many of these lack a usual.
+    """
 
     country: str
     simulated: bool
@@ -53,6 +56,13 @@ class Coverage:
     awaited: float
     came: float
     results: int
+    cells: int = 0
+    learning: int = 0
+
+    @property
+    def only_learns(self) -> bool:
+        """Whether no cell has a usual yet, so that a loss could hardly be seen."""
+        return 0 < self.cells == self.learning
 
 
 class _Ring:
@@ -121,6 +131,10 @@ class Recent:
         self._add(ring, window, step)
         last = self.coverage.get(name)
         if last is None or start >= last.start:
+            if window.n:
+                cells, learning = len(window.n), window.expected.count(None)
+            else:
+                cells, learning = (last.cells, last.learning) if last is not None else (0, 0)
             self.coverage[name] = Coverage(
                 window.country,
                 window.simulated,
@@ -131,6 +145,8 @@ class Recent:
                 window.awaited,
                 window.came,
                 sum(window.n),
+                cells,
+                learning,
             )
         return True
 

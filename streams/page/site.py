@@ -244,6 +244,7 @@ class Site:
                 key=lambda row: (ORDER[row["state"]], row["name"]),
             ),
             "watched": len(watched),
+            "learning": counts[State.LEARNING],
             "unwatched": len(COUNTRIES) - len(watched),
             "networks": sum(one.coverage.networks_live for one in watched if one.coverage),
             "vantages": sum(one.coverage.vantages for one in watched if one.coverage),

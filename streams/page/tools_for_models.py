@@ -18,7 +18,7 @@ _BYTES_MAX: Final = 2_000_000
 _ABOUT: Final = (
     "Reachability of platforms by country, measured by netdusk. Every answer is measured fact: never say who did it. "
     "Say so where `simulated` is true or `confirmed` is false. A country whose state is `unknown` is not well: nobody "
-    "measures it. Times are UTC."
+    "measures it; nor is one whose state is `learning`: its usual is not known yet. Times are UTC."
 )
 
 
@@ -103,7 +103,7 @@ def server_for(url: str) -> Any:
 
     @server.tool(annotations=reading)
     async def countries(code: str | None = None) -> dict[str, Any]:
-        """How every country that is watched stands, or one of them; `unknown` is no good news."""
+        """How every country that is watched stands, or one of them; `learning` and `unknown` are no good news."""
         return await page.get("coverage" if code is None else f"countries/{quote(code, safe='')}")
 
     @server.tool(annotations=reading)

@@ -11,7 +11,7 @@ from importlib.resources import files
 from itertools import accumulate
 from typing import Any, Final
 
-from streams.page.observatory import ORDER, CountryStanding, State
+from streams.page.observatory import CALM, ORDER, CountryStanding, State
 from streams.publish.draw import shown
 
 #: So many countries are named on the map, the worst first.
@@ -108,7 +108,7 @@ def svg(
         if shape["small"]:
             path += f'<circle class="s-{state}" cx="{shape["x"]}" cy="{shape["y"]}" r="9"/>'
         shapes.append(f'<a href="{shown(link(code))}" aria-label="{label}"><title>{label}</title>{path}</a>')
-        if state not in (State.WELL, State.UNKNOWN):
+        if state not in CALM:
             points.append(f'<circle class="p-{state}" cx="{shape["x"]}" cy="{shape["y"]}" r="22"/>')
     return (
         f'<svg class="map" viewBox="0 0 {world["width"]} {world["height"]}" role="group" '
@@ -188,7 +188,7 @@ def _names(standings: Iterable[CountryStanding], name: Callable[[str], str]) -> 
     worst = [
         one
         for one in sorted(standings, key=lambda one: (ORDER[one.state], one.country))
-        if one.state not in (State.WELL, State.UNKNOWN) and one.country in world["countries"]
+        if one.state not in CALM and one.country in world["countries"]
     ]
     for one in worst[:NAMES_MAX]:
         words = name(one.country)

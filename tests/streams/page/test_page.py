@@ -40,6 +40,7 @@ from streams.records import (
     Kind,
     Scope,
     Status,
+    Window,
     encode,
 )
 from streams.settings import load
@@ -51,6 +52,7 @@ ROOT = Path(__file__).parents[3]
 FALSE_ALARM = Annotation(
     id="n1", incident=ID, time=NOW, author="desk", kind=AnnotationKind.FALSE_ALARM, text="A test."
 )
+MINUTE = timedelta(minutes=1)
 PAGES = (
     "/",
     "/country/PK",
@@ -94,6 +96,34 @@ async def test_all_quiet_says_on_how_much_it_rests() -> None:
         page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", await (await asking.get("/")).text()))
     assert "All quiet." in page
     assert "This rests on 10 vantages, 6 networks, and 2 countries. Of the other 248 nothing is known" in page
+
+
+async def test_where_no_usual_is_known_yet_nothing_is_called_well() -> None:
+    from streams.page.server import PageServer
+
+    young = {
+        code: msgspec.structs.replace(window(NOW - timedelta(minutes=3), code), expected=[None] * 6)
+        for code in ("PK", "UG")
+    }
+    silent = Window(country="UG", start=NOW - 2 * MINUTE, end=NOW - MINUTE, networks_live=3, vantages=5)
+    half = window(NOW - MINUTE, "UG")
+    half = msgspec.structs.replace(half, expected=[None, 0.9, None, None, None, None])
+
+    async def page(*records: Window) -> tuple[State, str]:
+        server = PageServer(settings(), clock=lambda: NOW)
+        await server.take(list(records))
+        async with client(server) as asking:
+            shown = re.sub(r"<[^>]+>", " ", await (await asking.get("/")).text())
+        return server.observatory.standing("UG", NOW).state, re.sub(r"\s+", " ", shown)
+
+    state, words = await page(*young.values())
+    assert state is State.LEARNING and "All quiet" not in words
+    assert "Still learning what is usual." in words and "Results arrive." in words
+    # A window in which nothing came teaches nothing.
+    assert (await page(*young.values(), silent))[0] is State.LEARNING
+    state, words = await page(*young.values(), silent, half)
+    assert state is State.WELL and "All quiet." in words
+    assert "Still learning what is usual, so that little could be seen there: 1 country." in words
 
 
 async def test_a_page_that_hears_nothing_does_not_say_all_quiet() -> None:
