@@ -78,10 +78,14 @@ def _country(given: str | None, *, asks: bool) -> str:
     if given is None and not asks:
         raise SettingsError("--country is missing: say where this vantage stands, like --country PK")
     country = str(typer.prompt("Country of this vantage (ISO 3166-1, like PK)")) if given is None else given
-    country = country.strip().upper()
-    if country not in COUNTRIES:
-        raise SettingsError(f"--country {country}: write a code of ISO 3166-1 alpha-2, like PK")
-    return country
+    code = country.strip().upper()
+    if code not in COUNTRIES:
+        from streams.words import country_name  # noqa: PLC0415  not for --help
+
+        named = next((one for one in sorted(COUNTRIES) if country_name(one, {}).upper() == code), None)
+        like = "like PK" if named is None else f"here {named}"
+        raise SettingsError(f"--country {country.strip()}: write a code of ISO 3166-1 alpha-2, {like}")
+    return code
 
 
 def _asn(given: int | None, *, asks: bool) -> int:

@@ -141,7 +141,10 @@ class KafkaBroker:
             tidy(self._jars)
         binary = java()
         if self._port and not _is_free(self._host, self._port):
-            raise BrokerError(f"port {self._port} of {self._host} is taken; name another, or {REMEDY}")
+            raise BrokerError(
+                f"port {self._port} of {self._host} is taken; name another (--port, for `netdusk up` "
+                f"--broker-port; 0 takes any free one), or {REMEDY}"
+            )
         port = self._port or _free_port(self._host)
         properties = self.folder / "server.properties"
         properties.write_text(_written(self._facts(port)), encoding="utf-8")

@@ -74,6 +74,7 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     with KafkaBroker(tmp_path / "one") as broker:
         port = int(broker.bootstrap.rpartition(":")[2])
         with pytest.raises(
-            BrokerError, match="is taken; name another, or use any other Kafka with --bootstrap"
+            BrokerError,
+            match=r"is taken; name another .*--broker-port.*, or use any other Kafka with --bootstrap",
         ):
             KafkaBroker(tmp_path / "two", port=port).start()
