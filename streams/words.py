@@ -71,6 +71,8 @@ _ANSWERS: Final = 0.5
 #: More countries or networks than this are counted instead of named: a sentence with four of them can't be read aloud.
 NAMED_COUNTRIES_MAX: Final = 3
 NAMED_NETWORKS_MAX: Final = 3
+#: Countries that English names with an article, besides all islands and territories.
+_WITH_ARTICLE: Final = frozenset("AE BS CF DO GB GM IM IO KM MV NL PH SC US VA".split())
 
 
 # Names
@@ -90,6 +92,17 @@ def country_name(code: str, own: Mapping[str, str]) -> str:
     return own.get(code) or _territories().get(code) or code
 
 
+def _named_within(code: str, own: Mapping[str, str]) -> str:
+    """Return a country's name as it stands within an English sentence.
+
+    >>> _named_within("GB", {}), _named_within("PK", {}), _named_within("GB", {"GB": "Britain"})
+    ('the United Kingdom', 'Pakistan', 'Britain')
+    """
+    name = country_name(code, own)
+    article = code not in own and (code in _WITH_ARTICLE or name.endswith((" Islands", " Territories")))
+    return f"the {name}" if article else name
+
+
 def platform_name(name: str, settings: IncidentSettings) -> str:
     """Return a platform's name as people write it: the operator's, else ours, else the code.
 
@@ -103,6 +116,10 @@ def platform_name(name: str, settings: IncidentSettings) -> str:
 def place_name(country: str | None, settings: IncidentSettings) -> str:
     """Return the country's name, or `several countries` where an incident has none of its own."""
     return "several countries" if country is None else country_name(country, settings.country_names)
+
+
+def _place_within(country: str | None, settings: IncidentSettings) -> str:
+    return place_name(None, settings) if country is None else _named_within(country, settings.country_names)
 
 
 def listed(words: Sequence[str]) -> str:
@@ -243,8 +260,8 @@ def _where(extent: Extent, settings: IncidentSettings, *, brief: bool = False) -
     if settings.own_services and extent.networks:
         return _from_vantages(extent)
     if extent.kind is Kind.GLOBAL:
-        return _worldwide([country_name(code, settings.country_names) for code in extent.countries])
-    country = place_name(extent.country, settings)
+        return _worldwide([_named_within(code, settings.country_names) for code in extent.countries])
+    country = _place_within(extent.country, settings)
     count = len(extent.networks)
     of_networks = f"on {count} of {extent.live} networks"
     regions = listed([region_name(code, settings.country_names) for code in extent.regions])
@@ -439,7 +456,7 @@ def _like_before(snapshot: Snapshot) -> int:
 def _from(extent: Extent, settings: IncidentSettings) -> str:
     """Return whence measurements of a crowd do not arrive, or do again."""
     count = len(extent.networks)
-    country = place_name(extent.country, settings)
+    country = _place_within(extent.country, settings)
     return f"from {country}, on {count} of {max(extent.networks_live, count)} networks,"
 
 
@@ -692,7 +709,7 @@ def headline(incident: Incident, settings: IncidentSettings) -> str:
         what = "that connectivity was lost" if over else "a loss of connectivity"
         if incident.unconfirmed_reason == Doubt.CROWD:
             what = "that hardly any measurements arrived" if over else "hardly any measurements"
-            where = f"from {place_name(incident.country, settings)}"
+            where = f"from {_place_within(incident.country, settings)}"
     else:
         addresses = lost_addresses(incident)
         names = _lost_platforms(incident.platforms, addresses, settings)
