@@ -234,11 +234,7 @@ class SilenceColumns(Table):
         settings, hour = self.rules.settings, start % DAY // HOUR
         few = np.zeros(countries, dtype=np.bool_)
         share, hazard = self.share(), self.hazard()
-        counts = np.ones(self.size, dtype=np.bool_)
-        if listening is not None:
-            counts = ~(listening.away[country] | listening.excused)
-        holds = np.zeros(self.size, dtype=np.bool_) if listening is None else listening.falling[country]
-        steady_here = np.zeros(self.size, dtype=np.bool_) if listening is None else listening.steady
+        counts, holds, steady_here = self._bearing(country, listening)
         if whole is not None:
             few = self._few(share, country, countries)
             if listening is not None:
@@ -283,7 +279,19 @@ class SilenceColumns(Table):
         gain[~counts & ~there] = 0.0
         self._learn(start, n, there, gain, windows)
         self._learn_gaps(hour, ended, gap, bound, gain, windows, was_dark & (share >= OFTEN))
-        self.first[there & ~known] = start
+        self._note_heard(start, there, there & ~known)
+
+    def _bearing(self, country: Ints, listening: Listening | None) -> tuple[Bools, Bools, Bools]:
+        """Return whose silence counts, whose waits for a deploy to be over, and who is steady."""
+        if listening is None:
+            nobody = np.zeros(self.size, dtype=np.bool_)
+            return ~nobody, nobody, nobody
+        counts = ~(listening.away[country] | listening.excused)
+        return counts, listening.falling[country], listening.steady
+
+    def _note_heard(self, start: int, there: Bools, new: Bools) -> None:
+        """Keep when who is `there` was heard last, and first where it is `new`."""
+        self.first[new] = start
         rows = there.nonzero()[0]
         self.lately[rows] = 1.0 + self.lately[rows] * np.exp((self.last[rows] - start) / DAY)
         self.last[rows] = start

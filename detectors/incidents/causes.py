@@ -300,6 +300,19 @@ def _lost_cells(
     lost about as much as those that are, so that one that strays by chance does not make a nation of two carriers. An
     alarm of the country that is left over from networks which mend says nothing of the others.
     """
+    lost, leaning = _lost_alone(reading, dark, settings)
+    for platform, leaners in leaning.items():
+        bad = lost.get(platform, {})
+        if joining := _lost_together(platform, leaners, bad, reading, settings, mends, some_lie=some_lie):
+            lost[platform] = {**bad, **joining}
+            leaning[platform] = leaners - set(joining)
+    return lost, leaning
+
+
+def _lost_alone(
+    reading: CountryReading, dark: Collection[int], settings: IncidentSettings
+) -> tuple[VotesByNetwork, dict[str, set[int]]]:
+    """By platform: the networks that are sure by themselves to have lost it, and those that lean that way."""
     lost: VotesByNetwork = {}
     slow_cells = {cell for cell, slow in reading.slowness.items() if slow.opinion is _BAD}
     lean_score = settings.lean_score
@@ -321,46 +334,66 @@ def _lost_cells(
                 continue
         if leans(standing, settings):
             leaning[platform].add(asn)
-    for platform, leaners in leaning.items():
-        pooled = reading.platforms.get(platform)
-        if pooled is None or pooled.opinion is not Opinion.BAD:
-            continue
-        live, bad = live_on(platform, reading), lost.get(platform, {})
-        stirring = leaners | _joining(platform, live, reading, bad)
-        alike = some_lie and not bad and 2 * _nearly_sure(platform, live, reading) <= len(live)
-        if not stirring or not _others_agree(platform, live, reading, settings, alike=alike):
-            continue
-        # Where some are sure, the pooled alarm is theirs: the others must be worth one of their own together. One that
-        # is sure for its country's sake alone makes it no surer.
-        own = sum(reading.networks[platform, asn].score for asn in stirring)
-        sure = len(bad) > 1 or any(_sure_alone(reading.networks[platform, asn]) for asn in bad)
-        if (bad and own < 1.0) or not (sure or _sure_together(pooled)):
-            continue
-        left_over = bool(bad) and all(mends(Part(platform, asn, "")) for asn in bad)
-        if left_over and not _sure_without(platform, stirring, reading):
-            continue
-        if _regions_differ(platform, reading, settings):
-            continue
-        depth = [
-            part_vote.expected - part_vote.reachability for part_vote in bad.values() if not part_vote.slow
-        ]
-        votes = {asn: vote(Part(platform, asn, ""), reading) for asn in sorted(stirring)}
-        # Where none is sure, they are held against each other: few that lose all draw no other in.
-        depth = depth or [one.expected - one.reachability for one in votes.values()]
-        floor = LIKE_DEPTH * sum(depth) / len(depth)
-        joining = {}
-        for asn, part_vote in votes.items():
-            onset = part_vote.onset if part_vote.onset is not None else pooled.onset
-            if onset is not None and part_vote.expected - part_vote.reachability >= floor:
-                joining[asn] = part_vote._replace(opinion=Opinion.BAD, onset=onset)
-        unsure = len(live) - len(bad)
-        most = 2 * len(joining) > unsure
-        if some_lie and len(joining) < JOIN_SHARE * unsure:
-            most = 2 * _nearly_sure(platform, joining, reading) > unsure
-        if most and 2 * (len(bad) + len(joining)) > len(live):
-            lost[platform] = {**bad, **joining}
-            leaning[platform] = leaners - set(joining)
     return lost, leaning
+
+
+def _lost_together(
+    platform: str,
+    leaners: set[int],
+    bad: Mapping[int, Vote],
+    reading: CountryReading,
+    settings: IncidentSettings,
+    mends: Callable[[Part], bool],
+    *,
+    some_lie: bool,
+) -> dict[int, Vote]:
+    """Networks that have lost a platform beside those that are sure of it: by what its country's say together."""
+    pooled = reading.platforms.get(platform)
+    if pooled is None or pooled.opinion is not Opinion.BAD:
+        return {}
+    live = live_on(platform, reading)
+    stirring = leaners | _joining(platform, live, reading, bad)
+    alike = some_lie and not bad and 2 * _nearly_sure(platform, live, reading) <= len(live)
+    if not stirring or not _others_agree(platform, live, reading, settings, alike=alike):
+        return {}
+    # Where some are sure, the pooled alarm is theirs: the others must be worth one of their own together. One that
+    # is sure for its country's sake alone makes it no surer.
+    own = sum(reading.networks[platform, asn].score for asn in stirring)
+    sure = len(bad) > 1 or any(_sure_alone(reading.networks[platform, asn]) for asn in bad)
+    if (bad and own < 1.0) or not (sure or _sure_together(pooled)):
+        return {}
+    left_over = bool(bad) and all(mends(Part(platform, asn, "")) for asn in bad)
+    if left_over and not _sure_without(platform, stirring, reading):
+        return {}
+    if _regions_differ(platform, reading, settings):
+        return {}
+    joining = _alike_in_depth(platform, stirring, bad, pooled, reading)
+    unsure = len(live) - len(bad)
+    most = 2 * len(joining) > unsure
+    if some_lie and len(joining) < JOIN_SHARE * unsure:
+        most = 2 * _nearly_sure(platform, joining, reading) > unsure
+    return joining if most and 2 * (len(bad) + len(joining)) > len(live) else {}
+
+
+def _alike_in_depth(
+    platform: str,
+    stirring: Collection[int],
+    bad: Mapping[int, Vote],
+    pooled: Standing,
+    reading: CountryReading,
+) -> dict[int, Vote]:
+    """Networks that stir and have lost about as much as those that are sure."""
+    depth = [part_vote.expected - part_vote.reachability for part_vote in bad.values() if not part_vote.slow]
+    votes = {asn: vote(Part(platform, asn, ""), reading) for asn in sorted(stirring)}
+    # Where none is sure, they are held against each other: few that lose all draw no other in.
+    depth = depth or [one.expected - one.reachability for one in votes.values()]
+    floor = LIKE_DEPTH * sum(depth) / len(depth)
+    joining = {}
+    for asn, part_vote in votes.items():
+        onset = part_vote.onset if part_vote.onset is not None else pooled.onset
+        if onset is not None and part_vote.expected - part_vote.reachability >= floor:
+            joining[asn] = part_vote._replace(opinion=Opinion.BAD, onset=onset)
+    return joining
 
 
 def _nearly_sure(platform: str, networks: Iterable[int], reading: CountryReading) -> int:

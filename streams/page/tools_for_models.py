@@ -5,6 +5,7 @@ What a tool answers is what the API answers; bounded, and marked where it is sim
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -20,6 +21,10 @@ _ABOUT: Final = (
     "Say so where `simulated` is true or `confirmed` is false. A country whose state is `unknown` is not well: nobody "
     "measures it; nor is one whose state is `learning`: its usual is not known yet. Times are UTC."
 )
+
+
+#: What makes a tool of a function; the function stays as it is.
+_AsTool = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class PageClient:
@@ -71,8 +76,16 @@ def server_for(url: str) -> Any:
     page = PageClient(url, ToolError)
     server = MCPServer("netdusk", instructions=_ABOUT, version=release())
     reading = ToolAnnotations(read_only_hint=True, destructive_hint=False, open_world_hint=False)
+    tool = server.tool(annotations=reading)
+    _add_incidents(tool, page)
+    _add_reachability(tool, page)
+    return server
 
-    @server.tool(annotations=reading)
+
+def _add_incidents(tool: _AsTool, page: PageClient) -> None:
+    """Let a model ask for what was disrupted."""
+
+    @tool
     async def incidents(
         country: str | None = None,
         platform: str | None = None,
@@ -96,17 +109,21 @@ def server_for(url: str) -> Any:
             limit=limit,
         )
 
-    @server.tool(annotations=reading)
+    @tool
     async def incident(id: str) -> dict[str, Any]:
         """One disruption, with all its snapshots, its evidence and what people say of it."""
         return await page.get(f"incidents/{quote(id, safe='')}")
 
-    @server.tool(annotations=reading)
+
+def _add_reachability(tool: _AsTool, page: PageClient) -> None:
+    """Let a model ask for what is reached, where and when."""
+
+    @tool
     async def countries(code: str | None = None) -> dict[str, Any]:
         """How every country that is watched stands, or one of them; `learning` and `unknown` are no good news."""
         return await page.get("coverage" if code is None else f"countries/{quote(code, safe='')}")
 
-    @server.tool(annotations=reading)
+    @tool
     async def series(
         country: str,
         start: str | None = None,
@@ -120,14 +137,12 @@ def server_for(url: str) -> Any:
             "series", country=country, from_=start, to=end, by=by, platform=platform, step=step_seconds
         )
 
-    @server.tool(annotations=reading)
+    @tool
     async def platform(name: str, step_seconds: int = 3600) -> dict[str, Any]:
         """Reachability of one platform over its last day, in every country where it is measured."""
         return await page.get(f"platforms/{quote(name, safe='')}", step=step_seconds)
 
-    @server.tool(annotations=reading)
+    @tool
     async def platforms() -> dict[str, Any]:
         """Platforms that were measured lately, and in which countries."""
         return await page.get("platforms")
-
-    return server

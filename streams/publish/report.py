@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypedDict
 
 from msgspec import Struct
 
@@ -297,12 +297,7 @@ def build(
     """
     last = snapshots[-1]
     until = last.resolved or max(now or last.updated, last.updated)
-    step = _step_seconds(tally.span)
-    lines = _lines(tally, step, settings) or _health_lines(last, tally.span, step, health, settings)
-    worst = min((snapshot.reachability for snapshot in snapshots), key=lambda reachability: reachability.now)
     by_id = {other.id: other for other in others}
-    publisher = settings.page.title
-    url = f"{settings.page.public_url}/incident/{last.id}" if settings.page.public_url else None
     return Report(
         id=last.id,
         headline=headline(last, settings.incidents),
@@ -312,7 +307,6 @@ def build(
         status=last.status,
         kind=last.kind,
         scope=last.scope,
-        severity=max((s.severity for s in snapshots), key=list(Severity).index),
         confirmed=last.confirmed,
         simulated=last.simulated,
         onset=last.onset,
@@ -320,20 +314,10 @@ def build(
         updated=last.updated,
         resolved=last.resolved,
         duration_seconds=int((until - last.onset).total_seconds()),
-        worst=worst,
         now=last.reachability,
         mechanism=last.mechanism,
-        measurements=max(snapshot.measurements for snapshot in snapshots),
-        vantages=max(snapshot.vantages for snapshot in snapshots),
-        networks_live=max(snapshot.networks_live for snapshot in snapshots),
         platforms=last.platforms,
         platform_labels=tuple(platform_name(name, settings.incidents) for name in last.platforms),
-        start=tally.span.start,
-        end=tally.span.end,
-        step_seconds=step,
-        measure=_MEASURES[last.kind],
-        lines=lines,
-        grid=_grid(tally, step, settings),
         networks=_networks(last, tally, settings),
         regions=_regions(last, tally, settings),
         timeline=tuple(_moment(snapshot) for snapshot in snapshots),
@@ -344,15 +328,78 @@ def build(
         cost=estimate(snapshots, settings.cost, settings.incidents.network_shares),
         detector=f"{last.detector.name} {last.detector.version}, settings {last.detector.settings}",
         check=tuple(check),
-        cite=citation(publisher, last, settings.incidents, url),
-        bibtex=bibtex(publisher, last, settings.incidents, url),
-        source=f"{publisher}, {url.partition('://')[2] if url else last.id}",
-        notes=tuple(
-            sorted(
-                (note for note in notes if note.incident == last.id), key=lambda note: (note.time, note.id)
-            )
-        ),
+        notes=_notes(last, notes),
+        **_at_its_worst(snapshots),
+        **_drawn(last, tally, health, settings),
+        **_cited(last, settings),
     )
+
+
+class _Worst(TypedDict):
+    severity: Severity
+    worst: Reachability
+    measurements: int
+    vantages: int
+    networks_live: int
+
+
+def _at_its_worst(snapshots: Sequence[Incident]) -> _Worst:
+    """How bad it ever was, and the most that it ever rested on."""
+    return {
+        "severity": max((snapshot.severity for snapshot in snapshots), key=list(Severity).index),
+        "worst": min((snapshot.reachability for snapshot in snapshots), key=lambda ratios: ratios.now),
+        "measurements": max(snapshot.measurements for snapshot in snapshots),
+        "vantages": max(snapshot.vantages for snapshot in snapshots),
+        "networks_live": max(snapshot.networks_live for snapshot in snapshots),
+    }
+
+
+class _Drawing(TypedDict):
+    start: datetime
+    end: datetime
+    step_seconds: int
+    measure: str
+    lines: tuple[ReportLine, ...]
+    grid: tuple[ReportLine, ...]
+
+
+def _drawn(
+    last: Incident, tally: MinuteCounts, health: Iterable[HealthRecord], settings: Settings
+) -> _Drawing:
+    """What the pictures show, and over which time."""
+    span = tally.span
+    step = _step_seconds(span)
+    return {
+        "start": span.start,
+        "end": span.end,
+        "step_seconds": step,
+        "measure": _MEASURES[last.kind],
+        "lines": _lines(tally, step, settings) or _health_lines(last, span, step, health, settings),
+        "grid": _grid(tally, step, settings),
+    }
+
+
+class _Citing(TypedDict):
+    cite: str
+    bibtex: str
+    source: str
+
+
+def _cited(last: Incident, settings: Settings) -> _Citing:
+    """How it is cited, and who publishes it."""
+    publisher = settings.page.title
+    url = f"{settings.page.public_url}/incident/{last.id}" if settings.page.public_url else None
+    return {
+        "cite": citation(publisher, last, settings.incidents, url),
+        "bibtex": bibtex(publisher, last, settings.incidents, url),
+        "source": f"{publisher}, {url.partition('://')[2] if url else last.id}",
+    }
+
+
+def _notes(last: Incident, notes: Iterable[Annotation]) -> tuple[Annotation, ...]:
+    """What people say of this incident, the oldest first."""
+    own = [note for note in notes if note.incident == last.id]
+    return tuple(sorted(own, key=lambda note: (note.time, note.id)))
 
 
 def _concerns(event: CalendarEvent, incident: Incident, until: datetime) -> bool:
