@@ -588,11 +588,94 @@ def step_networks(cells, int64_t start, evidence, healthy, k_, n_):
     _step(cells.cusum, evidence, _f8(healthy), n, short_, cap, _f8(alarm), _f8(fade), start)
 
 
+cdef void _waited(object base, int64_t place, double *k, double *n, double *usual, Py_ssize_t size) except *:
+    """`BinomialColumns._waited`."""
+    cdef Py_ssize_t i
+    cdef float *good = _f4(base.waiting_good[place])
+    cdef float *probes = _f4(base.waiting_probes[place])
+    cdef float *expected = _f4(base.waiting_usual[place])
+    cdef uint16_t *shifts = _f2(base.waiting_shift[place])
+    cdef bint shifted = False
+    cdef double shift
+    for i in range(size):
+        k[i], n[i], usual[i] = good[i], probes[i], expected[i]
+        shifted |= (shifts[i] & 32767) != 0
+    if shifted:
+        for i in range(size):
+            shift = _half(shifts[i])
+            k[i] = _least(_most(k[i] - n[i] * shift, 0.0), n[i])
+            usual[i] = usual[i] - shift
+
+
+cdef object _gains(object cells, int64_t then, uint8_t *slow):
+    """`BinomialColumns._gain`: how much of a window that has waited is learned."""
+    cdef Py_ssize_t i, size = cells.size
+    gains = _empty(size, cnp.NPY_DOUBLE)
+    cdef double *gain = _f8(gains)
+    cdef double learn_slow = cells.rules.settings.learn_slow
+    cdef int64_t *first = _i8(cells.presence.first)
+    cdef int64_t *held_until = _i8(cells.base.held)
+    for i in range(size):
+        gain[i] = (learn_slow if slow[i] else 1.0) * (first[i] >= 0)
+        if held_until[i] >= then:
+            gain[i] = 0.0
+    cells.gain = gains
+    return gains
+
+
+cdef void _take_in(object cells, int64_t then, uint8_t *slow, double *k, double *n, double *usual) except *:
+    """`BinomialColumns._learn`, up to the end of a block of time; the hour has been turned."""
+    cdef Py_ssize_t i, size = cells.size
+    base, rules = cells.base, cells.rules
+    cdef double *gain = _f8(_gains(cells, then, slow))
+    cdef double prior = rules.settings.prior_probes
+    cdef double slot_decay = rules.slot_decay, global_decay = rules.global_decay
+    cdef double level_keep = rules.level_keep, level_keep_slow = rules.level_keep_slow
+    cdef int64_t *held_until = _i8(base.held)
+    cdef float *goods = _f4(base.good)
+    cdef float *bads = _f4(base.bad)
+    cdef double *good_all = _f8(base.good_global)
+    cdef double *bad_all = _f8(base.bad_global)
+    cdef double *level = _f8(base.level)
+    cdef double *level_probes = _f8(base.level_probes)
+    cdef double *block_short = _f8(base.block_short)
+    cdef double *block_variance = _f8(base.block_variance)
+    cdef double *wander_short = _f8(base.wander_short)
+    cdef double *wander_variance = _f8(base.wander_variance)
+    cdef double *wander_probes = _f8(base.wander_probes)
+    cdef double good, bad, hourly, left, offset, lost, scatter
+    cdef bint frozen
+    for i in range(size):
+        frozen = held_until[i] >= then
+        good, bad = goods[i], bads[i]
+        hourly = gain[i]
+        if slow[i]:
+            hourly = gain[i] * ((good + bad) / ((good + bad) + _HOUR_RESULTS))
+        left = 1.0 - hourly * slot_decay
+        lost = n[i] - k[i]
+        goods[i] = (good + hourly * k[i]) * left
+        bads[i] = (bad + hourly * lost) * left
+        left = 1.0 - gain[i] * global_decay
+        good_all[i] = good_all[i] * left + gain[i] * k[i]
+        bad_all[i] = bad_all[i] * left + gain[i] * lost
+        offset = level[i] / (level_probes[i] + prior)
+        left = 1.0 if frozen else level_keep_slow if slow[i] else level_keep
+        level[i] = level[i] * left + gain[i] * (k[i] - n[i] * (usual[i] - offset))
+        level_probes[i] = level_probes[i] * left + gain[i] * n[i]
+        lost = k[i] - n[i] * usual[i]
+        scatter = n[i] * usual[i] * (1.0 - usual[i])
+        if not (slow[i] or frozen):
+            block_short[i] += lost
+            block_variance[i] += scatter
+        wander_short[i] += gain[i] * lost
+        wander_variance[i] += gain[i] * scatter
+        wander_probes[i] += gain[i] * n[i]
+
+
 def learn(cells, int64_t start, k_, n_, slow_, held_):
     """`BinomialColumns.learn` where nothing was guessed, up to the end of a block of time; the hour has been turned."""
-    cdef Py_ssize_t i, found = 0, size = cells.size
+    cdef Py_ssize_t i, size = cells.size
     base, rules, presence = cells.base, cells.rules, cells.presence
-    settings = rules.settings
     cdef double *k = _f8(k_)
     cdef double *n = _f8(n_)
     cdef double *usual = _f8(cells.usual)
@@ -617,81 +700,140 @@ def learn(cells, int64_t start, k_, n_, slow_, held_):
             recent_good[i] = recent_good[i] * keep[i] + k[i]
             recent_probes[i] = recent_probes[i] * keep[i] + n[i]
     # What has waited comes out, and this window goes in.
-    cdef int64_t window = rules.window, lag = rules.lag, place = start // window % lag, then = start - lag * window
+    cdef int64_t window = rules.window, lag = rules.lag, place = start // window % lag
+    _waited(base, place, k_then, n_then, usual_then, size)
     cdef float *waiting_good = _f4(base.waiting_good[place])
     cdef float *waiting_probes = _f4(base.waiting_probes[place])
     cdef float *waiting_usual = _f4(base.waiting_usual[place])
-    cdef uint16_t *waiting_shift = _f2(base.waiting_shift[place])
-    cdef bint shifted = False
-    cdef double shift
     for i in range(size):
-        k_then[i], n_then[i], usual_then[i] = waiting_good[i], waiting_probes[i], waiting_usual[i]
-        shifted |= (waiting_shift[i] & 32767) != 0
         waiting_good[i], waiting_probes[i], waiting_usual[i] = k[i], n[i], usual[i]
-    if shifted:
-        for i in range(size):
-            shift = _half(waiting_shift[i])
-            k_then[i] = _least(_most(k_then[i] - n_then[i] * shift, 0.0), n_then[i])
-            usual_then[i] = usual_then[i] - shift
-    if cells.usual is cells.own:
-        for i in range(size):
-            waiting_shift[i] = 0
-    else:
-        base.waiting_shift[place] = cells.usual - cells.own
-    # How much of it becomes usual.
-    alarm = presence._worked_out()[0]
-    deep_ = deep(cells.cusum, alarm)
-    cdef uint8_t *in_doubt = _b1(deep_)
+    base.waiting_shift[place] = 0.0 if cells.usual is cells.own else cells.usual - cells.own
+    slows = deep(cells.cusum, presence._worked_out()[0])
+    cdef uint8_t *in_doubt = _b1(slows)
     cdef uint8_t *slow = _b1(slow_)
-    cdef int64_t *first = _i8(presence.first)
-    gains = _empty(size, cnp.NPY_DOUBLE)
-    cdef double *gain = _f8(gains)
-    cdef double learn_slow = settings.learn_slow, prior = settings.prior_probes
+    for i in range(size):
+        in_doubt[i] |= slow[i]
+    _take_in(cells, start - lag * window, in_doubt, k_then, n_then, usual_then)
+    _age(presence, n)
+
+
+def learn_waited(cells, int64_t then, int64_t place, slow_):
+    """Learn a window that has waited, as `learn` does, where none takes its place."""
+    cdef Py_ssize_t size = cells.size
+    cdef _Room room = _Room(3 * size)
+    cdef double *k = room.take(size)
+    cdef double *n = room.take(size)
+    cdef double *usual = room.take(size)
+    _waited(cells.base, place, k, n, usual, size)
+    _take_in(cells, then, _b1(slow_), k, n, usual)
+
+
+def idle(cells, int64_t then, double windows, slow_):
+    """`BinomialColumns._idle`, up to the end of a block of time; the hour has been turned."""
+    cdef Py_ssize_t i, size = cells.size
+    base, rules = cells.base, cells.rules
+    cdef uint8_t *slow = _b1(slow_)
+    cdef double *gain = _f8(_gains(cells, then, slow))
     cdef double slot_decay = rules.slot_decay, global_decay = rules.global_decay
-    cdef double level_keep = rules.level_keep, level_keep_slow = rules.level_keep_slow
-    cells.gain = gains
+    cdef int64_t *held_until = _i8(base.held)
     cdef float *goods = _f4(base.good)
     cdef float *bads = _f4(base.bad)
     cdef double *good_all = _f8(base.good_global)
     cdef double *bad_all = _f8(base.bad_global)
     cdef double *level = _f8(base.level)
     cdef double *level_probes = _f8(base.level_probes)
-    cdef double *block_short = _f8(base.block_short)
-    cdef double *block_variance = _f8(base.block_variance)
-    cdef double *wander_short = _f8(base.wander_short)
-    cdef double *wander_variance = _f8(base.wander_variance)
-    cdef double *wander_probes = _f8(base.wander_probes)
-    cdef double good, bad, hourly, left, offset, lost, scatter
-    cdef bint is_slow, seen, frozen
+    cdef _Room room = _Room(size + 5)
+    cdef double *hourly = room.take(size)
+    # What is left where all is learned, and where little is: all others are left as they are.
+    cdef double *left = room.take(5)
+    cdef double good, bad, keep
+    cdef bint any_slow = False
+    left[0], left[1] = 1.0 - slot_decay, 1.0 - global_decay
+    left[2] = 1.0 - <double>rules.settings.learn_slow * global_decay
+    left[3], left[4] = rules.level_keep, rules.level_keep_slow
+    _POWER.raised(left, windows, left, 5)
     for i in range(size):
-        is_slow, seen, frozen = slow[i] or in_doubt[i], first[i] >= 0, held_until[i] >= then
-        gain[i] = (learn_slow if is_slow else 1.0) * seen
-        if frozen:
-            gain[i] = 0.0
         good, bad = goods[i], bads[i]
-        hourly = gain[i]
-        if is_slow:
-            hourly = gain[i] * ((good + bad) / ((good + bad) + _HOUR_RESULTS))
-        left = 1.0 - hourly * slot_decay
-        lost = n_then[i] - k_then[i]
-        goods[i] = (good + hourly * k_then[i]) * left
-        bads[i] = (bad + hourly * lost) * left
-        left = 1.0 - gain[i] * global_decay
-        good_all[i] = good_all[i] * left + gain[i] * k_then[i]
-        bad_all[i] = bad_all[i] * left + gain[i] * lost
-        offset = level[i] / (level_probes[i] + prior)
-        left = 1.0 if frozen else level_keep_slow if is_slow else level_keep
-        level[i] = level[i] * left + gain[i] * (k_then[i] - n_then[i] * (usual_then[i] - offset))
-        level_probes[i] = level_probes[i] * left + gain[i] * n_then[i]
-        lost = k_then[i] - n_then[i] * usual_then[i]
-        scatter = n_then[i] * usual_then[i] * (1.0 - usual_then[i])
-        if not (is_slow or frozen):
-            block_short[i] += lost
-            block_variance[i] += scatter
-        wander_short[i] += gain[i] * lost
-        wander_variance[i] += gain[i] * scatter
-        wander_probes[i] += gain[i] * n_then[i]
-    _age(presence, n)
+        hourly[i] = 1.0
+        if slow[i] and gain[i] != 0.0:
+            any_slow = True
+            hourly[i] = 1.0 - gain[i] * ((good + bad) / ((good + bad) + _HOUR_RESULTS)) * slot_decay
+    if any_slow:
+        _POWER.raised(hourly, windows, hourly, size)
+    for i in range(size):
+        if gain[i] != 0.0:
+            keep = hourly[i] if slow[i] else left[0]
+            goods[i], bads[i] = <double>goods[i] * keep, <double>bads[i] * keep
+            keep = left[2] if slow[i] else left[1]
+            good_all[i] *= keep
+            bad_all[i] *= keep
+        if held_until[i] < then:
+            keep = left[4] if slow[i] else left[3]
+            level[i] *= keep
+            level_probes[i] *= keep
+
+
+def rest_both(presence, cusum, int64_t windows, fair_, double fair_fade):
+    """`binomial.rest_both`; evidence fades by `fair_fade` where there is a fair ratio."""
+    cdef Py_ssize_t i, each, size = presence.size, stride = _stride(cusum.statistic)
+    cdef int drops = cusum.statistic.shape[0]
+    cdef double *statistic = _row(cusum.statistic, 0)
+    cdef double *well = _f8(cusum.well)
+    cdef bint void = True
+    for each in range(drops):
+        for i in range(size):
+            void &= statistic[each * stride + i] == 0.0
+    for i in range(size):
+        void &= well[i] == 0.0
+    fades = None if void else presence._worked_out()[1]
+    keep_ = presence.rules.day_keep
+    left_ = keep_**windows
+    cdef double left = left_, more = (1.0 - left_) / (1.0 - keep_)
+    cdef double *present = _f8(presence.present)
+    cdef double *exposed = _f8(presence.exposed)
+    cdef int64_t *first = _i8(presence.first)
+    for i in range(size):
+        if first[i] >= 0:
+            present[i] *= left
+            exposed[i] = exposed[i] * left + more
+    presence._held = None
+    if void:
+        return
+    alarms, after_ = presence._worked_out()
+    cdef double *alarm = _f8(alarms)
+    cdef double *before = _f8(fades)
+    cdef double *after = _f8(after_)
+    cdef double *fair = NULL if fair_ is None else _f8(fair_)
+    cdef _Room room = _Room(2 * size)
+    cdef double *fade = room.take(size)
+    cdef double *highest = room.take(size)
+    for i in range(size):
+        fade[i] = fair_fade if fair != NULL and fair[i] > 0.0 else sqrt(before[i] * after[i])
+        highest[i] = 0.0
+    _POWER.raised(fade, <double>windows, fade, size)
+    cdef double ebb = presence.rules.ebb**windows
+    cdef double *probes
+    cdef double *short_
+    cdef double *counted
+    cdef int64_t *onset
+    for each in range(drops):
+        statistic, probes, short_ = _row(cusum.statistic, each), _row(cusum.probes, each), _row(cusum.short, each)
+        counted, onset = _row(cusum.counted, each), _row_i8(cusum.onset, each)
+        for i in range(size):
+            statistic[i] *= fade[i]
+            if statistic[i] < 1e-9:
+                statistic[i] = 0.0
+            highest[i] = _most(highest[i], statistic[i])
+            if statistic[i] == 0.0:
+                probes[i] = short_[i] = counted[i] = 0.0
+                onset[i] = -1
+            else:
+                probes[i] *= ebb
+                short_[i] *= ebb
+    cdef uint8_t *is_open = _b1(cusum.open)
+    for i in range(size):
+        well[i] *= fade[i]
+        is_open[i] &= highest[i] > alarm[i] / 2.0
 
 
 # countries and regions
@@ -1160,6 +1302,19 @@ cdef void _geometric(double *keep, double windows, double *into, Py_ssize_t size
         into[i] = windows if fades < 1e-15 else (1.0 - into[i]) / fades
 
 
+cdef void _rarest(object silence, float *into, Py_ssize_t size) except *:
+    """The longest silence that is usual at any hour of each network."""
+    cdef int row, hours = silence.longest.shape[0]
+    cdef float *longest
+    cdef Py_ssize_t i
+    for i in range(size):
+        into[i] = _LONGEST_MIN
+    for row in range(hours):
+        longest = _row_f4(silence.longest, row)
+        for i in range(size):
+            into[i] = longest[i] if longest[i] > into[i] else into[i]
+
+
 def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_, listening, double windows):
     """`SilenceColumns.step`, from what `listen` gave on; `of_whole` is what countries say that speak as a whole."""
     cdef Py_ssize_t i, of, size = silence.size, countries = _size(few_)
@@ -1197,8 +1352,7 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
     cdef float *results_hour = _row_f4(silence.results_hour, hour)
     cdef float *pending_hour = _row_f4(silence.pending, hour)
     cdef float *longest_hour = _row_f4(silence.longest, hour)
-    cdef float *longest = _f4(silence.longest)
-    cdef Py_ssize_t stride = cnp.PyArray_STRIDE(<cnp.ndarray>silence.longest, 0) // <Py_ssize_t>sizeof(float)
+    cdef float *longest
     cdef float *pending
     cdef float *lately = _f4(silence.lately)
     cdef double hour_keep = silence._hour_keep, long_keep = silence._long_keep
@@ -1207,7 +1361,7 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
     cdef double *nats = _f8(nats_)
     cdef double *excess = _f8(excess_)
     cdef double *score = _f8(score_)
-    cdef _Room room = _Room(14 * size + 5 * countries)
+    cdef _Room room = _Room(12 * size + 5 * countries + 15)
     cdef double *hazard = room.take(size)
     cdef double *there = room.take(size)
     cdef double *awake = room.take(size)
@@ -1222,22 +1376,25 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
     cdef double *total = room.take(countries)
     cdef double *like = room.take(countries)
     cdef double *all_due = room.take(countries)
-    # What is learned: of more windows than one, fading in the course of them.
-    cdef double *rates = room.take(size)
-    cdef double *keeps = room.take(size)
-    cdef double *hourlies = room.take(size)
-    cdef double *sums_ = room.take(size)
-    cdef double *hourly_sums = room.take(size)
+    cdef float *rarest = <float *>room.take(size)
+    cdef uint8_t *pace = <uint8_t *>room.take(size)  # which of the rates each learns at
+    cdef int64_t *ended = <int64_t *>room.take(size)  # whose silence is over
+    # What is learned at each of the rates there are: of more windows than one, fading in the course of them.
+    cdef double *rates = room.take(3)
+    cdef double *keeps = room.take(3)
+    cdef double *hourlies = room.take(3)
+    cdef double *sums_ = room.take(3)
+    cdef double *hourly_sums = room.take(3)
     cdef double usual, due_, alarm, own, value, gain, keep, hourly, length, rate
-    cdef float rarest
     cdef double *ways = _f8(silence.log_factorials())
-    cdef Py_ssize_t many, absent
+    cdef Py_ssize_t many, absent, each, over = 0
     cdef bint any_silent = False, waits, known, by_day
     for i in range(size):
         hazard[i] = 1.0 / ((gap_square[i] + _GAPS_PRIOR) / (2.0 * (gap_sum[i] + _GAPS_PRIOR)))
     _LOG1P.one(hazard, hazard, size)
     _density(share, window, density, size)
     _awake(share, quiet, present_hour, exposed_hour, country, countries, awake, spare, like, all_due, size)
+    _rarest(silence, rarest, size)
     for i in range(countries):
         living[i] = silent_of[i] = total[i] = 0.0
     # Each silence by itself.
@@ -1263,10 +1420,7 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
         own = nats[i] / (alarm + excess[i])
         bound[i] = (alarm + excess[i]) / hazard[i]
         if gaps[i] >= _GAPS_MIN and quiet[i] > 0.0:
-            rarest = _LONGEST_MIN
-            for row in range(hours):
-                rarest = longest[row * stride + i] if longest[row * stride + i] > rarest else rarest
-            own = _most(own, quiet[i] / <double>(_LONGEST_MARGIN * rarest))
+            own = _most(own, quiet[i] / <double>(_LONGEST_MARGIN * rarest[i]))
         if not regular[i] and share[i] >= _OFTEN:
             own = _least(own, missed[i] / alarm_full)
         score[i], together[i], marks[i] = own, 0.0, waits | (by_day << 4) | (dark[i] << 5)
@@ -1329,42 +1483,50 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
         if not counts[i] and there[i] == 0.0:
             gain = 0.0
         rate = gain if known or there[i] != 0.0 else 0.0
-        keep, hourly = 1.0 - rate * (1.0 - long_keep), 1.0 - rate * (1.0 - hour_keep)
-        rates[i], keeps[i], hourlies[i], sums_[i], hourly_sums[i] = rate, keep, hourly, 1.0, 1.0
+        pace[i] = 0 if rate == 0.0 else 1 if rate == 1.0 else 2
         gap_sum[i] *= gap_fade
         gap_square[i] *= gap_fade
         if quiet[i] > <double>pending_hour[i]:
             pending_hour[i] = quiet[i]
         spare[i] = 1.0 + <double>lately[i] * spare[i]
         awake[i] = gain
+        if there[i] != 0.0 and known and gap[i] > 1.0:
+            ended[over] = i
+            over += 1
+    rates[0], rates[1], rates[2] = 0.0, 1.0, learn_slow
+    for each in range(3):
+        keeps[each], hourlies[each] = 1.0 - rates[each] * (1.0 - long_keep), 1.0 - rates[each] * (1.0 - hour_keep)
+        sums_[each] = hourly_sums[each] = 1.0
     if windows != 1.0:
-        _geometric(keeps, windows, sums_, size)
-        _geometric(hourlies, windows, hourly_sums, size)
-        _POWER.raised(keeps, windows, keeps, size)
-        _POWER.raised(hourlies, windows, hourlies, size)
+        _geometric(keeps, windows, sums_, 3)
+        _geometric(hourlies, windows, hourly_sums, 3)
+        _POWER.raised(keeps, windows, keeps, 3)
+        _POWER.raised(hourlies, windows, hourlies, 3)
     for i in range(size):
-        rate, keep, hourly = rates[i], keeps[i], hourlies[i]
-        present[i] = present[i] * keep + rate * there[i] * sums_[i]
-        exposed[i] = exposed[i] * keep + rate * sums_[i]
-        results[i] = results[i] * keep + rate * n[i] * sums_[i]
-        present_hour[i] = <double>present_hour[i] * hourly + rate * there[i] * hourly_sums[i]
-        exposed_hour[i] = <double>exposed_hour[i] * hourly + rate * hourly_sums[i]
-        results_hour[i] = <double>results_hour[i] * hourly + rate * n[i] * hourly_sums[i]
+        each = pace[i]
+        rate, keep, hourly = rates[each], keeps[each], hourlies[each]
+        present[i] = present[i] * keep + rate * there[i] * sums_[each]
+        exposed[i] = exposed[i] * keep + rate * sums_[each]
+        results[i] = results[i] * keep + rate * n[i] * sums_[each]
+        present_hour[i] = <double>present_hour[i] * hourly + rate * there[i] * hourly_sums[each]
+        exposed_hour[i] = <double>exposed_hour[i] * hourly + rate * hourly_sums[each]
+        results_hour[i] = <double>results_hour[i] * hourly + rate * n[i] * hourly_sums[each]
         share[i] = (present[i] + 1.0) / (exposed[i] + 2.0) if marks[i] & 32 and share[i] >= _OFTEN else -1.0
     for row in range(hours):
         longest, pending = _row_f4(silence.longest, row), _row_f4(silence.pending, row)
         exposed_hour, present_hour = _row_f4(silence.exposed_hour, row), _row_f4(silence.present_hour, row)
         for i in range(size):
             longest[i] = <double>longest[i] * long_fade
-            if there[i] != 0.0 and first[i] >= 0 and gap[i] > 1.0:
-                value = pending[i]
-                # A darkness that is over makes no silence usual of the hours at which they were awake.
-                if share[i] >= 0.0 and exposed_hour[i] >= _SEEN_WINDOWS and (
-                    <double>present_hour[i] > 0.5 * share[i] * <double>exposed_hour[i]
-                ):
-                    value = 0.0
-                longest[i] = _most(<double>longest[i], awake[i] * value)
-                pending[i] = 0.0
+        for each in range(over):
+            i = ended[each]
+            value = pending[i]
+            # A darkness that is over makes no silence usual of the hours at which they were awake.
+            if share[i] >= 0.0 and exposed_hour[i] >= _SEEN_WINDOWS and (
+                <double>present_hour[i] > 0.5 * share[i] * <double>exposed_hour[i]
+            ):
+                value = 0.0
+            longest[i] = _most(<double>longest[i], awake[i] * value)
+            pending[i] = 0.0
     for i in range(size):
         if there[i] == 0.0:
             continue
@@ -1382,7 +1544,6 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
 def quiet_windows(silence, int64_t start, country_, Py_ssize_t countries):
     """`SilenceColumns.quiet_windows`: for how long a silence goes on before it counts; None: nobody is waited for."""
     cdef Py_ssize_t i, size = silence.size
-    cdef int row, hours = silence.longest.shape[0]
     settings = silence.rules.settings
     cdef double window = silence.rules.window, warm_seconds = settings.warm_seconds
     cdef double warm_results = settings.warm_results, alarm = _SPARSE_SHARE * <double>settings.alarm_silence
@@ -1399,17 +1560,16 @@ def quiet_windows(silence, int64_t start, country_, Py_ssize_t countries):
     cdef int64_t *first = _i8(silence.first)
     cdef int64_t *last = _i8(silence.last)
     cdef uint8_t *dark = _b1(silence.dark)
-    cdef float *longest = _f4(silence.longest)
-    cdef Py_ssize_t stride = cnp.PyArray_STRIDE(<cnp.ndarray>silence.longest, 0) // <Py_ssize_t>sizeof(float)
-    cdef _Room room = _Room(3 * size + countries + 1)
+    cdef _Room room = _Room(4 * size + countries + 1)
+    cdef float *rarest = <float *>room.take(size)
     cdef double *share = room.take(size)
     cdef double *hazard = room.take(size)
     cdef double *empty = room.take(size)
     cdef double *empty_of = room.take(countries)
     cdef double *least = room.take(1)
     cdef double alone, irregular, margin, nats, left = INFINITY
-    cdef float rarest
     cdef bint anybody = False
+    _rarest(silence, rarest, size)
     for i in range(countries):
         empty_of[i] = 0.0
     least[0] = -_OFTEN
@@ -1438,10 +1598,7 @@ def quiet_windows(silence, int64_t start, country_, Py_ssize_t countries):
                 alone = last_step
         alone = _most(_TOGETHER_WINDOWS, alone / nats)
         if gaps[i] >= _GAPS_MIN:
-            rarest = _LONGEST_MIN
-            for row in range(hours):
-                rarest = longest[row * stride + i] if longest[row * stride + i] > rarest else rarest
-            margin = <double>(_LONGEST_MARGIN * rarest)
+            margin = <double>(_LONGEST_MARGIN * rarest[i])
             irregular = quiet[i]
             if irregular < early * margin - 1.0:
                 irregular = early * margin

@@ -178,6 +178,11 @@ class Presence(Table):
 
 def rest_both(presence: Presence, cusum: CusumColumns, windows: int, fair: Floats | None = None) -> None:
     """Let windows without results pass. How fast evidence fades changes meanwhile: the middle counts."""
+    if compiled.stages is not None:
+        compiled.stages.rest_both(
+            presence, cusum, windows, fair, 0.5 ** (presence.rules.window / FADE_SECONDS)
+        )
+        return
     if cusum.is_void():
         presence.rest(presence.rules.day_keep, windows)
         return
@@ -632,7 +637,7 @@ class BinomialColumns:
         passed = 0
         while then < end:
             if passed < rules.lag and waits[place := then // rules.window % rules.lag]:
-                self._learn(then, *self._waited(place), slow)
+                self._learn_waited(then, place, slow)
                 run = 1
             else:
                 run = self._idle_run(then, end, passed, waits)
@@ -684,26 +689,28 @@ class BinomialColumns:
 
     def _idle(self, start: int, windows: int, slow: Bools) -> None:
         """`_learn`, of so many windows of one hour without results."""
-        rules, settings, base = self.rules, self.rules.settings, self.base
-        gain, seen, frozen = self._gain(start, slow)
+        rules, base = self.rules, self.base
         slots = self.slots(start)
         base.turn(slots)
-        good, bad = base.of(slots)
-        mass = good + bad
-        hourly = np.where(slow, gain * (mass / (mass + HOUR_RESULTS)), gain)
-        keep = (1.0 - hourly * rules.slot_decay) ** windows
-        base.good[:], base.bad[:] = good * keep, bad * keep
-        keep = (1.0 - gain * rules.global_decay) ** windows
-        base.good_global *= keep
-        base.bad_global *= keep
-        keep = np.where(slow, rules.level_keep_slow, rules.level_keep) ** windows
-        keep[frozen] = 1.0
-        base.level *= keep
-        base.level_probes *= keep
+        if compiled.stages is not None:
+            compiled.stages.idle(self, start, windows, slow)
+        else:
+            gain, _, frozen = self._gain(start, slow)
+            good, bad = base.of(slots)
+            mass = good + bad
+            hourly = np.where(slow, gain * (mass / (mass + HOUR_RESULTS)), gain)
+            keep = (1.0 - hourly * rules.slot_decay) ** windows
+            base.good[:], base.bad[:] = good * keep, bad * keep
+            keep = (1.0 - gain * rules.global_decay) ** windows
+            base.good_global *= keep
+            base.bad_global *= keep
+            keep = np.where(slow, rules.level_keep_slow, rules.level_keep) ** windows
+            keep[frozen] = 1.0
+            base.level *= keep
+            base.level_probes *= keep
         last = start + (windows - 1) * rules.window
-        if block_ends(last + rules.window, settings.dispersion_block_seconds, rules.window):
-            nothing = np.zeros(self.size)
-            self._scatter(last, nothing, nothing, nothing, gain, ~(slow | frozen), seen)
+        if block_ends(last + rules.window, rules.settings.dispersion_block_seconds, rules.window):
+            self._end_blocks(last, (self.presence.first >= 0) & (base.held < start))
 
     def settle(self, start: int, rows: Ints, ratio: Floats) -> None:
         """Have these networks' usual be `ratio` from here on, and as much less at every other hour.
@@ -746,6 +753,15 @@ class BinomialColumns:
         gain[frozen] = 0.0
         self.gain = gain
         return gain, seen & ~frozen, frozen
+
+    def _learn_waited(self, start: int, place: int, slow: Bools) -> None:
+        """Learn the window that waits at `place`, and began at `start`."""
+        if compiled.stages is None:
+            self._learn(start, *self._waited(place), slow)
+            return
+        self.base.turn(self.slots(start))
+        compiled.stages.learn_waited(self, start, place, slow)
+        self._end_blocks(start, None)
 
     def _learn(self, start: int, k: Floats, n: Floats, usual: Floats, slow: Bools) -> None:
         rules, base = self.rules, self.base

@@ -88,17 +88,19 @@ def lines_with_ticks(lines: Iterator[bytes], time: TimeSettings) -> Iterator[byt
         size, begin = len(piece.lines), 0
         # Ticks come every few lines: what each looks at is worked out once for all of them.
         highest = np.maximum.accumulate(times[:size]).tolist()
+        earliest = _earliest_soon(times)[:size].tolist()
         moments = times.tolist()
-        seen: list[Sighting] = [
-            (moment, who) if moment > _NEVER else None for moment, who in zip(moments, whose, strict=True)
-        ]
         while (place := clock.next_due(moments, highest, begin)) < size:
             begun = clock.now > _NEVER
             if begun:
                 yield from piece.lines[begin:place]
-            sighting = seen[place]
-            assert sighting is not None
-            if clock.push(sighting, seen[place + 1 : place + 1 + LOOK]):
+            moved = clock.step(moments[place], earliest[place])
+            if moved is None:
+                ahead_of = slice(place + 1, place + 1 + LOOK)
+                moved = clock.push(
+                    (moments[place], whose[place]), _sightings(moments[ahead_of], whose[ahead_of])
+                )
+            if moved:
                 yield encode(_tick(clock.now))
             # What a vantage says of itself ahead of the first result is for the first tick too.
             yield from piece.lines[place if begun else begin : place + 1]
@@ -107,6 +109,16 @@ def lines_with_ticks(lines: Iterator[bytes], time: TimeSettings) -> Iterator[byt
         piece, following = following, ahead.next()
     if clock.now > _NEVER:
         yield encode(_tick(_last_tick(clock.newest, time)))
+
+
+def _earliest_soon(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The earliest time of the next `LOOK_SMALL` lines after each; _NEVER where one of them is no result or missing."""
+    following = np.concatenate((times[1:], np.full(LOOK_SMALL, _NEVER)))
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(following, LOOK_SMALL).min(axis=1))
+
+
+def _sightings(moments: Sequence[int], whose: Sequence[int]) -> list[Sighting]:
+    return [(moment, who) if moment > _NEVER else None for moment, who in zip(moments, whose, strict=True)]
 
 
 class _Piece(NamedTuple):
@@ -195,13 +207,26 @@ class _Clock:
             self.newest = max(self.newest, *moments[begin:place])
         return place
 
+    def _is_small(self, moved: int) -> bool:
+        """Whether a step to that time is looked at less closely."""
+        return self.now > _NEVER and moved <= self.now + SMALL_MS and moved <= self._looked + LOOKED_MS
+
+    def step(self, moved: int, earliest: int) -> bool | None:
+        """What `push` does where a small step leaves none of the next results behind; else None, and nothing is done.
+
+        `earliest` is the earliest time of these.
+        """
+        if earliest + self._lateness_ms >= moved and self._is_small(moved):
+            return self._move(moved)
+        return None
+
     def push(self, sighting: tuple[int, Hashable], following: Sequence[Sighting]) -> bool:
         """Move the time as far towards a result's as leaves none of those behind that follow and agree.
 
         Says whether that moved it.
         """
         now, moved = self.now, sighting[0]
-        if now > _NEVER and moved <= now + SMALL_MS and moved <= self._looked + LOOKED_MS:
+        if self._is_small(moved):
             soon = [seen[0] for seen in following[:LOOK_SMALL] if seen is not None]
             if soon and min(soon) + self._lateness_ms >= moved:
                 return self._move(moved)  # none of them is left behind

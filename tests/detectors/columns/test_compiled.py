@@ -16,7 +16,7 @@ from detectors.columns.bank import Bank
 from detectors.columns.binomial import BinomialColumns
 from detectors.columns.monitors import Reports
 from detectors.columns.series import Series
-from detectors.columns.silence import SilenceColumns
+from detectors.columns.silence import Listening, SilenceColumns
 from detectors.columns.survey import Survey
 from detectors.columns.table import Floats, tallied
 from detectors.readings import Arrived, Counts, MonitorKey, Spell, VantageWord
@@ -263,26 +263,89 @@ def test_what_is_told_of_some_networks_is_worked_out_alike(seed: int) -> None:
         assert told_of() == here
 
 
+def some_silences(dice: np.random.Generator, size: int) -> SilenceColumns:
+    """Networks that were heard more or less often, some of them silent now, or dark."""
+    silence = SilenceColumns(Rules.of(DetectionSettings(), TimeSettings()))
+    silence.grow(size)
+    silence.first[:] = np.where(dice.random(size) < 0.8, START - dice.integers(0, 900_000, size), -1)
+    silence.last[:] = np.maximum(silence.first, START - 60 * dice.integers(1, 40, size))
+    silence.exposed[:] = dice.integers(1, 1440, size)
+    silence.present[:] = np.floor(silence.exposed * dice.choice([0.001, 0.1, 0.6, 1.0], size))
+    silence.seen[:] = silence.present
+    silence.gaps[:] = dice.integers(0, 60, size)
+    silence.gap_sum[:] = silence.gaps * dice.uniform(1.0, 30.0, size)
+    silence.gap_square[:] = silence.gap_sum * dice.uniform(0.0, 30.0, size)
+    silence.quiet[:] = np.where(dice.random(size) < 0.5, 0.0, dice.exponential(5.0, size))
+    silence.longest[:] = dice.exponential(6.0, silence.longest.shape)
+    silence.dark[:] = dice.random(size) < 0.1
+    return silence
+
+
 @pytest.mark.parametrize("seed", range(times(20)))
 def test_how_long_nobody_is_missed_is_worked_out_alike(seed: int) -> None:
     def windows() -> int:
         dice = np.random.default_rng(seed)
         size, countries = int(dice.integers(1, 9)), int(dice.integers(1, 4))
-        silence = SilenceColumns(Rules.of(DetectionSettings(), TimeSettings()))
-        silence.grow(size)
-        silence.first[:] = np.where(dice.random(size) < 0.8, START - dice.integers(0, 900_000, size), -1)
-        silence.last[:] = np.maximum(silence.first, START - 60 * dice.integers(1, 40, size))
-        silence.exposed[:] = dice.integers(1, 1440, size)
-        silence.present[:] = np.floor(silence.exposed * dice.choice([0.001, 0.1, 0.6, 1.0], size))
-        silence.seen[:] = silence.present
-        silence.gaps[:] = dice.integers(0, 60, size)
-        silence.gap_sum[:] = silence.gaps * dice.uniform(1.0, 30.0, size)
-        silence.gap_square[:] = silence.gap_sum * dice.uniform(0.0, 30.0, size)
-        silence.quiet[:] = np.where(dice.random(size) < 0.5, 0.0, dice.exponential(5.0, size))
-        silence.longest[:] = dice.exponential(6.0, silence.longest.shape)
-        silence.dark[:] = dice.random(size) < 0.1
+        silence = some_silences(dice, size)
         return silence.quiet_windows(START, dice.integers(0, countries, size), countries)
 
     here = windows()
     with by_numpy_alone():
         assert windows() == here
+
+
+@pytest.mark.parametrize("seed", range(times(20)))
+def test_windows_without_results_pass_alike(seed: int) -> None:
+    def rested() -> list[bytes]:
+        dice = np.random.default_rng(seed)
+        cells = int(dice.integers(1, 12))
+        columns = some_networks(dice, cells)
+        base, presence = columns.base, columns.presence
+        presence.exposed[:] = dice.uniform(2.0, 1440.0, cells)
+        presence.present[:] = presence.exposed * dice.choice([0.001, 0.1, 0.9, 1.0], cells)
+        base.held[:] = START - dice.integers(-600, 6000, cells)
+        base.level[:] = dice.normal(0.0, 3.0, cells)
+        base.level_probes[:] = dice.exponential(50.0, cells)
+        base.waiting_probes[:] = np.where(
+            dice.random(base.waiting_probes.shape) < 0.1, dice.integers(1, 9, base.waiting_probes.shape), 0
+        )
+        base.waiting_good[:] = np.floor(base.waiting_probes * dice.random(base.waiting_good.shape))
+        base.waiting_usual[:] = dice.uniform(0.1, 0.99, base.waiting_usual.shape)
+        if seed % 2:
+            base.waiting_shift[:] = dice.normal(0.0, 0.1, base.waiting_shift.shape)
+        if seed % 4 == 0:
+            columns.cusum.clear(np.arange(cells))
+        if seed % 3 == 0:
+            columns.fair = np.where(dice.random(cells) < 0.5, 0.9, 0.0)
+        slow, held = dice.random(cells) < 0.3, dice.random(cells) < 0.2
+        for windows in (1, 2, int(dice.integers(3, 200))):
+            columns.rest(START, windows, slow, held if seed % 2 else None)
+        stored = [*base.store().values(), *presence.store().values(), *columns.cusum.store().values()]
+        return [columns.gain.tobytes(), *(one.data for one in stored)]
+
+    here = rested()
+    with by_numpy_alone():
+        assert rested() == here
+
+
+@pytest.mark.parametrize("seed", range(times(20)))
+def test_several_silent_windows_at_once_are_worked_out_alike(seed: int) -> None:
+    def silent() -> list[bytes]:
+        dice = np.random.default_rng(seed)
+        size, countries = int(dice.integers(1, 9)), int(dice.integers(1, 4))
+        silence = some_silences(dice, size)
+        silence.missed[:] = silence.quiet
+        for column in (silence.present_hour, silence.exposed_hour, silence.results_hour, silence.pending):
+            column[:] = dice.uniform(0.0, 60.0, column.shape)
+        country = dice.integers(0, countries, size)
+        listening = Listening(*(dice.random(many) < 0.2 for many in (countries, countries, size, size, size)))
+        start = START
+        for windows in (1, 5, 2, 1, 12):
+            n = dice.integers(0, 3 if windows == 1 else 1, size).astype(np.float64)
+            silence.step(start, n, country, countries, None, windows, listening)
+            start += 60 * windows
+        return [silence.score.tobytes(), *(one.data for one in silence.store().values())]
+
+    here = silent()
+    with by_numpy_alone():
+        assert silent() == here
