@@ -4,14 +4,22 @@ does without it.
 
 A batch of version 2 holds its records one behind the other: length, attributes, time, offset, key, value, headers.
 Values are found, and stay where they are: `streams.step.scanner` reads them there, and whoever asks for one is given
-bytes. Whatever is unusual (headers, a length that does not fit) is left to aiokafka, batch by batch.
+bytes. The value of a record with headers is copied: behind it no NUL stands. Whatever is unusual (a length that does
+not fit, a header's name that is no UTF-8) is left to aiokafka, batch by batch.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.string cimport memcmp, memcpy, memmove
 
 ctypedef const unsigned char *Text
+
+# A batch of a megabyte holds some ten thousand results. What is found of one takes more room than its bytes, so a batch
+# of millions of empty records is left to aiokafka, which makes them one by one. Of headers a signature takes three.
+cdef enum:
+    RECORDS_MAX = 1 << 18
+    HEADERS_MAX = 64
 
 
 cdef inline Text varint(Text at, Text end, long long *found) noexcept nogil:
@@ -28,6 +36,11 @@ cdef inline Text varint(Text at, Text end, long long *found) noexcept nogil:
     return NULL
 
 
+cdef inline long long plus(long long one, long long other) noexcept nogil:
+    """Their sum, that wraps where it is too large."""
+    return <long long>(<unsigned long long>one + <unsigned long long>other)
+
+
 cdef inline Text sized(Text at, Text end, Text *start, long long *size) noexcept nogil:
     """A number of bytes and these; a number below zero is followed by none."""
     at = varint(at, end, size)
@@ -35,6 +48,29 @@ cdef inline Text sized(Text at, Text end, Text *start, long long *size) noexcept
         return NULL
     start[0] = at
     return at + size[0] if size[0] > 0 else at
+
+
+cdef tuple headers_of(Text at, Text end, long long many):
+    """A record's headers, that reach to the end; None where they do not, or a name is no UTF-8."""
+    cdef Text name, value
+    cdef long long name_size, value_size
+    cdef long long i
+    cdef list headers = []
+    if many < 1 or many > HEADERS_MAX:
+        return None
+    for i in range(many):
+        at = sized(at, end, &name, &name_size)
+        if at == NULL or name_size < 0:
+            return None
+        at = sized(at, end, &value, &value_size)
+        if at == NULL:
+            return None
+        try:
+            text = PyUnicode_DecodeUTF8(<const char *>name, name_size, NULL)
+        except UnicodeDecodeError:
+            return None
+        headers.append((text, PyBytes_FromStringAndSize(<const char *>value, value_size) if value_size >= 0 else None))
+    return tuple(headers) if at == end else None
 
 
 cdef class PackedValues:
@@ -81,6 +117,7 @@ cdef class PackedRecords:
     cdef Place *places
     cdef Py_ssize_t many, room
     cdef list bodies, keys
+    cdef list headers  # of each record; None while none has any
     cdef Py_ssize_t of_last  # how many of the last batch there were
 
     def __cinit__(self):
@@ -92,21 +129,25 @@ cdef class PackedRecords:
     def __len__(self):
         return self.many
 
-    def add(self, bytes body, Py_ssize_t count, long long base, long long first, long long stamp):
-        """Find the records of an unpacked batch, from offset `first` on; False, and nothing added, where it is unusual.
+    def add(self, bytes body, Py_ssize_t count, long long base, long long first, long long end, long long stamp):
+        """Find the records of an unpacked batch; False, and nothing added, where it is unusual.
 
         `count` is how many it has, `base` what their offsets are counted from, `stamp` the broker's time of all of them.
+        Those count that have offsets from `first` to before `end`, each greater than the one before it: brokers look at
+        none but the last, and whoever writes may choose them.
         """
         cdef Text at = <Text>PyBytes_AS_STRING(body)
-        cdef Text end = at + PyBytes_GET_SIZE(body)
+        cdef Text bound = at + PyBytes_GET_SIZE(body)
         cdef Text stop, start, key, last_key = NULL
-        cdef long long length, number, size, key_size, last_size = -2
+        cdef long long length, number, size, key_size, many_headers, last_size = -2
         cdef Py_ssize_t i
         cdef Py_ssize_t before = self.many
         cdef Place *place
         cdef object name = None
+        cdef tuple headers
+        cdef list bodies = [body]
         # A record has seven bytes at least: nobody makes us ask for more room than that.
-        if count < 0 or count > (end - at) // 7:
+        if count < 0 or count > RECORDS_MAX or count > (bound - at) // 7:
             return False
         if self.many + count > self.room:
             place = <Place *>PyMem_Realloc(self.places, (self.many + count) * sizeof(Place))
@@ -114,13 +155,14 @@ cdef class PackedRecords:
                 raise MemoryError
             self.places, self.room = place, self.many + count
         for i in range(count):
-            at = varint(at, end, &length)
-            if at == NULL or length < 0 or length > end - at:
+            at = varint(at, bound, &length)
+            if at == NULL or length < 0 or length > bound - at:
                 break
             stop = at + length
-            if at == stop:
+            # Its attributes are one byte, of which nothing is used; aiokafka reads more where the first bit is set.
+            if at == stop or at[0] & 0x80:
                 break
-            at = varint(at + 1, stop, &number)  # after the attributes, its time
+            at = varint(at + 1, stop, &number)  # its time
             if at == NULL:
                 break
             at = varint(at, stop, &number)
@@ -130,32 +172,59 @@ cdef class PackedRecords:
             if at == NULL:
                 break
             at = sized(at, stop, &start, &size)
-            # No headers: a NUL, and the record's end.
-            if at == NULL or at + 1 != stop or at[0] != 0:
+            if at == NULL or at == stop:
                 break
+            if at[0] == 0:
+                # No headers: a NUL, and the record's end.
+                if at + 1 != stop:
+                    break
+                headers = ()
+            else:
+                at = varint(at, stop, &many_headers)
+                if at == NULL:
+                    break
+                headers = headers_of(at, stop, many_headers)
+                if headers is None:
+                    break
             at = stop
-            if base + number < first:
+            # What does not fit into 64 bits comes out below the base, or above it where that is to come before.
+            if (number < 0) != (plus(base, number) < base):
+                break
+            number = plus(base, number)
+            if number < first or number >= end:
                 continue
+            first = number + 1
             if key_size < 0:
                 name = None
             elif key_size != last_size or memcmp(key, last_key, key_size) != 0:
                 name = PyBytes_FromStringAndSize(<const char *>key, key_size)
             last_key, last_size = key, key_size
             self.keys.append(name)
+            if headers:
+                if self.headers is None:
+                    self.headers = [()] * self.many
+                if size >= 0:
+                    value = PyBytes_FromStringAndSize(<const char *>start, size)
+                    bodies.append(value)
+                    start = <Text>PyBytes_AS_STRING(value)
+            if self.headers is not None:
+                self.headers.append(headers)
             place = &self.places[self.many]
-            place.at, place.size, place.offset, place.stamp = start, size, base + number, stamp
+            place.at, place.size, place.offset, place.stamp = start, size, number, stamp
             self.many += 1
         else:
-            if at == end:
-                self.bodies.append(body)
+            if at == bound:
+                self.bodies.append(bodies)
                 self.of_last = self.many - before
                 return True
         self.many = before
         del self.keys[before:]
+        if self.headers is not None:
+            del self.headers[before:]
         return False
 
     def take(self, Py_ssize_t most):
-        """The values and keys of up to so many records, in order."""
+        """The values, keys and headers of up to so many records, in order; None for headers where none has any."""
         cdef Py_ssize_t many = min(most, self.many)
         cdef PackedValues values = PackedValues.__new__(PackedValues)
         values.places = <Place *>PyMem_Malloc(max(1, many) * sizeof(Place))
@@ -171,4 +240,12 @@ cdef class PackedRecords:
             self.bodies = [self.bodies.pop()] if self.many else []
         keys = self.keys[:many]
         del self.keys[:many]
-        return values, keys
+        headers = None
+        if self.headers is not None:
+            headers = self.headers[:many]
+            del self.headers[:many]
+            if not self.headers:
+                self.headers = None
+            if not any(headers):
+                headers = None
+        return values, keys, headers

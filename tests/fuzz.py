@@ -1,8 +1,9 @@
 """Random records for as long as one likes: `python -m tests.fuzz --seconds 600`.
 
-The compiled reader against the reader without it, record by record; and the step against random logs: it raises on
-nothing, cuts change nothing, and what it keeps is bounded. A failure prints the seed that repeats it (`--seed`).
-`make fuzz` runs it with the compiled reader under AddressSanitizer.
+The compiled reader against the reader without it, record by record; record batches as they lie against those that
+aiokafka makes records of; and the step against random logs: it raises on nothing, cuts change nothing, and what it
+keeps is bounded. A failure prints the seed that repeats it (`--seed`). `make fuzz` runs it with what is compiled under
+AddressSanitizer and UndefinedBehaviorSanitizer.
 """
 
 from __future__ import annotations
@@ -17,18 +18,20 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import structlog
+
 #: Bytes of a snapshot that no log of these tests may outgrow: their names are few, or over the bounds.
 SNAPSHOT_MAX = 4_000_000
 BATCH = 40
 
 
-def load_scanner(path: Path) -> None:
-    """Have that compiled reader instead of the installed one. Before anything imports it."""
-    spec = importlib.util.spec_from_file_location("streams.step.scanner", path)
+def load(name: str, path: Path) -> None:
+    """Have that compiled module instead of the installed one. Before anything imports it."""
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["streams.step.scanner"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
 
 
@@ -96,6 +99,32 @@ def fuzz_reader(seed: int) -> None:
     assert compiled.new_monitors == plain.new_monitors, seed
 
 
+def fuzz_batches(seed: int) -> None:
+    """Batches as they lie and as aiokafka makes them give the same records and rows. Raises AssertionError."""
+    from streams.engine.batches import UnreadChunk
+    from streams.packed import PackedValues
+    from streams.step.rows import OF_RESULTS, RowReader
+    from tests.streams.engine.raw_batches import CODECS, PLACE, batch, hostile, record, rows, unread
+
+    draw = random.Random(seed)
+    data = b"".join(hostile(draw))
+    position, most = draw.randrange(12), draw.randint(1, 9)
+    assert rows(unread(data, position), most) == rows(unread(data, position, kept=False), most), seed
+    values = random_records(draw, BATCH)
+    parts = [
+        record(place, value, headers=draw.choice([b"\0", b"\0", b"\2\2}\2}"]))
+        for place, value in enumerate(values)
+    ]
+    whole = batch(0, b"".join(parts), len(values), codec=draw.choice(list(CODECS)))
+    (piece,) = UnreadChunk(PLACE, 0, unread(whole)).pieces()
+    assert isinstance(piece.values, PackedValues)
+    assert list(piece.values) == values, seed
+    packed, plain = RowReader().read(piece.values), RowReader(scan=False).read(values)
+    for name in OF_RESULTS:
+        assert getattr(packed, name).tobytes() == getattr(plain, name).tobytes(), (seed, name)
+    assert packed.others == plain.others, seed
+
+
 def fuzz_step(seed: int) -> None:
     """A log gives one state, however it is cut, and that is no larger than it may be. Raises AssertionError."""
     from streams.machine import Chunk
@@ -135,16 +164,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=None, help="repeat one seed")
-    parser.add_argument("--scanner", type=Path, default=None, help="a compiled reader, as a file")
+    parser.add_argument("--built", type=Path, default=None, help="a folder with compiled modules to be tried")
     asked = parser.parse_args()
-    if asked.scanner is not None:
-        load_scanner(asked.scanner)
+    if asked.built is not None:
+        for name in ("streams.packed", "streams.step.scanner"):  # the second needs the first
+            (path,) = asked.built.glob(name.replace(".", "/") + ".*.so")
+            load(name, path)
+    from streams.engine.unpacking import bound
     from streams.step.rows import compiled
 
     if not compiled():
         raise SystemExit("there is no compiled reader to be tried; `make setup` builds it")
+    bound()
+    structlog.configure(
+        logger_factory=structlog.ReturnLoggerFactory()
+    )  # batches that are left out are told, and many are
     if asked.seed is not None:
         fuzz_reader(asked.seed)
+        fuzz_batches(asked.seed)
         fuzz_step(asked.seed)
         return
     seed = first = random.SystemRandom().randrange(2**32)
@@ -153,6 +190,7 @@ def main() -> None:
         for _ in range(20):
             seed += 1
             fuzz_reader(seed)
+            fuzz_batches(seed)
         fuzz_step(seed)
     batches, logs = seed - first, (seed - first) // 20
     print(f"{batches:,} batches of {BATCH} records, {logs:,} logs, from seed {first}: nothing found")

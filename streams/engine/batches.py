@@ -14,6 +14,7 @@ from itertools import chain, groupby, islice
 from typing import Any, Final, NamedTuple
 
 import structlog
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from streams.engine.unpacking import HEADER_BYTES, UnpackError, body_of
@@ -46,7 +47,7 @@ class KafkaRecord(NamedTuple):
 class RecordBatch:
     """Records that were written together; they may be made only while they are gone through, so: once.
 
-    They have offsets from `first` to before `next_offset`; what `records` has of smaller ones does not count. `stamped`
+    They have offsets from `first` to before `next_offset`; what `records` has of others does not count. `stamped`
     says that their timestamps are the broker's. `time_ms` is that of the youngest. `packed` is the whole batch as the
     broker sent it, where that is known and nobody has made its records.
     """
@@ -63,25 +64,25 @@ class RecordBatch:
         return self.next_offset - self.first
 
     def __iter__(self) -> Iterator[Any]:
-        """The records that count; none of a batch that can't be unpacked, which is told in the log."""
-        records: Any = self.records
-        if isinstance(records, list):
-            begins = records[0].offset if records else self.next_offset
-        else:
-            begins = records.base_offset
+        """The records that count; none from where a batch can't be read on, which is told in the log.
+
+        Reading it again would come to the same: its check sum is right, so whoever wrote it wrote it so. Offsets that
+        do not ascend don't count: brokers look at none but the last of a batch, and whoever writes may choose them.
+        """
+        follows = self.first
         try:
-            every: Iterator[Any] = iter(records)
-        except UnpackError as error:
+            for record in self.records:
+                if follows <= record.offset < self.next_offset:
+                    follows = record.offset + 1
+                    yield record
+        except (UnpackError, UnicodeDecodeError, OverflowError, KafkaError) as error:
             log.critical(
-                "a batch is left out: it can't be unpacked",
+                "records are left out: their batch can't be read on",
                 first=self.first,
                 last=self.next_offset - 1,
+                read_to=follows,
                 error=str(error),
             )
-            return iter(())
-        if begins >= self.first:
-            return every
-        return (record for record in every if record.offset >= self.first)
 
     @classmethod
     def of(cls, records: Sequence[Any], next_offset: int | None = None) -> RecordBatch:
@@ -164,9 +165,9 @@ class UnreadChunk:
             yield self._packed_piece(packed_records, records, stamped=stamped)
 
     def _packed_piece(self, packed_records: PackedRecords, records: int, *, stamped: bool) -> Chunk:
-        values, keys = packed_records.take(records)
+        values, keys, headers = packed_records.take(records)
         stamps = values.stamps() if stamped else None
-        return Chunk(self.tp.topic, self.tp.partition, values.offsets(), values, stamps, keys)
+        return Chunk(self.tp.topic, self.tp.partition, values.offsets(), values, stamps, keys, headers)
 
     def _made_pieces(self, batches: Iterable[RecordBatch], records: int, *, stamped: bool) -> Iterator[Chunk]:
         every = chain.from_iterable(batches)
@@ -198,6 +199,6 @@ def _added(packed_records: PackedRecords, batch: RecordBatch) -> bool:
         return False  # told where its records are made
     if body is None:
         return False
-    base = int.from_bytes(packed[:8], "big")
+    base = int.from_bytes(packed[:8], "big", signed=True)
     count = int.from_bytes(packed[HEADER_BYTES - 4 : HEADER_BYTES], "big")
-    return packed_records.add(body, count, base, batch.first, batch.time_ms)
+    return packed_records.add(body, count, base, batch.first, batch.next_offset, batch.time_ms)

@@ -24,7 +24,11 @@ HEADER_BYTES: Final = 61
 _VERSION: Final = 16
 _ATTRIBUTES: Final = 22
 _CODECS: Final = 7
-_GZIP_CODEC, _LZ4, _ZSTD = 1, 3, 4
+_GZIP_CODEC, _SNAPPY, _LZ4, _ZSTD = 1, 2, 3, 4
+_GZIP_BYTES: Final = 4096
+#: What Java's snappy begins with; two versions follow, of four bytes each.
+_SNAPPY_JAVA: Final = b"\x82SNAPPY\0"
+_SNAPPY_VERSIONS: Final = 8
 _room = threading.local()
 
 
@@ -39,9 +43,17 @@ def bound(most: int = UNPACKED_BYTES_MAX) -> None:
     """Make aiokafka unpack no batch to more than `most` bytes from now on, in this process."""
     inside: Any = sys.modules[DefaultRecordBatch.__module__]  # compiled, or Python's own
     inside.gzip_decode = partial(gunzip, most=most)
+    inside.snappy_decode = partial(unsnap, most=most)
     inside.zstd_decode = partial(_into, cramjam.zstd, most=most)
     inside.lz4_decode = partial(_into, cramjam.lz4, most=most)
-    _decoders.update({_GZIP_CODEC: inside.gzip_decode, _LZ4: inside.lz4_decode, _ZSTD: inside.zstd_decode})
+    _decoders.update(
+        {
+            _GZIP_CODEC: inside.gzip_decode,
+            _SNAPPY: inside.snappy_decode,
+            _LZ4: inside.lz4_decode,
+            _ZSTD: inside.zstd_decode,
+        }
+    )
 
 
 def body_of(batch: Any) -> bytes | None:
@@ -62,18 +74,49 @@ def body_of(batch: Any) -> bytes | None:
 def gunzip(data: Any, most: int = UNPACKED_BYTES_MAX) -> bytes:
     """Unpack gzip. Raises UnpackError where it is more than `most` bytes, or is none."""
     parts: list[bytes] = []
-    rest = bytes(data)
-    while rest:
+    packed = memoryview(data)
+    begin = 0
+    while begin < len(packed):
         member = zlib.decompressobj(_GZIP)
-        try:
-            parts.append(member.decompress(rest, most + 1))
-        except zlib.error as error:
-            raise UnpackError(str(error)) from error
-        most -= len(parts[-1])
-        if most < 0 or not member.eof:
-            raise UnpackError("larger than a batch may be, or cut short")
-        rest = member.unused_data
+        # What follows a member is copied for each: of many small ones that would be the batch, again and again.
+        while not member.eof:
+            given = packed[begin : begin + _GZIP_BYTES]
+            try:
+                parts.append(member.decompress(given, most + 1))
+            except zlib.error as error:
+                raise UnpackError(str(error)) from error
+            most -= len(parts[-1])
+            begin += len(given) - len(member.unused_data) - len(member.unconsumed_tail)
+            if most < 0 or not given:
+                raise UnpackError("larger than a batch may be, or cut short")
     return b"".join(parts)
+
+
+def unsnap(data: Any, most: int = UNPACKED_BYTES_MAX) -> bytes:
+    """Unpack snappy, in Java's blocks or bare. Raises UnpackError where it is more than `most` bytes, or is none."""
+    packed = memoryview(data)
+    if bytes(packed[: len(_SNAPPY_JAVA)]) != _SNAPPY_JAVA:
+        return _snappy_block(packed, most)
+    parts: list[bytes] = []
+    begin = len(_SNAPPY_JAVA) + _SNAPPY_VERSIONS
+    while begin < len(packed):
+        end = begin + 4 + int.from_bytes(packed[begin : begin + 4], "big")
+        if end > len(packed):
+            raise UnpackError("cut short")
+        parts.append(_snappy_block(packed[begin + 4 : end], most))
+        most -= len(parts[-1])
+        begin = end
+    return b"".join(parts)
+
+
+def _snappy_block(block: memoryview, most: int) -> bytes:
+    try:
+        # It says how long it will be, up to 4 GiB: so much room would be asked for.
+        if cramjam.snappy.decompress_raw_len(block) > most:
+            raise UnpackError("larger than a batch may be")
+        return bytes(cramjam.snappy.decompress_raw(block))
+    except cramjam.DecompressionError as error:
+        raise UnpackError(str(error)) from error
 
 
 def _into(codec: Any, data: Any, most: int = UNPACKED_BYTES_MAX) -> bytes:

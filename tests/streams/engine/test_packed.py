@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -95,17 +94,17 @@ def test_what_is_found_in_a_batch_is_what_aiokafka_makes_of_it(
         ]
 
 
-def test_without_headers_nothing_is_left_to_aiokafka() -> None:
+def test_nothing_is_left_to_aiokafka() -> None:
     batches: list[tuple[list[Record], int, bool]] = [
-        ([(1, b"IR", b"%d" % i, []) for i in range(3)], codec, False) for codec in (0, 1, 3, 4)
+        ([(1, b"IR", b"%d" % i, []) for i in range(3)], codec, False) for codec in range(5)
     ]
     pieces = list(UnreadChunk(PLACE, 0, unread(built(batches), 0, kept=True)).pieces(5))
-    assert [len(piece.values) for piece in pieces] == [5, 5, 2]
+    assert [len(piece.values) for piece in pieces] == [5, 5, 5]
     assert {type(piece.values) for piece in pieces} == {PackedValues}
     assert pieces[0].values[-1] == pieces[0].values[4] == b"1"
     assert pieces[0].values[1:3] == [b"1", b"2"]
     with pytest.raises(IndexError):
-        pieces[2].values[2]
+        pieces[2].values[5]
 
 
 @given(RECORDS, st.integers(0, 400), st.integers(0, 255))
@@ -115,22 +114,15 @@ def test_a_body_that_is_cut_or_changed_never_gives_more_than_it_holds(
     whole = built([([(step, key, value, []) for step, key, value, _ in records], 0, False)])[61:]
     for body in (whole[:place], whole[:place] + bytes([byte]) + whole[place + 1 :]):
         found = PackedRecords()
-        if found.add(body, len(records), 0, -(1 << 62), 0):
-            values, keys = found.take(100)
+        if found.add(body, len(records), 0, -(1 << 62), 1 << 62, 0):
+            values, keys, _ = found.take(100)
             assert sum(len(value or b"") for value in values) <= len(body)
             assert len(values) == len(keys) == len(records)
         else:
             assert len(found) == 0
     found = PackedRecords()
-    assert not found.add(whole, 1 << 60, 0, 0, 0)
-    assert not found.add(whole, len(records) + 1, 0, 0, 0)
-
-
-def test_a_batch_with_fewer_bytes_than_it_says_is_told_as_aiokafka_tells_it() -> None:
-    data = bytearray(built([([(1, b"IR", b"abc", [])], 0, False)]))
-    data[60] += 1  # how many records it has
-    with pytest.raises(CorruptRecordException):
-        listed(unread(bytes(data), 0, kept=True), 5)
+    assert not found.add(whole, 1 << 60, 0, 0, 1, 0)
+    assert not found.add(whole, len(records) + 1, 0, 0, 1, 0)
 
 
 def test_the_scanner_reads_values_where_they_lie() -> None:
