@@ -274,18 +274,21 @@ class Recent:
         total = timed.sum(axis=0)
         ttfb = np.divide(waited.sum(axis=0), total, out=np.full(len(total), np.nan), where=total > 0)
         rows = []
-        for place, group in enumerate(groups.tolist()):
-            results = int(n[:, place].sum())
-            if not results:
+        # Counts are whole numbers: in whatever order they are added up, the sum is the same.
+        results, good = n.sum(axis=0).astype(np.int64).tolist(), k.sum(axis=0).astype(np.int64).tolist()
+        columns = zip(usual.tolist(), ttfb.tolist(), errors.tolist(), ratio.tolist(), strict=True)
+        for place, (group, (expected, wait, error, reached)) in enumerate(
+            zip(groups.tolist(), columns, strict=True)
+        ):
+            if not results[place]:
                 continue
-            expected, wait, error = float(usual[place]), float(ttfb[place]), float(errors[place])
             rows.append(
                 RecentRow(
                     time=datetime.fromtimestamp(group * many * STEP, UTC),
                     name=name,
-                    n=results,
-                    k=int(k[:, place].sum()),
-                    reachability=round(float(ratio[place]), 4),
+                    n=results[place],
+                    k=good[place],
+                    reachability=round(reached, 4),
                     expected=None if isnan(expected) else round(expected, 4),
                     ttfb_ms=None if isnan(wait) else round(wait, 1),
                     failure=self._failure(ring, by, name, group, many, platforms, asn),

@@ -212,6 +212,7 @@ def test_a_censor_means_the_homes_and_regions_of_its_own_country() -> None:
     assert reset.within(COUNTRIES[3]) == reset, "platforms are the world's"
 
 
+@pytest.mark.world
 def test_the_warm_state_goes_on_from_where_it_was() -> None:
     end = datetime(2026, 1, 1, tzinfo=UTC)
     measured = [

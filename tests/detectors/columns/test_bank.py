@@ -164,6 +164,7 @@ def test_what_was_always_blocked_is_usual() -> None:
     assert not any(by_a_guess[90:])
 
 
+@pytest.mark.world
 def test_what_one_vantage_says_in_a_losing_country_is_as_sure_as_its_evidence() -> None:
     """Held against 12 nats and told as against 8, it could never be sure: a lost network was left out for hours."""
     known = monitors(4)
@@ -178,6 +179,7 @@ def test_what_one_vantage_says_in_a_losing_country_is_as_sure_as_its_evidence() 
     assert last.score * last.bar == pytest.approx(first.score * first.bar, rel=0.05)
 
 
+@pytest.mark.world
 def test_good_needs_evidence_and_comes_back() -> None:
     known = monitors()
     readings = run(bank(known), known, range(240), lambda minute, _: 0.02 if 120 <= minute < 180 else 0.96)
@@ -199,6 +201,7 @@ def four_hours() -> bytes:
     return made.snapshot()
 
 
+@pytest.mark.world
 def test_silence_is_no_evidence_of_ratios_but_of_darkness() -> None:
     known = monitors()
     made = bank([])
@@ -261,7 +264,7 @@ def test_a_series_that_reports_each_hour_is_not_dark_after_minutes() -> None:
     )
 
 
-@pytest.mark.parametrize(("broken", "most"), [(1, False), (3, True)])
+@pytest.mark.parametrize(("broken", "most"), [pytest.param(1, False, marks=pytest.mark.world), (3, True)])
 def test_what_a_few_vantages_of_each_network_lose_is_no_loss_of_the_nation(broken: int, most: bool) -> None:
     """One resolver of three was told as nation-scale, and as restored once those with it were known for strangers."""
     known = monitors(8, vantages=3)
@@ -278,6 +281,7 @@ def test_what_a_few_vantages_of_each_network_lose_is_no_loss_of_the_nation(broke
     assert (2 * stirring > 8) == most
 
 
+@pytest.mark.world
 def test_one_lying_vantage_of_three_carries_nothing() -> None:
     known = monitors(vantages=3)
 
@@ -290,6 +294,7 @@ def test_one_lying_vantage_of_three_carries_nothing() -> None:
         assert all(standing.opinion is not Opinion.BAD for standing in reading.networks.values())
 
 
+@pytest.mark.world
 def test_one_lying_vantage_of_three_hides_nothing_and_holds_nothing_open() -> None:
     known = monitors(vantages=3)
 
@@ -344,11 +349,13 @@ def test_four_blocked_results_in_a_row_of_two_vantages_alarm() -> None:
     assert first_bad(list(chain.from_iterable(sparse("....xxxx"))), 0) is not None
 
 
+@pytest.mark.world
 def test_an_hour_with_one_result_is_no_opinion() -> None:
     for reading in chain.from_iterable(sparse("....xxxx")[:5]):
         assert reading.platforms["x"].opinion is not Opinion.BAD
 
 
+@pytest.mark.world
 def test_a_path_four_times_slower_is_slow() -> None:
     known = monitors()
     readings = run(
@@ -401,11 +408,14 @@ def test_rows_in_any_order_and_vantages_told_of_in_any_order(data: st.DataObject
     "changes",
     [
         {},
-        {
-            "latency_detector": "river.drift.ADWIN",
-            "volume_detector": "river.anomaly.GaussianScorer",
-            "volume_parameters": {"window_size": 100, "threshold": 5.0},
-        },
+        pytest.param(
+            {
+                "latency_detector": "river.drift.ADWIN",
+                "volume_detector": "river.anomaly.GaussianScorer",
+                "volume_parameters": {"window_size": 100, "threshold": 5.0},
+            },
+            marks=pytest.mark.world,
+        ),
     ],
     ids=["ours", "rivers"],
 )
@@ -510,6 +520,7 @@ def test_four_failures_in_a_row_from_two_reporters_are_told_where_nearly_all_suc
     assert readings[-1].platforms["x"].opinion is Opinion.BAD
 
 
+@pytest.mark.world
 def test_one_reporter_of_few_results_is_not_believed_alone() -> None:
     known = [MonitorKey("x", "PK", "", asn, f"v{i}", True) for i, asn in enumerate((1, 1, 2))]
     made = Bank(DetectionSettings(), FEW, MECHANISMS)

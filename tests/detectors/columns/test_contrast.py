@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pytest
 
 from detectors.columns.bank import Bank
 from detectors.columns.contrast import FAIR
@@ -65,6 +66,7 @@ def test_who_was_throttled_before_the_first_result_is_told_at_once() -> None:
     assert lost(told(bank(), range(8))) == {1}
 
 
+@pytest.mark.world
 def test_it_never_becomes_usual() -> None:
     made = bank()
     reading = told(made, range(300))
@@ -80,6 +82,7 @@ def test_a_platform_that_is_slow_on_all_networks_has_no_servers_near_by() -> Non
     assert lost(told(bank(), slow=dict.fromkeys(SLOW, 0.95))) == set()
 
 
+@pytest.mark.world
 def test_some_slow_lines_are_not_their_network() -> None:
     assert all(5 not in lost(told(bank(), seed=seed)) for seed in range(6))
 

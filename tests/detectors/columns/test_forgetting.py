@@ -39,6 +39,7 @@ def bank(monitors: list[MonitorKey]) -> Bank:
     return made
 
 
+@pytest.mark.world
 def test_those_that_stay_are_renumbered_and_go_on() -> None:
     made = bank([GO[0], STAY[0], GO[1], STAY[1], GO[2], STAY[2]])
     draw = np.random.default_rng(1)

@@ -83,6 +83,7 @@ def test_nothing_of_an_open_incident_becomes_usual() -> None:
     np.testing.assert_allclose(bank.series.cells.expect(60 * 300), before, atol=0.005)
 
 
+@pytest.mark.world
 def test_what_is_over_at_another_level_is_usual_at_that_level_at_every_hour() -> None:
     bank = Bank(DetectionSettings(), TimeSettings(), WAYS)
     bank.add_monitors(MONITORS)

@@ -109,6 +109,7 @@ def test_a_block_is_seen_though_a_target_never_answered() -> None:
     assert platform.expected == pytest.approx(0.49, abs=0.05)
 
 
+@pytest.mark.world
 def test_what_fails_on_one_target_is_told_of_that_target() -> None:
     monitors = watching(targets=("a", "b"))
     readings = told(monitors, 4.5, lambda minute, m: 0.02 if m.target == "b" and late(minute) else 0.98)
@@ -125,6 +126,7 @@ def test_what_fails_on_one_target_is_told_of_that_target() -> None:
         assert of["b"].due == pytest.approx(0.98 * of["b"].n, abs=0.1)
 
 
+@pytest.mark.world
 def test_a_dead_target_is_no_evidence() -> None:
     dies = lambda minute, m: 0.0 if m.target == "b" and late(minute) else 0.98  # noqa: E731
     readings = told(watching(targets=("a", "b")), 4.5, dies, control=lambda m: m.target != "b")
@@ -132,6 +134,7 @@ def test_a_dead_target_is_no_evidence() -> None:
     assert readings[-1].targets["x", "b"].dead
 
 
+@pytest.mark.world
 def test_a_dead_target_says_nothing_of_why_the_others_fail() -> None:
     """It fails with its control for hours; then one network loses the other target, whose control is well."""
 
@@ -145,6 +148,7 @@ def test_a_dead_target_says_nothing_of_why_the_others_fail() -> None:
     assert last.control["x"][1] == 0
 
 
+@pytest.mark.world
 def test_a_platform_whose_targets_all_fail_with_their_controls_is_none() -> None:
     readings = told(
         watching(targets=("a", "b")), 4.2, lambda minute, _: 0.0 if late(minute) else 0.98, lambda _: False
@@ -153,6 +157,7 @@ def test_a_platform_whose_targets_all_fail_with_their_controls_is_none() -> None
     assert not any(target.dead for target in readings[-1].targets.values())
 
 
+@pytest.mark.world
 def test_vantages_that_come_and_go_count() -> None:
     """Who is heard through a vantage for ten minutes and then another is judged all the same."""
     monitors = watching(vantages=48, networks=3)
@@ -164,6 +169,7 @@ def test_vantages_that_come_and_go_count() -> None:
     assert worst(readings[4 * HOUR : 4 * HOUR + 8]) >= 1.0
 
 
+@pytest.mark.world
 def test_vantages_that_are_renamed_all_at_once_count() -> None:
     old_or_new = lambda minute, m: late(minute, 5) == (m.vantage[-1] == "1")  # noqa: E731
     chance = lambda minute, m: (0.02 if late(minute, 5.3) else 0.98) if old_or_new(minute, m) else None  # noqa: E731
@@ -172,6 +178,7 @@ def test_vantages_that_are_renamed_all_at_once_count() -> None:
     assert worst(readings[5 * HOUR + 18 :]) >= 1.0
 
 
+@pytest.mark.world
 def test_a_snapshot_goes_on_the_same() -> None:
     def restored(bank: Bank) -> Bank:
         again = Bank(bank.detection, bank.time, bank.mechanisms)

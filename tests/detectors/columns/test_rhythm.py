@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -60,9 +61,23 @@ def always(minute: int, place: int) -> bool:
     return True
 
 
+def warmed(keys: Sequence[MonitorKey], minutes: int) -> World:
+    """A world in which each vantage has promised a result a minute, and has kept it for so many minutes."""
+    world = World(keys, promises=60)
+    world.bank.restore(_warm(tuple(keys), minutes))
+    return world
+
+
+@cache
+def _warm(keys: tuple[MonitorKey, ...], minutes: int) -> bytes:
+    # What is restored goes on as if it had not been away (`test_a_snapshot_anywhere_changes_nothing`).
+    world = World(keys, promises=60)
+    world.run(range(minutes), always)
+    return world.bank.snapshot()
+
+
 def test_all_countries_silent_at_once_are_us() -> None:
-    world = World([key(country, n) for country in ("PK", "IR", "BR") for n in range(4)], promises=60)
-    world.run(range(120), always)
+    world = warmed([key(country, n) for country in ("PK", "IR", "BR") for n in range(4)], 120)
     silent = world.run(range(120, 180), lambda minute, place: False)
     assert sum(dark(country) for reading in silent for country in reading.values()) == 0
     back = world.run(range(180, 200), lambda minute, place: place >= 4)  # and PK does not come back
@@ -70,26 +85,23 @@ def test_all_countries_silent_at_once_are_us() -> None:
 
 
 def test_one_country_silent_while_others_are_heard_is_dark() -> None:
-    world = World([key(country, n) for country in ("PK", "IR", "BR") for n in range(4)], promises=60)
-    world.run(range(120), always)
+    world = warmed([key(country, n) for country in ("PK", "IR", "BR") for n in range(4)], 120)
     silent = world.run(range(120, 130), lambda minute, place: place >= 4)
     assert [dark(silent[6][country]) for country in ("PK", "IR", "BR")] == [4, 0, 0]
     assert silent[6]["PK"].silence_doubt is None
 
 
 def test_where_nothing_else_is_heard_that_is_said() -> None:
-    world = World([key("PK", n) for n in range(4)], promises=60)
-    world.run(range(120), always)
+    world = warmed([key("PK", n) for n in range(4)], 120)
     silent = world.run(range(120, 130), lambda minute, place: False)
     assert dark(silent[6]["PK"]) == 4
     assert silent[6]["PK"].silence_doubt == "own_path"
 
 
-@pytest.mark.parametrize("apart", [0, 1])
+@pytest.mark.parametrize("apart", [pytest.param(0, marks=pytest.mark.world), 1])
 def test_a_deploy_that_goes_from_vantage_to_vantage_is_no_darkness(apart: int) -> None:
     keys = [key(country, n, v) for country in ("PK", "IR", "BR") for n in range(4) for v in range(2)]
-    world = World(keys, promises=60)
-    world.run(range(120), always)
+    world = warmed(keys, 120)
     readings = world.run(range(120, 220), lambda minute, place: not 0 <= minute - 120 - apart * place < 30)
     assert sum(dark(country) == 4 for reading in readings for country in reading.values()) == 0
 
@@ -178,8 +190,7 @@ def test_windows_between_the_results_of_a_slow_rhythm_are_part_of_what_is_usual(
 
 def test_a_network_of_which_a_tenth_of_the_vantages_is_left_is_gone() -> None:
     keys = [key(country, n, v) for country in ("PS", "IR") for n in range(3) for v in range(10)]
-    world = World(keys, promises=60)
-    world.run(range(120), always)
+    world = warmed(keys, 120)
     left = world.run(range(120, 150), lambda minute, place: place >= 30 or place % 10 == 0)
     assert [dark(left[-1][country]) for country in ("PS", "IR")] == [3, 0]
 
@@ -204,8 +215,7 @@ def test_a_shutdown_that_returns_is_seen_as_soon_as_the_first() -> None:
 def two_a_network() -> World:
     """Four networks with two vantages each, vantage by vantage, and another country."""
     keys = [key("PK", n, v) for v in range(2) for n in range(4)]
-    world = World([*keys, *(key("IR", n) for n in range(4))], promises=60)
-    world.run(range(90), always)
+    world = warmed([*keys, *(key("IR", n) for n in range(4))], 90)
     return world
 
 
@@ -230,6 +240,7 @@ def test_vantages_that_fall_silent_one_after_another_are_doubted(fell: Any, doub
     assert readings[-1]["PK"].silence_doubt == doubt
 
 
+@pytest.mark.world
 def test_who_has_been_silent_for_hours_is_in_no_deploy() -> None:
     world = two_a_network()
     readings = world.run(range(90, 230), lambda minute, place: place >= 8 or minute - 90 < 2 * place)
@@ -257,8 +268,7 @@ def test_fewer_results_of_the_same_vantages_are_no_silence() -> None:
         for n in range(3)
         for t in range(40)
     ]
-    world = World(keys, promises=60)
-    world.run(range(60), always)
+    world = warmed(keys, 60)
     readings = world.run(range(60, 80), lambda minute, place: place >= 120 or place % 40 == 0)
     assert [dark(reading["PK"]) for reading in readings] == [0] * 20
 
@@ -297,8 +307,7 @@ def test_what_a_crowd_does_each_night_is_its_rhythm() -> None:
 
 
 def test_a_region_that_falls_silent_while_the_rest_is_heard() -> None:
-    world = World(in_regions(), promises=60.0)
-    world.run(range(60), always)
+    world = warmed(in_regions(), 60)
     told = world.run(range(60, 120), without("IN-DL", since=60))
     says = silent_regions(told)
     assert says[2] == [] and says[4] == ["IN-DL"] and says[-1] == ["IN-DL"]
@@ -338,9 +347,9 @@ def test_regions_of_vantages_that_are_slower_than_windows_are_heard_and_missed(
     assert not any(back[3 * every :])
 
 
+@pytest.mark.world
 def test_a_few_results_that_trickle_through_end_no_regions_silence() -> None:
-    world = World(in_regions(), promises=60.0)
-    world.run(range(60), always)
+    world = warmed(in_regions(), 60)
     gone = without("IN-DL", since=60)
     says = silent_regions(
         world.run(
@@ -352,8 +361,7 @@ def test_a_few_results_that_trickle_through_end_no_regions_silence() -> None:
 
 def test_a_region_is_not_silent_by_itself_where_its_networks_are_silent_everywhere() -> None:
     keys = in_regions()
-    world = World(keys, promises=60.0)
-    world.run(range(60), always)
+    world = warmed(keys, 60)
     # Two of three networks fall silent in all regions: each region has lost two vantages of three.
     says = silent_regions(world.run(range(60, 90), lambda minute, i: keys[i].asn == 64500))
     assert says[-1] == []
@@ -362,23 +370,20 @@ def test_a_region_is_not_silent_by_itself_where_its_networks_are_silent_everywhe
 @pytest.mark.world
 def test_vantages_of_a_region_that_stop_on_different_days_are_no_silence_of_it() -> None:
     keys = in_regions()
-    world = World(keys, promises=60.0)
-    world.run(range(60), always)
+    world = warmed(keys, 60)
     died = {0: 60, 1: 90, 2: 120}
     says = silent_regions(world.run(range(60, 180), lambda minute, i: minute < died.get(i, 10**6)))
     assert all(one == [] for one in says)
 
 
 def test_two_vantages_are_no_region() -> None:
-    world = World(in_regions(2), promises=60.0)
-    world.run(range(60), always)
+    world = warmed(in_regions(2), 60)
     says = silent_regions(world.run(range(60, 90), without("IN-DL", since=60, networks=2)))
     assert all(one == [] for one in says)
 
 
 def test_a_deploy_that_goes_from_region_to_region_is_told_of_its_first_at_most() -> None:
-    world = World(in_regions(), promises=60.0)
-    world.run(range(60), always)
+    world = warmed(in_regions(), 60)
     keys = in_regions()
     begins = {"IN-DL": 60, "IN-MH": 75, "IN-UP": 90}
     told = world.run(range(60, 130), lambda minute, i: not 0 <= minute - begins[keys[i].region] < 12)
@@ -387,8 +392,7 @@ def test_a_deploy_that_goes_from_region_to_region_is_told_of_its_first_at_most()
 
 
 def test_a_whole_country_that_is_silent_has_no_silent_region() -> None:
-    world = World([*in_regions(), *(key("DE", network) for network in range(4))], promises=60.0)
-    world.run(range(60), always)
+    world = warmed([*in_regions(), *(key("DE", network) for network in range(4))], 60)
     told = world.run(range(60, 90), lambda minute, i: i >= 9)
     assert silent_regions(told)[-1] == [] and dark(told[-1]["IN"]) == 3
 

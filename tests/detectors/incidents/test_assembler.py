@@ -773,6 +773,7 @@ def test_a_minority_that_lies_can_neither_open_mask_nor_resolve(case: tuple[int,
     assert all(s.status is not Announcement.RESOLVED for s in blocked)
 
 
+@pytest.mark.world
 def test_memory_is_bounded() -> None:
     settings_ = IncidentSettings(merge_seconds=60)
     assembler = Assembler(settings_, TimeSettings(), "t", "s")

@@ -43,7 +43,7 @@ def during(results: list[ProbeResult], label: dict[str, Any]) -> list[ProbeResul
 
 
 def test_a_shutdown_silences_its_country_alone() -> None:
-    results, labels = drawn("irregular", Size(days=2, per_minute=2, countries=2))
+    results, labels = drawn("irregular", Size(days=2, per_minute=0.5, countries=2))
     (label,) = labels
     assert {one.country for one in during(results, label)} == {"BV"}
 
@@ -57,7 +57,7 @@ def test_a_deaf_stretch_silences_all() -> None:
 
 
 def test_a_long_block_lets_through_what_it_says() -> None:
-    results, labels = drawn("long-block", Size(days=3, per_minute=4, countries=3))
+    results, labels = drawn("long-block", Size(days=3, per_minute=1, countries=3))
     shares = {}
     for label in labels:
         mine = [
@@ -76,7 +76,7 @@ def test_a_worldwide_failure_fails_for_the_control_too() -> None:
 
 
 def test_weekends_are_the_countrys_own() -> None:
-    results, _ = drawn("local-weekend", Size(days=5, per_minute=3, countries=2))
+    results, _ = drawn("local-weekend", Size(days=5, per_minute=0.75, countries=2))
     rates = Counter[tuple[str, bool]]()
     for one in results:
         if one.country == "SA":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -224,9 +225,14 @@ def test_many_may_ask_at_once() -> None:
 
 def kept(minutes: int = 200) -> MemoryStore:
     """Two days of two countries, each in two parts."""
+    return MemoryStore(dict(_kept(minutes)))
+
+
+@cache
+def _kept(minutes: int) -> dict[str, bytes]:
     store = MemoryStore()
     feed(Archiver(store), [encode(one) for one in log_of(minutes)], flush_at=(minutes // 2, minutes))
-    return store
+    return store.files
 
 
 def other_table() -> bytes:

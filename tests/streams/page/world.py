@@ -53,6 +53,10 @@ def windows() -> Iterator[Window]:
         time += timedelta(minutes=5)
 
 
+#: Made once: nobody changes them.
+_WINDOWS = tuple(windows())
+
+
 def settings(**page: Any) -> Settings:
     loaded = load(page={"token": TOKEN, "public_url": "https://netdusk.example", "port": 0, **page})
     assert isinstance(loaded, Settings)
@@ -61,8 +65,9 @@ def settings(**page: Any) -> Settings:
 
 async def observatory(*incidents: Incident, more: tuple[object, ...] = (), **how: Any) -> PageServer:
     """A server that knows the windows, the calendar and some incidents."""
-    server = PageServer(how.pop("settings", settings()), clock=lambda: NOW, **how)
-    await server.take([*windows(), EVENT, *(incidents or (incident(),)), *more])
+    loaded = how.pop("settings", None) or settings()
+    server = PageServer(loaded, clock=lambda: NOW, **how)
+    await server.take([*_WINDOWS, EVENT, *(incidents or (incident(),)), *more])
     server.ready = True
     return server
 

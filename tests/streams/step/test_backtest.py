@@ -91,6 +91,7 @@ def test_a_packed_file_reads_like_a_plain_one(tmp_path: Path, name: str) -> None
     assert [line.strip() for line in read_lines(path)] == LINES
 
 
+@pytest.mark.world
 def test_where_little_comes_few_windows_are_closed_in_one_go_and_no_reading_is_kept() -> None:
     base = ROWS[0]
     rows = [replace(base, id=f"sparse-{i}", time=base.time + timedelta(minutes=3 * i)) for i in range(400)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache
 from itertools import pairwise
 
 import msgspec
@@ -19,7 +20,12 @@ from streams.step.rows import Rows
 from streams.step.worldwide import WorldMachine
 from tests.streams.step.test_hearing import BEGIN_MS, START, Log, world
 
-SILENT_FROM = 120  # minutes
+# In minutes.
+SILENT_FROM = 120
+WELL_UNTIL = 110
+
+encode_notes = msgspec.msgpack.encode
+decode_notes = msgspec.msgpack.Decoder(list[Arrivals]).decode
 
 
 def arrivals(minute: int, came: float, country: str = "BR", *, simulated: bool = True) -> Arrivals:
@@ -28,10 +34,13 @@ def arrivals(minute: int, came: float, country: str = "BR", *, simulated: bool =
 
 
 def run(
-    log: Log, notes: Sequence[Arrivals], late: int = 2
+    log: Log, notes: Sequence[Arrivals], late: int = 2, machine: CountryMachine | None = None, first: int = 0
 ) -> tuple[CountryMachine, list[Incident], list[Rows]]:
-    """Feed a log minute by minute; each note comes two minutes after its window, as it does live, or later."""
-    machine = CountryMachine(load(), publish_health=False)
+    """Feed a log minute by minute; each note comes two minutes after its window, as it does live, or later.
+
+    A `machine` that has had a log before goes on with what stands from place `first` on.
+    """
+    machine = machine or CountryMachine(load(), publish_health=False)
     told: list[Incident] = []
     batches = []
     places = [i for i, ((a, _), (b, _)) in enumerate(pairwise(log), 1) if int(a // 60) != int(b // 60)]
@@ -42,40 +51,69 @@ def run(
             if timedelta(minutes=late) <= now - note.start < timedelta(minutes=late + 1):
                 machine.note(note)
         stamps = [BEGIN_MS + int(at * 1000) for at, _ in part]
-        batch = machine.read(
-            Chunk("t", 0, range(begin, end), [encode_result(record) for _, record in part], stamps)
+        chunk = Chunk(
+            "t",
+            0,
+            range(first + begin, first + end),
+            [encode_result(record) for _, record in part],
+            stamps,
         )
+        batch = machine.read(chunk)
         batches.append(Rows.decode(batch.encode()))
         told += machine.apply(batch).incidents
     return machine, told, batches
 
 
+@cache
 def silent() -> Log:
     return world(160, dark=(SILENT_FROM, 160))
 
 
+@cache
+def well(notes: bytes, late: int) -> bytes:
+    """What a machine keeps that has heard of `silent` what comes before the silence begins to show."""
+    return run(_part(before=True), decode_notes(notes), late)[0].snapshot()
+
+
+def _part(*, before: bool) -> Log:
+    return [entry for entry in silent() if (entry[0] < WELL_UNTIL * 60) is before]
+
+
+def told_of(notes: Sequence[Arrivals], late: int = 2) -> list[Incident]:
+    """What is told of `silent`; tests to which the same was noted while all was well share that part of it."""
+    early = [note for note in notes if note.start < START + timedelta(minutes=WELL_UNTIL - late)]
+    machine = CountryMachine(load(), publish_health=False)
+    machine.restore(well(encode_notes(early), late))
+    rest = _part(before=False)
+    return run(rest, notes, late, machine, len(silent()) - len(rest))[1]
+
+
+#: Minutes after a window at which word of it comes.
+LATE = [2, *(pytest.param(late, marks=pytest.mark.world) for late in (4, 6)), 8]
+
+
 def test_a_silence_is_confirmed_while_others_are_heard() -> None:
-    _, told, _ = run(silent(), [arrivals(minute, 10.0) for minute in range(160)])
+    told = told_of([arrivals(minute, 10.0) for minute in range(160)])
     assert told[0].kind is Kind.CONNECTIVITY
     assert told[0].confirmed
     assert told[0].detected <= START + timedelta(minutes=SILENT_FROM + 7)
 
 
-@pytest.mark.parametrize("late", [2, 4, 6, 8])
+@pytest.mark.parametrize("late", LATE)
 def test_a_silence_of_all_the_world_is_ours_however_late_that_is_known(late: int) -> None:
     notes = [arrivals(minute, 10.0 if minute < SILENT_FROM else 0.0) for minute in range(160)]
-    assert run(silent(), notes, late)[1] == []
+    assert told_of(notes, late) == []
 
 
-@pytest.mark.parametrize("late", [2, 4, 6, 8])
+@pytest.mark.parametrize("late", LATE)
 def test_a_silence_waits_for_word_of_its_own_time(late: int) -> None:
-    _, told, _ = run(silent(), [arrivals(minute, 10.0) for minute in range(160)], late)
+    told = told_of([arrivals(minute, 10.0) for minute in range(160)], late)
     assert told[0].confirmed
     assert told[0].detected == START + timedelta(minutes=SILENT_FROM + max(4, late + 1))
 
 
 def test_where_no_more_word_comes_a_silence_waits_for_some_minutes_only() -> None:
-    _, told, _ = run(silent(), [arrivals(minute, 10.0) for minute in range(SILENT_FROM)])
+    told = told_of([arrivals(minute, 10.0) for minute in range(SILENT_FROM)])
     assert {incident.unconfirmed_reason for incident in told} == {"own_path"}
     assert told[0].detected <= START + timedelta(minutes=SILENT_FROM + 11)
 
@@ -91,7 +129,7 @@ def test_where_no_more_word_comes_a_silence_waits_for_some_minutes_only() -> Non
     ids=["none", "its own", "of the real world", "old"],
 )
 def test_without_a_word_of_others_at_that_time_it_is_not_confirmed(notes: list[Arrivals]) -> None:
-    _, told, _ = run(silent(), notes)
+    told = told_of(notes)
     assert told
     assert {incident.unconfirmed_reason for incident in told} == {"own_path"}
 

@@ -82,7 +82,9 @@ def run(log: Log, cuts: Sequence[int] = ()) -> tuple[CountryMachine, list[Incide
     return machine, told
 
 
-@pytest.mark.parametrize("minutes", [2, 20, 60])
+@pytest.mark.parametrize(
+    "minutes", [2, *(pytest.param(minutes, marks=pytest.mark.world) for minutes in (20, 60))]
+)
 @pytest.mark.parametrize("spooled", [True, False])
 def test_what_was_not_heard_is_not_told(minutes: int, spooled: bool) -> None:
     log = world(100 + minutes, deaf=[(80, 80 + minutes)], spooled=spooled)
@@ -98,7 +100,9 @@ def test_a_silence_while_others_write_is_told() -> None:
     assert told[0].detected <= START + timedelta(minutes=127)
 
 
-@pytest.mark.parametrize("begin", [105, 118, 121, 139])
+@pytest.mark.parametrize(
+    "begin", [105, *(pytest.param(begin, marks=pytest.mark.world) for begin in (118, 121, 139))]
+)
 def test_a_shutdown_beside_a_deaf_stretch_is_told_soon_after_it(begin: int) -> None:
     _, told = run(world(190, deaf=[(110, 130)], dark=(begin, 175)))
     assert {incident.kind for incident in told} == {Kind.CONNECTIVITY}
@@ -161,7 +165,9 @@ def test_an_incident_of_a_country_that_moves_ends_with_the_reason() -> None:
     assert "another partition" in (told[-1].reason or "")
 
 
-@pytest.mark.parametrize("length", [8, 34, 60])
+@pytest.mark.parametrize(
+    "length", [8, *(pytest.param(length, marks=pytest.mark.world) for length in (34, 60))]
+)
 def test_who_has_no_spool_is_not_silent_while_the_others_send_theirs(length: int) -> None:
     begin, end = 200.2, 200.2 + length
     log = [

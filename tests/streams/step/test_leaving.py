@@ -39,6 +39,7 @@ def test_a_deploy_that_says_so_is_no_silence() -> None:
     assert run(with_statuses(log, *leaving()))[1] == []
 
 
+@pytest.mark.world
 def test_who_does_not_come_back_is_missed_after_two_hours() -> None:
     _, told = run(with_statuses(world(300, dark=(LEAVE, 300)), *leaving()))
     assert told
@@ -47,6 +48,7 @@ def test_who_does_not_come_back_is_missed_after_two_hours() -> None:
     )
 
 
+@pytest.mark.world
 def test_who_is_up_again_is_missed_at_once() -> None:
     up = [status(LEAVE + 20, asn, VantagePresence.UP) for asn in range(64500, 64504)]
     _, told = run(with_statuses(world(240, dark=(LEAVE, 240)), *leaving(), *up))
@@ -54,6 +56,7 @@ def test_who_is_up_again_is_missed_at_once() -> None:
     assert timedelta(0) < told[0].detected - (START + timedelta(minutes=LEAVE + 20)) <= timedelta(minutes=12)
 
 
+@pytest.mark.world
 def test_who_is_heard_again_is_missed_at_once() -> None:
     log = [
         entry
@@ -71,12 +74,14 @@ def test_those_that_stay_are_missed_as_ever() -> None:
     assert 64500 not in {network.asn for network in told[0].networks}
 
 
+@pytest.mark.world
 def test_a_word_from_the_future_or_of_long_ago_excuses_nobody() -> None:
     log = world(200, dark=(LEAVE, 200))
     early = [(at - 30 * 60, one) for at, one in leaving(LEAVE)]
     assert run(with_statuses(log, *early))[1]
 
 
+@pytest.mark.world
 def test_a_word_that_somebody_kept_excuses_no_later_silence() -> None:
     log = world(200, dark=(LEAVE, 200))
     kept = [(at, replace(one, time=one.time - timedelta(hours=2, minutes=5))) for at, one in leaving()]

@@ -64,6 +64,7 @@ def told(
 WORLDS = [World(5, 2), World(10, 4)]
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("world", WORLDS, ids=str)
 @pytest.mark.parametrize("seed", range(times(1)))
 def test_two_fifths_open_nothing_in_a_region_of_which_others_say_that_it_is_well(

@@ -60,6 +60,7 @@ def test_more_regions_make_it_larger_and_all_of_them_make_it_the_nations() -> No
     assert set(told[-1].regions) >= {"IR-01", "IR-07"}
 
 
+@pytest.mark.world
 def test_two_networks_are_heard_of_but_not_confirmed() -> None:
     _, told = run(log_of({"IR-07": (DARK, BACK)}, networks=range(64500, 64502)))
     assert told == []  # two vantages are too few
@@ -88,6 +89,7 @@ def test_what_comes_from_its_spool_withdraws_it(ok: bool, withdrawn: bool) -> No
     assert (told[-1].status, told[-1].retracted) == (Status.RESOLVED, withdrawn)
 
 
+@pytest.mark.world
 def test_a_worker_that_begins_again_in_the_midst_goes_on() -> None:
     log = log_of({"IR-07": (DARK, BACK)})
     _, whole = run(log)

@@ -108,6 +108,7 @@ def test_seldom_results_are_each_taken(gap: int, many: int) -> None:
     assert test.machine.totals.applied == many
 
 
+@pytest.mark.world
 def test_one_vantage_alone_is_its_own_clock() -> None:
     rows = [row(i * 60, "v1", i, timedelta(hours=1) if i == 300 else timedelta(0)) for i in range(400)]
     test, incidents = run(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 
 from producers.failures import Failure, Stage
 from producers.records import ProbeResult, Tick
@@ -49,6 +50,7 @@ def run(*, summed: bool) -> tuple[list[object], list[object], object]:
     return told, windows, machine.take_probes()
 
 
+@pytest.mark.world
 def test_a_row_that_sums_up_counts_as_its_results() -> None:
     told, windows, probes = run(summed=False)
     assert told

@@ -76,6 +76,7 @@ def test_whoever_is_new_can_not_withdraw_it() -> None:
     assert not any(one.retracted for one in told)
 
 
+@pytest.mark.world
 def test_it_is_withdrawn_alike_however_the_log_is_cut() -> None:
     log = with_spool()
     whole, told = run(log, [len(log) // 2])
