@@ -282,7 +282,9 @@ class Bank:
         if held is not None:
             over &= ~held
         if any_of(over):
-            series.cells.cusum.clear(np.flatnonzero(over))
+            rows = np.flatnonzero(over)
+            for table in (series.cells.cusum, series.ttfb, series.throughput):
+                table.clear(rows)
             series.monitors.pass_over(over[layout.seat_cell[layout.monitor_seat]])
             groups = np.zeros(series.groups.size, dtype=np.bool_)
             groups[layout.cell_group[over]] = True

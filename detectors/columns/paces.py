@@ -92,7 +92,10 @@ class Paces(Table):
         learns = ~(single | fixed) & (~known | (beside[cell] > 1))
         who = rows[learns]
         windows = self.windows[who] + 1
-        self.offset[who] += (mean - own - reference)[learns] / windows
+        learned = own[learns] + (mean - own - reference)[learns] / windows
+        among = known[learns]
+        learned -= _common(cell[learns], among, own[learns], learned, times.size)
+        self.offset[who] = learned
         self.windows[who] = np.minimum(windows, MEMORY_WINDOWS)
         # Of a newcomer in an incident it is not known how quick it was before.
         counted = known | ~fixed | alone
@@ -106,6 +109,17 @@ class Paces(Table):
         count = np.bincount(monitor, minlength=self.size)
         rows = count.nonzero()[0]
         return rows, monitor_cell[rows], sums(monitor, grained(logs), self.size)[rows] / count[rows]
+
+
+def _common(cell: Numbers, known: Bools, before: Floats, after: Floats, cells: int) -> Floats:
+    """By how much the middle offset of each one's network has moved: only what monitors differ by is theirs.
+
+    Against a median, monitors whose times lean to one side would all learn the same, anew in every window: the network
+    would seem to grow slower, or quicker, for ever.
+    """
+    was, _ = _middles(cell[known], before[known], cells)
+    now, _ = _middles(cell[known], after[known], cells)
+    return (now - was)[cell]
 
 
 def _middles(cell: Numbers, values: Floats, cells: int) -> tuple[Floats, Ints]:

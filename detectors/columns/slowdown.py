@@ -222,6 +222,13 @@ class SlowdownColumns(Seasonal):
         self.statistic[rows], self.onset[rows], self.well[rows] = statistic, onset, well
         self.since[rows], self.since_count[rows], self.open[rows] = since, count, is_open & ~over
 
+    def clear(self, rows: Ints) -> None:
+        """Begin these series anew, with no evidence either way. What is usual of them stays."""
+        for column in (self.statistic, self.well, self.since, self.since_count):
+            column[rows] = 0.0
+        self.onset[rows] = -1
+        self.open[rows] = False
+
     def rest(self, start: int, windows: int, held: Bools | None = None) -> None:
         """Let `windows` windows without results pass. The first begins at `start`."""
         self.latest = np.full(self.size, np.nan)

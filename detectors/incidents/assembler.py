@@ -83,6 +83,8 @@ WAVERING_MAX: Final = 4
 FLAPPING_MAX: Final = 8
 # A country.
 OVER_MAX: Final = 16
+# One throttled network of another platform waits so long for a second one, where an incident began with it.
+_GATHERS_SECONDS: Final = 600
 # A network that joins later than this joins by what it says itself.
 GROWN_SECONDS: Final = 1800
 AFTERMATH_SECONDS: Final = 7200
@@ -683,6 +685,8 @@ class Assembler:
             return True  # of what the world had lost, each country is back in its own minute
         if cause.alone_and_faint(reading, self.settings, opening=True):
             return True
+        if cause.is_slow and len(cause.units) == 1 and _gathers(cause, in_hand.cases, reading.end):
+            return True
         if any(
             other.phase in (Phase.OPEN, Phase.EASING)
             and reading.end - other.detected <= settle * self.window_seconds
@@ -1090,6 +1094,16 @@ def _succeeded(reading: CountryReading, before: Mapping[tuple[str, str], int]) -
         elif standing.n and 2 * standing.k > standing.expected * standing.n:
             succeeded[region] = reading.start
     return succeeded
+
+
+def _gathers(cause: Cause, cases: Iterable[Case], now: int) -> bool:
+    """Whether one of these was told a moment ago, and began with this cause, which may yet be part of it."""
+    return any(
+        case.phase in (Phase.OPEN, Phase.EASING)
+        and now - case.detected <= _GATHERS_SECONDS
+        and case.begins_with(cause)
+        for case in cases
+    )
 
 
 def _suspect(cause: Cause, reading: CountryReading) -> Case:

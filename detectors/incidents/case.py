@@ -322,15 +322,18 @@ class Case(msgspec.Struct):
             return 0.0  # what comes back is what there was
         platforms, units = {p for p, _, _ in union}, {(a, r) for _, a, r in union}
         filled = len(union) / (len(platforms) * len(units))
-        together = self.wide and abs(cause.middle - self._middle()) <= TOGETHER_SECONDS
         same_regions = cause.units <= self.units and all(region for _, region in cause.units)
-        if together and (len(cause.units) > 1 or same_regions):
+        if self.begins_with(cause) and (len(cause.units) > 1 or same_regions):
             return 0.5 + alike(mine, theirs)
         if cause.platforms & set(self.platforms):
             return 0.5 + alike(mine, theirs) if filled >= 0.6 else 0.0
         soon = cause.onset - self.onset <= settings.together_seconds
         common = alike(cause.units, self.units)
         return 0.5 * common if soon and common >= 0.5 and self.phase is not Phase.RESOLVED else 0.0
+
+    def begins_with(self, cause: Cause) -> bool:
+        """Whether a cause fell in the minutes in which this fell on several networks, or regions."""
+        return self.wide and abs(cause.middle - self._middle()) <= TOGETHER_SECONDS
 
     def _middle(self) -> int:
         return median_low([loss.onset for loss in self.losses.values()])

@@ -75,6 +75,11 @@ class Cause:
         return frozenset(part.unit for part in self.parts)
 
     @property
+    def is_slow(self) -> bool:
+        """Whether it is slowness alone: its networks become sure of it one after the other, over many minutes."""
+        return all(part_vote.slow for part_vote in self.parts.values())
+
+    @property
     def middle(self) -> int:
         """The middle onset of its parts."""
         return _middle(self.parts.values())

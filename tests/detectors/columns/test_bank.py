@@ -369,6 +369,30 @@ def test_a_path_four_times_slower_is_slow() -> None:
     assert slow.measure == "ttfb_ms" and slow.usual == pytest.approx(100, rel=0.3) and slow.now > 200
 
 
+def test_what_is_left_of_slowness_is_gone_with_its_incident() -> None:
+    known = monitors(networks=1)
+    made = bank(known)
+    run(
+        made,
+        known,
+        range(180),
+        lambda *_: 1.0,
+        rate=3.0,
+        ttfb=lambda minute: 400.0 if minute >= 150 else 100.0,
+    )
+    holding = {PAKISTAN: frozenset({("x", 1, "")})}
+
+    def close(minute: int, *, held: bool) -> Opinion:
+        window = counts(minute, [0, 0], [True, True], [100.0, 100.0])
+        country = made.close(window, [PAKISTAN], holding if held else {}).countries[0]
+        return country.slowness["x", 1].opinion
+
+    assert close(180, held=True) is Opinion.BAD
+    assert made.series.ttfb.open[0] and made.series.ttfb.statistic[0] > 14.0
+    assert close(181, held=False) is not Opinion.BAD
+    assert not made.series.ttfb.open[0] and made.series.ttfb.statistic[0] < 1.0
+
+
 def test_simulated_and_real_never_share_a_series() -> None:
     known = monitors()
     real = [key._replace(simulated=False) for key in known]

@@ -10,6 +10,7 @@ import pytest
 
 from detectors.columns.paces import KNOWN_WINDOWS, Paces
 from detectors.columns.slowdown import SlowdownColumns
+from detectors.columns.table import Floats
 from detectors.settings import DetectionSettings, TimeSettings
 from detectors.single.binomial import Rules
 
@@ -19,7 +20,7 @@ FIBRE, PHONE, THIRD = 0, 1, 2
 class Network:
     """One network on a platform, and the vantages that measure it: their times in ms, window by window."""
 
-    def __init__(self, *, crowd: bool = False) -> None:
+    def __init__(self, *, crowd: bool = False, leaning: bool = False) -> None:
         self.times = SlowdownColumns(Rules.of(DetectionSettings(), TimeSettings()))
         self.times.grow(1)
         self.paces = Paces()
@@ -27,6 +28,7 @@ class Network:
         self.crowd = np.array([crowd])
         self.held = np.array([False])
         self._dice = np.random.default_rng(7)
+        self._leaning = leaning
         self._start = 0
 
     def go(self, windows: int, times: Mapping[int, float]) -> list[float]:
@@ -34,7 +36,7 @@ class Network:
         slower = []
         for _ in range(windows):
             monitor = np.array(list(times))
-            logs = np.log(list(times.values())) + self._dice.normal(0.0, 0.05, len(times))
+            logs = np.log(list(times.values())) + self._noise(len(times))
             rows, middle = self.paces.even_out(
                 self._start, monitor, logs, np.zeros(3, dtype=np.int32), self.times, self.crowd, self.held
             )
@@ -43,6 +45,12 @@ class Network:
             self.times.step(self._start, rows, middle, self.held)
             self._start += 60
         return slower
+
+    def _noise(self, many: int) -> Floats:
+        """Around 0, or leaning to the quick side as the speeds of downloads do."""
+        if self._leaning:
+            return np.log(self._dice.uniform(0.25, 1.5, many))
+        return self._dice.normal(0.0, 0.05, many)
 
 
 BOTH = {FIBRE: 80.0, PHONE: 330.0}
@@ -72,6 +80,27 @@ def test_what_all_lose_is_the_networks(times: Mapping[int, float]) -> None:
     assert network.go(60, times) == pytest.approx([3.0] * 60, abs=0.75)
     assert network.times.score[0] >= 1.0
     assert network.paces.offset == pytest.approx(offsets, abs=0.1)
+
+
+@pytest.mark.parametrize("vantages", [2, 3])
+def test_times_that_lean_to_one_side_make_no_network_slower_with_time(vantages: int) -> None:
+    network = Network(leaning=True)
+    times = dict.fromkeys(range(vantages), 80.0)
+    network.go(1500, times)
+    offsets = network.paces.offset[:vantages].copy()
+    late = network.go(1500, times)
+    # Where each learned against the median, all three moved by a fifth in these 25 hours.
+    assert abs(float(np.median(network.paces.offset[:vantages] - offsets))) < 0.01
+    assert float(np.median(late)) == pytest.approx(1.0, abs=0.1)
+
+
+def test_one_of_three_on_a_slower_line_slows_no_network() -> None:
+    network = Network()
+    network.go(300, {FIBRE: 80.0, PHONE: 330.0, THIRD: 100.0})
+    assert network.go(900, {FIBRE: 80.0, PHONE: 2300.0, THIRD: 100.0}) == pytest.approx([1.0] * 900, abs=0.3)
+    assert network.paces.offset[PHONE] - network.paces.offset[FIBRE] == pytest.approx(
+        log(2300.0 / 80.0), abs=0.3
+    )
 
 
 def test_a_newcomer_is_taken_for_as_quick_as_its_network() -> None:

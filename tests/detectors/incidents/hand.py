@@ -1,6 +1,7 @@
 """Readings made by hand, one character a window: what a bank would say, without a bank.
 
-`.` well, `x` lost, `f` lost by half and hardly sure, `?` nothing heard, `~` leaning, `s` slow.
+`.` well, `x` lost, `f` lost by half and hardly sure, `?` nothing heard, `~` leaning, `s` slow,
+`S` slow beyond doubt, `z` slow and not sure yet.
 Volumes: `.` flows, `x` dark.
 """
 
@@ -28,13 +29,14 @@ from detectors.settings import IncidentSettings, TimeSettings
 T0 = 1_705_708_800  # 20 January 2024, 00:00 UTC
 WINDOW = 60
 WELL = 0.98
-SUCCESSES = {".": 10, "x": 0, "f": 5, "?": 0, "~": 7, "s": 10}
+SUCCESSES = {".": 10, "x": 0, "f": 5, "?": 0, "~": 7, "s": 10, "S": 10, "z": 10}
 PAST = 15
 Lines = Mapping[tuple[str, int], str]
 
 
 def standing(mark: str, onset: int | None, since: int = 1) -> Standing:
     """What a series says for one character."""
+    mark = mark.replace("S", "s").replace("z", "s")
     n = 0 if mark == "?" else 10
     k = SUCCESSES[mark]
     opinion = {
@@ -71,7 +73,7 @@ def past_of(line: str, at: int) -> NDArray[np.float64]:
 def onset_of(line: str, at: int) -> int:
     """Start of the run of losses that holds window `at`."""
     first = at
-    while first > 0 and line[first - 1] in "xf~s":
+    while first > 0 and line[first - 1] in "xf~sSz":
         first -= 1
     return T0 + first * WINDOW
 
@@ -109,8 +111,9 @@ def country(
         mark = line[at]
         onset = onset_of(line, at)
         networks[platform, asn] = standing(mark, onset, 1 + at - (onset - T0) // WINDOW)
-        if mark == "s":
-            slowness[platform, asn] = Slowness(Opinion.BAD, 1.2, "ttfb_ms", 4000.0, 80.0, onset)
+        if mark in "sS":
+            score = 1.2 if mark == "s" else 2.0
+            slowness[platform, asn] = Slowness(Opinion.BAD, score, "ttfb_ms", 4000.0, 80.0, onset)
         if mark == "x":
             way = mechanism if isinstance(mechanism, str) else mechanism.get(asn, "tls.connection_reset")
             mechanisms[platform, asn] = {way: 10}

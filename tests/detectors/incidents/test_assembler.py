@@ -972,6 +972,21 @@ def test_a_slow_end_is_confirmed_though_one_network_came_back() -> None:
     assert snapshots[-1].updated - snapshots[0].updated > 7200
 
 
+@pytest.mark.parametrize("grows", [True, False])
+def test_what_is_slow_from_the_same_minute_on_is_one_incident_though_it_shows_later(grows: bool) -> None:
+    lines = on("y", ALL, "....SSSSSSSSSSSSSSSSSSSSSSSS") | on("x", ALL, "............................")
+    lines |= on("x", [5], "....zzzzSSSSSSSSSSSSSSSSSSSS")
+    if grows:
+        lines |= on("x", [1, 2, 3], "....zzzzzzzzzzzSSSSSSSSSSSSS")
+    snapshots = run(story(lines))
+    if grows:
+        assert statuses(snapshots) == [["open", "updated"]]
+        assert snapshots[-1].platforms == ("x", "y")
+    else:  # one network that stays alone is told as what it is, ten minutes later
+        assert statuses(snapshots) == [["open"], ["open"]]
+        assert snapshots[-1].scope is Scope.PROVIDER and snapshots[-1].platforms == ("x",)
+
+
 def test_nothing_is_called_confirmed_that_rests_on_two_networks() -> None:
     readings = story(on("x", [1, 2], "...." + "x" * 20))
     for one in readings[:12]:
