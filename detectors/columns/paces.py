@@ -93,8 +93,7 @@ class Paces(Table):
         who = rows[learns]
         windows = self.windows[who] + 1
         learned = own[learns] + (mean - own - reference)[learns] / windows
-        among = known[learns]
-        learned -= _common(cell[learns], among, own[learns], learned, times.size)
+        learned -= _common(cell[learns], known[learns], own[learns], learned, times.size)
         self.offset[who] = learned
         self.windows[who] = np.minimum(windows, MEMORY_WINDOWS)
         # Of a newcomer in an incident it is not known how quick it was before.
