@@ -37,14 +37,17 @@ TIME_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
 TIME_MAX: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
-Name = Annotated[str, Meta(min_length=1, max_length=64)]
+#: A name is so long at most.
+NAME_MAX: Final = 64
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_MAX)]
 Target = Annotated[str, Meta(max_length=2048)]
 Asn = Annotated[int, Meta(ge=0, le=4_294_967_295)]
 #: No attempt takes longer than a day, and no body has more bytes than a double counts.
 Milliseconds = Annotated[float, Meta(ge=0, le=86_400_000)]
 Bytes = Annotated[int, Meta(ge=0, le=2**53)]
 #: A rhythm slower than a week promises nothing that anybody would miss.
-Seconds = Annotated[float, Meta(gt=0, le=604_800)]
+EVERY_SECONDS_MAX: Final = 604_800
+Seconds = Annotated[float, Meta(gt=0, le=EVERY_SECONDS_MAX)]
 #: A speed as a share of another; above this neither was measured.
 SpeedRatio = Annotated[float, Meta(ge=0, le=1_000_000)]
 #: So many attempts a record can stand for; more of them need more records.

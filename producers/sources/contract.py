@@ -20,8 +20,8 @@ from producers.signals import Signal, encode_signal, fault
 
 DOCUMENT_BYTES_MAX: Final = 64 * 1024 * 1024
 _DETAIL_MAX: Final = 200
-#: As seconds, this is the year 5138.
-_MILLISECONDS_MIN: Final = 100_000_000_000
+#: A number from here on is of smaller units, and so many of these are a second: 1e11 seconds are the year 5138.
+_UNITS: Final = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 #: A number as short as 20240120 is a date.
 _DATE_DIGITS: Final = 8
 #: What some programs put before UTF-8.
@@ -162,28 +162,41 @@ def epoch(seconds: float | str) -> datetime:
 def moment(text: str | float) -> datetime:
     """A moment, from ISO 8601 (UTC where no zone is named) or seconds since 1970. Raises RowError for what is none.
 
-    BigQuery writes ` UTC` after the time. A long number is milliseconds, as many programs count; it is no date without
-    hyphens either.
+    BigQuery writes ` UTC` after the time. A long number is milli-, micro- or nanoseconds, as many programs count; it is
+    no date without hyphens either.
 
-    >>> moment("2024-01-20 13:41:07 UTC") == moment("1705758067") == moment(1705758067000)
+    >>> moment("2024-01-20 13:41:07 UTC") == moment("1705758067") == moment(1705758067000) == moment("1705758067000.0")
+    True
+    >>> moment(1705758067000000) == moment("1705758067000000000") == moment("1705758067")
     True
     """
-    if isinstance(text, int | float):
-        return epoch(_seconds(text))
-    text = text.strip()
-    if text.isascii() and text.isdigit() and len(text) > _DATE_DIGITS:
-        return epoch(_seconds(int(text)))
+    try:
+        if isinstance(text, int | float):
+            return epoch(_seconds(text))
+        text = text.strip()
+        if text.isascii() and text.isdigit() and len(text) > _DATE_DIGITS:
+            return epoch(_seconds(int(text)))
+        return _moment_of_text(text)
+    except (RowError, OverflowError) as error:
+        raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"time {text!r}: {_TIME_REMEDY}") from error
+
+
+def _moment_of_text(text: str) -> datetime:
     try:
         when = datetime.fromisoformat(text.removesuffix(" UTC"))
         return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    except OverflowError as error:
-        raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"time {text!r}") from error
     except ValueError:
-        return epoch(text)
+        try:
+            return epoch(_seconds(float(text)))
+        except ValueError as error:
+            raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"time {text!r}: {_TIME_REMEDY}") from error
+
+
+_TIME_REMEDY: Final = "write it like 2024-01-20T13:41:07Z, or as seconds since 1970"
 
 
 def _seconds(number: float) -> float:
-    return number / 1000 if abs(number) >= _MILLISECONDS_MIN else number
+    return next((number / per_second for least, per_second in _UNITS if abs(number) >= least), number)
 
 
 def detail(error: Exception) -> str:

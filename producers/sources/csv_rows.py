@@ -17,7 +17,13 @@ from producers.sources.contract import RefusalReason, RowError, detail
 LINE_CHARACTERS_MAX: Final = 128 * 1024
 #: A quoted cell that goes on over more lines was never closed.
 QUOTED_LINES_MAX: Final = 64
-_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+#: Byte order marks of what is no UTF-8; the longer ones first, for one begins as another does.
+_MARKS: Final = (
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
 
 
 class _Forward(io.RawIOBase):
@@ -38,6 +44,15 @@ class _Forward(io.RawIOBase):
         return len(data)
 
 
+def _encoding(first: bytes) -> str:
+    """What a table's first bytes say it is written in. UTF-16 without a mark has a zero beside each ASCII letter."""
+    for mark, encoding in _MARKS:
+        if first.startswith(mark):
+            return encoding
+    zeros = [not byte for byte in first]
+    return {(False, True): "utf-16-le", (True, False): "utf-16-be"}.get(tuple(zeros[:2]), "utf-8-sig")  # type: ignore[arg-type]
+
+
 def csv_rows(stream: IO[bytes], delimiter: str = ",") -> Iterator[tuple[int, list[str] | RowError]]:
     """Each row that holds anything, with the number of its first line from 1: its cells, or why it has none.
 
@@ -46,7 +61,8 @@ def csv_rows(stream: IO[bytes], delimiter: str = ",") -> Iterator[tuple[int, lis
     [(1, ['a', 'b']), (3, ['3', '4'])]
     """
     buffered = io.BufferedReader(_Forward(stream))
-    encoding = "utf-16" if buffered.peek(2)[:2] in _UTF_16 else "utf-8-sig"
+    first = buffered.peek(4)
+    encoding = _encoding(first)
     text = io.TextIOWrapper(buffered, encoding, errors="replace")
     # Lines that were read ahead, for a quote that did not close.
     ahead: deque[tuple[int, str | RowError]] = deque()

@@ -88,6 +88,12 @@ def unpacked(source: IO[bytes]) -> io.BufferedReader[Any]:
     return stream
 
 
+def may_go_back(stream: IO[bytes]) -> bool:
+    """Whether any part of it can be read again at once: a file by itself, neither packed nor within a tar."""
+    packed = (gzip.GzipFile, bz2.BZ2File, lzma.LZMAFile, lz4.frame.LZ4FrameFile, tarfile.ExFileObject)
+    return stream.seekable() and not isinstance(getattr(stream, "raw", None), packed)
+
+
 def is_tar(stream: io.BufferedReader[Any]) -> bool:
     """Whether it is a tar, by its mark."""
     return stream.peek(_TAR_BLOCK)[_TAR_MARK] == b"ustar"

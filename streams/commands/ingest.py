@@ -145,19 +145,21 @@ def _write(
     totals: IngestTotals,
     bar: _Bar,
 ) -> None:
-    def put(sink: BinaryIO) -> None:
+    def put(sink: BinaryIO, path: Path | None) -> None:
         for piece, acknowledged in pieces(read, chosen, progress, totals, bar.watch):
             sink.writelines(encoded(item) + b"\n" for item in piece)
             sink.flush()
+            if path is not None:
+                progress.wrote(path, sink.tell())
             acknowledged()
 
     if output == "-":
-        put(sys.stdout.buffer)
+        put(sys.stdout.buffer, None)
         return
     try:
         # What an earlier run has written stays, where this one goes on from it.
-        with Path(output).open("ab" if progress.path and progress.path.exists() else "wb") as sink:
-            put(sink)
+        with progress.open_output(Path(output)) as sink:
+            put(sink, Path(output) if Path(output).is_file() else None)
     except OSError as error:
         raise SettingsError(f"{output}: {error.strerror}; name a file that can be written") from error
 
@@ -204,5 +206,8 @@ def _show(totals: IngestTotals, as_json: bool, *, to_stderr: bool) -> None:
     for reason, n in totals.refused.most_common():
         lines.append(f"  {n} {reason}")
         details = totals.details[reason].most_common(_DETAILS_SHOWN)
-        lines.append(f"      {'; '.join(f'{n} {detail}' for detail, n in details)}")
+        first = totals.places[reason]
+        lines += [
+            f"      {n} {detail} ({'at' if n == 1 else 'first at'} {first[detail]})" for detail, n in details
+        ]
     typer.echo("\n".join(lines), err=to_stderr)

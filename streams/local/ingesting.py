@@ -169,6 +169,8 @@ class Progress:
 
     path: Path | None
     _done: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Of the file that is written: its path, and how many bytes of it have been acknowledged.
+    _output: tuple[str, int] | None = None
 
     @classmethod
     def read(cls, path: Path | None) -> Progress:
@@ -176,13 +178,15 @@ class Progress:
         if path is None or not path.exists():
             return cls(path)
         try:
-            known = orjson.loads(path.read_bytes())["inputs"]
+            known = orjson.loads(path.read_bytes())
+            output = known.get("output")
             return cls(
                 path,
                 {
                     name: {"mark": str(one["mark"]), "items": int(one["items"]), "whole": bool(one["whole"])}
-                    for name, one in known.items()
+                    for name, one in known["inputs"].items()
                 },
+                (str(output["path"]), int(output["bytes"])) if output else None,
             )
         except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             raise SettingsError(
@@ -199,13 +203,39 @@ class Progress:
         known = self._done.get(source.name)
         return known["items"] if source.mark and known and known["mark"] == source.mark else 0
 
+    def open_output(self, output: Path) -> BinaryIO:
+        """The file that is written, at where it was acknowledged: what a run that was cut wrote behind that is cut off.
+
+        Raises OSError, and SettingsError for a file that holds less than was acknowledged.
+        """
+        if self.path is None or not self.path.exists():
+            return output.open("wb")
+        sink = output.open("ab")
+        if self._output is not None and self._output[0] == str(output.resolve()) and sink.tell():
+            if sink.tell() < self._output[1]:
+                size = sink.tell()
+                sink.close()
+                raise SettingsError(
+                    f"{output}: {size} bytes, and {self.path} says that {self._output[1]} were written; "
+                    "put back what was there, or delete both and begin anew"
+                )
+            sink.truncate(self._output[1])
+        return sink
+
+    def wrote(self, output: Path, size: int) -> None:
+        """Take how large the file is now; the next note writes it down."""
+        self._output = (str(output.resolve()), size)
+
     def note(self, source: Input, items: int, *, whole: bool) -> None:
         """Write down how far it has come."""
         if self.path is None or not source.mark:
             return
         self._done[source.name] = {"mark": source.mark, "items": items, "whole": whole}
         fresh = self.path.with_name(f"{self.path.name}.new")
-        fresh.write_bytes(orjson.dumps({"inputs": self._done}, option=orjson.OPT_INDENT_2))
+        known: dict[str, Any] = {"inputs": self._done}
+        if self._output is not None:
+            known["output"] = {"path": self._output[0], "bytes": self._output[1]}
+        fresh.write_bytes(orjson.dumps(known, option=orjson.OPT_INDENT_2))
         fresh.replace(self.path)
 
 
@@ -224,6 +254,8 @@ class IngestTotals:
     outcomes: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     details: dict[str, Counter[str]] = field(default_factory=dict)
+    #: By reason, where each detail was met first.
+    places: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def note(self, item: Item) -> None:
         """Count one."""
@@ -233,6 +265,7 @@ class IngestTotals:
             details = self.details.setdefault(reason, Counter())
             if item.detail in details or len(details) < _DETAILS_MAX:
                 details[item.detail] += 1
+                self.places.setdefault(reason, {}).setdefault(item.detail, item.place)
         elif isinstance(item, Signal):
             self.signals += 1
             self.outcomes[f"{item.source}.{item.name}"] += 1
@@ -261,6 +294,7 @@ class IngestTotals:
             "refused_because": {
                 reason: dict(details.most_common()) for reason, details in self.details.items()
             },
+            "refused_first": self.places,
         }
 
 

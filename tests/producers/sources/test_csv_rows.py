@@ -112,7 +112,7 @@ SUMS = {
     "less than none": ("-1,4,", RefusalReason.INVALID),
     "a part of an attempt": ("3.5,4,", RefusalReason.INVALID),
     "written as a float": ("3.0,4.0,", "False 3"),
-    "endless": ("inf,4,", RefusalReason.NOT_A_MEASUREMENT),
+    "endless": ("inf,4,", RefusalReason.INVALID),
 }
 
 

@@ -24,7 +24,7 @@ ROWS = {
     "no number": ("nan,100", RefusalReason.INVALID),
     "endless": ("5,1e999", RefusalReason.INVALID),
     "less than nothing": ("-5,100", RefusalReason.INVALID),
-    "words": ("fast,100", RefusalReason.NOT_A_MEASUREMENT),
+    "words": ("fast,100", RefusalReason.INVALID),
 }
 
 

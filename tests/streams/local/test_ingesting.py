@@ -6,12 +6,13 @@ import asyncio
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from producers.signals import Signal
 from producers.sources import tor
-from producers.sources.contract import RefusalReason
+from producers.sources.contract import RefusalReason, Refused
 from streams.local.ingesting import IngestTotals, Progress, inputs, leads_inside, pieces
 from streams.settings import SettingsError
 
@@ -89,3 +90,30 @@ def test_a_public_host_leads_to_no_address_inside(other: str, inside: bool) -> N
 
     assert leads_inside("https://public.example/", other, addresses_of) is inside
     assert not leads_inside("https://own.example/", other, addresses_of), "an operator's own service may"
+
+
+def test_what_a_cut_run_wrote_behind_its_last_note_is_cut_off(tmp_path: Path) -> None:
+    """Half a line would spoil the first record of the next run, and whole ones would be there twice."""
+    source, out = tmp_path / "a", tmp_path / "out"
+    source.write_text("1\n")
+    (chosen,) = inputs([str(source)], io.BytesIO)
+    cut = Progress.read(tmp_path / "state")
+    with cut.open_output(out) as sink:
+        sink.write(b"one\n")
+        cut.wrote(out, sink.tell())
+        cut.note(chosen, 1, whole=False)
+        sink.write(b"two\nthr")
+    again = Progress.read(tmp_path / "state")
+    with again.open_output(out) as sink:
+        sink.write(b"two\n")
+    assert out.read_bytes() == b"one\ntwo\n"
+    out.write_bytes(b"on")
+    with pytest.raises(SettingsError, match=r"2 bytes, and .* says that 4 were written"):
+        Progress.read(tmp_path / "state").open_output(out)
+
+
+def test_each_reason_says_where_it_was_met_first() -> None:
+    totals = IngestTotals()
+    for number in (2, 7):
+        totals.note(Refused(RefusalReason.INVALID, "no number", f"a.csv:{number}"))
+    assert totals.facts()["refused_first"] == {"invalid": {"no number": "a.csv:2"}}

@@ -407,6 +407,10 @@ def test_the_command_writes_a_file_and_says_what_was_not_written(tmp_path: Path)
         "failed": {"dns.dns_nxdomain_error": 1},
         "refused": {"other_test": 1, "not_json": 1},
         "refused_because": {"other_test": {"ndt": 1}, "not_json": {"Input data was truncated": 1}},
+        "refused_first": {
+            "other_test": {"ndt": f"{source}:3"},
+            "not_json": {"Input data was truncated": f"{source}:4"},
+        },
     }
     records = [decode(line) for line in sink.read_bytes().splitlines()]
     assert [record.ok for record in records if isinstance(record, ProbeResult)] == [True, False]
