@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Final, TypeVar
 
 import msgspec
@@ -343,8 +344,8 @@ class Layout:
 
     def cell_keys(self, cells: Ints) -> list[tuple[str, int]]:
         """Platform and asn of some cells: all that tells those of one country apart."""
-        groups, asns = self.cell_group[cells].tolist(), self.cells.right(cells).tolist()
-        return [(self.group_names[group][0], asn) for group, asn in zip(groups, asns, strict=True)]
+        names = map(self.group_names.__getitem__, self.cell_group[cells].tolist())
+        return list(zip(map(itemgetter(0), names), self.cells.right(cells).tolist(), strict=True))
 
     def name_of_region(self, number: int) -> str:
         """The region of a number that `vantage_region` gives."""

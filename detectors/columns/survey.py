@@ -362,7 +362,7 @@ class Survey:
             short,
         )
         says, scores, all_, some, usual, now, began, *rest = (column.tolist() for column in columns)
-        opinions = [_OPINIONS[code] for code in says]
+        opinions = map(_OPINIONS.__getitem__, says)
         onsets = [since if since >= 0 else None for since in began]
         # In the order of the fields, which is their price by name halved.
         return list(map(Standing, opinions, scores, all_, some, usual, now, onsets, *rest))
@@ -436,7 +436,7 @@ class Survey:
         codes, scores, seen, expected, began, live, since, regular = (column.tolist() for column in columns)
         volumes = map(
             Volume,
-            [_OPINIONS[code] for code in codes],
+            map(_OPINIONS.__getitem__, codes),
             scores,
             seen,
             expected,

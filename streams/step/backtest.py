@@ -87,7 +87,7 @@ class Backtest:
 
         `ticks` says whether the log has ticks of its own; None: look at its first thousand records.
         """
-        filled = (line for line in lines if line.strip())
+        filled = filter(bytes.strip, lines)  # without the empty ones
         ahead = take(filled, LOOKED_AT)
         if ticks is None:
             ticks = any(isinstance(decode(line), Tick) for line in ahead)
