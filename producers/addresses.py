@@ -19,6 +19,10 @@ _METADATA: Final = frozenset(
     ipaddress.ip_address(address) for address in ("168.63.129.16", "192.0.0.192", "169.254.169.254")
 )
 
+#: Names that lead to one's own machine or network (RFC 6761, 6762, 8375, and ICANN's `internal`, below which some
+#: clouds keep their metadata).
+_HOME: Final = ("localhost", "local", "internal", "lan", "home.arpa", "localdomain")
+
 #: What IANA's registries hold and not each Python that we run on knows: protocol assignments (RFC 6890, but for two
 #: anycast addresses) and documentation (RFC 9637).
 _RESERVED: Final = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("3fff::/20"))
@@ -79,6 +83,16 @@ def is_bogon(address: str) -> bool:
     if ip in _METADATA or (ip not in _ANYCAST and any(ip in network for network in _RESERVED)):
         return True
     return not ip.is_global or ip.is_multicast or ip.is_reserved
+
+
+def is_home_name(host: str) -> bool:
+    """Whether a name can be one of a machine's own network alone: it has no domain, or one that no registry gives out.
+
+    >>> [is_home_name(name) for name in ("localhost", "a.localhost", "router", "metadata.google.internal", "x.com")]
+    [True, True, True, True, False]
+    """
+    bare = host.lower().rstrip(".")
+    return "." not in bare or any(bare.endswith(f".{end}") for end in _HOME)
 
 
 def holder(address: str) -> str:

@@ -29,6 +29,9 @@ _BATCH: Final = 200
 #: A service makes the attempts while one waits.
 _FETCH_SECONDS: Final = 25.0
 _WRITE_SECONDS: Final = 1.0
+#: Content too large (RFC 9110, 15.5.14): fewer targets at once.
+_TOO_MANY: Final = 413
+_REFUSAL_BYTES: Final = 4096
 
 
 class ControlResult(Struct, frozen=True):
@@ -45,6 +48,20 @@ class ControlFile(Struct, frozen=True, tag_field="schema", tag="netdusk.control/
 
 
 _decoder = msgspec.json.Decoder(ControlFile)
+#: What an answer that is none raises; brackets may be deeper than any stack.
+_NO_ANSWER: Final = (OSError, msgspec.MsgspecError, ValueError, RecursionError)
+
+
+class TooManyError(OSError):
+    """A control service takes fewer targets at once: `most`, where it says how many."""
+
+    def __init__(self, most: int | None) -> None:
+        super().__init__(f"it takes {'fewer' if most is None else most} targets at once")
+        self.most = most
+
+
+class _Refusal(Struct, frozen=True):
+    targets_max: int | None = None
 
 
 class ControlResults:
@@ -77,6 +94,9 @@ class ControlResults:
         self._age_seconds_max = age_seconds_max
         self._seen: dict[str, dict[str, ControlResult]] = {}
         self._failing: set[str] = set()
+        #: How many targets a control service takes at once, and which of them it is asked for first.
+        self._sizes: dict[str, int] = {}
+        self._first: dict[str, int] = {}
 
     async def refresh(self) -> None:
         """Ask all of them again. A failure is logged, once, and leaves what is known to grow old."""
@@ -99,7 +119,7 @@ class ControlResults:
     async def _refresh(self, source: str) -> None:
         try:
             self._seen[source] = await self._read(source)
-        except (OSError, msgspec.MsgspecError, ValueError) as error:
+        except _NO_ANSWER as error:
             if source not in self._failing:
                 log.warning("no control results", source=source, why=str(error) or type(error).__name__)
             self._failing.add(source)
@@ -113,11 +133,35 @@ class ControlResults:
             return _decoder.decode(await asyncio.to_thread(Path(source).read_bytes)).targets
         if not source.endswith(CHECK_PATH):
             return _decoder.decode(await _fetch(source)).targets
+        return await self._ask(source)
+
+    async def _ask(self, source: str) -> dict[str, ControlResult]:
+        """What a service answers, in parts of the size that it takes.
+
+        Where it ends with some of them (its allowance is used up), what came counts beside what came before, and the
+        rest is asked for first the next time.
+        """
+        first = self._first.get(source, 0)
+        urls = self._urls[first:] + self._urls[:first]
         results: dict[str, ControlResult] = {}
-        for start in range(0, len(self._urls), _BATCH):
-            question = msgspec.json.encode({"targets": self._urls[start : start + _BATCH]})
-            results |= _decoder.decode(await _fetch(source, question)).targets
-        return results
+        done = 0
+        while done < len(urls):
+            size = self._sizes.get(source, _BATCH)
+            question = msgspec.json.encode({"targets": urls[done : done + size]})
+            try:
+                results |= _decoder.decode(await _fetch(source, question)).targets
+            except TooManyError as error:
+                if size == 1:
+                    raise
+                self._sizes[source] = max(1, min(error.most or size // 2, size - 1))
+                continue
+            except _NO_ANSWER:
+                if not results:
+                    raise
+                self._first[source] = (first + done) % len(urls)
+                break
+            done += size
+        return {**self._seen.get(source, {}), **results}
 
 
 async def _fetch(url: str, question: bytes | None = None) -> bytes:
@@ -138,9 +182,17 @@ async def _fetch(url: str, question: bytes | None = None) -> bytes:
                 url,
                 data=question,
                 headers={"Accept-Encoding": "identity", "Content-Type": "application/json"},
+                # A vantage asks whom its operator has named, and nobody whom an answer names.
+                allow_redirects=False,
             ) as answer,
         ):
+            if answer.status == _TOO_MANY and question is not None:
+                raise TooManyError(_most(await answer.content.read(_REFUSAL_BYTES)))
             answer.raise_for_status()
+            if answer.status >= 300:
+                raise ValueError(
+                    f"leads on to {answer.headers.get('Location', '')[:200]!r}: name that URL itself"
+                )
             while more := await answer.content.read(BYTES_MAX):
                 body += more
                 if len(body) > BYTES_MAX:
@@ -148,6 +200,13 @@ async def _fetch(url: str, question: bytes | None = None) -> bytes:
     except aiohttp.ClientError as error:
         raise OSError(str(error)) from error
     return body
+
+
+def _most(body: bytes) -> int | None:
+    try:
+        return msgspec.json.decode(body, type=_Refusal).targets_max
+    except _NO_ANSWER:
+        return None
 
 
 class ControlWriter:

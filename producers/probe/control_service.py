@@ -35,6 +35,12 @@ class Allowance:
         self._now = now
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    def wait_seconds(self, client: str, count: int) -> float:
+        """How long until the client may ask for so many, which are no more than a minute's."""
+        left, since = self._left.get(client, (float(self.per_minute), self._now()))
+        left += (self._now() - since) * self.per_minute / 60
+        return max(0.0, (count - left) * 60 / self.per_minute)
+
     def takes(self, client: str, count: int) -> bool:
         """Whether the client may ask for so many now; if so, they are taken off."""
         now = self._now()

@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from producers.names import PLATFORM_MAX
 from producers.probe.asked import Endpoint
 from producers.probe.targets import Target
-
-#: Names that lead to one's own machine or network (RFC 6761, 6762, 8375, and ICANN's `internal`).
-_HOME: Final = ("localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
 def platforms_of(urls: Sequence[str]) -> list[str]:
@@ -53,7 +49,6 @@ def target_text(platform: str, url: str, more: Mapping[str, str] | None = None) 
     target = Target(platform=platform, url=url)
     lines = ["[[target]]", f'platform = "{platform}"', f"url = {json.dumps(url)}"]
     lines += [f"{key} = {value}" for key, value in (more or {}).items()]
-    at_home = target.is_at_a_private_address or target.place.host.endswith(_HOME)
-    if at_home and "private" not in (more or {}):
+    if target.is_at_a_private_place and "private" not in (more or {}):
         lines.append("private = true  # an address that only your own network has")
     return "\n".join([*lines, ""])

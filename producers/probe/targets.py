@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from producers.addresses import is_bogon
+from producers.addresses import is_bogon, is_home_name
 from producers.complaints import complaints
 from producers.failures import Stage
 from producers.names import PLATFORM_REMEDY, is_platform, is_printable
@@ -182,17 +182,18 @@ class Target(BaseModel, AskedTarget):
         )
 
     @cached_property
-    def is_at_a_private_address(self) -> bool:
-        """Whether its URL holds an address that no public service can have."""
-        return self.place.is_address and is_bogon(self.place.host)
+    def is_at_a_private_place(self) -> bool:
+        """Whether its URL holds an address that no public service can have, or a name that leads to one."""
+        return is_bogon(self.place.host) if self.place.is_address else is_home_name(self.place.host)
 
     def check_place(self) -> None:
-        """Raise TargetsError where the URL holds a private address and nobody says that it is meant."""
+        """Raise TargetsError where the URL leads to a private address and nobody says that it is meant."""
         if self.compared is not None:
             self.compared.check_place()
-        if self.is_at_a_private_address and not self.private:
+        if self.is_at_a_private_place and not self.private:
+            where = "an address" if self.place.is_address else "a name"
             raise TargetsError(
-                f"targets: {self.url} is at an address that no public service can have; if it is a service of your "
+                f"targets: {self.url} is at {where} that no public service can have; if it is a service of your "
                 "own, give the target private = true, and the vantage --allow-private"
             )
 

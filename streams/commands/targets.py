@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from producers.addresses import is_bogon
 from producers.probe.target_text import target_text
 from producers.probe.targets import TargetsError, TargetsFile, load_targets
 from streams.commands.output import put, to_stdout
@@ -78,9 +79,15 @@ def import_(
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="A targets file (TOML).", metavar="FILE")],
+    resolve: Annotated[
+        bool,
+        typer.Option("--resolve", help="Look up each name too, and refuse what leads to a private address."),
+    ] = False,
 ) -> None:
     """Show what a vantage asks by a targets file, or what is wrong with it."""
     targets = _load(file)
+    if resolve:
+        _check_addresses(targets)
     for line in asked(targets.target):
         typer.echo(line)
     typer.echo(
@@ -121,6 +128,25 @@ def verify(
 
     signed = check_signature(file, key)
     typer.echo(f"good; signed by {signed.key} on {signed.at:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _check_addresses(targets: TargetsFile) -> None:
+    """Raise SettingsError where a name leads inside, from here; say on stderr which name has no address."""
+    from streams.local.ingesting import addresses_of  # noqa: PLC0415  not for --help
+
+    for target in targets.target:
+        if target.private or target.place.is_address:
+            continue
+        try:
+            inside = [address for address in addresses_of(target.place.host) if is_bogon(address)]
+        except OSError as error:
+            typer.echo(f"{target.name}: {error.strerror}", err=True)
+            continue
+        if inside:
+            raise SettingsError(
+                f"{target.name} leads to {inside[0]}, which no public service can have: if it is a service of your "
+                "own, give the target private = true; else the name server here is wrong"
+            )
 
 
 def _load(file: Path) -> TargetsFile:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 from collections.abc import Collection
 from typing import Annotated, Final
@@ -47,7 +48,7 @@ def application(
     async def check(request: web.Request) -> web.Response:
         try:
             asked = _question.decode(await request.read()).targets
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             return _refused(400, f'{error}; post {{"targets": [URL, ...]}}, {BATCH_MAX} at the most')
         return await _answer(request, asked, len(asked))
 
@@ -58,8 +59,13 @@ def application(
         return web.Response(text="good\n")
 
     async def _answer(request: web.Request, asked: list[str], counts: int) -> web.Response:
-        if not allowance.takes(holder(_who_asks(request, behind)), counts):
-            return _refused(429, f"at most {allowance.per_minute} targets a minute", **{"Retry-After": "60"})
+        client = holder(_who_asks(request, behind))
+        if counts > allowance.per_minute:
+            why = f"{counts} targets at once, and at most {allowance.per_minute} a minute: post fewer in one question"
+            return web.json_response({"error": why, "targets_max": allowance.per_minute}, status=413)
+        if not allowance.takes(client, counts):
+            wait = str(math.ceil(allowance.wait_seconds(client, counts)))
+            return _refused(429, f"at most {allowance.per_minute} targets a minute", **{"Retry-After": wait})
         body = msgspec.json.encode(ControlFile(await service.check(asked)))
         return web.Response(body=body, content_type="application/json")
 

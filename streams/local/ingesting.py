@@ -88,36 +88,101 @@ def _open(path: Path) -> IO[bytes]:
 
 def _open_url(url: str) -> IO[bytes]:
     try:
-        answer: IO[bytes] = urllib.request.build_opener(_Redirects).open(url, timeout=_URL_SECONDS)
+        opener = urllib.request.build_opener(_Redirects, *_handlers(Dial()))
+        answer: IO[bytes] = opener.open(url, timeout=_URL_SECONDS)
     except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         raise SettingsError(f"{url}: {error}; name a URL that can be read") from error
     return cast(IO[bytes], _Download(answer))
 
 
-def leads_inside(url: str, other: str, addresses_of: Callable[[str], Iterable[str]]) -> bool:
+def leads_inside(url: str, other: str, lookup: Callable[[str], Iterable[str]]) -> bool:
     """Whether a URL of a public host leads on to an address that no public host has: a cloud's metadata, say.
 
     Raises OSError for a name that has no address.
     """
     here, there = (urlsplit(one).hostname or "" for one in (url, other))
-    return (
-        here != there
-        and any(map(is_bogon, addresses_of(there)))
-        and not all(map(is_bogon, addresses_of(here)))
-    )
+    return here != there and any(map(is_bogon, lookup(there))) and not all(map(is_bogon, lookup(here)))
 
 
-def _addresses(host: str) -> Iterator[str]:
-    return (str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+def addresses_of(host: str) -> list[str]:
+    """The addresses that a name has now. Raises OSError where it has none."""
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+
+
+class Dial:
+    """Opens the connections of one download, each to an address that was judged: a name may lead elsewhere later.
+
+    A download that began at a public address goes to none of this machine's own network, whatever leads there.
+
+    Parameters
+    ----------
+    lookup
+        A name's addresses.
+    connect
+        What opens a connection to an address.
+    """
+
+    def __init__(
+        self,
+        lookup: Callable[[str], Iterable[str]] = addresses_of,
+        connect: Callable[..., socket.socket] = socket.create_connection,
+    ) -> None:
+        self._lookup = lookup
+        self._connect = connect
+        self._is_public: bool | None = None
+
+    def __call__(self, place: tuple[str, int], *more: Any) -> socket.socket:
+        """A connection to a host and port; the rest is as `socket.create_connection` takes it. Raises OSError."""
+        host, port = place
+        addresses = list(dict.fromkeys(self._lookup(host)))
+        if self._is_public and (inside := next(filter(is_bogon, addresses), None)):
+            raise OSError(f"leads on to {host}, which is at {inside}: that is not asked")
+        failed: OSError | None = None
+        for address in addresses:
+            try:
+                connection = self._connect((address, port), *more)
+            except OSError as error:
+                failed = error
+                continue
+            if self._is_public is None:
+                self._is_public = not is_bogon(address)
+            return connection
+        raise failed or OSError(f"{host} has no address")
+
+
+def _handlers(dial: Dial) -> tuple[urllib.request.BaseHandler, ...]:
+    """What opens http and https by `dial`."""
+
+    def dialled(kind: type[http.client.HTTPConnection]) -> Callable[..., http.client.HTTPConnection]:
+        def made(host: str, **options: Any) -> http.client.HTTPConnection:
+            connection = kind(host, **options)
+            # It has no other way in for who opens its connections.
+            connection._create_connection = dial  # type: ignore[attr-defined]  # typeshed does not know it
+            return connection
+
+        return made
+
+    class Http(urllib.request.HTTPHandler):
+        def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(dialled(http.client.HTTPConnection), req)
+
+    class Https(urllib.request.HTTPSHandler):
+        def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(dialled(http.client.HTTPSConnection), req)
+
+    return Http(), Https()
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows to another public host, as downloads do; never from one into this machine's own network."""
+    """Follows to another public host, as downloads do; never from one into this machine's own network.
+
+    Where a proxy makes the connections, this alone looks where they go; else `Dial` looks again.
+    """
 
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        if not newurl.startswith(("http://", "https://")) or leads_inside(req.full_url, newurl, _addresses):
+        if not newurl.startswith(("http://", "https://")) or leads_inside(req.full_url, newurl, addresses_of):
             raise urllib.error.URLError(f"leads on to {newurl[:200]!r}, which is not asked")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

@@ -53,8 +53,8 @@ def read_list(
             except ValueError:
                 reading.left_out.append(f"{place}: {url[:200]!r} can't be asked")
                 continue
-            if target.is_at_a_private_address:
-                reading.left_out.append(f"{place}: {url[:200]!r} is no public address")
+            if target.is_at_a_private_place:
+                reading.left_out.append(f"{place}: {url[:200]!r} is at no public address or name")
             elif target.url not in seen:
                 seen.add(target.url)
                 reading.targets.append(Found(target.platform, target.url, {}))

@@ -71,6 +71,7 @@ async def test_over_http(tmp_path: Path) -> None:
         b"no JSON",
         b"[]",
         b'{"schema":"netdusk.control/9","targets":{}}',
+        b'{"schema":"netdusk.control/1","targets":{},"more":' + b"[" * 100_000,
         b'{"schema":"netdusk.control/1","targets":{"https://x.com/":{"ok":"yes","time":"2024-01-20T13:41:00Z"}}}',
         b'{"schema":"netdusk.control/1","targets":{"https://x.com/":{"ok":true,"time":"2024-01-20T13:41:00"}}}',
     ],
@@ -146,7 +147,7 @@ async def test_a_service_is_asked_for_what_is_asked_here() -> None:
         (b'{"targets":[]}', 400),
         (b'{"targets":"https://good.test/"}', 400),
         (json.dumps({"targets": ["https://good.test/"] * 501}).encode(), 400),
-        (json.dumps({"targets": ["https://good.test/"] * 11}).encode(), 429),
+        (json.dumps({"targets": ["https://good.test/"] * 11}).encode(), 413),
         (b"x" * 600_000, 413),
     ],
 )
@@ -200,3 +201,46 @@ async def test_who_asks_is_whom_the_web_server_in_front_names(
             (await client.get("/control.json", headers={"X-Forwarded-For": header})).status for header in told
         ]
     assert found == statuses
+
+
+def listed(count: int) -> tuple[str, ...]:
+    return tuple(f"https://site{number}.test/" for number in range(count))
+
+
+async def good(target: AskedTarget) -> Outcome:
+    return outcome(True, url=target.url)
+
+
+async def test_a_vantage_asks_in_parts_of_the_size_that_a_service_takes() -> None:
+    """More targets than the service gives away a minute: what it has left is given, and the rest comes first later."""
+    urls, clock = listed(25), [0.0]
+    service = ControlService([Target(platform="x", url=url) for url in urls], good)
+    allowance = Allowance(10, now=lambda: clock[0])
+    async with TestServer(application(service, allowance)) as server:
+        control = ControlResults([str(server.make_url("/v1/check"))], urls)
+        for known in (10, 20, 25):
+            await control.refresh()
+            assert sum(control.ok(url, NOW) is True for url in urls) == known
+            clock[0] += 60
+
+
+async def test_a_service_says_how_many_it_takes_and_how_long_to_wait() -> None:
+    service = ControlService([Target(platform="x", url=url) for url in listed(8)], good)
+    async with TestClient(TestServer(application(service, Allowance(10, now=lambda: 0.0)))) as client:
+        answer = await client.post("/v1/check", json={"targets": ["https://site0.test/"] * 11})
+        assert (answer.status, (await answer.json())["targets_max"]) == (413, 10)
+        assert (await client.post("/v1/check", json={"targets": listed(8)})).status == 200
+        answer = await client.post("/v1/check", json={"targets": listed(4)})
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "12")
+
+
+@pytest.mark.parametrize("path", ["/control.json", "/v1/check"])
+async def test_a_vantage_goes_nowhere_that_a_control_names(path: str) -> None:
+    async with (
+        servers.serving(servers.says(b"HTTP/1.1 500 it was asked\r\n\r\n")) as elsewhere,
+        servers.serving(
+            servers.says(f"HTTP/1.1 302 x\r\nLocation: http://127.0.0.1:{elsewhere}/\r\n\r\n".encode())
+        ) as port,
+    ):
+        with pytest.raises(ValueError, match=r"leads on to .* name that URL itself"):
+            await controls._fetch(f"http://127.0.0.1:{port}{path}", b"{}")  # the log alone says it else

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from producers.signals import Signal
 from producers.sources import tor
 from producers.sources.contract import RefusalReason, Refused
-from streams.local.ingesting import IngestTotals, Progress, inputs, leads_inside, pieces
+from streams.local.ingesting import Dial, IngestTotals, Progress, inputs, leads_inside, pieces
 from streams.settings import SettingsError
 
 TABLE = b"date,country,users\n2024-01-20,pk,9321\n2024-01-21,pk,9321\n"
@@ -117,3 +118,43 @@ def test_each_reason_says_where_it_was_met_first() -> None:
     for number in (2, 7):
         totals.note(Refused(RefusalReason.INVALID, "no number", f"a.csv:{number}"))
     assert totals.facts()["refused_first"] == {"invalid": {"no number": "a.csv:2"}}
+
+
+INSIDE = "169.254.169.254"
+
+
+def test_each_connection_goes_to_the_address_that_was_judged() -> None:
+    """A name that leads inside at the second look-up is not followed there, and never looked up a third time."""
+    answers = {
+        "a.example": [["8.8.8.8"], ["127.0.0.1"]],
+        "own": [["10.0.0.1"]],
+        "b.example": [["8.8.4.4", INSIDE]],
+    }
+    made: list[str] = []
+
+    def connect(place: tuple[str, int], *more: object) -> socket.socket:
+        made.append(place[0])
+        return socket.socket()
+
+    def lookup(host: str) -> list[str]:
+        return answers[host].pop(0)
+
+    dial = Dial(lookup, connect)
+    dial(("a.example", 80), 60.0).close()
+    for host in ("a.example", "b.example"):
+        with pytest.raises(OSError, match="that is not asked"):
+            dial((host, 80))
+    assert made == ["8.8.8.8"]
+    Dial(lookup, connect)(("own", 80)).close()
+    assert made == ["8.8.8.8", "10.0.0.1"], "an operator's own service may be inside"
+
+
+def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
+    def connect(place: tuple[str, int], *more: object) -> socket.socket:
+        if place[0] == "8.8.8.8":
+            raise ConnectionRefusedError("refused")
+        return socket.socket()
+
+    Dial(lambda _: ["8.8.8.8", "8.8.4.4"], connect)(("a.example", 80)).close()
+    with pytest.raises(ConnectionRefusedError):
+        Dial(lambda _: ["8.8.8.8"], connect)(("a.example", 80))
