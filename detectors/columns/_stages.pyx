@@ -87,6 +87,11 @@ cdef inline uint16_t *_f2(object column) except? NULL:
     return <uint16_t *>_data(column, cnp.NPY_FLOAT16)
 
 
+cdef inline bint _is_written(double *number) noexcept nogil:
+    """Whether it is no zero, to the bit: a page to which nothing else was ever written takes no memory, if left alone."""
+    return (<int64_t *>number)[0] != 0
+
+
 cdef inline double *_row(object column, Py_ssize_t row) except? NULL:
     """One row of a column that has several."""
     return <double *>(<char *>_f8(column) + row * cnp.PyArray_STRIDE(<cnp.ndarray>column, 0))
@@ -397,14 +402,15 @@ cdef void _step(
                 value = 0.0
             if value > 0.0:
                 if statistic[i] == 0.0:
-                    onset[i] = start
+                    onset[i] = ~start  # as it is held, folded
                 probes[i] = probes[i] * ebb + n[i]
                 shorts[i] = shorts[i] * ebb + short_[i]
                 counted[i] += n[i]
-            else:
-                onset[i] = -1
+            elif onset[i] != 0 or _is_written(probes + i) or _is_written(shorts + i) or _is_written(counted + i):
+                onset[i] = 0
                 probes[i] = shorts[i] = counted[i] = 0.0
-            statistic[i] = value
+            if value != 0.0 or _is_written(statistic + i):
+                statistic[i] = value
             if each == 0 or value > high[i]:
                 high[i] = value
     for i in range(size):
@@ -422,7 +428,7 @@ cdef void _step(
             for each in range(many):
                 _row(cusum.statistic, each)[i] = _row(cusum.probes, each)[i] = 0.0
                 _row(cusum.short, each)[i] = _row(cusum.counted, each)[i] = 0.0
-                _row_i8(cusum.onset, each)[i] = -1
+                _row_i8(cusum.onset, each)[i] = 0
 
 
 def top(cusum, alarm, shortfall, bar):
@@ -820,13 +826,15 @@ def rest_both(presence, cusum, int64_t windows, fair_, double fair_fade):
         statistic, probes, short_ = _row(cusum.statistic, each), _row(cusum.probes, each), _row(cusum.short, each)
         counted, onset = _row(cusum.counted, each), _row_i8(cusum.onset, each)
         for i in range(size):
-            statistic[i] *= fade[i]
-            if statistic[i] < 1e-9:
-                statistic[i] = 0.0
+            if _is_written(statistic + i):
+                statistic[i] *= fade[i]
+                if statistic[i] < 1e-9:
+                    statistic[i] = 0.0
             highest[i] = _most(highest[i], statistic[i])
             if statistic[i] == 0.0:
-                probes[i] = short_[i] = counted[i] = 0.0
-                onset[i] = -1
+                if onset[i] != 0 or _is_written(probes + i) or _is_written(short_ + i) or _is_written(counted + i):
+                    probes[i] = short_[i] = counted[i] = 0.0
+                    onset[i] = 0
             else:
                 probes[i] *= ebb
                 short_[i] *= ebb
@@ -1990,12 +1998,12 @@ def counted(newcomers, monitors, presence, rows_, cell_, int64_t start, int64_t 
         into[i] = (
             results[rows[i]] >= least
             or strange[of] >= _NEWCOMERS_MANY * (probes[of] + _NEWCOMERS_PRIOR)
-            or last_known[of] < 0
-            or <double>(start - last_known[of]) > allowed
+            or ~last_known[of] < 0
+            or <double>(start - ~last_known[of]) > allowed
         )
     for i in range(size):
         if results[rows[i]] >= least:
-            last_known[cell[i]] = start
+            last_known[cell[i]] = ~start
     return votes
 
 
@@ -2226,7 +2234,7 @@ def told(cusum, rows_, score_, live_, n_, k_, double close_nats, double easing_n
             continue
         at[found], best = i, _highest(statistic, stride, many, row)
         found += 1
-        onset[i] = _row_i8(cusum.onset, best)[row]
+        onset[i] = ~_row_i8(cusum.onset, best)[row]
         probes[i] = <int64_t>rint(_row(cusum.counted, best)[row])
         if _row(cusum.probes, best)[row] > 0.0:
             short_of[i] = _row(cusum.short, best)[row] / _row(cusum.probes, best)[row]
@@ -2352,7 +2360,7 @@ def take_times(times, int64_t start, rows_, values_, held_):
             evidence = _least(_most(evidence, -nats), nats)
             high = _least(_most(<double>statistic[row] + evidence, 0.0), most)
             if statistic[row] < _BEGUN_NATS:
-                onset[row], since[row], since_count[row] = start, 0.0, 0.0
+                onset[row], since[row], since_count[row] = ~start, 0.0, 0.0
             sum_, count = <double>since[row] + excess, since_count[row] + <float>1.0
             health = _least(_most(<double>well[row] - evidence, 0.0), full)
             opens = high > gate
@@ -2361,7 +2369,7 @@ def take_times(times, int64_t start, rows_, values_, held_):
             if opens and health >= close:
                 opens, high = False, 0.0
             if high == 0.0:
-                onset[row], sum_, count = -1, 0.0, 0.0
+                onset[row], sum_, count = 0, 0.0, 0.0
             statistic[row], well[row], is_open[row] = high, health, opens
             since[row], since_count[row] = sum_, count
         gain = learn_slow if is_open[row] else 1.0

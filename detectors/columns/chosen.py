@@ -98,11 +98,11 @@ class ChosenSlowdown(SlowdownColumns):
                 score = 1.0  # a drift is told once; it lasts while the series is slower
             self.statistic[row] = alarm * min(score, 2.0)
             if score >= 1.0 and not self.open[row]:
-                self.onset[row], self.well[row] = start, 0.0
+                self.onset[row], self.well[row] = ~start, 0.0
             self.open[row] = score >= 1.0
             self.well[row] = 0.0 if score >= 1.0 else min(close + 2.0, self.well[row] * keep + 1.5)
             if score < 1.0:
-                self.onset[row] = -1
+                self.onset[row] = 0
 
 
 class ChosenSilence(SilenceColumns):

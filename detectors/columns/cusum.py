@@ -30,7 +30,7 @@ class CusumColumns(Table):
             "probes": Field(np.float64, 0.0, count),
             "short": Field(np.float64, 0.0, count),
             "counted": Field(np.float64, 0.0, count),
-            "onset": Field(np.int64, -1, count),
+            "onset": Field(np.int64, -1, count, folded=True),
             "well": Field(np.float64),
             "open": Field(np.bool_),
         }
@@ -82,8 +82,8 @@ class CusumColumns(Table):
         self.probes[still] = 0.0
         self.short[still] = 0.0
         self.counted[still] = 0.0
-        self.onset[still] = -1
-        self.onset[started] = start
+        self.onset[still] = 0
+        self.onset[started] = ~start
         self.statistic[:] = value
         bound = settings.cap_nats
         self.well *= fade
@@ -96,7 +96,7 @@ class CusumColumns(Table):
             if len(over):
                 for column in (self.statistic, self.probes, self.short, self.counted):
                     column[:, over] = 0.0
-                self.onset[:, over] = -1
+                self.onset[:, over] = 0
                 is_open[over] = False
         self.open[:] = is_open
 
@@ -114,7 +114,7 @@ class CusumColumns(Table):
         still = self.statistic == 0.0
         for column in (self.probes, self.short, self.counted):
             column[still] = 0.0
-        self.onset[still] = -1
+        self.onset[still] = 0
         self.well *= fade**windows
         self.open &= self.statistic.max(axis=0) > gate
 
@@ -122,7 +122,7 @@ class CusumColumns(Table):
         """Begin these series anew, with no evidence either way."""
         for column in (self.statistic, self.probes, self.short, self.counted):
             column[:, rows] = 0.0
-        self.onset[:, rows] = -1
+        self.onset[:, rows] = 0
         self.well[rows] = 0.0
         self.open[rows] = False
 

@@ -56,7 +56,8 @@ class Pairs:
     def left(self) -> Ints:
         """The first number of each pair."""
         if self._left is None:
-            self._left = self._keys() >> _RIGHT_BITS
+            # Both together are asked for at an incident; until then it is twice as much as is needed.
+            self._left = (self._in_order() if self._key is None else self._key) >> _RIGHT_BITS
         return self._left
 
     def right(self, pairs: Numbers | slice = slice(None)) -> Ints:
@@ -217,7 +218,8 @@ class Layout:
     def monitor_cell(self) -> NDArray[np.int32]:
         """The cell of each monitor."""
         if len(self._cell_of_monitor) < len(self):
-            self._cell_of_monitor = self.seat_cell[self.monitor_seat]
+            one_each = np.array_equal(self.monitor_seat, np.arange(len(self.seat_cell)))
+            self._cell_of_monitor = self.seat_cell if one_each else self.seat_cell[self.monitor_seat]
         return self._cell_of_monitor
 
     def cells_of(self, monitors: Numbers) -> NDArray[np.int32]:

@@ -320,7 +320,7 @@ class Newcomers(Table):
     fields = {  # noqa: RUF012  a table's columns are declared once
         "strange": Field(np.float32),
         "probes": Field(np.float32),
-        "last_known": Field(np.int64, -1),
+        "last_known": Field(np.int64, -1, folded=True),
     }
 
     _keep = np.float64(0.5 ** (BLOCK_SECONDS / NEWCOMERS_HALF_SECONDS))
@@ -332,9 +332,9 @@ class Newcomers(Table):
     def counted(self, start: int, window: int, cell: Numbers, known: Bools, share: Floats) -> Bools:
         """Which results count. `cell` is where each monitor belongs, `share` of its windows has results of a cell."""
         allowed = np.maximum(LATELY_WINDOWS, LATELY_GAPS / share[cell]) * window
-        last = self.last_known[cell]
+        last = ~self.last_known[cell]
         alone = (last < 0) | (start - last > allowed)
-        self.last_known[cell[known]] = start
+        self.last_known[cell[known]] = ~start
         return known | self.usually(cell) | alone
 
     def turn(self, blocks: int, cell: Numbers, known: Bools, waiting: Singles) -> None:
@@ -343,7 +343,7 @@ class Newcomers(Table):
         A network that never had one that is known is left out: there is none beside whom others are strangers.
         """
         keep = self._keep**blocks
-        waiting = np.where(self.last_known[cell] >= 0, waiting, np.float32(0.0))
+        waiting = np.where(~self.last_known[cell] >= 0, waiting, np.float32(0.0))
         for column, values in (
             (self.probes, waiting),
             (self.strange, np.where(known, np.float32(0.0), waiting)),

@@ -86,7 +86,7 @@ class SlowdownColumns(Seasonal):
         "since_count": Field(np.float32),
         "first": Field(np.int64, -1),
         "last": Field(np.int64, -1),
-        "onset": Field(np.int64, -1),
+        "onset": Field(np.int64, -1, folded=True),
         "open": Field(np.bool_),
     }
 
@@ -209,7 +209,7 @@ class SlowdownColumns(Seasonal):
         before = self.statistic[rows]
         statistic = clipped(before + evidence, 0.0, settings.statistic_max)
         begins = before < BEGUN_NATS
-        onset = np.where(begins, start, self.onset[rows])
+        onset = np.where(begins, ~start, self.onset[rows])
         since = np.where(begins, 0.0, self.since[rows]) + excess
         count = np.where(begins, 0.0, self.since_count[rows]) + 1.0
         well = clipped(self.well[rows] - evidence, 0.0, settings.close_nats + 2.0)
@@ -218,7 +218,7 @@ class SlowdownColumns(Seasonal):
         over = is_open & (well >= settings.close_nats)
         statistic[over] = 0.0
         nothing = statistic == 0.0
-        onset[nothing], since[nothing], count[nothing] = -1, 0.0, 0.0
+        onset[nothing], since[nothing], count[nothing] = 0, 0.0, 0.0
         self.statistic[rows], self.onset[rows], self.well[rows] = statistic, onset, well
         self.since[rows], self.since_count[rows], self.open[rows] = since, count, is_open & ~over
 

@@ -390,7 +390,7 @@ class Survey:
         excursions = cusum.open[rows].nonzero()[0]
         if len(excursions):
             best = np.argmax(cusum.statistic[:, rows[excursions]], axis=0)
-            onset[excursions] = cusum.onset[best, rows[excursions]]
+            onset[excursions] = ~cusum.onset[best, rows[excursions]]
             probes[excursions] = _whole(cusum.counted[best, rows[excursions]])
             lacking, weighed = (column[best, rows[excursions]] for column in (cusum.short, cusum.probes))
             short[excursions] = np.divide(lacking, weighed, out=np.zeros(len(best)), where=weighed > 0.0)
@@ -479,7 +479,7 @@ class Survey:
             well = table.well[rows] >= series.detection.close_nats
             opinion = np.where(fresh, np.where(score >= 1.0, 1, np.where(well, 2, 0)), 0)
             now, expected = np.exp(sign * (usual + table.slower[rows])), np.exp(sign * usual)
-            onset = np.where(table.open[rows], table.onset[rows], -1)
+            onset = np.where(table.open[rows], ~table.onset[rows], -1)
             pace = np.exp(-table.latest[rows]) if len(table.latest) else np.full(len(rows), np.nan)
             shown.append((opinion, score, now, expected, onset, pace))
         # Of equal ones, the time to first byte.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import mmap
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
@@ -45,7 +44,8 @@ class Field(NamedTuple):
     """One column of a table: `rows` values a series (0: one value, no axis), all `fill` at first.
 
     A `folded` one is held as the bits in which it differs from its fill, so that a row takes no memory until something
-    else is written there; see `folded` and `unfolded`. It is stored as any other.
+    else is written there; see `folded` and `unfolded`. It is stored as any other. Of whole numbers whose fill is -1
+    (never) that is `~number`.
     """
 
     dtype: type[np.generic]
@@ -56,18 +56,13 @@ class Field(NamedTuple):
     @property
     def bits(self) -> int:
         """The bits of the fill."""
-        return _bits(np.dtype(self.dtype), self.fill)
+        return int(np.array(self.fill, dtype=self.dtype).view(self.held_as))
 
     @property
     def held_as(self) -> np.dtype[Any]:
         """The type of the array in memory."""
         kind = np.dtype(self.dtype)
-        return np.dtype(f"u{kind.itemsize}") if self.folded else kind
-
-
-@cache
-def _bits(kind: np.dtype[Any], value: float) -> int:
-    return int(np.array(value, dtype=kind).view(f"u{kind.itemsize}"))
+        return np.dtype(f"u{kind.itemsize}") if self.folded and kind.kind == "f" else kind
 
 
 class StoredColumn(msgspec.Struct, array_like=True):
@@ -205,7 +200,8 @@ def load_column(
     values = np.frombuffer(stored.data, dtype=kind).reshape(shape)
     if spec is not None and spec.folded:
         column = unwritten(shape, spec.held_as)
-        for row, some in zip(column, values, strict=True):
+        # Row by row: a copy of all would be held at once.
+        for row, some in zip(column, values, strict=True) if column.ndim > 1 else ((column, values),):
             write_rows(row, folded(some, spec))
         return column
     column = unwritten(shape, dtype)

@@ -142,7 +142,7 @@ class Tallies:
         cell = self._cells_of(layout, every)
         group = layout.cell_group[cell]
         order = (
-            layout.cells.right(cell),
+            layout.cells.of(cell)[1],
             ranks(self._regions_of(layout, every)),
             ranks(self._platforms.tolist())[group],
             _ranks_of_places(self._places)[layout.group_place[group]],

@@ -59,7 +59,7 @@ def test_ratios(window: int, seed: int) -> None:
                 one.pass_hours(*spell)
     np.testing.assert_allclose(columns.expect(start), [one.usual(start) for one in plain], atol=1e-9)
     np.testing.assert_allclose(columns.base.dispersion, [one.dispersion for one in plain], atol=1e-9)
-    np.testing.assert_array_equal(columns.cusum.onset.T, [one.cusum.onset for one in plain])
+    np.testing.assert_array_equal(columns.cusum.values("onset").T, [one.cusum.onset for one in plain])
     assert alarms > 100  # the comparison went through excursions, not only through calm
 
 

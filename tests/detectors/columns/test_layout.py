@@ -134,3 +134,12 @@ def test_the_middle_of_each_group(rows: list[tuple[int, float]]) -> None:
         assert count[i] == len(values)
         if values:
             assert (low[i], high[i]) == (median_low(values), median_high(values))
+
+
+def test_where_each_seat_has_one_monitor_they_share_their_cells() -> None:
+    seats = [MonitorKey("x", "PK", "", asn, "v", False, "") for asn in (7, 8)]
+    layout = laid_out([seats])
+    assert layout.monitor_cell is layout.seat_cell
+    layout.add([seats[0]._replace(target="https://x.example/")])
+    assert layout.monitor_cell.tolist() == [0, 1, 0]
+    assert layout.seat_cell.tolist() == [0, 1]

@@ -92,3 +92,29 @@ def test_a_folded_column_is_stored_as_any_other_and_zero_where_it_is_its_fill() 
     absent = Folds()
     absent.load({"plain": other.store()["plain"]})
     assert absent.values("half").tolist() == np.full((3, 200), 1.7, np.float16).tolist()
+
+
+class Moments(Table):
+    fields = {"since": Field(np.int64, -1, folded=True), "each": Field(np.int64, -1, 2, folded=True)}  # noqa: RUF012
+
+
+class PlainMoments(Table):
+    fields = {"since": Field(np.int64, -1), "each": Field(np.int64, -1, 2)}  # noqa: RUF012
+
+
+def test_a_moment_that_never_was_takes_no_memory_and_is_stored_as_any_other() -> None:
+    one, other = Moments(), PlainMoments()
+    for size in (5, 9, 200):
+        one.grow(size)
+        other.grow(size)
+        assert not one.since[-4:].any() and not one.each[:, -4:].any()
+        values = np.array([0, -1, 1_700_000_000, 2**62])
+        one.since[-4:] = ~values
+        one.each[1, -4:] = ~values
+        other.since[-4:] = other.each[1, -4:] = values
+        assert one.store() == other.store()
+    again = Moments()
+    again.load(other.store())
+    assert again.since.tobytes() == one.since.tobytes()
+    assert again.each.tobytes() == one.each.tobytes()
+    assert again.values("since").tolist() == other.since.tolist()
