@@ -7,9 +7,12 @@ ts-019 (Facebook Messenger), ts-020 (Telegram), ts-029 (Signal). These tests hav
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -33,10 +36,21 @@ class Asked(Struct, frozen=True):
     request: Request | None = None
 
 
+class AppQuery(Query, frozen=True, kw_only=True):
+    """One lookup, with the name that was asked for."""
+
+    hostname: str | None = None
+
+    @property
+    def addresses(self) -> list[str]:
+        """What it answered."""
+        return [address for answer in self.answers or [] if (address := answer.ipv4 or answer.ipv6)]
+
+
 class AppKeys(Struct, frozen=True):
     """The part of the test keys that is read."""
 
-    queries: list[Query] | None = None
+    queries: list[AppQuery] | None = None
     tcp_connect: list[Connect] | None = None
     tls_handshakes: list[Handshake] | None = None
     requests: list[Asked] | None = None
@@ -57,33 +71,85 @@ class AppKeys(Struct, frozen=True):
         return bool(self.queries or self.tcp_connect or self.tls_handshakes or self.requests)
 
 
+#: The app's endpoints, beside which WhatsApp's pages are.
+_ENDPOINT: Final = re.compile(r"e\d+\.whatsapp\.net")
+
+
 def _telegram(keys: AppKeys) -> Observation:
-    connects = keys.tcp_connect or []
-    if connects and all(connect.how for connect in connects):
-        return Observation(False, Stage.TCP, _commonest([connect.how for connect in connects]))
-    return _page(keys, keys.telegram_web_failure, "web.telegram.org")
+    # The page's connects stand among those of the app's own servers, which have no names.
+    pages = _addresses(keys, lambda host: host.endswith("telegram.org"))
+    ended = _all_failed([connect for connect in keys.tcp_connect or [] if connect.ip not in pages])
+    return ended or _asked_of_addresses(keys) or _page(keys, keys.telegram_web_failure, "web.telegram.org")
 
 
 def _whatsapp(keys: AppKeys) -> Observation:
-    endpoints = [connect for connect in keys.tcp_connect or [] if connect.port in (443, 5222)]
-    if endpoints and all(connect.how for connect in endpoints):
-        return Observation(False, Stage.TCP, _commonest([connect.how for connect in endpoints]))
+    named = [query for query in keys.queries or [] if _ENDPOINT.fullmatch(query.hostname or "")]
+    if named and (ended := _no_address(named)) is not None:
+        return ended
+    # The pages are at port 443 too: where it is told which addresses are the endpoints', others say nothing of them.
+    own = {address for query in named for address in query.addresses}
+    endpoints = [
+        connect
+        for connect in keys.tcp_connect or []
+        if connect.port in (443, 5222) and (not own or connect.ip in own)
+    ]
+    if (ended := _all_failed(endpoints)) is not None:
+        return ended
     registered = _page(keys, keys.registration_server_failure, "v.whatsapp.net")
     return _page(keys, keys.whatsapp_web_failure, "web.whatsapp.com") if registered.ok else registered
 
 
 def _facebook(keys: AppKeys) -> Observation:
-    queries, connects = keys.queries or [], keys.tcp_connect or []
-    failed = [query.failure for query in queries if query.failure]
-    if queries and len(failed) == len(queries):
-        return Observation(False, Stage.DNS, _commonest(failed))
+    queries = keys.queries or []
+    if queries and (ended := _no_address(queries)) is not None:
+        return ended
     if keys.facebook_dns_blocking:
-        addresses = [answer.ipv4 or answer.ipv6 or "" for query in queries for answer in query.answers or []]
-        private = bool(addresses) and all(map(is_bogon, addresses))
-        return Observation(False, Stage.DNS, Failure.DNS_BOGON_ERROR if private else None)
-    if connects and all(connect.how for connect in connects):
-        return Observation(False, Stage.TCP, _commonest([connect.how for connect in connects]))
-    return Observation(True)
+        return Observation(False, Stage.DNS, None)
+    return _all_failed(keys.tcp_connect or []) or Observation(True)
+
+
+def _addresses(keys: AppKeys, is_one: Callable[[str], bool]) -> set[str]:
+    """The addresses that names were said to have."""
+    return {
+        address
+        for query in keys.queries or []
+        if query.hostname and is_one(query.hostname)
+        for address in query.addresses
+    }
+
+
+def _no_address(queries: Sequence[AppQuery]) -> Observation | None:
+    """Where no lookup gave an address that a server can have: how that failed. None where one did."""
+    addresses = [address for query in queries for address in query.addresses]
+    if any(not is_bogon(address) for address in addresses):
+        return None
+    if addresses:
+        return Observation(False, Stage.DNS, Failure.DNS_BOGON_ERROR)
+    failed = [query.failure for query in queries if query.failure]
+    return Observation(False, Stage.DNS, _commonest(failed)) if len(failed) == len(queries) else None
+
+
+def _all_failed(connects: Sequence[Connect]) -> Observation | None:
+    """How connects ended, where all failed."""
+    if not connects or not all(connect.how for connect in connects):
+        return None
+    return Observation(False, Stage.TCP, _commonest([connect.how for connect in connects]))
+
+
+def _asked_of_addresses(keys: AppKeys) -> Observation | None:
+    """How requests of servers without a name ended, where none got an answer (ts-020, `telegram_http_blocking`)."""
+    asked = [one for one in keys.requests or [] if one.request and _is_address(one.request.url)]
+    if not asked or not all(one.failure for one in asked):
+        return None
+    return Observation(False, Stage.HTTP, _commonest([one.failure for one in asked]))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        ipaddress.ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _signal(keys: AppKeys) -> Observation:
@@ -107,10 +173,25 @@ def find_app(test: str, keys: AppKeys) -> Observation:
 
 
 def _page(keys: AppKeys, failure: str | None, host: str) -> Observation:
-    """How a request for a page ended: its failure, and the step whose event has the same one."""
+    """How a request for a page ended: its failure, and the step whose event has the same one.
+
+    Where the test itself tells no failure, requests of which none was answered do.
+    """
+    asked = [one for one in keys.requests or [] if one.request and _is_of(one.request.url, host)]
+    if not failure and asked and all(one.failure for one in asked):
+        failure = str(_commonest([one.failure for one in asked]))
     if not failure:
         return Observation(True)
     return Observation(False, _stage(keys, failure, host), failure_of(failure))
+
+
+def _is_of(url: str, host: str) -> bool:
+    """Whether a URL is of a host, or of one below it."""
+    try:
+        name = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    return name == host or name.endswith(f".{host}")
 
 
 def _stage(keys: AppKeys, failure: str, host: str) -> Stage:

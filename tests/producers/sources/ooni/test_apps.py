@@ -25,9 +25,90 @@ def lookup(failure: str | None, *addresses: str) -> dict[str, Any]:
     return {"failure": failure, "engine": "system", "answers": [{"ipv4": address} for address in addresses]}
 
 
+def named(host: str, failure: str | None, *addresses: str) -> dict[str, Any]:
+    return {**lookup(failure, *addresses), "hostname": host}
+
+
+def asked(url: str, failure: str | None) -> dict[str, Any]:
+    return {"failure": failure, "request": {"url": url}}
+
+
 TIMEOUT, RESET = "generic_timeout_error", "connection_reset"
 WELL, ILL = [connect(None), connect(TIMEOUT)], [connect(TIMEOUT), connect(TIMEOUT)]
+#: A page's connects stand among those of the app's servers, in the order in which they were made (ts-018, ts-020).
+PAGE, SERVER = "149.154.167.99", "149.154.167.51"
 CASES: list[tuple[str, dict[str, Any], str]] = [
+    (
+        "telegram",
+        {
+            "queries": [named("web.telegram.org", None, PAGE)],
+            "tcp_connect": [*ILL, connect(None, PAGE)],
+            "telegram_web_failure": None,
+        },
+        "telegram tcp.generic_timeout_error",
+    ),
+    (
+        "telegram",
+        {
+            "tcp_connect": WELL,
+            "requests": [asked(f"http://{SERVER}:{port}/", RESET) for port in (80, 443)],
+            "telegram_http_blocking": True,
+        },
+        "telegram http.connection_reset",
+    ),
+    (
+        "telegram",
+        {
+            "tcp_connect": WELL,
+            "requests": [asked(f"http://{SERVER}/", RESET), asked(f"http://{SERVER}:443/", None)],
+        },
+        "telegram ok",
+    ),
+    (
+        "whatsapp",
+        {
+            "queries": [
+                named("e1.whatsapp.net", None, "3.33.221.48"),
+                named("v.whatsapp.net", None, "157.240.1.60"),
+            ],
+            "tcp_connect": [
+                connect(TIMEOUT, "3.33.221.48", 443),
+                connect(TIMEOUT, "3.33.221.48", 5222),
+                connect(None, "157.240.1.60", 443),
+            ],
+        },
+        "whatsapp tcp.generic_timeout_error",
+    ),
+    (
+        "whatsapp",
+        {
+            "queries": [
+                named("e1.whatsapp.net", "dns_nxdomain_error"),
+                named("e2.whatsapp.net", "dns_nxdomain_error"),
+                named("web.whatsapp.com", None, "157.240.1.60"),
+            ],
+            "tcp_connect": [connect(None, "157.240.1.60", 443)],
+        },
+        "whatsapp dns.dns_nxdomain_error",
+    ),
+    (
+        "whatsapp",
+        {"queries": [named("e1.whatsapp.net", None, "10.10.34.36")], "tcp_connect": [connect(None, PAGE)]},
+        "whatsapp dns.dns_bogon_error",
+    ),
+    (
+        "facebook_messenger",
+        {"queries": [named("star.c10r.facebook.com", None, "10.10.34.36")], "tcp_connect": None},
+        "facebook dns.dns_bogon_error",
+    ),
+    (
+        "signal",
+        {
+            "requests": [asked("https://chat.signal.org/", RESET)],
+            "tls_handshakes": [handshake(RESET, "chat.signal.org")],
+        },
+        "signal tls.connection_reset",
+    ),
     ("telegram", {"tcp_connect": WELL, "telegram_web_failure": None}, "telegram ok"),
     ("telegram", {"tcp_connect": ILL, "telegram_tcp_blocking": True}, "telegram tcp.generic_timeout_error"),
     (
