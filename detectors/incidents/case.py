@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.incidents.addresses import count_by_target, dead_targets, lost_targets
-from detectors.incidents.causes import TOGETHER_SECONDS, Cause, alike, live_networks, networks_in, scope_of
+from detectors.incidents.causes import (
+    SLOW_TOGETHER_SECONDS,
+    TOGETHER_SECONDS,
+    Cause,
+    alike,
+    live_networks,
+    networks_in,
+    scope_of,
+)
 from detectors.incidents.level import Z_PART, Level, Tally
 from detectors.incidents.loss import (
     LEVEL_RESULTS_MIN,
@@ -323,7 +331,10 @@ class Case(msgspec.Struct):
         platforms, units = {p for p, _, _ in union}, {(a, r) for _, a, r in union}
         filled = len(union) / (len(platforms) * len(units))
         same_regions = cause.units <= self.units and all(region for _, region in cause.units)
-        if self.begins_with(cause) and (len(cause.units) > 1 or same_regions):
+        # One stray slow network of another platform would not be admitted: it stays by itself.
+        many_there = cause.units <= self.units and 3 * len(cause.units) >= len(self.units)
+        slow_there = cause.is_slow and (many_there or cause.platforms <= set(self.platforms))
+        if self.begins_with(cause) and (len(cause.units) > 1 or same_regions or slow_there):
             return 0.5 + alike(mine, theirs)
         if cause.platforms & set(self.platforms):
             return 0.5 + alike(mine, theirs) if filled >= 0.6 else 0.0
@@ -332,8 +343,14 @@ class Case(msgspec.Struct):
         return 0.5 * common if soon and common >= 0.5 and self.phase is not Phase.RESOLVED else 0.0
 
     def begins_with(self, cause: Cause) -> bool:
-        """Whether a cause fell in the minutes in which this fell on several networks, or regions."""
-        return self.wide and abs(cause.middle - self._middle()) <= TOGETHER_SECONDS
+        """Whether a cause fell in the minutes in which this fell on several networks, or regions.
+
+        When something became slow is known less well. There one network is enough, if the cause has several.
+        """
+        slow = cause.is_slow and any(loss.slow for loss in self.losses.values())
+        wide = self.wide or (slow and len(cause.units) > 1)
+        within = SLOW_TOGETHER_SECONDS if slow else TOGETHER_SECONDS
+        return wide and abs(cause.middle - self._middle()) <= within
 
     def _middle(self) -> int:
         return median_low([loss.onset for loss in self.losses.values()])

@@ -23,6 +23,8 @@ from detectors.settings import IncidentSettings
 ALIKE: Final = 0.5
 #: Losses of several networks each, that began this close together, began together.
 TOGETHER_SECONDS: Final = 300
+#: So far apart may be what became slow together: a slow series is dated by few values.
+SLOW_TOGETHER_SECONDS: Final = 900
 #: A network that leans counts with those that are sure when it has lost this share of what they have.
 LIKE_DEPTH: Final = 0.34
 #: Where the country is sure, a network counts from here on: an eighth of what alarms it is a nat or so.

@@ -987,6 +987,24 @@ def test_what_is_slow_from_the_same_minute_on_is_one_incident_though_it_shows_la
         assert snapshots[-1].scope is Scope.PROVIDER and snapshots[-1].platforms == ("x",)
 
 
+@pytest.mark.parametrize(
+    ("line", "incidents"),
+    [
+        ("." * 12 + "S" * 28, 1),  # eight minutes after the others: slowness is dated by few values
+        ("." * 30 + "S" * 10, 2),
+    ],
+)
+def test_one_slow_evening_is_one_incident(line: str, incidents: int) -> None:
+    lines = on("y", ALL, "...." + "S" * 36) | on("x", ALL, "." * 40) | on("x", [3, 4], line)
+    assert len(told(run(story(lines)))) == incidents
+
+
+def test_several_slow_networks_make_one_incident_of_the_one_before_them() -> None:
+    lines = on("y", ALL, "." * 40) | on("y", [1], "...." + "S" * 36)
+    lines |= on("x", ALL, "." * 40) | on("x", [2, 3], "......." + "S" * 33)
+    assert len(told(run(story(lines)))) == 1
+
+
 def test_nothing_is_called_confirmed_that_rests_on_two_networks() -> None:
     readings = story(on("x", [1, 2], "...." + "x" * 20))
     for one in readings[:12]:
