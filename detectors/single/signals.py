@@ -31,6 +31,8 @@ _TO_STANDARD: Final = 1.4826
 _SELDOM_SECONDS: Final = 1_800
 #: A source's own alert may come from an earlier onset than ours.
 _EARLIER_SECONDS: Final = 3_600
+#: A crowd's silence is dated late; a series that fell before this fell by something else.
+_FELL_BEFORE_SECONDS: Final = 3 * 3_600
 #: A source is late until so many of its steps have passed, and then silent.
 _LATE_STEPS: Final = 4
 #: What comes as events has no step; its delay is not known.
@@ -119,8 +121,9 @@ class SignalBook:
         `networks` are those that are affected where the country as a whole is not; else none.
         """
         words: dict[str, Witness] = {}
-        for (place, made, source, name, _, asn), series in self._series.items():
-            if place != country or made != simulated:
+        for (place, made, source, name, region, asn), series in self._series.items():
+            # What a region has lost, its country has not.
+            if place != country or made != simulated or region or "region-" in name:
                 continue
             if (asn not in networks) if networks else (asn >= 0):
                 continue
@@ -152,11 +155,12 @@ def _began(series: SignalSeries, onset: int, now: int) -> int | None:
     for time, value in zip(series.times, series.values, strict=True):
         if time > now:
             break
-        if value == 1.0 and began is None and time >= onset - _EARLIER_SECONDS:
+        if value == 1.0 and began is None:
             began = time
-        elif value == 0.0 and time <= onset:
+        # One that is on since long before goes on where it is raised again, and is another one when it is over.
+        elif value == 0.0 and began is not None and (time <= onset or began < onset - _EARLIER_SECONDS):
             began = None
-    return began
+    return None if began is None or began < onset - _EARLIER_SECONDS else began
 
 
 _SURENESS: Final = {Says.AGREES: 3, Says.DISAGREES: 2, Says.LATE: 1, Says.SILENT: 0}
@@ -188,10 +192,12 @@ def _word(source: str, name: str, series: SignalSeries, onset: int, now: int) ->
     usual = series.usual if series.usual is not None else middle
     spread = _TO_STANDARD * median(abs(value - middle) for value in before)
     low = usual - max(DEVIATIONS * spread, SHORTFALL_MIN * abs(usual))
+    needed = 1 if step >= _SELDOM_SECONDS else 2
+    if _had_fallen(series, onset, start, low, needed) or usual <= 0.0:
+        return None
     end = bisect_left(series.times, now + 1)
     since = list(zip(series.times[start:end], series.values[start:end], strict=True))
     fallen = [(value, time) for time, value in since if value < low]
-    needed = 1 if step >= _SELDOM_SECONDS else 2
     if len(fallen) >= needed:
         value, time = min(fallen)
         return Witness(source, Says.AGREES, name, value, usual, time, series.url)
@@ -202,3 +208,10 @@ def _word(source: str, name: str, series: SignalSeries, onset: int, now: int) ->
     last = series.times[end - 1] if end else None
     says = Says.LATE if now - max(onset, last or 0) <= _LATE_STEPS * step else Says.SILENT
     return Witness(source, says, name, None, usual, last, series.url)
+
+
+def _had_fallen(series: SignalSeries, onset: int, start: int, low: float, needed: int) -> bool:
+    """Whether it was low long before the onset already, and all the time since: something else took it down."""
+    long_before = min(start, bisect_left(series.times, onset - _FELL_BEFORE_SECONDS))
+    since_then = series.values[max(0, long_before - needed) : start]
+    return long_before >= needed and all(value < low for value in since_then)

@@ -38,13 +38,16 @@ BODY_BYTES_MAX: Final = 256 * 1024 * 1024
 #: What may pass: too many requests, and a server's own trouble.
 _PASSING: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 _TRIES: Final = 6
-#: An answer to the question itself that is so was cut, or is a page that says that the service rests: it is asked for
-#: again. One measurement that a list leads to stays as it is, and would hold up the others for ever.
+#: An answer to the question itself that is so was cut, or is a page that says that the service rests, as one that is
+#: refused whole is the service's own error: it is asked for again. One measurement that a list leads to stays as it is,
+#: and would hold up the others for ever.
 _BROKEN: Final = frozenset((RefusalReason.NOT_JSON, RefusalReason.DAMAGED_FILE))
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _HOPS_MAX: Final = 3
 _PAUSE_SECONDS: Final = 2.0
 _PAUSE_SECONDS_MAX: Final = 600.0
+#: No answer silences a source for longer.
+_LEFT_ALONE_SECONDS_MAX: Final = 86_400.0
 _REQUEST_SECONDS: Final = 60.0
 #: What comes late at a source is asked for again; what has been sent is not sent again.
 OVERLAP_SECONDS: Final = 900.0
@@ -157,7 +160,7 @@ class Polite:
                         if hops > _HOPS_MAX or not same_host(url, place):
                             raise PullError(f"{url}: leads on to {place[:200]!r}, which is not asked")
                         continue
-                    if answer.status == 304:
+                    if answer.status == 304 and known:
                         return None
                     if answer.status == 200:
                         body = await self._body(answer, url)
@@ -166,7 +169,7 @@ class Polite:
                     why = f"status {answer.status}"
                     if answer.status not in _PASSING:
                         raise PullError(f"{url}: {why}")
-                    wanted = retry_after(answer.headers.get("Retry-After"))
+                    wanted = min(_LEFT_ALONE_SECONDS_MAX, retry_after(answer.headers.get("Retry-After")))
                     if wanted > _PAUSE_SECONDS_MAX:
                         self._not_before[urlsplit(url).netloc] = self._now() + wanted
                         raise PullError(f"{url}: {why}, and asks to wait for {wanted:,.0f} s")
@@ -360,7 +363,7 @@ async def _pull_part(
                 if not fresh(item):
                     continue
                 piece.append(item)
-            elif item.reason in _BROKEN:
+            elif item.reason in _BROKEN or item.place == url:
                 broken = item
             totals.note(item)
         if piece:

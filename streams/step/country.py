@@ -23,7 +23,7 @@ from detectors.incidents.assembler import Assembler
 from detectors.incidents.case import Case
 from detectors.incidents.snapshots import Kind, Snapshot
 from detectors.incidents.worldwide import NO_SIGNS, signs_of
-from detectors.readings import Arrived, MonitorKey, Pulse, Reading, Scheduled, SeriesGauge
+from detectors.readings import Arrived, MonitorKey, Pulse, Reading, Scheduled, SeriesGauge, Witness
 from detectors.single.binomial import DAY
 from detectors.single.signals import Key as SignalKey
 from detectors.single.signals import SignalBook, SignalSeries
@@ -422,7 +422,7 @@ class CountryMachine:
             settings.incidents, settings.time, DETECTOR_VERSION, fingerprint(settings)
         )
         self._assembler.by_majority = not settings.trust.everybody
-        self._assembler.witness = self._signals.ask
+        self._assembler.witness = self._witnesses
         self._assembler.told_as = self._told_as
 
     @property
@@ -1348,6 +1348,19 @@ class CountryMachine:
         keys = self._all_keys()
         return [(keys[number].country, keys[number].vantage) for number in monitor.tolist()]
 
+    def _witnesses(
+        self, country: str, simulated: bool, onset: int, now: int, networks: Collection[int]
+    ) -> tuple[Witness, ...]:
+        """What other sources say of a loss.
+
+        One whose own results are judged here too is no other: what they lack, its signals lack.
+        """
+        witnesses = self._signals.ask(country, simulated, onset, now, networks)
+        if not witnesses:
+            return ()
+        kin = {one.vantage.partition("-")[0] for one in self._all_keys() if one.country == country}
+        return tuple(one for one in witnesses if _VANTAGES_NAMED.get(one.source, one.source) not in kin)
+
     def _all_keys(self) -> list[MonitorKey]:
         if self._keys is None or len(self._keys) != len(self._in_bank):
             self._keys = self._monitors()
@@ -1391,7 +1404,7 @@ class CountryMachine:
         self._full = set(stored.full)
         self._promises = {_speaking(status): status for status in stored.promises}
         self._signals = SignalBook(stored.signals)
-        self._assembler.witness = self._signals.ask
+        self._assembler.witness = self._witnesses
         monitors = self._monitors(stored.waiting)
         self._columns.learn(monitors)
         self._admission = Admission(self.settings.limits, monitors)
@@ -1420,6 +1433,10 @@ def _speaking(status: StatusRow) -> _Speaker:
 
 def _source_of(key: MonitorKey) -> _Source:
     return (key.country, key.asn, key.vantage, key.simulated)
+
+
+#: How the names of a source's vantages begin, where that is not its own name.
+_VANTAGES_NAMED: Final = {"ripe_atlas": "atlas"}
 
 
 def _key(signal: Signal) -> SignalKey:

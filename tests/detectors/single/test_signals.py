@@ -159,3 +159,63 @@ def test_a_sources_outage_that_was_over_is_another_one(told: dict[int, float], b
         made.learn(("PK", False, "ioda", "outage.bgp", "", -1), time, value)
     witnesses = made.ask("PK", False, 9_000, 10_000, ())
     assert [(one.says, one.time) for one in witnesses] == ([] if began is None else [(Says.AGREES, began)])
+
+
+HOUR = 3_600
+ONSET = 240 * HOUR
+#: When a source's alarm began (1) and was over (0), in hours from the onset; and whether it is of this loss.
+ALARMS = {
+    "at the onset": ([(0.1, 1)], True),
+    "fifty minutes before": ([(-0.8, 1)], True),
+    "days before": ([(-72, 1)], False),
+    "days before, and raised again at the onset": ([(-72, 1), (0.1, 1)], False),
+    "days before, and over since": ([(-72, 1), (0.2, 0)], False),
+    "days before, over, and another at the onset": ([(-72, 1), (-48, 0), (0.1, 1)], True),
+    "of the loss before": ([(-0.8, 1), (-0.2, 0)], False),
+    "over again": ([(0.1, 1), (0.5, 0)], True),
+}
+
+
+@pytest.mark.parametrize("changes, agrees", ALARMS.values(), ids=ALARMS)
+def test_an_alarm_that_began_long_before_is_of_something_else(
+    changes: list[tuple[float, float]], agrees: bool
+) -> None:
+    made = SignalBook()
+    for hours, value in changes:
+        made.learn(("PK", False, "ioda", "alert.bgp", "", -1), ONSET + int(hours * HOUR), value)
+    assert bool(made.ask("PK", False, ONSET, ONSET + HOUR, ())) is agrees
+
+
+#: When a series fell, in hours from the onset; what its source calls usual; and what it says.
+FALLS = {
+    "at the onset": (0.0, None, "agrees"),
+    "an hour before": (-1.0, None, "agrees"),
+    "four hours before": (-4.0, None, "None"),
+    "days before, by its source's own measure": (-99.0, 100.0, "None"),
+}
+
+
+@pytest.mark.parametrize("hours, usual, expected", FALLS.values(), ids=FALLS)
+def test_a_series_that_fell_long_before_fell_by_something_else(
+    hours: float, usual: float | None, expected: str
+) -> None:
+    made = SignalBook()
+    for time in range(ONSET - 12 * HOUR, ONSET + HOUR, STEP):
+        made.learn(KEY, time, 10.0 if time >= ONSET + hours * HOUR else 100.0, usual)
+    assert [one.says.value for one in made.ask("PK", False, ONSET, ONSET + HOUR, ())] == (
+        [] if expected == "None" else [expected]
+    )
+
+
+def test_a_series_of_nothing_says_nothing() -> None:
+    made = SignalBook()
+    for place in range(30):
+        made.learn(KEY, place * STEP, 0.0)
+    assert made.ask("PK", False, 20 * STEP, 29 * STEP, ()) == ()
+
+
+@pytest.mark.parametrize("key", [("bgp.region-4416", ""), ("traffic", "PK-PB")])
+def test_what_a_region_has_lost_its_country_has_not(key: tuple[str, str]) -> None:
+    name, region = key
+    made = book(CALM + "vvvv", ("PK", False, "ioda", name, region, -1))
+    assert made.ask("PK", False, len(CALM) * STEP, 24 * STEP, ()) == ()

@@ -105,8 +105,25 @@ async def test_who_wishes_to_be_left_alone_for_long_is() -> None:
         assert await polite.fetch(f"{url}/users.csv") == TABLE
 
 
+async def test_no_answer_silences_a_source_for_ever() -> None:
+    service = Service((429, b"", {"Retry-After": "9" * 400}), GOOD)
+    async with asking(service, PullState(None), gap_seconds=0) as (polite, url, clock):
+        with pytest.raises(PullError, match="asks to wait for 86,400 s"):
+            await polite.fetch(f"{url}/users.csv")
+        await clock.sleep(86_400.0)
+        assert await polite.fetch(f"{url}/users.csv") == TABLE
+
+
 @pytest.mark.parametrize(
-    ("answer", "asked"), [((404, b"", {}), 1), ((403, b"", {}), 1), ((503, b"", {}), 6), ("half", 6)]
+    ("answer", "asked"),
+    [
+        ((404, b"", {}), 1),
+        ((403, b"", {}), 1),
+        # Nobody said what of it is known: this answers nothing.
+        ((304, b"", {}), 1),
+        ((503, b"", {}), 6),
+        ("half", 6),
+    ],
 )
 async def test_what_does_not_pass_is_said(answer: Any, asked: int) -> None:
     service = Service(answer)
@@ -181,7 +198,14 @@ async def test_what_was_not_acknowledged_is_asked_for_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [b"<html>We are back soon</html>", b'{"type": "signals", "data": [[{"ent', b""]
+    "page",
+    [
+        b"<html>We are back soon</html>",
+        b'{"type": "signals", "data": [[{"ent',
+        b"",
+        b'{"error": "the database is away", "data": null}',
+        b'{"type": "signals", "data": null}',
+    ],
 )
 async def test_an_answer_that_is_half_a_document_is_asked_for_again(page: bytes) -> None:
     """A body that ends with its connection has no length by which a cut is seen."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from detectors.incidents.assembler import Assembler
 from detectors.incidents.snapshots import Doubt, Snapshot
 from detectors.readings import Says, Witness
 from detectors.settings import IncidentSettings, TimeSettings
 from producers.partitions import partition_of
+from producers.records import ProbeResult, encode
 from producers.signals import Signal
 from streams.incidents import from_record, to_record
 from streams.machine import Chunk, PartitionCount
@@ -61,6 +64,23 @@ def test_signals_are_in_the_redo_log_and_in_the_snapshot() -> None:
     for each in (first, second, third):
         [witness] = each._assembler.witness("PK", False, onset, onset + 1200, ())  # type: ignore[misc]
         assert (witness.source, witness.says) == ("ioda", Says.AGREES)
+
+
+@pytest.mark.parametrize(("vantage", "speaks"), [("pk-lhe-1", True), ("atlas-7", False)])
+def test_a_source_whose_own_results_are_judged_is_no_other(vantage: str, speaks: bool) -> None:
+    """RIPE's probes fall silent in its results and in its count of them: these are one witness."""
+    one = machine()
+    result = ProbeResult(
+        id="a", time=BEGIN, platform="x", country="PK", asn=1, vantage=vantage, ok=True, source="ripe_atlas"
+    )
+    one.apply(one.read(Chunk("probes", 0, [0], [encode(result)], [int(BEGIN.timestamp() * 1000)])))
+    for number in range(20):
+        value = 100.0 if number < 17 else 10.0
+        time = BEGIN + timedelta(minutes=5 * number)
+        one.note(Signal(source="ripe_atlas", country="PK", time=time, name="connected_probes", value=value))
+    one.apply(one.read(NOTHING))
+    onset = int((BEGIN + timedelta(minutes=85)).timestamp())
+    assert bool(one._assembler.witness("PK", False, onset, onset + 1200, ())) is speaks  # type: ignore[misc]
 
 
 def test_what_is_known_and_what_is_others_does_not_grow_the_log() -> None:
