@@ -56,13 +56,15 @@ def signer_of(content: bytes, signature: bytes, keys: Iterable[str]) -> Signed:
     except ValueError as error:
         raise SignatureError("the signature is damaged: sign the list anew") from error
     if public not in set(keys):
-        raise SignatureError(f"it is signed by {public}, whose lists do not count here")
+        raise SignatureError(
+            f"it is signed by {public}, whose lists do not count here: name that key, or take a list of yours"
+        )
     try:
         good = has_signed(public, _signed_text(content, when), wire)
     except ValueError as error:
         raise SignatureError(f"{public} is no key: {error}") from error
     if not good:
-        raise SignatureError("the list is not as it was signed")
+        raise SignatureError("the list is not as it was signed: fetch it and its signature anew")
     return Signed(public, signed_at)
 
 
@@ -76,10 +78,13 @@ def check_newest(signed: Signed, kept: Path) -> None:
         )
 
 
-def remember(signed: Signed, kept: Path) -> None:
-    """Note a list that is asked by. Raises OSError."""
+def remember(signed: Signed, kept: Path, now: datetime) -> None:
+    """Note a list that is asked by. Raises OSError.
+
+    One that was signed ahead of time, by a clock that was wrong, counts as of now: else every later one were older.
+    """
     known = _read(kept)
-    known[signed.key] = max(known.get(signed.key, 0), int(signed.at.timestamp()))
+    known[signed.key] = max(known.get(signed.key, 0), int(min(signed.at, now).timestamp()))
     fresh = kept.with_name(f"{kept.name}.new")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(known, file)

@@ -350,7 +350,7 @@ def _check_list(probe: ProbeSettings, *, keep: bool = False) -> None:
         raise SettingsError(f"{probe.targets}: {error}") from error
     if keep:
         try:
-            remember(signed, kept)
+            remember(signed, kept, datetime.now(UTC))
         except OSError as error:
             raise SettingsError(
                 f"settings: probe.spool = '{probe.spool}': {error.strerror}; name a folder"

@@ -150,7 +150,7 @@ class OoniReader:
         if (
             isinstance(item, Refused)
             and item.reason is RefusalReason.NOT_A_MEASUREMENT
-            and b'"ok_count"' in value
+            and (b'"ok_count"' in value or b'"dimension_count"' in value)
         ):
             try:
                 rows = msgspec.json.decode(value, type=aggregation.AggregationAnswer).rows

@@ -87,9 +87,8 @@ def test_a_vantage_asks_by_a_signed_list_alone(files: tuple[Path, Path]) -> None
 def test_no_older_list_is_taken_than_the_newest_that_was_asked_by(tmp_path: Path) -> None:
     kept, later = tmp_path / "lists", AT + timedelta(seconds=1)
     check_newest(Signed(PUBLIC, AT), kept)
-    remember(Signed(PUBLIC, later), kept)
-    remember(Signed(PUBLIC, AT), kept)
-    remember(Signed(OTHER_PUBLIC, AT), kept)
+    for signed in (Signed(PUBLIC, later), Signed(PUBLIC, AT), Signed(OTHER_PUBLIC, AT)):
+        remember(signed, kept, later)
     check_newest(Signed(PUBLIC, later), kept)
     check_newest(Signed(OTHER_PUBLIC, AT), kept)
     assert kept.stat().st_mode & 0o077 == 0
@@ -110,7 +109,7 @@ def test_a_vantage_refuses_a_list_that_is_played_back(files: tuple[Path, Path], 
     signature.write_bytes(GOOD)
     probe = ProbeSettings(targets=file, targets_keys=(PUBLIC,), spool=spool)
     assert targets_of(probe).target
-    remember(Signed(PUBLIC, AT + timedelta(days=1)), spool / "lists")
+    remember(Signed(PUBLIC, AT + timedelta(days=1)), spool / "lists", AT + timedelta(days=1))
     with pytest.raises(SettingsError, match=r"targets\.toml: it was signed on 2026-11-27"):
         targets_of(probe)
 
@@ -125,3 +124,12 @@ def test_no_list_is_signed_that_no_vantage_takes(files: tuple[Path, Path]) -> No
     told = CliRunner().invoke(app, ["sign", str(file), "--key", str(key)])
     assert "no public service" in str(told.exception)
     assert not Path(f"{file}.sig").exists()
+
+
+def test_a_list_that_was_signed_ahead_of_time_keeps_no_later_one_out(tmp_path: Path) -> None:
+    """Its author's clock was years ahead; the list that he signs the next day, by the right time, is newer."""
+    kept = tmp_path / "lists"
+    remember(Signed(PUBLIC, AT + timedelta(days=4000)), kept, AT)
+    check_newest(Signed(PUBLIC, AT + timedelta(days=1)), kept)
+    with pytest.raises(SignatureError, match="fetch the newest list"):
+        check_newest(Signed(PUBLIC, AT - timedelta(days=1)), kept)

@@ -75,3 +75,14 @@ def test_an_answer_of_another_shape_is_refused() -> None:
     (refused,) = READER.read_stream("a.json", io.BytesIO(b'{"data": {"ok_count": 1}}'))
     assert isinstance(refused, Refused)
     assert refused.reason == RefusalReason.NOT_A_MEASUREMENT
+
+
+def test_an_answer_without_rows_holds_nothing_and_an_error_is_one() -> None:
+    """Of a day without measurements the API answers no row: that is no measurement of another shape."""
+    empty = json.dumps({"dimension_count": 1, "result": [], "v": 0}).encode()
+    assert list(READER.read_stream("answer.json", io.BytesIO(empty))) == []
+    (refused,) = READER.read(
+        "answer.json", io.BytesIO(b'{"dimension_count": 0, "error": "bad axis", "v": 0}')
+    )
+    assert isinstance(refused, Refused)
+    assert refused.detail.startswith("no aggregation: ")
