@@ -11,7 +11,16 @@ from typing import IO, Any, Final
 from urllib.parse import quote
 
 from producers.signals import Signal
-from producers.sources.contract import Item, RefusalReason, RowError, document, each, epoch, moment
+from producers.sources.contract import (
+    Item,
+    RefusalReason,
+    RowError,
+    check_stretch,
+    document,
+    each,
+    epoch,
+    moment,
+)
 
 SOURCE: Final = "cloudflare_radar"
 API: Final = "https://api.cloudflare.com/client/v4/radar"
@@ -57,11 +66,14 @@ def _signals(content: tuple[str, Any]) -> Iterator[Signal]:
         name, places, url = "traffic_anomaly", [_anomaly_place(row)], _PAGE
     if not places:
         raise RowError(RefusalReason.NO_PLACE_OR_TIME, "no location")
+    begin, end = moment(row["startDate"]), moment(row["endDate"]) if row.get("endDate") else None
+    if end is not None:
+        check_stretch(begin, end)
     placed = [place for place in places if place["country"] is not None]
     for place in placed:
-        yield Signal(source=SOURCE, time=moment(row["startDate"]), name=name, value=1.0, url=url, **place)
-        if row.get("endDate"):
-            yield Signal(source=SOURCE, time=moment(row["endDate"]), name=name, value=0.0, url=url, **place)
+        yield Signal(source=SOURCE, time=begin, name=name, value=1.0, url=url, **place)
+        if end is not None:
+            yield Signal(source=SOURCE, time=end, name=name, value=0.0, url=url, **place)
     if lost := [str(place["asn"]) for place in places if place["country"] is None]:
         raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"no country is told of AS{', AS'.join(lost)}")
 

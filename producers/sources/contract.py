@@ -159,6 +159,15 @@ def epoch(seconds: float | str) -> datetime:
         raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"time {seconds!r}") from error
 
 
+def check_stretch(begin: datetime, end: datetime) -> None:
+    """Raise RowError for an outage that ends before it began: as two signals it would never be over."""
+    if end < begin:
+        raise RowError(
+            RefusalReason.INVALID,
+            f"it ends at {end:%Y-%m-%dT%H:%M:%SZ}, before it began ({begin:%Y-%m-%dT%H:%M:%SZ})",
+        )
+
+
 def moment(text: str | float) -> datetime:
     """A moment, from ISO 8601 (UTC where no zone is named) or seconds since 1970. Raises RowError for what is none.
 
@@ -173,12 +182,14 @@ def moment(text: str | float) -> datetime:
     try:
         if isinstance(text, int | float):
             return epoch(_seconds(text))
+        if not isinstance(text, str):
+            raise RowError(RefusalReason.NO_PLACE_OR_TIME, "no time")
         text = text.strip()
         if text.isascii() and text.isdigit() and len(text) > _DATE_DIGITS:
             return epoch(_seconds(int(text)))
         return _moment_of_text(text)
     except (RowError, OverflowError) as error:
-        raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"time {text!r}: {_TIME_REMEDY}") from error
+        raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"time {text!r}: {TIME_REMEDY}") from error
 
 
 def _moment_of_text(text: str) -> datetime:
@@ -189,10 +200,11 @@ def _moment_of_text(text: str) -> datetime:
         try:
             return epoch(_seconds(float(text)))
         except ValueError as error:
-            raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"time {text!r}: {_TIME_REMEDY}") from error
+            raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"time {text!r}: {TIME_REMEDY}") from error
 
 
-_TIME_REMEDY: Final = "write it like 2024-01-20T13:41:07Z, or as seconds since 1970"
+#: What to do about a time that is none.
+TIME_REMEDY: Final = "write it like 2024-01-20T13:41:07Z, or as seconds since 1970"
 
 
 def _seconds(number: float) -> float:

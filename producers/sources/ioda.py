@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 from urllib.parse import urlencode
 
 from producers.signals import Signal
-from producers.sources.contract import Item, RefusalReason, RowError, document, each, epoch
+from producers.sources.contract import Item, RefusalReason, RowError, check_stretch, document, each, epoch
 
 SOURCE: Final = "ioda"
 API: Final = "https://api.ioda.inetintel.cc.gatech.edu/v2"
@@ -79,6 +79,10 @@ def _series(row: Any) -> Iterator[Signal]:
     if row["values"] and not any(isinstance(value, int | float) for value in row["values"]):
         raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"{row['datasource']}: no number in the series")
     start, step = int(row["from"]), int(row["step"])
+    if step <= 0:
+        raise RowError(
+            RefusalReason.INVALID, f"{row['datasource']}: step {step}, and readings follow each other"
+        )
     url = f"{_DASHBOARD}/{row['entityType']}/{row['entityCode']}?from={start}&until={row['until']}"
     name = row["datasource"] + (f".{row['subtype']}" if row.get("subtype") else "")
     if row["entityType"] == "region":
@@ -114,5 +118,7 @@ def _event(row: Any) -> Iterator[Signal]:
     start, seconds = int(row["start"]), int(row["duration"])
     url = f"{_DASHBOARD}/{kind}/{code}?from={start}&until={start + seconds}"
     name = _judgement("outage", kind, row.get("datasource"))
-    for time, value in ((start, 1.0), (start + seconds, 0.0)):
-        yield Signal(source=SOURCE, time=epoch(time), name=name, value=value, url=url, **place)
+    begin, end = epoch(start), epoch(start + seconds)
+    check_stretch(begin, end)
+    for time, value in ((begin, 1.0), (end, 0.0)):
+        yield Signal(source=SOURCE, time=time, name=name, value=value, url=url, **place)

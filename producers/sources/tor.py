@@ -39,15 +39,17 @@ def _rows(name: str, stream: IO[bytes]) -> Iterator[Any]:
             continue
         elif header is None:
             header = cells
+            if missing := sorted(_NEEDED - set(header)):
+                why = f"no column {', '.join(missing)}: it is no table of Tor's users by country"
+                yield Refused(RefusalReason.NOT_A_MEASUREMENT, why, f"{name}:{number}")
+                return
         else:
             yield f"{name}:{number}", dict(zip(header, cells, strict=False))
 
 
 def _signals(row: dict[str, str]) -> Iterator[Signal]:
-    if not row.keys() >= _NEEDED:
-        raise RowError(
-            RefusalReason.NOT_A_MEASUREMENT, f"no column {', '.join(sorted(_NEEDED - row.keys()))}"
-        )
+    if missing := sorted(_NEEDED - row.keys()):
+        raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"no cell of {', '.join(missing)}")
     country = row["country"].upper()
     if not country or country == "??":
         raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"country {row['country']!r}")

@@ -26,7 +26,7 @@ from detectors.single.signals import SignalBook
 from producers.records import ProbeResult
 from producers.signals import Signal, decode_signal, encode_signal
 from producers.sources import cloudflare, ioda, ripe_atlas, tor
-from producers.sources.contract import Item, RefusalReason, Refused
+from producers.sources.contract import TIME_REMEDY, Item, RefusalReason, Refused
 from producers.sources.files import read_all
 from producers.sources.prometheus import LabelError, Labels, PrometheusReader, read_labels
 from producers.sources.tables import MappingError, TableReader, read_mapping
@@ -649,3 +649,35 @@ def test_a_run_that_was_cut_goes_on(tmp_path: Path) -> None:
     }  # cut before it was acknowledged
     state.write_text(json.dumps(known))
     assert (run()["signals"], len(sink.read_bytes().splitlines())) == (1, 3)
+
+
+def test_an_outage_that_ends_before_it_began_is_refused() -> None:
+    """As two signals, 0 before 1, it would never be over, and agree with whatever comes."""
+    event = {"location": "country/PK", "start": 1705758000, "duration": -50, "datasource": "bgp"}
+    [refused] = read(ioda.read, {"data": [event]})
+    assert isinstance(refused, Refused)
+    assert refused.detail == "it ends at 2024-01-20T13:39:10Z, before it began (2024-01-20T13:40:00Z)"
+    note = {"startDate": "2024-01-20T13:40:00Z", "endDate": "2024-01-19T00:00:00", "locations": ["PK"]}
+    [refused] = read(cloudflare.read, {"result": {"annotations": [note]}})
+    assert isinstance(refused, Refused)
+    assert refused.reason is RefusalReason.INVALID
+    [refused] = read(cloudflare.read, {"result": {"annotations": [{**note, "startDate": None}]}})
+    assert isinstance(refused, Refused)
+    assert (refused.reason, refused.detail) == (RefusalReason.NO_PLACE_OR_TIME, f"time None: {TIME_REMEDY}")
+
+
+def test_a_series_without_a_step_and_a_table_without_a_head_are_refused() -> None:
+    series = {
+        "entityType": "country",
+        "entityCode": "PK",
+        "datasource": "bgp",
+        "from": 0,
+        "until": 9,
+        "step": 0,
+    }
+    [refused] = read(ioda.read, {"data": [[{**series, "values": [1, 2]}]]})
+    assert isinstance(refused, Refused)
+    assert refused.reason is RefusalReason.INVALID
+    [refused] = read(tor.read, b"2024-01-20,pk,9321\n2024-01-21,pk,9321\n")
+    assert isinstance(refused, Refused)
+    assert refused.detail.startswith("no column country, date, users")
