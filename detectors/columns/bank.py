@@ -22,6 +22,7 @@ from detectors.columns.holding import Held, Holding, Passing, Settling, settled_
 from detectors.columns.layout import Layout, StoredLayout
 from detectors.columns.monitors import Reports
 from detectors.columns.paces import Paces
+from detectors.columns.rhythm import Looks
 from detectors.columns.series import Series
 from detectors.columns.silence import Listening
 from detectors.columns.slowdown import SlowdownColumns
@@ -365,7 +366,7 @@ class Bank:
             start += run * window
             passed += run
 
-    def _listen(self, counts: Counts, seen: Ints) -> None:
+    def _listen(self, counts: Counts, seen: Ints, reports: Reports) -> None:
         """Note who was heard (`seen` vantages), and whether the path to them works."""
         series, layout = self.series, self.series.layout
         promised = np.zeros(len(seen))
@@ -384,6 +385,12 @@ class Bank:
             heard=series.vantages.last,
             promised=promised,
             dark=series.silence.dark,
+            results=sums(layout.seat_vantage[reports.seat], reports.probes, len(layout.vantages)),
+            looks=Looks(
+                layout.seat_vantage[reports.seat],
+                series.monitors.last[reports.rows],
+                lambda: (layout.seat_vantage[layout.monitor_seat], series.monitors.last),
+            ),
             elsewhere=counts.elsewhere,
             elsewhere_ago=counts.elsewhere_ago,
             words=counts.words,
@@ -401,8 +408,11 @@ class Bank:
         seen = sums(layout.cell_network[reports.cell], reports.probes, len(layout.networks))
         place, places = layout.network_place, len(layout.places)
         vantages = marked(layout.seat_vantage[reports.seat], len(layout.vantages))
-        self._listen(counts, vantages)
+        self._listen(counts, vantages, reports)
         paths = series.paths
+        series.silence.backdate(*paths.thinned, start)
+        series.silence.revive(paths.thickened)
+        series.silence.slow_down(*paths.slowed)
         series.silence.step(
             start,
             seen,

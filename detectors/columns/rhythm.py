@@ -12,7 +12,7 @@ works, and that is said.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -27,6 +27,7 @@ from detectors.columns.table import (
     Floats,
     Halves,
     Ints,
+    Numbers,
     Singles,
     Table,
     any_of,
@@ -104,6 +105,46 @@ COMING_GAPS: Final = 3.0
 RESULT_WORTH: Final = 1.0 - math.exp(-1.0 / COMING_GAPS)
 MOST_COME: Final = 0.5
 HARDLY_ANY: Final = 0.3
+#: A result says that most of a vantage's come when so much of them came of late.
+FULL_SHARE: Final = 0.8
+#: Where so little of a country's usual results is left, and of that of most of its networks, they have thinned out. It
+#: takes so many windows, vantages and networks to say so, and most must have had their last full window together, of
+#: late. Vantages that are asked less send less in each window, and miss none: these count where windows are missing.
+THIN_SHARE: Final = 0.42
+THIN_NETWORK: Final = 0.5
+THIN_SHOWN: Final = 0.8
+THIN_WINDOWS: Final = 4.0
+THIN_VANTAGES: Final = 4
+THIN_NETWORKS: Final = 2
+#: Against what comes from elsewhere it must be half at most.
+THIN_AGAINST: Final = 0.5
+#: What is lost is lost at random; who is asked less often still reports at even intervals. The square of how far
+#: intervals are from their mean, as a share of it, is near one where results are lost at random, and near nothing where
+#: all are alike. So many intervals must have been seen to say either.
+UNEVEN: Final = 0.35
+UNEVEN_LEAST: Final = 3
+EVEN: Final = 0.06
+EVEN_LEAST: Final = 8
+#: Where each vantage has a pace of its own, or was away for a while, more are needed.
+EVEN_ALONE: Final = 0.12
+EVEN_ALONE_LEAST: Final = 20
+EVEN_ALONE_EACH: Final = 8
+#: Intervals are remembered over so many windows with results; one counts as so many mean ones at most.
+PACE_KEEP: Final = 0.95
+PACE_MOST: Final = 3.0
+#: A pace is a new one when it is so much slower than the old, and that little of the usual comes.
+PACE_SLOWER: Final = 2.0
+#: It is over for all networks with so much of the usual when that much of the country's comes, or with so much.
+THICK_SHARE: Final = 0.6
+THICK_ALONE: Final = 0.8
+THICK_FEW: Final = 0.9  # of one or two vantages
+#: Such a share of its vantages must be heard: who was away before has no vote, and one of ten does not speak for all.
+THICK_VANTAGES: Final = 1.0 / 3.0
+#: A monitor that was not heard for so long before its vantage's last full window has been let go.
+MONITOR_SECONDS: Final = 3600
+#: Who was not heard in full for so many windows, and mean gaps, has no vote.
+VOTES_WINDOWS: Final = 10.0
+VOTES_GAPS: Final = 8.0
 #: A region is silent that has so many vantages, on so many networks, of which this share is silent, and more than half
 #: of these fell silent together.
 REGION_VANTAGES: Final = 3
@@ -115,6 +156,8 @@ HEARD_ELSEWHERE: Final = 2
 GONE_SECONDS: Final = 7 * DAY
 #: Who left in good order is not awaited for so long, or until it is heard again.
 LEAVE_SECONDS: Final = 2 * 3600
+_NOBODY: Final = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+_NONE_SLOWED: Final = (_NOBODY[0], np.empty(0))
 #: `snapshots.Doubt` has these.
 CROWD: Final = "crowd"
 OWN_PATH: Final = "own_path"
@@ -124,6 +167,29 @@ ONE_BY_ONE_LEAST: Final = 3
 ONE_BY_ONE_SECONDS: Final = 2 * 3600
 #: Those that fell silent within so many windows, and those by which their rhythm may hide it, fell together.
 TOGETHER_WINDOWS: Final = 2.0
+
+
+#: What `RhythmColumns` keeps of intervals.
+_PACES: Final = ("after", "again", "apart", "square", "turns", "span")
+
+
+class Looks(NamedTuple):
+    """The monitors of which results came in a window: whose each is, and its last window with some before.
+
+    `known` gives the same of all monitors.
+    """
+
+    vantage: Numbers
+    last: NDArray[np.uint32]
+    known: Callable[[], tuple[Numbers, NDArray[np.uint32]]]
+
+
+class Coming(NamedTuple):
+    """How many results came of each vantage in a window, by which monitors, and how much came from other countries."""
+
+    results: Floats | None
+    looks: Looks | None
+    path_share: Floats
 
 
 class RhythmColumns(Table):
@@ -144,11 +210,26 @@ class RhythmColumns(Table):
     promised: Singles
     # Until when nothing is awaited, because it said that it leaves.
     left: Ints
-    # Share of its results that came of late, kept where there are regions; and the last window with one while most did.
+    # Share of its windows with results that came of late, and the last with one while most did.
     coming: Halves
     well: NDArray[np.uint32]  # 0: none yet
     # Silent with its region: what comes next ends no gap of its own.
     torn: Bools
+    # Results in a window with some; the share of them that came of late; and the last window with one while nearly all
+    # did, 0: none yet.
+    many: Singles
+    filled: Halves
+    full: NDArray[np.uint32]
+    # Its network has thinned out with its country: what trickles through is no sign that it is there.
+    thin: Bools
+    # Since then: results of its monitors, and of late the intervals between two of one of them (how many, their sum and
+    # that of their squares, in windows), and between two windows with results.
+    after: Singles
+    again: Halves
+    apart: Singles
+    square: Singles
+    turns: Halves
+    span: Halves
     fields = {  # noqa: RUF012  a table's columns are declared once
         "last": Field(np.int64, -1),
         "lit": Field(np.int64, -1),
@@ -163,6 +244,16 @@ class RhythmColumns(Table):
         "coming": Field(np.float16, 1.0),
         "well": Field(np.uint32),
         "torn": Field(np.bool_),
+        "many": Field(np.float32),
+        "filled": Field(np.float16, 1.0),
+        "full": Field(np.uint32),
+        "thin": Field(np.bool_),
+        "after": Field(np.float32),
+        "again": Field(np.float16),
+        "apart": Field(np.float32),
+        "square": Field(np.float32),
+        "turns": Field(np.float16),
+        "span": Field(np.float16),
     }
 
     def see(self, rows: Ints, heard: Ints, promised: Floats, taught: Bools, start: int, window: int) -> bool:
@@ -202,14 +293,99 @@ class RhythmColumns(Table):
         self.promised[rows] = np.where(promised > 0, promised, self.promised[rows])
         return any_of(silent)
 
-    def follow(self, rows: Bools, seen: Ints, start: int) -> None:
-        """Note how much comes of these of late: a few results that trickle through end no silence."""
-        coming = np.where(rows, self.coming * self.fading(), self.coming)
+    def follow(self, rows: Bools, seen: Ints, results: Floats, start: int) -> Floats:
+        """Note how much comes of these of late: a few `results` of those `seen` that trickle through end no silence.
+
+        Returns which share of a window's usual results came of each.
+        """
+        fading = np.where(rows, self.fading(), 1.0)
+        coming, filled = self.coming * fading, self.filled * fading
         coming[seen] += RESULT_WORTH
-        self.coming[:] = coming
+        many, usual = self.many[seen].astype(np.float64), results[seen]
+        came = np.zeros(self.size)
+        came[seen] = np.minimum(1.0, usual / np.where(many > 0.0, many, usual))
+        filled += RESULT_WORTH * came
+        gain = np.where(self.thin[seen], 0.0, np.maximum(GAP_GAIN, 1.0 / (1.0 + self.gaps[seen])))
+        self.many[seen] = np.where(many > 0.0, many + gain * (usual - many), usual)
+        self.coming[:], self.filled[:] = coming, filled
         most = seen[coming[seen] >= MOST_COME]
         self.well[most] = start
         self.torn[most] = False
+        self.full[seen[(filled[seen] >= FULL_SHARE) & ~self.thin[seen]]] = start
+        return came
+
+    def note_pace(self, looks: Looks, seen: Ints, heard: Ints, start: int, window: int) -> None:
+        """Note the intervals at which those `seen` are heard that are not heard in full."""
+        full = self.full.astype(np.int64)
+        whole = seen[(full[seen] == start) & (self.after[seen] > 0.0)]
+        for name in _PACES:
+            getattr(self, name)[whole] = 0.0
+        rows = seen[(full[seen] > 0) & (full[seen] < start)]
+        if not len(rows):
+            return
+        for name in _PACES[1:]:
+            column = getattr(self, name)
+            column[rows] = column[rows] * PACE_KEEP
+        few = np.zeros(self.size, dtype=np.bool_)
+        few[rows] = True
+        vantage, last = looks.vantage, looks.last.astype(np.int64)
+        vantage, last = vantage[few[vantage]], last[few[vantage]]
+        self.after[:] += sums(vantage, np.ones(len(vantage)), self.size)
+        twice = (last > full[vantage]) & (last < start)
+        vantage, waits = vantage[twice], (start - last[twice]) / window
+        known = self.again[vantage] >= 1.0
+        mean = self.apart[vantage] / np.maximum(1.0, self.again[vantage].astype(np.float64))
+        waits = np.where(known, np.minimum(waits, PACE_MOST * mean), waits)
+        self.again[:] += sums(vantage, np.ones(len(vantage)), self.size).astype(np.float16)
+        self.apart[:] += sums(vantage, waits, self.size)
+        self.square[:] += sums(vantage, waits * waits, self.size)
+        rows = rows[heard[rows] > full[rows]]
+        waited = (start - heard[rows]) / window
+        usual = self.span[rows] / np.maximum(1.0, self.turns[rows].astype(np.float64))
+        self.span[rows] += np.where(self.turns[rows] >= 1.0, np.minimum(waited, PACE_MOST * usual), waited)
+        self.turns[rows] += np.float16(1.0)
+
+    def uneven(self, rows: Ints, monitors: int, windows: float) -> float | None:
+        """How uneven the intervals of these are, of whose `monitors` results come since so many windows; None: too few.
+
+        Long intervals cannot have been seen yet: where the number of results gives a longer mean one, that counts.
+        """
+        many = float(grained(self.again[rows].astype(np.float64)).sum())
+        if many < UNEVEN_LEAST:
+            return None
+        total, square = (
+            float(grained(each[rows].astype(np.float64)).sum()) for each in (self.apart, self.square)
+        )
+        mean = max(total / many, windows * monitors / max(1.0, float(self.after[rows].sum())))
+        return (square - 2.0 * mean * total + many * mean * mean) / (many * mean * mean)
+
+    def even(self, rows: Ints, monitors: int, windows: float) -> bool:
+        """Whether these report at even intervals by now: all at one, or each at its own."""
+        many = self.again[rows].astype(np.float64)
+        total = float(many.sum())
+        if total < EVEN_LEAST:
+            return False
+        uneven = self.uneven(rows, monitors, windows)
+        if uneven is not None and uneven <= EVEN:
+            return True
+        if total < EVEN_ALONE_LEAST or 2 * np.count_nonzero(many >= EVEN_ALONE_EACH) <= len(rows):
+            return False
+        rows, many = rows[many > 0.0], many[many > 0.0]
+        own = self.apart[rows].astype(np.float64) ** 2 / many
+        return bool(self.square[rows].astype(np.float64).sum() <= (1.0 + EVEN_ALONE) * own.sum())
+
+    def adopt(self, rows: Ints, start: int) -> Floats:
+        """Have the pace at which these report now be their rhythm. Returns the interval of each one's monitors."""
+        interval = self.apart[rows].astype(np.float64) / self.again[rows].astype(np.float64)
+        gap = self.span[rows].astype(np.float64) / np.maximum(1.0, self.turns[rows].astype(np.float64))
+        self.gap[rows] = np.maximum(self.gap[rows], gap)
+        self.longest[rows] = self.gap[rows] + 1.0
+        self.coming[rows] = self.filled[rows] = 1.0
+        self.full[rows] = self.well[rows] = start
+        self.thin[rows] = self.torn[rows] = False
+        for name in _PACES:
+            getattr(self, name)[rows] = 0.0
+        return interval
 
     def fading(self, windows: int = 1) -> Floats:
         """What is left of `coming` after so many windows without a result, as a share."""
@@ -279,6 +455,12 @@ class Paths:
         Networks of whose vantages some left in good order, and nothing is due from any other.
     torn
         Countries of which a region is silent while others are heard.
+    thinned
+        Networks whose results have thinned out with their country's in this window, and the last full one of each.
+    thickened
+        Those of which enough comes again since this window.
+    slowed
+        Networks that report more slowly by now, and every how many windows a result comes at least.
     """
 
     def __init__(self) -> None:
@@ -291,6 +473,9 @@ class Paths:
         self.gone: Bools = np.empty(0, dtype=np.bool_)
         self.excused: Bools = np.empty(0, dtype=np.bool_)
         self.torn: Bools = np.empty(0, dtype=np.bool_)
+        self.thinned: tuple[Ints, Ints] = _NOBODY
+        self.thickened: Ints = _NOBODY[0]
+        self.slowed: tuple[Ints, Floats] = _NONE_SLOWED
         self._places_of: Ints = np.empty(0, dtype=np.int64)
         self._made_up: Bools = np.empty(0, dtype=np.bool_)
 
@@ -321,6 +506,8 @@ class Paths:
         heard: Ints,
         promised: Floats,
         dark: Bools,
+        results: Floats | None = None,
+        looks: Looks | None = None,
         elsewhere: Mapping[tuple[str, bool], Arrived] = NOWHERE,
         elsewhere_ago: Mapping[bool, int] = UNHEARD_OF,
         words: Sequence[VantageWord] = (),
@@ -332,7 +519,8 @@ class Paths:
         `elsewhere` what was due and came lately in countries that another process watches, and `elsewhere_ago` how many
         windows ago the last one was of which that is known; `words` what vantages say of themselves. A network's
         darkness is no rhythm of its own. Of a `deaf` window a part could not be heard: those of whom something came may
-        have had a spool, and the others none.
+        have had a spool, and the others none. `results`: how many came of each vantage; without, one of each. `looks`
+        are those of single monitors; without, each vantage has one.
         """
         rhythm, path, places = self.rhythm, self.path, len(layout.places)
         place_of = self._place_of(layout)
@@ -340,9 +528,11 @@ class Paths:
         due = rhythm.due(start, window)
         if not deaf:
             self._await(place_of, seen, due)
+            self._await_less(place_of, due, start, window)
         simulated = self._simulated(layout)
         if places == 1 and not elsewhere:  # there is no other country that could show that the path works
             alone = self.unshown = np.array([True])
+            awaited, came = np.zeros(1), np.zeros(1)
             self.away = np.array([deaf])
         else:
             awaited, came = self._elsewhere(path.awaited, simulated), self._elsewhere(path.came, simulated)
@@ -352,6 +542,13 @@ class Paths:
                 awaited, came = awaited + more_awaited, came + more_came
             self.unshown = awaited < PATH_DUE
             self.away = (~self.unshown & (came < PATH_SHARE * awaited)) | deaf
+        self.thinned, self.thickened, self.slowed = _NOBODY, _NOBODY[0], _NONE_SLOWED
+        if not deaf:
+            path_share = np.where(self.unshown, 1.0, came / np.maximum(awaited, AWAITED_LEAST))
+            arrived = Coming(results, looks, np.minimum(1.0, path_share))
+            self._follow(layout, start, window, arrived, seen=seen, heard=heard, due=due, dark=dark)
+        # Nor does it change when they fell silent.
+        heard = np.where(rhythm.thin, rhythm.full.astype(np.int64), heard)
         self.falling, fell, any_left, any_long = self._falling(
             place_of, simulated, due, heard, seen, start, window
         )
@@ -366,7 +563,7 @@ class Paths:
             late[seen] = False
             rhythm.last[late] += window
             rhythm.lit[late & (rhythm.lit >= 0)] += window
-        taught = ~(dark[layout.vantage_network[seen]] | rhythm.torn[seen])
+        taught = ~(dark[layout.vantage_network[seen]] | rhythm.torn[seen] | rhythm.thin[seen])
         if any_long:
             taught &= ~self._with_its_country(layout, seen, heard, start, window)
         if rhythm.see(seen, heard[seen], promised, taught, start, window):
@@ -374,7 +571,7 @@ class Paths:
             silent[seen] = False
             self._excuse_deployed(layout, silent, dark, heard, start, window)
         self.settle(layout, start, window)
-        self._tear(layout, seen, start, window, deaf=deaf)
+        self._tear(layout, start, window, deaf=deaf)
 
     def _place_of(self, layout: Layout) -> Ints:
         """The country of each vantage."""
@@ -400,6 +597,16 @@ class Paths:
         counted &= due
         path.awaited[:] = path.awaited * PATH_KEEP + sums(place_of, grained(weight), places)
         path.came[:] = path.came * PATH_KEEP + np.bincount(place_of[counted], minlength=places)
+
+    def _await_less(self, place_of: Ints, due: Bools, start: int, window: int) -> None:
+        """Of who has long thinned out only so much is due as has trickled through of late."""
+        rhythm = self.rhythm
+        thin = rhythm.thin & due
+        if thin.any():
+            thin &= start - rhythm.full.astype(np.int64) > DUE_WINDOWS * window
+            missing = np.maximum(0.0, 1.0 - rhythm.coming.astype(np.float64))
+            less = sums(place_of, grained(np.where(thin, rhythm.weight() * missing, 0.0)), self.path.size)
+            self.path.awaited[:] = np.maximum(0.0, self.path.awaited - less)
 
     def _falling(
         self,
@@ -455,13 +662,167 @@ class Paths:
         many, low, _ = medians(place_of[lately], waited[lately].astype(np.float32), len(simulated))
         return np.asarray((many > 0) & (low > 0.0) & (word <= WORD_WINDOWS) & (low < word + WORD_OF))
 
-    def _tear(self, layout: Layout, seen: Ints, start: int, window: int, *, deaf: bool) -> None:
+    def _follow(
+        self,
+        layout: Layout,
+        start: int,
+        window: int,
+        coming: Coming,
+        *,
+        seen: Ints,
+        heard: Ints,
+        due: Bools,
+        dark: Bools,
+    ) -> None:
+        """Note how much comes of each vantage, and at what pace; and where hardly anything does any more."""
+        rhythm = self.rhythm
+        results, looks = coming.results, coming.looks
+        if results is None:
+            results = np.ones(len(layout.vantages))
+        if looks is None:
+            times = np.maximum(heard, 0).astype(np.uint32)
+            looks = Looks(seen, times[seen], lambda: (np.arange(len(times)), times))
+        came = rhythm.follow(~self.away[self._place_of(layout)], seen, results, start)
+        rhythm.note_pace(looks, seen, heard, start, window)
+        self._learn_pace(layout, looks, start, window)
+        if not (rhythm.thin.any() or np.count_nonzero(rhythm.filled < THIN_NETWORK) >= THIN_VANTAGES):
+            return
+        here = due.copy()
+        here[seen] = True
+        gap, full = rhythm.gap.astype(np.float64), rhythm.full.astype(np.int64)
+        votes = rhythm.steady(window) & rhythm.known() & (gap <= DUE_WINDOWS)
+        votes &= (rhythm.left <= start) & (full > 0)
+        lately = start - full <= (VOTES_WINDOWS + VOTES_GAPS * gap) * window
+        votes &= rhythm.thin | lately | (dark[layout.vantage_network] & (start - full <= DAY))
+        self._thicken(layout, votes, here)
+        self._thin_out(layout, start, window, votes, came, coming.path_share, looks)
+
+    def _thicken(self, layout: Layout, votes: Bools, here: Bools) -> None:
+        """Note which networks that have thinned out are back; `here` are those of whom a result is due, or came."""
+        rhythm, network, networks = self.rhythm, layout.vantage_network, len(layout.networks)
+        # Who is silent altogether has no vote on the end.
+        weight = np.where(here & votes, rhythm.weight(), 0.0)
+        filled = rhythm.filled.astype(np.float64)
+        back = _share(filled, weight, network, networks)
+        of_place = _share(filled, weight, self._place_of(layout), len(layout.places))
+        all_back = of_place[layout.network_place] >= THICK_SHARE
+        several = np.bincount(network[weight > 0.0], minlength=networks)
+        over = (back >= np.where(several > 2, THICK_ALONE, THICK_FEW)) | ((back >= THICK_SHARE) & all_back)
+        over &= several > 0
+        over &= several >= THICK_VANTAGES * np.bincount(network[votes], minlength=networks)
+        self.thickened = np.unique(network[rhythm.thin & over[network]])
+        rhythm.thin &= ~over[network]
+
+    def _thin_out(
+        self,
+        layout: Layout,
+        start: int,
+        window: int,
+        votes: Bools,
+        came: Floats,
+        path_share: Floats,
+        looks: Looks,
+    ) -> None:
+        """Note where a country's results have thinned out on most of its networks at once.
+
+        `path_share` is how much of what was due came from all other countries; `came` how much of its usual results of
+        each vantage in this window.
+        """
+        rhythm, network = self.rhythm, layout.vantage_network
+        place_of, places = self._place_of(layout), len(layout.places)
+        weight = np.where(votes, rhythm.weight(), 0.0)
+        filled = rhythm.filled.astype(np.float64)
+        of_network = _share(filled, weight, network, len(layout.networks))
+        of_place = _share(filled, weight, place_of, places)
+        scarce = (of_place < THIN_SHARE) & (of_place < THIN_AGAINST * path_share) & ~self.away
+        scarce &= _share(rhythm.coming.astype(np.float64), weight, place_of, places) < THIN_SHOWN
+        # A stumble that is over is none.
+        due_now, came_now = (
+            sums(place_of, grained(each), places) for each in (weight, np.where(votes, came, 0.0))
+        )
+        scarce &= came_now < THIN_SHARE * due_now
+        new_networks: list[int] = []
+        new_since: list[int] = []
+        for place in np.flatnonzero(scarce).tolist():
+            rows = np.flatnonzero(votes & (place_of == place))
+            reports = np.unique(network[rows])
+            few = reports[of_network[reports] < THIN_NETWORK]
+            if len(rows) < THIN_VANTAGES or len(few) < THIN_NETWORKS or 2 * len(few) <= len(reports):
+                continue
+            lost = rows[np.isin(network[rows], few)]
+            fresh = lost[~rhythm.thin[lost]]
+            since = self._lost_since(lost, looks, start, window) if len(fresh) else None
+            if since is None:
+                continue
+            rhythm.thin[fresh] = True
+            rhythm.lit[fresh] = np.minimum(rhythm.lit[fresh], rhythm.full[fresh].astype(np.int64))
+            joined = np.unique(network[fresh]).tolist()
+            new_networks += joined
+            new_since += [since] * len(joined)
+        self.thinned = np.array(new_networks, dtype=np.int64), np.array(new_since, dtype=np.int64)
+
+    def _lost_since(self, rows: Ints, looks: Looks, start: int, window: int) -> int | None:
+        """When most of these were heard in full for the last time, if that was together and results are lost since."""
+        rhythm, full = self.rhythm, self.rhythm.full[rows].astype(np.int64)
+        since = int(np.sort(full)[len(rows) // 2])
+        wide = (TOGETHER_WINDOWS + float(np.median(rhythm.gap[rows])) - 1.0) * window
+        if start - since < THIN_WINDOWS * window or 2 * _most_within(full, wide) <= len(rows):
+            return None
+        # Who is asked less often looks like this too, but for even intervals.
+        uneven = rhythm.uneven(rows, self._looking(looks, rows, start), (start - since) / window)
+        return since if uneven is not None and uneven >= UNEVEN else None
+
+    def _looking(self, looks: Looks, rows: Ints, start: int) -> int:
+        """How many monitors these vantages have, or had when they were last heard in full."""
+        vantage, last = looks.known()
+        full = self.rhythm.full.astype(np.int64)
+        here = np.zeros(self.rhythm.size, dtype=np.bool_)
+        here[rows] = True
+        return int(np.count_nonzero(here[vantage] & (last > full[vantage] - MONITOR_SECONDS)))
+
+    def _learn_pace(self, layout: Layout, looks: Looks, start: int, window: int) -> None:
+        """Have vantages that report at even, longer intervals be taken for asked less often.
+
+        First all of a country that are not heard in full are looked at together, then those of each network.
+        """
+        rhythm = self.rhythm
+        slower = (rhythm.again.astype(np.float64) > 0.0) & (rhythm.turns >= 1.0)
+        slower &= rhythm.span >= PACE_SLOWER * rhythm.gap.astype(np.float64) * rhythm.turns
+        slower &= rhythm.known() & (rhythm.filled < THIN_NETWORK)
+        interval = np.zeros(rhythm.size)
+        if np.count_nonzero(slower) == 0 or float(rhythm.again[slower].sum()) < EVEN_LEAST:
+            return
+        for of in (self._place_of(layout), layout.vantage_network):
+            for number in np.unique(of[slower]).tolist():
+                rows = np.flatnonzero(slower & (of == number))
+                full = np.sort(rhythm.full[rows])
+                windows = (start - int(full[len(full) // 2])) / window
+                if rhythm.even(rows, self._looking(looks, rows, start), windows):
+                    interval[rows] = rhythm.adopt(rows, start)
+                    slower[rows] = False
+        if interval.any():
+            self.slowed = self._slowest(layout, interval, start, window)
+
+    def _slowest(self, layout: Layout, interval: Floats, start: int, window: int) -> tuple[Ints, Floats]:
+        """The networks of vantages with a new `interval`, and every how many windows each is heard at least.
+
+        That is as often as its quickest vantage.
+        """
+        rhythm, network, adopted = self.rhythm, layout.vantage_network, interval > 0.0
+        gap = np.where(adopted, interval, rhythm.gap)
+        lately = (rhythm.last >= 0) & (start - rhythm.last <= (VOTES_WINDOWS + VOTES_GAPS * gap) * window)
+        quickest = np.full(len(layout.networks), np.inf)
+        rows = np.flatnonzero(lately | adopted)
+        np.minimum.at(quickest, network[rows], gap[rows])
+        networks = np.unique(network[adopted])
+        return networks, quickest[networks]
+
+    def _tear(self, layout: Layout, start: int, window: int, *, deaf: bool) -> None:
         """Note the countries of which a region is silent while others are heard, and who is silent there."""
         rhythm, place_of = self.rhythm, layout.network_place[layout.vantage_network]
         self.torn = np.zeros(len(layout.places), dtype=np.bool_)
         if deaf or not len(layout.regions):
             return
-        rhythm.follow(~self.away[place_of], seen, start)
         silent = (rhythm.coming < HARDLY_ANY) & (layout.vantage_region > 0)
         many = np.bincount(place_of[silent], minlength=len(layout.places))
         for place in np.flatnonzero((many >= REGION_VANTAGES) & ~self.away).tolist():
@@ -541,6 +902,10 @@ class Paths:
 
     def settle(self, layout: Layout, start: int, window: int) -> None:
         """Work out whose silence counts after the window that begins at `start`."""
+        self._settle(layout, start, window)
+        self.gone[layout.vantage_network[self.rhythm.thin]] = True
+
+    def _settle(self, layout: Layout, start: int, window: int) -> None:
         rhythm = self.rhythm
         network, networks = layout.vantage_network, len(layout.networks)
         if compiled.stages is not None:
@@ -569,8 +934,8 @@ class Paths:
         weight = rhythm.weight() * PATH_KEEP ** (windows - due) * geometric(PATH_KEEP, due)
         place_of = layout.network_place[layout.vantage_network]
         fades = PATH_KEEP**windows
-        if len(layout.regions):
-            rhythm.coming[:] = rhythm.coming * rhythm.fading(windows)
+        fading = rhythm.fading(windows)
+        rhythm.coming[:], rhythm.filled[:] = rhythm.coming * fading, rhythm.filled * fading
         path.awaited[:] = path.awaited * fades + sums(place_of, grained(weight), places)
         path.came[:] = path.came * fades
 
@@ -669,6 +1034,16 @@ class Paths:
             return np.zeros(1)
         real, made = values[~simulated].sum(), values[simulated].sum()
         return np.asarray(np.where(simulated, made, real) - values)
+
+
+def _share(part: Floats, weight: Floats, group: Ints, size: int) -> Floats:
+    """The mean part of each group, weighed; 1.0 of one without members.
+
+    >>> _share(np.array([1.0, 0.5, 0.25]), np.array([1.0, 1.0, 0.0]), np.array([0, 0, 1]), 2).tolist()
+    [0.75, 1.0]
+    """
+    whole, some = sums(group, grained(weight), size), sums(group, grained(weight * part), size)
+    return np.where(whole > 0.0, some / np.maximum(whole, AWAITED_LEAST), 1.0)
 
 
 def _long_silent(rhythm: RhythmColumns, seen: Ints, heard: Ints, start: int, window: int) -> Bools:

@@ -428,6 +428,36 @@ class SilenceColumns(Table):
         self.gap_square *= self._gap_keep**windows
         self.longest *= self._long_keep**windows
 
+    def backdate(self, rows: Ints, since: Ints, start: int) -> None:
+        """Have these been silent since their last full window: what trickled through was no sign of them."""
+        windows = (start - since) / self.rules.window - 1.0
+        self.quiet[rows] = np.where(self.dark[rows], self.quiet[rows], np.maximum(self.quiet[rows], windows))
+        self.last[rows] = np.where(self.dark[rows], self.last[rows], np.minimum(self.last[rows], since))
+
+    def revive(self, rows: Ints) -> None:
+        """Take these for heard in as many windows as end a darkness with this one: so much of their usual comes."""
+        self.quiet[rows] = 0.0
+        self.pending[:, rows] = 0.0  # nor is it a gap of theirs that the next could be as long as
+        self.back[rows] = np.maximum(self.back[rows], BACK_WINDOWS - 1)
+
+    def slow_down(self, rows: Ints, gap: Floats) -> None:
+        """Expect results of these every so many windows from now on: they are asked less often, and not silent."""
+        if not len(rows):
+            return
+        less = np.minimum(1.0, 1.0 / (gap * self.share()[rows]))
+        for column in (self.present, self.results):
+            column[rows] = column[rows] * less
+        for by_hour in (self.present_hour, self.results_hour):
+            by_hour[:, rows] = by_hour[:, rows] * less
+        gaps = np.maximum(GAPS_PRIOR, self.gaps[rows])
+        slower = less < 1.0
+        self.gap_sum[rows] = np.where(slower, gaps * gap, self.gap_sum[rows])
+        self.gap_square[rows] = np.where(slower, gaps * gap * (gap - 1.0), self.gap_square[rows])
+        self.longest[:, rows] = np.where(
+            slower, np.maximum(self.longest[:, rows], gap), self.longest[:, rows]
+        )
+        self.revive(rows[slower])
+
     def rest(self, rows: Bools) -> None:
         """Know nothing of these for the time being: they are judged otherwise."""
         self.first[rows] = -1
