@@ -153,6 +153,11 @@ class PrometheusReader:
         if platform is None:
             raise RowError(RefusalReason.NO_HOST, f"target {target!r} names no host")
         asn = int((self._of("asn", labels) or "0").upper().removeprefix("AS"))
+        if known["probe_success"] not in (0.0, 1.0):
+            raise RowError(
+                RefusalReason.INVALID,
+                f"probe_success {known['probe_success']:g}: neither 0 nor 1; ask for the samples as they were scraped",
+            )
         ok = known["probe_success"] == 1
         status = int(known.get("probe_http_status_code", 0))
         stage, failure = (None, None) if ok else self._end(target, known, status)

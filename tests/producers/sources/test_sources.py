@@ -681,3 +681,17 @@ def test_a_series_without_a_step_and_a_table_without_a_head_are_refused() -> Non
     [refused] = read(tor.read, b"2024-01-20,pk,9321\n2024-01-21,pk,9321\n")
     assert isinstance(refused, Refused)
     assert refused.detail.startswith("no column country, date, users")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.5])
+def test_a_mean_or_a_gap_of_a_prometheus_is_no_failure(value: float) -> None:
+    reader = PrometheusReader(Labels(constants={"country": "PK", "asn": "17557"}))
+    document = {
+        "metric": {"__name__": "probe_success", "instance": "https://x.com/"},
+        "values": [[1705758067, str(value)], [1705758082, "1"]],
+    }
+    answer = {"status": "success", "data": {"resultType": "matrix", "result": [document]}}
+    refused, good = read(reader.read, answer)
+    assert isinstance(refused, Refused)
+    assert refused.detail.endswith("neither 0 nor 1; ask for the samples as they were scraped")
+    assert not isinstance(good, Refused)
