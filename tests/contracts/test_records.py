@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import jsonschema
+import msgspec
 import pytest
+from msgspec import inspect
 
 from producers import records as read
 from streams import records as written
@@ -64,6 +67,40 @@ def test_there_is_one_of_every_kind() -> None:
     }
     now = {path.stem for path in (golden.RELEASES / golden.VERSION / "records").glob("*.json")}
     assert now == kinds, "run `python -m tests.contracts.golden` and commit what it writes"
+
+
+def structs_in(kind: inspect.Type) -> Iterator[inspect.StructType]:
+    """The structs of which a field is made, itself or by a list or a choice."""
+    if isinstance(kind, inspect.StructType):
+        yield kind
+    for inner in (*getattr(kind, "types", ()), getattr(kind, "item_type", None)):
+        if inner is not None:
+            yield from structs_in(inner)
+
+
+def test_what_an_alerts_fields_hold_is_told_to_its_readers() -> None:
+    page = (golden.ROOT / "docs" / "records.md").read_text()
+    within = dict(
+        re.findall(r"^\| `(\w+)` \| (.+) \|$", page.partition("| within | fields |")[2], re.MULTILINE)
+    )
+    alert = inspect.type_info(written.Incident)
+    assert isinstance(alert, inspect.StructType)
+    lacking = {
+        f"{field.name}.{inner.name}"
+        for field in alert.fields
+        for struct in structs_in(field.type)
+        for inner in struct.fields
+        if f"`{inner.name}`" not in within.get(field.name, "")
+    }
+    assert not lacking, "say it in docs/records.md, in the table of what holds fields of its own"
+
+
+@pytest.mark.parametrize("kind", [read.ProbeResult, read.Timings], ids=lambda kind: kind.__name__)
+def test_a_field_of_a_result_is_told_to_those_who_write_one(kind: type[msgspec.Struct]) -> None:
+    page = (golden.ROOT / "docs" / "producing.md").read_text()
+    assert [field for field in kind.__struct_fields__ if f"`{field}`" not in page] == [], (
+        "say in a table of docs/producing.md what it means"
+    )
 
 
 NEXT = {

@@ -88,6 +88,12 @@ SPLICES = [
 ]  # fmt: skip
 
 
+#: An unknown name may hold anything, so the compiled reader takes what msgspec refuses.
+UNKNOWN = (
+    "{0}.{1}: streams/step/scanner.pyx doesn't know it, and takes whatever stands there: read it as `{2}` is"
+)
+
+
 @st.composite
 def mutants(draw: st.DrawFn) -> bytes:
     value = PLAIN
@@ -272,6 +278,20 @@ def test_every_form_is_read(value: bytes) -> None:
 def test_what_is_refused_is_left(value: bytes) -> None:
     assert isinstance(decode(value), Malformed)
     assert left([PLAIN, value, PLAIN]) == [1]
+
+
+@pytest.mark.parametrize("name", ProbeResult.__struct_fields__)
+def test_each_field_of_a_result_is_known_to_it(name: str) -> None:
+    value = json.dumps({**json.loads(PLAIN), name: [1]}).encode()
+    assert isinstance(decode(value), Malformed)
+    assert left([value]) == [0], UNKNOWN.format("ProbeResult", name, "speed_ratio")
+
+
+@pytest.mark.parametrize("name", Timings.__struct_fields__)
+def test_each_time_of_a_step_is_known_to_it(name: str) -> None:
+    value = json.dumps({**json.loads(PLAIN), "timings_ms": {name: [1]}}).encode()
+    assert isinstance(decode(value), Malformed)
+    assert left([value]) == [0], UNKNOWN.format("Timings", name, "quic")
 
 
 def test_a_record_with_very_many_names_is_left_and_read() -> None:
