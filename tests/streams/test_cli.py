@@ -32,8 +32,8 @@ def test_each_option_is_told_in_full(words: list[str], command: Any) -> None:
     assert done.exit_code == 0, done.output
     said = " ".join(done.output.split())
     for parameter in command.params:
-        assert " ".join((parameter.help or "").split()) in said, parameter.name
-    assert "completion" not in said
+        assert " ".join((parameter.help or "").split()) in said, f"write a help for {parameter.name}"
+    assert "completion" not in said, "give its typer.Typer `add_completion=False`, as the others do"
 
 
 def test_help_loads_nothing_that_it_does_not_need() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import get_type_hints
 
@@ -12,6 +14,7 @@ from streams.cli import COMMANDS
 from streams.settings import CostSettings, NotifyRule, Settings
 from tools import reference
 
+_ROOT = Path(__file__).parents[2]
 #: Every class that a settings file has a table of.
 _KINDS = [
     *(
@@ -22,6 +25,17 @@ _KINDS = [
     NotifyRule,
     CostSettings,
 ]
+
+
+@cache
+def _readers() -> set[str]:
+    """Every attribute that the rooms ask for, with its point."""
+    return {
+        attribute
+        for room in ("detectors", "producers", "streams")
+        for path in (_ROOT / room).rglob("*.py")
+        for attribute in re.findall(r"\.[a-z_]\w*", path.read_text())
+    }
 
 
 @pytest.mark.parametrize(
@@ -37,6 +51,13 @@ def test_each_setting_says_what_it_does(kind: type) -> None:
     assert said
     assert [name for name, comment in said.items() if not comment] == [], (
         "write a `#:` line above it, in streams/settings.py or detectors/settings.py: what it does, in which unit"
+    )
+
+
+@pytest.mark.parametrize("kind", _KINDS, ids=lambda kind: kind.__name__)
+def test_each_setting_is_read(kind: type) -> None:
+    assert [name for name in reference.comments(kind) if f".{name}" not in _readers()] == [], (
+        "no code reads it: then setting it changes nothing"
     )
 
 

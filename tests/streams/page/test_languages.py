@@ -81,8 +81,8 @@ def test_every_phrase_has_words_in_every_language_and_none_is_left_over(code: st
     asked = phrases()
     assert len(asked) > 150
     known = {tuple(one.id) if isinstance(one.id, list | tuple) else one.id: one for one in messages(code)}
-    assert sorted(map(str, asked - known.keys())) == [], "phrases without words"
-    assert sorted(map(str, known.keys() - asked)) == [], "words that nothing says"
+    assert sorted(map(str, asked - known.keys())) == [], f"add them to streams/page/locale/{code}.po"
+    assert sorted(map(str, known.keys() - asked)) == [], f"no page says these: take them out of {code}.po"
     assert [one.id for one in known.values() if not all(of(one))] == []
     assert code not in REVIEWED
 
