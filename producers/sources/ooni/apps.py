@@ -1,8 +1,9 @@
 """OONI's tests of messaging apps: where an app's way to its servers ended.
 
 The failures that a measurement holds are read, and OONI's own verdicts (`telegram_web_status` ...) are not. An app is
-reached where one of its servers is and, if it has a page, that is too. Specifications: ooni/spec ts-018 (WhatsApp),
-ts-019 (Facebook Messenger), ts-020 (Telegram), ts-029 (Signal). These tests have no control.
+reached where one of its servers is and, if it has a page, that is too; Facebook Messenger where all are.
+Specifications: ooni/spec ts-018 (WhatsApp), ts-019 (Facebook Messenger), ts-020 (Telegram), ts-029 (Signal). These
+tests have no control.
 """
 
 from __future__ import annotations
@@ -59,9 +60,8 @@ class AppKeys(Struct, frozen=True):
     # WhatsApp
     registration_server_failure: str | None = None
     whatsapp_web_failure: str | None = None
-    # Facebook Messenger: whether the names lead where the app's servers are, and whether a connection is made
+    # Facebook Messenger: whether a name leads elsewhere than to the app's servers
     facebook_dns_blocking: bool | None = None
-    facebook_tcp_blocking: bool | None = None
     # Signal
     signal_backend_failure: str | None = None
 
@@ -105,7 +105,14 @@ def _facebook(keys: AppKeys) -> Observation:
         return ended
     if keys.facebook_dns_blocking:
         return Observation(False, Stage.DNS, None)
-    return _all_failed(keys.tcp_connect or []) or Observation(True)
+    # Each of its servers does something else, so that one out of reach is a part of the app that is (ts-019).
+    # A vantage without IPv6 reaches none of their IPv6 addresses.
+    failed = [
+        connect.how
+        for connect in keys.tcp_connect or []
+        if connect.how and not (connect.how == Failure.NETWORK_UNREACHABLE and ":" in (connect.ip or ""))
+    ]
+    return Observation(False, Stage.TCP, _commonest(failed)) if failed else Observation(True)
 
 
 def _addresses(keys: AppKeys, is_one: Callable[[str], bool]) -> set[str]:

@@ -140,7 +140,19 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         },
         "whatsapp http.eof_error",
     ),
-    ("facebook_messenger", {"queries": [lookup(None, "157.240.1.1")], "tcp_connect": WELL}, "facebook ok"),
+    (
+        "facebook_messenger",
+        {
+            "queries": [lookup(None, "157.240.1.1")],
+            "tcp_connect": [connect(None), connect("network_unreachable", "2a03:2880:f003::1")],
+        },
+        "facebook ok",
+    ),
+    (
+        "facebook_messenger",
+        {"queries": [lookup(None, "157.240.1.1")], "tcp_connect": WELL},
+        "facebook tcp.generic_timeout_error",
+    ),
     (
         "facebook_messenger",
         {"queries": [lookup(None, "10.10.34.35")], "facebook_dns_blocking": True},
