@@ -163,6 +163,7 @@ def itself(config: Config) -> Board:
             Query(f"sum({m('netdusk_retention_gap_records_total')})", "results lost to retention"),
             Query(f"sum({m('netdusk_series_dropped_total')})", "series dropped"),
             Query(f"sum({m('netdusk_sources_anew_total')})", "sources made anew"),
+            Query(f"sum by (cause) ({m('netdusk_unreadable_batches_total')})", "batches left out: {{cause}}"),
             Query(f"sum({m('netdusk_scrape_failures_total')})", "partitions left out of a scrape"),
             Query(f"sum by (role) ({m('netdusk_unsent_records_total')})", "{{role}}: too large"),
             Query(f"sum by (remedy) ({m('netdusk_step_failures_total')})", "step raised: {{remedy}}"),

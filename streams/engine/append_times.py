@@ -17,6 +17,7 @@ import structlog
 
 from streams.engine.batches import LOG_APPEND_TIME, KafkaRecord, RecordBatch, UnreadChunk
 from streams.engine.surroundings import Surroundings
+from streams.engine.unpacking import Unreadable
 
 log = structlog.get_logger()
 
@@ -106,8 +107,13 @@ class AppendTimes:
                 made.append(batch)
                 continue
             records = []
-            for record in batch:
+            causes: list[Unreadable] = []
+            for record in batch.each(causes):
                 clock = max(clock, min(record.timestamp, self._bound[1]))
-                records.append(KafkaRecord(record.offset, record.value, clock, LOG_APPEND_TIME, record.key))
-            made.append(replace(batch, records=records, stamped=True, time_ms=clock, packed=None))
+                stamped = (clock, LOG_APPEND_TIME, record.key, record.headers)
+                records.append(KafkaRecord(record.offset, record.value, *stamped))
+            cause = causes[0] if causes else None
+            made.append(
+                replace(batch, records=records, stamped=True, time_ms=clock, packed=None, cause=cause)
+            )
         return made

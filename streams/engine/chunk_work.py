@@ -199,6 +199,8 @@ class ChunkWork:
         await owned.sender.send(outbox.after)
         owned.position = chunk.next_offset
         owned.gaps.close()
+        for cause in chunk.causes:
+            self._around.metrics.unreadable.labels(cause).inc()
         self._count(outbox)
 
     def _count(self, outbox: Outbox) -> None:

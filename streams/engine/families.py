@@ -190,6 +190,12 @@ FAMILIES: Final[Mapping[str, MetricFamily]] = {
             "Records that the broker deleted before they were read.",
         ),
         MetricFamily(
+            "netdusk_unreadable_batches_total",
+            Type.COUNTER,
+            "Record batches of which all or the last records were left out, by why they can't be read.",
+            ("cause",),
+        ),
+        MetricFamily(
             "netdusk_sources_anew_total",
             Type.COUNTER,
             "Partitions whose source was made anew under them: it has another id, or ends before their place.",

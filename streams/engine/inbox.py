@@ -224,8 +224,8 @@ class Inbox:
 
 
 def _most(entries: Sequence[_Entry], hurry: Callable[[bytes], Hurry]) -> Hurry:
-    """The greatest hurry among their records. The records are kept at hand from now on."""
+    """The greatest hurry among their records, that can still be gone through."""
     for entry in entries:
-        entry.batch = entry.batch.made()
+        entry.batch = entry.batch.lasting()
     values = (record.value for entry in entries for record in entry.batch)
     return max((hurry(value) for value in values if value), default=Hurry.NONE)

@@ -31,6 +31,7 @@ from prometheus_client.registry import Collector
 from detectors.readings import Pulse, SeriesGauge
 from streams.engine.families import CHECKPOINT_RECORDS, FAMILIES, OTHER, RESTORE_CAUSES, RESULTS
 from streams.engine.trouble import Remedy
+from streams.engine.unpacking import Unreadable
 from streams.machine import MESSAGE_ROLES, Observable, ProbeCount, Pulsing
 from streams.records import Incident, Kind, Scope, Severity
 from streams.release import release
@@ -70,6 +71,7 @@ class WorkerMetrics:
         self.step_failures = _counter("netdusk_step_failures_total", registry)
         self.unsent = _counter("netdusk_unsent_records_total", registry)
         self.scrape_failures = _counter("netdusk_scrape_failures_total", registry)
+        self.unreadable = _counter("netdusk_unreadable_batches_total", registry)
         self.sources_anew = _counter("netdusk_sources_anew_total", registry)
         self.partitions = _gauge("netdusk_partitions", registry)
         self.tick_failures = _counter("netdusk_tick_failures_total", registry)
@@ -85,6 +87,8 @@ class WorkerMetrics:
             self.restores.labels(cause)
         for remedy in Remedy:
             self.step_failures.labels(remedy)
+        for unreadable in Unreadable:
+            self.unreadable.labels(unreadable)
         for role in MESSAGE_ROLES:
             self.unsent.labels(role)
         for kind, scope, severity in itertools.product(Kind, Scope, Severity):

@@ -10,6 +10,7 @@ import sys
 import threading
 import zlib
 from collections.abc import Callable
+from enum import StrEnum
 from functools import partial
 from typing import Any, Final
 
@@ -32,7 +33,21 @@ _SNAPPY_VERSIONS: Final = 8
 _room = threading.local()
 
 
-_decoders: dict[int, Callable[[Any], bytes]] = {}
+class Unreadable(StrEnum):
+    """Why a batch can't be read, or can't be read on."""
+
+    #: It is packed in a way that nobody knows, is no such data, or larger than the bound.
+    PACKING = "packing"
+    #: What it says of its lengths does not hold.
+    DAMAGED = "damaged"
+    HEADER_NAME = "header_name"
+    MANY_HEADERS = "many_headers"
+    MANY_RECORDS = "many_records"
+
+
+#: What is made of a record or of a header takes more room than its bytes. `packed` has the same.
+RECORDS_MAX: Final = 1 << 18
+HEADERS_MAX: Final = 64
 
 
 class UnpackError(ValueError):
@@ -57,7 +72,7 @@ def bound(most: int = UNPACKED_BYTES_MAX) -> None:
 
 
 def body_of(batch: Any) -> bytes | None:
-    """The records of a batch of version 2, unpacked; None of another, or packed in another way. Raises UnpackError.
+    """The records of a batch of version 2, unpacked; None of another version. Raises UnpackError.
 
     `batch` is all of it, as the broker sent it: header and records.
     """
@@ -67,8 +82,71 @@ def body_of(batch: Any) -> bytes | None:
     packed = batch[HEADER_BYTES:]
     if not codec:
         return bytes(packed)
-    decode = _decoders.get(codec)
-    return None if decode is None else decode(packed)
+    if codec not in _decoders:
+        raise UnpackError(f"nothing is packed as {codec}")
+    return _decoders[codec](packed)
+
+
+def readable(body: bytes, count: int) -> tuple[int, Unreadable | None]:
+    """How many of the `count` records of an unpacked batch can be read, and why no more; None where all can be.
+
+    What `PackedRecords` does, for a machine without it: before aiokafka makes their headers, whatever their number.
+    """
+    end = len(body)
+    place = 0
+    for i in range(min(count, RECORDS_MAX)):
+        try:
+            length, place = _varint(body, place, end)
+            stop = place + length
+            if not place < stop <= end or body[place] & 0x80:
+                return i, Unreadable.DAMAGED
+            _, place = _varint(body, place + 1, stop)
+            _, place = _varint(body, place, stop)
+            place = _sized(body, _sized(body, place, stop), stop)
+            many, place = _varint(body, place, stop)
+            if many > HEADERS_MAX:
+                return i, Unreadable.MANY_HEADERS
+            if many < 0:
+                return i, Unreadable.DAMAGED
+            for _ in range(many):
+                name, begin = _varint(body, place, stop)
+                place = _sized(body, place, stop)
+                if name < 0:
+                    return i, Unreadable.DAMAGED
+                body[begin:place].decode()
+                place = _sized(body, place, stop)
+        except UnicodeDecodeError:
+            return i, Unreadable.HEADER_NAME
+        except IndexError:
+            return i, Unreadable.DAMAGED
+        if place != stop:
+            return i, Unreadable.DAMAGED
+    if count > RECORDS_MAX:
+        return RECORDS_MAX, Unreadable.MANY_RECORDS
+    return max(0, count), None if count >= 0 and place == end else Unreadable.DAMAGED
+
+
+def _varint(body: bytes, place: int, end: int) -> tuple[int, int]:
+    """A number as Kafka writes it, and what follows. Raises IndexError where it is cut short or has too many bytes."""
+    value = 0
+    for shift in range(0, 64, 7):
+        if place >= end:
+            break
+        byte = body[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if not byte & 0x80:
+            value &= (1 << 64) - 1
+            return value >> 1 ^ -(value & 1), place
+    raise IndexError
+
+
+def _sized(body: bytes, place: int, end: int) -> int:
+    """What follows a number of bytes and these. Raises IndexError."""
+    size, place = _varint(body, place, end)
+    if size > end - place:
+        raise IndexError
+    return place + max(0, size)
 
 
 def gunzip(data: Any, most: int = UNPACKED_BYTES_MAX) -> bytes:
@@ -129,3 +207,11 @@ def _into(codec: Any, data: Any, most: int = UNPACKED_BYTES_MAX) -> bytes:
     except cramjam.DecompressionError as error:
         raise UnpackError(str(error)) from error
     return bytes(memoryview(room)[:size])
+
+
+_decoders: dict[int, Callable[[Any], bytes]] = {
+    _GZIP_CODEC: gunzip,
+    _SNAPPY: unsnap,
+    _LZ4: partial(_into, cramjam.lz4),
+    _ZSTD: partial(_into, cramjam.zstd),
+}

@@ -12,7 +12,7 @@ from faust.types import TP
 
 from streams.engine import append_times as module
 from streams.engine.append_times import AppendTimes
-from streams.engine.batches import KafkaRecord, RecordBatch, UnreadChunk
+from streams.engine.batches import LOG_APPEND_TIME, KafkaRecord, RecordBatch, UnreadChunk
 
 PLACE = TP("probes", 0)
 
@@ -75,3 +75,10 @@ async def test_before_the_first_reading_and_in_a_replay_nothing_is_held(
 ) -> None:
     chunk = UnreadChunk(PLACE, 0, [batch(0, [1, 2], stamped=False)])
     assert await append_times(Source(), clock_ms, clock).of(chunk) == chunk
+
+
+def test_a_record_with_another_time_is_the_same_in_all_else() -> None:
+    record = KafkaRecord(7, b"a", 5, 0, b"IR", [("netdusk-key", b"k")])
+    (changed,) = append_times(Source())._stamped([RecordBatch.of([record])], 2_000)
+    (made,) = changed
+    assert made == record._replace(timestamp=made.timestamp, timestamp_type=LOG_APPEND_TIME)

@@ -73,4 +73,4 @@ def test_a_batch_can_be_parted_and_what_is_done_left_out(
 
 def test_a_batch_of_which_nothing_is_left_has_no_records() -> None:
     batch = RecordBatch.of([KafkaRecord(7, b"a", 0, 0)], 9).since(8)
-    assert list(batch.made()) == list(batch) == []
+    assert list(batch.lasting()) == list(batch) == []

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import random
+import tracemalloc
 import zlib
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any, cast
 
 import cramjam
 import pytest
@@ -13,11 +16,17 @@ from aiokafka.codec import snappy_encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.engine import unpacking
-from streams.engine.batches import UnreadChunk
-from streams.engine.unpacking import UnpackError, gunzip, unsnap
-from streams.packed import PackedValues
+from streams.engine import batches, unpacking
+from streams.engine.batches import RecordBatch, UnreadChunk
+from streams.engine.chunk_work import ChunkWork
+from streams.engine.inbox import Hurry, Inbox
+from streams.engine.sender import Sender
+from streams.engine.unpacking import UnpackError, Unreadable, gunzip, unsnap
+from streams.machine import Outbox
+from streams.packed import PackedRecords, PackedValues
+from tests.streams.engine.fakes import FakeBroker, surroundings
 from tests.streams.engine.raw_batches import PLACE, batch, hostile, record, rows, sized, unread, varint
+from tests.streams.engine.test_inbox import Recorder
 
 GOOD = batch(9, record(0, b"good"), 1)
 ONE = varint(1)
@@ -98,12 +107,137 @@ def test_records_with_headers_are_found_where_they_lie() -> None:
     assert [piece.headers is None for piece in without] == [True, False, False, True]
 
 
-def test_a_batch_of_very_many_records_is_left_to_aiokafka() -> None:
-    many = (1 << 18) + 1
-    data = batch(0, b"\x0c\0\0\0\1\1\0" * many, many, codec=4)
-    (piece,) = UnreadChunk(PLACE, 0, unread(data)).pieces()
-    assert not isinstance(piece.values, PackedValues)
-    assert list(piece.offsets) == [0]
+def headers(many: int) -> bytes:
+    return varint(many) + b"\0\0" * many
+
+
+BOMBS = {
+    "many_headers": batch(5, record(0, b"a") + record(1, b"b", headers=headers(500_000)), 2, codec=4),
+    "many_records": batch(5, record(0, b"a") + b"\x0c\0\0\0\1\1\0" * 500_000, 500_001, codec=4),
+    "damaged": batch(5, record(0, b"a") + b"\x0c\0\0\0\1\1\0" * 200_000, 2**31 - 1, codec=4),
+}
+
+
+@pytest.mark.parametrize("cause, bomb", BOMBS.items(), ids=BOMBS)
+async def test_what_is_small_on_its_way_takes_no_room_live_nor_behind(cause: str, bomb: bytes) -> None:
+    """Live, the inbox looks at the records before a chunk of them is taken."""
+    rows(unread(batch(0, record(0, b"a"), 1, codec=4)))  # makes the room that is unpacked in
+    data = bomb + batch(1 << 40, record(0, b"good"), 1)
+    waiting = Inbox(PLACE, Recorder(), 1000)
+    waiting.put(UnreadChunk(PLACE, None, unread(data)))
+    tracemalloc.start()
+    try:
+        await waiting.linger(lambda: 0.0, 1 << 62, lambda: False, lambda value: Hurry.SOME)
+        causes = []
+        values = []
+        while waiting:
+            chunk = waiting.take(0, 8000).chunk
+            assert chunk is not None
+            for piece in chunk.pieces():
+                values += [value for value in piece.values if value]
+            causes += chunk.causes
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert values == [b"a", b"good"]
+    assert causes == [cause]
+    assert peak < 32 * 1024 * 1024
+
+
+def test_without_a_compiler_no_headers_are_made_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "PackedRecords", None)
+    rows(unread(batch(0, record(0, b"a"), 1, codec=4)))  # makes the room that is unpacked in
+    chunk = UnreadChunk(PLACE, 0, unread(BOMBS["many_headers"]))
+    tracemalloc.start()
+    try:
+        values = [value for piece in chunk.pieces() for value in piece.values]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (values, chunk.causes) == ([b"a"], ["many_headers"])
+    assert peak < 32 * 1024 * 1024
+
+
+@given(st.integers(0, 2**32))
+def test_what_can_be_read_is_the_same_without_a_compiler(seed: int) -> None:
+    for data in hostile(random.Random(seed)):
+        try:
+            body = unpacking.body_of(memoryview(data))
+        except UnpackError:
+            continue
+        assert body is not None
+        count = int.from_bytes(data[57:61], "big", signed=True)
+        many, cause = unpacking.readable(body, count)
+        found = PackedRecords()
+        assert found.add(body, count, 0, -(2**63), 2**63 - 1, 0, True) == cause
+        assert len(found) <= many
+
+
+def test_sixty_four_headers_are_enough_for_anybody() -> None:
+    for many, offsets in ((64, [5, 9]), (65, [9])):
+        data = batch(5, record(0, b"a", headers=headers(many)), 1) + GOOD
+        assert [row[0] for row in rows(unread(data))] == offsets
+
+
+def test_batches_of_one_large_record_are_unpacked_a_few_at_a_time() -> None:
+    large = [batch(place, record(0, bytes(12 << 20)), 1, codec=4) for place in range(9)]
+    chunk = UnreadChunk(PLACE, 0, unread(b"".join(large)))
+    assert [len(piece.values) for piece in chunk.pieces()] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_what_is_left_out_is_told_once_however_it_is_parted(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(batches, "PackedRecords", None)
+    parts = [record(place, b"%d" % place) for place in range(6)]
+    data = batch(0, b"".join(parts) + record(6, b"x", attributes=0x80), 8)
+    for records_max in (1, 2, 5, 6, 7, 8):
+        rest: RecordBatch | None = unread(data)[0]
+        values: list[bytes | None] = []
+        causes = []
+        while rest is not None:
+            one, rest = rest.parted(records_max)
+            chunk = UnreadChunk(PLACE, None, [one])
+            values += [value for piece in chunk.pieces() for value in piece.values]
+            causes += chunk.causes
+        assert values == [b"%d" % place for place in range(6)]
+        assert causes == ["damaged"]
+
+
+async def test_what_is_left_out_is_counted_by_cause() -> None:
+    broker = FakeBroker()
+    with ThreadPoolExecutor(1) as executor:
+        around = surroundings(broker, executor)
+        owned: Any = SimpleNamespace(
+            sender=Sender(cast(Any, broker), around, "probes-0"), gaps=SimpleNamespace(close=lambda: None)
+        )
+        nothing = cast(Any, SimpleNamespace(tp=PLACE))
+        work = ChunkWork(nothing, around, owned, nothing, nothing)
+        poison = [BOMBS["many_headers"], POISON["a header's name is no UTF-8"], BOMBS["many_headers"], GOOD]
+        chunk = UnreadChunk(PLACE, 0, [one for data in poison for one in unread(data)])
+        list(chunk.pieces())
+        await work._settle(chunk, Outbox())
+    counted = {
+        cause: around.metrics.registry.get_sample_value("netdusk_unreadable_batches_total", {"cause": cause})
+        for cause in Unreadable
+    }
+    assert counted == dict.fromkeys(Unreadable, 0) | {"many_headers": 2, "header_name": 1}
+
+
+def test_a_record_is_the_one_that_aiokafka_makes() -> None:
+    signed = record(1, None, key=None, headers=ONE + sized(b"k") + sized(None))
+    for attributes in (0, 8):
+        data = batch(5, record(0, b"a") + signed, 2, attributes=attributes)
+        lying, made = (
+            [
+                (one.offset, one.value, one.timestamp, one.timestamp_type, one.key, list(one.headers))
+                for one in unread(data, kept=kept)[0]
+            ]
+            for kept in (True, False)
+        )
+        assert lying == made
 
 
 def test_many_members_of_gzip_are_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def test_what_is_found_in_a_batch_is_what_aiokafka_makes_of_it(
     as_made = listed(unread(data, position, kept=False), most)
     assert listed(unread(data, position, kept=True), most) == as_made
     for one in unread(data, position, kept=True):
-        assert [record.offset for record in one.made()] == [
+        assert [record.offset for record in one.lasting()] == [
             row[0] for row in as_made if one.first <= row[0] < one.next_offset
         ]
 
@@ -114,15 +114,14 @@ def test_a_body_that_is_cut_or_changed_never_gives_more_than_it_holds(
     whole = built([([(step, key, value, []) for step, key, value, _ in records], 0, False)])[61:]
     for body in (whole[:place], whole[:place] + bytes([byte]) + whole[place + 1 :]):
         found = PackedRecords()
-        if found.add(body, len(records), 0, -(1 << 62), 1 << 62, 0):
+        cause = found.add(body, len(records), 0, -(1 << 62), 1 << 62, 0, True)
+        if len(found):
             values, keys, _ = found.take(100)
             assert sum(len(value or b"") for value in values) <= len(body)
-            assert len(values) == len(keys) == len(records)
-        else:
-            assert len(found) == 0
-    found = PackedRecords()
-    assert not found.add(whole, 1 << 60, 0, 0, 1, 0)
-    assert not found.add(whole, len(records) + 1, 0, 0, 1, 0)
+            assert len(values) == len(keys) <= len(records)
+            assert len(values) == len(records) or cause is not None
+    for count, cause in ((1 << 60, "damaged"), (len(records) + 1, "damaged"), (-1, "damaged")):
+        assert PackedRecords().add(whole, count, 0, 0, 1, 0, True) == cause
 
 
 def test_the_scanner_reads_values_where_they_lie() -> None:

@@ -97,7 +97,7 @@ def test_an_unread_batch_can_be_parted(records_max: int) -> None:
 
 
 def test_records_that_were_looked_at_can_still_be_gone_through() -> None:
-    batch = transport._WholeBatches(Fetch(batches(3, 1, 4), 1))(None).batches[0].made()
+    batch = transport._WholeBatches(Fetch(batches(3, 1, 4), 1))(None).batches[0].lasting()
     for _ in range(2):
         assert [record.offset for record in batch] == [1, 2]
 
