@@ -153,9 +153,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     vantages_bad: int
     # It has reported lately, measured against its own usual rate.
     live: bool
-    bar: float = (
-        1.0  # the evidence that scores 1.0, as a share of what it takes where its country says nothing
-    )
+    # The evidence that scores 1.0, as a share of what it takes where its country says nothing.
+    bar: float = 1.0
     # By how much its results since the onset fall short of the usual ratio, 0 to 1 (0 without one). `reachability`
     # looks back further, and falls late where few results come.
     short: float = 0.0

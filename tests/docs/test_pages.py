@@ -56,6 +56,21 @@ def test_the_example_of_a_record_is_one() -> None:
     assert record.failure == "connection_reset"
 
 
+@pytest.mark.parametrize("room", ["detectors", "streams"])
+def test_each_file_has_its_place_in_the_architecture(room: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text().partition("## What lives where")[2]
+    places = {name.rpartition("/")[2].partition(".")[0] for name in re.findall(r"`([\w./]+)`", page)}
+    # Of these a row speaks as a whole: a file a command, a detector, a job.
+    whole = {"commands", "local", "publish", "single", "names", "starting"}
+    lacking = [
+        str(path.relative_to(ROOT))
+        for path in sorted((ROOT / room).rglob("*.py*"))
+        if path.suffix in (".py", ".pyx") and not path.stem.startswith("_") and not whole & set(path.parts)
+        if path.stem not in places
+    ]
+    assert lacking == [], "say in a row of 'What lives where', docs/architecture.md, what it is for"
+
+
 def test_the_glossary_says_each_term_once_and_in_order() -> None:
     rows = re.findall(r"^\| (.+?) \|", (ROOT / "docs" / "glossary.md").read_text(), re.M)[1:]
     assert rows == sorted(set(rows), key=str.lower)
