@@ -6,6 +6,7 @@ import gzip
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
+from unittest.mock import patch
 
 import cramjam
 from aiokafka.codec import snappy_encode
@@ -13,7 +14,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from faust.types import TP
 
-from streams.engine import transport
+from streams.engine import batches, transport
 from streams.engine.batches import RecordBatch, UnreadChunk
 
 PLACE: Final = TP("probes", 0)
@@ -87,27 +88,33 @@ def batch(
 def unread(data: bytes, position: int = 0, *, kept: bool = True) -> list[RecordBatch]:
     """The batches of a fetch: as the broker sent them, or such of which only aiokafka can make records."""
     fetched: Any = (transport._KeptRecords if kept else MemoryRecords)(data)
-    batches = []
+    entries = []
     while fetched.has_next():
         one = fetched.next_batch()
         assert one.validate_crc()
         entry = transport._unread(one, position, fetched.packed() if kept else None)
         if entry is not None:
-            batches.append(entry)
+            entries.append(entry)
             position = entry.next_offset
-    return batches
+    return entries
 
 
-def rows(batches: list[RecordBatch], most: int = 100) -> list[tuple[Any, ...]]:
+def rows(entries: list[RecordBatch], most: int = 100) -> list[tuple[Any, ...]]:
     """What the step is given of each record."""
     found: list[tuple[Any, ...]] = []
-    for piece in UnreadChunk(PLACE, 0, batches).pieces(most):
+    for piece in UnreadChunk(PLACE, 0, entries).pieces(most):
         many = len(piece.values)
         assert 1 <= many <= most
         stamps = piece.timestamps_ms or [None] * many
         headers = [list(one) for one in piece.headers or [[]] * many]
         found += zip(piece.offsets, piece.values, piece.keys or [], stamps, headers, strict=True)
     return found
+
+
+def rows_by_aiokafka(data: bytes, position: int = 0, most: int = 100) -> list[tuple[Any, ...]]:
+    """What the step is given where there was no C compiler."""
+    with patch.object(batches, "PackedRecords", None):
+        return rows(unread(data, position), most)
 
 
 NUMBERS: Final[Sequence[bytes]] = (
