@@ -100,9 +100,8 @@ class Counts:
     throughput: NDArray[np.float32]
     # How many results each row stands for; None: one each.
     weight: NDArray[np.int64] | None = None
-    every_seconds: NDArray[np.float32] | None = (
-        None  # the promised rhythm, 0 where none is; None: none at all
-    )
+    # The promised rhythm, 0 where none is; None: none at all.
+    every_seconds: NDArray[np.float32] | None = None
     #: The speed as a share of that of its own control, below 0 where there was none; None: nowhere.
     contrast: NDArray[np.float32] | None = None
     #: What was due and what came lately from countries that another process watches, by country and whether simulated.

@@ -19,8 +19,6 @@ from streams.records import Vantage, VantageState
 
 #: A network with fewer vantages than this may point to a person.
 VANTAGES_MIN: Final = 3
-#: So many characters a secret has at least.
-SECRET_MIN: Final = 16
 _DIGITS: Final = 16
 #: Networks that are not named stand by numbers from here on: for private use (RFC 6996), so that nobody else has them,
 #: and beyond those that DN42 has given out.

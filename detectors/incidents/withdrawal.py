@@ -11,6 +11,7 @@ One network has one vote, and most of those that were lost have to be shown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -18,12 +19,13 @@ from detectors.incidents.loss import Loss
 from detectors.readings import CountryReading, Volume
 
 #: A window is well in which this share of what usually succeeds has succeeded.
-WELL_SHARE = 0.5
+WELL_SHARE: Final = 0.5
 #: A network was well that was well in this share of the windows in which results were due.
-WINDOWS_SHARE = 0.5
+WINDOWS_SHARE: Final = 0.5
 #: So many windows of a silence are remembered, from its begin on: what is older than the topic's week can't come.
-WINDOWS_MAX = 10_080
-REASON = "its results have come since: the path to us was away"
+WINDOWS_MAX: Final = 10_080
+#: Why such an incident is retracted, as its record says it.
+REASON: Final = "its results have come since: the path to us was away"
 
 
 class Spooled(msgspec.Struct):
@@ -32,18 +34,18 @@ class Spooled(msgspec.Struct):
     begin: int
     windows: bytes = b""
 
-    def take(self, starts: Mapping[int, tuple[int, int]], usual: float, window: int) -> None:
+    def take(self, starts: Mapping[int, tuple[int, int]], usual: float, window_seconds: int) -> None:
         """Note the windows in which enough results succeeded; `starts` has (good, all) by the start of a window."""
         bits = int.from_bytes(self.windows, "little")
         for start, (good, n) in starts.items():
-            place = (start - self.begin) // window
+            place = (start - self.begin) // window_seconds
             if 0 <= place < WINDOWS_MAX and good and good >= WELL_SHARE * usual * n:
                 bits |= 1 << place
         self.windows = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
 
-    def count(self, until: int, window: int) -> int:
+    def count(self, until: int, window_seconds: int) -> int:
         """How many windows before a moment were well."""
-        places = max(0, (until - self.begin) // window)
+        places = max(0, (until - self.begin) // window_seconds)
         return (int.from_bytes(self.windows, "little") & ((1 << places) - 1)).bit_count()
 
 
@@ -57,20 +59,20 @@ def take_late(
 
     Says whether any of it was of them. `spooled` is by network, `of_regions` by region.
     """
-    window, taken = reading.end - reading.start, False
+    window_seconds, taken = reading.end - reading.start, False
     for asn, starts in sorted(reading.late.items()):
         loss = losses.get(("", asn, ""))
         if loss is None:
             continue
         expected = [standing.expected for (_, a), standing in reading.networks.items() if a == asn]
-        spooled.setdefault(asn, Spooled(loss.onset)).take(starts, _mean(expected), window)
+        spooled.setdefault(asn, Spooled(loss.onset)).take(starts, _mean(expected), window_seconds)
         taken = True
     for region, starts in sorted(reading.late_regions.items()):
         loss = losses.get(("", 0, region))
         if loss is None:
             continue
         expected = [standing.expected for (_, r), standing in reading.regions.items() if r == region]
-        of_regions.setdefault(region, Spooled(loss.onset)).take(starts, _mean(expected), window)
+        of_regions.setdefault(region, Spooled(loss.onset)).take(starts, _mean(expected), window_seconds)
         taken = True
     return taken
 
@@ -87,7 +89,7 @@ def was_online(
     reading: CountryReading,
 ) -> bool:
     """Whether most networks and regions of a loss of connectivity were online in it, by what has come since."""
-    window = reading.end - reading.start
+    window_seconds = reading.end - reading.start
     units = {(asn, region) for _, asn, region in losses}
     online = 0
     kept: list[tuple[tuple[int, str], Spooled, Volume | None]] = [
@@ -100,6 +102,6 @@ def was_online(
             continue
         until = reading.start if loss.good_since is None else loss.good_since
         often = 1.0 if volume is None else min(1.0, volume.usual)
-        due = often * (until - of_it.begin) / window
-        online += of_it.count(until, window) >= max(1.0, WINDOWS_SHARE * due)
+        due = often * (until - of_it.begin) / window_seconds
+        online += of_it.count(until, window_seconds) >= max(1.0, WINDOWS_SHARE * due)
     return 2 * online > len(units)

@@ -336,13 +336,10 @@ class BinomialCusum(AnomalyDetector):
         becomes usual.
         """
         start, k, n = _window(x)
+        missed = windows_missed(self.at, start, self.time.window_seconds)
         if self.at < 0:
             self.at = start
-        if start < self.at or (start - self.at) % self.time.window_seconds:
-            raise ValueError(
-                f"start {start}: the next window is {self.at} or a later one; feed windows in order"
-            )
-        while self.at < start:
+        for _ in missed:
             self._take(0.0, 0.0, slow=False)
         self._take(k, n, slow=slow, held=held)
 
@@ -493,6 +490,23 @@ def block_ends(end: int, block_seconds: float, window_seconds: int) -> bool:
     """Whether the window that ends here is the last of its block."""
     length = max(window_seconds, int(block_seconds) // window_seconds * window_seconds)
     return end % length < window_seconds
+
+
+def windows_missed(following: int, start: int, window_seconds: int) -> range:
+    """Return the starts of the windows from the one that was to follow (below 0: any) up to this one.
+
+    Raises ValueError where this one is earlier than that, or begins within another.
+
+    >>> list(windows_missed(60, 180, 60)), list(windows_missed(-1, 180, 60))
+    ([60, 120], [])
+    """
+    if following < 0:
+        following = start
+    if start < following or (start - following) % window_seconds:
+        raise ValueError(
+            f"start {start}: the next window is {following} or a later one; feed windows in order"
+        )
+    return range(following, start, window_seconds)
 
 
 def _window(x: Mapping[Any, Any]) -> tuple[int, float, float]:

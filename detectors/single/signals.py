@@ -35,8 +35,6 @@ _EARLIER_SECONDS: Final = 3_600
 _FELL_BEFORE_SECONDS: Final = 3 * 3_600
 #: A source is late until so many of its steps have passed, and then silent.
 _LATE_STEPS: Final = 4
-#: What comes as events has no step; its delay is not known.
-_EVENT_STEP: Final = 0
 
 Key = tuple[str, bool, str, str, str, int]
 

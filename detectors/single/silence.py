@@ -15,7 +15,7 @@ from typing import Any, Final
 from river.base import AnomalyDetector
 
 from detectors.settings import DetectionSettings, TimeSettings
-from detectors.single.binomial import DAY, HOUR, Rules
+from detectors.single.binomial import DAY, HOUR, Rules, windows_missed
 
 # Silences of the night recur on working days and weekends alike.
 HOURS: Final = 24
@@ -185,11 +185,7 @@ class Silence(AnomalyDetector):
         if isnan(n) or n < 0.0:
             raise ValueError(f"results {n} at {start}: give a number from 0 on")
         window = self.time.window_seconds
-        if self.at >= 0 and (start < self.at or (start - self.at) % window):
-            raise ValueError(
-                f"start {start}: the next window is {self.at} or a later one; feed windows in order"
-            )
-        for missed in range(self.at if self.at >= 0 else start, start, window):
+        for missed in windows_missed(self.at, start, window):
             self._take(missed, 0.0)
         self._take(start, n)
         self.at = start + window

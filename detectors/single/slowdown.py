@@ -15,7 +15,7 @@ import numpy as np
 from river.base import AnomalyDetector
 
 from detectors.settings import DetectionSettings, TimeSettings
-from detectors.single.binomial import DAY, HOUR, Rules, block_ends
+from detectors.single.binomial import DAY, HOUR, Rules, block_ends, windows_missed
 
 HOURS: Final = 24
 # Values of the day against an hour's own.
@@ -141,11 +141,7 @@ class Slowdown(AnomalyDetector):
                 f"value {value} at {start}: give a time above 0; leave out what was not measured"
             )
         window = self.time.window_seconds
-        if self.at >= 0 and (start < self.at or (start - self.at) % window):
-            raise ValueError(
-                f"start {start}: the next window is {self.at} or a later one; feed windows in order"
-            )
-        for missed in range(self.at if self.at >= 0 else start, start, window):
+        for missed in windows_missed(self.at, start, window):
             self._age(missed)
         self.held = held
         self._take(start, log(value))

@@ -35,7 +35,6 @@ from producers.sources.ooni.platforms import Platforms, host_of
 
 SOURCE: Final = "ripe_atlas"
 API: Final = "https://atlas.ripe.net/api/v2"
-CONNECTIONS: Final = 7000
 #: RFC 1035's codes of answers.
 _RCODES: Final = {
     2: Failure.DNS_SERVFAIL_ERROR,

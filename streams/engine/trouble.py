@@ -91,9 +91,8 @@ class Troubles:
         trouble.tries += 1
         if trouble.tries == 1:
             return Remedy.RETRY
-        self.annulled_from = (
-            start  # it may be in the log, or not: it was on its way there while it was applied
-        )
+        # It may be in the log, or not: it was on its way there while it was applied.
+        self.annulled_from = start
         self._remedy, self._remedy_at = self._choose(trouble, end - start, error.of_window), start
         return self._remedy
 

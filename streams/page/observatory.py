@@ -286,7 +286,7 @@ class Observatory:
         simulated = bool(shown and not real) or (not shown and coverage is not None and coverage.simulated)
         if shown:
             worst = min(shown, key=_rank)
-            state = _state(worst)
+            state = state_of(worst)
         elif coverage is not None and self._fresh(coverage, now) and coverage.networks_live:
             state = State.LEARNING if coverage.only_learns else State.WELL
         else:
@@ -307,7 +307,8 @@ def _end_of(incident: Incident) -> float:
     return (incident.resolved or incident.updated).timestamp()
 
 
-def _state(incident: Incident) -> State:
+def state_of(incident: Incident) -> State:
+    """Return how a place stands by its incident: its severity, unless it is unconfirmed or dark."""
     if not incident.confirmed:
         return State.UNCONFIRMED
     if incident.kind is Kind.CONNECTIVITY:
@@ -317,4 +318,4 @@ def _state(incident: Incident) -> State:
 
 def _rank(incident: Incident) -> int:
     """The worst first."""
-    return ORDER[_state(incident)]
+    return ORDER[state_of(incident)]

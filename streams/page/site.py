@@ -21,7 +21,7 @@ from streams.page import world_map
 from streams.page.history import History, chart_of, step_for
 from streams.page.labels import DOUBTS, EVIDENCE, LABELS, NOTES, PATTERNS, SAID, SEVERITIES, STATUSES
 from streams.page.languages import LANGUAGES, Language, language
-from streams.page.observatory import ORDER, CountryStanding, Observatory, ShownIncident, State
+from streams.page.observatory import ORDER, CountryStanding, Observatory, ShownIncident, State, state_of
 from streams.page.recent import STEP, RecentRow
 from streams.pseudonyms import is_unnamed, unnamed_network
 from streams.publish import draw
@@ -126,7 +126,7 @@ class Site:
     def item(self, case: ShownIncident, lang: Language) -> Item:
         """One incident for a list."""
         last = case.last
-        state = _state(last)
+        state = state_of(last)
         return Item(
             id=last.id,
             headline=lang.headline(last, self._own),
@@ -602,7 +602,7 @@ class Site:
             if last.country is None
             else world_map.locator(
                 last.country,
-                "over" if last.status is Status.RESOLVED or case.false_alarm else _state(last),
+                "over" if last.status is Status.RESOLVED or case.false_alarm else state_of(last),
                 lang.country(last.country, self._own),
             ),
             "share": address(f"{self.public_url}/incident/{last.id}.png", lang),
@@ -637,7 +637,7 @@ class Site:
         arrive = gettext("Results that arrive")
         connectivity = last.kind is Kind.CONNECTIVITY
         succeed = arrive if connectivity else gettext("of attempts succeed")
-        label = gettext(LABELS[_state(last)])
+        label = gettext(LABELS[state_of(last)])
         onset = lang.moment(last.onset, "d MMMM y")
         if last.country is not None:
             onset += f", {lang.local(last.country, last.onset)} {gettext('there')}"
@@ -860,14 +860,6 @@ class Site:
             "left_out": self.observatory.recent.left_out,
             "settings": self.settings,
         }
-
-
-def _state(incident: Incident) -> State:
-    if not incident.confirmed:
-        return State.UNCONFIRMED
-    if incident.kind is Kind.CONNECTIVITY:
-        return State.DARK
-    return State(incident.severity.value)
 
 
 def _span_shown(

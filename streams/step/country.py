@@ -402,9 +402,8 @@ class CountryMachine:
         self._promises: dict[_Speaker, StatusRow] = {}
         self._words_ahead = 0  # of the last apply
         self._notes: list[Note] = []
-        self._registered: Collection[str] | None = (
-            None  # what the register has, until it was held against ours
-        )
+        # What the register has, until it was held against ours.
+        self._registered: Collection[str] | None = None
         self._asked = PendingClosings()
         self._limited = not settings.trust.everybody
         self._of_strangers = strangers

@@ -170,6 +170,17 @@ def test_a_local_says_what_it_holds(room: str) -> None:
 
 
 @pytest.mark.parametrize("room", ROOMS)
+def test_a_comment_stands_above_what_it_is_of(room: str) -> None:
+    behind = re.compile(r"= \($\n\s+[^\n#()]+  # [^\n]+\n\s*\)$", re.MULTILINE)
+    brackets = {
+        f"{path.relative_to(ROOT)}: {match.group().splitlines()[1].strip()}"
+        for path in (ROOT / room).rglob("*.py")
+        for match in behind.finditer(path.read_text())
+    }
+    assert not brackets, "write the comment above, and the value without brackets"
+
+
+@pytest.mark.parametrize("room", ROOMS)
 def test_a_docstring_says_itself_what_it_is_of(room: str) -> None:
     """Who reads "The same of a machine" has to know which line stood above it when it was written."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
