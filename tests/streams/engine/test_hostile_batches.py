@@ -122,7 +122,7 @@ def headers(many: int) -> bytes:
 
 
 BOMBS = {
-    "many_headers": batch(5, record(0, b"a") + record(1, b"b", headers=headers(500_000)), 2, codec=4),
+    "many_headers": batch(5, record(0, b"a") + record(1, b"b", headers=headers(1_000_000)), 2, codec=4),
     "many_records": batch(5, record(0, b"a") + b"\x0c\0\0\0\1\1\0" * 500_000, 500_001, codec=4),
     "damaged": batch(5, record(0, b"a") + b"\x0c\0\0\0\1\1\0" * 200_000, 2**31 - 1, codec=4),
 }
@@ -189,8 +189,9 @@ def test_sixty_four_headers_are_enough_for_anybody() -> None:
         assert [row[0] for row in rows(unread(data))] == offsets
 
 
-def test_batches_of_one_large_record_are_unpacked_a_few_at_a_time() -> None:
-    large = [batch(place, record(0, bytes(12 << 20)), 1, codec=4) for place in range(9)]
+def test_batches_of_one_large_record_are_unpacked_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_PIECE_BYTES", 300_000)
+    large = [batch(place, record(0, bytes(120_000)), 1, codec=4) for place in range(9)]
     chunk = UnreadChunk(PLACE, 0, unread(b"".join(large)))
     assert [len(piece.values) for piece in chunk.pieces()] == [3, 3, 3]
 
