@@ -10,6 +10,15 @@ class SettingsError(Exception):
     """Settings that can't be used; the message names the file, the key, the value and the remedy."""
 
 
+def install(extra: str) -> str:
+    """Return how an extra of netdusk's is installed, as a remedy says it.
+
+    >>> install("trust")
+    "`pip install '.[trust]'` where netdusk's source is"
+    """
+    return f"`pip install '.[{extra}]'` where netdusk's source is"
+
+
 def need_file(path: Path, remedy: str = "") -> None:
     """Pass where a path leads to a file. Raises SettingsError, which says whether it is a folder or nothing at all.
 

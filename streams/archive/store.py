@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO, Any, Final
 from uuid import uuid4
 
-from streams.errors import SettingsError
+from streams.errors import SettingsError, install
 
-_REMEDY: Final = "`pip install '.[archive]'` where netdusk's source is"
+_REMEDY: Final = install("archive")
 _KEYS: Final = re.compile(r"://[^/]*@")
 _BY_PYARROW: Final = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs")
 

@@ -21,6 +21,7 @@ from streams.archive.metrics import ArchiveMetrics
 from streams.archive.store import store_at, without_keys
 from streams.engine import library_logs
 from streams.engine.web import Answers, WebServer
+from streams.errors import install
 from streams.kafka.client import group_consumer, wait_for_broker
 from streams.kafka.unanswered import answered, until
 from streams.settings import HttpSettings, Settings, SettingsError, load, with_bootstrap
@@ -66,9 +67,7 @@ def archive(
     try:
         from streams.archive.writer import Archiver  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"netdusk archive needs {error.name}; `pip install '.[archive]'` where netdusk's source is"
-        ) from error
+        raise SettingsError(f"netdusk archive needs {error.name}; {install('archive')}") from error
     with answered(settings.kafka):
         asyncio.run(_run(settings, Archiver(store, keep_days=settings.archive.keep_days), once=once))
 

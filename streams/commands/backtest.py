@@ -17,7 +17,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from streams.commands.lines import console, show_table
-from streams.errors import need_file
+from streams.errors import install, need_file
 from streams.publish.pictures import SUFFIXES, PictureError, Recorder, choose, draw
 from streams.publish.scorecard import Label, Scorecard, render, scorecard
 from streams.records import CalendarEvent, Incident, Vantage, check_note, encode
@@ -232,9 +232,7 @@ def _shelf(folder: Path) -> _Shelf:
     try:
         from streams.archive.writer import Archiver  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"--archive needs {error.name}; `pip install '.[archive]'` where netdusk's source is"
-        ) from error
+        raise SettingsError(f"--archive needs {error.name}; {install('archive')}") from error
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"--archive {folder}: is not empty; name a new folder")
     return _Shelf(Archiver(FolderStore(folder)))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from producers.bundles import text_signer
 from streams.archive.store import ToldStore, store_at, without_keys
+from streams.errors import install
 from streams.publish.exports import Export, ExportError, Header, Sign, read, write
 from streams.publish.report import of_one
 from streams.records import Incident, Status, Window
@@ -27,9 +28,7 @@ def export(
     try:
         from streams.archive.reader import Archive  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"--bundle needs {error.name}; `pip install '.[archive]'` where netdusk's source is"
-        ) from error
+        raise SettingsError(f"--bundle needs {error.name}; {install('archive')}") from error
     archive = Archive(ToldStore(store_at(place), place))
     try:
         snapshots = of_one(archive.incidents(), wanted)
@@ -78,9 +77,7 @@ def _signer(path: Path) -> tuple[str, Sign]:
     try:
         return text_signer(path.read_text().strip())
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"--key needs {error.name}; `pip install '.[trust]'` where netdusk's source is"
-        ) from error
+        raise SettingsError(f"--key needs {error.name}; {install('trust')}") from error
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}; name a readable file") from error
     except ValueError as error:

@@ -23,6 +23,7 @@ from producers.records import encode
 from streams.archive.store import ToldStore, store_at, without_keys
 from streams.commands.lines import console, show_table
 from streams.commands.output import put, put_all, to_stdout
+from streams.errors import install
 from streams.settings import Settings, SettingsError, load
 from streams.words import country_name, platform_name
 
@@ -149,9 +150,7 @@ def _archive(place: str) -> Archive:
     try:
         from streams.archive.reader import Archive  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"netdusk history needs {error.name}; `pip install '.[archive]'` where netdusk's source is"
-        ) from error
+        raise SettingsError(f"netdusk history needs {error.name}; {install('archive')}") from error
     return Archive(store)
 
 

@@ -14,6 +14,7 @@ import typer
 from aiokafka.errors import KafkaError
 
 from streams.engine import library_logs
+from streams.errors import install
 from streams.kafka.alerts import parse, snapshots
 from streams.kafka.client import group_consumer, wait_for_broker
 from streams.kafka.unanswered import answered, until
@@ -60,9 +61,7 @@ def _sender(name: str, urls: Any) -> list[Any]:
     try:
         import apprise  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"netdusk notify needs {error.name}; `pip install '.[notify]'` where netdusk's source is"
-        ) from error
+        raise SettingsError(f"netdusk notify needs {error.name}; {install('notify')}") from error
     made = []
     for number, url in enumerate(urls, 1):
         made.append(apprise.Apprise())

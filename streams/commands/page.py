@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from streams.archive.store import store_at
 from streams.engine import library_logs
+from streams.errors import install
 from streams.kafka.client import wait_for_broker
 from streams.kafka.follow import follow_topics
 from streams.kafka.notes import annotation_key, write_all
@@ -161,7 +162,7 @@ def _shelf(url: str) -> Any:
         log.warning(
             "no history: the archive can't be read",
             missing=error.name,
-            remedy="`pip install '.[archive]'` where netdusk's source is",
+            remedy=install("archive"),
         )
         return None
     return ArchiveShelf(store_at(url))

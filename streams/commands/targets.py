@@ -12,7 +12,7 @@ from producers.addresses import is_bogon
 from producers.probe.target_text import target_text
 from producers.probe.targets import TargetsError, TargetsFile, load_targets
 from streams.commands.output import put, to_stdout
-from streams.errors import SettingsError
+from streams.errors import SettingsError, install
 from streams.publish.citizenlab import asked, list_text, read_list
 from streams.publish.target_files import TargetFile, read
 from streams.words import amount
@@ -109,9 +109,7 @@ def sign(
     except OSError as error:
         raise SettingsError(f"{error.filename}: {error.strerror}; name a file that can be read") from error
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"signing needs {error.name}; `pip install '.[trust]'` where netdusk's source is"
-        ) from error
+        raise SettingsError(f"signing needs {error.name}; {install('trust')}") from error
     except ValueError as error:
         raise SettingsError(f"{key}: {error}; make one with `netdusk vantage keygen FILE`") from error
     put(signature, f"{file}{SUFFIX}")

@@ -19,6 +19,7 @@ from producers.bundles import key_id, new_key
 from producers.countries import CANARY, COUNTRIES
 from producers.names import is_printable, is_region
 from streams.commands.lines import console
+from streams.errors import install
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import vantage_topic, write_all
 from streams.kafka.unanswered import answered
@@ -161,9 +162,7 @@ def keygen(
     try:
         secret, public = new_key()
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"keys need {error.name}; `pip install '.[trust]'` where netdusk's source is"
-        ) from error
+        raise SettingsError(f"keys need {error.name}; {install('trust')}") from error
     try:
         handle = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:

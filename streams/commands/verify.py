@@ -9,6 +9,7 @@ import typer
 
 from producers.bundles import has_signed
 from streams.commands.exporting import checked
+from streams.errors import install
 from streams.publish.exports import Export, ExportError, signed_text
 from streams.settings import SettingsError
 from streams.words import amount
@@ -58,9 +59,7 @@ def _signed_by(export: Export, key: str | None) -> str:
     try:
         good = has_signed(signer, text, signature)
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"signatures need {error.name}; `pip install '.[trust]'` where netdusk's source is"
-        ) from error
+        raise SettingsError(f"signatures need {error.name}; {install('trust')}") from error
     except ValueError as error:
         if key is None:
             raise ExportError("the public key in it is none of Ed25519") from error

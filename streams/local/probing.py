@@ -39,7 +39,7 @@ from producers.probe.spool import Spool, SpoolError
 from producers.probe.tls import Contexts
 from producers.probe.vantage import ProbeVantage
 from producers.records import ProbeResult, VantagePresence, VantageStatus, encode
-from streams.errors import SettingsError
+from streams.errors import SettingsError, install
 from streams.kafka.options import producer_options
 
 if TYPE_CHECKING:
@@ -372,9 +372,7 @@ def check_signature(file: Path, keys: Sequence[str]) -> Signed:
     except SignatureError as error:
         raise SettingsError(f"{file}: {error}") from error
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"a signed list needs {error.name}; `pip install '.[trust]'` where netdusk's source is"
-        ) from error
+        raise SettingsError(f"a signed list needs {error.name}; {install('trust')}") from error
 
 
 def _check_private(target: Target, probe: ProbeSettings) -> None:
@@ -425,9 +423,7 @@ def _quic_of(probe: ProbeSettings, targets: AskedList) -> Quic | None:
             return None
         from producers.probe.quic import Quic  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"targets: {target.url} needs {error.name}; `pip install '.[quic]'` where netdusk's source is"
-        ) from error
+        raise SettingsError(f"targets: {target.url} needs {error.name}; {install('quic')}") from error
     logging.getLogger("quic").setLevel(logging.CRITICAL)  # what a server did is in the result
     return Quic(probe.authorities)
 
@@ -474,9 +470,7 @@ def _signer_of(file: Path, kept: Path) -> Signer:
     try:
         return Signer(file.read_text().strip(), kept)
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"probe.signing_key needs {error.name}; `pip install '.[trust]'` where netdusk's source is"
-        ) from error
+        raise SettingsError(f"probe.signing_key needs {error.name}; {install('trust')}") from error
     except OSError as error:
         raise SettingsError(
             f"settings: probe.signing_key = '{file}': {error.strerror}; name a readable file"

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 
-from streams.errors import SettingsError
+from streams.errors import SettingsError, install
 from streams.release import release
 
 _SECONDS: Final = 20.0
@@ -70,9 +70,7 @@ def server_for(url: str) -> Any:
         from mcp.server.mcpserver.exceptions import ToolError  # noqa: PLC0415
         from mcp.types import ToolAnnotations  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"netdusk mcp needs {error.name}; `pip install '.[mcp]'` where netdusk's source is"
-        ) from error
+        raise SettingsError(f"netdusk mcp needs {error.name}; {install('mcp')}") from error
     page = PageClient(url, ToolError)
     server = MCPServer("netdusk", instructions=_ABOUT, version=release())
     reading = ToolAnnotations(read_only_hint=True, destructive_hint=False, open_world_hint=False)

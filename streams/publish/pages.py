@@ -12,15 +12,14 @@ from urllib.parse import urlsplit
 
 from detectors.localtime import local_seconds
 from producers.names import visible
+from streams.errors import install
 from streams.publish.cost import SOURCE
 from streams.publish.report import Report, ReportLine
 from streams.records import Evidence
 from streams.settings import SettingsError
 from streams.words import NOTED, amount, duration
 
-_REMEDY: Final = (
-    "install the extra (`pip install '.[charts]'` where netdusk's source is), or take --format md or json"
-)
+_REMEDY: Final = f"install the extra ({install('charts')}), or take --format md or json"
 #: What stands under the headline of what a person has marked so.
 FALSE_ALARM: Final = "A person has marked this as a false alarm."
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"

@@ -16,6 +16,7 @@ from typing import Any, Final
 from xml.sax.saxutils import escape
 
 from detectors.readings import Reading
+from streams.errors import install
 from streams.publish.scorecard import Label
 from streams.records import Incident, Kind, Scope
 
@@ -142,9 +143,7 @@ def draw(event: Excerpt, recorder: Recorder, path: Path) -> None:
         import altair as alt  # noqa: PLC0415  an extra, and slow to load
         import vl_convert as vlc  # noqa: PLC0415
     except ImportError as error:
-        raise PictureError(
-            "a picture needs the extra charts; `pip install '.[charts]'` where netdusk's source is"
-        ) from error
+        raise PictureError(f"a picture needs the extra charts; {install('charts')}") from error
     tracks = [
         (f"{platform} on AS{asn}" if asn else platform, track)
         for platform in event.platforms[:PLATFORMS_MAX]

@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib.resources import as_file, files
 from typing import Final
 
-from streams.errors import SettingsError
+from streams.errors import SettingsError, install
 from streams.publish.draw import Chart, Line, Shade, begins_from_right, loss_path, runs, shown, ticks
 from streams.publish.pages import local_clock
 from streams.publish.report import Report, ReportLine
@@ -132,9 +132,7 @@ def png(picture: str, *, scale: float = 2.0) -> bytes:
     try:
         import vl_convert  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"a picture needs {error.name}; `pip install '.[charts]'` where netdusk's source is"
-        ) from error
+        raise SettingsError(f"a picture needs {error.name}; {install('charts')}") from error
     _with_fonts(vl_convert.register_font_directory)
     return bytes(vl_convert.svg_to_png(picture, scale=scale))
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from producers.countries import COUNTRIES
-from streams.errors import SettingsError
+from streams.errors import SettingsError, install
 
 Networks = Mapping[int, frozenset[str]]
 NO_NETWORKS: Final[Networks] = MappingProxyType({})
@@ -34,8 +34,7 @@ def countries_by_asn(path: Path | None) -> Networks:
         import maxminddb  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
         raise SettingsError(
-            f"trust.country_table: {path}: a country table needs maxminddb; "
-            "`pip install '.[trust]'` where netdusk's source is"
+            f"trust.country_table: {path}: a country table needs maxminddb; {install('trust')}"
         ) from error
     countries_of: dict[int, set[str]] = {}
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tokenize
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,16 @@ def identifiers(path: Path) -> set[str]:
                 token.string for token in tokenize.tokenize(file.readline) if token.type == tokenize.NAME
             ]
     return {part for name in names for part in re.split(r"_|(?<=[a-z])(?=[A-Z])", name)}
+
+
+def test_how_an_extra_is_installed_stands_in_one_place() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for path in (ROOT / "streams").rglob("*.py"):
+        text = path.read_text()
+        if path.name != "errors.py":
+            assert "` where netdusk's source is" not in text, f"{path.name}: say it by streams.errors.install"
+        for extra in re.findall(r"""\binstall\(["'](\w+)["']\)""", text):
+            assert extra in extras, f"{path.name}: there is no extra {extra}"
 
 
 @pytest.mark.parametrize("room", ROOMS)
