@@ -105,7 +105,7 @@ class Spool:
 
     @property
     def records(self) -> int:
-        """Lines that wait."""
+        """How many lines wait to be sent."""
         return sum(segment.records for segment in self._segments) - self._taken
 
     @property

@@ -221,7 +221,7 @@ class _Shelf:
         self._next[role] += 1
 
     def close(self) -> None:
-        """Put everything."""
+        """Write what is still in memory to the archive, and put its parts together."""
         self._archiver.flush()
         self._archiver.tidy()
 

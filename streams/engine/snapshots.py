@@ -100,7 +100,7 @@ class Snapshots:
             self._writing = None
 
     async def drop(self) -> None:
-        """Write no more."""
+        """Cancel the snapshot that is being written, and wait until it has stopped."""
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.cancel()

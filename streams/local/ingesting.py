@@ -323,7 +323,7 @@ class IngestTotals:
     places: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def note(self, item: Item) -> None:
-        """Count one."""
+        """Count one item: as a result, a signal, or refused with its reason and detail."""
         if isinstance(item, Refused):
             reason = item.reason.value
             self.refused[reason] += 1
@@ -346,7 +346,7 @@ class IngestTotals:
         return self.results + self.signals
 
     def facts(self) -> dict[str, object]:
-        """For a program."""
+        """Return all counts by name, as JSON and the log have them."""
         return {
             "files": self.files,
             "skipped_files": self.skipped_files,

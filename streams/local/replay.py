@@ -60,7 +60,7 @@ class ReplayPace:
         return self._due - self._now()
 
     async def wait(self, seconds: float) -> None:
-        """Wait."""
+        """Wait so many seconds, by the clock that was handed in."""
         await self._sleep(seconds)
 
 

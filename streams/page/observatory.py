@@ -77,7 +77,7 @@ class ShownIncident:
 
     @property
     def last(self) -> Incident:
-        """How it stands."""
+        """Its newest snapshot: how it stands now."""
         return self.snapshots[-1]
 
     @property
@@ -317,5 +317,5 @@ def state_of(incident: Incident) -> State:
 
 
 def _rank(incident: Incident) -> int:
-    """The worst first."""
+    """Return where an incident stands among others, by its state."""
     return ORDER[state_of(incident)]

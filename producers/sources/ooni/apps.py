@@ -44,7 +44,7 @@ class AppQuery(Query, frozen=True, kw_only=True):
 
     @property
     def addresses(self) -> list[str]:
-        """What it answered."""
+        """The addresses in its answers, of either family."""
         return [address for answer in self.answers or [] if (address := answer.ipv4 or answer.ipv6)]
 
 
