@@ -20,6 +20,7 @@ cimport numpy as cnp
 import numpy as np
 
 from detectors.columns import monitors as _monitors
+from detectors.columns import paths as _paths
 from detectors.columns import rhythm as _rhythm
 from detectors.columns import series as _series
 from detectors.columns import silence as _silences
@@ -932,15 +933,15 @@ def pool(
 cdef float _STEADY_GAPS = _rhythm.STEADY_GAPS, _STEADY_WINDOWS = _rhythm.STEADY_WINDOWS
 cdef float _FIRST_GAPS = _rhythm.FIRST_GAPS, _FIRST_WINDOWS = _rhythm.FIRST_WINDOWS
 cdef float _FIRST_SECONDS = _rhythm.FIRST_SECONDS, _GAP_GAIN_SINGLE = _rhythm.GAP_GAIN
-cdef float _PROMISE_KEPT = _rhythm.PROMISE_KEPT, _DEPLOY_GAPS = _rhythm.DEPLOY_GAPS
+cdef float _PROMISE_KEPT = _rhythm.PROMISE_KEPT, _DEPLOY_GAPS = _paths.DEPLOY_GAPS
 cdef double _GAP_GAIN = _rhythm.GAP_GAIN, _GAPS_KNOWN = _rhythm.GAPS_KNOWN, _GAPS_MANY = _rhythm.GAPS_MANY
 cdef double _DUE_GAPS = _rhythm.DUE_GAPS, _DUE_WINDOWS = _rhythm.DUE_WINDOWS, _DAY = _binomial.DAY
-cdef double _PATH_KEEP = _rhythm.PATH_KEEP, _LONGEST_HALF = _rhythm.LONGEST_HALF_SECONDS
-cdef double _FALLING_SHARE = _rhythm.FALLING_SHARE, _LEFT_SHARE = _rhythm.LEFT_SHARE
-cdef int64_t _FALLING_FROM = _rhythm.FALLING_FROM, _FALLING_TO = _rhythm.FALLING_TO
-cdef int64_t _FALLING_VANTAGES = _rhythm.FALLING_VANTAGES, _GONE_SECONDS = _rhythm.GONE_SECONDS
-cdef int64_t _RETURN_WINDOWS = _rhythm.RETURN_WINDOWS, _RETURN_TO = _rhythm.RETURN_TO
-cdef int64_t _VANTAGES_MANY = _rhythm.VANTAGES_MANY
+cdef double _PATH_KEEP = _paths.PATH_KEEP, _LONGEST_HALF = _rhythm.LONGEST_HALF_SECONDS
+cdef double _FALLING_SHARE = _paths.FALLING_SHARE, _LEFT_SHARE = _paths.LEFT_SHARE
+cdef int64_t _FALLING_FROM = _paths.FALLING_FROM, _FALLING_TO = _paths.FALLING_TO
+cdef int64_t _FALLING_VANTAGES = _paths.FALLING_VANTAGES, _GONE_SECONDS = _paths.GONE_SECONDS
+cdef int64_t _RETURN_WINDOWS = _rhythm.RETURN_WINDOWS, _RETURN_TO = _paths.RETURN_TO
+cdef int64_t _VANTAGES_MANY = _paths.VANTAGES_MANY
 
 
 cdef void _steady(object rhythm, int64_t window, uint8_t *into) except *:

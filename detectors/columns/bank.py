@@ -410,9 +410,9 @@ class Bank:
         vantages = marked(layout.seat_vantage[reports.seat], len(layout.vantages))
         self._listen(counts, vantages, reports)
         paths = series.paths
-        series.silence.backdate(*paths.thinned, start)
-        series.silence.revive(paths.thickened)
-        series.silence.slow_down(*paths.slowed)
+        series.silence.backdate(*paths.thinning.thinned, start)
+        series.silence.revive(paths.thinning.thickened)
+        series.silence.slow_down(*paths.thinning.slowed)
         series.silence.step(
             start,
             seen,

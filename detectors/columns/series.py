@@ -18,7 +18,7 @@ from detectors.columns.forgetting import carry
 from detectors.columns.layout import Layout
 from detectors.columns.monitors import BLOCK_SECONDS, Addresses, MonitorColumns, Newcomers
 from detectors.columns.paces import Paces
-from detectors.columns.rhythm import Paths
+from detectors.columns.paths import Paths
 from detectors.columns.silence import SilenceColumns
 from detectors.columns.slowdown import SlowdownColumns
 from detectors.columns.table import Bools, Floats, Ints, Numbers, Table, any_of, grained, sums

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from detectors.columns.rhythm import WORD_WINDOWS
+from detectors.columns.paths import WORD_WINDOWS
 from detectors.readings import Arrived
 from streams.records import Arrivals
 
