@@ -191,6 +191,7 @@ class Paths:
         rhythm, places = self.rhythm, len(layout.places)
         place_of = self._place_of(layout)
         self._take_words(layout, start, seen, words)
+        promised = rhythm.weigh_promises(seen, promised, start)
         due = rhythm.due(start, window)
         if not deaf:
             self._await(place_of, seen, due)
@@ -435,7 +436,7 @@ class Paths:
                 left_at = start if word.at is None else min(start, word.at)
                 rhythm.left[vantage] = 0 if word.up else left_at + LEAVE_SECONDS
                 if word.up and word.every_seconds > 0.0:
-                    rhythm.promised[vantage] = word.every_seconds
+                    rhythm.take_word(vantage, word.every_seconds, start)
 
     def settle(self, layout: Layout, start: int, window: int) -> None:
         """Work out whose silence counts after the window that begins at `start`."""

@@ -44,6 +44,8 @@ KNOWN_WINDOWS: Final = 30.0
 LONGEST_HALF_SECONDS: Final = 2.0 * DAY
 #: A promise holds as long as the mean gap is no longer than this many promised ones.
 PROMISE_KEPT: Final = 2.0
+#: Who promises results so much more rarely than before is taken at its word, once all its monitors have had their turn.
+PROMISE_RARER: Final = 1.5
 #: Gaps after which a mean one is known.
 GAPS_KNOWN: Final = 5.0
 GAPS_MANY: Final = 2000.0
@@ -129,6 +131,9 @@ class RhythmColumns(Table):
     square: Singles
     turns: Halves
     span: Halves
+    # A rarer promise, and since when nothing came with the one that holds, 0: none.
+    rarer: Singles
+    rarer_since: NDArray[np.uint32]
     fields = {  # noqa: RUF012  a table's columns are declared once
         "last": Field(np.int64, -1),
         "lit": Field(np.int64, -1),
@@ -153,6 +158,8 @@ class RhythmColumns(Table):
         "square": Field(np.float32),
         "turns": Field(np.float16),
         "span": Field(np.float16),
+        "rarer": Field(np.float32),
+        "rarer_since": Field(np.uint32),
     }
 
     def see(self, rows: Ints, heard: Ints, promised: Floats, taught: Bools, start: int, window: int) -> bool:
@@ -191,6 +198,44 @@ class RhythmColumns(Table):
         self.lit[rows] = np.where(taught, start, self.lit[rows])
         self.promised[rows] = np.where(promised > 0, promised, self.promised[rows])
         return any_of(silent)
+
+    def weigh_promises(self, seen: Ints, promised: Floats, start: int) -> Floats:
+        """Note which of those `seen` promise to be heard more rarely than they have. Returns the promises that hold.
+
+        A vantage asks some things often and others seldom: one result with a rare promise is no word on its rhythm.
+        """
+        before = self.promised[seen].astype(np.float64)
+        rarer = (before > 0.0) & (promised >= PROMISE_RARER * before)
+        rows, first = seen[rarer], self.rarer_since[seen[rarer]] == 0
+        least = np.where(first, np.inf, self.rarer[rows])
+        self.rarer[rows] = np.minimum(least, promised[rarer])
+        self.rarer_since[rows] = np.where(first, start, self.rarer_since[rows])
+        self.rarer_since[seen[~rarer & (promised > 0.0)]] = 0
+        return np.where(rarer, 0.0, promised)
+
+    def take_word(self, row: int, every_seconds: float, start: int) -> None:
+        """Take what a vantage says of its rhythm; a rarer one holds at once."""
+        before = float(self.promised[row])
+        if before > 0.0 and every_seconds >= PROMISE_RARER * before:
+            self.rarer[row], self.rarer_since[row] = every_seconds, max(1, start - 7 * DAY)
+        else:
+            self.promised[row] = every_seconds
+
+    def take_promises(self, start: int, window: int) -> tuple[Ints, Floats]:
+        """Have rarer promises hold of which nothing has spoken against for as long as the old ones were.
+
+        Returns whose they are, and every how many windows each of their monitors is heard now.
+        """
+        since = self.rarer_since.astype(np.int64)
+        rows = np.flatnonzero((since > 0) & (start - since >= np.maximum(window, self.promised)))
+        if not len(rows):
+            return rows, np.empty(0)
+        interval = np.maximum(1.0, self.rarer[rows].astype(np.float64) / window)
+        grown = self.gap[rows] * (self.rarer[rows] / self.promised[rows]).astype(np.float64)
+        self.gap[rows] = np.maximum(self.gap[rows], np.minimum(grown, interval))
+        self.promised[rows] = self.rarer[rows]
+        self._begin_anew(rows, start)
+        return rows, interval
 
     def follow(self, rows: Bools, seen: Ints, results: Floats, start: int) -> Floats:
         """Note how much comes of these of late: a few `results` of those `seen` that trickle through end no silence.
@@ -278,13 +323,18 @@ class RhythmColumns(Table):
         interval = self.apart[rows].astype(np.float64) / self.again[rows].astype(np.float64)
         gap = self.span[rows].astype(np.float64) / np.maximum(1.0, self.turns[rows].astype(np.float64))
         self.gap[rows] = np.maximum(self.gap[rows], gap)
+        self._begin_anew(rows, start)
+        return interval
+
+    def _begin_anew(self, rows: Ints, start: int) -> None:
+        """Take these for heard in full, at the gap that they have now."""
         self.longest[rows] = self.gap[rows] + 1.0
         self.coming[rows] = self.filled[rows] = 1.0
         self.full[rows] = self.well[rows] = start
         self.thin[rows] = self.torn[rows] = False
+        self.rarer_since[rows] = 0
         for name in _PACES:
             getattr(self, name)[rows] = 0.0
-        return interval
 
     def fading(self, windows: int = 1) -> Floats:
         """What is left of `coming` after so many windows without a result, as a share."""

@@ -112,7 +112,7 @@ class Thinning:
             looks = Looks(seen, times[seen], lambda: (np.arange(len(times)), times))
         came = rhythm.follow(~away[place_of], seen, results, start)
         rhythm.note_pace(looks, seen, heard, start, window)
-        self._learn_pace(layout, place_of, looks, start, window)
+        self._learn_rhythms(layout, place_of, looks, start, window)
         if not (rhythm.thin.any() or np.count_nonzero(rhythm.filled < THIN_NETWORK) >= THIN_VANTAGES):
             return
         here = due.copy()
@@ -213,8 +213,19 @@ class Thinning:
         here[rows] = True
         return int(np.count_nonzero(here[vantage] & (last > full[vantage] - MONITOR_SECONDS)))
 
-    def _learn_pace(self, layout: Layout, place_of: Ints, looks: Looks, start: int, window: int) -> None:
-        """Have vantages that report at even, longer intervals be taken for asked less often.
+    def _learn_rhythms(self, layout: Layout, place_of: Ints, looks: Looks, start: int, window: int) -> None:
+        """Have vantages be heard more rarely that promise it, or show it."""
+        interval = np.zeros(self.rhythm.size)
+        rows, promised = self.rhythm.take_promises(start, window)
+        interval[rows] = promised
+        self._learn_pace(layout, place_of, looks, interval, start, window)
+        if interval.any():
+            self.slowed = self._slowest(layout, interval, start, window)
+
+    def _learn_pace(
+        self, layout: Layout, place_of: Ints, looks: Looks, interval: Floats, start: int, window: int
+    ) -> None:
+        """Have vantages that report at even, longer intervals be taken for asked less often: `interval` gets theirs.
 
         First all of a country that are not heard in full are looked at together, then those of each network.
         """
@@ -222,7 +233,6 @@ class Thinning:
         slower = (rhythm.again.astype(np.float64) > 0.0) & (rhythm.turns >= 1.0)
         slower &= rhythm.span >= PACE_SLOWER * rhythm.gap.astype(np.float64) * rhythm.turns
         slower &= rhythm.known() & (rhythm.filled < THIN_NETWORK)
-        interval = np.zeros(rhythm.size)
         if np.count_nonzero(slower) == 0 or float(rhythm.again[slower].sum()) < EVEN_LEAST:
             return
         for of in (place_of, layout.vantage_network):
@@ -233,8 +243,6 @@ class Thinning:
                 if rhythm.even(rows, self._looking(looks, rows, start), windows):
                     interval[rows] = rhythm.adopt(rows, start)
                     slower[rows] = False
-        if interval.any():
-            self.slowed = self._slowest(layout, interval, start, window)
 
     def _slowest(self, layout: Layout, interval: Floats, start: int, window: int) -> tuple[Ints, Floats]:
         """The networks of vantages with a new `interval`, and every how many windows each is heard at least.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -23,9 +23,11 @@ def key(country: str, network: int, vantage: int = 0) -> MonitorKey:
 
 
 class World:
-    """Vantages that send when `sends(minute, place)` says so; `promises` seconds with each result."""
+    """Vantages that send when `sends(minute, place)` says so; `promises` seconds with each result, or so many then."""
 
-    def __init__(self, keys: Sequence[MonitorKey], *, promises: float = 0.0) -> None:
+    def __init__(
+        self, keys: Sequence[MonitorKey], *, promises: float | Callable[[int, int], float] = 0.0
+    ) -> None:
         self.bank = Bank(DetectionSettings(), TimeSettings(), MECHANISMS)
         self.bank.add_monitors(keys)
         self.size, self.promises = len(keys), promises
@@ -36,6 +38,10 @@ class World:
         for minute in minutes:
             monitor = np.array([i for i in range(self.size) if sends(minute, i)], dtype=np.int32)
             n, start = len(monitor), START + 60 * minute
+            promises = self.promises
+            every_seconds = [
+                promises(minute, i) if callable(promises) else promises for i in monitor.tolist()
+            ]
             counts = Counts(
                 start,
                 start + 60,
@@ -45,7 +51,7 @@ class World:
                 np.full(n, -1, np.int8),
                 np.full(n, np.nan, np.float32),
                 np.full(n, np.nan, np.float32),
-                every_seconds=np.full(n, self.promises, np.float32),
+                every_seconds=np.array(every_seconds, dtype=np.float32),
             )
             reading = self.bank.close(counts, self.watch)
             told.append({country.country: country for country in reading.countries})
@@ -568,6 +574,53 @@ def test_a_much_slower_rhythm_is_learned_and_its_silence_ends(
     world.run(range(240 + 4 * every), sends)
     readings = world.run(range(240 + 4 * every, 740), sends)
     assert sum(dark(country) for reading in readings for country in reading.values()) == 0
+
+
+@pytest.mark.parametrize("every", [5, 10, 20])
+def test_a_fleet_that_says_that_it_reports_more_slowly_is_never_silent(every: int) -> None:
+    """All of a country go to the new rhythm in one minute, and say so in each result: nothing that is due is absent."""
+    keys = [key(country, n, v) for country in ("PK", "IR", "BR") for n in range(4) for v in range(2)]
+
+    def sends(minute: int, place: int) -> bool:
+        return place >= 8 or minute < 240 or (minute - 240) % every == 0
+
+    def promises(minute: int, place: int) -> float:
+        return 60.0 * every if place < 8 and minute >= 240 else 60.0
+
+    world = World(keys, promises=promises)
+    readings = world.run(range(240 + 6 * every + 1), sends)
+    assert sum(dark(country) for reading in readings for country in reading.values()) == 0
+    end = 240 + 6 * every + 1
+    readings = world.run(
+        range(end, end + 10 * every), lambda minute, place: place >= 8 and sends(minute, place)
+    )
+    assert dark(readings[-1]["PK"]) == 4
+
+
+def test_a_word_on_a_rarer_rhythm_holds_at_once() -> None:
+    world = warmed([key(country, n) for country in ("PK", "IR") for n in range(4)], 120)
+    rhythm = world.bank.series.paths.rhythm
+    rhythm.promised[:] = 60.0
+    rhythm.take_word(0, 600.0, START + 120 * 60)
+    rows, interval = rhythm.take_promises(START + 120 * 60, 60)
+    assert (rows.tolist(), interval.tolist()) == ([0], [10.0])
+    assert (rhythm.promised[0], rhythm.gap[0], rhythm.gap[1]) == (600.0, 10.0, 1.0)
+
+
+def test_what_is_asked_seldom_beside_what_is_asked_often_is_no_new_rhythm() -> None:
+    keys = [
+        key(country, n)._replace(platform=platform)
+        for country in ("PK", "IR")
+        for n in range(4)
+        for platform in ("often", "seldom")
+    ]
+    every = (5, 60)
+    # What is asked seldom has minutes of its own.
+    world = World(keys, promises=lambda _, place: 60.0 * every[place % 2])
+    world.run(range(600), lambda minute, place: (minute - 2 * (place % 2)) % every[place % 2] == 0)
+    rhythm = world.bank.series.paths.rhythm
+    assert set(rhythm.promised.tolist()) == {300.0}
+    assert rhythm.gap.max() <= 5.0
 
 
 def test_a_silence_after_a_slower_rhythm_is_told() -> None:
