@@ -21,11 +21,9 @@ from detectors.columns.forgetting import without
 from detectors.columns.holding import Held, Holding, Passing, Settling, settled_cells, spells_of
 from detectors.columns.layout import Layout, StoredLayout
 from detectors.columns.monitors import Reports
-from detectors.columns.paces import Paces
 from detectors.columns.rhythm import Looks
 from detectors.columns.series import Series
 from detectors.columns.silence import Listening
-from detectors.columns.slowdown import SlowdownColumns
 from detectors.columns.survey import Survey
 from detectors.columns.table import (
     Bools,
@@ -55,8 +53,6 @@ SLEEP_WINDOWS: Final = 12
 # Of its own, that a network must have had before its country's usual counts for it.
 LENT_RESULTS: Final = 3.0
 _NOTHING: Final[Mapping[tuple[str, bool], Any]] = MappingProxyType({})
-_NOWHERE: Final[Ints] = np.empty(0, dtype=np.int64)
-_NO_VALUES: Final[Floats] = np.empty(0)
 # A series is as seldom heard after twenty days of silence as it gets.
 AGED_DAYS_MAX: Final = 20
 # Who had no more results than these in all may have been invented.
@@ -647,35 +643,23 @@ class Bank:
         """Weigh times to first byte, and the reciprocals of speeds; `cell` is where each row belongs."""
         series = self.series
         timed, moved = counts.ttfb_ms > 0.0, counts.throughput > 0.0  # NaN is not
-        rows, middle = _NOWHERE, _NO_VALUES
         if any_of(timed):
             _, low, high = medians(cell[timed], counts.ttfb_ms[timed], series.ttfb.size)
             self._middle = (low.astype(np.float32), high.astype(np.float32))
-            # Nobody feels a millisecond turn into three.
-            quickest = self.detection.slowness_least_ms
-            logs = np.log(np.maximum(counts.ttfb_ms[timed].astype(np.float64), quickest))
-            rows, middle = self._even_out(start, counts.monitor[timed], logs, series.paces, series.ttfb, held)
         else:
             self._middle = (np.zeros(series.ttfb.size, np.float32),) * 2
-        series.ttfb.step(start, rows, middle, held)
-        rows, middle = _NOWHERE, _NO_VALUES
-        if any_of(moved):
-            logs = -np.log(counts.throughput[moved].astype(np.float64))
-            monitor = counts.monitor[moved]
-            rows, middle = self._even_out(start, monitor, logs, series.speeds, series.throughput, held)
-        series.throughput.step(start, rows, middle, held)
-
-    def _even_out(
-        self,
-        start: int,
-        monitor: Numbers,
-        logs: Floats,
-        paces: Paces,
-        times: SlowdownColumns,
-        held: Bools | None,
-    ) -> tuple[Ints, Floats]:
-        series = self.series
-        return paces.even_out(start, monitor, logs, series.layout.monitor_cell, times, series.crowds, held)
+        # Nobody feels a millisecond turn into three.
+        quickest = self.detection.slowness_least_ms
+        ttfb = np.log(np.maximum(counts.ttfb_ms[timed].astype(np.float64), quickest))
+        throughput = -np.log(counts.throughput[moved].astype(np.float64))
+        for times, paces, monitor, logs in (
+            (series.ttfb, series.paces, counts.monitor[timed], ttfb),
+            (series.throughput, series.speeds, counts.monitor[moved], throughput),
+        ):
+            rows, middle = paces.even_out(
+                start, monitor, logs, series.layout.monitor_cell, times, series.crowds, held
+            )
+            times.step(start, rows, middle, held)
 
     # what it says of all
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from detectors.columns.silence import SilenceColumns
 from detectors.columns.slowdown import SlowdownColumns
-from detectors.columns.table import Floats, Ints, StoredColumn
+from detectors.columns.table import NEVER, Floats, Ints, StoredColumn
 from detectors.single.bank import from_plain, to_plain
 from detectors.single.binomial import Rules
 from detectors.single.chosen import ChosenDetector, check
@@ -102,7 +102,7 @@ class ChosenSlowdown(SlowdownColumns):
             self.open[row] = score >= 1.0
             self.well[row] = 0.0 if score >= 1.0 else min(close + 2.0, self.well[row] * keep + 1.5)
             if score < 1.0:
-                self.onset[row] = 0
+                self.onset[row] = NEVER
 
 
 class ChosenSilence(SilenceColumns):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.columns import compiled
-from detectors.columns.table import Bools, Field, Floats, Ints, Table, any_of, clipped
+from detectors.columns.table import NEVER, Bools, Field, Floats, Ints, Table, any_of, clipped
 from detectors.single.binomial import RATIO_MAX, SUSPECT, Rules
 
 
@@ -82,7 +82,7 @@ class CusumColumns(Table):
         self.probes[still] = 0.0
         self.short[still] = 0.0
         self.counted[still] = 0.0
-        self.onset[still] = 0
+        self.onset[still] = NEVER
         self.onset[started] = ~start
         self.statistic[:] = value
         bound = settings.cap_nats
@@ -96,7 +96,7 @@ class CusumColumns(Table):
             if len(over):
                 for column in (self.statistic, self.probes, self.short, self.counted):
                     column[:, over] = 0.0
-                self.onset[:, over] = 0
+                self.onset[:, over] = NEVER
                 is_open[over] = False
         self.open[:] = is_open
 
@@ -114,7 +114,7 @@ class CusumColumns(Table):
         still = self.statistic == 0.0
         for column in (self.probes, self.short, self.counted):
             column[still] = 0.0
-        self.onset[still] = 0
+        self.onset[still] = NEVER
         self.well *= fade**windows
         self.open &= self.statistic.max(axis=0) > gate
 
@@ -122,7 +122,7 @@ class CusumColumns(Table):
         """Begin these series anew, with no evidence either way."""
         for column in (self.statistic, self.probes, self.short, self.counted):
             column[:, rows] = 0.0
-        self.onset[:, rows] = 0
+        self.onset[:, rows] = NEVER
         self.well[rows] = 0.0
         self.open[rows] = False
 

@@ -32,6 +32,9 @@ KNOWN_WINDOWS: Final = 10
 #: Half of what is remembered is of the last two hundred windows with times.
 MEMORY_WINDOWS: Final = 300
 
+_NOWHERE: Final[Ints] = np.empty(0, dtype=np.int64)
+_NO_TIMES: Final[Floats] = np.empty(0)
+
 
 class Paces(Table):
     """Each monitor's usual time against its network's.
@@ -75,9 +78,9 @@ class Paces(Table):
         held
             Networks that belong to an open incident, of which nothing is learned.
         """
+        if not len(monitor):  # nobody was timed
+            return _NOWHERE, _NO_TIMES
         rows, cell, mean = self._means(monitor, logs, monitor_cell)
-        if not len(rows):
-            return rows, mean
         single = crowd[cell]
         known = single | (self.windows[rows] >= KNOWN_WINDOWS)
         fixed = times.open[cell] if held is None else times.open[cell] | held[cell]

@@ -436,7 +436,7 @@ class Paths:
                 left_at = start if word.at is None else min(start, word.at)
                 rhythm.left[vantage] = 0 if word.up else left_at + LEAVE_SECONDS
                 if word.up and word.every_seconds > 0.0:
-                    rhythm.take_word(vantage, word.every_seconds, start)
+                    rhythm.take_word(vantage, word.every_seconds)
 
     def settle(self, layout: Layout, start: int, window: int) -> None:
         """Work out whose silence counts after the window that begins at `start`."""

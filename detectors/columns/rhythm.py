@@ -213,11 +213,11 @@ class RhythmColumns(Table):
         self.rarer_since[seen[~rarer & (promised > 0.0)]] = 0
         return np.where(rarer, 0.0, promised)
 
-    def take_word(self, row: int, every_seconds: float, start: int) -> None:
+    def take_word(self, row: int, every_seconds: float) -> None:
         """Take what a vantage says of its rhythm; a rarer one holds at once."""
         before = float(self.promised[row])
         if before > 0.0 and every_seconds >= PROMISE_RARER * before:
-            self.rarer[row], self.rarer_since[row] = every_seconds, max(1, start - 7 * DAY)
+            self.rarer[row], self.rarer_since[row] = every_seconds, 1  # since long ago
         else:
             self.promised[row] = every_seconds
 

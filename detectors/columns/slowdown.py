@@ -8,7 +8,18 @@ from typing import ClassVar, Final
 import numpy as np
 
 from detectors.columns import compiled
-from detectors.columns.table import Bools, Field, Floats, Halves, Ints, Seasonal, Singles, any_of, clipped
+from detectors.columns.table import (
+    NEVER,
+    Bools,
+    Field,
+    Floats,
+    Halves,
+    Ints,
+    Seasonal,
+    Singles,
+    any_of,
+    clipped,
+)
 from detectors.single.binomial import DAY, HOUR, Rules, block_ends
 from detectors.single.slowdown import (
     AUTOCORRELATION_BLOCK_SECONDS,
@@ -218,7 +229,7 @@ class SlowdownColumns(Seasonal):
         over = is_open & (well >= settings.close_nats)
         statistic[over] = 0.0
         nothing = statistic == 0.0
-        onset[nothing], since[nothing], count[nothing] = 0, 0.0, 0.0
+        onset[nothing], since[nothing], count[nothing] = NEVER, 0.0, 0.0
         self.statistic[rows], self.onset[rows], self.well[rows] = statistic, onset, well
         self.since[rows], self.since_count[rows], self.open[rows] = since, count, is_open & ~over
 
@@ -226,7 +237,7 @@ class SlowdownColumns(Seasonal):
         """Begin these series anew, with no evidence either way. What is usual of them stays."""
         for column in (self.statistic, self.well, self.since, self.since_count):
             column[rows] = 0.0
-        self.onset[rows] = -1
+        self.onset[rows] = NEVER
         self.open[rows] = False
 
     def rest(self, start: int, windows: int, held: Bools | None = None) -> None:

@@ -40,6 +40,10 @@ _DENSE: Final = 4096
 _OWN_PAGES: Final = 2**17
 
 
+#: What a folded moment (its fill is -1) holds where there never was one.
+NEVER: Final = ~-1
+
+
 class Field(NamedTuple):
     """One column of a table: `rows` values a series (0: one value, no axis), all `fill` at first.
 

@@ -332,7 +332,7 @@ class Case(msgspec.Struct):
         filled = len(union) / (len(platforms) * len(units))
         same_regions = cause.units <= self.units and all(region for _, region in cause.units)
         # One stray slow network of another platform would not be admitted: it stays by itself.
-        many_there = cause.units <= self.units and 3 * len(cause.units) >= len(self.units)
+        many_there = cause.units <= self.units and not self._is_few(len(cause.units))
         slow_there = cause.is_slow and (many_there or cause.platforms <= set(self.platforms))
         if self.begins_with(cause) and (len(cause.units) > 1 or same_regions or slow_there):
             return 0.5 + alike(mine, theirs)
@@ -375,18 +375,22 @@ class Case(msgspec.Struct):
         """Whether it reached more than one network, or region."""
         return len(self.units) > 1
 
+    def _is_few(self, parts: int) -> bool:
+        """Whether so many are a few strays beside the networks and regions that it has."""
+        return 3 * parts < len(self.units)
+
     def admit(self, cause: Cause, *, of_regions: bool = False) -> Cause | None:
         """What of a cause belongs here: where many networks lost some platforms, one stray series adds no other one.
 
         `of_regions`: what was told of the nation turns out to be of some regions.
         """
-        mine, few = set(self.platforms), len(self.units) / 3
+        mine = set(self.platforms)
         if self.phase is Phase.SUSPECTED or not mine:
             return cause
         counts: dict[str, int] = {}
         for part in cause.parts:
             counts[part.platform] = counts.get(part.platform, 0) + 1
-        strays = {p for p in cause.platforms if p not in mine and counts[p] < few}
+        strays = {p for p in cause.platforms if p not in mine and self._is_few(counts[p])}
         # Its regions have nothing to add, unless they turn out to be all of it.
         whole = self.scope is Scope.NATION_SCALE and not self.mending and not of_regions
         return cause.without(

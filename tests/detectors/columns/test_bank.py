@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from detectors.columns.bank import Bank
 from detectors.columns.silence import SilenceColumns
+from detectors.columns.table import NEVER
 from detectors.readings import CountryReading, Counts, MonitorKey, Opinion
 from detectors.settings import DetectionSettings, IncidentSettings, TimeSettings
 from detectors.single.binomial import Rules
@@ -391,6 +392,8 @@ def test_what_is_left_of_slowness_is_gone_with_its_incident() -> None:
     assert made.series.ttfb.open[0] and made.series.ttfb.statistic[0] > 14.0
     assert close(181, held=False) is not Opinion.BAD
     assert not made.series.ttfb.open[0] and made.series.ttfb.statistic[0] < 1.0
+    made.series.ttfb.clear(np.array([0]))
+    assert made.series.ttfb.onset[0] == NEVER
 
 
 def test_simulated_and_real_never_share_a_series() -> None:

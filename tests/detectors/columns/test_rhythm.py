@@ -601,7 +601,7 @@ def test_a_word_on_a_rarer_rhythm_holds_at_once() -> None:
     world = warmed([key(country, n) for country in ("PK", "IR") for n in range(4)], 120)
     rhythm = world.bank.series.paths.rhythm
     rhythm.promised[:] = 60.0
-    rhythm.take_word(0, 600.0, START + 120 * 60)
+    rhythm.take_word(0, 600.0)
     rows, interval = rhythm.take_promises(START + 120 * 60, 60)
     assert (rows.tolist(), interval.tolist()) == ([0], [10.0])
     assert (rhythm.promised[0], rhythm.gap[0], rhythm.gap[1]) == (600.0, 10.0, 1.0)
