@@ -158,8 +158,9 @@ cdef class PackedRecords:
         """Find the records of an unpacked batch, up to what can't be read; why that can't, None where all is read.
 
         `count` is how many it has, `base` what their offsets are counted from, `stamp` the broker's time of all of them
-        where they are `stamped`, else what the producer's times are counted from. Those count that have offsets from `first` to before `end`, each greater than the one before it: brokers look at
-        none but the last, and whoever writes may choose them.
+        where they are `stamped`, else what the producer's times are counted from. Those count that have offsets from
+        `first` to before `end`, each greater than the one before it: brokers look at none but the last, and whoever
+        writes may choose them.
         """
         cdef Text at = <Text>PyBytes_AS_STRING(body)
         cdef Text bound = at + PyBytes_GET_SIZE(body)

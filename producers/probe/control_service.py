@@ -35,18 +35,21 @@ class Allowance:
         self._now = now
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    def _left_of(self, client: str, now: float) -> float:
+        left, since = self._left.get(client, (float(self.per_minute), now))
+        return min(float(self.per_minute), left + (now - since) * self.per_minute / 60)
+
     def wait_seconds(self, client: str, count: int) -> float:
         """How long until the client may ask for so many, which are no more than a minute's."""
-        left, since = self._left.get(client, (float(self.per_minute), self._now()))
-        left += (self._now() - since) * self.per_minute / 60
+        left = self._left_of(client, self._now())
         return max(0.0, (count - left) * 60 / self.per_minute)
 
     def takes(self, client: str, count: int) -> bool:
         """Whether the client may ask for so many now; if so, they are taken off."""
         now = self._now()
-        left, since = self._left.pop(client, (float(self.per_minute), now))
-        left = min(float(self.per_minute), left + (now - since) * self.per_minute / 60)
+        left = self._left_of(client, now)
         enough = count <= left
+        self._left.pop(client, None)  # the last to ask comes last
         self._left[client] = (left - count if enough else left, now)
         if len(self._left) > CLIENTS_MAX:
             self._left.popitem(last=False)

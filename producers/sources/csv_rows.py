@@ -49,8 +49,10 @@ def _encoding(first: bytes) -> str:
     for mark, encoding in _MARKS:
         if first.startswith(mark):
             return encoding
-    zeros = [not byte for byte in first]
-    return {(False, True): "utf-16-le", (True, False): "utf-16-be"}.get(tuple(zeros[:2]), "utf-8-sig")  # type: ignore[arg-type]
+    zeros = [not byte for byte in first[:2]]
+    if zeros == [False, True]:
+        return "utf-16-le"
+    return "utf-16-be" if zeros == [True, False] else "utf-8-sig"
 
 
 def csv_rows(stream: IO[bytes], delimiter: str = ",") -> Iterator[tuple[int, list[str] | RowError]]:
@@ -61,9 +63,7 @@ def csv_rows(stream: IO[bytes], delimiter: str = ",") -> Iterator[tuple[int, lis
     [(1, ['a', 'b']), (3, ['3', '4'])]
     """
     buffered = io.BufferedReader(_Forward(stream))
-    first = buffered.peek(4)
-    encoding = _encoding(first)
-    text = io.TextIOWrapper(buffered, encoding, errors="replace")
+    text = io.TextIOWrapper(buffered, _encoding(buffered.peek(4)), errors="replace")
     # Lines that were read ahead, for a quote that did not close.
     ahead: deque[tuple[int, str | RowError]] = deque()
     fresh = _lines(text)

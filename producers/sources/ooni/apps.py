@@ -8,17 +8,16 @@ tests have no control.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from producers.addresses import is_bogon
 from producers.failures import Failure, Stage
+from producers.sources.ooni.platforms import host_of
 from producers.sources.ooni.web import (
     Connect,
     Handshake,
@@ -27,6 +26,7 @@ from producers.sources.ooni.web import (
     Query,
     Request,
     failure_of,
+    is_address,
 )
 
 
@@ -145,18 +145,10 @@ def _all_failed(connects: Sequence[Connect]) -> Observation | None:
 
 def _asked_of_addresses(keys: AppKeys) -> Observation | None:
     """How requests of servers without a name ended, where none got an answer (ts-020, `telegram_http_blocking`)."""
-    asked = [one for one in keys.requests or [] if one.request and _is_address(one.request.url)]
+    asked = [one for one in keys.requests or [] if one.request and is_address(host_of(one.request.url))]
     if not asked or not all(one.failure for one in asked):
         return None
     return Observation(False, Stage.HTTP, _commonest([one.failure for one in asked]))
-
-
-def _is_address(url: str) -> bool:
-    try:
-        ipaddress.ip_address(urlsplit(url).hostname or "")
-    except ValueError:
-        return False
-    return True
 
 
 def _signal(keys: AppKeys) -> Observation:
@@ -194,10 +186,7 @@ def _page(keys: AppKeys, failure: str | None, host: str) -> Observation:
 
 def _is_of(url: str, host: str) -> bool:
     """Whether a URL is of a host, or of one below it."""
-    try:
-        name = urlsplit(url).hostname or ""
-    except ValueError:
-        return False
+    name = host_of(url) or ""
     return name == host or name.endswith(f".{host}")
 
 

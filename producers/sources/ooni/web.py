@@ -587,7 +587,7 @@ def _false_answer(keys: TestKeys, hops: Sequence[Hop], url: str) -> End | None:
     An address that no host on the Internet has; or any address at all for a name that, seen from outside, does not
     exist. Addresses that merely differ from the control's prove nothing: a large site has many.
     """
-    if _is_address(host_of(url)):
+    if is_address(host_of(url)):
         return None
     if any(hop.addresses and all(map(is_bogon, hop.addresses)) for hop in (hops[0], hops[-1])):
         return Stage.DNS, Failure.DNS_BOGON_ERROR
@@ -598,12 +598,13 @@ def _false_answer(keys: TestKeys, hops: Sequence[Hop], url: str) -> End | None:
 
 def _name_is_missing(keys: TestKeys, url: str) -> bool:
     dns = keys.control.dns if keys.control and not keys.control_failure else None
-    if dns is None or _is_address(host_of(url)):
+    if dns is None or is_address(host_of(url)):
         return False
     return dns.failure in _NAME_MISSING or (dns.failure is None and dns.addrs == [])
 
 
-def _is_address(host: str | None) -> bool:
+def is_address(host: str | None) -> bool:
+    """Whether a host is an address, and no name."""
     try:
         ipaddress.ip_address(host or "")
     except ValueError:
