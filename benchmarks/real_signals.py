@@ -20,7 +20,7 @@ from typing import Any
 
 from river import anomaly
 
-from detectors.readings import Says
+from detectors.readings import LostParts, Says
 from detectors.single.signals import READINGS_MAX, SignalBook
 
 #: It is not typed.
@@ -38,7 +38,7 @@ def ours(values: Sequence[float]) -> bool:
     for day, value in enumerate(values[-READINGS_MAX:]):
         book.learn(("PK", False, "real", "count", "", -1), day * DAY, value)
     last = (min(len(values), READINGS_MAX) - 1) * DAY
-    return any(one.says is Says.AGREES for one in book.ask("PK", False, last, last + DAY // 2, ()))
+    return any(one.says is Says.AGREES for one in book.ask("PK", False, LostParts((last,)), last + DAY // 2))
 
 
 def gaussian(values: Sequence[float]) -> bool:

@@ -391,7 +391,7 @@ class Scheduled:
 class Says(StrEnum):
     """What another source says of a loss."""
 
-    # It fell when the loss began, or its source tells of an outage itself.
+    # It fell when the loss began, or a later part of it, or its source tells of an outage that began then.
     AGREES = "agrees"
     # It went on as usual.
     DISAGREES = "disagrees"
@@ -402,7 +402,10 @@ class Says(StrEnum):
 
 
 class Witness(msgspec.Struct, frozen=True, array_like=True):
-    """What one source says, by which signal: its figure beside what is usual, when (s), and where the original is."""
+    """What one source says, by which signal: its figure beside what is usual, when (s), and where the original is.
+
+    Where it agrees, `time` is since when, and `until` when by its own word it was over.
+    """
 
     source: str
     says: Says
@@ -411,3 +414,16 @@ class Witness(msgspec.Struct, frozen=True, array_like=True):
     usual: float | None = None
     time: int | None = None
     url: str | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LostParts:
+    """What an incident has lost, and since when (s): single networks, single regions, or else the country.
+
+    The country has several beginnings where more of it was lost later.
+    """
+
+    country: Sequence[int] = ()
+    networks: Mapping[int, int] = field(default_factory=dict)
+    regions: Mapping[str, int] = field(default_factory=dict)

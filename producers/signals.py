@@ -36,6 +36,10 @@ class Signal(Struct, frozen=True, kw_only=True, tag_field="schema", tag=SIGNAL_S
 
     `name` says what is counted, in the source's own word; less than usual is what is looked for, unless the name is
     one of `EVENTS`: there 1 says that the source tells of an outage, and 0 that it is over.
+
+    `part` is a part of the country that has no code in ISO 3166-2, in the source's own word: no word on the whole.
+    `vantages` is how the names of the vantages begin that it counts, up to a dash, where these are not named as their
+    source: who is judged by results of their own is no other source.
     """
 
     source: Name
@@ -48,6 +52,8 @@ class Signal(Struct, frozen=True, kw_only=True, tag_field="schema", tag=SIGNAL_S
     usual: float | None = None
     url: Annotated[str, Meta(max_length=2048)] | None = None
     simulated: bool = False
+    part: Name | None = None
+    vantages: Name | None = None
 
 
 #: Signals that are a source's own judgement.
@@ -92,8 +98,12 @@ def fault(signal: Signal) -> Malformed | None:
         )
     if signal.region is not None and not is_region(signal.region, signal.country):
         return Malformed(Reason.UNKNOWN_REGION, f"region {signal.region[:64]!a} is none of {signal.country}")
-    if not all(map(is_printable, (signal.source, signal.name, signal.url or ""))):
-        return Malformed(Reason.FORBIDDEN_NAME, "source, name or url holds a character that can't be printed")
+    texts = (signal.source, signal.name, signal.url or "", signal.part or "", signal.vantages or "")
+    if not all(map(is_printable, texts)):
+        return Malformed(
+            Reason.FORBIDDEN_NAME,
+            "source, name, url, part or vantages holds a character that can't be printed",
+        )
     if not math.isfinite(signal.value) or not math.isfinite(signal.usual or 0.0):
         return Malformed(Reason.INVALID, "value and usual have to be numbers")
     return None

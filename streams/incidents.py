@@ -171,10 +171,7 @@ def from_record(record: Incident) -> Snapshot:
         learned=record.reachability.usual_learned,
         doubt=record.unconfirmed_reason,
         retracted=record.retracted,
-        witnesses=tuple(
-            Witness(one.source, one.says, one.signal, one.value, one.usual, _seconds(one.time), one.url)
-            for one in record.corroboration
-        ),
+        witnesses=tuple(map(_witness, record.corroboration)),
     )
 
 
@@ -238,6 +235,11 @@ def _evidence(fact: Fact) -> Evidence:
     )
 
 
+def _witness(one: Corroboration) -> Witness:
+    since, until = _seconds(one.time), _seconds(one.until)
+    return Witness(one.source, one.says, one.signal, one.value, one.usual, since, one.url, until)
+
+
 def _corroboration(witness: Witness) -> Corroboration:
     return Corroboration(
         source=witness.source,
@@ -248,6 +250,7 @@ def _corroboration(witness: Witness) -> Corroboration:
         time=_time_or_none(witness.time),
         url=witness.url,
         text=corroboration(witness),
+        until=_time_or_none(witness.until),
     )
 
 

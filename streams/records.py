@@ -116,7 +116,8 @@ class Corroboration(Struct, frozen=True, kw_only=True):
     """What another source says of a loss of connectivity; it never moves an onset.
 
     `says` is agrees, disagrees, silent (nothing came, though it was due) or late (nothing was due yet). `signal` is the
-    series that it rests on, `value` its figure beside what is `usual`, `time` when that was.
+    series that it rests on, `value` its figure beside what is `usual`, `time` when that was. Where it agrees, `value`
+    is the lowest figure, `time` since when, and `until` when by its own word it was over.
     """
 
     source: str
@@ -127,6 +128,7 @@ class Corroboration(Struct, frozen=True, kw_only=True):
     time: datetime | None = None
     url: str | None = None
     text: str = ""
+    until: datetime | None = None
 
 
 class Detector(Struct, frozen=True, kw_only=True):

@@ -687,6 +687,8 @@ def corroboration(witness: Witness) -> str:
 
     >>> corroboration(Witness("ioda", Says.AGREES, "ping-slash24", 2100.0, 7310.0, 1705758000))
     'IODA agrees: ping-slash24 at 2,100 since 13:40 UTC, usually 7,310.'
+    >>> corroboration(Witness("ioda", Says.AGREES, "bgp", 3.0, 90.0, 1705758000, None, 1705761600))
+    'IODA agrees: bgp at 3 from 13:40 to 14:40 UTC, usually 90.'
     """
     source = SOURCE_NAMES.get(witness.source, witness.source)
     if witness.says is Says.AGREES and witness.value is None:
@@ -694,6 +696,8 @@ def corroboration(witness: Witness) -> str:
     if witness.says in _SAID:
         return f"{source} {_SAID[witness.says]}: {witness.name}."
     when = f" since {clock(witness.time)}" if witness.time is not None else ""
+    if witness.time is not None and witness.until is not None:
+        when = f" from {clock(witness.time)[:5]} to {clock(witness.until)}"
     if is_event(witness.name):
         return f"{source} {witness.says}: it tells of an outage itself{when}."
     if witness.says is Says.DISAGREES:

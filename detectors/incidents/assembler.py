@@ -66,7 +66,16 @@ from detectors.incidents.snapshots import (
 from detectors.incidents.telling import doubt_of, keep_open, snapshot_of
 from detectors.incidents.votes import Part, Vote, vote
 from detectors.incidents.withdrawal import REASON as ONLINE
-from detectors.readings import CountryReading, Opinion, PartKey, Reading, Scheduled, Spell, Witness
+from detectors.readings import (
+    CountryReading,
+    LostParts,
+    Opinion,
+    PartKey,
+    Reading,
+    Scheduled,
+    Spell,
+    Witness,
+)
 from detectors.settings import IncidentSettings, TimeSettings
 from detectors.state import VERSIONS, read_stored
 
@@ -200,8 +209,10 @@ class Assembler:
         self._closings: list[Closing] = []
         self._falls = Falls()
         self._awaited: list[Snapshot] = []  # told as open, and not in hand: the clock has not come to it yet
-        #: Who is asked what other sources say: country, whether simulated, onset, now, and networks (see `Witness`).
-        self.witness: Callable[[str, bool, int, int, Collection[int]], tuple[Witness, ...]] | None = None
+        #: Who is asked what other sources say: country, whether simulated, what is lost, now, what they said before.
+        self.witness: Callable[[str, bool, LostParts, int, Sequence[Witness]], tuple[Witness, ...]] | None = (
+            None
+        )
         #: By which number a case's network is told of: an id is a hash of what is told, so that nobody can try out
         #: which networks it stands for.
         self.told_as: Callable[[Case, int], int] = lambda case, asn: asn
@@ -854,8 +865,8 @@ class Assembler:
 
     def _link(self, case: Case, now: int) -> None:
         if self.witness is not None and case.kind is Kind.CONNECTIVITY and case.resolved is None:
-            networks = case.networks if case.scope in (Scope.PROVIDER, Scope.MULTI_PROVIDER) else ()
-            case.witnesses = list(self.witness(case.country, case.simulated, case.onset, now, networks))
+            asked = self.witness(case.country, case.simulated, case.lost_parts(), now, case.witnesses)
+            case.witnesses = list(asked)
         events = [event for event in self._calendar.values() if event.country == case.country]
         linked = {event.id for event in events if coincident(case, event, now, self.settings)}
         case.coincides = sorted(linked | set(case.coincides))

@@ -41,7 +41,7 @@ from detectors.incidents.onset import agreed_onset, windows_since
 from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Severity
 from detectors.incidents.votes import Part, Vote, pooled, vote
 from detectors.incidents.withdrawal import Spooled, take_late, was_online
-from detectors.readings import CountryReading, Opinion, Says, Spell, Witness
+from detectors.readings import CountryReading, LostParts, Opinion, Says, Spell, Witness
 from detectors.settings import IncidentSettings
 
 #: What is over within so long, with at least this share of the usual left, may be how its hours are each week.
@@ -302,6 +302,22 @@ class Case(msgspec.Struct):
             if platform in (None, name):
                 onsets.setdefault((asn, region), []).append(loss.onset)
         return agreed_onset(onsets, window_seconds)
+
+    def lost_parts(self) -> LostParts:
+        """What it has lost as it is told, and since when each: of this, other sources are asked."""
+        networks: dict[int, int] = {}
+        regions: dict[str, int] = {}
+        for (_, asn, region), loss in self.losses.items():
+            onset = max(self.onset, loss.onset)
+            if region:
+                regions[region] = min(onset, regions.get(region, onset))
+            else:
+                networks[asn] = min(onset, networks.get(asn, onset))
+        if networks and self.scope in (Scope.PROVIDER, Scope.MULTI_PROVIDER):
+            return LostParts(networks=networks)
+        if regions and self.scope is Scope.REGION:
+            return LostParts(regions=regions)
+        return LostParts((self.onset, *networks.values(), *regions.values()))
 
     def restored_platforms(self) -> list[str]:
         """Platforms that are back everywhere, while others are not."""

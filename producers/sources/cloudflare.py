@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import IO, Any, Final
 from urllib.parse import quote
 
+from producers.records import NAME_MAX
 from producers.signals import Signal
 from producers.sources.contract import (
     Item,
@@ -56,9 +57,10 @@ def _signals(content: tuple[str, Any]) -> Iterator[Signal]:
     if key == "annotations":
         if row.get("eventType", "OUTAGE") != "OUTAGE":
             raise RowError(RefusalReason.OTHER_TEST, str(row["eventType"]))
-        # An outage of a part of a country is none of the country.
-        regional = (row.get("outage") or {}).get("outageType") == "REGIONAL"
-        name, places = "region-outage" if regional else "outage", _outage_places(row)
+        name, places = "outage", _outage_places(row)
+        if (row.get("outage") or {}).get("outageType") == "REGIONAL":
+            # An outage of a part of a country is none of the country. Which part, if anything, its scope says.
+            places = [{**place, "part": _part(row)} for place in places]
         url = row.get("linkedUrl") or _PAGE
     else:
         if row.get("status") == "FALSE_POSITIVE":
@@ -76,6 +78,10 @@ def _signals(content: tuple[str, Any]) -> Iterator[Signal]:
             yield Signal(source=SOURCE, time=end, name=name, value=0.0, url=url, **place)
     if lost := [str(place["asn"]) for place in places if place["country"] is None]:
         raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"no country is told of AS{', AS'.join(lost)}")
+
+
+def _part(row: Any) -> str:
+    return " ".join(str(row.get("scope") or "").split())[:NAME_MAX] or "a region"
 
 
 def _outage_places(row: Any) -> list[dict[str, Any]]:

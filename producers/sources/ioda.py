@@ -57,7 +57,7 @@ def _signals(content: tuple[str, Any]) -> Iterator[Signal]:
 
 
 def _place(kind: str, code: str, attrs: Any = None) -> dict[str, Any]:
-    """Country, and region or network, of an entity. IODA's regions have numbers of its own: their country counts."""
+    """Country, and part or network, of an entity: IODA's regions have numbers of its own."""
     match kind:
         case "country":
             return {"country": code}
@@ -70,7 +70,7 @@ def _place(kind: str, code: str, attrs: Any = None) -> dict[str, Any]:
             country = (attrs or {}).get("country_code")
             if not country:
                 raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"region {code} without a country")
-            return {"country": country}
+            return {"country": country, "part": code}
     raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"an entity of kind {kind!r}")
 
 
@@ -85,20 +85,15 @@ def _series(row: Any) -> Iterator[Signal]:
         )
     url = f"{_DASHBOARD}/{row['entityType']}/{row['entityCode']}?from={start}&until={row['until']}"
     name = row["datasource"] + (f".{row['subtype']}" if row.get("subtype") else "")
-    if row["entityType"] == "region":
-        name = f"{name}.region-{row['entityCode']}"
     for index, value in enumerate(row["values"]):
         if isinstance(value, int | float):
             time = epoch(start + index * step)
             yield Signal(source=SOURCE, time=time, name=name, value=float(value), url=url, **place)
 
 
-def _judgement(what: str, kind: str, datasource: Any) -> str:
-    """What it is called: by its data source, for they judge apart and often at the same moment.
-
-    A region's has another name: its country has not lost what the region has.
-    """
-    return ("region-" if kind == "region" else "") + what + (f".{datasource}" if datasource else "")
+def _judgement(what: str, datasource: Any) -> str:
+    """What it is called: by its data source, for they judge apart and often at the same moment."""
+    return what + (f".{datasource}" if datasource else "")
 
 
 def _alert(row: Any) -> Signal:
@@ -108,7 +103,7 @@ def _alert(row: Any) -> Signal:
         raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"level {row['level']!r}")
     time = epoch(row["time"])
     url = f"{_DASHBOARD}/{entity['type']}/{entity['code']}?from={int(row['time']) - 86_400}&until={int(row['time'])}"
-    name = _judgement("alert", entity["type"], row.get("datasource"))
+    name = _judgement("alert", row.get("datasource"))
     return Signal(source=SOURCE, time=time, name=name, value=_LEVELS[row["level"]], url=url, **place)
 
 
@@ -117,7 +112,7 @@ def _event(row: Any) -> Iterator[Signal]:
     place = _place(kind, code)
     start, seconds = int(row["start"]), int(row["duration"])
     url = f"{_DASHBOARD}/{kind}/{code}?from={start}&until={start + seconds}"
-    name = _judgement("outage", kind, row.get("datasource"))
+    name = _judgement("outage", row.get("datasource"))
     begin, end = epoch(start), epoch(start + seconds)
     check_stretch(begin, end)
     for time, value in ((begin, 1.0), (end, 0.0)):

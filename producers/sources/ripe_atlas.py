@@ -34,6 +34,8 @@ from producers.sources.contract import (
 from producers.sources.ooni.platforms import Platforms, host_of
 
 SOURCE: Final = "ripe_atlas"
+#: How its vantages are named, before their numbers.
+VANTAGES: Final = "atlas"
 API: Final = "https://atlas.ripe.net/api/v2"
 #: RFC 1035's codes of answers.
 _RCODES: Final = {
@@ -127,6 +129,7 @@ class AtlasReader:
                 name="connected_probes",
                 value=float(self._connected[key]),
                 url=f"https://atlas.ripe.net/probes/public?search=country:{place.country}",
+                vantages=VANTAGES,
             )
 
     def _result(self, row: Any, place: Place) -> ProbeResult:
@@ -142,7 +145,7 @@ class AtlasReader:
             target=target,
             country=place.country,
             asn=asn,
-            vantage=f"atlas-{row['prb_id']}",
+            vantage=f"{VANTAGES}-{row['prb_id']}",
             ok=stage is None,
             stage=stage,
             failure=failure,

@@ -23,7 +23,7 @@ from detectors.incidents.assembler import Assembler
 from detectors.incidents.case import Case
 from detectors.incidents.snapshots import Kind, Snapshot
 from detectors.incidents.worldwide import NO_SIGNS, signs_of
-from detectors.readings import Arrived, MonitorKey, Pulse, Reading, Scheduled, SeriesGauge, Witness
+from detectors.readings import Arrived, LostParts, MonitorKey, Pulse, Reading, Scheduled, SeriesGauge, Witness
 from detectors.single.binomial import DAY
 from detectors.single.signals import Key as SignalKey
 from detectors.single.signals import SignalBook, SignalSeries
@@ -781,7 +781,7 @@ class CountryMachine:
         elif isinstance(note, Arrivals):
             self._elsewhere.heed(note)
         elif isinstance(note, Signal):
-            self._signals.learn(_key(note), _seconds(note), note.value, note.usual, note.url)
+            self._signals.learn(_key(note), _seconds(note), note.value, note.usual, note.url, note.vantages)
         elif isinstance(note, Vantage):
             before = self._speakers.heed(note)
             self._votes_from = None
@@ -1348,17 +1348,16 @@ class CountryMachine:
         return [(keys[number].country, keys[number].vantage) for number in monitor.tolist()]
 
     def _witnesses(
-        self, country: str, simulated: bool, onset: int, now: int, networks: Collection[int]
+        self, country: str, simulated: bool, lost: LostParts, now: int, told: Sequence[Witness]
     ) -> tuple[Witness, ...]:
         """What other sources say of a loss.
 
         One whose own results are judged here too is no other: what they lack, its signals lack.
         """
-        witnesses = self._signals.ask(country, simulated, onset, now, networks)
-        if not witnesses:
+        if not self._signals.speaks_of(country):
             return ()
-        kin = {one.vantage.partition("-")[0] for one in self._all_keys() if one.country == country}
-        return tuple(one for one in witnesses if _VANTAGES_NAMED.get(one.source, one.source) not in kin)
+        heard = {one.vantage for one in self._all_keys() if one.country == country}
+        return self._signals.ask(country, simulated, lost, now, told=told, heard=heard)
 
     def _all_keys(self) -> list[MonitorKey]:
         if self._keys is None or len(self._keys) != len(self._in_bank):
@@ -1434,14 +1433,11 @@ def _source_of(key: MonitorKey) -> _Source:
     return (key.country, key.asn, key.vantage, key.simulated)
 
 
-#: How the names of a source's vantages begin, where that is not its own name.
-_VANTAGES_NAMED: Final = {"ripe_atlas": "atlas"}
-
-
 def _key(signal: Signal) -> SignalKey:
-    """Which series a signal belongs to; -1 where it is of no single network."""
+    """Which series a signal belongs to."""
     asn = -1 if signal.asn is None else signal.asn
-    return signal.country, signal.simulated, signal.source, signal.name, signal.region or "", asn
+    place = signal.region or signal.part or ""
+    return signal.country, signal.simulated, signal.source, signal.name, place, asn
 
 
 def _seconds(signal: Signal) -> int:

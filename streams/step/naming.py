@@ -130,7 +130,8 @@ class Naming:
             mechanism_by_network=tuple(sorted(ways)),
             # What others measure of one network stands on their page under its number: its figures would name it.
             witnesses=tuple(
-                replace_struct(one, value=None, usual=None, time=None, url=None) for one in snapshot.witnesses
+                replace_struct(one, value=None, usual=None, time=None, url=None, until=None)
+                for one in snapshot.witnesses
             )
             if hidden and by_networks
             else snapshot.witnesses,

@@ -21,8 +21,6 @@ import pytest
 import zstandard
 from typer.testing import CliRunner
 
-from detectors.readings import Says
-from detectors.single.signals import SignalBook
 from producers.records import ProbeResult
 from producers.signals import Signal, decode_signal, encode_signal
 from producers.sources import cloudflare, ioda, ripe_atlas, tor
@@ -47,6 +45,11 @@ def signals(items: list[Item]) -> list[tuple[str, str, int | None, float, str]]:
         assert decode_signal(encode_signal(item)) == item
         found.append((item.name, item.country, item.asn, item.value, f"{item.time:%m-%dT%H:%M}"))
     return found
+
+
+def parts(items: list[Item]) -> list[str | None]:
+    """Of which part of its country each signal is."""
+    return [item.part for item in items if isinstance(item, Signal)]
 
 
 def ends(items: list[Item]) -> list[str]:
@@ -133,29 +136,22 @@ def test_iodas_sources_judge_apart_and_a_region_is_not_its_country() -> None:
         }
         return {"datasource": datasource, "entity": entity, "time": 1705758000, "level": level}
 
-    found = signals(
-        read(
-            ioda.read,
-            {
-                "data": [
-                    alert("bgp", "critical"),
-                    alert("ping-slash24", "normal"),
-                    alert("bgp", "critical", "region"),
-                ]
-            },
-        )
+    items = read(
+        ioda.read,
+        {
+            "data": [
+                alert("bgp", "critical"),
+                alert("ping-slash24", "normal"),
+                alert("bgp", "critical", "region"),
+            ]
+        },
     )
-    assert found == [
+    assert signals(items) == [
         ("alert.bgp", "PK", None, 1, "01-20T13:40"),
         ("alert.ping-slash24", "PK", None, 0, "01-20T13:40"),
-        ("region-alert.bgp", "PK", None, 1, "01-20T13:40"),
+        ("alert.bgp", "PK", None, 1, "01-20T13:40"),
     ]
-    book = SignalBook()
-    for name, country, _, value, _ in found:
-        book.learn((country, False, "ioda", name, "", -1), 1705758000, value)
-    assert [(one.says, one.name) for one in book.ask("PK", False, 1705758000, 1705759000, ())] == [
-        (Says.AGREES, "alert.bgp")
-    ]
+    assert parts(items) == [None, None, "4416"]
 
 
 def test_a_series_without_a_number_is_refused() -> None:
@@ -215,9 +211,13 @@ def test_cloudflares_annotations_and_anomalies() -> None:
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"asns": [17557, 9541]}, [("outage", "PK", 17557), ("outage", "PK", 9541)]),
-        ({"outage": {"outageType": "REGIONAL"}}, [("region-outage", "PK", None)]),
-        ({"outage": None}, [("outage", "PK", None)]),
+        (
+            {"asns": [17557, 9541]},
+            [("outage", "PK", 17557, None), ("outage", "PK", 9541, None)],
+        ),
+        ({"outage": {"outageType": "REGIONAL"}}, [("outage", "PK", None, "a region")]),
+        ({"outage": {"outageType": "REGIONAL"}, "scope": "Sindh"}, [("outage", "PK", None, "Sindh")]),
+        ({"outage": None}, [("outage", "PK", None, None)]),
         (
             {
                 "locations": ["PK", "AF"],
@@ -227,7 +227,7 @@ def test_cloudflares_annotations_and_anomalies() -> None:
                     {"asn": "55330", "name": "b", "location": {"code": "AF", "name": "Afghanistan"}},
                 ],
             },
-            [("outage", "PK", 17557), ("outage", "AF", 55330)],
+            [("outage", "PK", 17557, None), ("outage", "AF", 55330, None)],
         ),
     ],
 )
@@ -236,8 +236,8 @@ def test_an_outage_of_networks_or_a_region_is_none_of_the_country(
 ) -> None:
     row = {"eventType": "OUTAGE", "locations": ["PK"], "asns": [], "startDate": "2024-01-20T13:45:00Z"}
     items = read(cloudflare.read, {"result": {"annotations": [{**row, **changed}]}})
-    found = signals([item for item in items if not isinstance(item, Refused)])
-    assert [one[:3] for one in found] == expected
+    found = [item for item in items if isinstance(item, Signal)]
+    assert [(one.name, one.country, one.asn, one.part) for one in found] == expected
 
 
 def test_networks_of_an_outage_without_a_country_are_refused_by_number_and_the_others_count() -> None:
@@ -695,3 +695,15 @@ def test_a_mean_or_a_gap_of_a_prometheus_is_no_failure(value: float) -> None:
     assert isinstance(refused, Refused)
     assert refused.detail.endswith("neither 0 nor 1; ask for the samples as they were scraped")
     assert not isinstance(good, Refused)
+
+
+def test_a_signal_of_before_its_later_fields_is_read_and_one_of_after_refused_where_they_are_wrong() -> None:
+    before = (
+        b'{"schema":"netdusk.signal/1","source":"ioda","country":"PK","time":"2024-01-20T13:40:00Z",'
+        b'"name":"bgp","value":3}'
+    )
+    signal = decode_signal(before)
+    assert isinstance(signal, Signal)
+    assert (signal.part, signal.vantages) == (None, None)
+    for field in (b'"part":""', b'"part":"a\\u202eb"', b'"vantages":7'):
+        assert not isinstance(decode_signal(before[:-1] + b"," + field + b"}"), Signal)

@@ -9,7 +9,7 @@ import pytest
 
 from detectors.incidents.assembler import Assembler
 from detectors.incidents.snapshots import Doubt, Snapshot
-from detectors.readings import Says, Witness
+from detectors.readings import LostParts, Says, Witness
 from detectors.settings import IncidentSettings, TimeSettings
 from producers.partitions import partition_of
 from producers.records import ProbeResult, encode
@@ -62,7 +62,7 @@ def test_signals_are_in_the_redo_log_and_in_the_snapshot() -> None:
     third.restore(first.snapshot())
     onset = int((BEGIN + timedelta(minutes=85)).timestamp())
     for each in (first, second, third):
-        [witness] = each._assembler.witness("PK", False, onset, onset + 1200, ())  # type: ignore[misc]
+        [witness] = each._assembler.witness("PK", False, LostParts((onset,)), onset + 1200, ())  # type: ignore[misc]
         assert (witness.source, witness.says) == ("ioda", Says.AGREES)
 
 
@@ -77,10 +77,19 @@ def test_a_source_whose_own_results_are_judged_is_no_other(vantage: str, speaks:
     for number in range(20):
         value = 100.0 if number < 17 else 10.0
         time = BEGIN + timedelta(minutes=5 * number)
-        one.note(Signal(source="ripe_atlas", country="PK", time=time, name="connected_probes", value=value))
+        one.note(
+            Signal(
+                source="ripe_atlas",
+                country="PK",
+                time=time,
+                name="connected_probes",
+                value=value,
+                vantages="atlas",
+            )
+        )
     one.apply(one.read(NOTHING))
     onset = int((BEGIN + timedelta(minutes=85)).timestamp())
-    assert bool(one._assembler.witness("PK", False, onset, onset + 1200, ())) is speaks  # type: ignore[misc]
+    assert bool(one._assembler.witness("PK", False, LostParts((onset,)), onset + 1200, ())) is speaks  # type: ignore[misc]
 
 
 def test_what_is_known_and_what_is_others_does_not_grow_the_log() -> None:
