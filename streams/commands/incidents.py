@@ -25,7 +25,7 @@ from streams.kafka.notes import annotation_key, annotation_topic, write_all
 from streams.kafka.unanswered import answered
 from streams.publish.pages import link_words
 from streams.publish.report import of_one
-from streams.records import Annotation, AnnotationKind, Incident, Status, check_note, encode
+from streams.records import Annotation, AnnotationKind, Corroboration, Incident, Status, check_note, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 from streams.words import NOTED
 
@@ -67,8 +67,8 @@ def show(
 ) -> None:
     """Read the alerts topic. Exit code 1 says that an incident is open (or that the one asked for exists).
 
-    What people say of an incident stands under it. What a person has marked as a false alarm is shown, and is no
-    reason for exit code 1.
+    What other observatories and people say of an incident stands under it. What a person has marked as a false alarm
+    is shown, and is no reason for exit code 1.
 
     The canary's incidents are its work, and no news: they are shown by --all, or by their ID.
     """
@@ -88,6 +88,8 @@ def show(
             sys.stdout.write(encode(incident).decode() + "\n")
     elif shown:
         show_table(table_of(shown, false))
+        for other in shown[-1].corroboration if incident_id is not None else ():
+            typer.echo(_of_others(other))
         for note in notes if incident_id is not None else ():
             if note.incident == shown[-1].id:
                 typer.echo(_said(note))
@@ -212,6 +214,11 @@ def _said(note: Annotation) -> str:
     words = " ".join(part for part in (note.text, note.url) if part)
     text = f"{note.time:%Y-%m-%d %H:%M} {note.author}, {NOTED[note.kind]}{f': {words}' if words else ''}"
     return " ".join(visible(text).split())
+
+
+def _of_others(other: Corroboration) -> str:
+    """What another source says, on a line."""
+    return " ".join(visible(" ".join((other.text or other.signal, other.url or ""))).split())
 
 
 def _write(settings: Settings, annotation: Annotation) -> None:

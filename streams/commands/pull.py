@@ -39,7 +39,12 @@ _HOUR: Final = 3600.0
 def pull(
     source: Annotated[str, typer.Argument(help=f"One of {', '.join(PULLS)}.", metavar="SOURCE")],
     country: Annotated[list[str] | None, typer.Option(help="ISO 3166-1 code; may be repeated.")] = None,
-    url: Annotated[str | None, typer.Option(help="Where Prometheus is, like http://localhost:9090.")] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="Where Prometheus is, like http://localhost:9090; or a mirror of another source's API."
+        ),
+    ] = None,
     measurement: Annotated[
         list[int] | None, typer.Option(help="RIPE Atlas' measurement; 7000 is its probes' connections.")
     ] = None,

@@ -105,13 +105,22 @@ def _atlas(options: Options) -> Read:
 # ---- how a service is asked
 
 
-def _by_country(requests: Requests) -> Callable[[str, SourceQuery], PullPlan]:
+def _by_country(requests: Requests, api: str) -> Callable[[str, SourceQuery], PullPlan]:
     """How a service is asked that answers by country."""
 
     def plan(name: str, query: SourceQuery) -> PullPlan:
-        return PullPlan(name, _countries(name, query), requests, reader_of(name, Options()))
+        asked = _mirrored(requests, api, query)
+        return PullPlan(name, _countries(name, query), asked, reader_of(name, Options()))
 
     return plan
+
+
+def _mirrored(requests: Requests, api: str, query: SourceQuery) -> Requests:
+    """Requests of whoever stands in for the service: the same, with --url in the place of its API's address."""
+    if query.url is None:
+        return requests
+    base = _web(query.url).rstrip("/")
+    return lambda part, since, until: (url.replace(api, base, 1) for url in requests(part, since, until))
 
 
 def _countries(name: str, query: SourceQuery) -> tuple[str, ...]:
@@ -126,51 +135,54 @@ def _countries(name: str, query: SourceQuery) -> tuple[str, ...]:
 
 
 def _ask_ooni(name: str, query: SourceQuery) -> PullPlan:
+    if query.url is not None:
+        raise SettingsError(f"{name}: its lists lead to OONI's own hosts alone; leave --url out")
     read = reader_of(name, Options())
     return PullPlan(name, _countries(name, query), api.requests, read, api.is_list, api.follow)
 
 
-def _is_web(url: str) -> bool:
+def _web(url: str) -> str:
     try:
         parts = urlsplit(url)
         # Reading a port checks it.
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        return False
+        good = False
+    if not good:
+        raise SettingsError(f"--url {url}: no address of the web; write it like http://localhost:9090")
+    return url
 
 
 def _ask_prometheus(name: str, query: SourceQuery) -> PullPlan:
     if query.url is None:
         raise SettingsError(f"{name}: say where it is, with --url http://localhost:9090")
-    if not _is_web(query.url):
-        raise SettingsError(f"--url {query.url}: no address of the web; write it like http://localhost:9090")
+    url = _web(query.url)
     labels = prometheus.read_labels(query.mapping) if query.mapping else prometheus.Labels()
     reader = prometheus.PrometheusReader(labels)
-    return PullPlan(name, (query.url,), reader.requests, reader.read)
+    return PullPlan(name, (url,), reader.requests, reader.read)
 
 
 def _ask_atlas(name: str, query: SourceQuery) -> PullPlan:
     if not query.measurements:
         raise SettingsError(f"{name}: name a measurement, with --measurement 7000")
     read = reader_of(name, Options(mapping=query.mapping))
-    return PullPlan(
-        name,
-        tuple(map(str, query.measurements)),
-        lambda part, since, until: ripe_atlas.requests(int(part), since, until),
-        read,
+    requests = _mirrored(
+        lambda part, since, until: ripe_atlas.requests(int(part), since, until), ripe_atlas.API, query
     )
+    return PullPlan(name, tuple(map(str, query.measurements)), requests, read)
 
 
 SOURCES: Final[dict[str, Source]] = {
     "ooni": Source(_ooni, Pull(every_seconds=300.0, plan=_ask_ooni)),
     "prometheus": Source(_prometheus, Pull(every_seconds=15.0, plan=_ask_prometheus)),
     "table": Source(_table),
-    "ioda": Source(lambda _: ioda.read, Pull(every_seconds=300.0, plan=_by_country(ioda.requests))),
+    "ioda": Source(lambda _: ioda.read, Pull(every_seconds=300.0, plan=_by_country(ioda.requests, ioda.API))),
     "cloudflare": Source(
-        lambda _: cloudflare.read, Pull(every_seconds=300.0, plan=_by_country(cloudflare.requests))
+        lambda _: cloudflare.read,
+        Pull(every_seconds=300.0, plan=_by_country(cloudflare.requests, cloudflare.API)),
     ),
     "ripe-atlas": Source(_atlas, Pull(every_seconds=60.0, plan=_ask_atlas)),
-    "tor": Source(lambda _: tor.read, Pull(every_seconds=21_600.0, plan=_by_country(tor.requests))),
+    "tor": Source(lambda _: tor.read, Pull(every_seconds=21_600.0, plan=_by_country(tor.requests, tor.API))),
 }
 #: Those that have a service to ask.
 PULLS: Final[dict[str, Pull]] = {name: one.pull for name, one in SOURCES.items() if one.pull is not None}

@@ -101,7 +101,7 @@ def to_html(report: Report) -> str:
 
 def to_markdown(report: Report) -> str:
     """Return the report as text: for a terminal, an issue, a message."""
-    sections = (_head, _reachability, _where, _course, _evidence, _cost, _basis)
+    sections = (_head, _reachability, _where, _course, _evidence, _others, _cost, _basis)
     return "\n".join(line for section in sections for line in section(report))
 
 
@@ -204,6 +204,17 @@ def _evidence(report: Report) -> list[str]:
             "",
             f"Calendar: {_plain(event.title)}, {_moment(event.start)} to {_moment(event.end)}{source}",
         ]
+    return out
+
+
+def _others(report: Report) -> list[str]:
+    if not report.corroboration:
+        return []
+    out = ["", "## What other observatories say", ""]
+    out += [
+        f"- {_plain(' '.join(part for part in (one.text or one.signal, one.url) if part))}"
+        for one in report.corroboration
+    ]
     return out
 
 

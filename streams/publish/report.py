@@ -24,6 +24,7 @@ from streams.records import (
     Annotation,
     AnnotationKind,
     CalendarEvent,
+    Corroboration,
     Evidence,
     HealthRecord,
     Incident,
@@ -167,6 +168,8 @@ class Report(Struct, frozen=True, kw_only=True, tag_field="schema", tag=REPORT_S
     source: str
     #: What people say of it, the oldest first: never mixed into what was measured.
     notes: tuple[Annotation, ...] = ()
+    #: What other observatories say of it.
+    corroboration: tuple[Corroboration, ...] = ()
 
     @property
     def false_alarm(self) -> bool:
@@ -329,6 +332,7 @@ def build(
         detector=f"{last.detector.name} {last.detector.version}, settings {last.detector.settings}",
         check=tuple(check),
         notes=_notes(last, notes),
+        corroboration=last.corroboration,
         **_at_its_worst(snapshots),
         **_drawn(last, tally, health, settings),
         **_cited(last, settings),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pkgutil
 import re
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -24,8 +25,13 @@ _MAPS = {
     "table": '[columns]\ntime = "when"\ncountry = "cc"\nasn = "as"\ntarget = "url"\nok = "up"\n',
     "ripe-atlas": '{"objects": [{"id": 1, "country_code": "PK", "asn_v4": 17557}]}',
 }
-#: A query that has all that any source asks for.
-_WHOLE = SourceQuery(countries=("PK",), url="http://127.0.0.1:9090", measurements=(7000,), every_seconds=60.0)
+#: A query that has all that any source asks for; where a mirror is, only those take that have one.
+_WHOLE = SourceQuery(countries=("PK",), measurements=(7000,), every_seconds=60.0)
+
+
+def _whole(name: str, folder: Path) -> SourceQuery:
+    url = "http://127.0.0.1:9090" if name == "prometheus" else None
+    return replace(_WHOLE, url=url, mapping=_mapping(name, folder))
 
 
 def _mapping(name: str, folder: Path) -> Path | None:
@@ -80,16 +86,30 @@ def test_a_source_refuses_what_it_cant_read_and_raises_nothing(name: str, tmp_pa
 
 @pytest.mark.parametrize("name", PULLS)
 def test_a_service_is_asked_what_its_source_needs(name: str, tmp_path: Path) -> None:
-    query = SourceQuery(
-        countries=_WHOLE.countries,
-        url=_WHOLE.url,
-        measurements=_WHOLE.measurements,
-        mapping=_mapping(name, tmp_path),
-        every_seconds=60.0,
-    )
-    plan = pull_of(name).plan(name, query)
+    plan = pull_of(name).plan(name, _whole(name, tmp_path))
     assert isinstance(plan, PullPlan)
     assert [url for part in plan.parts for url in plan.requests(part, 0.0, 3600.0)]
+
+
+@pytest.mark.parametrize("name", sorted(PULLS.keys() - {"ooni", "prometheus"}))
+def test_a_mirror_is_asked_the_same_as_the_service(name: str, tmp_path: Path) -> None:
+    def urls(base: str | None) -> list[str]:
+        plan = pull_of(name).plan(name, replace(_whole(name, tmp_path), url=base))
+        return [url for part in plan.parts for url in plan.requests(part, 0.0, 3600.0)]
+
+    mirror = "http://127.0.0.1:8000/cache"
+    service = urls(None)
+    asked = urls(f"{mirror}/")
+    assert all(url.startswith(f"{mirror}/") for url in asked)
+    for one, other in zip(service, asked, strict=True):
+        assert one.endswith(other.removeprefix(mirror))
+    with pytest.raises(SettingsError, match="no address of the web"):
+        urls("file:///etc/passwd")
+
+
+def test_ooni_has_no_mirror(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="leave --url out"):
+        pull_of("ooni").plan("ooni", replace(_whole("ooni", tmp_path), url="http://127.0.0.1:8000"))
 
 
 @pytest.mark.parametrize("name", PULLS)

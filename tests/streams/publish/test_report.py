@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from detectors.readings import Says
 from producers.records import encode as encode_probe
 from streams.commands.report import app
 from streams.publish import charts
@@ -22,6 +23,7 @@ from streams.records import (
     Annotation,
     AnnotationKind,
     CalendarEvent,
+    Corroboration,
     Evidence,
     HealthRecord,
     Incident,
@@ -413,6 +415,11 @@ def hostile() -> Report:
             evidence=(
                 Evidence(name="n", value=1, unit=HOSTILE, n=1, text=HOSTILE, source=f"https://a.b/{HOSTILE}"),
             ),
+            corroboration=(
+                Corroboration(
+                    source="x", says=Says.AGREES, signal="s", url=f"https://a.b/{HOSTILE}", text=HOSTILE
+                ),
+            ),
         )
     ]
     given = results(platforms=(HOSTILE, "google"), asns=ASNS[:2])
@@ -613,3 +620,19 @@ def test_a_bad_line_is_said_with_its_place(tmp_path: Path) -> None:
     assert f"{broken}, line 2" in str(outcome.exception)
     outcome = CliRunner().invoke(app, ["--probes", str(broken)])
     assert "--incidents" in str(outcome.exception)
+
+
+def test_what_other_observatories_say_stands_in_every_form_with_its_link() -> None:
+    said = Corroboration(
+        source="ioda",
+        says=Says.DISAGREES,
+        signal="bgp",
+        text="IODA disagrees: bgp at 90.",
+        url="https://ioda.example/country/PK",
+    )
+    report = report_of([incident(corroboration=(said,))])
+    for page in (to_markdown(report), to_html(report)):
+        assert "What other observatories say" in page
+        assert "IODA disagrees: bgp at 90." in page
+        assert said.url in page
+    assert "What other observatories say" not in to_markdown(report_of([incident()]))
