@@ -65,8 +65,11 @@ from detectors.single.silence import (
 
 #: At these scores of its own a silence is looked at: when it begins to stir, and when it is about to alarm.
 STEPS: Final = (0.45, 0.9)
-#: Where a country speaks as a whole, so many windows with results must be missing by what came in the last day.
+#: Where a country speaks as a whole, so many windows with results must be missing by what came in the last day, and of
+#: the gaps that a month then has, so many at most may be as long by chance.
 MISSED_LEAST: Final = 8.0
+CHANCES_A_MONTH: Final = 0.05
+MONTH_DAYS: Final = 30.0
 #: Where nobody is waited for, so many days can pass at once.
 FOREVER_DAYS: Final = 100_000
 
@@ -385,13 +388,18 @@ class SilenceColumns(Table):
         """How sure each country as a whole is silent for longer than chance; 1.0 alarms.
 
         What was usual is learned over days; a crowd that dwindles, or sends a day's results in an hour, is silent for
-        longer; and five quiet minutes happen. So many must be missing by what came in the last day alone.
+        longer; and five quiet minutes happen. So many must be missing by what came in the last day alone. And a crowd
+        that reports at any moment has as many gaps as windows with results: of a month's, hardly one may be as long.
+        A window without results is worth the nats of its chance, which is much where most windows have some.
         """
         score = whole.score
         if (score >= 1.0).any():
             day = -DAY * np.expm1((whole.first - start) / DAY)  # of which it has been heard
-            due = whole.lately * whole.quiet * (self.rules.window / np.maximum(self.rules.window, day))
-            score = np.where(due >= MISSED_LEAST, score, 0.0)
+            share = whole.lately * (self.rules.window / np.maximum(self.rules.window, day))
+            nats = -np.log1p(-np.minimum(SHARE_MAX, share)) * whole.quiet
+            gaps = np.maximum(1.0, MONTH_DAYS * whole.lately)
+            enough = (share * whole.quiet >= MISSED_LEAST) & (nats >= np.log(gaps / CHANCES_A_MONTH))
+            score = np.where(enough, score, 0.0)
         return score
 
     @staticmethod

@@ -605,6 +605,29 @@ def test_quiet_nights_of_few_results_are_no_silence_and_a_silence_by_day_is(an_h
     assert np.median(told) / 6 <= 13.0 / an_hour
 
 
+@pytest.mark.parametrize(
+    ("a_day", "windows", "loud"),
+    [
+        (87.0, 137, False),
+        (87.0, 173, False),
+        (87.0, 176, True),
+        (30.0, 460, False),
+        (30.0, 480, True),
+        (1400.0, 8, False),
+        (1400.0, 9, True),
+    ],
+)
+def test_a_crowd_is_silent_that_is_so_for_longer_than_a_months_gaps(
+    a_day: float, windows: int, loud: bool
+) -> None:
+    """Of 87 windows with results a day there are 2,610 gaps a month; of these 0.05 are longer than 174 windows."""
+    whole = SilenceColumns(Rules.of(DetectionSettings(), TimeSettings()))
+    whole.grow(1)
+    whole.first[:], whole.lately[:], whole.quiet[:] = START - 40 * 86_400, a_day, windows
+    whole.score = np.array([1.2])
+    assert bool(whole._missed(START, whole)[0] >= 1.0) == loud
+
+
 @pytest.mark.world
 def test_a_row_a_day_that_fails_to_come_is_no_silence() -> None:
     """Others send one an hour, and are missed as ever."""
