@@ -20,7 +20,7 @@ from detectors.state import VERSIONS
 from producers import records as read
 from streams import records as written
 from streams.engine import checkpoint
-from streams.step.country import CountryState
+from streams.step.country_state import CountryState
 from streams.step.rows import LOGGED, OF_RESULTS, StoredRows
 from streams.step.worldwide import StoredRecords, WorldwideState
 

@@ -20,7 +20,7 @@ from streams import records
 from streams.machine import Chunk
 from streams.records import HealthRecord, Incident, encode
 from streams.settings import load
-from streams.step.country import _health_messages
+from streams.step.health_records import health_messages
 from streams.step.worldwide import WorldMachine, WorldStep
 from tests.detectors.incidents.hand import T0, WINDOW, country, reading, run
 
@@ -140,7 +140,7 @@ def test_flapping_is_one_and_a_later_one_is_linked() -> None:
 
 
 def topic(readings: list[Reading]) -> list[bytes]:
-    return [message.value for one in readings for message in _health_messages(one)]
+    return [message.value for one in readings for message in health_messages(one)]
 
 
 def feed(machine: WorldMachine, values: list[bytes], first: int = 0) -> list[Incident]:

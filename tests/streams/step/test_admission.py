@@ -42,7 +42,7 @@ def test_a_platform_of_a_network_is_one_series_whoever_measures_it() -> None:
 
 
 def vantages(machine: CountryMachine) -> set[str]:
-    return {monitor.vantage for monitor in machine._monitors()}
+    return {monitor.vantage for monitor in machine._monitors.all()}
 
 
 def test_a_vantage_is_one_of_each_network_that_it_names() -> None:
@@ -74,7 +74,7 @@ def test_a_flood_of_names_gives_its_room_up_within_the_hour() -> None:
         if minute == 30:
             assert vantages(machine) >= {"honest", OTHER}
             assert "newcomer" not in vantages(machine)
-            assert len(machine._monitors()) <= LIMITS.monitors
+            assert len(machine._monitors.all()) <= LIMITS.monitors
     assert machine.totals.rejected == 0
     assert vantages(machine) == {"honest", OTHER, "newcomer"}
     assert max(sizes) < 100_000

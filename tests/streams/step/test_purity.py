@@ -86,7 +86,7 @@ def run(log: list[bytes], cuts: list[int], *, scan: bool = True) -> Told:
     """Take the log in, cut there; returns the state, what was told, and what was refused."""
     machine = CountryMachine(SETTINGS)
     if not scan:
-        machine._columns = RowReader(scan=False)
+        machine._monitors.reader = RowReader(scan=False)
     alerts: list[bytes] = []
     refused: list[bytes] = []
     for first, last in pairwise([0, *cuts, len(log)]):
