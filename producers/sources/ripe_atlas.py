@@ -16,6 +16,7 @@ from typing import IO, Any, Final
 
 import msgspec
 
+from producers.addresses import is_bogon
 from producers.failures import Failure, Stage
 from producers.records import ProbeResult, Timings
 from producers.signals import Signal
@@ -37,6 +38,8 @@ SOURCE: Final = "ripe_atlas"
 #: How its vantages are named, before their numbers.
 VANTAGES: Final = "atlas"
 API: Final = "https://atlas.ripe.net/api/v2"
+#: What was said of so many changes is said again, where they are read again: a pull reads each for some minutes.
+_CHANGES_MAX: Final = 20_000
 #: RFC 1035's codes of answers.
 _RCODES: Final = {
     2: Failure.DNS_SERVFAIL_ERROR,
@@ -93,8 +96,11 @@ class AtlasReader:
             (place.country, asn)
             for place in self.probes.values()
             if place.connected
-            for asn in (place.asn, None)
+            for asn in dict.fromkeys((None, place.asn))
         )
+        #: When each probe that has changed did so last, and whether it is connected since.
+        self._since: dict[int, tuple[int, bool]] = {}
+        self._said: dict[tuple[int, int, str], tuple[Signal, ...]] = {}
 
     def read(self, name: str, stream: IO[bytes]) -> Iterator[Item]:
         """Results of one file."""
@@ -114,18 +120,35 @@ class AtlasReader:
             yield self._result(row, place)
 
     def _connection(self, row: Any, place: Place) -> Iterator[Signal]:
-        """The number that is connected after it, of the country and of the network."""
-        change = {"connect": 1, "disconnect": -1}.get(row["event"])
-        if change is None:
-            raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"event {row['event']!r}")
+        """The number that is connected after it, of the country and of the network.
+
+        A change that is read again says what it said; one that is older than the probe's last says nothing.
+        """
+        event, probe, time = row["event"], int(row["prb_id"]), int(row["timestamp"])
+        if event not in ("connect", "disconnect"):
+            raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"event {event!r}")
+        change = (probe, time, event)
+        if change not in self._said:
+            self._said[change] = tuple(self._count(change, place))
+            if len(self._said) > _CHANGES_MAX:
+                del self._said[next(iter(self._said))]
+        yield from self._said[change]
+
+    def _count(self, change: tuple[int, int, str], place: Place) -> Iterator[Signal]:
+        probe, time, event = change
+        last, was = self._since.get(probe, (time, place.connected))
+        if time < last:
+            return
+        now = event == "connect"
+        self._since[probe] = (time, now)
         for asn in dict.fromkeys((None, place.asn)):
             key = (place.country, asn)
-            self._connected[key] = max(0, self._connected[key] + change)
+            self._connected[key] += now - was
             yield Signal(
                 source=SOURCE,
                 country=place.country,
                 asn=asn,
-                time=epoch(row["timestamp"]),
+                time=epoch(time),
                 name="connected_probes",
                 value=float(self._connected[key]),
                 url=f"https://atlas.ripe.net/probes/public?search=country:{place.country}",
@@ -171,11 +194,16 @@ def _dns(row: Any) -> _Found:
         if answer is None:
             error = part.get("error") or {}
             failures.append(
-                Failure.GENERIC_TIMEOUT_ERROR if "timeout" in error else Failure.DNS_TEMPORARY_FAILURE
+                Failure.GENERIC_TIMEOUT_ERROR
+                if "timeout" in error
+                else _named(" ".join(map(str, error.values()))) or Failure.DNS_TEMPORARY_FAILURE
             )
             continue
         code = _rcode(answer)
         if code == 0 and _answers(answer) > 0:
+            # A private answer for a public name is a block's, whatever else the resolvers say.
+            if any(map(is_bogon, _addresses(answer))):
+                return target, Stage.DNS, Failure.DNS_BOGON_ERROR, None, None
             return target, None, None, answer.get("rt"), None
         failures.append(
             Failure.DNS_NO_ANSWER if code == 0 else _RCODES.get(code, Failure.DNS_SERVER_MISBEHAVING)
@@ -199,6 +227,24 @@ def _question(row: Any, answer: Any) -> str:
     return str(row.get("query_argument") or row.get("dst_name") or "")
 
 
+def _addresses(answer: Any) -> list[str]:
+    """The addresses in it; none where it is not there whole."""
+    import base64  # noqa: PLC0415
+
+    import dns.exception  # noqa: PLC0415
+    import dns.message  # noqa: PLC0415
+    import dns.rdatatype  # noqa: PLC0415
+
+    try:
+        message = dns.message.from_wire(base64.b64decode(answer.get("abuf") or ""), ignore_trailing=True)
+    except (dns.exception.DNSException, ValueError):
+        return []
+    kinds = (dns.rdatatype.A, dns.rdatatype.AAAA)
+    return [
+        str(record.address) for answers in message.answer if answers.rdtype in kinds for record in answers
+    ]
+
+
 def _rcode(answer: Any) -> int:
     import base64  # noqa: PLC0415
 
@@ -217,7 +263,8 @@ def _answers(answer: Any) -> int:
 
 
 def _tls(row: Any) -> _Found:
-    target = f"https://{row.get('dst_name') or row['dst_addr']}:{row.get('dst_port', 443)}/"
+    host = str(row.get("dst_name") or row["dst_addr"])
+    target = f"https://{f'[{host}]' if ':' in host else host}:{row.get('dst_port', 443)}/"
     if row.get("cert"):
         return target, None, None, row.get("rt"), None
     if row.get("alert"):
@@ -226,28 +273,36 @@ def _tls(row: Any) -> _Found:
 
 
 def _http(row: Any) -> _Found:
+    """One address of a name that answers is enough, as for a system that tries one after the other."""
     target = row["uri"]
-    answer = row["result"][0]
-    if "res" in answer:
+    answers = row["result"]
+    answer = next((one for one in answers if _is_well(one)), answers[0])
+    if "res" in answer and not answer.get("err"):
         well = 200 <= answer["res"] < 400
         stage = None if well else Stage.HTTP
         failure = None if well else Failure.HTTP_UNEXPECTED_STATUS_CODE
         return target, stage, failure, answer.get("rt"), answer["res"]
-    return (
-        target,
-        *_told(str(answer.get("err") or answer.get("dnserr") or ""), Stage.HTTP, answer),
-        None,
-        None,
-    )
+    stage, failure = _told(str(answer.get("err") or answer.get("dnserr") or ""), Stage.HTTP, answer)
+    return target, stage, failure, None, answer.get("res")
+
+
+def _is_well(answer: Any) -> bool:
+    return "res" in answer and not answer.get("err") and 200 <= answer["res"] < 400
 
 
 def _ping(row: Any) -> _Found:
-    target = str(row.get("dst_name") or row["dst_addr"])
+    host = str(row.get("dst_name") or row["dst_addr"])
+    target = f"//[{host}]" if ":" in host else host
     if int(row.get("rcvd", 0)) > 0:
-        return target, None, None, row.get("avg"), None
+        average = row.get("avg")
+        return target, None, None, average if average is not None and average >= 0 else None, None
     if row.get("dnserr") or not row.get("dst_addr"):
         return target, Stage.DNS, Failure.DNS_TEMPORARY_FAILURE, None, None
-    return target, Stage.TCP, Failure.GENERIC_TIMEOUT_ERROR, None, None
+    # Packets that were never sent say why; those that were are waited for.
+    why = {_named(str(one["error"])) for one in row.get("result") or () if "error" in one}
+    waited = any("x" in one for one in row.get("result") or ())
+    failure = next(iter(why)) if len(why) == 1 and not waited else None
+    return target, Stage.TCP, failure or Failure.GENERIC_TIMEOUT_ERROR, None, None
 
 
 def _told(error: str, stage: Stage, row: Any) -> tuple[Stage, Failure]:
@@ -255,16 +310,27 @@ def _told(error: str, stage: Stage, row: Any) -> tuple[Stage, Failure]:
     words = error.lower()
     if row.get("dnserr") or "resolution" in words or "nodename" in words:
         return Stage.DNS, Failure.DNS_TEMPORARY_FAILURE
+    failure = _named(words)
+    if failure is None:
+        return stage, Failure.UNKNOWN_FAILURE
+    return (Stage.TCP if words.startswith("connect") else stage), failure
+
+
+def _named(error: str) -> Failure | None:
+    """The failure that a probe's own words name; None where they name none that is known."""
+    words = error.lower()
     for part, failure in (
         ("refused", Failure.CONNECTION_REFUSED),
         ("reset", Failure.CONNECTION_RESET),
+        ("host is unreachable", Failure.HOST_UNREACHABLE),
+        ("no route to host", Failure.HOST_UNREACHABLE),
         ("unreachable", Failure.NETWORK_UNREACHABLE),
         ("timeout", Failure.GENERIC_TIMEOUT_ERROR),
         ("timed out", Failure.GENERIC_TIMEOUT_ERROR),
     ):
         if part in words:
-            return (Stage.TCP if words.startswith("connect") else stage), failure
-    return stage, Failure.UNKNOWN_FAILURE
+            return failure
+    return None
 
 
 _READERS_OF: Final = {"dns": _dns, "sslcert": _tls, "http": _http, "ping": _ping}

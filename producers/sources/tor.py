@@ -2,7 +2,9 @@
 
 One row a day and country: `date,country,users,lower,upper,frac`, comments with `#`
 (https://metrics.torproject.org/stats.html). `lower` and `upper` are what its own detector of censorship expects;
-their middle is the signal's `usual`. It comes with a delay of days: it tells what was, not what is.
+their middle is the signal's `usual`. The table of bridges has neither: its users are counted apart, as `bridge_users`,
+and those of one transport or version as `bridge_users.obfs4`. It comes with a delay of days: it tells what was, not
+what is.
 """
 
 from __future__ import annotations
@@ -54,12 +56,14 @@ def _signals(row: dict[str, str]) -> Iterator[Signal]:
     if not country or country == "??":
         raise RowError(RefusalReason.NO_PLACE_OR_TIME, f"country {row['country']!r}")
     lower, upper = row.get("lower"), row.get("upper")
+    kind = "relay" if "lower" in row else "bridge"
+    of_some = [part for part in (row.get("transport"), row.get("version")) if part]
     yield Signal(
         source=SOURCE,
         country=country,
         time=moment(row["date"]),
-        name="users",
+        name=".".join(("users" if kind == "relay" else "bridge_users", *of_some)),
         value=float(row["users"]),
         usual=(float(lower) + float(upper)) / 2 if lower and upper else None,
-        url=f"{API}/userstats-relay-country.html?country={country.lower()}",
+        url=f"{API}/userstats-{kind}-country.html?country={country.lower()}",
     )

@@ -295,6 +295,23 @@ date,country,users,lower,upper,frac
     ]
 
 
+def test_tors_users_of_bridges_are_another_series_and_each_transports_too() -> None:
+    """One of them would take the place of the other, at the same time, under the same name."""
+    table = b"date,country,transport,version,frac,users\n" + b"".join(
+        b"2024-01-20,pk,%s,%s,78,%d\n" % row
+        for row in ((b"", b"", 40), (b"obfs4", b"", 30), (b"", b"v4", 39))
+    )
+    found = list(tor.read("file", io.BytesIO(table)))
+    assert [(one.name, one.value) for one in found if isinstance(one, Signal)] == [
+        ("bridge_users", 40),
+        ("bridge_users.obfs4", 30),
+        ("bridge_users.v4", 39),
+    ]
+    [relays] = tor.read("file", io.BytesIO(b"date,country,users,lower,upper,frac\n2024-01-20,pk,9,,,78\n"))
+    assert isinstance(relays, Signal)
+    assert relays.name == "users"
+
+
 # ---- RIPE Atlas: atlas.ripe.net/docs/apis/result-format, firmware 5000 and later
 def abuf(rcode: int, *addresses: str) -> str:
     reply = dns.message.make_response(dns.message.make_query("x.com", "A"))
@@ -324,10 +341,10 @@ def atlas(*rows: dict[str, Any]) -> list[Item]:
     ("row", "expected"),
     [
         (
-            {"type": "dns", "result": {"ANCOUNT": 1, "rt": 12.5, "abuf": abuf(0, "192.0.2.1")}},
+            {"type": "dns", "result": {"ANCOUNT": 1, "rt": 12.5, "abuf": abuf(0, "142.250.1.1")}},
             "x PK AS17557 ok",
         ),
-        ({"type": "dns", "result": {"rt": 12.5, "abuf": abuf(0, "192.0.2.1")}}, "x PK AS17557 ok"),
+        ({"type": "dns", "result": {"rt": 12.5, "abuf": abuf(0, "142.250.1.1")}}, "x PK AS17557 ok"),
         ({"type": "dns", "result": {"abuf": abuf(0)}}, "x PK AS17557 dns.dns_no_answer"),
         ({"type": "dns", "result": {"ANCOUNT": 0, "abuf": abuf(3)}}, "x PK AS17557 dns.dns_nxdomain_error"),
         (
@@ -359,6 +376,72 @@ def atlas(*rows: dict[str, Any]) -> list[Item]:
             {"type": "ping", "dst_name": "x.com", "dst_addr": "192.0.2.1", "sent": 3, "rcvd": 0, "avg": -1},
             "x PK AS17557 tcp.generic_timeout_error",
         ),
+        # The resolver of a network that blocks by a private address; and its errors beside a time that ran out.
+        ({"type": "dns", "result": {"abuf": abuf(0, "10.10.34.36")}}, "x PK AS17557 dns.dns_bogon_error"),
+        (
+            {
+                "type": "dns",
+                "query_argument": "x.com",
+                "error": {"senderror": "sendto: Network is unreachable"},
+            },
+            "x PK AS17557 dns.network_unreachable",
+        ),
+        (
+            {"type": "dns", "query_argument": "x.com", "error": {"TUCONNECT": "connect: Connection refused"}},
+            "x PK AS17557 dns.connection_refused",
+        ),
+        (
+            {"type": "dns", "query_argument": "x.com", "error": {"getaddrinfo": "no such name"}},
+            "x PK AS17557 dns.dns_temporary_failure",
+        ),
+        # One address is enough; an answer that breaks off is none, and an IPv6 address is no platform's name.
+        (
+            {
+                "type": "http",
+                "uri": "http://x.com/",
+                "result": [{"af": 6, "err": "connect: Network is unreachable"}, {"af": 4, "res": 200}],
+            },
+            "x PK AS17557 ok",
+        ),
+        (
+            {
+                "type": "http",
+                "uri": "http://x.com/",
+                "result": [{"res": 200, "rt": 9.1, "err": "read: Connection reset by peer"}],
+            },
+            "x PK AS17557 http.connection_reset",
+        ),
+        (
+            {"type": "sslcert", "dst_addr": "2a00:1450::1", "cert": ["-----BEGIN"]},
+            "invalid",
+        ),
+        ({"type": "ping", "dst_addr": "2a00:1450::1", "rcvd": 1, "avg": 3.5}, "invalid"),
+        (
+            {"type": "ping", "dst_name": "x.com", "dst_addr": "192.0.2.1", "rcvd": 1, "avg": -1},
+            "x PK AS17557 ok",
+        ),
+        (
+            {
+                "type": "ping",
+                "dst_name": "x.com",
+                "dst_addr": "192.0.2.1",
+                "rcvd": 0,
+                "avg": -1,
+                "result": [{"error": "sendto failed: Network is unreachable"}] * 3,
+            },
+            "x PK AS17557 tcp.network_unreachable",
+        ),
+        (
+            {
+                "type": "ping",
+                "dst_name": "x.com",
+                "dst_addr": "192.0.2.1",
+                "rcvd": 0,
+                "avg": -1,
+                "result": [{"error": "sendto failed: Network is unreachable"}, {"x": "*"}],
+            },
+            "x PK AS17557 tcp.generic_timeout_error",
+        ),
         ({"type": "traceroute", "dst_name": "x.com"}, "other_test"),
         ({"type": "ping", "prb_id": 3}, "no_place_or_time"),
         ({"type": "ping"}, "not_a_measurement"),
@@ -379,6 +462,28 @@ def test_atlas_probes_that_disconnect() -> None:
         (None, 1),
         (17557, 1),
     ]
+
+
+def test_a_change_that_is_read_again_counts_once_and_a_probe_that_is_there_is_no_second_one() -> None:
+    """A pull begins each round a quarter of an hour before the last one's end."""
+    probes = ripe_atlas.read_probes(
+        b'{"objects": [{"id": 1, "country_code": "PK", "asn_v4": 17557, "status_name": "Connected"},'
+        b'{"id": 2, "country_code": "PK", "status_name": "Connected"}]}'
+    )
+    reader = ripe_atlas.AtlasReader(probes)
+
+    def counts(*changes: tuple[int, int, str]) -> list[tuple[int | None, float]]:
+        rows = [
+            {"type": "connection", "prb_id": probe, "timestamp": 1705758000 + second, "event": event}
+            for probe, second, event in changes
+        ]
+        return [(asn, value) for _, _, asn, value, _ in signals(read(reader.read, rows))]
+
+    gone = (1, 0, "disconnect")
+    assert counts(gone) == counts(gone) == [(None, 1), (17557, 0)]
+    # That of 2 is connected already.
+    assert counts((1, 60, "connect"), (2, 70, "connect")) == [(None, 2), (17557, 1), (None, 2)]
+    assert counts(gone, (1, 30, "disconnect"), (2, 80, "disconnect")) == [(None, 1), (17557, 0), (None, 1)]
 
 
 # ---- Prometheus: prometheus.io/docs/prometheus/latest/querying/api, "Range queries"; metrics of blackbox_exporter 0.23
