@@ -37,14 +37,58 @@ PLATFORM_NAMES: Final = {
 }
 #: Mechanisms that change the verb of the sentence; all others leave it at "restricted".
 _VERBS: Final = {"http.throttled": "throttled"}
-#: Failures whose names say too little to those who are no engineers.
-_FAILURES: Final = {
-    "generic_timeout_error": "timed out",
-    "eof_error": "closed early",
-    "dns_nxdomain_error": "no such name",
+#: Each failure as people read it after its step ("TLS: connection reset"): OONI's strings are made for programs.
+FAILURE_WORDS: Final[Mapping[str, str]] = {
+    "address_family_not_supported": "address family not supported",
+    "address_in_use": "address in use",
+    "address_not_available": "address not available",
+    "connection_aborted": "connection aborted",
+    "connection_already_closed": "connection already closed",
+    "connection_refused": "connection refused",
+    "connection_reset": "connection reset",
+    "destination_address_required": "destination address required",
+    "host_unreachable": "host unreachable",
+    "interrupted": "interrupted",
+    "invalid_argument": "invalid argument",
+    "message_size": "message too long",
+    "network_down": "network down",
+    "network_reset": "network reset",
+    "network_unreachable": "network unreachable",
+    "no_buffer_space": "no buffer space",
+    "no_protocol_option": "no such protocol option",
+    "not_a_socket": "not a socket",
+    "not_connected": "not connected",
+    "operation_would_block": "operation would block",
+    "permission_denied": "permission denied",
+    "protocol_not_supported": "protocol not supported",
+    "timed_out": "timed out",
+    "wrong_protocol_type": "wrong protocol type",
+    "android_dns_cache_no_data": "nothing in Android's cache",
     "dns_bogon_error": "a false address",
-    "dns_servfail_error": "the server failed",
     "dns_no_answer": "no answer",
+    "dns_non_recoverable_failure": "a failure for good",
+    "dns_nxdomain_error": "no such name",
+    "dns_refused_error": "refused",
+    "dns_reply_with_wrong_query_id": "an answer to another question",
+    "dns_server_misbehaving": "an answer that can't be read",
+    "dns_servfail_error": "the server failed",
+    "dns_temporary_failure": "a failure for now",
+    "eof_error": "closed early",
+    "generic_timeout_error": "timed out",
+    "unknown_failure": "unknown failure",
+    "quic_incompatible_version": "no common version",
+    "ssl_failed_handshake": "failed handshake",
+    "ssl_invalid_certificate": "invalid certificate",
+    "ssl_invalid_hostname": "invalid hostname",
+    "ssl_unknown_authority": "unknown authority",
+    "http_invalid_redirect_location_host": "a redirect that leads nowhere",
+    "http_request_failed": "no HTTP answer",
+    "http_unexpected_redirect_url": "a redirect elsewhere",
+    "http_unexpected_status_code": "unexpected status",
+    "json_parse_error": "JSON that can't be read",
+    "blockpage": "blockpage",
+    "throttled": "throttled",
+    "http_unexpected_body": "unexpected body",
 }
 #: What a person's note is called.
 NOTED: Final = {
@@ -472,8 +516,10 @@ def failure_words(mechanism: str) -> str:
     failure, _, status = failure.partition(":")
     if status:
         return f"{stage.upper()}: status {status}"
-    plain = failure.removeprefix(f"{stage}_").removeprefix("ssl_").removesuffix("_error")
-    return f"{stage.upper()}: {_FAILURES.get(failure, plain.replace('_', ' '))}" if failure else mechanism
+    # What an archive holds may be of a later version, with failures that this one does not know.
+    return (
+        f"{stage.upper()}: {FAILURE_WORDS.get(failure, failure.replace('_', ' '))}" if failure else mechanism
+    )
 
 
 def _failing(mechanism: str, share: float, reachability: float) -> str:
