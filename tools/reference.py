@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,7 +61,8 @@ _TYPES: Final[Mapping[str, str]] = {
 }
 
 
-def comments(kind: type) -> dict[str, str]:
+@cache
+def comments(kind: type) -> Mapping[str, str]:
     """What the source says of each field of a class: the `#:` lines right above it, empty where there are none."""
     source = textwrap.dedent(inspect.getsource(kind))
     lines = source.splitlines()

@@ -50,6 +50,7 @@ def test_a_golden_snapshot_holds_what_it_should() -> None:
     assert all(one["kind"] != "connectivity" for one in decided)
 
 
+@pytest.mark.system
 def test_a_later_release_goes_on_where_this_one_stopped() -> None:
     """One failure more, one field more in a case and in an alert: nothing of what is kept notices."""
     later = subprocess.run(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -86,9 +85,9 @@ PURE += [
 ]
 
 
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+@pytest.fixture(scope="module")
+def trees() -> Mapping[Path, ast.Module]:
+    return {path: ast.parse(path.read_text()) for path in PURE}
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
@@ -114,7 +113,8 @@ def asked(tree: ast.AST) -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load)
     }
-    return {name for name in {*names, *bound.values()} for one in ASKING if f"{name}.".startswith(f"{one}.")}
+    asking = tuple(f"{one}." for one in ASKING)
+    return {name for name in {*names, *bound.values()} if f"{name}.".startswith(asking)}
 
 
 def _whole(node: ast.expr, bound: Mapping[str, str]) -> str:
@@ -124,21 +124,26 @@ def _whole(node: ast.expr, bound: Mapping[str, str]) -> str:
     return f"{_whole(node.value, bound)}.{node.attr}" if isinstance(node, ast.Attribute) else "value"
 
 
-@pytest.mark.parametrize("path", PURE, ids=lambda path: str(path.relative_to(ROOT)))
-def test_what_decides_imports_what_computes_and_nothing_else(path: Path) -> None:
-    name = str(path.relative_to(ROOT))
+def strangers(path: Path, tree: ast.Module) -> set[str]:
+    """What a file imports beyond what it may."""
     ours = {"detectors"} if path in DETECTORS else {"detectors", "producers", "streams"}
-    others = roots(tree_of(path)) - COMPUTE - ours - EXCEPTIONS.get(name, set())
-    assert not others, (
-        f"{name} imports {sorted(others)}: does it compute? Then add it to COMPUTE, with the reason"
-    )
+    return roots(tree) - COMPUTE - ours - EXCEPTIONS.get(str(path.relative_to(ROOT)), set())
 
 
-@pytest.mark.parametrize("path", PURE, ids=lambda path: str(path.relative_to(ROOT)))
-def test_what_decides_asks_for_no_time_no_chance_and_no_file(path: Path) -> None:
-    assert not asked(tree_of(path)), (
-        f"{path.name} asks the machine: what it needs comes with the log or the settings"
-    )
+def test_what_decides_imports_what_computes_and_nothing_else(trees: Mapping[Path, ast.Module]) -> None:
+    others = {
+        str(path.relative_to(ROOT)): sorted(found)
+        for path, tree in trees.items()
+        if (found := strangers(path, tree))
+    }
+    assert others == {}, "does it compute? Then add it to COMPUTE, with the reason"
+
+
+def test_what_decides_asks_for_no_time_no_chance_and_no_file(trees: Mapping[Path, ast.Module]) -> None:
+    asking = {
+        str(path.relative_to(ROOT)): sorted(names) for path, tree in trees.items() if (names := asked(tree))
+    }
+    assert asking == {}, "these ask the machine: what they need comes with the log or the settings"
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,13 @@ def test_what_could_not_be_asked_about_is_no_success(
     assert words in lines
 
 
-def test_the_sbom_names_every_locked_package_and_jar() -> None:
-    made = orjson.loads(document(LOCK.read_text(), JARS.read_text()))
+@pytest.fixture(scope="module")
+def sbom() -> str:
+    return document(LOCK.read_text(), JARS.read_text())
+
+
+def test_the_sbom_names_every_locked_package_and_jar(sbom: str) -> None:
+    made = orjson.loads(sbom)
     refs = {component["bom-ref"]: component for component in made["components"]}
     assert {ref for ref in refs if ref.startswith("pypi:")} == {
         f"pypi:{name}" for name in locked(LOCK.read_text())
@@ -52,6 +57,5 @@ def test_the_sbom_names_every_locked_package_and_jar() -> None:
     assert "pypi:multidict" in depends["pypi:aiohttp"]
 
 
-def test_the_sbom_is_of_its_format() -> None:
-    text = document(LOCK.read_text(), JARS.read_text())
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+def test_the_sbom_is_of_its_format(sbom: str) -> None:
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(sbom) is None

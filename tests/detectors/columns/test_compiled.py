@@ -35,6 +35,7 @@ def test_there_is_compiled_code_here() -> None:
     assert compiled.stages is not None
 
 
+@pytest.mark.system
 def test_without_it_there_are_numbers_too() -> None:
     code = """
 import sys

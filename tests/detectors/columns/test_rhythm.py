@@ -447,6 +447,7 @@ def trickle(
     return World(keys, promises=60.0 * every), sends
 
 
+@pytest.mark.world
 @pytest.mark.parametrize(
     ("share", "every", "within"), [(0.05, 1, 16), (0.1, 1, 12), (0.2, 1, 12), (0.15, 3, 30)]
 )
@@ -470,6 +471,27 @@ def test_a_shutdown_through_which_something_trickles_is_told_and_stays_one(
     assert not paths.rhythm.thin.any()
 
 
+def test_a_tenth_that_trickles_through_ends_no_silence() -> None:
+    """The short form of the shutdowns above: told within minutes from its beginning, and it stays."""
+    world, random = three_countries(), np.random.default_rng(11)
+    world.run(range(90, 105), lambda _, place: place >= 8 or random.random() < 0.1)
+    silence = world.bank.series.silence
+    assert silence.dark.tolist() == [True] * 4 + [False] * 8
+    assert (silence.onset[:4] - START).max() // 60 - 90 <= 2
+    world.run(range(105, 112), always)
+    assert not silence.dark.any()
+
+
+def test_a_rhythm_ten_times_slower_is_learned_within_the_hour() -> None:
+    """The short form of the slower fleets below."""
+    world = three_countries()
+    readings = world.run(range(90, 145), lambda minute, place: place >= 8 or (minute + place) % 10 == 0)
+    rhythm = world.bank.series.paths.rhythm
+    assert rhythm.gap[:8].min() > 5
+    assert rhythm.gap[8:].max() < 2
+    assert not any(dark(country) for country in readings[-1].values())
+
+
 def test_who_is_asked_less_misses_no_window() -> None:
     """Of four platforms three are asked no more in one country: each vantage is heard as often as before."""
     keys = [
@@ -485,6 +507,7 @@ def test_who_is_asked_less_misses_no_window() -> None:
     assert sum(dark(country) for reading in readings for country in reading.values()) == 0
 
 
+@pytest.mark.world
 def test_what_trickles_through_shutdowns_shows_when_the_path_to_us_is_away() -> None:
     """Two countries are nearly silent; then nothing comes from anywhere for a while: the third is not silent for it."""
     world, sends = trickle(0.3, 1, 5, silent=(0, 16))
@@ -494,13 +517,17 @@ def test_what_trickles_through_shutdowns_shows_when_the_path_to_us_is_away() -> 
     assert not world.bank.series.silence.dark[8:].any()
 
 
+def three_countries() -> World:
+    """Eight vantages a country on four networks, warm for an hour and a half; those of PK come first."""
+    return warmed(
+        [key(country, n, v) for country in ("PK", "IR", "BR") for n in range(4) for v in range(2)], 90
+    )
+
+
 @pytest.mark.parametrize("windows", [2, 3])
 def test_a_stumble_of_a_few_minutes_is_no_shutdown(windows: int) -> None:
-    world, sends = trickle(1.0, 1, 3)
-    world.run(range(240), sends)
-    readings = world.run(
-        range(240, 260),
-        lambda minute, place: sends(minute, place) and not (place < 8 and minute < 240 + windows),
+    readings = three_countries().run(
+        range(90, 110), lambda minute, place: place >= 8 or minute >= 90 + windows
     )
     assert sum(dark(country) for reading in readings for country in reading.values()) == 0
 
@@ -546,6 +573,7 @@ def slower(
     return World(keys, promises=60.0 * usual), lambda minute, place: minute in sends[place]
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize(("every", "targets"), [(3, 1), (4, 1), (5, 1), (4, 3), (10, 3)])
 def test_a_fleet_that_reports_more_slowly_is_not_silent(every: int, targets: int, seed: int) -> None:
@@ -556,6 +584,7 @@ def test_a_fleet_that_reports_more_slowly_is_not_silent(every: int, targets: int
     assert sum(dark(country) for reading in readings[260:] for country in reading.values()) == 0
 
 
+@pytest.mark.world
 @pytest.mark.parametrize(
     ("every", "targets", "together", "usual"),
     [
@@ -576,6 +605,7 @@ def test_a_much_slower_rhythm_is_learned_and_its_silence_ends(
     assert sum(dark(country) for reading in readings for country in reading.values()) == 0
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("every", [5, 10, 20])
 def test_a_fleet_that_says_that_it_reports_more_slowly_is_never_silent(every: int) -> None:
     """All of a country go to the new rhythm in one minute, and say so in each result: nothing that is due is absent."""
@@ -607,6 +637,7 @@ def test_a_word_on_a_rarer_rhythm_holds_at_once() -> None:
     assert (rhythm.promised[0], rhythm.gap[0], rhythm.gap[1]) == (600.0, 10.0, 1.0)
 
 
+@pytest.mark.world
 def test_what_is_asked_seldom_beside_what_is_asked_often_is_no_new_rhythm() -> None:
     keys = [
         key(country, n)._replace(platform=platform)
@@ -623,6 +654,7 @@ def test_what_is_asked_seldom_beside_what_is_asked_often_is_no_new_rhythm() -> N
     assert rhythm.gap.max() <= 5.0
 
 
+@pytest.mark.world
 def test_a_silence_after_a_slower_rhythm_is_told() -> None:
     world, sends = slower(10)
     world.run(range(600), sends)
@@ -630,6 +662,7 @@ def test_a_silence_after_a_slower_rhythm_is_told() -> None:
     assert [dark(readings[-1][country]) for country in ("PK", "IR", "BR")] == [4, 0, 0]
 
 
+@pytest.mark.world
 def test_one_provider_that_reports_more_slowly_ends_too() -> None:
     world, sends = slower(12, together=True, networks=1)
     world.run(range(340), sends)
@@ -637,6 +670,7 @@ def test_one_provider_that_reports_more_slowly_ends_too() -> None:
     assert sum(dark(country) for reading in readings for country in reading.values()) == 0
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("away", [3, 4])
 def test_vantages_switched_off_are_no_trickle(away: int) -> None:
     """Most are switched off for good, on every network; the others go on as ever."""
@@ -647,6 +681,7 @@ def test_vantages_switched_off_are_no_trickle(away: int) -> None:
     assert sum(dark(country) for reading in readings for country in reading.values()) == 0
 
 
+@pytest.mark.world
 def test_a_staggered_deploy_of_a_slower_rhythm_is_not_silent() -> None:
     """Each vantage is away for two minutes, one after another, and then reports every fourth."""
     keys = [key(country, n, v) for country in ("PK", "IR") for n in range(4) for v in range(2)]

@@ -57,11 +57,8 @@ def test_a_seed_gives_the_same_rows_and_another_one_others(rows: list[ProbeResul
 
 @pytest.mark.parametrize("evening", EVENINGS, ids=lambda evening: evening.name)
 def test_each_network_loses_the_four_and_nothing_else(rows: list[ProbeResult], evening) -> None:  # type: ignore[no-untyped-def]
-    inside = [
-        row
-        for row in rows
-        if evening.start + timedelta(minutes=5) <= row.time < evening.end - timedelta(minutes=5)
-    ]
+    begin, end = evening.start + timedelta(minutes=5), evening.end - timedelta(minutes=5)
+    inside = [row for row in rows if begin <= row.time < end]
     ratios: dict[tuple[int, str], list[bool]] = defaultdict(list)
     for row in inside:
         ratios[row.asn, row.platform].append(row.ok)

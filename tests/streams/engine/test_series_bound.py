@@ -24,9 +24,7 @@ class Flooded:
 
     def gauges(self) -> Sequence[SeriesGauge]:
         known = [SeriesGauge("x", "PK", 17557, 0.9, 0.9, 0.0, False, 0.9)]
-        networks = [
-            SeriesGauge(f"p{n % 500}", "PK", n + 1, 0.9, 0.9, 0.0, False, 0.9) for n in range(100_000)
-        ]
+        networks = [SeriesGauge(f"p{n % 500}", "PK", n + 1, 0.9, 0.9, 0.0, False, 0.9) for n in range(40_000)]
         countries = [
             SeriesGauge(f"p{n}", c, 0, 0.9, 0.9, 0.0, False, 0.9) for c in COUNTRIES for n in range(50)
         ]

@@ -12,10 +12,8 @@ from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from schemathesis import GenerationMode
 
 from streams.page.api import ADDRESSES, Api, moment, openapi
 from streams.page.history import History
@@ -228,6 +226,9 @@ def backward(query: dict[str, Any]) -> bool:
 
 
 def ask_all(url: str) -> int:
+    import schemathesis  # half a second, for this test alone
+    from schemathesis import GenerationMode
+
     schema = schemathesis.openapi.from_dict(openapi("netdusk", url, "0"))
     asked = 0
     for found in schema.get_all_operations():

@@ -657,28 +657,43 @@ async def test_a_page_that_there_is_not_says_so(path: str, status: int) -> None:
         assert "<script>" not in (await answer.text()).replace("<script src", "")
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {"kind": Kind.GLOBAL, "scope": Scope.GLOBAL, "country": None, "countries": ()},
-        {"country": "ZZ"},
-        {"country": None},
-        {"networks": (), "platforms": (), "evidence": ()},
-        {"status": Status.RESOLVED, "resolved": None},
-        {"status": Status.RESOLVED, "resolved": ONSET - timedelta(hours=1)},
-        {"onset": NOW + timedelta(days=300)},
-        {"onset": ONSET - timedelta(days=9000)},
-        {"linked": (ID,), "previous": (ID, "nope"), "regions": ("XX-1", "")},
-        {"unconfirmed_reason": "a reason of tomorrow", "confirmed": False},
-    ],
-)
-async def test_a_record_that_no_worker_writes_breaks_no_page(odd: dict[str, Any]) -> None:
-    server = await observatory(incident(**odd), settings=settings(requests_per_second=10_000))
+ODD: list[dict[str, Any]] = [
+    {"kind": Kind.GLOBAL, "scope": Scope.GLOBAL, "country": None, "countries": ()},
+    {"country": "ZZ"},
+    {"country": None},
+    {"networks": (), "platforms": (), "evidence": ()},
+    {"status": Status.RESOLVED, "resolved": None},
+    {"status": Status.RESOLVED, "resolved": ONSET - timedelta(hours=1)},
+    {"onset": NOW + timedelta(days=300)},
+    {"onset": ONSET - timedelta(days=9000)},
+    {"linked": (ID,), "previous": (ID, "nope"), "regions": ("XX-1", "")},
+    {"unconfirmed_reason": "a reason of tomorrow", "confirmed": False},
+]
+
+
+async def test_records_that_no_worker_writes_break_no_page() -> None:
+    """All stand on the pages that list incidents, and each has pages of its own."""
+    records = {f"{ID}-{number}": incident(id=f"{ID}-{number}", **odd) for number, odd in enumerate(ODD)}
+    server = await observatory(incident(), *records.values(), settings=settings(requests_per_second=10_000))
+    paths = [
+        *PAGES,
+        "/api/v1/incidents?format=csv",
+        "/api/v1/incidents?format=parquet",
+        *(
+            form.format(name)
+            for name in records
+            for form in (
+                "/incident/{}",
+                "/incident/{}?lang=ar",
+                "/badge/incident/{}.svg",
+                "/incident/{}.png",
+                "/api/v1/incidents/{}",
+            )
+        ),
+    ]
     async with client(server) as asking:
-        for path in (*PAGES, f"/incident/{ID}?lang=ar", f"/badge/incident/{ID}.svg", f"/incident/{ID}.png"):
-            assert (await asking.get(path)).status == 200, path
-        for path in ("incidents?format=csv", "incidents?format=parquet", f"incidents/{ID}"):
-            assert (await asking.get(f"/api/v1/{path}")).status == 200, path
+        broken = {path: status for path in paths if (status := (await asking.get(path)).status) != 200}
+    assert broken == {}, ODD
 
 
 async def test_an_address_that_is_none_breaks_no_page() -> None:

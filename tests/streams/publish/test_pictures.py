@@ -105,6 +105,7 @@ def test_a_missed_label_is_drawn_without_an_alarm(recorder: Recorder, tmp_path: 
     assert (tmp_path / "event.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.system
 def test_the_page_fetches_nothing_and_runs_no_name(recorder: Recorder, tmp_path: Path) -> None:
     event = choose("pk-1", [incident(Scope.NATION_SCALE)], [], recorder, END)
     draw(replace(event, title="</title></script><script>alert(1)"), recorder, tmp_path / "event.html")

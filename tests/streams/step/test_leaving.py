@@ -68,6 +68,7 @@ def test_who_is_heard_again_is_missed_at_once() -> None:
     assert timedelta(0) < told[0].detected - (START + timedelta(minutes=200)) <= timedelta(minutes=12)
 
 
+@pytest.mark.world
 def test_those_that_stay_are_missed_as_ever() -> None:
     _, told = run(with_statuses(world(200, dark=(LEAVE, 200)), *leaving(networks=[64500])))
     assert told

@@ -52,6 +52,7 @@ def test_a_silent_region_is_told_and_its_end() -> None:
     assert last.updated <= START + timedelta(minutes=BACK + 9)
 
 
+@pytest.mark.world
 def test_more_regions_make_it_larger_and_all_of_them_make_it_the_nations() -> None:
     _, told = run(log_of({"IR-01": (66, 104), "IR-07": (78, 104), "IR-16": (90, 104)}))
     assert {one.id for one in told} == {told[0].id}
@@ -74,6 +75,7 @@ def test_two_networks_are_heard_of_but_not_confirmed() -> None:
     assert [one.confirmed for one in told] == [False, False]
 
 
+@pytest.mark.world
 @pytest.mark.parametrize(("ok", "withdrawn"), [(True, True), (False, False)])
 def test_what_comes_from_its_spool_withdraws_it(ok: bool, withdrawn: bool) -> None:
     log = log_of({"IR-07": (DARK, BACK)})
