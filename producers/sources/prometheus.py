@@ -142,7 +142,7 @@ class PrometheusReader:
             raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"a series of another shape: {detail(content)}")
         labels, time, known = content
         target = self._of("target", labels)
-        country = self._of("country", labels)
+        country = (self._of("country", labels) or "").upper() or None
         if target is None or country is None:
             missing = "target" if target is None else "country"
             raise RowError(
@@ -191,7 +191,9 @@ class PrometheusReader:
         if known.get("probe_failed_due_to_regex") == 1:
             return Stage.HTTP, Failure.HTTP_UNEXPECTED_BODY
         if status:
-            return Stage.HTTP, Failure.HTTP_UNEXPECTED_STATUS_CODE
+            # A good one with a failure beside it: a header, a version, TLS that should not be there. It does not say.
+            good = 200 <= status < 300
+            return Stage.HTTP, None if good else Failure.HTTP_UNEXPECTED_STATUS_CODE
         # It stays 0 where the name led to no address; the time of a look-up that failed is there all the same.
         if known.get("probe_ip_protocol") == 0:
             return Stage.DNS, None

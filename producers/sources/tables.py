@@ -50,7 +50,7 @@ RATIO_MAX: Final = 1_000_000.0
 #: What a mapping may speak of.
 FIELDS: Final = (
     "time platform target country region asn vantage ok good count stage failure control_ok status total_ms "
-    "value usual name url speed control_speed"
+    "value usual name url part vantages speed control_speed"
 ).split()
 _NUMBER_FORM: Final = frozenset(("value", "name"))
 #: What a row may hold: one of these. A table may have rows that sum up beside single ones.
@@ -155,7 +155,7 @@ def _wrong_form(named: AbstractSet[str]) -> str | None:
     if forms == [_NUMBER_FORM] and "name" not in named:
         return "a number needs a name: say which column (or constant) is name"
     if forms[0] is not _NUMBER_FORM:
-        if lone := sorted({"usual", "url"} & named):
+        if lone := sorted({"usual", "url", "part", "vantages"} & named):
             return f"{' and '.join(lone)}: of a number alone, which has value and name; take it out"
         if not {"platform", "target"} & named:
             return "say which column (or constant) is platform or target"
@@ -253,13 +253,15 @@ class TableReader:
         return Signal(
             source=self._mapping.source,
             country=facts["country"].upper(),
-            region=facts.get("region"),
+            region=_region(facts),
             asn=self._asn(facts),
             time=moment(facts["time"]),
             name=facts["name"],
             value=self._number("value", facts),
             usual=self._number("usual", facts) if "usual" in facts else None,
             url=facts.get("url"),
+            part=facts.get("part"),
+            vantages=facts.get("vantages"),
             simulated=self._mapping.simulated,
         )
 
@@ -294,12 +296,12 @@ class TableReader:
         ok = self._is_ok(facts, count, good)
         vantage = facts.get("vantage") or f"{self._mapping.source}-{country}-AS{asn}"
         return ProbeResult(
-            id=likes.identity(self._mapping.source, vantage, platform, target, time, facts.get("region")),
+            id=likes.identity(self._mapping.source, vantage, platform, target, time, _region(facts)),
             time=time,
             platform=platform.lower(),
             target=target,
             country=country,
-            region=facts.get("region"),
+            region=_region(facts),
             asn=asn,
             vantage=vantage,
             ok=ok,
@@ -334,6 +336,14 @@ class TableReader:
 
 
 # ---- one cell
+
+
+def _region(facts: Mapping[str, str]) -> str | None:
+    """The region's code: many tables have what stands behind the country's alone (`PB` of `PK-PB`)."""
+    region = facts.get("region")
+    if region is None or "-" in region:
+        return region
+    return f"{facts['country'].upper()}-{region}"
 
 
 def _cell(row: Mapping[str, Any], column: str) -> Any:

@@ -513,6 +513,8 @@ def blackbox(**facts: float) -> dict[str, Any]:
         ({"success": 0}, "None.None"),
         ({"success": 0, "http_status_code": 451}, "http.http_unexpected_status_code"),
         ({"success": 0, "http_status_code": 200, "failed_due_to_regex": 1}, "http.http_unexpected_body"),
+        # A header, a version of HTTP, TLS that should not be there: it does not say which.
+        ({"success": 0, "http_status_code": 200}, "http.None"),
         # As blackbox_exporter 0.23 shows a name that is not there, and a port that refuses.
         (
             {
@@ -812,3 +814,29 @@ def test_a_signal_of_before_its_later_fields_is_read_and_one_of_after_refused_wh
     assert (signal.part, signal.vantages) == (None, None)
     for field in (b'"part":""', b'"part":"a\\u202eb"', b'"vantages":7'):
         assert not isinstance(decode_signal(before[:-1] + b"," + field + b"}"), Signal)
+
+
+def test_a_country_in_small_letters_is_read_in_a_label_too() -> None:
+    answer = blackbox(success=1)
+    for series in answer["data"]["result"]:
+        series["metric"]["cc"] = "pk"
+    reader = PrometheusReader(Labels(country="cc", asn="isp"))
+    [item] = read(reader.read, answer)
+    assert isinstance(item, ProbeResult)
+    assert item.country == "PK"
+
+
+def test_a_number_may_say_its_part_and_its_vantages_and_a_region_be_without_its_country(
+    tmp_path: Path,
+) -> None:
+    mapping = (
+        '[columns]\ntime = "t"\ncountry = "cc"\nregion = "sub"\nvalue = "v"\npart = "town"\n'
+        '[constants]\nname = "download"\nvantages = "our-probes"\n'
+    )
+    text = b"t,cc,sub,town,v\n2024-01-20,pk,PB,,3\n2024-01-20,pk,PK-SD,,4\n2024-01-20,pk,,Lahore,5\n"
+    found = [item for item in table(tmp_path, mapping, text) if isinstance(item, Signal)]
+    assert [(one.region, one.part, one.vantages) for one in found] == [
+        ("PK-PB", None, "our-probes"),
+        ("PK-SD", None, "our-probes"),
+        (None, "Lahore", "our-probes"),
+    ]
