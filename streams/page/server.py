@@ -7,24 +7,15 @@ answered from memory until something changes. Knows no Kafka: what it reads and 
 from __future__ import annotations
 
 import asyncio
-import gzip
-import hashlib
 import hmac
-import re
-import textwrap
 import time
-from collections import Counter as CounterOf
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
-from importlib.resources import files
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode
-from uuid import uuid4
+from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
@@ -34,40 +25,48 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     generate_latest,
 )
 
 from producers.countries import COUNTRIES
-from producers.names import visible
 from streams.page import badges, feeds
+from streams.page.answers import SVG, Answers, Made, TooManyRequestsError, assets
 from streams.page.api import (
     ADDRESSES,
     AbsentError,
     Address,
     Api,
     QueryError,
-    moment,
     openapi,
     to_csv,
     to_parquet,
 )
+from streams.page.asked import (
+    FORMS,
+    filters_of,
+    form_of,
+    key_of,
+    language_of,
+    network_of,
+    query_of,
+    simulated_of,
+    span_of,
+    takes_gzip,
+)
+from streams.page.clients import Buckets, Streams
 from streams.page.connections import Connections
-from streams.page.history import History, Shelf, ShelfError, chart_of, step_for
+from streams.page.history import History, Shelf, ShelfError
 from streams.page.labels import LABELS, PROBLEMS
-from streams.page.languages import LANGUAGES, Language, language
+from streams.page.languages import language
+from streams.page.note_forms import note_of
 from streams.page.observatory import Observatory, State
+from streams.page.page_pictures import country_png, platform_png
 from streams.page.render import Renderer, asset_version
 from streams.page.site import NotFoundError, Site
-from streams.publish import draw
-from streams.publish.pages import link_words
-from streams.publish.share import png, share_png
+from streams.publish.share import share_png
 from streams.records import (
     Annotation,
-    AnnotationKind,
     CalendarEvent,
-    Kind,
-    Severity,
     check_note,
     check_zones,
     decode,
@@ -83,20 +82,10 @@ WriteNote = Callable[[Annotation], Awaitable[None]]
 
 _QUERY_MAX: Final = 2_000
 _BODY_MAX: Final = 32 * 1024
-_CACHED_MAX: Final = 2_000
-_CACHED_BYTES_MAX: Final = 256 * 1024 * 1024
-#: A page is made anew no sooner than this after a change, and no later than that without one.
-_ANEW_SECONDS: Final = 1.0
-_AGED_SECONDS: Final = 30.0
-_ANSWER_SECONDS: Final = 20.0
-#: A reader waits so long for a page to be made anew, and gets the one before where it takes longer.
-_PATIENCE_SECONDS: Final = 0.05
 #: The first page is made anew so often though nobody asks, so that nobody waits for it.
 _FRONT_SECONDS: Final = 10.0
-_WAITING_MAX: Final = 64
 #: What it costs a client to have a page made, beside the one for asking.
 _MAKING_PRICE: Final = 4.0
-_CLIENTS_MAX: Final = 20_000
 _KEEP_ALIVE_SECONDS: Final = 20.0
 _BODY_SECONDS: Final = 10.0
 _SWEEP_SECONDS: Final = 1.0
@@ -109,15 +98,6 @@ _POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
 )
-_TYPES: Final = {
-    "css": "text/css; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
-    "svg": "image/svg+xml",
-    "woff2": "font/woff2",
-    "txt": "text/plain; charset=utf-8",
-    "md": "text/markdown; charset=utf-8",
-    "json": "application/json",
-}
 #: What any page elsewhere may read.
 _OPEN: Final = ("/api/", "/feed.", "/badge/")
 _PREFLIGHT: Final = {
@@ -126,108 +106,7 @@ _PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": "If-None-Match, Content-Type",
     "Access-Control-Max-Age": "86400",
 }
-#: Letters that fit over a picture of a chart, of its title and of the lines below.
-_TITLE_LETTERS: Final = 72
-_LINE_LETTERS: Final = 140
 _HTML: Final = "text/html; charset=utf-8"
-_SVG: Final = "image/svg+xml"
-
-
-@dataclass(slots=True)
-class Made:
-    """An answer, ready to be sent. Its tag is weak: it stands for the packed form too."""
-
-    body: bytes
-    type: str
-    etag: str
-    status: int = 200
-    packed: bytes | None = None
-    version: int = 0
-    at: float = 0.0
-    whole: bool = True  # whether all of the answer may be kept
-
-    @classmethod
-    def of(cls, body: bytes, kind: str, status: int = 200) -> Made:
-        """An answer with its tag, and packed where that is worth it."""
-        etag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-        text = kind.startswith(("text/", "application/json", "application/atom", "application/feed", _SVG))
-        packed = gzip.compress(body, 6, mtime=0) if text and len(body) > 800 else None
-        return cls(body, kind, etag, status, packed)
-
-
-@lru_cache(maxsize=1)
-def _assets() -> Mapping[str, Made]:
-    """Everything static, by its name."""
-    return {
-        file.name: Made.of(
-            file.read_bytes(), _TYPES.get(file.name.rpartition(".")[2], "application/octet-stream")
-        )
-        for file in (files("streams.page") / "static").iterdir()
-        if file.is_file()
-    }
-
-
-class _Buckets:
-    """How often each client may ask: as many at once as in two seconds."""
-
-    def __init__(self, per_second: float) -> None:
-        self._rate = per_second
-        self._burst = 2 * per_second + 20
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, client: str, now: float, price: float = 1.0) -> bool:
-        """Whether one more is granted."""
-        left, since = self._left.pop(client, (self._burst, now))
-        left = min(self._burst, left + (now - since) * self._rate)
-        granted = left >= price
-        self._left[client] = (left - price if granted else left, now)
-        while len(self._left) > _CLIENTS_MAX:
-            self._left.popitem(last=False)
-        return granted
-
-
-class Streams:
-    """Who is told of changes: browsers that wait, by what they look at."""
-
-    def __init__(self) -> None:
-        self.waiting: dict[str, set[asyncio.Event]] = {}
-        self.count = 0
-        self._changed: set[str] = set()
-        self._of: CounterOf[str] = CounterOf()
-
-    def changed(self, names: Sequence[str]) -> None:
-        """Note what has changed; it is told with the next turn."""
-        self._changed.update(name for name in names if name in self.waiting)
-
-    def tell(self) -> None:
-        """Wake those who look at what has changed."""
-        changed, self._changed = self._changed, set()
-        for name in changed:
-            for event in self.waiting.get(name, ()):
-                event.set()
-
-    def of(self, client: str) -> int:
-        """How many one client has open."""
-        return self._of[client]
-
-    def join(self, name: str, client: str = "") -> asyncio.Event:
-        """Wait for changes of a country, an incident or `now`."""
-        event = asyncio.Event()
-        self._of[client] += 1
-        self.waiting.setdefault(name, set()).add(event)
-        self.count += 1
-        return event
-
-    def leave(self, name: str, event: asyncio.Event, client: str = "") -> None:
-        """Wait no longer."""
-        self.count -= 1
-        self._of[client] -= 1
-        if not self._of[client]:
-            del self._of[client]
-        others = self.waiting.get(name, set())
-        others.discard(event)
-        if not others:
-            self.waiting.pop(name, None)
 
 
 def check(record: object) -> None:
@@ -274,28 +153,21 @@ class PageServer:
         self._write_note = write_note
         self._render = Renderer(settings.incidents)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="page")
-        self._waiting = 0
-        self._making: dict[str, asyncio.Task[Made]] = {}
-        self._late: dict[str, asyncio.Task[None]] = {}
-        self._cache: OrderedDict[str, Made] = OrderedDict()
-        self._cached_bytes = 0
-        self._buckets = _Buckets(settings.page.requests_per_second)
+        self._buckets = Buckets(settings.page.requests_per_second)
         self._connections = Connections(
             most=settings.page.streams_max + _CONNECTIONS_MORE, clock=time.monotonic
         )
-        self._assets = _assets()
+        self._assets = assets()
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.registry = CollectorRegistry()
-        self._answers = Counter(
+        self._answered = Counter(
             "netdusk_page_answers_total",
             "Answers, by kind and status.",
             ["kind", "status"],
             registry=self.registry,
         )
-        self._seconds = Histogram(
-            "netdusk_page_making_seconds", "Time to make a page or an answer anew.", registry=self.registry
-        )
+        self.answers = Answers(self._thread, self.observatory.changed, self.streams.changed, self.registry)
         Gauge("netdusk_page_streams", "Browsers that wait for changes.", registry=self.registry).set_function(
             lambda: self.streams.count
         )
@@ -402,10 +274,10 @@ class PageServer:
         for events in self.streams.waiting.values():
             for event in events:
                 event.set()
-        tasks = [*self._late.values(), *self._tasks]
-        for task in tasks:
+        await self.answers.stop()
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -435,7 +307,7 @@ class PageServer:
         make = self._make_page("now", lambda: self.site.now(language("en"), self._clock()))
         while True:
             try:
-                await self._cached("page /", "now", make)
+                await self.answers.get("page /", "now", make)
             except (TimeoutError, BlockingIOError):
                 pass
             except Exception:
@@ -474,7 +346,7 @@ class PageServer:
             )
         except (TimeoutError, BlockingIOError):
             response = self._problem(request, 503, "Too much is being asked; try again in a few seconds.")
-        except web.HTTPTooManyRequests:
+        except TooManyRequestsError:
             response = self._problem(request, 429, "Too many requests from here; wait a few seconds.")
         except web.HTTPException as error:
             if error.status < 400:
@@ -489,7 +361,7 @@ class PageServer:
             response = self._problem(request, 500, "The page could not be made; it is in the log.")
         if not response.prepared:
             self._headers(request, response)
-        self._answers.labels(kind, str(response.status)).inc()
+        self._answered.labels(kind, str(response.status)).inc()
         return response
 
     def _headers(self, request: web.Request, response: web.StreamResponse) -> None:
@@ -541,91 +413,31 @@ class PageServer:
                 status=304, headers={name: headers[name] for name in ("ETag", "Cache-Control", "Vary")}
             )
         body = made.body
-        if made.packed is not None and _takes_gzip(request.headers.get("Accept-Encoding", "")):
+        if made.packed is not None and takes_gzip(request.headers.get("Accept-Encoding", "")):
             headers["Content-Encoding"] = "gzip"
             body = made.packed
         return web.Response(status=made.status, body=body, headers=headers)
 
-    async def _cached(
-        self, key: str, watch: str, make: Callable[[], Made], asker: web.Request | None = None
-    ) -> Made:
-        """An answer from memory, or made anew where what it shows has changed. Made once, however many ask.
+    async def _made(self, key: str, watch: str, make: Callable[[], Made], request: web.Request) -> Made:
+        """An answer as `Answers.get` has it.
 
-        To make one costs an asker as much as several answers from memory, so that nobody can keep all others waiting
-        by asking for something else each time.
+        To make one costs whoever asks as much as several answers from memory, so that nobody can keep all others
+        waiting by asking for something else each time.
         """
-        made = self._cache.get(key)
-        version = self.observatory.changed.get(watch, 0)
-        age = _AGED_SECONDS if made is None else time.monotonic() - made.at
-        if made is not None and (age < _ANEW_SECONDS or (made.version == version and age < _AGED_SECONDS)):
-            self._cache.move_to_end(key)
-            if made.version != version and key not in self._late:
-                self._late[key] = asyncio.create_task(self._follow_up(key, watch, make))
-            return made
-        task = self._making.get(key)
-        if task is None:
-            busy = self._waiting >= _WAITING_MAX
-            if busy or (asker is not None and not self._may_make(asker)):
-                if made is not None:
-                    return made
-                raise BlockingIOError if busy else web.HTTPTooManyRequests
-            task = asyncio.create_task(self._make(key, version, make))
-            self._making[key] = task
-            task.add_done_callback(lambda _: self._making.pop(key, None))
-        if made is None or age >= _AGED_SECONDS:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                return await asyncio.shield(task)
-        done, _ = await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
-        if done:
-            return task.result()
-        task.add_done_callback(partial(self._told_late, watch))
-        return made
-
-    def _may_make(self, asker: web.Request) -> bool:
-        return self._buckets.take(self._client(asker), time.monotonic(), _MAKING_PRICE)
-
-    def _told_late(self, watch: str, task: asyncio.Task[Made]) -> None:
-        """Whoever got the page before is told that there is a newer one; an error is for whoever asks next."""
-        if not task.cancelled() and task.exception() is None:
-            self.streams.changed([watch])
-
-    async def _follow_up(self, key: str, watch: str, make: Callable[[], Made]) -> None:
-        """Make a page anew a moment after somebody got the one before, and tell those who look at it."""
-        try:
-            await asyncio.sleep(_ANEW_SECONDS)
-            await self._cached(key, watch, make)
-            self.streams.changed([watch])
-        except (TimeoutError, BlockingIOError, NotFoundError):
-            return
-        finally:
-            del self._late[key]
-
-    async def _make(self, key: str, version: int, make: Callable[[], Made]) -> Made:
-        self._waiting += 1
-        try:
-            with self._seconds.time():
-                made = await asyncio.get_running_loop().run_in_executor(self._thread, make)
-        finally:
-            self._waiting -= 1
-        made.version, made.at = version, time.monotonic()
-        old = self._cache.pop(key, None)
-        self._cached_bytes -= _size(old)
-        self._cache[key] = made
-        self._cached_bytes += _size(made)
-        while len(self._cache) > _CACHED_MAX or self._cached_bytes > _CACHED_BYTES_MAX:
-            _, gone = self._cache.popitem(last=False)
-            self._cached_bytes -= _size(gone)
-        return made
+        client = self._client(request)
+        return await self.answers.get(
+            key, watch, make, lambda: self._buckets.take(client, time.monotonic(), _MAKING_PRICE)
+        )
 
     # pages
 
     def _page(self, template: str, values: Callable[..., Mapping[str, Any]]) -> Any:
         async def handler(request: web.Request) -> web.Response:
-            lang = _lang(request)
+            lang = language_of(request)
             clock = self._clock()
             make = self._make_page(template, lambda: values(request, lang, clock))
             watch = request.match_info.get("code") or request.match_info.get("id") or "now"
-            return self._respond(request, await self._cached(_key("page", request), watch, make, request))
+            return self._respond(request, await self._made(key_of("page", request), watch, make, request))
 
         return handler
 
@@ -633,7 +445,7 @@ class PageServer:
         return lambda: Made.of(self._render.page(template, values()), _HTML)
 
     def _country_page(self, request: web.Request, lang: Any, clock: datetime) -> Mapping[str, Any]:
-        start, end, by = _span(request)
+        start, end, by = span_of(request)
         return self.site.country(request.match_info["code"], lang, clock, start, end, by)
 
     def _incident_page(self, request: web.Request, lang: Any, clock: datetime) -> Mapping[str, Any]:
@@ -651,20 +463,20 @@ class PageServer:
         return self.site.platform_page(request.match_info["name"], lang, clock)
 
     def _incidents_page(self, request: web.Request, lang: Any, clock: datetime) -> Mapping[str, Any]:
-        filters = _filters(request)
+        filters = filters_of(request)
         page = request.query.get("page", "0")
         if not page.isascii() or not page.isdigit() or len(page) > 6:
             raise QueryError(f"page = {page[:20]!r}: a whole number from 0")
         return self.site.incidents(lang, clock, filters, int(page))
 
     async def _embed(self, request: web.Request) -> web.Response:
-        clock, code, lang = self._clock(), request.match_info["code"], _lang(request)
+        clock, code, lang = self._clock(), request.match_info["code"], language_of(request)
 
         def make() -> Made:
             values = self.site.country(code, lang, clock)
             return Made.of(self._render.page("embed", values), _HTML)
 
-        made = await self._cached(_key("embed", request), code, make, request)
+        made = await self._made(key_of("embed", request), code, make, request)
         return self._respond(request, made, "max-age=60")
 
     # pictures, badges, feeds
@@ -673,62 +485,33 @@ class PageServer:
         code = request.match_info["code"]
         if code not in COUNTRIES:
             raise NotFoundError(f"{code}: no country has this code")
-        start, end, by = _span(request)
-        asn, made_up = _asn(request), _simulated(request)
+        span, asn, simulated = span_of(request), network_of(request), simulated_of(request)
         clock = self._clock()
 
         def make() -> Made:
-            lang = language("en")
-            values = self.site.country(code, lang, clock, start, end, by)
-            if self.site.history.failed:
-                raise ShelfError  # half a picture would look like a gap
-            begin, until = values["start"], values["end"]
-            rows = self.site.history.rows(code, begin, until, by=by, asn=asn, simulated=made_up)
-            if not rows:
-                raise NotFoundError(f"{code}: nothing was measured in this time")
-            simulated = "SIMULATED: " if rows[0].simulated else ""
-            where = values["name"] if asn is None else f"{values['name']}, {self.site.network(asn)}"
-            title = f"{simulated}{where}"
-            span = f"{begin:%d %B %Y, %H:%M} to {until:%d %B %Y, %H:%M} UTC"
-            chart = chart_of(
-                rows,
-                begin,
-                until,
-                step_for(begin, until),
-                title=title,
-                names=self.site._naming(by),
-                note=lambda own: self.site._note(own, lang),
+            return Made.of(
+                country_png(self.site, code, clock, span, asn=asn, simulated=simulated), "image/png"
             )
-            head = heading(title, span, self.settings.page.title)
-            return Made.of(png(draw.svg(chart, draw.WIDE, standalone=True, head=head)), "image/png")
 
-        made = await self._cached(_key("png", request), code, make, request)
+        made = await self._made(key_of("png", request), code, make, request)
         return self._respond(request, made, "max-age=60")
 
     async def _platform_png(self, request: web.Request) -> web.Response:
-        name, lang = request.match_info["name"], _lang(request)
+        name, lang = request.match_info["name"], language_of(request)
 
         def make() -> Made:
-            places = list(self.site.by_country(name))
-            if not places:
-                raise NotFoundError(f"{name}: nobody measures this platform here")
-            chart = self.site.platform_chart(name, lang)
-            end = max(place[2] for place in places)
-            span = f"{end - timedelta(days=1):%d %B %Y, %H:%M} to {end:%d %B %Y, %H:%M} UTC"
-            simulated = "SIMULATED: " if any(place[1] for place in places) else ""
-            head = heading(f"{simulated}{self.site.platform(name)}", span, self.settings.page.title)
-            return Made.of(png(draw.svg(chart, draw.WIDE, standalone=True, head=head)), "image/png")
+            return Made.of(platform_png(self.site, name, lang), "image/png")
 
-        made = await self._cached(_key("png", request), "now", make, request)
+        made = await self._made(key_of("png", request), "now", make, request)
         return self._respond(request, made, "max-age=60")
 
     async def _incident_png(self, request: web.Request) -> web.Response:
-        name, lang = request.match_info["id"], _lang(request)
+        name, lang = request.match_info["id"], language_of(request)
 
         def make() -> Made:
             return Made.of(share_png(*self.site.share(name, lang)), "image/png")
 
-        made = await self._cached(_key("png", request), name, make, request)
+        made = await self._made(key_of("png", request), name, make, request)
         return self._respond(request, made, "max-age=60")
 
     async def _country_badge(self, request: web.Request) -> web.Response:
@@ -741,10 +524,10 @@ class PageServer:
             name = language("en").country(code, self.settings.incidents)
             words = LABELS[standing.state]
             return Made.of(
-                badges.badge(name, standing.state, words, simulated=standing.simulated).encode(), _SVG
+                badges.badge(name, standing.state, words, simulated=standing.simulated).encode(), SVG
             )
 
-        return self._respond(request, await self._cached(f"badge {code}", code, make, request), "max-age=60")
+        return self._respond(request, await self._made(f"badge {code}", code, make, request), "max-age=60")
 
     async def _incident_badge(self, request: web.Request) -> web.Response:
         name = request.match_info["id"]
@@ -755,13 +538,13 @@ class PageServer:
             over = item.status == "resolved"
             words = "false alarm" if item.false_alarm else "over" if over else item.label
             state = State.WELL if over or item.false_alarm else State(item.state)
-            return Made.of(badges.badge(item.place, state, words, simulated=item.simulated).encode(), _SVG)
+            return Made.of(badges.badge(item.place, state, words, simulated=item.simulated).encode(), SVG)
 
-        return self._respond(request, await self._cached(f"badge {name}", name, make, request), "max-age=60")
+        return self._respond(request, await self._made(f"badge {name}", name, make, request), "max-age=60")
 
     def _feed(self, write: Callable[..., bytes], kind: str) -> Any:
         async def handler(request: web.Request) -> web.Response:
-            filters = _filters(request)
+            filters = filters_of(request)
 
             def make() -> Made:
                 cases = []
@@ -769,10 +552,10 @@ class PageServer:
                     cases.append(case)
                     if len(cases) == feeds.ENTRIES_MAX:
                         break
-                query = _query(request)
+                query = query_of(request)
                 return Made.of(write(cases, self.settings, self.site.public_url, query), kind)
 
-            made = await self._cached(_key("feed", request), "now", make, request)
+            made = await self._made(key_of("feed", request), "now", make, request)
             return self._respond(request, made, "max-age=30")
 
         return handler
@@ -784,22 +567,21 @@ class PageServer:
             query = dict(request.query)
             if len(query) != len(parse_qsl(request.query_string, keep_blank_values=True)):
                 raise QueryError("a parameter is there twice")
-            asked = request.headers.get("Accept", "") if address.formats else ""
-            form = query.get("format") or _form_by(asked[:_ACCEPT_MAX])
+            form = query.get("format") or (form_of(request) if address.formats else "json")
             of_path = request.match_info.get(address.of_path or "", "")
             clock = self._clock()
 
             def make() -> Made:
                 answer = self.api.ask(address, query, of_path, clock)
                 if form == "csv":
-                    return Made.of(to_csv(answer), f"{_FORMS['csv']}; charset=utf-8")
+                    return Made.of(to_csv(answer), f"{FORMS['csv']}; charset=utf-8")
                 if form == "parquet":
-                    return Made.of(to_parquet(answer), _FORMS["parquet"])
+                    return Made.of(to_parquet(answer), FORMS["parquet"])
                 return Made.of(msgspec.json.encode(answer), "application/json")
 
             whose = of_path if address.of_path != "platform" else ""
             watch = whose or query.get("country") or "now"
-            made = await self._cached(f"api {form} {request.path_qs}", watch, make, request)
+            made = await self._made(f"api {form} {request.path_qs}", watch, make, request)
             return self._respond(request, made, varies="Accept, Accept-Encoding" if address.formats else "")
 
         return handler
@@ -811,7 +593,7 @@ class PageServer:
                 msgspec.json.encode(openapi(page.title, self.site.public_url, release())), "application/json"
             )
 
-        return self._respond(request, await self._cached("openapi", "", make))
+        return self._respond(request, await self.answers.get("openapi", "", make))
 
     # a person's word
 
@@ -831,26 +613,9 @@ class PageServer:
         name = request.match_info["id"]
         if name not in self.observatory.cases:
             raise NotFoundError(f"{name}: no such incident")
-        kind = str(form.get("kind", ""))
-        if kind not in {one.value for one in AnnotationKind} - {AnnotationKind.CLOSED.value}:
-            raise QueryError(f"kind = {kind[:40]!r}: choose cause, link or false_alarm")
-        url = str(form.get("url", "")).strip() or None
-        annotation = Annotation(
-            id=uuid4().hex,
-            incident=name,
-            time=self.observatory.now(self._clock()),
-            author=str(form.get("author", "")).strip(),
-            kind=AnnotationKind(kind),
-            text=str(form.get("text", "")).replace("\r\n", "\n").strip(),
-            url=url,
-        )
-        if not annotation.author:
-            raise QueryError("author: say who writes")
-        check_note(annotation)
-        if url is not None and link_words(url) is None:
-            raise QueryError(f"url = {url[:40]!r}: an address like https://news.example/story")
+        note = note_of(form, name, self.observatory.now(self._clock()))
         try:
-            await self._write_note(annotation)
+            await self._write_note(note)
         except NoteError as error:
             log.error("a note was not written", incident=name, why=str(error))
             return self._problem(
@@ -858,9 +623,9 @@ class PageServer:
                 503,
                 "The note was not published: its topic can't be written now. Send it again later.",
             )
-        await self.take([annotation])
+        await self.take([note])
         self.streams.changed(["now", name])
-        log.info("annotated", incident=name, kind=kind, author=annotation.author)
+        log.info("annotated", incident=name, kind=note.kind.value, author=note.author)
         raise web.HTTPSeeOther(f"/incident/{name}#h-notes")
 
     # changes
@@ -944,49 +709,6 @@ _KINDS: Final = frozenset(
 )
 
 
-#: Forms of an answer by their media types, the one that is wanted where nothing is said first.
-_FORMS: Final = {
-    "json": "application/json",
-    "csv": "text/csv",
-    "parquet": "application/vnd.apache.parquet",
-}
-_ACCEPT_MAX: Final = 1000
-
-
-@lru_cache(maxsize=256)
-def _form_by(header: str) -> str:
-    """The form that an Accept likes best (RFC 9110, 12.5.1); JSON where it says nothing of any of them.
-
-    >>> [_form_by(text) for text in ("", "*/*", "text/html", "text/csv;q=0", "text/csv, */*;q=0.1", "text/*")]
-    ['json', 'json', 'json', 'json', 'csv', 'csv']
-    """
-    weights = {}
-    for part in header.lower().split(","):
-        name, _, more = part.partition(";")
-        number = re.fullmatch(r"\s*q=([01](?:\.\d*)?)\s*", more.rpartition(";")[2] or "q=1")
-        weights[name.strip()] = float(number[1]) if number else 1.0
-    liked = {
-        form: weights.get(kind, weights.get(f"{kind.partition('/')[0]}/*", weights.get("*/*", 0.0)))
-        for form, kind in _FORMS.items()
-    }
-    return max(liked, key=lambda form: liked[form])  # of equals the first
-
-
-@lru_cache(maxsize=256)
-def _takes_gzip(header: str) -> bool:
-    """Whether an Accept-Encoding allows gzip (RFC 9110, 12.5.3).
-
-    >>> _takes_gzip("br, gzip"), _takes_gzip("gzip;q=0"), _takes_gzip("*;q=0.5"), _takes_gzip("br")
-    (True, False, True, False)
-    """
-    weights = {}
-    for part in header.lower().split(","):
-        name, _, weight = part.partition(";")
-        number = weight.strip().removeprefix("q=")
-        weights[name.strip()] = not re.fullmatch(r"0(\.0*)?", number)
-    return weights.get("gzip", weights.get("x-gzip", weights.get("*", False)))
-
-
 def _moved(address: str) -> Any:
     """A country or network that is written otherwise, to the one address that it has."""
 
@@ -1000,111 +722,3 @@ def _moved(address: str) -> Any:
         raise web.HTTPMovedPermanently(f"{location}?{query}" if query else location)
 
     return handler
-
-
-def _size(made: Made | None) -> int:
-    return 0 if made is None else len(made.body) + len(made.packed or b"")
-
-
-#: What pages, pictures and feeds are asked by. Anything else in an address changes nothing of them.
-_ASKED_BY: Final = frozenset(
-    "lang from to by asn country platform status severity kind page simulated".split()
-)
-
-
-def _query(request: web.Request) -> str:
-    """What is asked for, in one order, without what nothing depends on."""
-    return urlencode(
-        sorted((name, text) for name, text in request.query.items() if name in _ASKED_BY and text)
-    )
-
-
-def _key(kind: str, request: web.Request) -> str:
-    """What an answer is remembered by."""
-    query = _query(request)
-    return f"{kind} {request.path}?{query}" if query else f"{kind} {request.path}"
-
-
-def _lang(request: web.Request) -> Language:
-    """The language that is asked for. Raises QueryError."""
-    code = request.query.get("lang") or "en"
-    if code not in LANGUAGES:
-        raise QueryError(f"lang = {code[:20]!r}: choose from {', '.join(LANGUAGES)}")
-    return language(code)
-
-
-def _span(request: web.Request) -> tuple[datetime | None, datetime | None, str]:
-    """From when to when a page is asked for, and what its lines are. Raises QueryError."""
-    moments: list[datetime | None] = []
-    for name in ("from", "to"):
-        text = request.query.get(name)
-        try:
-            moments.append(moment(text) if text else None)
-        except ValueError as error:
-            raise QueryError(f"{name} = {(text or '')[:40]!r}: {error}") from error
-    start, end = moments
-    if start is not None and end is not None and not timedelta(0) < end - start <= timedelta(days=400):
-        raise QueryError("from, to: the first has to be before the second, by 400 days at most")
-    by = request.query.get("by", "platform")
-    if by not in ("platform", "network", "region"):
-        raise QueryError(f"by = {by[:40]!r}: choose platform, network or region")
-    return start, end, by
-
-
-def _asn(request: web.Request) -> int | None:
-    """The network that is asked for, if any. Raises QueryError."""
-    text = request.query.get("asn", "")
-    if not text:
-        return None
-    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > 4_294_967_295:
-        raise QueryError(f"asn = {text[:20]!r}: a network's number, from 0 to 4294967295")
-    return int(text)
-
-
-def _simulated(request: web.Request) -> bool | None:
-    """Whether what is asked for is made up, if that is said. Raises QueryError."""
-    text = request.query.get("simulated", "")
-    if text not in ("", "true", "false"):
-        raise QueryError(f"simulated = {text[:20]!r}: choose true or false")
-    return text == "true" if text else None
-
-
-def _country_code(text: str) -> str:
-    if text not in COUNTRIES:
-        raise ValueError("a country code of ISO 3166-1 alpha-2 in capitals, like PK")
-    return text
-
-
-def _filters(request: web.Request) -> dict[str, Any]:
-    """What incidents are chosen by. An empty filter is none. Raises QueryError."""
-    filters: dict[str, Any] = {}
-    for name, make in (
-        ("country", _country_code),
-        ("platform", str),
-        ("status", str),
-        ("severity", Severity),
-        ("kind", Kind),
-    ):
-        text = request.query.get(name, "")
-        if text:
-            try:
-                filters[name] = make(text[:128])
-            except ValueError as error:
-                raise QueryError(f"{name} = {text[:40]!r}: {error}") from error
-    if filters.get("status", "open") not in ("open", "resolved"):
-        raise QueryError("status: choose open or resolved")
-    return filters
-
-
-def heading(title: str, span: str, source: str) -> tuple[str, str, str]:
-    """What stands over the picture of a chart, each as long as the picture is wide at most.
-
-    >>> heading("Pakistan", "20 January 2024", "netdusk")[2]
-    'Share of attempts that succeed. Dashed: what is usual. Red: what is missing of it. Source: netdusk'
-    """
-    measure = "Share of attempts that succeed. Dashed: what is usual. Red: what is missing of it."
-    return (
-        textwrap.shorten(visible(title), _TITLE_LETTERS, placeholder=" …"),
-        span,
-        textwrap.shorten(f"{measure} Source: {visible(source)}", _LINE_LETTERS, placeholder=" …"),
-    )

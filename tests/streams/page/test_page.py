@@ -22,12 +22,13 @@ from hypothesis import strategies as st
 from detectors.readings import Says
 from streams.archive.reader import By
 from streams.archive.writer import Archiver
-from streams.page import languages
-from streams.page import server as server_module
+from streams.page import answers, languages
 from streams.page.connections import Connections
 from streams.page.languages import LANGUAGES, language
 from streams.page.observatory import Observatory, State
+from streams.page.page_pictures import heading
 from streams.page.recent import STEPS, Recent
+from streams.page.server import NoteError
 from streams.page.shelf import ArchiveShelf
 from streams.publish.draw import Chart, Line, svg
 from streams.publish.pages import to_html
@@ -379,7 +380,7 @@ async def test_a_platform_is_told_for_every_country() -> None:
 
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_what_stands_over_a_picture_fits_it(title: str, source: str) -> None:
-    lines = server_module.heading(f"Pakistan, {title}", "20 January 2024, 17:05 UTC", source)
+    lines = heading(f"Pakistan, {title}", "20 January 2024, 17:05 UTC", source)
     assert len(lines[0]) <= 72 and lines[0].startswith("Pakistan")
     assert max(map(len, lines)) <= 140
 
@@ -719,7 +720,7 @@ async def test_an_address_that_is_none_breaks_no_page() -> None:
 
 async def test_a_note_that_can_not_be_written_now_is_told_so() -> None:
     async def write(annotation: Annotation) -> None:
-        raise server_module.NoteError("the broker is away")
+        raise NoteError("the broker is away")
 
     form = {"kind": "cause", "text": "A cable.", "author": "Amna", "token": TOKEN}
     async with client(await observatory(write_note=write)) as asking:
@@ -806,8 +807,8 @@ async def test_who_asks_while_a_page_is_made_gets_the_one_before_and_is_told_of_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However long making takes: a machine under load keeps no reader waiting for a page that is in memory."""
-    monkeypatch.setattr(server_module, "_PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(server_module, "_ANEW_SECONDS", 0.0)
+    monkeypatch.setattr(answers, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(answers, "_ANEW_SECONDS", 0.0)
     server, gate = await observatory(), threading.Event()
     render = server._render.page
 
@@ -821,9 +822,9 @@ async def test_who_asks_while_a_page_is_made_gets_the_one_before_and_is_told_of_
         await server.take([window(NOW, lost=True)])
         server._render.page = slow  # type: ignore[method-assign]
         again = await (await asking.get("/country/PK")).text()
-        assert again == first and len(server._making) == 1
+        assert again == first and len(server.answers.making) == 1
         gate.set()
-        await asyncio.gather(*server._making.values())
+        await asyncio.gather(*server.answers.making.values())
         await asyncio.sleep(0)
         server.streams.tell()
         assert told.is_set()
@@ -845,7 +846,9 @@ async def test_what_nothing_depends_on_makes_no_page_anew_and_who_asks_for_many_
         for path in ("/country/PK", "/country/PK?utm=1", "/country/PK?by=", "/country/PK?x=&lang=&y=2"):
             answer = await asking.get(path)
             made.add(answer.headers["ETag"])
-        assert len(made) == 1 and [key for key in server._cache if "country" in key] == ["page /country/PK"]
+        assert len(made) == 1 and [key for key in server.answers.kept if "country" in key] == [
+            "page /country/PK"
+        ]
         one, other = ({"X-Forwarded-For": f"192.0.2.{number}"} for number in (1, 2))
         days = [f"/country/PK?from=2024-01-{day:02}T00:00Z" for day in range(1, 20)]
         statuses = [(await asking.get(path, headers=one)).status for path in days]
@@ -889,9 +892,9 @@ async def test_the_first_page_is_made_though_nobody_asks() -> None:
     server = await observatory()
     await server.start()
     try:
-        while "page /" not in server._cache:
+        while "page /" not in server.answers.kept:
             await asyncio.sleep(0)
-        assert b"restricted across Pakistan" in server._cache["page /"].body
+        assert b"restricted across Pakistan" in server.answers.kept["page /"].body
     finally:
         await server.stop()
 
