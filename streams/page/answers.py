@@ -77,7 +77,7 @@ def assets() -> Mapping[str, Made]:
     }
 
 
-class Answers:
+class AnswerCache:
     """What was made, by its key; the oldest goes where there is no room.
 
     Parameters

@@ -30,7 +30,7 @@ from prometheus_client import (
 
 from producers.countries import COUNTRIES
 from streams.page import badges, feeds
-from streams.page.answers import SVG, Answers, Made, TooManyRequestsError, assets
+from streams.page.answers import SVG, AnswerCache, Made, TooManyRequestsError, assets
 from streams.page.api import (
     ADDRESSES,
     AbsentError,
@@ -167,7 +167,9 @@ class PageServer:
             ["kind", "status"],
             registry=self.registry,
         )
-        self.answers = Answers(self._thread, self.observatory.changed, self.streams.changed, self.registry)
+        self.answers = AnswerCache(
+            self._thread, self.observatory.changed, self.streams.changed, self.registry
+        )
         Gauge("netdusk_page_streams", "Browsers that wait for changes.", registry=self.registry).set_function(
             lambda: self.streams.count
         )
@@ -419,7 +421,7 @@ class PageServer:
         return web.Response(status=made.status, body=body, headers=headers)
 
     async def _made(self, key: str, watch: str, make: Callable[[], Made], request: web.Request) -> Made:
-        """An answer as `Answers.get` has it.
+        """An answer as `AnswerCache.get` has it.
 
         To make one costs whoever asks as much as several answers from memory, so that nobody can keep all others
         waiting by asking for something else each time.
