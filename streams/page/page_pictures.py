@@ -49,8 +49,8 @@ def country_png(
         until,
         step_for(begin, until),
         title=title,
-        names=site._naming(by),
-        note=lambda own: site._note(own, lang),
+        names=site.line_names(by),
+        note=lambda own: site.line_note(own, lang),
     )
     head = heading(title, f"{begin:%d %B %Y, %H:%M} to {until:%d %B %Y, %H:%M} UTC", site.settings.page.title)
     return png(svg(chart, WIDE, standalone=True, head=head))

@@ -5,7 +5,7 @@ No network and no clock: the moment is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -377,15 +377,16 @@ class Site:
             end,
             step_for(start, end),
             title=f"{lang.country(code, self._own)}: " + lang.gettext("Reachability"),
-            names=self._naming(by),
-            note=lambda own: self._note(own, lang),
+            names=self.line_names(by),
+            note=lambda own: self.line_note(own, lang),
             speech=_speech(lang),
             shades=[one for one in shades if one.end > start and one.start < end],
             bad=frozenset(lost) if by == "platform" else frozenset(),
             links=self._linking(by, lang),
         )
 
-    def _naming(self, by: str) -> Any:
+    def line_names(self, by: str) -> Callable[[str], str]:
+        """What says how a chart's line is called, where each line is a platform, a network or a region."""
         return {
             "platform": self.platform,
             "network": lambda name: self.network(int(name[2:])),
@@ -410,7 +411,7 @@ class Site:
             spans.append((name, urlencode({"from": iso(end - length), "to": iso(end)})))
         return spans
 
-    def _note(self, rows: Sequence[RecentRow], lang: Language) -> str:
+    def line_note(self, rows: Sequence[RecentRow], lang: Language) -> str:
         """The last figure of a line, and what is usual."""
         if not rows:
             return lang.gettext("nothing was measured")
@@ -432,7 +433,7 @@ class Site:
         return [
             {
                 "name": name,
-                "label": self._naming(by)(name),
+                "label": self.line_names(by)(name),
                 "n": sum(row.n for row in own),
                 "now": own[-1].reachability,
                 "usual": own[-1].expected,
@@ -540,7 +541,7 @@ class Site:
             step_for(start, end),
             title=lang.headline(last, self._own),
             names=lambda name: naming.get(name) or self.platform(name),
-            note=lambda points: self._note(points, lang),
+            note=lambda points: self.line_note(points, lang),
             speech=_speech(lang),
             order=chosen,
             shades=[draw.Shade(last.onset, last.resolved or end)],
@@ -710,7 +711,7 @@ class Site:
                 step_for(start, end),
                 title=title,
                 names=self.platform,
-                note=lambda own: self._note(own, lang),
+                note=lambda own: self.line_note(own, lang),
                 speech=_speech(lang),
                 links=self._linking("platform", lang),
                 shades=[
@@ -810,7 +811,7 @@ class Site:
             STEP,
             title=self.platform(name),
             names=names.__getitem__,
-            note=lambda own: self._note(own, lang),
+            note=lambda own: self.line_note(own, lang),
             speech=_speech(lang),
             order=list(names),
             bad=frozenset(lost),
