@@ -69,6 +69,10 @@ class SignalSeries(msgspec.Struct):
         if len(self.times) > READINGS_MAX:
             del self.times[0], self.values[0]
 
+    def before(self, onset: int) -> int:
+        """How many of its readings are of before an onset; the one of the step that it lies in is not."""
+        return bisect_left(self.times, onset - self.step + 1)
+
     @property
     def step(self) -> int:
         """How often it comes, in seconds: the middle of its gaps."""
@@ -249,8 +253,11 @@ def _said_before(
     """What a series said while its readings of then were kept; None where they still are, or it said nothing."""
     if len(series.times) < READINGS_MAX:
         return None
-    earliest = onset - _EARLIER_SECONDS if is_event(name) else onset
-    if bisect_left(series.times, earliest) >= (1 if is_event(name) else LEARNED_MIN):
+    if is_event(name):
+        kept = bisect_left(series.times, onset - _EARLIER_SECONDS) > 0
+    else:
+        kept = series.before(onset) >= LEARNED_MIN
+    if kept:
         return None
     for one in told:
         if (one.source, one.name) == (source, name) and one.says in _OF_READINGS:
@@ -266,7 +273,7 @@ def _word(source: str, name: str, series: SignalSeries, onset: int, now: int) ->
             return None
         return Witness(source, Says.AGREES, name, 1.0, 0.0, alarm[0], series.url, alarm[1])
     step = series.step
-    start = bisect_left(series.times, onset - step + 1)
+    start = series.before(onset)
     before = series.values[:start]
     if len(before) < LEARNED_MIN or step <= 0:
         return None

@@ -286,8 +286,9 @@ def test_since_when_and_until_when_a_source_agrees() -> None:
     assert [one.until for one in ask(made, onset, onset + 500)] == [None, None]
 
 
-def test_what_was_said_stands_when_its_readings_are_no_longer_kept() -> None:
-    """150 readings of five minutes are half a day; an incident may last longer."""
+@pytest.mark.parametrize("begin", [ONSET, ONSET + 1, ONSET + STEP - 1])
+def test_what_was_said_stands_when_its_readings_are_no_longer_kept(begin: int) -> None:
+    """150 readings of five minutes are half a day; an incident may last longer, and begin between two of them."""
     made, alarm = SignalBook(), ("PK", False, "cloudflare_radar", "alert", "", -1)
     told: tuple[Witness, ...] = ()
     for number in range(-20, READINGS_MAX + 60):
@@ -297,9 +298,9 @@ def test_what_was_said_stands_when_its_readings_are_no_longer_kept() -> None:
             # It is raised again and again.
             made.learn(alarm, time, 1.0)
         if number >= 12:
-            told = made.ask("PK", False, LostParts((ONSET,)), time, told=told)
+            told = made.ask("PK", False, LostParts((begin,)), time, told=told)
             assert [(one.says.value, one.time) for one in told] == [("agrees", ONSET)] * 2
-    assert ask(made, ONSET, ONSET + (READINGS_MAX + 60) * STEP) == ()
+    assert ask(made, begin, ONSET + (READINGS_MAX + 60) * STEP) == ()
     # An alarm that was on long before does not begin when its first word is no longer kept.
     made = SignalBook()
     for number in range(-400, 100):

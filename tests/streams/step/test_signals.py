@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import heapq
+import random
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,10 +14,11 @@ from detectors.incidents.snapshots import Doubt, Snapshot
 from detectors.readings import LostParts, Says, Witness
 from detectors.settings import IncidentSettings, TimeSettings
 from producers.partitions import partition_of
-from producers.records import ProbeResult, encode
+from producers.records import ProbeResult, Tick, encode
 from producers.signals import Signal
 from streams.incidents import from_record, to_record
 from streams.machine import Chunk, PartitionCount
+from streams.records import Incident
 from streams.settings import load
 from streams.step.country import CountryMachine
 from tests.detectors.incidents.hand import country, reading
@@ -132,3 +135,69 @@ def test_a_crowds_silence_is_confirmed_when_another_source_agrees() -> None:
     [said] = record.corroboration
     assert said.text == "IODA agrees: ping-slash24 at 2,100 since 13:40 UTC, usually 7,310."
     assert from_record(record).witnesses == agreed[-1].witnesses
+
+
+def a_crowd_and_its_cut(hours: int, dark_hours: int) -> Iterator[tuple[datetime, Chunk]]:
+    """Forty volunteers on four networks, each heard every ten minutes or so, at any moment; and then none."""
+    dice = random.Random(5)
+    due = [
+        (BEGIN + timedelta(seconds=dice.uniform(0, 600)), asn, f"volunteer-{asn}-{number}")
+        for asn in (17557, 9541, 45595, 23674)
+        for number in range(10)
+    ]
+    waiting, offset, cut = sorted(due), 0, BEGIN + timedelta(hours=hours)
+    for minute in range(60 * (hours + dark_hours)):
+        end = BEGIN + timedelta(minutes=minute + 1)
+        came = []
+        while waiting[0][0] < min(end, cut):
+            time, asn, vantage = heapq.heappop(waiting)
+            result = ProbeResult(
+                id=f"{offset}-{len(came)}",
+                time=time,
+                platform=dice.choice(("x", "youtube")),
+                country="PK",
+                asn=asn,
+                vantage=vantage,
+                ok=dice.random() < 0.98,
+            )
+            came.append((time, encode(result)))
+            later = time + timedelta(seconds=dice.expovariate(1 / 600))
+            heapq.heappush(waiting, (later, asn, vantage))
+        came.append((end, encode(Tick(time=end))))
+        stamps = [int(time.timestamp() * 1000) for time, _ in came]
+        places = list(range(offset, offset + len(came)))
+        yield end, Chunk("probes", 0, places, [value for _, value in came], stamps)
+        offset += len(came)
+
+
+@pytest.mark.world
+def test_a_crowds_cut_is_confirmed_late_and_stays_so_for_as_long_as_it_lasts() -> None:
+    """IODA's pings come ten minutes late; after half a day their readings of then are gone. The worker is restarted.
+
+    An alarm that begins when all is over for fourteen hours is of something else.
+    """
+    settings = load(worker={"tick_seconds": 60.0})
+    one, cut = CountryMachine(settings), BEGIN + timedelta(hours=10)
+    alarm = cut + timedelta(hours=14)
+    told: list[Incident] = []
+    for number, (end, chunk) in enumerate(a_crowd_and_its_cut(10, 16)):
+        late = end - timedelta(minutes=10)
+        if number % 5 == 0:
+            value = 900.0 if late >= cut else 7300.0 + number % 7
+            one.note(Signal(source="ioda", country="PK", time=late, name="ping-slash24", value=value))
+        if end == alarm:
+            one.note(Signal(source="cloudflare_radar", country="PK", time=end, name="outage", value=1.0))
+        told += one.apply(one.read(chunk)).incidents
+        if number % 240 == 0:
+            again = CountryMachine(settings)
+            again.restore(one.snapshot())
+            one = again
+    words = [(one.confirmed, one.unconfirmed_reason, *said_by(one)) for one in told]
+    assert words[0] == (False, "crowd", "ioda late")
+    assert set(words[1:]) == {(True, None, "ioda agrees")}
+    assert {one.onset for one in told} == {told[0].onset}
+    assert [incident.confirmed for incident in one._assembler.open] == [True]
+
+
+def said_by(incident: Incident) -> list[str]:
+    return [f"{one.source} {one.says}" for one in incident.corroboration]
