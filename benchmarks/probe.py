@@ -4,6 +4,9 @@ Both ask the same server (its own process, its CPU not counted) at the same pace
 certificate verified, GET, answer read to the end. Neither looks up a name. netdusk probe prints its results as JSON
 lines; blackbox_exporter is asked over kept connections, as Prometheus asks it, and every answer has to say
 `probe_success 1`. They take turns; the median counts.
+
+`python -m benchmarks.probe --hold MINUTES` asks 2,000 of these targets a minute, and says each minute how many results
+came, how many of them were good, what the process had in memory, and what it took of CPU time.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ import statistics
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +39,8 @@ ANSWER = (
 )
 PORTS = 8
 TICKS = os.sysconf("SC_CLK_TCK")
+#: Targets a minute that one process holds.
+HELD = 2000
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,11 @@ def cpu_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def resident_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
 async def serve(certificate: Path, authority: Path) -> None:
     """The server of both: prints its ports, then answers until its stdin ends."""
 
@@ -91,17 +103,22 @@ async def serve(certificate: Path, authority: Path) -> None:
     os._exit(0)
 
 
-async def netdusk(plan: Plan) -> Took:
-    """`netdusk probe --print`, its output read by us."""
+def _asking(plan: Plan) -> tuple[str, ...]:
     targets = plan.folder / "targets.toml"
     targets.write_text(
         "".join(f'[[target]]\nplatform = "test"\nurl = "{url}"\nprivate = true\n' for url in plan.urls)
     )
-    process = await asyncio.create_subprocess_exec(
+    return (
         *(sys.executable, "-m", "streams", "probe", "--print", "--country", "QN", "--asn", "64512"),
         *("--targets", str(targets), "--authorities", str(plan.folder / "authority.pem")),
-        *("--allow-private", "--interval", "1", "--count", str(plan.results)),
-        stdout=asyncio.subprocess.PIPE,
+        *("--allow-private", "--count", str(plan.results)),
+    )
+
+
+async def netdusk(plan: Plan) -> Took:
+    """`netdusk probe --print`, its output read by us."""
+    process = await asyncio.create_subprocess_exec(
+        *_asking(plan), "--interval", "1", stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     seen = 0
@@ -187,32 +204,68 @@ def _free_port() -> int:
         return int(bound.getsockname()[1])
 
 
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[list[int]]:
+    """The server of both, in its own process; yields its ports."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+    server = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.probe", "--serve", str(folder)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert server.stdout is not None
+    try:
+        yield json.loads(await server.stdout.readline())
+    finally:
+        server.terminate()
+        await server.wait()
+
+
+async def hold(minutes: int) -> None:
+    """Ask HELD targets a minute, and say how the probe stands."""
+    with tempfile.TemporaryDirectory() as name:
+        async with served(Path(name)) as ports:
+            plan = Plan(HELD * (minutes + 1), HELD, Path(name), ports)
+            process = await asyncio.create_subprocess_exec(
+                *_asking(plan), "--interval", "60", stdout=asyncio.subprocess.PIPE
+            )
+            assert process.stdout is not None
+            counts: Counter[bool] = Counter()
+
+            async def read(lines: asyncio.StreamReader) -> None:
+                async for line in lines:
+                    counts[json.loads(line)["ok"]] += 1
+
+            reading = asyncio.create_task(read(process.stdout))
+            print("minute  results    good  resident MB  CPU s")
+            before, taken = 0.0, 0
+            for minute in range(1, minutes + 1):
+                await asyncio.sleep(60)
+                cpu, came = cpu_of(process.pid), counts.total()
+                good = counts[True] / max(1, came)
+                print(
+                    f"{minute:6} {came - taken:8,} {good:7.1%} {resident_mb(process.pid):12.1f} {cpu - before:6.1f}",
+                    flush=True,
+                )
+                before, taken = cpu, came
+            process.terminate()
+            await process.wait()
+            await reading
+
+
 async def compare(results: int, per_second: int, rounds: int) -> None:
     if not BLACKBOX.is_file():
         raise SystemExit(f"{BLACKBOX}: not there; `make bench-probe` fetches it")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        authority = trustme.CA()
-        authority.cert_pem.write_to_path(str(folder / "authority.pem"))
-        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(
-            str(folder / "server.pem")
-        )
-        server = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "benchmarks.probe", "--serve", str(folder)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd=ROOT,
-        )
-        assert server.stdout is not None
-        try:
-            plan = Plan(results, per_second, folder, json.loads(await server.stdout.readline()))
+        async with served(Path(name)) as ports:
+            plan = Plan(results, per_second, Path(name), ports)
             took: dict[str, list[Took]] = {"netdusk probe": [], "blackbox_exporter": []}
             for _ in range(rounds):
                 took["netdusk probe"].append(await netdusk(plan))
                 took["blackbox_exporter"].append(await blackbox(plan))
-        finally:
-            server.terminate()
-            await server.wait()
     medians = {name: statistics.median(one.per_cpu_second for one in runs) for name, runs in took.items()}
     print(f"{'':20} results/CPU second   ms of CPU a result   results/s")
     for name, runs in took.items():
@@ -233,10 +286,13 @@ def main() -> None:
     parser.add_argument("--results", type=int, default=4000, help="results a round")
     parser.add_argument("--per-second", type=int, default=200, help="pace of both")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--hold", type=int, metavar="MINUTES", help="ask 2,000 targets a minute for so long")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
         asyncio.run(serve(given.serve / "server.pem", given.serve / "authority.pem"))
+    elif given.hold:
+        asyncio.run(hold(given.hold))
     else:
         asyncio.run(compare(given.results, given.per_second, given.rounds))
 
