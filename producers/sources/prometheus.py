@@ -1,4 +1,4 @@
-"""Prometheus: what blackbox_exporter or cloudprober has measured, as ProbeResults.
+"""Prometheus: what blackbox_exporter has measured, as ProbeResults. cloudprober's counters are not read.
 
 Read from the answer of its HTTP API (https://prometheus.io/docs/prometheus/latest/querying/api/): an instant vector
 or a range. `probe_success` decides; `probe_http_status_code`, `probe_duration_seconds` and the phases say how far it

@@ -205,6 +205,7 @@ async def test_what_others_measure_is_shown_with_its_source() -> None:
         value=12.0,
         usual=98.0,
         time=NOW,
+        until=NOW + timedelta(minutes=90),
         url="https://ioda.example/PK",
         text="<b>visible prefixes</b>",
     )
@@ -212,6 +213,7 @@ async def test_what_others_measure_is_shown_with_its_source() -> None:
         page = await (await asking.get(f"/incident/{ID}")).text()
     assert "What others measure" in page and ">agrees<" in page and "https://ioda.example/PK" in page
     assert "<b>visible" not in page
+    assert f"{NOW:%H:%M} – " in page and f"{NOW + timedelta(minutes=90):%H:%M}</td>" in page
 
 
 def test_memory_and_archive_say_the_same() -> None:
