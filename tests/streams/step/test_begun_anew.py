@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -50,9 +51,16 @@ def further(machine: CountryMachine, minutes: int) -> Chunk:
 def blocked() -> CountryMachine:
     """A machine with an open incident in two countries."""
     machine = made()
+    machine.restore(_blocked())
+    return machine
+
+
+@cache
+def _blocked() -> bytes:
+    machine = made()
     told = machine.apply(machine.read(chunk(with_neighbour(list(log_of(BLOCK, 0)))))).incidents
     assert {(one.country, one.status) for one in told} == {("PK", Status.OPEN), ("MV", Status.OPEN)}
-    return machine
+    return machine.snapshot()
 
 
 def test_it_is_dropped_and_its_incident_ends_with_the_reason() -> None:
