@@ -100,8 +100,12 @@ class Table:
                 room_now = 0 if room is None else room.shape[-1]
                 wide = max(size, _ROOM_LEAST, int(room_now * _GROWTH)) if room_now else size
                 larger = unwritten([spec.rows, wide] if spec.rows else [wide], spec.held_as)
-                if room is not None:
-                    write_rows(larger[..., : self.size], room[..., : self.size])
+                if room is not None and self.size:
+                    old, new = room[..., : self.size], larger[..., : self.size]
+                    if larger.nbytes < _OWN_PAGES:
+                        new[...] = old
+                    else:
+                        write_rows(new, old)
                 self._room[name] = room = larger
                 if spec.fill and not spec.folded:
                     room[..., self.size : size] = spec.fill
@@ -199,9 +203,12 @@ def load_column(
     kind = np.dtype(dtype)
     if stored.dtype != kind.str or stored.shape != shape:
         raise ValueError(f"{where}: stored as {stored.dtype} {stored.shape}, expected {kind.str} {shape}")
-    if len(stored.data) != kind.itemsize * int(np.prod(shape)):
+    if len(stored.data) != kind.itemsize * math.prod(shape):
         raise ValueError(f"{where}: {len(stored.data)} bytes for {shape} of {kind.str}")
     values = np.frombuffer(stored.data, dtype=kind).reshape(shape)
+    if values.nbytes < _OWN_PAGES:
+        # To look for rows of zeros takes longer than to write them.
+        return folded(values, spec) if spec is not None and spec.folded else values.copy()
     if spec is not None and spec.folded:
         column = unwritten(shape, spec.held_as)
         # Row by row: a copy of all would be held at once.
