@@ -55,26 +55,26 @@ def run(rows: Sequence[ProbeResult]) -> tuple[Backtest, list[Incident]]:
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("span", SPANS.values(), ids=SPANS)
-@pytest.mark.parametrize("place", [0, 150])
+@pytest.mark.parametrize("place", [0, 75])
 def test_one_wrong_clock_is_refused_and_moves_nothing(span: timedelta, sign: int, place: int) -> None:
-    test, incidents = run(hours(1, wrong={place: sign * span}))
+    test, incidents = run(hours(0.5, wrong={place: sign * span}))
     assert not incidents
-    assert test.span_seconds <= 3600 + 120 or (sign < 0 and place == 0)
+    assert test.span_seconds <= 1800 + 120 or (sign < 0 and place == 0)
     totals = test.machine.totals
     # The first result of a file that is far behind is the time before a jump, and does no harm.
-    assert totals.applied >= 290
+    assert totals.applied >= 140
     assert sign < 0 or totals.rejected == 1
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("span", SPANS.values(), ids=SPANS)
 def test_a_vantage_whose_clock_is_always_wrong_is_refused(span: timedelta, sign: int) -> None:
-    wrong = dict.fromkeys(range(0, 300, 5), sign * span)
-    test, incidents = run(hours(1, wrong=wrong))
+    wrong = dict.fromkeys(range(0, 150, 5), sign * span)
+    test, incidents = run(hours(0.5, wrong=wrong))
     assert not incidents
     totals = test.machine.totals
-    assert totals.applied >= 230
-    assert totals.rejected + totals.late >= 55
+    assert totals.applied >= 110
+    assert totals.rejected + totals.late >= 25
 
 
 @pytest.mark.parametrize("behind", [45, 75, 100, 119])
@@ -129,10 +129,10 @@ def test_lines_have_the_ticks_of_their_records(step: float) -> None:
     clocks = [timedelta(0)] * 30 + [timedelta(hours=3), -timedelta(days=2)]
     rows = [
         row(i * step + chance.randrange(9), f"v{chance.randrange(6)}", i, chance.choice(clocks))
-        for i in range(2500)
+        for i in range(1200)
     ]
     lines = [encode(one) for one in rows]
-    lines[700:700] = lines[1999:1999] = [b"no record", encode(Tick(time=START))]
+    lines[700:700] = lines[999:999] = [b"no record", encode(Tick(time=START))]
     ticked = list(with_ticks(iter(rows), SETTINGS.time))
     assert len(ticked) > len(rows)
     assert list(lines_with_ticks(iter([encode(one) for one in rows]), SETTINGS.time)) == [

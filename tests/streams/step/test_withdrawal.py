@@ -54,9 +54,14 @@ def test_it_is_withdrawn_when_the_spool_comes_after_it_was_over() -> None:
     "spool",
     [
         with_spool(ok=False),
-        with_spool(networks=[64500, 64501]),
-        with_spool(since=BACK - 8),
-        with_spool(networks=[]),
+        *(
+            pytest.param(spool, marks=pytest.mark.world)
+            for spool in (
+                with_spool(networks=[64500, 64501]),
+                with_spool(since=BACK - 8),
+                with_spool(networks=[]),
+            )
+        ),
     ],
     ids=["failures", "half of the networks", "the last minutes alone", "nothing"],
 )
