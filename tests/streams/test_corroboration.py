@@ -56,8 +56,8 @@ class Elsewhere:
         app = web.Application()
         app.router.add_get("/ioda/signals/raw/country/{country}", self._series)
         app.router.add_get("/ioda/outages/alerts", self._alerts)
-        app.router.add_get("/radar/annotations/outages", self._annotations)
-        app.router.add_get("/radar/traffic_anomalies", self._anomalies)
+        app.router.add_get("/cloudflare/annotations/outages", self._annotations)
+        app.router.add_get("/cloudflare/traffic_anomalies", self._anomalies)
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -180,10 +180,10 @@ class Story:
     def __init__(self, fleet: Fleet, service: Elsewhere, url: str, folder: Path) -> None:
         self.fleet, self.service, self.url, self.folder = fleet, service, url, folder
 
-    async def pull(self) -> None:
-        for source, part in (("ioda", "ioda"), ("cloudflare", "radar")):
+    async def pull(self, *sources: str) -> None:
+        for source in sources:
             code, text = await run(
-                *("pull", source, "--country", "PK", "--country", "IR", "--url", f"{self.url}/{part}"),
+                *("pull", source, "--country", "PK", "--country", "IR", "--url", f"{self.url}/{source}"),
                 *("--config", str(self.fleet.config), "--gap", "0", "--once", "--since-hours", "1"),
             )
             assert code == 0, text
@@ -236,7 +236,7 @@ async def test_a_cut_is_confirmed_by_another_source_whatever_is_killed(
         measuring = asyncio.create_task(measure(bootstrap, fleet.settings.topics.probes, dark))
         try:
             await fleet.wait_for_log(worker, "partition restored")
-            await story.pull()
+            await story.pull("cloudflare")
             await asyncio.sleep(14 * WINDOW)
             dark.set()
             await measuring
@@ -248,7 +248,7 @@ async def test_a_cut_is_confirmed_by_another_source_whatever_is_killed(
             # Killed while what others say is on its way.
             worker.kill()
             service.asked = 1
-            await story.pull()
+            await story.pull("ioda", "cloudflare")
             fleet.start()
             agreed = await story.until(lambda one: one.confirmed)
             assert said(agreed) == {
@@ -262,7 +262,7 @@ async def test_a_cut_is_confirmed_by_another_source_whatever_is_killed(
 
             # IODA's pings come late.
             service.pings = True
-            await story.pull()
+            await story.pull("ioda")
             late = await story.until(lambda one: said(one)["ioda"][0] == "agrees")
             assert said(late)["ioda"] == ("agrees", "ping-slash24")
             assert {one.onset for one in await story.told()} == {onset}
