@@ -20,6 +20,7 @@ cimport numpy as cnp
 import numpy as np
 
 from detectors.columns import monitors as _monitors
+from detectors.columns import paces as _paces
 from detectors.columns import paths as _paths
 from detectors.columns import rhythm as _rhythm
 from detectors.columns import series as _series
@@ -2401,3 +2402,137 @@ def take_times(times, int64_t start, rows_, values_, held_):
         deviation_weight[i] = deviation_weight[i] * keep
         total_now[i] = total_now[i] * hour_keep
         weight_now[i] = weight_now[i] * hour_keep
+
+
+cdef int64_t _PACE_KNOWN = _paces.KNOWN_WINDOWS, _PACE_MEMORY = _paces.MEMORY_WINDOWS
+
+
+cdef void _middles(
+    int64_t *group, float *values, Py_ssize_t many, Py_ssize_t size, int64_t *count, double *middle, double *high,
+    float *sorted_, int64_t *begin,
+) noexcept:
+    """`paces._middles`; the room is that of `_medians`."""
+    cdef Py_ssize_t i
+    _medians(group, values, many, size, count, middle, high, sorted_, begin)
+    for i in range(size):
+        middle[i] = (middle[i] + high[i]) / 2.0
+
+
+def even_out(paces, int64_t start, monitor_, logs_, monitor_cell_, times, crowd_, held_):
+    """`Paces.even_out`, where somebody was timed."""
+    cdef Py_ssize_t i, row, of, found, rows = 0, size = paces.size, many = _size(monitor_), cells = times.size
+    cdef double *logs = _f8(logs_)
+    cdef uint8_t *crowd = _b1(crowd_)
+    cdef uint8_t *held = NULL if held_ is None else _b1(held_)
+    cdef uint8_t *is_open = _b1(times.open)
+    cdef float *weight = _f4(times.weight)
+    cdef float *offset = _f4(paces.offset)
+    cdef uint16_t *windows = <uint16_t *>_data(paces.windows, cnp.NPY_UINT16)
+    cdef Py_ssize_t most = min(size, many)
+    cdef _Room room = _Room(many + 3 * size + 12 * most + 6 * cells + 1)
+    cdef int64_t *monitor = _numbers(monitor_, <int64_t *>room.take(many))
+    cdef int64_t *monitor_cell = _numbers(monitor_cell_, <int64_t *>room.take(size))
+    cdef int64_t *results = <int64_t *>room.take(size)
+    cdef double *total = room.take(size)
+    cdef int64_t *who = <int64_t *>room.take(most)
+    cdef int64_t *cell = <int64_t *>room.take(most)
+    cdef double *mean = room.take(most)
+    cdef double *own = room.take(most)
+    cdef double *reference = room.take(most)
+    cdef uint8_t *single = <uint8_t *>room.take(most)
+    cdef uint8_t *known = <uint8_t *>room.take(most)
+    cdef uint8_t *fixed = <uint8_t *>room.take(most)
+    cdef uint8_t *alone = <uint8_t *>room.take(most)
+    cdef int64_t *group = <int64_t *>room.take(most)
+    cdef float *values = <float *>room.take(most)
+    cdef float *sorted_ = <float *>room.take(most)
+    cdef int64_t *begin = <int64_t *>room.take(cells + 1)
+    cdef int64_t *beside = <int64_t *>room.take(cells)
+    cdef int64_t *count = <int64_t *>room.take(cells)
+    cdef double *middle = room.take(cells)
+    cdef double *before = room.take(cells)
+    cdef double *high = room.take(cells)
+    cdef double *usual
+    cdef int64_t *there
+    cdef double *given
+    for i in range(size):
+        results[i] = 0
+        total[i] = 0.0
+    for i in range(many):
+        results[monitor[i]] += 1
+        total[monitor[i]] += _grained(logs[i])
+    found = 0
+    for i in range(size):
+        if not results[i]:
+            continue
+        of = monitor_cell[i]
+        who[rows], cell[rows], mean[rows] = i, of, total[i] / <double>results[i]
+        single[rows] = crowd[of]
+        known[rows] = crowd[of] or windows[i] >= _PACE_KNOWN
+        fixed[rows] = is_open[of] or (held != NULL and held[of])
+        own[rows] = 0.0 if crowd[of] else <double>offset[i]
+        if known[rows]:
+            group[found], values[found] = of, <float>(mean[rows] - own[rows])
+            found += 1
+        rows += 1
+    _middles(group, values, found, cells, beside, middle, high, sorted_, begin)
+    found = 0
+    for i in range(rows):
+        of = cell[i]
+        reference[i], alone[i] = middle[of], beside[of] == 0
+        if alone[i]:
+            group[found], values[found] = of, <float>(mean[i] - own[i])
+            found += 1
+    if found:
+        there_ = _empty(found, cnp.NPY_INT64)
+        there = _i8(there_)
+        for i in range(found):
+            there[i] = group[i]
+        _middles(group, values, found, cells, count, middle, high, sorted_, begin)
+        of_hour = times.usual(start, there_)
+        usual = _f8(of_hour)
+        found = 0
+        for i in range(rows):
+            if alone[i]:
+                reference[i] = middle[cell[i]] if weight[cell[i]] == 0.0 else usual[found]
+                found += 1
+    # What a known one of those that learn had before, and what it has now: the middle must not move.
+    found = 0
+    for i in range(rows):
+        of = cell[i]
+        if known[i] and not (single[i] or fixed[i]) and beside[of] > 1:
+            group[found], values[found] = of, <float>own[i]
+            found += 1
+    _middles(group, values, found, cells, count, before, high, sorted_, begin)
+    found = 0
+    for i in range(rows):
+        of = cell[i]
+        if single[i] or fixed[i] or not (beside[of] > 1 or not known[i]):
+            continue
+        reference[i] = own[i] + (mean[i] - own[i] - reference[i]) / <double>(windows[who[i]] + 1)
+        if known[i]:
+            group[found], values[found] = of, <float>reference[i]
+            found += 1
+    _middles(group, values, found, cells, count, middle, high, sorted_, begin)
+    found = 0
+    for i in range(rows):
+        of, row = cell[i], who[i]
+        if not (single[i] or fixed[i]) and (beside[of] > 1 or not known[i]):
+            offset[row] = <float>(reference[i] - (middle[of] - before[of]))
+            own[i] = offset[row]
+            windows[row] = <uint16_t>min(<int64_t>windows[row] + 1, _PACE_MEMORY)
+        if known[i] or not fixed[i] or alone[i]:
+            group[found], values[found] = of, <float>(mean[i] - own[i])
+            found += 1
+    _middles(group, values, found, cells, count, middle, high, sorted_, begin)
+    found = 0
+    for i in range(cells):
+        found += count[i] > 0
+    measured, level = _empty(found, cnp.NPY_INT64), _empty(found, cnp.NPY_DOUBLE)
+    there, given = _i8(measured), _f8(level)
+    found = 0
+    for i in range(cells):
+        if count[i]:
+            there[found], given[found] = i, middle[i]
+            found += 1
+    return measured, level

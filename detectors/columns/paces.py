@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.columns import compiled
 from detectors.columns.slowdown import SlowdownColumns
 from detectors.columns.table import (
     Bools,
@@ -80,6 +81,11 @@ class Paces(Table):
         """
         if not len(monitor):  # nobody was timed
             return _NOWHERE, _NO_TIMES
+        if compiled.stages is not None and times.plain:
+            evened: tuple[Ints, Floats] = compiled.stages.even_out(
+                self, start, monitor, logs, monitor_cell, times, crowd, held
+            )
+            return evened
         rows, cell, mean = self._means(monitor, logs, monitor_cell)
         single = crowd[cell]
         known = single | (self.windows[rows] >= KNOWN_WINDOWS)

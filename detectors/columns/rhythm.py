@@ -204,6 +204,8 @@ class RhythmColumns(Table):
 
         A vantage asks some things often and others seldom: one result with a rare promise is no word on its rhythm.
         """
+        if not any_of(promised > 0.0):
+            return promised
         before = self.promised[seen].astype(np.float64)
         rarer = (before > 0.0) & (promised >= PROMISE_RARER * before)
         rows, first = seen[rarer], self.rarer_since[seen[rarer]] == 0
@@ -226,6 +228,8 @@ class RhythmColumns(Table):
 
         Returns whose they are, and every how many windows each of their monitors is heard now.
         """
+        if not self.rarer_since.any():
+            return np.empty(0, dtype=np.int64), np.empty(0)
         since = self.rarer_since.astype(np.int64)
         rows = np.flatnonzero((since > 0) & (start - since >= np.maximum(window, self.promised)))
         if not len(rows):

@@ -7,7 +7,7 @@ the detectors weigh a network's vantages against each other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,16 @@ from detectors.columns.layout import Layout
 from detectors.columns.series import Series
 from detectors.columns.table import Ints, Numbers, Singles, medians, ranks, tallied, tally
 from detectors.readings import Arrived, CountryTally, Counts
+
+
+class _Names(NamedTuple):
+    """The names of some rows, and the cell of each; where those of each place begin and end."""
+
+    cell: Numbers
+    platforms: list[str]
+    regions: list[str]
+    asns: list[int]
+    spans: dict[int, tuple[int, int]]
 
 
 class Tallies:
@@ -28,6 +38,11 @@ class Tallies:
         # Parts, and then cells themselves, in the order in which they are told.
         self._order: NDArray[np.int32] = np.empty(0, dtype=np.int32)
         self._platforms: NDArray[np.object_] = np.empty(0, dtype=object)  # of countries' platforms
+        # What was told of last, and its names: mostly the same is told of again.
+        self._told: Numbers = np.empty(0, dtype=np.int32)
+        self._names: _Names | None = None
+        self._ways_of: Sequence[str] = ()
+        self._ways: NDArray[np.object_] = np.empty(0, dtype=object)  # their names, and "" for none
 
     def count(
         self,
@@ -55,29 +70,23 @@ class Tallies:
             _, *both = medians(row[timed], counts.ttfb_ms[timed], size)
             low, high = (column.astype(np.float32) for column in both)  # as they came
         ttfb = np.rint((low[there].astype(np.float64) + high[there]) / 2.0).astype(np.int64).tolist()
-        failure = self._leading(row, counts, mechanisms, size)[there].tolist()
-        cell = self._cells_of(layout, there)
-        group = layout.cell_group[cell]
+        failure = self._leading(row, counts, mechanisms, size, there)
+        names = self._names_of(layout, there)
+        cell = names.cell
         usual = np.round(series.cells.usual[cell], 3)
         usual[~series.cells.warm(series.start)[cell]] = -1.0
         expected = [None if ratio < 0.0 else ratio for ratio in usual.tolist()]
         columns: tuple[list[Any], ...] = (
-            self._platforms[group].tolist(),
-            self._regions_of(layout, there),
-            layout.cells.right(cell).tolist(),
+            names.platforms,
+            names.regions,
+            names.asns,
             n[there].tolist(),
             good,
             expected,
             [value or None for value in ttfb],
             failure,
         )
-        place = layout.group_place[group]
-        begins = np.flatnonzero(np.diff(place, prepend=-1)).tolist()
-        ends = [*begins[1:], len(place)]
-        span = {
-            number: (begin, end)
-            for number, begin, end in zip(place[begins].tolist(), begins, ends[: len(begins)], strict=True)
-        }
+        span = names.spans
         networks, vantages = self._reporting(series)
         made = []
         for key, number in self._places:
@@ -96,6 +105,25 @@ class Tallies:
                 )
             )
         return made
+
+    def _names_of(self, layout: Layout, rows: Numbers) -> _Names:
+        """The names of some rows, and where each place's stand among them."""
+        names = self._names
+        if names is None or not np.array_equal(rows, self._told):
+            cell = self._cells_of(layout, rows)
+            group = layout.cell_group[cell]
+            place = layout.group_place[group]
+            begins = np.flatnonzero(np.diff(place, prepend=-1)).tolist()
+            ends = [*begins[1:], len(place)][: len(begins)]
+            names = self._names = _Names(
+                cell,
+                self._platforms[group].tolist(),
+                self._regions_of(layout, rows),
+                layout.cells.right(cell).tolist(),
+                dict(zip(place[begins].tolist(), zip(begins, ends, strict=True), strict=True)),
+            )
+            self._told = rows
+        return names
 
     @staticmethod
     def _reporting(series: Series) -> tuple[list[int], list[int]]:
@@ -116,26 +144,32 @@ class Tallies:
         part = layout.seat_part[layout.monitor_seat[monitor]]
         return np.where(part >= 0, part, len(layout.parts) + cell)
 
-    @staticmethod
-    def _leading(row: Numbers, counts: Counts, mechanisms: Sequence[str], size: int) -> NDArray[np.object_]:
-        """The most frequent way to fail of each row; of several the first in the list; "" where none failed."""
-        leading = np.full(size, "", dtype=object)
+    def _leading(
+        self, row: Numbers, counts: Counts, mechanisms: Sequence[str], size: int, there: Numbers
+    ) -> list[str]:
+        """The most frequent way to fail of some rows; of several the first in the list; "" where none failed."""
+        many = len(mechanisms)
+        if self._ways_of is not mechanisms:
+            self._ways_of, self._ways = mechanisms, _objects([*mechanisms, ""])
+        leading = np.full(size, many)
         failed = np.flatnonzero(counts.mechanism)
         if len(failed):
-            many = len(mechanisms)
             keys, count = tallied(
                 row[failed].astype(np.int64) * many + counts.mechanism[failed], counts.weighing(failed)
             )
             where, code = np.divmod(keys, many)
-            order = np.lexsort((-code, count))
-            leading[where[order]] = np.array(mechanisms, dtype=object)[code[order]]
-        return leading
+            begins = np.flatnonzero(np.diff(where, prepend=-1))
+            # Of equal counts the first in the list is the greatest number here.
+            most = np.maximum.reduceat(count * many + (many - 1 - code), begins)
+            leading[where[begins]] = many - 1 - most % many
+        ways: list[str] = self._ways[leading[there]].tolist()
+        return ways
 
     def _learn(self, layout: Layout) -> None:
         known = (len(layout.parts), len(layout.cells))
         if layout is self._layout and known == self._known:
             return
-        self._layout, self._known = layout, known
+        self._layout, self._known, self._names = layout, known, None
         self._places = sorted(layout.places.items())
         self._platforms = _objects([platform for platform, _, _ in layout.group_names])
         every = np.arange(sum(known), dtype=np.int64)

@@ -1292,8 +1292,7 @@ def _leads(fresh: Cause | None, reading: CountryReading) -> dict[Part, tuple[flo
 
 def _since(start: int | None, platform: str, asn: int, reading: CountryReading) -> tuple[float, float]:
     """Successes and results of a network since then, as far back as windows are kept."""
-    past = reading.past.get((platform, asn))
-    if start is None or past is None:
+    if start is None or (past := reading.past.get((platform, asn))) is None:
         return 0.0, 0.0
     windows = max(1, (reading.end - start) // (reading.end - reading.start))
     return _sums(past[-windows:])

@@ -105,7 +105,7 @@ class Monitors:
             if number[j] >= 0:  # it was let in before the turn of the day
                 continue
             key = self._admission.fitted(new[j])
-            if key._replace(target="") != new[j]._replace(target=""):
+            if key is not new[j] and key._replace(target="") != new[j]._replace(target=""):
                 self.full.add((key.country, key.simulated))
             if key in taken:
                 taken[key].append(j)

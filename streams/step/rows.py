@@ -75,6 +75,8 @@ _WRITTEN_CODE: Final = {
     b"%s\0%s\0" % ((stage or "").encode(), (failure or "").encode()): code
     for (stage, failure), code in _CODE.items()
 }
+#: So many names are held at once while monitors are named.
+_READ_MAX: Final = 4096
 _NOT_TIMED: Final = Timings()
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -444,8 +446,24 @@ class RowReader:
 
     def named(self, numbers: Ints) -> Iterator[MonitorKey]:
         """The monitors that have these numbers, one at a time: nobody holds them all."""
-        for source, address in zip(*(part.tolist() for part in self._monitors.of(numbers)), strict=True):
-            yield _monitor_key(self._sources[source], self._addresses[address])
+        return self._keys(*(part.tolist() for part in self._monitors.of(numbers)))
+
+    def _keys(self, sources: Sequence[int], addresses: Sequence[int]) -> Iterator[MonitorKey]:
+        """The monitors of these sources and addresses. A vantage watches several platforms: it is read once for all."""
+        read: dict[int, tuple[str, str, int, str, bool]] = {}
+        asked: dict[int, tuple[str, str]] = {}
+        for source, address in zip(sources, addresses, strict=True):
+            if (whose := read.get(source)) is None:
+                if len(read) >= _READ_MAX:
+                    read.clear()
+                whose = read[source] = _source(self._sources[source])
+            if (what := asked.get(address)) is None:
+                if len(asked) >= _READ_MAX:
+                    asked.clear()
+                what = asked[address] = _address(self._addresses[address])
+            country, region, asn, vantage, simulated = whose
+            platform, target = what
+            yield MonitorKey(platform, country, region, asn, vantage, simulated, target)
 
     def ordered(self, numbers: Ints) -> Ints:
         """Some numbers, in the order of their monitors' keys."""
@@ -561,10 +579,8 @@ class RowReader:
 
     def _named(self, chosen: slice) -> list[MonitorKey]:
         """Some of the monitors of this chunk alone, in the order in which they were met."""
-        pairs = zip(
-            self._new_pairs.left[chosen].tolist(), self._new_pairs.right(chosen).tolist(), strict=True
-        )
-        return [_monitor_key(self._sources[source], self._addresses[address]) for source, address in pairs]
+        pairs = self._new_pairs
+        return list(self._keys(pairs.left[chosen].tolist(), pairs.right(chosen).tolist()))
 
 
 def _parts_of(
@@ -596,13 +612,16 @@ def fields(results: Sequence[ProbeResult]) -> Fields:
     return dict(zip(ProbeResult.__struct_fields__, zip(*map(astuple, results), strict=True), strict=True))
 
 
-def _monitor_key(source: bytes, address: bytes) -> MonitorKey:
-    """The monitor whose results have this source and this address."""
-    country, region, asn, vantage, simulated = source.decode().split("\0")
-    platform, _, target = address.decode().partition("\0")
-    return MonitorKey(
-        intern(platform), intern(country), region, int(asn), intern(vantage), simulated == "1", intern(target)
-    )
+def _source(name: bytes) -> tuple[str, str, int, str, bool]:
+    """Country, region, network, vantage and whether simulated, of a source's name."""
+    country, region, asn, vantage, simulated = name.decode().split("\0")
+    return intern(country), region, int(asn), intern(vantage), simulated == "1"
+
+
+def _address(name: bytes) -> tuple[str, str]:
+    """Platform and target of an address's name."""
+    platform, _, target = name.decode().partition("\0")
+    return intern(platform), intern(target)
 
 
 def _addresses(of: Fields) -> Iterator[_Address]:

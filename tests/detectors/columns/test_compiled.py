@@ -15,10 +15,12 @@ from detectors.columns import compiled
 from detectors.columns.bank import Bank
 from detectors.columns.binomial import BinomialColumns
 from detectors.columns.monitors import Reports
+from detectors.columns.paces import Paces
 from detectors.columns.series import Series
 from detectors.columns.silence import Listening, SilenceColumns
+from detectors.columns.slowdown import SlowdownColumns
 from detectors.columns.survey import Survey
-from detectors.columns.table import Floats, tallied
+from detectors.columns.table import Floats, Numbers, tallied
 from detectors.readings import Arrived, Counts, MonitorKey, Spell, VantageWord
 from detectors.settings import DetectionSettings, TimeSettings
 from detectors.single.binomial import Rules
@@ -350,3 +352,33 @@ def test_several_silent_windows_at_once_are_worked_out_alike(seed: int) -> None:
     here = silent()
     with by_numpy_alone():
         assert silent() == here
+
+
+@pytest.mark.parametrize("seed", range(times(20)))
+def test_times_of_monitors_are_evened_out_alike(seed: int) -> None:
+    def evened() -> list[bytes]:
+        dice = np.random.default_rng(seed)
+        cells, many = int(dice.integers(1, 6)), int(dice.integers(1, 20))
+        slow, paces = SlowdownColumns(Rules.of(DetectionSettings(), TimeSettings())), Paces()
+        slow.grow(cells)
+        paces.grow(many)
+        paces.offset[:] = dice.normal(0.0, 1.0, many)
+        paces.windows[:] = dice.choice([0, 1, 9, 10, 299, 300], many)
+        cell, crowd = dice.integers(0, cells, many).astype(np.int32), dice.random(cells) < 0.2
+        found: list[bytes] = []
+        for window in range(6):
+            monitor: Numbers = dice.integers(0, many, int(dice.integers(0, 40)))
+            monitor = monitor.astype(np.int32) if seed % 2 else monitor
+            logs = dice.normal(5.0, 1.0, len(monitor))
+            held = dice.random(cells) < 0.2 if window % 2 else None
+            slow.open[:] = dice.random(cells) < 0.2
+            start = START + 600 * window
+            rows, middle = paces.even_out(start, monitor, logs, cell, slow, crowd, held)
+            slow.step(start, rows, middle, held)
+            columns = (rows, middle, paces.offset, paces.windows)
+            found += [column.dtype.str.encode() + column.tobytes() for column in columns]
+        return found
+
+    here = evened()
+    with by_numpy_alone():
+        assert evened() == here
