@@ -228,7 +228,7 @@ class RhythmColumns(Table):
 
         Returns whose they are, and every how many windows each of their monitors is heard now.
         """
-        if not self.rarer_since.any():
+        if not np.count_nonzero(self.rarer_since):
             return np.empty(0, dtype=np.int64), np.empty(0)
         since = self.rarer_since.astype(np.int64)
         rows = np.flatnonzero((since > 0) & (start - since >= np.maximum(window, self.promised)))

@@ -5,16 +5,16 @@ Reads and never changes anything. Costs what the chosen countries have of series
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import compress
-from math import isnan
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from detectors.asked import OPINIONS, Slownesses, Standings
 from detectors.columns import compiled, vantage_weights
 from detectors.columns.binomial import Pool
 from detectors.columns.cusum import CusumColumns
@@ -37,7 +37,6 @@ from detectors.readings import (
     CountryReading,
     Counts,
     Opinion,
-    Slowness,
     Standing,
     TargetResults,
     TargetStanding,
@@ -62,7 +61,6 @@ STALE_WINDOWS = 10 * LIVE_GAPS
 
 #: Where some may lie, a vantage shares a region's loss, which is never small, that falls short by this.
 SHARING = 0.25
-_OPINIONS = (Opinion.UNSURE, Opinion.BAD, Opinion.GOOD)
 
 
 class Survey:
@@ -219,7 +217,7 @@ class Survey:
         cell_of = layout.seat_cell[seats]
         recent = series.cells.base.recent_probes[cells]
         usual = series.cells.usual[cells]
-        standings = self._told(
+        columns = self._columns(
             series.cells.cusum,
             cells,
             seats,
@@ -235,17 +233,11 @@ class Survey:
             ),
         )
         few, apart = self._differing(cells, seats, cell_of)
-        if any(few):
-            standings = [
-                replace(standing, opinion=Opinion.UNSURE, score=0.0) if stray else standing
-                for standing, stray in zip(standings, few, strict=True)
-            ]
-        if any(apart):
-            standings = [
-                replace(standing, vantages_apart=well) if well else standing
-                for standing, well in zip(standings, apart, strict=True)
-            ]
-        _spread({place: reading.networks for place, reading in readings.items()}, places, keys, standings)
+        if few is not None:
+            columns[0][few], columns[1][few] = OPINIONS.index(Opinion.UNSURE), 0.0
+        columns.append(apart)
+        for place, mine, some in _by_place(readings, places, keys, columns):
+            readings[place].networks = Standings(mine, some)
         names = layout.group_names
         groups = chosen[place_of].nonzero()[0]
         standings = self._pooled(
@@ -288,34 +280,34 @@ class Survey:
         mostly_bad: list[bool] = most.tolist()
         return mostly_bad
 
-    def _differing(self, cells: Ints, seats: Ints, cell_of: Numbers) -> tuple[list[bool], list[int]]:
+    def _differing(self, cells: Ints, seats: Ints, cell_of: Numbers) -> tuple[Bools | None, Ints]:
         """How the vantages of each network differ, held against the middle one of three or more.
 
-        Returns whether its loss is that of a few, while the middle one is well, and how many are well where most of
-        them are not. Until one of a few is known for a stranger its failures are in its network's figures: of one
-        broken resolver a network, a loss of the nation would be told for some minutes.
+        Returns whether its loss is that of a few, while the middle one is well (None: of none), and how many are well
+        where most of them are not. Until one of a few is known for a stranger its failures are in its network's
+        figures: of one broken resolver a network, a loss of the nation would be told for some minutes.
         """
         excess, size = self.series.seats.excess[seats], len(self.series.layout.cells)
-        nobody = [0] * len(cells)
+        nobody = np.zeros(len(cells), dtype=np.int64)
         if not any_of(excess < -WELL_APART):
-            return [False] * len(cells), nobody
+            return None, nobody
         many, low, high = medians(cell_of, excess, size)
         middle, enough = (low + high) / 2.0, many >= vantage_weights.VANTAGES
         mean = sums(cell_of, grained(excess.astype(np.float64)), size) / np.maximum(many, 1)
         of_few = enough & (mean < -WELL_APART / 2.0) & (middle > FEW_SHARE * mean)
         if not any_of(excess < -vantage_weights.APART):
-            return of_few[cells].tolist(), nobody
+            return of_few[cells], nobody
         # As `vantage_weights.weigh` leaves them out.
         out = (np.abs(excess - middle[cell_of]) > vantage_weights.APART) & enough[cell_of]
         minority = 2 * np.bincount(cell_of[out], minlength=size) < many
         well = np.bincount(cell_of[out & (excess > -WELL_APART)], minlength=size)
-        return of_few[cells].tolist(), np.where(minority, well, 0)[cells].tolist()
+        return of_few[cells], np.where(minority, well, 0)[cells]
 
     def _pooled(
         self, pool: Pool, rows: Ints, seats: Ints, pool_of_seat: Numbers, score: Floats, live: Bools
     ) -> list[Standing]:
         probes, expected = pool.recent.probes[rows], pool.expected[rows]
-        return self._told(
+        columns = self._columns(
             pool.cusum,
             rows,
             seats,
@@ -327,8 +319,13 @@ class Survey:
             expected=expected,
             reached=np.divide(pool.recent.good[rows], probes, out=expected.copy(), where=probes > 0.0),
         )
+        says, scores, all_, some, usual, now, began, *rest = (column.tolist() for column in columns)
+        opinions = map(OPINIONS.__getitem__, says)
+        onsets = [since if since >= 0 else None for since in began]
+        # In the order of the fields, which is their price by name halved.
+        return list(map(Standing, opinions, scores, all_, some, usual, now, onsets, *rest))
 
-    def _told(
+    def _columns(
         self,
         cusum: CusumColumns,
         rows: Ints,
@@ -342,12 +339,12 @@ class Survey:
         expected: Floats,
         reached: Floats,
         bar: Floats | None = None,
-    ) -> list[Standing]:
-        """Standings of `rows`; `seats` reported lately; `series_of_seat` is where they belong."""
+    ) -> list[NDArray[Any]]:
+        """The fields of `rows`' standings; `seats` reported lately; `series_of_seat` is where they belong."""
         opinion, results, successes, onset, probes, short, excursions = self._counted(
             cusum, rows, score, live, n, k
         )
-        columns = (
+        return [
             opinion,
             score,
             results,
@@ -360,12 +357,7 @@ class Survey:
             live,
             np.ones(len(rows)) if bar is None else bar,
             short,
-        )
-        says, scores, all_, some, usual, now, began, *rest = (column.tolist() for column in columns)
-        opinions = map(_OPINIONS.__getitem__, says)
-        onsets = [since if since >= 0 else None for since in began]
-        # In the order of the fields, which is their price by name halved.
-        return list(map(Standing, opinions, scores, all_, some, usual, now, onsets, *rest))
+        ]
 
     def _counted(
         self, cusum: CusumColumns, rows: Ints, score: Floats, live: Bools, n: Floats, k: Floats
@@ -436,7 +428,7 @@ class Survey:
         codes, scores, seen, expected, began, live, since, regular = (column.tolist() for column in columns)
         volumes = map(
             Volume,
-            map(_OPINIONS.__getitem__, codes),
+            map(OPINIONS.__getitem__, codes),
             scores,
             seen,
             expected,
@@ -485,26 +477,12 @@ class Survey:
         # Of equal ones, the time to first byte.
         worse = scored[1] > scored[0] if len(scored) > 1 else np.zeros(len(rows), dtype=np.bool_)
         if any_of(worse):
-            columns = (worse, *(np.where(worse, b, a) for a, b in zip(*shown, strict=True)))
+            opinion, score, *others = (np.where(worse, b, a) for a, b in zip(*shown, strict=True))
         else:
-            columns = (worse, *shown[0])
-        by_speed, says, scores, now, usual, began, paces = (column.tolist() for column in columns)
-        standings = map(
-            Slowness,
-            [_OPINIONS[code] for code in says],
-            scores,
-            ["throughput" if speed else "ttfb_ms" for speed in by_speed],
-            now,
-            usual,
-            [since if since >= 0 else None for since in began],
-            [None if isnan(pace) else pace for pace in paces],
-        )
-        _spread(
-            {place: reading.slowness for place, reading in readings.items()},
-            compress(places, measured),
-            compress(keys, measured),
-            standings,
-        )
+            opinion, score, *others = shown[0]
+        of_them = list(compress(places, measured)), list(compress(keys, measured))
+        for place, mine, some in _by_place(readings, *of_them, [opinion, score, worse, *others]):
+            readings[place].slowness = Slownesses(mine, some)
 
     def _failures(self, here: Bools, readings: dict[int, CountryReading], counts: Counts) -> None:
         """How results failed in this window, and what the controls of the failing ones said.
@@ -706,6 +684,22 @@ class _Contrasts(Mapping[tuple[str, int], Contrasted]):
 
     def __len__(self) -> int:
         return len(self._read())
+
+
+def _by_place(
+    readings: Mapping[int, CountryReading],
+    places: Sequence[int],
+    keys: Sequence[tuple[str, int]],
+    columns: Sequence[NDArray[Any]],
+) -> Iterator[tuple[int, Sequence[tuple[str, int]], Sequence[NDArray[Any]]]]:
+    """Each place with its keys, and its rows of the columns."""
+    if len(readings) == 1:
+        yield next(iter(readings)), keys, columns
+        return
+    of = np.array(places, dtype=np.int64)
+    for place in readings:
+        rows = np.flatnonzero(of == place)
+        yield place, [keys[row] for row in rows.tolist()], [column[rows] for column in columns]
 
 
 def _spread(

@@ -230,8 +230,8 @@ class Thinning:
         First all of a country that are not heard in full are looked at together, then those of each network.
         """
         rhythm = self.rhythm
-        if not rhythm.again.any():
-            return  # all are heard in full
+        if not np.count_nonzero(rhythm.again.view(np.uint16)):  # at a tenth of the price of half floats
+            return
         slower = (rhythm.again.astype(np.float64) > 0.0) & (rhythm.turns >= 1.0)
         slower &= rhythm.span >= PACE_SLOWER * rhythm.gap.astype(np.float64) * rhythm.turns
         slower &= rhythm.known() & (rhythm.filled < THIN_NETWORK)

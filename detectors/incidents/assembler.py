@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 import msgspec
 
+from detectors.asked import counts_of
 from detectors.incidents.adoption import (
     FOUND_AGAIN,
     JUDGED_ANEW,
@@ -1138,15 +1138,16 @@ def _recent(
     recent = {}
     # Of hundreds of networks a crowd has results of a few in a window.
     networks = reading.networks
-    spoken = {cell for cell, standing in networks.items() if standing.n}
-    spoken.update((p, a) for p, a, region in before if not region and (p, a) in networks)
-    standings = [((p, a, ""), networks[p, a]) for p, a in spoken]
-    standings += [((p, 0, r), standing) for (p, r), standing in reading.regions.items()]
-    standings.sort(key=itemgetter(0))
+    counts = {(p, a, ""): of_cell for (p, a), of_cell in counts_of(networks).items()}
+    for p, a, region in before:
+        if not region and (p, a, "") not in counts and (p, a) in networks:
+            counts[p, a, ""] = (networks[p, a].k, networks[p, a].n)
+    counts.update(((p, 0, r), (standing.k, standing.n)) for (p, r), standing in reading.regions.items())
     nothing = (0.0, 0.0)
-    for key, standing in standings:
+    for key in sorted(counts):
         k, n = before.get(key, nothing)
-        k, n = k * _RECENT_FADE + standing.k, n * _RECENT_FADE + standing.n
+        more_k, more_n = counts[key]
+        k, n = k * _RECENT_FADE + more_k, n * _RECENT_FADE + more_n
         if n >= _RECENT_LEAST:
             recent[key] = (k, n)
     return recent

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.asked import signs_of
 from detectors.incidents.addresses import count_by_target, dead_targets, lost_targets
 from detectors.incidents.causes import (
     SLOW_TOGETHER_SECONDS,
@@ -813,12 +814,12 @@ class Case(msgspec.Struct):
         mine = set(self.platforms)
         networks = set(self.networks) or set(networks_in(self.regions, reading))
         spoken = [
-            standing
-            for (platform, asn), standing in reading.networks.items()
-            if asn in networks and platform not in mine and standing.live
+            opinion
+            for (platform, asn), opinion, _, live in signs_of(reading.networks)
+            if asn in networks and platform not in mine and live
         ]
         if spoken:
-            self.others = (sum(s.opinion is not Opinion.BAD for s in spoken), len(spoken))
+            self.others = (sum(one is not Opinion.BAD for one in spoken), len(spoken))
 
     @property
     def _platforms_by_region(self) -> set[str]:

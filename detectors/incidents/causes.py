@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from statistics import median_low
 from typing import Any, Final
 
+from detectors.asked import signs_of, too_slow
 from detectors.incidents.snapshots import Doubt, Kind, Scope
 from detectors.incidents.votes import Part, Vote, vote
 from detectors.readings import CountryReading, Opinion, Standing, Volume
@@ -163,7 +164,7 @@ def _live(reading: CountryReading) -> Mapping[str, frozenset[int]]:
     """By platform, the networks that report. A crowd has many hundreds: they are looked through once a window."""
     if reading.live is None:
         live: dict[str, set[int]] = {}
-        for platform, asn in [cell for cell, standing in reading.networks.items() if standing.live]:
+        for platform, asn in [cell for cell, _, _, reports in signs_of(reading.networks) if reports]:
             live.setdefault(platform, set()).add(asn)
         reading.live = {platform: frozenset(asns) for platform, asns in live.items()}
     return reading.live
@@ -321,20 +322,21 @@ def _lost_alone(
 ) -> tuple[VotesByNetwork, dict[str, set[int]]]:
     """By platform: the networks that are sure by themselves to have lost it, and those that lean that way."""
     lost: VotesByNetwork = {}
-    slow_cells = {cell for cell, slow in reading.slowness.items() if slow.opinion is _BAD}
+    slow_cells = too_slow(reading.slowness)
     lean_score = settings.lean_score
     stirs = [
-        (cell, standing, cell in slow_cells)
-        for cell, standing in reading.networks.items()
-        if (standing.score >= lean_score or standing.opinion is _BAD or cell in slow_cells)
-        and (standing.live or cell in slow_cells)
+        (cell, cell in slow_cells)
+        for cell, opinion, score, live in signs_of(reading.networks)
+        if (score >= lean_score or opinion is _BAD or cell in slow_cells)
+        and (live or cell in slow_cells)
         and cell[1] not in dark
     ]
-    platforms = {platform for (platform, _), _, _ in stirs}
+    platforms = {platform for (platform, _), _ in stirs}
     platforms.update(platform for platform, asns in _live(reading).items() if not asns.issubset(dark))
     leaning: dict[str, set[int]] = {platform: set() for platform in sorted(platforms)}
-    for (platform, asn), standing, too_slow in sorted(stirs):  # few of them, mostly none
-        if too_slow or standing.opinion is Opinion.BAD:
+    for (platform, asn), is_slow in sorted(stirs):  # few of them, mostly none
+        standing = reading.networks[platform, asn]
+        if is_slow or standing.opinion is Opinion.BAD:
             part_vote = vote(Part(platform, asn, ""), reading)
             if part_vote.onset is not None:
                 lost.setdefault(platform, {})[asn] = part_vote

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.asked import signs_of
 from detectors.readings import CountryReading, Health
 
 # Platform, country, simulated.
@@ -87,7 +88,7 @@ def controls_by_vote(country: CountryReading) -> dict[str, tuple[int, int]]:
             votes[platform] = (good_votes + word, bad_votes)
     if not says_bad:
         return votes
-    live = Counter(platform for (platform, _), standing in country.networks.items() if standing.live)
+    live = Counter(platform for (platform, _), _, _, reports in signs_of(country.networks) if reports)
     for platform, many in says_bad.items():
         if 2 * many <= live[platform]:
             votes[platform] = (votes[platform][0], 0)
