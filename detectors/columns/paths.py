@@ -17,6 +17,7 @@ import numpy as np
 from detectors.columns import compiled
 from detectors.columns.layout import Layout
 from detectors.columns.rhythm import (
+    BROKEN_GAPS,
     DUE_WINDOWS,
     HARDLY_ANY,
     RETURN_WINDOWS,
@@ -229,6 +230,9 @@ class Paths:
             rhythm.last[late] += window
             rhythm.lit[late & (rhythm.lit >= 0)] += window
         taught = ~(dark[layout.vantage_network[seen]] | rhythm.torn[seen] | rhythm.thin[seen])
+        broken = rhythm.broken(start)[seen]
+        if any_of(broken):
+            taught &= ~(broken & (start - heard[seen] <= BROKEN_GAPS * rhythm.gap[seen] * window))
         if any_long:
             taught &= ~self._with_its_country(layout, seen, heard, start, window)
         if rhythm.see(seen, heard[seen], promised, taught, start, window):
@@ -474,6 +478,7 @@ class Paths:
         fades = PATH_KEEP**windows
         fading = rhythm.fading(windows)
         rhythm.coming[:], rhythm.filled[:] = rhythm.coming * fading, rhythm.filled * fading
+        rhythm.kept[:] = rhythm.kept * rhythm.keeping(windows)
         path.awaited[:] = path.awaited * fades + sums(place_of, grained(weight), places)
         path.came[:] = path.came * fades
 

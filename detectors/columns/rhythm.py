@@ -62,11 +62,26 @@ MOST_COME: Final = 0.5
 HARDLY_ANY: Final = 0.3
 #: A result says that most of a vantage's come when so much of them came of late.
 FULL_SHARE: Final = 0.8
+#: How much of a vantage's usual results came is remembered over so many windows too, or as many mean gaps as above. A
+#: window counts for so many usual ones at most: more is a spool. Its results are all there with `AMPLE_SHARE` of them.
+KEPT_WINDOWS: Final = 20.0
+KEPT_MOST: Final = 3.0
+AMPLE_SHARE: Final = 0.85
+#: Who keeps less of its promise than this, and kept all of it no longer ago than that, learns no other rhythm of
+#: intervals that are no longer than so many mean ones: what is lost at random makes no rhythm slower.
+KEPT_LEAST: Final = 0.75
+BROKEN_SECONDS: Final = 2 * 3600
+BROKEN_GAPS: Final = 10.0
 #: What is lost is lost at random; who is asked less often still reports at even intervals. The square of how far
 #: intervals are from their mean, as a share of it, is near one where results are lost at random, and near nothing where
 #: all are alike. So many intervals must have been seen to say either.
 UNEVEN: Final = 0.35
 UNEVEN_LEAST: Final = 3
+#: Of so many intervals less is enough, each against the mean one of its vantage, of which so many have been seen: even
+#: ones that are rounded to windows come to 0.125 at most.
+UNEVEN_OWN: Final = 0.2
+UNEVEN_OWN_LEAST: Final = 12
+UNEVEN_OWN_EACH: Final = 2
 EVEN: Final = 0.06
 EVEN_LEAST: Final = 8
 #: Where each vantage has a pace of its own, or was away for a while, more are needed.
@@ -134,6 +149,9 @@ class RhythmColumns(Table):
     # A rarer promise, and since when nothing came with the one that holds, 0: none.
     rarer: Singles
     rarer_since: NDArray[np.uint32]
+    # Share of its usual results that came over some time, and the last window with one while nearly all did, 0: none.
+    kept: Halves
+    ample: NDArray[np.uint32]
     fields = {  # noqa: RUF012  a table's columns are declared once
         "last": Field(np.int64, -1),
         "lit": Field(np.int64, -1),
@@ -160,6 +178,8 @@ class RhythmColumns(Table):
         "span": Field(np.float16),
         "rarer": Field(np.float32),
         "rarer_since": Field(np.uint32),
+        "kept": Field(np.float16, 1.0),
+        "ample": Field(np.uint32),
     }
 
     def see(self, rows: Ints, heard: Ints, promised: Floats, taught: Bools, start: int, window: int) -> bool:
@@ -246,6 +266,7 @@ class RhythmColumns(Table):
 
         Returns which share of a window's usual results came of each.
         """
+        broken = self.broken(start)
         fading = np.where(rows, self.fading(), 1.0)
         coming, filled = self.coming * fading, self.filled * fading
         coming[seen] += RESULT_WORTH
@@ -253,7 +274,9 @@ class RhythmColumns(Table):
         came = np.zeros(self.size)
         came[seen] = np.minimum(1.0, usual / np.where(many > 0.0, many, usual))
         filled += RESULT_WORTH * came
-        gain = np.where(self.thin[seen], 0.0, np.maximum(GAP_GAIN, 1.0 / (1.0 + self.gaps[seen])))
+        still = self.thin[seen] | broken[seen]
+        gain = np.where(still, 0.0, np.maximum(GAP_GAIN, 1.0 / (1.0 + self.gaps[seen])))
+        self._keep(rows, seen, usual / np.where(many > 0.0, many, usual), start)
         self.many[seen] = np.where(many > 0.0, many + gain * (usual - many), usual)
         self.coming[:], self.filled[:] = coming, filled
         most = seen[coming[seen] >= MOST_COME]
@@ -261,6 +284,27 @@ class RhythmColumns(Table):
         self.torn[most] = False
         self.full[seen[(filled[seen] >= FULL_SHARE) & ~self.thin[seen]]] = start
         return came
+
+    def _keep(self, rows: Bools, seen: Ints, shares: Floats, start: int) -> None:
+        """Note how much of their usual results came of these over some time; `shares` of a usual window of those seen.
+
+        More than usual counts too, so that it is one in the mean, whatever the phases of a vantage's monitors.
+        """
+        kept = self.kept * np.where(rows, self.keeping(), 1.0)
+        gaps = np.maximum(COMING_GAPS, KEPT_WINDOWS / self.gap[seen].astype(np.float64))
+        kept[seen] -= np.expm1(-1.0 / gaps) * np.minimum(KEPT_MOST, shares)
+        self.kept[:] = kept
+        ample = seen[(kept[seen] >= AMPLE_SHARE) & self.known()[seen] & ~self.thin[seen]]
+        self.ample[ample] = start
+
+    def promises(self) -> Bools:
+        """Which vantages promise a rhythm with what comes of them, and no rarer one than they did."""
+        return np.asarray((self.promised > 0.0) & (self.rarer_since == 0))
+
+    def broken(self, start: int) -> Bools:
+        """Which vantages have kept less than they promise for some time, and did keep it before."""
+        since = start - self.ample.astype(np.int64)
+        return np.asarray(self.promises() & (self.kept < KEPT_LEAST) & (since < BROKEN_SECONDS))
 
     def note_pace(self, looks: Looks, seen: Ints, heard: Ints, start: int, window: int) -> None:
         """Note the intervals at which those `seen` are heard that are not heard in full."""
@@ -307,6 +351,16 @@ class RhythmColumns(Table):
         mean = max(total / many, windows * monitors / max(1.0, float(self.after[rows].sum())))
         return (square - 2.0 * mean * total + many * mean * mean) / (many * mean * mean)
 
+    def uneven_own(self, rows: Ints) -> bool:
+        """Whether the intervals of these are uneven, each vantage's by itself: lost at random, not slower."""
+        many = self.again[rows].astype(np.float64)
+        rows, many = rows[many >= UNEVEN_OWN_EACH], many[many >= UNEVEN_OWN_EACH]
+        if float(many.sum()) < UNEVEN_OWN_LEAST:
+            return False
+        own = self.apart[rows].astype(np.float64) ** 2 / many
+        apart = (self.square[rows] - own) * (many / (many - 1.0))
+        return bool(grained(apart).sum() >= UNEVEN_OWN * grained(own).sum())
+
     def even(self, rows: Ints, monitors: int, windows: float) -> bool:
         """Whether these report at even intervals by now: all at one, or each at its own."""
         many = self.again[rows].astype(np.float64)
@@ -333,8 +387,8 @@ class RhythmColumns(Table):
     def _begin_anew(self, rows: Ints, start: int) -> None:
         """Take these for heard in full, at the gap that they have now."""
         self.longest[rows] = self.gap[rows] + 1.0
-        self.coming[rows] = self.filled[rows] = 1.0
-        self.full[rows] = self.well[rows] = start
+        self.coming[rows] = self.filled[rows] = self.kept[rows] = 1.0
+        self.full[rows] = self.well[rows] = self.ample[rows] = start
         self.thin[rows] = self.torn[rows] = False
         self.rarer_since[rows] = 0
         for name in _PACES:
@@ -343,6 +397,12 @@ class RhythmColumns(Table):
     def fading(self, windows: int = 1) -> Floats:
         """What is left of `coming` after so many windows without a result, as a share."""
         return np.asarray(np.exp(-windows / (COMING_GAPS * self.gap.astype(np.float64))))
+
+    def keeping(self, windows: int = 1) -> Floats:
+        """What is left of `kept` after so many windows without a result, as a share."""
+        return np.asarray(
+            np.exp(-windows / np.maximum(KEPT_WINDOWS, COMING_GAPS * self.gap.astype(np.float64)))
+        )
 
     def steady(self, window: int) -> Bools:
         """Which vantages have a rhythm, promised or shown."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from detectors.columns.layout import Layout
 from detectors.columns.rhythm import (
+    BROKEN_SECONDS,
     DUE_WINDOWS,
     EVEN_LEAST,
     TOGETHER_WINDOWS,
@@ -34,12 +35,25 @@ THIN_VANTAGES: Final = 4
 THIN_NETWORKS: Final = 2
 #: Against what comes from elsewhere it must be half at most.
 THIN_AGAINST: Final = 0.5
+#: Where a promise is alive, and that little of it is kept over some time, more may be left: of the country, against
+#: what is kept elsewhere, and of most of its networks; nor may more of it come by now. Most vantages must have kept
+#: nearly all until then, within so many windows and mean gaps, so many windows ago or more, and be heard.
+BROKEN_SHARE: Final = 0.6
+BROKEN_NETWORK: Final = 0.7
+BROKEN_WINDOWS: Final = 10.0
+BROKEN_TOGETHER: Final = 10.0
+BROKEN_TOGETHER_GAPS: Final = 3.0
 #: A pace is a new one when it is so much slower than the old, and that little of the usual comes.
 PACE_SLOWER: Final = 2.0
 #: It is over for all networks with so much of the usual when that much of the country's comes, or with so much.
 THICK_SHARE: Final = 0.6
 THICK_ALONE: Final = 0.8
 THICK_FEW: Final = 0.9  # of one or two vantages
+#: Where much came all the time, half of what was missing has to be there, but no more than this; and one network alone,
+#: where at least so much of the country's was left, needs so much over some time.
+THICK_MOST: Final = 0.75
+THICK_LEFT: Final = 0.3
+THICK_KEPT: Final = 0.7
 #: Such a share of its vantages must be heard: who was away before has no vote, and one of ten does not speak for all.
 THICK_VANTAGES: Final = 1.0 / 3.0
 #: A monitor that was not heard for so long before its vantage's last full window has been let go.
@@ -113,19 +127,28 @@ class Thinning:
         came = rhythm.follow(~away[place_of], seen, results, start)
         rhythm.note_pace(looks, seen, heard, start, window)
         self._learn_rhythms(layout, place_of, looks, start, window)
-        if not (rhythm.thin.any() or np.count_nonzero(rhythm.filled < THIN_NETWORK) >= THIN_VANTAGES):
+        few = max(
+            np.count_nonzero(rhythm.filled < THIN_NETWORK), np.count_nonzero(rhythm.kept < BROKEN_NETWORK)
+        )
+        if not rhythm.thin.any() and few < THIN_VANTAGES:
             return
         here = due.copy()
         here[seen] = True
         gap, full = rhythm.gap.astype(np.float64), rhythm.full.astype(np.int64)
         votes = rhythm.steady(window) & rhythm.known() & (gap <= DUE_WINDOWS)
         votes &= (rhythm.left <= start) & (full > 0)
+        promises = votes & rhythm.promises() & (rhythm.ample > 0)
+        promises &= start - heard <= (VOTES_WINDOWS + VOTES_GAPS * gap) * window
+        promises &= rhythm.thin | (start - rhythm.ample.astype(np.int64) <= BROKEN_SECONDS)
         lately = start - full <= (VOTES_WINDOWS + VOTES_GAPS * gap) * window
         votes &= rhythm.thin | lately | (dark[layout.vantage_network] & (start - full <= DAY))
         self._thicken(layout, place_of, votes, here)
         scarce = self._scarce(place_of, votes, came, coming.path_share) & ~away
         if scarce.any():
             self._thin_out(layout, place_of, scarce, votes, looks, start, window)
+        broken = self._broken(place_of, promises, len(layout.places)) & ~away
+        if broken.any():
+            self._break(layout, place_of, broken, promises, start, window)
 
     def _thicken(self, layout: Layout, place_of: Ints, votes: Bools, here: Bools) -> None:
         """Note which networks that have thinned out are back; `here` are those of whom a result is due, or came."""
@@ -135,9 +158,17 @@ class Thinning:
         filled = rhythm.filled.astype(np.float64)
         back = _share(filled, weight, network, networks)
         of_place = _share(filled, weight, place_of, len(layout.places))
-        all_back = of_place[layout.network_place] >= THICK_SHARE
+        # Of 0.4 of the results 0.6 are there by chance now and then.
+        kept = rhythm.kept.astype(np.float64)
+        kept_here = _share(kept, weight, place_of, len(layout.places))
+        all_back = of_place >= np.clip(0.5 + 0.5 * kept_here, THICK_SHARE, THICK_MOST)
+        all_back = all_back[layout.network_place]
         several = np.bincount(network[weight > 0.0], minlength=networks)
-        over = (back >= np.where(several > 2, THICK_ALONE, THICK_FEW)) | ((back >= THICK_SHARE) & all_back)
+        of_network = _share(kept, weight, network, networks)
+        sure = (kept_here < THICK_LEFT)[layout.network_place] | (of_network >= THICK_KEPT)
+        over = ((back >= np.where(several > 2, THICK_ALONE, THICK_FEW)) & sure) | (
+            (back >= THICK_SHARE) & all_back
+        )
         over &= several > 0
         over &= several >= THICK_VANTAGES * np.bincount(network[votes], minlength=networks)
         self.thickened = np.unique(network[rhythm.thin & over[network]])
@@ -193,6 +224,58 @@ class Thinning:
             new_networks += joined
             new_since += [since] * len(joined)
         self.thinned = np.array(new_networks, dtype=np.int64), np.array(new_since, dtype=np.int64)
+
+    def _broken(self, place_of: Ints, promises: Bools, places: int) -> Bools:
+        """In which countries little is kept of what is promised, against all others."""
+        rhythm = self.rhythm
+        weight = np.where(promises, rhythm.weight(), 0.0)
+        due = sums(place_of, grained(weight), places)
+        kept = sums(place_of, grained(weight * np.minimum(1.0, rhythm.kept.astype(np.float64))), places)
+        elsewhere = np.where(
+            due.sum() - due > _LEAST, (kept.sum() - kept + _LEAST) / (due.sum() - due + _LEAST), 1.0
+        )
+        comes = sums(place_of, grained(weight * rhythm.filled.astype(np.float64)), places)
+        little = (kept < BROKEN_SHARE * elsewhere * due) & (comes < BROKEN_SHARE * due)
+        return np.asarray((due > 0.0) & little)
+
+    def _break(
+        self, layout: Layout, place_of: Ints, broken: Bools, promises: Bools, start: int, window: int
+    ) -> None:
+        """Note where most networks of a country keep too little of what they promise, since the same time."""
+        rhythm, network = self.rhythm, layout.vantage_network
+        weight = np.where(promises, rhythm.weight(), 0.0)
+        of_network = np.maximum(
+            *(
+                _share(each.astype(np.float64), weight, network, len(layout.networks))
+                for each in (rhythm.kept, rhythm.filled)
+            )
+        )
+        networks, times = self.thinned
+        for place in np.flatnonzero(broken).tolist():
+            rows = np.flatnonzero(promises & (place_of == place))
+            reports = np.unique(network[rows])
+            few = reports[of_network[reports] < BROKEN_NETWORK]
+            if len(rows) < THIN_VANTAGES or len(few) < THIN_NETWORKS or 2 * len(few) <= len(reports):
+                continue
+            lost = rows[np.isin(network[rows], few)]
+            fresh = lost[~rhythm.thin[lost]]
+            ample = rhythm.ample[lost].astype(np.int64)
+            since = int(np.sort(ample)[len(lost) // 2])
+            wide = (BROKEN_TOGETHER + BROKEN_TOGETHER_GAPS * float(np.median(rhythm.gap[lost]))) * window
+            if (
+                not len(fresh)
+                or start - since < BROKEN_WINDOWS * window
+                or 2 * most_within(ample, wide) <= len(lost)
+            ):
+                continue
+            if not rhythm.uneven_own(lost):
+                continue
+            rhythm.thin[fresh] = True
+            rhythm.lit[fresh] = np.minimum(rhythm.lit[fresh], since)
+            joined = np.unique(network[fresh])
+            networks = np.concatenate((networks, joined))
+            times = np.concatenate((times, np.full(len(joined), since, dtype=np.int64)))
+        self.thinned = networks, times
 
     def _lost_since(self, rows: Ints, looks: Looks, start: int, window: int) -> int | None:
         """When most of these were heard in full for the last time, if that was together and results are lost since."""

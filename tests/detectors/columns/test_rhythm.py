@@ -492,6 +492,27 @@ def test_a_rhythm_ten_times_slower_is_learned_within_the_hour() -> None:
     assert not any(dark(country) for country in readings[-1].values())
 
 
+@pytest.mark.parametrize(
+    ("every", "seed", "within"),
+    [
+        (1, 21, 40),
+        pytest.param(2, 23, 40, marks=pytest.mark.world),
+        pytest.param(3, 24, 55, marks=pytest.mark.world),
+    ],
+)
+def test_two_in_five_of_what_is_promised_are_a_loss_that_is_told(every: int, seed: int, within: int) -> None:
+    world, sends = trickle(0.4, every, seed)
+    world.run(range(240), sends)
+    told = [dark(reading["PK"]) for reading in world.run(range(240, 330), sends)]
+    assert min(told[within:]) >= 3
+    silence = world.bank.series.silence
+    onsets = (silence.onset[:4][silence.dark[:4]] - START) // 60 - 240
+    assert onsets.min() >= -5 * every
+    assert np.median(onsets) <= 12  # one that had fallen silent by chance before keeps its own
+    world.run(range(330, 340 + 5 * every), sends)
+    assert not silence.dark.any()
+
+
 def test_who_is_asked_less_misses_no_window() -> None:
     """Of four platforms three are asked no more in one country: each vantage is heard as often as before."""
     keys = [
