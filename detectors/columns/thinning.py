@@ -21,7 +21,7 @@ from detectors.columns.rhythm import (
     RhythmColumns,
     most_within,
 )
-from detectors.columns.table import Bools, Floats, Ints, grained, sums
+from detectors.columns.table import Bools, Floats, Ints, any_of, grained, sums
 from detectors.single.binomial import DAY
 
 #: Where so little of a country's usual results is left, and of that of most of its networks, they have thinned out. It
@@ -142,7 +142,10 @@ class Thinning:
         promises &= rhythm.thin | (start - rhythm.ample.astype(np.int64) <= BROKEN_SECONDS)
         lately = start - full <= (VOTES_WINDOWS + VOTES_GAPS * gap) * window
         votes &= rhythm.thin | lately | (dark[layout.vantage_network] & (start - full <= DAY))
-        self._thicken(layout, place_of, votes, here)
+        if rhythm.thin.any():
+            self._thicken(layout, place_of, votes, here)
+        if not any_of(votes):
+            return  # a crowd: nobody is due, and who is not due is not missed
         scarce = self._scarce(place_of, votes, came, coming.path_share) & ~away
         if scarce.any():
             self._thin_out(layout, place_of, scarce, votes, looks, start, window)

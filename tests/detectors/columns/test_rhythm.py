@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from detectors.columns.bank import Bank
+from detectors.columns.thinning import THIN_NETWORK, THIN_VANTAGES, Thinning
 from detectors.readings import CountryReading, Counts, MonitorKey, Opinion
 from detectors.settings import DetectionSettings, TimeSettings
 
@@ -136,6 +137,17 @@ def test_arrivals_at_any_moment_are_a_crowd() -> None:
     world = World([key(country, n, v) for country in ("PK", "IR") for n in range(4) for v in range(9)])
     (*_, last) = world.run(range(DAY_MINUTES // 2), lambda minute, place: random.random() < 0.05)
     assert last["PK"].silence_doubt == "crowd"
+
+
+def test_whether_a_crowd_has_thinned_out_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for name in ("_scarce", "_thicken"):
+        monkeypatch.setattr(Thinning, name, lambda *rest, name=name: asked.append(name))
+    random = np.random.default_rng(4)
+    world = World([key("PK", n, v) for n in range(4) for v in range(9)])
+    world.run(range(200), lambda minute, place: random.random() < 0.05)
+    assert np.count_nonzero(world.bank.series.paths.rhythm.filled < THIN_NETWORK) >= THIN_VANTAGES
+    assert not asked
 
 
 @pytest.mark.world
