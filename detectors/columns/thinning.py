@@ -49,11 +49,9 @@ PACE_SLOWER: Final = 2.0
 THICK_SHARE: Final = 0.6
 THICK_ALONE: Final = 0.8
 THICK_FEW: Final = 0.9  # of one or two vantages
-#: Where much came all the time, half of what was missing has to be there, but no more than this; and one network alone,
-#: where at least so much of the country's was left, needs so much over some time.
+#: Where much came all the time, so much more than that has to come, but no more than this.
+THICK_OVER: Final = 0.3
 THICK_MOST: Final = 0.75
-THICK_LEFT: Final = 0.3
-THICK_KEPT: Final = 0.7
 #: Such a share of its vantages must be heard: who was away before has no vote, and one of ten does not speak for all.
 THICK_VANTAGES: Final = 1.0 / 3.0
 #: A monitor that was not heard for so long before its vantage's last full window has been let go.
@@ -164,14 +162,10 @@ class Thinning:
         # Of 0.4 of the results 0.6 are there by chance now and then.
         kept = rhythm.kept.astype(np.float64)
         kept_here = _share(kept, weight, place_of, len(layout.places))
-        all_back = of_place >= np.clip(0.5 + 0.5 * kept_here, THICK_SHARE, THICK_MOST)
+        all_back = of_place >= np.clip(THICK_OVER + kept_here, THICK_SHARE, THICK_MOST)
         all_back = all_back[layout.network_place]
         several = np.bincount(network[weight > 0.0], minlength=networks)
-        of_network = _share(kept, weight, network, networks)
-        sure = (kept_here < THICK_LEFT)[layout.network_place] | (of_network >= THICK_KEPT)
-        over = ((back >= np.where(several > 2, THICK_ALONE, THICK_FEW)) & sure) | (
-            (back >= THICK_SHARE) & all_back
-        )
+        over = (back >= np.where(several > 2, THICK_ALONE, THICK_FEW)) | ((back >= THICK_SHARE) & all_back)
         over &= several > 0
         over &= several >= THICK_VANTAGES * np.bincount(network[votes], minlength=networks)
         self.thickened = np.unique(network[rhythm.thin & over[network]])
