@@ -142,7 +142,7 @@ class Thinning:
         votes &= rhythm.thin | lately | (dark[layout.vantage_network] & (start - full <= DAY))
         if rhythm.thin.any():
             self._thicken(layout, place_of, votes, here)
-        if not any_of(votes):
+        if not (any_of(votes) or any_of(promises)):
             return  # a crowd: nobody is due, and who is not due is not missed
         scarce = self._scarce(place_of, votes, came, coming.path_share) & ~away
         if scarce.any():
