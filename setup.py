@@ -6,6 +6,7 @@ from setuptools import Extension, setup
 setup(
     ext_modules=[
         Extension("streams.packed", ["streams/packed.pyx"], optional=True),
+        Extension("streams.step.packed_ids", ["streams/step/packed_ids.pyx"], optional=True),
         Extension("streams.step.scanner", ["streams/step/scanner.pyx"], optional=True),
         Extension(
             "detectors.columns._stages",

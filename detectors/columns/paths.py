@@ -184,10 +184,9 @@ class Paths:
 
         `heard` is when each vantage had its last results before this window; `promised` what each of `seen` promises;
         `elsewhere` what was due and came lately in countries that another process watches, and `elsewhere_ago` how many
-        windows ago the last one was of which that is known; `words` what vantages say of themselves. A network's
-        darkness is no rhythm of its own. Of a `deaf` window a part could not be heard: those of whom something came may
-        have had a spool, and the others none. `results`: how many came of each vantage; without, one of each. `looks`
-        are those of single monitors; without, each vantage has one.
+        windows ago the last one was of which that is known; `words` what vantages say of themselves. Of a `deaf` window
+        a part could not be heard: those of whom something came may have had a spool, and the others none. `results`
+        came of each vantage, `looks` are those of single monitors; without, each has one.
         """
         rhythm, places = self.rhythm, len(layout.places)
         place_of = self._place_of(layout)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.readings import MonitorKey
+from streams.step.ids import Ids
 from streams.step.rows import OF_RESULTS, Rows, StatusRow, named, names_of, renumbered
 from streams.step.windows import in_order
 
@@ -60,16 +61,15 @@ class OpenWindow:
         Attempts that each vantage has reported in it, doubles too; only where they are limited.
     """
 
-    __slots__ = ("_met", "_pairs", "_parts", "gone", "ids", "late", "offered", "statuses")
+    __slots__ = ("_pairs", "_parts", "gone", "ids", "late", "offered", "statuses")
 
     def __init__(self, ids: Sequence[str] = (), gone: Iterable[str] = ()) -> None:
-        self.ids = list(ids)
+        self.ids = Ids(ids)
         self.gone = set(gone)
         self.statuses: list[StatusRow] = []
         self.late: dict[LateKey, tuple[int, int]] = {}
         self.offered: dict[Source, int] = {}
         self._parts: list[tuple[NDArray[np.generic], ...]] = []
-        self._met = {*self.ids, *self.gone}
         #: Made when an id is met again: most windows never need it.
         self._pairs: set[tuple[tuple[str, str], str]] | None = None
 
@@ -99,16 +99,11 @@ class OpenWindow:
         )
         return stored, names_of(columns["mechanism"])
 
-    def take(self, ids: Sequence[str], monitor: NDArray[np.int32], vantages: VantagesOf) -> list[int] | None:
+    def take(self, ids: list[str], monitor: NDArray[np.int32], vantages: VantagesOf) -> list[int] | None:
         """Note results. Return the places of the new ones, each at its first occurrence, or None if all are new."""
-        met = self._met
-        if self._pairs is None:
-            before = len(met)
-            met.update(ids)
-            if len(met) == before + len(ids):
-                self.ids += ids
-                return None
-            met = self._met = {*self.ids, *self.gone}
+        fresh = not self.gone or self.gone.isdisjoint(ids)
+        if self._pairs is None and fresh and self.ids.add_new(ids):
+            return None
         if self._pairs is None:
             mine = vantages(self.columns()[0].astype(np.int32))
             self._pairs = set(zip(mine, self.ids, strict=True))
@@ -118,8 +113,7 @@ class OpenWindow:
                 self._pairs.add(pair)
                 first.append(i)
         new = [ids[i] for i in first]
-        self.ids += new
-        met.update(new)
+        self.ids.extend(new)
         return first
 
     def append(self, rows: tuple[NDArray[np.generic], ...]) -> None:
@@ -147,8 +141,9 @@ class OpenWindow:
         if kept.all():
             self._parts = [(now, *others)]
             return
-        self.gone.update(self.ids[i] for i in np.flatnonzero(~kept).tolist())
-        self.ids = [self.ids[i] for i in np.flatnonzero(kept).tolist()]
+        ids = self.ids.aslist()
+        self.gone.update(ids[i] for i in np.flatnonzero(~kept).tolist())
+        self.ids = Ids(ids[i] for i in np.flatnonzero(kept).tolist())
         self._parts = [(now[kept], *(column[kept] for column in others))]
         self._pairs = None
 
@@ -193,7 +188,7 @@ class OpenWindows:
 
     def take(
         self,
-        ids: Sequence[str],
+        ids: list[str],
         window: NDArray[np.int64],
         good: NDArray[np.bool_],
         columns: tuple[NDArray[np.generic], ...],

@@ -31,7 +31,7 @@ def test_a_result_is_taken_once_in_its_window_and_another_vantage_may_have_its_i
     windows = OpenWindows(60_000)
     assert put(windows, ["a", "b", "a"], [7, 8, 7], [0, 0, 0]) == (2, 1)
     assert put(windows, ["a", "a"], [7, 7], [0, 1]) == (1, 1)
-    assert windows.pop(7).ids == ["a", "a"]
+    assert windows.pop(7).ids.aslist() == ["a", "a"]
     assert windows.pop(8).columns()[0].tolist() == [0]
     assert 7 not in windows
 
@@ -42,7 +42,7 @@ def test_what_comes_twice_of_a_monitor_that_is_gone_is_still_a_double() -> None:
     windows.renumber(np.array([-1, -1, 0], dtype=np.int32))
     assert put(windows, ["a", "c"], [7, 7], [0, 0]) == (1, 1)
     assert windows.at(7).columns()[0].tolist() == [0, 0]
-    assert windows.at(7).ids == ["b", "c"]
+    assert windows.at(7).ids.aslist() == ["b", "c"]
 
 
 def test_the_first_attempts_of_a_vantage_in_a_window_are_taken_and_no_more() -> None:
