@@ -129,6 +129,9 @@ class Partition:
     def offer(self, chunk: UnreadChunk, done: Callable[[], None] | None = None) -> None:
         """Take a chunk in; `done` is called once all of it is in the log. Chunks that come too early are let go."""
         if self.phase is PartitionState.RUNNING:
+            if not self._inbox:
+                # It had nothing to do: it is late from here on, and not since it last did something.
+                self._move()
             self._inbox.put(chunk, done)
 
     async def room(self) -> None:
