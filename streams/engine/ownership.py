@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 
 class MissingPartitionError(Exception):
-    """The source was widened, and its checkpoints were not yet."""
+    """The source was widened, and its checkpoints were not yet; or they are gone."""
 
 
 @dataclass(slots=True)
@@ -209,6 +209,8 @@ class RestoredPartition:
             raise MissingPartitionError(
                 f"topic {topic} has {len(checkpoints)} partitions, and none for {self._name}: "
                 "`netdusk topics` widens it"
+                if checkpoints
+                else f"topic {topic} does not exist any more: `netdusk topics` makes it"
             )
         book = CheckpointLog(
             producer,

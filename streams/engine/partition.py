@@ -55,6 +55,8 @@ class Partition:
     ----------
     why_stopped
         What a person has to look at; None while it is not stopped.
+    why_restoring
+        Why it has to be restored again; None at first, and once it is restored.
     """
 
     def __init__(self, pipeline: Pipeline, tp: TP, around: Surroundings) -> None:
@@ -62,6 +64,7 @@ class Partition:
         self.tp = tp
         self.phase = PartitionState.RESTORING
         self.why_stopped: str | None = None
+        self.why_restoring: str | None = None
         self._around = around
         self._chunk_records = around.settings.worker.chunk_records
         self._inbox = Inbox(tp, around.gate, self._chunk_records)
@@ -207,6 +210,7 @@ class Partition:
         """Log the failure. Return the seconds to wait before the next try."""
         pause = _BACKOFF_SECONDS[min(self._failures, len(_BACKOFF_SECONDS) - 1)]
         self._failures += 1
+        self.why_restoring = str(error) or type(error).__name__
         away = isinstance(error, KafkaError | OSError)
         if away:
             self._around.presence.failed(error)
@@ -270,6 +274,7 @@ class Partition:
         await self._tell_untold()
         await self._around.gate.go_on_from(self.tp, max(owned.position, owned.source_start))
         self.phase = PartitionState.RUNNING
+        self.why_restoring = None
         self._around.gate.open(self.tp)
         self._move()
 

@@ -51,6 +51,11 @@ class BrokerPresence:
             )
         self._since, self._said = None, False
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last request that is known of failed."""
+        return self._since is not None
+
     def away(self) -> str | None:
         """Return for how long it has not answered, and why, or None if it answers."""
         if self._since is None or (seconds := self._clock() - self._since) < _AWAY_SECONDS:

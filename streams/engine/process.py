@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from functools import partial
 from typing import Final
 
@@ -19,10 +20,18 @@ from streams.engine.worker import Worker
 log = structlog.get_logger()
 
 _LEAVE_SECONDS: Final = 9.0
+# Where no broker answers, Faust waits for it in vain.
+_LEAVE_ALONE_SECONDS: Final = 4.0
+_LOOK_SECONDS: Final = 0.25
 # Python's own: 700, 10, 10.
 _COLLECT: Final = (100_000, 20, 20)
 # Python's own: 0.005.
 _SWITCH_SECONDS: Final = 0.02
+
+
+def leave_is_due(worker: Worker, seconds: float) -> bool:
+    """Return whether the process is left, so many seconds after it was asked to end."""
+    return seconds >= _LEAVE_SECONDS or (seconds >= _LEAVE_ALONE_SECONDS and worker.may_leave())
 
 
 def run(worker: Worker, *, loglevel: str = "WARNING") -> None:
@@ -52,13 +61,14 @@ def _leave_in_time(worker: Worker) -> None:
 
     What matters is done by then: the log has all that was acknowledged, and the next owner goes on from it.
     """
-    timer = threading.Timer(_LEAVE_SECONDS, _leave, [worker])
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=_leave_when_due, args=[worker], daemon=True).start()
 
 
-def _leave(worker: Worker) -> None:
+def _leave_when_due(worker: Worker) -> None:
+    began = time.monotonic()
+    while not leave_is_due(worker, seconds := time.monotonic() - began):
+        time.sleep(_LOOK_SECONDS)
     log.warning(
-        "Faust does not end; leaving without it", after_seconds=_LEAVE_SECONDS, handed_over=worker.closed
+        "Faust does not end; leaving without it", after_seconds=round(seconds, 1), handed_over=worker.closed
     )
     os._exit(0 if worker.closed else 1)

@@ -57,11 +57,14 @@ class Readiness:
         return await self._machines.compute(self._render)
 
     def restoring(self) -> str | None:
-        """Return which partitions are not restored yet, or None if all are or have been stopped."""
+        """Return which partitions are not restored yet, and why again, or None if all are or have been stopped."""
         if not self.assigned:
             return "no partitions assigned yet"
-        names = [p.name for p in self._partitions.values() if p.phase is PartitionState.RESTORING]
-        return f"restoring {', '.join(sorted(names))}" if names else None
+        waiting = [p for p in self._partitions.values() if p.phase is PartitionState.RESTORING]
+        if not waiting:
+            return None
+        why = sorted({p.why_restoring for p in waiting if p.why_restoring is not None})
+        return "\n".join([f"restoring {', '.join(sorted(p.name for p in waiting))}", *why])
 
     def unready(self) -> str | None:
         """Return why this worker is not ready, or None if it is."""

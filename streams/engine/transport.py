@@ -177,6 +177,15 @@ class _PacedFetcher(Fetcher):
             pace.sent()
         return actions
 
+    async def close(self) -> None:
+        """End all fetches. aiokafka passes on that it cancelled one that rests after an error."""
+        try:
+            await super().close()  # type: ignore[no-untyped-call]
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+
 
 class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, with `_Buffer` and the worker's pace."""

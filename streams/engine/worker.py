@@ -40,6 +40,7 @@ from streams.settings import Settings
 log = structlog.get_logger()
 
 _CLOSE_SECONDS: Final = 3.0
+_CLOSE_ALONE_SECONDS: Final = 0.5
 # So many logs are read at a time. More would hold more snapshots in memory at once.
 _RESTORES_AT_ONCE: Final = 16
 _NOTES_SECONDS: Final = 2.0
@@ -162,10 +163,15 @@ class Worker:
         """Finish the chunks in hand; nothing new is taken."""
         partitions = list(self.partitions.values())
         self.partitions.clear()
-        await asyncio.gather(*(partition.close(_CLOSE_SECONDS) for partition in partitions))
-        await self._around.checkpoint_producers.close()
-        await self._around.output_producers.close()
+        # What a broker that is away has not acknowledged by now, it will not in a moment; the log is right either way.
+        grace = _CLOSE_ALONE_SECONDS if self._around.presence.away() else _CLOSE_SECONDS
+        await asyncio.gather(*(partition.close(grace) for partition in partitions))
+        await asyncio.gather(self._around.checkpoint_producers.close(), self._around.output_producers.close())
         self.closed = True
+
+    def may_leave(self) -> bool:
+        """Whether nobody waits for this process any more: its partitions are let go of, and no broker answers."""
+        return self.closed and self._around.presence.failing
 
     async def stop(self) -> None:
         """Let go of everything else."""
