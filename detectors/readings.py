@@ -30,6 +30,15 @@ class Spell(NamedTuple):
     an_hour: float
 
 
+class Congestion(NamedTuple):
+    """Hours in which a network was slow, whatever was asked of it: how much, in logarithms, and in how many windows.
+
+    By the name of what was measured (as in `Slowness`), and by hour of the day (UTC).
+    """
+
+    hours: Mapping[str, Mapping[int, tuple[float, float]]]
+
+
 class MonitorKey(NamedTuple):
     """One vantage that watches one target of one platform: the smallest thing that is counted.
 

@@ -2309,12 +2309,13 @@ cdef inline double _quotient(float total, float weight) noexcept nogil:
     return <double>total / <double>weight if weight > 0.0 else 0.0
 
 
-def take_times(times, int64_t start, rows_, values_, held_):
+def take_times(times, int64_t start, rows_, values_, held_, most_):
     """`SlowdownColumns._take` of `rows`, and of those that are new; then `_age` of all, up to the end of a block."""
     cdef Py_ssize_t i, row, size = times.size
     cdef int64_t *rows = _i8(rows_)
     cdef double *values = _f8(values_)
     cdef uint8_t *held = NULL if held_ is None else _b1(held_)
+    cdef double *shared = NULL if most_ is None else _f8(most_)
     settings = times.rules.settings
     cdef float *total = _f4(times.total)
     cdef float *weight = _f4(times.weight)
@@ -2361,6 +2362,8 @@ def take_times(times, int64_t start, rows_, values_, held_):
             evidence = _LOOKED_FOR * (excess - _LOOKED_FOR / 2.0) / (spread * spread) / <double>likeness[row]
             evidence = _least(_most(evidence, -nats), nats)
             high = _least(_most(<double>statistic[row] + evidence, 0.0), most)
+            if shared != NULL:
+                high = _least(high, shared[i])
             if statistic[row] < _BEGUN_NATS:
                 onset[row], since[row], since_count[row] = ~start, 0.0, 0.0
             sum_, count = <double>since[row] + excess, since_count[row] + <float>1.0
@@ -2405,134 +2408,205 @@ def take_times(times, int64_t start, rows_, values_, held_):
 
 
 cdef int64_t _PACE_KNOWN = _paces.KNOWN_WINDOWS, _PACE_MEMORY = _paces.MEMORY_WINDOWS
+cdef double _SHARES = _paces.SHARES, _SLOW_MAX = _paces.SLOW_MAX, _SLOW_PARTS = _paces.SLOW_PARTS
+cdef double _LATELY = _paces.LATELY_RHYTHMS, _PAUSE = _paces.PAUSE_RHYTHMS
+cdef double _LATEST_GAIN = _paces.LATEST_GAIN, _RHYTHM_GAIN = _paces.RHYTHM_GAIN
 
 
-cdef void _middles(
-    int64_t *group, float *values, Py_ssize_t many, Py_ssize_t size, int64_t *count, double *middle, double *high,
-    float *sorted_, int64_t *begin,
-) noexcept:
-    """`paces._middles`; the room is that of `_medians`."""
-    cdef Py_ssize_t i
-    _medians(group, values, many, size, count, middle, high, sorted_, begin)
-    for i in range(size):
-        middle[i] = (middle[i] + high[i]) / 2.0
+cdef inline double _lower_of(float *values, Py_ssize_t many) noexcept:
+    """The lower of the two in the middle of some values, which are put in order; 0 of none."""
+    if not many:
+        return 0.0
+    _sort(values, many)
+    return values[many - 1 - many // 2]
+
+
+cdef inline double _middle_of(float *values, Py_ssize_t many) noexcept:
+    """The median of some values, which are put in order; 0 of none."""
+    cdef double low = _lower_of(values, many)
+    return (low + <double>values[many - 1 - (many - 1) // 2]) / 2.0 if many else 0.0
 
 
 def even_out(paces, int64_t start, monitor_, logs_, monitor_cell_, times, crowd_, held_):
-    """`Paces.even_out`, where somebody was timed."""
-    cdef Py_ssize_t i, row, of, found, rows = 0, size = paces.size, many = _size(monitor_), cells = times.size
+    """`Paces.even_out`, where somebody was timed. Each network by itself: who spoke of it lately stands together."""
+    cdef Py_ssize_t i, j, row, of, found, left, right, end, many = _size(monitor_), size = paces.size
+    cdef Py_ssize_t cells = times.size, measured = 0, timed = 0, others = 0, beside
     cdef double *logs = _f8(logs_)
     cdef uint8_t *crowd = _b1(crowd_)
     cdef uint8_t *held = NULL if held_ is None else _b1(held_)
     cdef uint8_t *is_open = _b1(times.open)
     cdef float *weight = _f4(times.weight)
+    cdef float *total_long = _f4(times.total)
+    cdef float *total_now = _f4(times.total_now)
+    cdef float *weight_now = _f4(times.weight_now)
+    cdef float *deviation = _f4(times.deviation)
+    cdef float *deviation_weight = _f4(times.deviation_weight)
+    cdef float *likeness = _f4(times.likeness)
     cdef float *offset = _f4(paces.offset)
     cdef uint16_t *windows = <uint16_t *>_data(paces.windows, cnp.NPY_UINT16)
-    cdef Py_ssize_t most = min(size, many)
-    cdef _Room room = _Room(many + 3 * size + 12 * most + 6 * cells + 1)
+    cdef float *latest = _f4(paces.latest)
+    cdef uint32_t *last = <uint32_t *>_data(paces.last, cnp.NPY_UINT32)
+    cdef float *rhythm = _f4(paces.rhythm)
+    cdef uint16_t *slow = <uint16_t *>_data(paces.slow, cnp.NPY_UINT16)
+    cdef double nats = times.rules.settings.cap_nats
+    # Once an hour the hour's own values are still put away.
+    cdef bint is_now = times.now == start % 86400 // 3600
+    cdef double *of_hour = NULL
+    if not is_now:
+        of_hour_ = times.usual(start)
+        of_hour = _f8(of_hour_)
+    cdef _Room room = _Room(many + 11 * size + 3 * cells + 4)
     cdef int64_t *monitor = _numbers(monitor_, <int64_t *>room.take(many))
     cdef int64_t *monitor_cell = _numbers(monitor_cell_, <int64_t *>room.take(size))
     cdef int64_t *results = <int64_t *>room.take(size)
     cdef double *total = room.take(size)
-    cdef int64_t *who = <int64_t *>room.take(most)
-    cdef int64_t *cell = <int64_t *>room.take(most)
-    cdef double *mean = room.take(most)
-    cdef double *own = room.take(most)
-    cdef double *reference = room.take(most)
-    cdef uint8_t *single = <uint8_t *>room.take(most)
-    cdef uint8_t *known = <uint8_t *>room.take(most)
-    cdef uint8_t *fixed = <uint8_t *>room.take(most)
-    cdef uint8_t *alone = <uint8_t *>room.take(most)
-    cdef int64_t *group = <int64_t *>room.take(most)
-    cdef float *values = <float *>room.take(most)
-    cdef float *sorted_ = <float *>room.take(most)
+    cdef int64_t *now = <int64_t *>room.take(size + 1)
+    cdef int64_t *spoke = <int64_t *>room.take(size + 1)
+    cdef int64_t *who = <int64_t *>room.take(size)
+    cdef double *each = room.take(size)
+    cdef double *own = room.take(size)
+    cdef uint8_t *known = <uint8_t *>room.take(size)
+    cdef uint8_t *learns = <uint8_t *>room.take(size)
+    cdef float *values = <float *>room.take(size)
+    # Of each network: where its own stand. Those that were timed come first.
     cdef int64_t *begin = <int64_t *>room.take(cells + 1)
-    cdef int64_t *beside = <int64_t *>room.take(cells)
-    cdef int64_t *count = <int64_t *>room.take(cells)
-    cdef double *middle = room.take(cells)
-    cdef double *before = room.take(cells)
-    cdef double *high = room.take(cells)
-    cdef double *usual
-    cdef int64_t *there
-    cdef double *given
+    cdef int64_t *reported = <int64_t *>room.take(cells)
+    cdef uint8_t *asked = <uint8_t *>room.take(cells)
+    cdef bint spoke_lately
+    cdef double reference, usual, spread, excess, evidence, gap, moved, before, expected
+    cdef bint shut, single, alone, lately, any_learns, any_counts, counts
+    cdef Py_ssize_t quiet
     for i in range(size):
         results[i] = 0
         total[i] = 0.0
+    for i in range(cells):
+        begin[i] = reported[i] = asked[i] = 0
+    begin[cells] = 0
     for i in range(many):
         results[monitor[i]] += 1
         total[monitor[i]] += _grained(logs[i])
-    found = 0
     for i in range(size):
-        if not results[i]:
-            continue
+        now[timed] = i
+        timed += results[i] != 0
+    for j in range(timed):
+        i = now[j]
         of = monitor_cell[i]
-        who[rows], cell[rows], mean[rows] = i, of, total[i] / <double>results[i]
-        single[rows] = crowd[of]
-        known[rows] = crowd[of] or windows[i] >= _PACE_KNOWN
-        fixed[rows] = is_open[of] or (held != NULL and held[of])
-        own[rows] = 0.0 if crowd[of] else <double>offset[i]
-        if known[rows]:
-            group[found], values[found] = of, <float>(mean[rows] - own[rows])
-            found += 1
-        rows += 1
-    _middles(group, values, found, cells, beside, middle, high, sorted_, begin)
+        measured += reported[of] == 0
+        reported[of] += 1
+        asked[of] = not crowd[of]
+        total[i] = total[i] / <double>results[i]
+        # `Paces._note`
+        gap = <double>(start - <int64_t>last[i])
+        usual = rhythm[i] if rhythm[i] > 0.0 else gap
+        lately = last[i] > 0 and gap <= _LATELY * usual
+        latest[i] = <double>latest[i] + (_LATEST_GAIN if lately else 1.0) * (total[i] - <double>latest[i])
+        rhythm[i] = usual + _RHYTHM_GAIN * (_least(gap, _PAUSE * usual) - usual) if last[i] > 0 else 0.0
+        last[i] = <uint32_t>start
+    if timed < size:
+        for i in range(size):
+            spoke[others] = i
+            of = monitor_cell[i]
+            spoke_lately = <double>last[i] + <double>(<float>_LATELY * rhythm[i]) >= <double>start
+            spoke_lately = spoke_lately & (results[i] == 0) & asked[of]
+            others += spoke_lately
+            begin[of] += spoke_lately
     found = 0
-    for i in range(rows):
-        of = cell[i]
-        reference[i], alone[i] = middle[of], beside[of] == 0
-        if alone[i]:
-            group[found], values[found] = of, <float>(mean[i] - own[i])
-            found += 1
-    if found:
-        there_ = _empty(found, cnp.NPY_INT64)
-        there = _i8(there_)
-        for i in range(found):
-            there[i] = group[i]
-        _middles(group, values, found, cells, count, middle, high, sorted_, begin)
-        of_hour = times.usual(start, there_)
-        usual = _f8(of_hour)
-        found = 0
-        for i in range(rows):
-            if alone[i]:
-                reference[i] = middle[cell[i]] if weight[cell[i]] == 0.0 else usual[found]
-                found += 1
-    # What a known one of those that learn had before, and what it has now: the middle must not move.
-    found = 0
-    for i in range(rows):
-        of = cell[i]
-        if known[i] and not (single[i] or fixed[i]) and beside[of] > 1:
-            group[found], values[found] = of, <float>own[i]
-            found += 1
-    _middles(group, values, found, cells, count, before, high, sorted_, begin)
-    found = 0
-    for i in range(rows):
-        of = cell[i]
-        if single[i] or fixed[i] or not (beside[of] > 1 or not known[i]):
+    for i in range(cells):
+        found += begin[i] + reported[i]
+        begin[i] = found
+    begin[cells] = found
+    for j in range(others - 1, -1, -1):
+        begin[monitor_cell[spoke[j]]] -= 1
+        who[begin[monitor_cell[spoke[j]]]] = spoke[j]
+    for j in range(timed - 1, -1, -1):
+        begin[monitor_cell[now[j]]] -= 1
+        who[begin[monitor_cell[now[j]]]] = now[j]
+    rows_, middles_ = _empty(measured, cnp.NPY_INT64), _empty(measured, cnp.NPY_DOUBLE)
+    most_ = _empty(measured, cnp.NPY_DOUBLE)
+    cdef int64_t *rows = _i8(rows_)
+    cdef double *middles = _f8(middles_)
+    cdef double *most = _f8(most_)
+    measured = 0
+    for of in range(cells):
+        if not reported[of]:
             continue
-        reference[i] = own[i] + (mean[i] - own[i] - reference[i]) / <double>(windows[who[i]] + 1)
-        if known[i]:
-            group[found], values[found] = of, <float>reference[i]
-            found += 1
-    _middles(group, values, found, cells, count, middle, high, sorted_, begin)
-    found = 0
-    for i in range(rows):
-        of, row = cell[i], who[i]
-        if not (single[i] or fixed[i]) and (beside[of] > 1 or not known[i]):
-            offset[row] = <float>(reference[i] - (middle[of] - before[of]))
-            own[i] = offset[row]
-            windows[row] = <uint16_t>min(<int64_t>windows[row] + 1, _PACE_MEMORY)
-        if known[i] or not fixed[i] or alone[i]:
-            group[found], values[found] = of, <float>(mean[i] - own[i])
-            found += 1
-    _middles(group, values, found, cells, count, middle, high, sorted_, begin)
-    found = 0
-    for i in range(cells):
-        found += count[i] > 0
-    measured, level = _empty(found, cnp.NPY_INT64), _empty(found, cnp.NPY_DOUBLE)
-    there, given = _i8(measured), _f8(level)
-    found = 0
-    for i in range(cells):
-        if count[i]:
-            there[found], given[found] = i, middle[i]
-            found += 1
-    return measured, level
+        left, right, end = begin[of], begin[of] + reported[of], begin[of + 1]
+        single = crowd[of]
+        shut = is_open[of] or (held != NULL and held[of])
+        found = 0
+        for j in range(left, end):
+            row = who[j]
+            each[j] = total[row] if j < right else <double>latest[row]
+            known[j] = single or windows[row] >= _PACE_KNOWN
+            own[j] = 0.0 if single else <double>offset[row]
+            values[found] = <float>(each[j] - own[j])
+            found += known[j]
+        beside, alone = found, found == 0
+        reference = _middle_of(values, found)
+        expected = 0.0
+        if weight[of] > 0.0:
+            if is_now:
+                expected = <double>total_now[of] + _TIMES_PRIOR * _quotient(total_long[of], weight[of])
+                expected = expected / (<double>weight_now[of] + _TIMES_PRIOR)
+            else:
+                expected = of_hour[of]
+        if alone:
+            reference = expected
+            if weight[of] == 0.0:
+                for j in range(left, right):
+                    values[j - left] = <float>(each[j] - own[j])
+                reference = _middle_of(values, right - left)
+        any_learns = False
+        if not (single or shut):
+            for j in range(left, right):
+                learns[j] = beside > 1 or not known[j]
+                if not learns[j]:
+                    continue
+                any_learns, row = True, who[j]
+                offset[row] = <float>(own[j] + (each[j] - own[j] - reference) / <double>(windows[row] + 1))
+                windows[row] = <uint16_t>min(<int64_t>windows[row] + 1, _PACE_MEMORY)
+        if any_learns:
+            if right == end:  # `Paces._stay`
+                found = 0
+                for j in range(left, right):
+                    values[found] = <float>own[j]
+                    found += learns[j] & known[j]
+                before = _middle_of(values, found)
+                found = 0
+                for j in range(left, right):
+                    values[found] = offset[who[j]]
+                    found += learns[j] & known[j]
+                moved = _middle_of(values, found) - before
+                for j in range(left, right):
+                    if learns[j]:
+                        offset[who[j]] = <float>(<double>offset[who[j]] - moved)
+            for j in range(left, right):
+                own[j] = <double>offset[who[j]]
+        spread = _most(_SPREAD_MIN, <double>deviation[of] / <double>deviation_weight[of])
+        any_counts = alone or not shut
+        found = 0
+        for j in range(left, right):
+            row = who[j]
+            excess = each[j] - own[j]
+            values[found] = <float>excess
+            found += known[j] | any_counts
+            excess = excess - expected if weight[of] > 0.0 else 0.0
+            evidence = _LOOKED_FOR * (excess - _LOOKED_FOR / 2.0) / (spread * spread) / <double>likeness[of]
+            evidence = _least(_most(evidence, -nats), nats)
+            evidence = _least(_most(<double>slow[row] / _SLOW_PARTS + evidence, 0.0), _SLOW_MAX)
+            slow[row] = <uint16_t>rint(evidence * _SLOW_PARTS)
+        if not found:  # all of these came in an incident
+            continue
+        rows[measured], middles[measured] = of, _middle_of(values, found)
+        most[measured] = INFINITY
+        if not single:
+            found = quiet = 0
+            for j in range(left, end):
+                values[found] = <float>(<double>slow[who[j]] / _SLOW_PARTS)
+                counts = known[j] | any_counts
+                quiet += counts & (values[found] == 0.0)
+                found += counts
+            # Where more than half are at rest, so is the one in the middle.
+            most[measured] = _SHARES * _lower_of(values, found) if quiet <= found - 1 - found // 2 else 0.0
+        measured += 1
+    return rows_[:measured], middles_[:measured], most_[:measured]

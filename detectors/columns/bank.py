@@ -42,7 +42,17 @@ from detectors.columns.table import (
     tally,
 )
 from detectors.columns.tallies import Tallies
-from detectors.readings import Arrived, CountryTally, Counts, Health, MonitorKey, Pulse, Reading, SeriesGauge
+from detectors.readings import (
+    Arrived,
+    CountryTally,
+    Counts,
+    Health,
+    MonitorKey,
+    Pulse,
+    Reading,
+    SeriesGauge,
+    Spell,
+)
 from detectors.settings import DetectionSettings, TimeSettings
 from detectors.single.binomial import DAY, HOUR, RATIO_MAX, RATIO_MIN
 from detectors.single.silence import OFTEN
@@ -151,7 +161,12 @@ class Bank:
         held_cells = self._held.cells(series.layout, holding)
         self._release(start, held_cells, settling)
         for rows, spell in spells_of(series.layout, passing):
-            series.cells.pass_hours(rows, *spell)
+            if isinstance(spell, Spell):
+                series.cells.pass_hours(rows, *spell)
+                continue
+            for measure, hours in spell.hours.items():
+                times = series.throughput if measure == "throughput" else series.ttfb
+                times.pass_hours(rows, hours)
         cell = series.layout.cells_of(counts.monitor)
         series.contrast.take(cell, counts.contrast, counts.ok, counts.weight)
         series.cells.fair = series.contrast.judged(series.layout)
@@ -656,10 +671,10 @@ class Bank:
             (series.ttfb, series.paces, counts.monitor[timed], ttfb),
             (series.throughput, series.speeds, counts.monitor[moved], throughput),
         ):
-            rows, middle = paces.even_out(
+            evened = paces.even_out(
                 start, monitor, logs, series.layout.monitor_cell, times, series.crowds, held
             )
-            times.step(start, rows, middle, held)
+            times.step(start, evened.rows, evened.middle, held, evened.most)
 
     # what it says of all
 

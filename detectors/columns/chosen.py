@@ -86,7 +86,7 @@ class ChosenSlowdown(SlowdownColumns):
         super().load({name: column for name, column in stored.items() if name != _KEY})
         self._objects.load(stored.get(_KEY))
 
-    def _weigh(self, start: int, rows: Ints, excess: Floats, spread: Floats) -> None:
+    def _weigh(self, start: int, rows: Ints, excess: Floats, spread: Floats, most: Floats | None) -> None:
         alarm, close = self.rules.settings.alarm_slowness, self.rules.settings.close_nats
         usual = self.usual(start)[rows]
         keep = 0.5 ** (1.0 / VALUES_PER_RECENT)

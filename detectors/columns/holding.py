@@ -11,11 +11,11 @@ import numpy as np
 
 from detectors.columns.layout import Layout
 from detectors.columns.table import Bools, Floats, Ints
-from detectors.readings import PartKey, Spell
+from detectors.readings import Congestion, PartKey, Spell
 
 Holding = Mapping[tuple[str, bool], Collection[PartKey]]
 Settling = Mapping[tuple[str, bool], Mapping[PartKey, float]]
-Passing = Mapping[tuple[str, bool], Mapping[PartKey, Spell]]
+Passing = Mapping[tuple[str, bool], Mapping[PartKey, Spell | Congestion]]
 
 
 class Held:
@@ -96,7 +96,7 @@ def settled_cells(layout: Layout, settling: Settling) -> tuple[Ints, Floats]:
     return np.array(rows, dtype=np.int64), np.array(levels)
 
 
-def spells_of(layout: Layout, passing: Passing) -> Iterator[tuple[Ints, Spell]]:
+def spells_of(layout: Layout, passing: Passing) -> Iterator[tuple[Ints, Spell | Congestion]]:
     """The cells of parts that were a little worse for some hours, with those hours; regions are left out here too."""
     for (country, simulated), parts in sorted(passing.items()):
         for part, spell in sorted(parts.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import log
 from typing import ClassVar, Final
 
@@ -26,6 +27,7 @@ from detectors.single.slowdown import (
     BEGUN_NATS,
     HALF_SECONDS,
     HOUR_PRIOR,
+    HOUR_TOLD,
     HOURS,
     LOOKED_FOR,
     MEAN_OF_ABS,
@@ -156,10 +158,13 @@ class SlowdownColumns(Seasonal):
         self.total_now[:], self.weight_now[:] = total, weight
         self.now = hour
 
-    def step(self, start: int, rows: Ints, values: Floats, held: Bools | None = None) -> None:
+    def step(
+        self, start: int, rows: Ints, values: Floats, held: Bools | None = None, most: Floats | None = None
+    ) -> None:
         """Take one window in: the series that were measured, and the logarithms of their times.
 
-        `held` marks series that belong to an open incident: what is usual of them stays as it was.
+        `held` marks series that belong to an open incident: what is usual of them stays as it was. `most` is the most
+        that each may have of evidence: more than half of who measured it lately must have some.
         """
         self.latest = np.full(self.size, np.nan)
         if not len(rows) and not any_of(self.first >= 0):
@@ -167,13 +172,14 @@ class SlowdownColumns(Seasonal):
         if (hour := start % DAY // HOUR) != self.now:
             self._turn(hour)
         if compiled.stages is not None and self.plain:
-            compiled.stages.take_times(self, start, rows, values, held)
+            compiled.stages.take_times(self, start, rows, values, held, most)
             self._end_blocks(start)
             return
         fresh = self.weight[rows] == 0.0
         if any_of(fresh):
             new, measured = rows[fresh], values[fresh]
             rows, values = rows[~fresh], values[~fresh]
+            most = None if most is None else most[~fresh]
             self.first[new] = start
             self.last[new] = start
             self.total[new] = measured
@@ -181,10 +187,10 @@ class SlowdownColumns(Seasonal):
             self.weight[new] = 1.0
             self.weight_now[new] = 1.0
         if len(rows):
-            self._take(start, rows, values, held)
+            self._take(start, rows, values, held, most)
         self._age(start, held)
 
-    def _take(self, start: int, rows: Ints, values: Floats, held: Bools | None) -> None:
+    def _take(self, start: int, rows: Ints, values: Floats, held: Bools | None, most: Floats | None) -> None:
         settings = self.rules.settings
         excess, spread = values - self.usual(start, rows), self.spread[rows]
         self.latest[rows] = excess
@@ -195,7 +201,7 @@ class SlowdownColumns(Seasonal):
         if len(judged):
             self.recent[judged] = self.recent[judged] * _RECENT_KEEP + excess[warm]
             self.recent_weight[judged] = self.recent_weight[judged] * _RECENT_KEEP + 1.0
-            self._weigh(start, judged, excess[warm], spread[warm])
+            self._weigh(start, judged, excess[warm], spread[warm], None if most is None else most[warm])
         gain = np.where(self.open[rows], settings.learn_slow, 1.0)
         if held is not None:
             gain[held[rows]] = 0.0
@@ -213,12 +219,19 @@ class SlowdownColumns(Seasonal):
         self.block_sum[rows[calm]] += (near / spread)[calm]
         self.block_count[rows[calm]] += 1.0
 
-    def _weigh(self, start: int, rows: Ints, excess: Floats, spread: Floats) -> None:
+    def evidence(self, rows: Ints, excess: Floats, spread: Floats) -> Floats:
+        """Nats for each of these series being slower, by how much slower than usual a value is, in logarithms."""
+        most = self.rules.settings.cap_nats
+        return clipped(
+            LOOKED_FOR * (excess - LOOKED_FOR / 2.0) / spread**2 / self.likeness[rows], -most, most
+        )
+
+    def _weigh(self, start: int, rows: Ints, excess: Floats, spread: Floats, most: Floats | None) -> None:
         settings = self.rules.settings
-        evidence = LOOKED_FOR * (excess - LOOKED_FOR / 2.0) / spread**2 / self.likeness[rows]
-        evidence = clipped(evidence, -settings.cap_nats, settings.cap_nats)
+        evidence = self.evidence(rows, excess, spread)
         before = self.statistic[rows]
-        statistic = clipped(before + evidence, 0.0, settings.statistic_max)
+        limit = settings.statistic_max if most is None else np.minimum(settings.statistic_max, most)
+        statistic = clipped(before + evidence, 0.0, limit)
         begins = before < BEGUN_NATS
         onset = np.where(begins, ~start, self.onset[rows])
         since = np.where(begins, 0.0, self.since[rows]) + excess
@@ -239,6 +252,23 @@ class SlowdownColumns(Seasonal):
             column[rows] = 0.0
         self.onset[rows] = NEVER
         self.open[rows] = False
+
+    def pass_hours(self, rows: Ints, hours: Mapping[int, tuple[float, float]]) -> None:
+        """Make it usual of these hours of the day to be so much slower.
+
+        `hours` has the sum of how much in logarithms, and of how many windows. Of an evening that was told, few values
+        are telling: they count as some hours would that have been measured well.
+        """
+        for hour, (slower, windows) in sorted(hours.items()):
+            total, weight = self._hourly(hour, rows)
+            added = max(windows, HOUR_TOLD)
+            total = total + added * (self.usual(hour * HOUR, rows) + slower / windows)
+            weight = weight + added
+            if hour == self.now:
+                self.total_now[rows], self.weight_now[rows] = total, weight
+            else:
+                self.mean_hour[hour, rows] = total / weight
+                self.weight_hour[hour, rows] = np.minimum(weight, WEIGHT_MAX)
 
     def rest(self, start: int, windows: int, held: Bools | None = None) -> None:
         """Let `windows` windows without results pass. The first begins at `start`."""

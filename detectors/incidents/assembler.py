@@ -67,6 +67,7 @@ from detectors.incidents.telling import doubt_of, keep_open, snapshot_of
 from detectors.incidents.votes import Part, Vote, vote
 from detectors.incidents.withdrawal import REASON as ONLINE
 from detectors.readings import (
+    Congestion,
     CountryReading,
     LostParts,
     Opinion,
@@ -273,13 +274,14 @@ class Assembler:
         return levels
 
     @property
-    def passing(self) -> Mapping[CountryKey, Mapping[PartKey, Spell]]:
+    def passing(self) -> Mapping[CountryKey, Mapping[PartKey, Spell | Congestion]]:
         """By country, the parts of which a small loss was over in the last window: its hours, which are usual now."""
-        spells: dict[CountryKey, dict[PartKey, Spell]] = {}
+        spells: dict[CountryKey, dict[PartKey, Spell | Congestion]] = {}
         for place, in_hand in self._countries.items():
             for case in (*in_hand.cases, *in_hand.over):
                 if case.ended and case.ended == self._now:
                     spells.setdefault(place, {}).update(case.spells())
+                    spells[place].update(case.congestions())
         return spells
 
     @property

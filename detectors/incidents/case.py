@@ -40,14 +40,21 @@ from detectors.incidents.moves import Phase, Trigger
 from detectors.incidents.news import MANY_UNITS, Noted
 from detectors.incidents.onset import agreed_onset, windows_since
 from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Severity
-from detectors.incidents.votes import Part, Vote, pooled, vote
+from detectors.incidents.votes import Part, Vote, pooled, slowness_beside, vote
 from detectors.incidents.withdrawal import Spooled, take_late, was_online
-from detectors.readings import CountryReading, LostParts, Opinion, Says, Spell, Witness
+from detectors.readings import Congestion, CountryReading, LostParts, Opinion, Says, Spell, Witness
 from detectors.settings import IncidentSettings
 
 #: What is over within so long, with at least this share of the usual left, may be how its hours are each week.
 _SPELL_SECONDS: Final = 3 * 86_400
 _SPELL_LEFT: Final = 0.8
+#: What is slow for longer than this is no matter of hours.
+_CONGESTED_SECONDS: Final = 86_400
+#: The path is slow where the quickest of a network's other platforms has this share of it.
+_CONGESTED_SHARE: Final = 0.5
+#: Logarithm of 3: an evening may begin with that. From there on it rises: its beginning has less than this of its peak.
+_CONGESTED_MOST: Final = 1.1
+_CONGESTED_RISE: Final = 0.75
 #: Failures are forgotten with a half-life of about ten windows, so that a change of mechanism shows.
 _FADE: Final = 0.93
 _FORGOTTEN: Final = 0.05
@@ -520,6 +527,8 @@ class Case(msgspec.Struct):
                 part_vote = vote(Part(*key), reading)
                 loss.weigh(part_vote, reading.start, reading.end, settings.recovery_windows)
                 spoken.append((loss, part_vote))
+                if loss.slow and (slowness := reading.slowness.get(key[:2])) is not None:
+                    loss.slow_down(reading.start, slowness, slowness_beside(*key[:2], reading))
                 if not key[0] or key[2]:  # the bank can't have another level be usual of these
                     loss.partly = None
                 if (
@@ -1191,6 +1200,34 @@ class Case(msgspec.Struct):
             if key[0] and not loss.slow and ratio < loss.usual and low <= self.present_ratio():
                 levels[key] = ratio
         return levels
+
+    def congestions(self) -> dict[tuple[str, int, str], Congestion]:
+        """The hours of what was slow and is over, by part, where each network was slow whatever was asked of it.
+
+        That is a busy evening, which comes again tomorrow. It grows, or is never large: what is far slower from one
+        minute to the next is done by somebody, each time anew, and no hour's usual.
+        """
+        slow = {key: loss for key, loss in self.losses.items() if loss.slow and loss.slow_hours}
+        if self.resolved is None or self.resolved - self.onset > _CONGESTED_SECONDS or not slow:
+            return {}
+        by_hour: dict[int, tuple[float, float]] = {}
+        for loss in slow.values():
+            for of_hours in loss.slow_hours.values():
+                for hour, (total, windows) in of_hours.items():
+                    before, many = by_hour.get(hour, (0.0, 0.0))
+                    by_hour[hour] = before + total, many + windows
+        peak = max(total / windows for total, windows in by_hour.values())
+        first = sum(loss.slow_first[0] for loss in slow.values())
+        windows = sum(loss.slow_first[1] for loss in slow.values())
+        if peak > _CONGESTED_MOST and first > _CONGESTED_RISE * peak * windows:
+            return {}
+        return {
+            key: Congestion(loss.slow_hours)
+            for key, loss in slow.items()
+            if loss.slow_path
+            >= _CONGESTED_SHARE
+            * sum(total for of_hours in loss.slow_hours.values() for total, _ in of_hours.values())
+        }
 
     def spells(self) -> dict[tuple[str, int, str], Spell]:
         """The hours of a small loss that is over, wholly or in part, by part; empty of a deep one, or a long one.

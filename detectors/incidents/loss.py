@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from detectors.incidents.votes import Vote
-from detectors.readings import Opinion
+from detectors.readings import Opinion, Slowness
 
 #: So many results say by themselves to which level a part has fallen.
 _TELLING_RESULTS: Final = 8
@@ -56,6 +56,10 @@ PAST_STEP: Final = 5.0
 _NATS_SLOW: Final = 1.5
 # As a share of the usual.
 _BACK_SPEED: Final = 0.5
+#: What is slow begins in its first windows with times: half an hour of them, where each minute has some.
+_FIRST_WINDOWS: Final = 30.0
+_HOUR: Final = 3600
+_DAY: Final = 86_400
 _RATIO_MIN: Final = 0.02
 # What is back may still fail now and then: one failure of many is no relapse.
 _RATIO_MAX: Final = 0.95
@@ -161,6 +165,12 @@ class Loss(msgspec.Struct):
     fall_n: float = 0.0
     fall_k: float = 0.0
     fall_since: int | None = None
+    # While it is slow, by what was measured and by hour of the day (UTC): the sum of how much slower than usual, in
+    # logarithms, and in how many windows.
+    slow_hours: dict[str, dict[int, tuple[float, float]]] = msgspec.field(default_factory=dict)
+    # The same of its first half hour, and of all of it: what the quickest other platform of its network had.
+    slow_first: tuple[float, float] = (0.0, 0.0)
+    slow_path: float = 0.0
 
     @property
     def back(self) -> int | None:
@@ -216,6 +226,22 @@ class Loss(msgspec.Struct):
             self._look_at_part(end - start, end, recovery_windows)
             return
         self._mend(word, start, recovery_windows, past_step)
+
+    def slow_down(self, start: int, slowness: Slowness, path: float) -> None:
+        """Take in how slow it was in a window, and how slow the quickest other platform of its network is (logarithms).
+
+        Were all of them slow alike, it was the path.
+        """
+        if not self.slow or self.recovered is not None or not slowness.pace:
+            return
+        slower = -log(slowness.pace)
+        of_hours = self.slow_hours.setdefault(slowness.measure, {})
+        total, windows = of_hours.get(start % _DAY // _HOUR, (0.0, 0.0))
+        of_hours[start % _DAY // _HOUR] = total + slower, windows + 1.0
+        self.slow_path += path
+        total, windows = self.slow_first
+        if windows < _FIRST_WINDOWS:
+            self.slow_first = total + slower, windows + 1.0
 
     def lead(self, k: float, n: float) -> None:
         """Take in what it had since its onset before it was noticed, so that no figure rests on one window's few."""

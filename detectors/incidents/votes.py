@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log
 from statistics import median_high
 from typing import Final, NamedTuple
 
@@ -109,6 +110,12 @@ def pooled(votes: Sequence[Vote]) -> Vote | None:
     expected = sum(weight * one.expected for weight, one in zip(weights, spoken, strict=True)) / n
     now = sum(weight * one.reachability for weight, one in zip(weights, spoken, strict=True)) / n
     return Vote(Opinion.UNSURE, n, k, expected, now, None, 0, slow=False)
+
+
+def slowness_beside(platform: str, asn: int, reading: CountryReading) -> float:
+    """How many times slower than usual, as a logarithm, the quickest other platform of a network is; 0 without one."""
+    others = [_speed(one) for (name, of), one in reading.slowness.items() if of == asn and name != platform]
+    return max(0.0, -log(max(others))) if others else 0.0
 
 
 def _speed(slowness: Slowness) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 from copy import deepcopy
-from math import isfinite, log
+from math import inf, isfinite, log
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +20,8 @@ from detectors.single.binomial import DAY, HOUR, Rules, block_ends, windows_miss
 HOURS: Final = 24
 # Values of the day against an hour's own.
 HOUR_PRIOR: Final = 20.0
+# Values that an hour counts for, at the least, in which the path was slow and that was told.
+HOUR_TOLD: Final = 2.0 * HOUR_PRIOR
 # Log of 1.6: the slowing that is looked for, under the least that alarms.
 LOOKED_FOR: Final = 0.47
 # A series never seen: a factor of 1.5 either way.
@@ -53,7 +55,8 @@ class Slowdown(AnomalyDetector):
     means over what independent values would have). For a speed, give its reciprocal. What is kept from
     window to window is rounded to single precision, and an hour that is over to half, as in the columns.
 
-    A window is `{"start": seconds since 1970, "value": median of its times}`; windows without are left out.
+    A window is `{"start": seconds since 1970, "value": median of its times}`; windows without are left out. Where a
+    window also has `"most"`, there is no more evidence (nats) than that: more than half of who measures it have some.
 
     Examples
     --------
@@ -144,12 +147,12 @@ class Slowdown(AnomalyDetector):
         for missed in windows_missed(self.at, start, window):
             self._age(missed)
         self.held = held
-        self._take(start, log(value))
+        self._take(start, log(value), float(x.get("most", inf)))
         self._round()
         self._age(start)
         self.at = start + window
 
-    def _take(self, start: int, value: float) -> None:
+    def _take(self, start: int, value: float, most: float) -> None:
         settings = self.settings
         self._turn(start % DAY // HOUR)
         if self.weight == 0.0:
@@ -163,7 +166,7 @@ class Slowdown(AnomalyDetector):
             keep = 0.5 ** (1.0 / VALUES_PER_RECENT)
             self.recent = self.recent * keep + excess
             self.recent_weight = self.recent_weight * keep + 1.0
-            self._weigh(start, excess, spread)
+            self._weigh(start, excess, spread, most)
         gain = 0.0 if self.held else settings.learn_slow if self.open else 1.0
         pulled = value - excess + min(OUTLIER * spread, max(-OUTLIER * spread, excess))
         hour = start % DAY // HOUR
@@ -177,12 +180,12 @@ class Slowdown(AnomalyDetector):
             self.block_sum += min(OUTLIER * spread, max(-OUTLIER * spread, excess)) / spread
             self.block_count += 1.0
 
-    def _weigh(self, start: int, excess: float, spread: float) -> None:
+    def _weigh(self, start: int, excess: float, spread: float, most: float) -> None:
         settings = self.settings
         evidence = LOOKED_FOR * (excess - LOOKED_FOR / 2.0) / spread**2 / self.likeness
         evidence = min(settings.cap_nats, max(-settings.cap_nats, evidence))
         before = self.statistic
-        self.statistic = min(settings.statistic_max, max(0.0, before + evidence))
+        self.statistic = min(settings.statistic_max, most, max(0.0, before + evidence))
         if before < BEGUN_NATS:
             self._forget_onset()
             self.onset = start

@@ -117,9 +117,11 @@ def test_times(seed: int) -> None:
         held = np.full(CELLS, i // 50 % 2 == 1) & (np.arange(CELLS) % 2 == 0)
         # A series by itself hears of an incident with its next value only, so all have one where that changes.
         rows = np.flatnonzero(random.random(CELLS) < (1.0 if i % 50 == 0 else 0.7))
-        columns.step(start, rows, np.log(value[rows]), held)
+        most = 40.0 * random.random(CELLS)
+        columns.step(start, rows, np.log(value[rows]), held, most[rows] if i % 3 else None)
         for c in rows:
-            plain[c].learn_one({"start": start, "value": value[c]}, held=bool(held[c]))
+            window = {"start": start, "value": value[c], **({"most": most[c]} if i % 3 else {})}
+            plain[c].learn_one(window, held=bool(held[c]))
         np.testing.assert_allclose(columns.score[rows], [plain[c].score for c in rows], atol=1e-9)
         alarms += int((columns.score >= 1.0).sum())
         if i in (0, 100, 299):

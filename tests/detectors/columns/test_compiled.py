@@ -366,16 +366,16 @@ def test_times_of_monitors_are_evened_out_alike(seed: int) -> None:
         paces.windows[:] = dice.choice([0, 1, 9, 10, 299, 300], many)
         cell, crowd = dice.integers(0, cells, many).astype(np.int32), dice.random(cells) < 0.2
         found: list[bytes] = []
-        for window in range(6):
-            monitor: Numbers = dice.integers(0, many, int(dice.integers(0, 40)))
+        for window in range(24):
+            monitor: Numbers = dice.integers(0, many, int(dice.integers(0, dice.choice([4, 40]))))
             monitor = monitor.astype(np.int32) if seed % 2 else monitor
             logs = dice.normal(5.0, 1.0, len(monitor))
             held = dice.random(cells) < 0.2 if window % 2 else None
             slow.open[:] = dice.random(cells) < 0.2
             start = START + 600 * window
-            rows, middle = paces.even_out(start, monitor, logs, cell, slow, crowd, held)
-            slow.step(start, rows, middle, held)
-            columns = (rows, middle, paces.offset, paces.windows)
+            now = paces.even_out(start, monitor, logs, cell, slow, crowd, held)
+            slow.step(start, now.rows, now.middle, held, now.most)
+            columns = (*now, *(getattr(paces, name) for name in paces.fields))
             found += [column.dtype.str.encode() + column.tobytes() for column in columns]
         return found
 

@@ -20,11 +20,11 @@ FIBRE, PHONE, THIRD = 0, 1, 2
 class Network:
     """One network on a platform, and the vantages that measure it: their times in ms, window by window."""
 
-    def __init__(self, *, crowd: bool = False, leaning: bool = False) -> None:
+    def __init__(self, *, crowd: bool = False, leaning: bool = False, vantages: int = 3) -> None:
         self.times = SlowdownColumns(Rules.of(DetectionSettings(), TimeSettings()))
         self.times.grow(1)
         self.paces = Paces()
-        self.paces.grow(3)
+        self.paces.grow(vantages)
         self.crowd = np.array([crowd])
         self.held = np.array([False])
         self._dice = np.random.default_rng(7)
@@ -35,14 +35,20 @@ class Network:
         """How many times slower than usual each window's middle is."""
         slower = []
         for _ in range(windows):
-            monitor = np.array(list(times))
-            logs = np.log(list(times.values())) + self._noise(len(times))
-            rows, middle = self.paces.even_out(
-                self._start, monitor, logs, np.zeros(3, dtype=np.int32), self.times, self.crowd, self.held
+            monitor = np.array(list(times), dtype=np.int64)
+            logs = np.log(np.array(list(times.values()))) + self._noise(len(times))
+            rows, middle, most = self.paces.even_out(
+                self._start,
+                monitor,
+                logs,
+                np.zeros(self.paces.size, dtype=np.int32),
+                self.times,
+                self.crowd,
+                self.held,
             )
-            if self.times.weight[0]:
+            if self.times.weight[0] and len(rows):
                 slower.append(exp(middle[0] - self.times.usual(self._start)[0]))
-            self.times.step(self._start, rows, middle, self.held)
+            self.times.step(self._start, rows, middle, self.held, most)
             self._start += 60
         return slower
 
@@ -103,6 +109,50 @@ def test_one_of_three_on_a_slower_line_slows_no_network() -> None:
     )
 
 
+def _in_turn(network: Network, rounds: int, times: Mapping[int, float]) -> list[float]:
+    """Each vantage in a window of its own, again and again; how the network stood after each window."""
+    scores = []
+    for _ in range(rounds):
+        for who, time in times.items():
+            network.go(1, {who: time})
+            scores.append(float(network.times.score[0]))
+    return scores
+
+
+@pytest.mark.parametrize("times", [2.0, 4.0, 20.0])
+@pytest.mark.parametrize("vantages", [2, 3, 4])
+def test_one_on_a_slower_line_slows_no_network_though_no_two_report_in_the_same_minute(
+    times: float, vantages: int
+) -> None:
+    network = Network(vantages=vantages)
+    usual = {who: 80.0 + 50.0 * who for who in range(vantages)}
+    _in_turn(network, 150, usual)
+    offsets = network.paces.offset.copy()
+    scores = _in_turn(network, 600, {**usual, 1: times * usual[1]})
+    assert max(scores) < 1.0
+    moved = network.paces.offset - offsets
+    assert moved[1] - moved[0] == pytest.approx(log(times), abs=0.45)
+
+
+def test_what_most_of_those_lose_who_never_meet_is_the_networks() -> None:
+    network = Network()
+    usual = {FIBRE: 80.0, PHONE: 330.0, THIRD: 100.0}
+    _in_turn(network, 100, usual)
+    slow = {who: 4.0 * time for who, time in usual.items()}
+    scores = _in_turn(network, 5, {FIBRE: slow[FIBRE], PHONE: slow[PHONE], THIRD: usual[THIRD]})
+    assert scores[0] == 0.0  # one of three
+    assert max(_in_turn(network, 5, slow)) >= 1.0
+
+
+def test_who_left_says_nothing_of_now() -> None:
+    network = Network()
+    _in_turn(network, 100, {FIBRE: 80.0, PHONE: 330.0, THIRD: 100.0})
+    network.go(20, {})
+    assert network.go(1, {FIBRE: 320.0}) == pytest.approx([4.0], abs=1.0)
+    network.go(5, {FIBRE: 320.0})
+    assert network.times.score[0] >= 1.0
+
+
 def test_a_newcomer_is_taken_for_as_quick_as_its_network() -> None:
     network = Network()
     network.go(120, {FIBRE: 80.0})
@@ -135,7 +185,7 @@ def test_a_crowd_has_no_usual_of_its_own() -> None:
 
 def test_windows_without_times_are_nothing() -> None:
     network = Network()
-    rows, middle = network.paces.even_out(
+    evened = network.paces.even_out(
         0,
         np.empty(0, dtype=np.int64),
         np.empty(0),
@@ -144,4 +194,16 @@ def test_windows_without_times_are_nothing() -> None:
         network.crowd,
         None,
     )
-    assert len(rows) == len(middle) == 0
+    assert [len(column) for column in evened] == [0, 0, 0]
+
+
+def test_hours_that_were_slow_on_the_whole_path_are_usual_from_the_next_day_on() -> None:
+    """Also where an hour is measured by few values; and no other hour changes."""
+    network = Network()
+    network.go(1440, BOTH)
+    before = [float(network.times.usual(hour * 3600)[0]) for hour in range(24)]
+    network.times.pass_hours(np.array([0]), {0: (5 * 1.2, 5.0), 20: (60 * 1.2, 60.0)})
+    moved = [float(network.times.usual(hour * 3600)[0]) - before[hour] for hour in range(24)]
+    assert moved[0] == pytest.approx(1.2 * 40.0 / 120.0, abs=0.15)  # its own values, the day's and the told
+    assert moved[20] == pytest.approx(1.2 * 60.0 / 140.0, abs=0.15)
+    assert [moved[hour] for hour in range(24) if hour not in (0, 20)] == pytest.approx([0.0] * 22, abs=0.01)

@@ -12,7 +12,7 @@ from detectors.incidents.level import Level, Tally
 from detectors.incidents.loss import Loss, bounds, present
 from detectors.incidents.snapshots import Kind, Restoration
 from detectors.incidents.votes import Vote
-from detectors.readings import CountryReading, Opinion, Spell
+from detectors.readings import Congestion, CountryReading, Opinion, Slowness, Spell
 
 USUAL = 0.97
 WINDOW = 60
@@ -34,6 +34,42 @@ def test_the_hours_of_a_small_loss_become_usual_though_it_is_over_in_part(
     case = Case("x", Kind.PLATFORM, "SA", False, 0, 0, {("x", 64496, ""): loss}, {}, {})
     case.resolved, case.restoration = 10 * 3600, restoration
     assert case.spells() == ({("x", 64496, ""): Spell(0, 10 * 3600, 0.87, 100.0)} if passes else {})
+
+
+RISES, AT_ONCE, MILD = [1.0] * 40 + [1.8] * 80, [1.8] * 120, [0.8] * 120
+
+
+@pytest.mark.parametrize(
+    ("course", "beside", "hours", "passes"),
+    [
+        (RISES, 0.9, 4, True),
+        (MILD, 0.7, 4, True),
+        (RISES, 0.1, 4, False),
+        (AT_ONCE, 1.7, 4, False),
+        (RISES, 0.9, 30, False),
+    ],
+    ids=["a busy evening", "a mild one", "another platform is quick", "at once, and far slower", "for days"],
+)
+def test_the_hours_in_which_a_network_was_slow_whatever_was_asked_of_it_become_usual(
+    course: list[float], beside: float, hours: int, passes: bool
+) -> None:
+    loss = Loss(19 * 3600, USUAL, USUAL, USUAL, slow=True)
+    case = Case("x", Kind.PLATFORM, "PK", False, 0, 19 * 3600, {("x", 64496, ""): loss}, {}, {})
+    for minute, slower in enumerate(course):
+        pace = float(np.exp(-slower))
+        slowness = Slowness(Opinion.BAD, 1.2, "throughput", 8e6 * pace, 8e6, 19 * 3600, pace)
+        loss.slow_down(19 * 3600 + 60 * minute, slowness, beside)
+    assert case.congestions() == {}  # it is not over
+    case.resolved = (19 + hours) * 3600
+    of_hours = {hour: (sum(part), 60.0) for hour, part in ((19, course[:60]), (20, course[60:]))}
+    if not passes:
+        assert case.congestions() == {}
+        return
+    ((part, congestion),) = case.congestions().items()
+    assert part == ("x", 64496, "")
+    assert isinstance(congestion, Congestion)
+    for hour, (total, windows) in of_hours.items():
+        assert congestion.hours["throughput"][hour] == pytest.approx((total, windows))
 
 
 def test_what_is_left_to_another_incident_takes_its_failures_along() -> None:
