@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -242,6 +242,19 @@ class TakesNotes(Protocol):
 
         The same one again changes nothing; one that the machine has no use for may be let go.
         """
+        ...
+
+
+@runtime_checkable
+class JudgesPlaces(Protocol):
+    """A machine that refuses records by how many partitions their topic has."""
+
+    def misplaces(self, batch: Any) -> bool:
+        """Whether a batch that was read, and not applied, has such records."""
+        ...
+
+    def give_back(self, batch: Any) -> None:
+        """Have the notes of such a batch again: it is not applied, and its chunk is read once more."""
         ...
 
 

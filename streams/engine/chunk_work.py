@@ -21,7 +21,7 @@ from streams.engine.inbox import Inbox
 from streams.engine.ownership import Ownership
 from streams.engine.surroundings import ACKNOWLEDGE_SECONDS, Pipeline, Surroundings
 from streams.engine.trouble import Kept, Remedy, Troubles, stepping, to_blame
-from streams.machine import PIECE, Batch, Chunk, Machine, Outbox, Pieces, rejection
+from streams.machine import PIECE, Batch, Chunk, JudgesPlaces, Machine, Outbox, Pieces, rejection
 from streams.records import Status
 
 log = structlog.get_logger()
@@ -110,9 +110,15 @@ class ChunkWork:
         # Where nothing is decided, nobody waits either.
         whole = len(chunk) >= PIECE or not urgent
         with stepping(start, end):
-            batch, packed, seconds, applied = await compute(
-                partial(_read, owned.machine, chunk, apply=whole), brief=brief
-            )
+            done = await compute(partial(_read_sure, owned.machine, chunk, apply=whole), brief=brief)
+        if done is None:
+            # Whoever wrote them may know of more partitions than we do. What the broker says is in the next batch.
+            if self._around.recount is not None:
+                await self._around.recount(self._tp.topic)
+            chunk.causes.clear()  # it is gone through once more
+            with stepping(start, end):
+                done = await compute(partial(_read, owned.machine, chunk, apply=whole), brief=brief)
+        batch, packed, seconds, applied = done
         write = partial(self._write_down, chunk, packed)
         try:
             if applied is not None:
@@ -216,13 +222,29 @@ class ChunkWork:
                 metrics.incidents.labels(incident.kind, incident.scope, incident.severity).inc()
 
 
-def _read(machine: Machine[Any], chunk: Pieces, *, apply: bool) -> tuple[Batch, bytes, float, Outbox | None]:
+_Step = tuple[Batch, bytes, float, Outbox | None]
+
+
+def _read_sure(machine: Machine[Any], chunk: Pieces, *, apply: bool) -> _Step | None:
+    """`_read`; but None, and nothing done, where records stand in another partition than theirs, as far as is known."""
+    began = time.thread_time()
+    batch = machine.read(chunk)
+    if isinstance(machine, JudgesPlaces) and machine.misplaces(batch):
+        machine.give_back(batch)
+        return None
+    return _written(machine, batch, began, apply=apply)
+
+
+def _read(machine: Machine[Any], chunk: Pieces, *, apply: bool) -> _Step:
     """The batch, itself and as it is written down, and how many seconds of CPU that took; what it brings about.
 
     Not of the clock: beside the event loop a step waits for the interpreter, would seem long, and stay there.
     """
     began = time.thread_time()
-    batch = machine.read(chunk)
+    return _written(machine, machine.read(chunk), began, apply=apply)
+
+
+def _written(machine: Machine[Any], batch: Batch, began: float, *, apply: bool) -> _Step:
     packed = pack(batch.encode())
     outbox = machine.apply(batch) if apply else None
     return batch, packed, time.thread_time() - began, outbox

@@ -83,6 +83,8 @@ class Surroundings:
     checkpoint_producers: SharedProducers
     output_producers: SharedProducers
     presence: BrokerPresence
+    #: Asks the broker how many partitions a topic has now, and tells the machines.
+    recount: Callable[[str], Awaitable[None]] | None = None
     _incidents: Together[str, list[Incident]] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ Says what it finds, with the remedy, and has partitions read again or restored. 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -27,6 +28,8 @@ _TOPICS_SECONDS: Final = 20.0
 # While something is wrong.
 _TROUBLE_SECONDS: Final = 4.0
 _TRANSACTION_SECONDS: Final = 15.0
+#: How many partitions there are is asked out of turn no more often than this.
+_RECOUNT_SECONDS: Final = 1.0
 
 
 class Ends(NamedTuple):
@@ -61,6 +64,7 @@ class Watcher:
         self._asked: dict[TP, int] = {}
         self._held_back: dict[TP, tuple[int, float]] = {}  # the stable end, and since when
         self._counts: dict[str, int] = {}  # partitions of each source
+        self._recounted = -math.inf  # when that was asked out of turn
         self._trouble: dict[str, str] = {}  # what is wrong, by topic or ""
 
     async def run(self) -> None:
@@ -84,6 +88,16 @@ class Watcher:
         for topic in self._topics:
             await self._look_at_source(topic)
         self._tell_trouble("", "; ".join(await refusals(self._around.settings)) or None)
+
+    async def recount(self, topic: str) -> None:
+        """Ask how many partitions a topic has now, at most once a second: a writer may know of more than we do."""
+        if time.monotonic() - self._recounted < _RECOUNT_SECONDS:
+            return
+        self._recounted = time.monotonic()
+        try:
+            await self._look_at_source(topic)
+        except (KafkaError, OSError) as error:
+            self._around.presence.failed(error)
 
     def unready(self) -> str | None:
         """Return what is wrong with the topics or the broker, or None if nothing is."""

@@ -104,6 +104,7 @@ class Worker:
             BrokerPresence(settings.kafka.bootstrap),
         )
         self._watcher = Watcher(self._around, self.partitions, self._ends, self.pipelines)
+        self._around.recount = self._watcher.recount
         self.standing = Readiness(self.partitions, self.metrics, self._machines, self._watcher.unready)
         self._ticker = Ticker(settings, self._ticking, self.metrics.tick_failures, self._around)
         self._web = WebServer(

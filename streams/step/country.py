@@ -257,6 +257,14 @@ class CountryMachine:
             del piece  # before the next one is made
         return reading.rows(following, self._taken_notes(), sequences)
 
+    def misplaces(self, batch: Rows) -> bool:
+        """Whether records of a batch are refused for where they stand: `machine.JudgesPlaces`."""
+        return any(refused.reason is Reason.WRONG_PARTITION for refused in batch.refusals)
+
+    def give_back(self, batch: Rows) -> None:
+        """Have the notes of a batch again that is not applied: `machine.JudgesPlaces`."""
+        self._notes = [*batch.notes, *self._notes]
+
     def read_decoded(self, decoded: Sequence[Decoded], *, timestamps_ms: Sequence[int] | None = None) -> Rows:
         """Put decoded records into columns; `timestamps_ms` are the broker's own append times."""
         reading = ChunkReading(self.clock_ms, self._live)

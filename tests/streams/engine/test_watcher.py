@@ -99,6 +99,20 @@ async def test_machines_are_told_of_another_number_of_partitions_once(
         assert watched.notes == [PartitionCount(4, 100, 0)]
 
 
+async def test_who_doubts_the_number_of_partitions_has_it_asked_and_not_twice_in_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        watched = Watched(monkeypatch, executor)
+        await watched.watcher.look_at_topics()
+        watched.reader.count = 4
+        await watched.watcher.recount("probes")
+        assert watched.notes == [PartitionCount(4, 100, 0)]
+        watched.reader.count = 8
+        await watched.watcher.recount("probes")
+        assert watched.notes == [PartitionCount(4, 100, 0)]
+
+
 async def test_what_is_wrong_with_a_topic_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with ThreadPoolExecutor(1) as executor:
         watched = Watched(monkeypatch, executor)
