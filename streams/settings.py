@@ -267,7 +267,7 @@ class TrustSettings(_Section):
     """Who has a vote: see docs/threat-model.md."""
 
     #: `open`: everybody. `registered`: vantages that stand in the register. `signed`: of these, whatever they signed.
-    #: None is as good as `open`, and sentences do not mention it.
+    #: None is as good as `open`; a live worker's sentences say so, those of a file's incidents do not.
     policy: Literal["open", "registered", "signed"] | None = None
     #: For so long an entry in the state `probation` is shown and has no vote.
     probation_hours: float = Field(24.0, ge=0)

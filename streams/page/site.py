@@ -66,7 +66,8 @@ class Item:
     until: datetime | None
     seconds: int
     now: float
-    usual: float
+    #: None: it is not known yet.
+    usual: float | None
     networks: int
     networks_live: int
     simulated: bool
@@ -139,7 +140,7 @@ class Site:
             until=last.resolved,
             seconds=self.lasting(last),
             now=last.reachability.now,
-            usual=last.reachability.usual,
+            usual=last.reachability.usual if last.reachability.usual_learned else None,
             networks=sum(network.recovered is None for network in last.networks),
             networks_live=last.networks_live,
             simulated=last.simulated,

@@ -39,6 +39,7 @@ from streams.records import (
     CalendarEvent,
     Corroboration,
     Kind,
+    Reachability,
     Scope,
     Status,
     Window,
@@ -787,6 +788,16 @@ async def test_a_browser_that_waits_is_told_of_what_it_looks_at_alone() -> None:
     server.streams.leave("PK", mine)
     server.streams.leave("UG", other)
     assert server.streams.count == 0 and server.streams.waiting == {}
+
+
+@pytest.mark.parametrize("learned", [True, False])
+async def test_a_usual_level_that_is_a_guess_is_not_shown(learned: bool) -> None:
+    case = incident(reachability=Reachability(now=0.9, usual=0.61, usual_learned=learned))
+    async with client(await observatory(case)) as asking:
+        for path in ("/", f"/incident/{case.id}"):
+            page = await (await asking.get(path)).text()
+            assert "90\u00a0%" in page
+            assert ("usual 61\u00a0%" in page) == learned, path
 
 
 async def test_the_same_page_is_made_once_however_many_ask() -> None:
