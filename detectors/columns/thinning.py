@@ -15,6 +15,7 @@ from detectors.columns.rhythm import (
     BROKEN_SECONDS,
     DUE_WINDOWS,
     EVEN_LEAST,
+    RETURN_WINDOWS,
     TOGETHER_WINDOWS,
     UNEVEN,
     Looks,
@@ -317,12 +318,18 @@ class Thinning:
         slower &= rhythm.known() & (rhythm.filled < THIN_NETWORK)
         if np.count_nonzero(slower) == 0 or float(rhythm.again[slower].sum()) < EVEN_LEAST:
             return
+        least = np.maximum(float(RETURN_WINDOWS), PACE_SLOWER * rhythm.gap.astype(np.float64))
+        silent = start - rhythm.last >= least * window
+        silent[looks.vantage] = False
         for of in (place_of, layout.vantage_network):
             for number in np.unique(of[slower]).tolist():
                 rows = np.flatnonzero(slower & (of == number))
                 full = np.sort(rhythm.full[rows])
                 windows = (start - int(full[len(full) // 2])) / window
-                if rhythm.even(rows, self._looking(looks, rows, start), windows):
+                # Those that come back from a shutdown have all waited for as long, and go on at once as before. Of
+                # those that are asked less often most are silent again, for longer than they were.
+                rests = 2 * int(np.count_nonzero(silent[rows])) > len(rows)
+                if rests and rhythm.even(rows, self._looking(looks, rows, start), windows):
                     interval[rows] = rhythm.adopt(rows, start)
                     slower[rows] = False
 

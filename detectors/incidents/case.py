@@ -242,6 +242,16 @@ class Case(msgspec.Struct):
         """Networks and regions that have not come back, or a good share of whose results is missing still."""
         return {(asn, region) for (_, asn, region), loss in self.losses.items() if loss.lasts}
 
+    def silent_units(self, reading: CountryReading) -> set[tuple[int, str]]:
+        """Networks and regions that are lost still, and from what is lost of which nothing came for some windows."""
+        since = reading.end - _SILENT_WINDOWS * (reading.end - reading.start)
+        heard = {
+            (asn, region)
+            for (_, asn, region), loss in self.losses.items()
+            if loss.lasts and loss.heard > since
+        }
+        return self.lasting - heard
+
     @property
     def heard(self) -> int:
         """End of the last window with evidence."""

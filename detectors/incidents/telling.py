@@ -69,7 +69,7 @@ def snapshot_of(
         measurements=sum(loss.probes for loss in losses),
         reason=case.reason,
         back=tuple(case.restored_platforms()),
-        unheard=len(case.lasting if announced is Announcement.RESOLVED else case.unheard_units),
+        unheard=len(case.silent_units(reading) if announced is Announcement.RESOLVED else case.unheard_units),
         simulated=case.simulated,
         version=version,
         fingerprint=fingerprint,

@@ -638,6 +638,28 @@ def test_a_much_slower_rhythm_is_learned_and_its_silence_ends(
     assert sum(dark(country) for reading in readings for country in reading.values()) == 0
 
 
+@pytest.mark.parametrize("seed", [1, 3])
+def test_the_one_gap_of_a_shutdown_is_no_slower_rhythm(seed: int) -> None:
+    """Half of the networks are cut for an hour. What each of their monitors waited for is the same gap, seen by all."""
+    keys = [
+        key(country, n, v)._replace(platform=f"p{target}")
+        for country in ("PK", "IR")
+        for n in range(6)
+        for v in range(2)
+        for target in range(5)
+    ]
+    draw = np.random.default_rng(seed)
+    phase, late = draw.integers(3, size=len(keys)), draw.integers(-1, 2, size=(len(keys), 900)) > 0
+
+    def sends(minute: int, place: int) -> bool:
+        turn, rest = divmod(minute - int(phase[place]), 3)
+        return not (place < 30 and 240 <= minute < 300) and rest == int(late[place, turn])
+
+    world = World(keys)
+    world.run(range(315), sends)
+    assert world.bank.series.silence.share()[:3].min() > 0.9
+
+
 @pytest.mark.world
 @pytest.mark.parametrize("every", [5, 10, 20])
 def test_a_fleet_that_says_that_it_reports_more_slowly_is_never_silent(every: int) -> None:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from detectors.incidents.assembler import CALENDAR_MAX, Assembler
+from detectors.incidents.case import Case
+from detectors.incidents.loss import Loss
 from detectors.incidents.moves import Announcement
 from detectors.incidents.snapshots import Kind, Scope, Severity, Snapshot
 from detectors.readings import Opinion, Reading, Scheduled
@@ -200,6 +202,14 @@ def test_a_network_that_falls_silent_does_not_hold_the_others_up() -> None:
     assert end.status is Announcement.RESOLVED
     assert end.unheard == 1
     assert [n.recovered is None for n in end.networks] == [False] * 4 + [True]
+
+
+def test_who_is_lost_still_and_is_heard_is_not_called_unheard() -> None:
+    (now,) = next(iter(story(on("x", [1, 2, 3], "....")))).countries
+    case = Case("pk-1", Kind.PLATFORM, "PK", False, T0, T0, {}, {}, {})
+    for asn, ago in ((1, 0), (2, 14), (3, 15)):
+        case.losses["x", asn, ""] = Loss(T0, 0.98, 0.2, 0.2, heard=now.end - ago * WINDOW)
+    assert case.silent_units(now) == {(3, "")}
 
 
 def test_dark_networks_are_a_loss_of_connectivity_and_end_when_results_flow() -> None:
