@@ -433,7 +433,8 @@ class Case(msgspec.Struct):
 
     def take_cause(self, cause: Cause, reading: CountryReading) -> None:
         """Add what a cause shows. A loss of connectivity that begins with failures is one from its beginning."""
-        if cause.kind is Kind.CONNECTIVITY:
+        turns = cause.kind is Kind.CONNECTIVITY and self.kind is not cause.kind
+        if turns:
             self.kind = Kind.CONNECTIVITY
         self._narrow(cause, reading)
         leads = _leads(cause.without({Part(*key) for key in self.losses}), reading)
@@ -455,6 +456,9 @@ class Case(msgspec.Struct):
                     loss.lead(*leads[part])
                 self.losses[key] = loss
                 self.grown = reading.end
+        if turns and any(not part.platform for part in cause.parts):
+            # What fails for another reason may outlast the silence: it holds up no end, and is told anew by itself.
+            self.drop(self.platforms)
 
     def _narrow(self, cause: Cause, reading: CountryReading) -> None:
         """Let go of networks that turn out to have lost but what they have in regions that were hit."""

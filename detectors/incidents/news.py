@@ -136,7 +136,8 @@ def reasons(before: Noted, after: Noted, names: Mapping[str, str]) -> list[str]:
         changes.append(f"results stopped: a loss of {after.kind}")
     if fresh := [p for p in after.platforms.split() if p not in before.platforms.split()]:
         changes.append(f"{_listed(fresh, names)} joined")
-    if fewer := [p for p in before.platforms.split() if p not in after.platforms.split()]:
+    fewer = [p for p in before.platforms.split() if p not in after.platforms.split()]
+    if fewer and after.kind == before.kind:  # else all of them went with the results
         changes.append(f"{_listed(fewer, names)} lost worldwide, and told as that")
     if grown := set(after.units.split()) - set(before.units.split()):
         changes.append(f"reached {_places(grown, 'more ')}")

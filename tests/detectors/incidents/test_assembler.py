@@ -204,6 +204,23 @@ def test_a_network_that_falls_silent_does_not_hold_the_others_up() -> None:
     assert [n.recovered is None for n in end.networks] == [False] * 4 + [True]
 
 
+def test_a_block_that_outlasts_a_shutdown_holds_it_open_no_longer_than_the_silence() -> None:
+    blocked = "...." + "x" * 50 + "." * 20
+    dark = dict.fromkeys(ALL, "....." + "." * 3 + "x" * 16 + "." * 50)
+    snapshots = run(story(on("x", ALL, blocked) | on("y", ALL, "." * 74), volumes=dark))
+    first, second = (
+        [one for one in snapshots if one.id == name] for name in dict.fromkeys(s.id for s in snapshots)
+    )
+    assert first[0].kind is Kind.PLATFORM
+    assert first[-1].kind is Kind.CONNECTIVITY
+    assert first[-1].status is Announcement.RESOLVED
+    assert first[-1].resolved == T0 + 24 * WINDOW
+    assert first[1].reason == "results stopped: a loss of connectivity"
+    assert second[0].platforms == ("x",)
+    assert second[-1].kind is Kind.PLATFORM
+    assert second[-1].resolved == T0 + 54 * WINDOW
+
+
 def test_who_is_lost_still_and_is_heard_is_not_called_unheard() -> None:
     (now,) = next(iter(story(on("x", [1, 2, 3], "....")))).countries
     case = Case("pk-1", Kind.PLATFORM, "PK", False, T0, T0, {}, {}, {})
