@@ -30,6 +30,8 @@ _FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
 REQUEST_TIMEOUT_MS: Final = 10_000
 # A connection and its greetings cost more than an answer.
 _PAUSE_SECONDS: Final = 0.1
+#: A partition that is not known is looked for after these: a broker may not have heard yet what its controller made.
+_LOOK_AGAIN_SECONDS: Final = (0.0, 0.1, 0.2, 0.4, 0.8)
 # aiokafka's own default.
 _BATCH_BYTES: Final = 16_384
 # An empty answer that comes sooner was not held by the broker.
@@ -71,10 +73,13 @@ class Producer(AIOKafkaProducer):
         return future
 
     async def _look_for(self, topic: str, partition: int) -> None:
-        if partition in await self._known(topic):
-            return
-        await self.client.force_metadata_update()
         known = await self._known(topic)
+        for seconds in _LOOK_AGAIN_SECONDS:
+            if partition in known:
+                return
+            await asyncio.sleep(seconds)
+            await self.client.force_metadata_update()
+            known = await self._known(topic)
         if partition not in known:
             raise UnknownTopicOrPartitionError(f"{topic}: no partition {partition}, there are {len(known)}")
 
