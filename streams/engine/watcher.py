@@ -65,6 +65,7 @@ class Watcher:
         self._held_back: dict[TP, tuple[int, float]] = {}  # the stable end, and since when
         self._counts: dict[str, int] = {}  # partitions of each source
         self._recounted = -math.inf  # when that was asked out of turn
+        self._recounting = asyncio.Lock()
         self._trouble: dict[str, str] = {}  # what is wrong, by topic or ""
 
     async def run(self) -> None:
@@ -91,13 +92,14 @@ class Watcher:
 
     async def recount(self, topic: str) -> None:
         """Ask how many partitions a topic has now, at most once a second: a writer may know of more than we do."""
-        if time.monotonic() - self._recounted < _RECOUNT_SECONDS:
-            return
-        self._recounted = time.monotonic()
-        try:
-            await self._look_at_source(topic)
-        except (KafkaError, OSError) as error:
-            self._around.presence.failed(error)
+        async with self._recounting:  # who doubts it meanwhile waits for the same answer
+            if time.monotonic() - self._recounted < _RECOUNT_SECONDS:
+                return
+            try:
+                await self._look_at_source(topic, doubted=True)
+            except (KafkaError, OSError) as error:
+                self._around.presence.failed(error)
+            self._recounted = time.monotonic()
 
     def unready(self) -> str | None:
         """Return what is wrong with the topics or the broker, or None if nothing is."""
@@ -111,7 +113,7 @@ class Watcher:
             log.error("topics are not as they should be", why=why)
         self._trouble[topic] = why
 
-    async def _look_at_source(self, topic: str) -> None:
+    async def _look_at_source(self, topic: str, *, doubted: bool = False) -> None:
         # Where they stand is asked first: they move on, and the ends with them.
         standing = {
             tp.partition: (partition, position)
@@ -135,10 +137,12 @@ class Watcher:
                 partition.renew(f"its topic was made anew: it ends at offset {end}, and not after {position}")
         before, self._counts[topic] = self._counts.get(topic), len(existing)
         if before is not None and before != len(existing):
+            log.warning("a topic has another number of partitions now", topic=topic, partitions=len(existing))
+        # At first the machines know the number themselves, unless one of them doubts it.
+        if before != len(existing) and (before is not None or doubted):
             await self._tell_count(topic, len(existing), bounds)
 
     async def _tell_count(self, topic: str, count: int, bounds: Mapping[int, tuple[int, int]]) -> None:
-        log.warning("a topic has another number of partitions now", topic=topic, partitions=count)
         for number, (_, end) in bounds.items():
             partition = self._partitions.get(TP(topic, number))
             machine: object = partition.machine if partition is not None else None

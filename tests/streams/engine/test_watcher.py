@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, cast
@@ -111,6 +112,29 @@ async def test_who_doubts_the_number_of_partitions_has_it_asked_and_not_twice_in
         watched.reader.count = 8
         await watched.watcher.recount("probes")
         assert watched.notes == [PartitionCount(4, 100, 0)]
+
+
+async def test_who_doubts_it_while_that_is_asked_waits_for_the_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also before the topics were looked at for the first time."""
+    with ThreadPoolExecutor(1) as executor:
+        watched, answer = Watched(monkeypatch, executor), asyncio.Event()
+        describe, asked = watched.reader.describe, []
+
+        async def slowly(topic: str) -> DescribedTopic:
+            asked.append(topic)
+            await answer.wait()
+            return await describe(topic)
+
+        monkeypatch.setattr(watched.reader, "describe", slowly)
+        doubts = [asyncio.create_task(watched.watcher.recount("probes")) for _ in range(2)]
+        while not asked:
+            await asyncio.sleep(0)
+        assert not any(one.done() for one in doubts)
+        answer.set()
+        await asyncio.gather(*doubts)
+        assert (asked, watched.notes) == (["probes"], [PartitionCount(2, 100, 0)])
 
 
 async def test_what_is_wrong_with_a_topic_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
