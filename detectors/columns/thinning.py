@@ -6,6 +6,7 @@ left are uneven; who is asked less often reports at even ones. The first is a si
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -203,25 +204,41 @@ class Thinning:
         rhythm, network = self.rhythm, layout.vantage_network
         weight = np.where(votes, rhythm.weight(), 0.0)
         of_network = _share(rhythm.filled.astype(np.float64), weight, network, len(layout.networks))
-        new_networks: list[int] = []
-        new_since: list[int] = []
-        for place in np.flatnonzero(scarce).tolist():
+        for lost, fresh in self._mostly_lost(network, place_of, scarce, votes, of_network < THIN_NETWORK):
+            since = self._lost_since(lost, looks, start, window)
+            if since is not None:
+                self._note_thin(network, fresh, rhythm.full[fresh].astype(np.int64), since)
+
+    def _mostly_lost(
+        self, network: Ints, place_of: Ints, places: Bools, votes: Bools, few: Bools
+    ) -> Iterator[tuple[Ints, Ints]]:
+        """Of each of some countries on most of whose networks `few` results come: their vantages, and the new ones."""
+        for place in np.flatnonzero(places).tolist():
             rows = np.flatnonzero(votes & (place_of == place))
             reports = np.unique(network[rows])
-            few = reports[of_network[reports] < THIN_NETWORK]
-            if len(rows) < THIN_VANTAGES or len(few) < THIN_NETWORKS or 2 * len(few) <= len(reports):
+            lost_networks = reports[few[reports]]
+            if (
+                len(rows) < THIN_VANTAGES
+                or len(lost_networks) < THIN_NETWORKS
+                or 2 * len(lost_networks) <= len(reports)
+            ):
                 continue
-            lost = rows[np.isin(network[rows], few)]
-            fresh = lost[~rhythm.thin[lost]]
-            since = self._lost_since(lost, looks, start, window) if len(fresh) else None
-            if since is None:
-                continue
-            rhythm.thin[fresh] = True
-            rhythm.lit[fresh] = np.minimum(rhythm.lit[fresh], rhythm.full[fresh].astype(np.int64))
-            joined = np.unique(network[fresh]).tolist()
-            new_networks += joined
-            new_since += [since] * len(joined)
-        self.thinned = np.array(new_networks, dtype=np.int64), np.array(new_since, dtype=np.int64)
+            lost = rows[np.isin(network[rows], lost_networks)]
+            fresh = lost[~self.rhythm.thin[lost]]
+            if len(fresh):
+                yield lost, fresh
+
+    def _note_thin(self, network: Ints, fresh: Ints, lit: Ints | int, since: int) -> None:
+        """Note that these have thinned out since then, each lit until `lit` at most."""
+        rhythm = self.rhythm
+        rhythm.thin[fresh] = True
+        rhythm.lit[fresh] = np.minimum(rhythm.lit[fresh], lit)
+        joined = np.unique(network[fresh])
+        networks, times = self.thinned
+        self.thinned = (
+            np.concatenate((networks, joined)),
+            np.concatenate((times, np.full(len(joined), since, dtype=np.int64))),
+        )
 
     def _broken(self, place_of: Ints, promises: Bools, places: int) -> Bools:
         """In which countries little is kept of what is promised, against all others."""
@@ -248,32 +265,15 @@ class Thinning:
                 for each in (rhythm.kept, rhythm.filled)
             )
         )
-        networks, times = self.thinned
-        for place in np.flatnonzero(broken).tolist():
-            rows = np.flatnonzero(promises & (place_of == place))
-            reports = np.unique(network[rows])
-            few = reports[of_network[reports] < BROKEN_NETWORK]
-            if len(rows) < THIN_VANTAGES or len(few) < THIN_NETWORKS or 2 * len(few) <= len(reports):
-                continue
-            lost = rows[np.isin(network[rows], few)]
-            fresh = lost[~rhythm.thin[lost]]
+        for lost, fresh in self._mostly_lost(
+            network, place_of, broken, promises, of_network < BROKEN_NETWORK
+        ):
             ample = rhythm.ample[lost].astype(np.int64)
             since = int(np.sort(ample)[len(lost) // 2])
             wide = (BROKEN_TOGETHER + BROKEN_TOGETHER_GAPS * float(np.median(rhythm.gap[lost]))) * window
-            if (
-                not len(fresh)
-                or start - since < BROKEN_WINDOWS * window
-                or 2 * most_within(ample, wide) <= len(lost)
-            ):
-                continue
-            if not rhythm.uneven_own(lost):
-                continue
-            rhythm.thin[fresh] = True
-            rhythm.lit[fresh] = np.minimum(rhythm.lit[fresh], since)
-            joined = np.unique(network[fresh])
-            networks = np.concatenate((networks, joined))
-            times = np.concatenate((times, np.full(len(joined), since, dtype=np.int64)))
-        self.thinned = networks, times
+            together = 2 * most_within(ample, wide) > len(lost)
+            if together and start - since >= BROKEN_WINDOWS * window and rhythm.uneven_own(lost):
+                self._note_thin(network, fresh, since, since)
 
     def _lost_since(self, rows: Ints, looks: Looks, start: int, window: int) -> int | None:
         """When most of these were heard in full for the last time, if that was together and results are lost since."""

@@ -541,8 +541,7 @@ class CountryMachine:
             outbox.rejected += len(turned_away)
             good &= monitor >= 0
         window = time_ms // self._window_ms
-        if not self.settings.trust.everybody:
-            over = self._open.over_limit(self._monitors.known(), monitor, rows.count[part], window, good)
+        if over := self._open.over_limit(self._monitors.known, monitor, rows.count[part], window, good):
             refused += [Refusal(int(place[i]), Reason.TOO_MANY_RESULTS, why) for i, why in over]
             outbox.rejected += len(over)
             good[[i for i, _ in over]] = False

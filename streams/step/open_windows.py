@@ -101,10 +101,9 @@ class OpenWindow:
 
     def take(self, ids: list[str], monitor: NDArray[np.int32], vantages: VantagesOf) -> list[int] | None:
         """Note results. Return the places of the new ones, each at its first occurrence, or None if all are new."""
-        fresh = not self.gone or self.gone.isdisjoint(ids)
-        if self._pairs is None and fresh and self.ids.add_new(ids):
-            return None
         if self._pairs is None:
+            if (not self.gone or self.gone.isdisjoint(ids)) and self.ids.add_new(ids):
+                return None
             mine = vantages(self.columns()[0].astype(np.int32))
             self._pairs = set(zip(mine, self.ids, strict=True))
         first = []
@@ -218,7 +217,7 @@ class OpenWindows:
 
     def over_limit(
         self,
-        keys: Sequence[MonitorKey],
+        keys: Callable[[], Sequence[MonitorKey]],
         monitor: NDArray[np.int32],
         count: NDArray[np.int32],
         window: NDArray[np.int64],
@@ -226,17 +225,18 @@ class OpenWindows:
     ) -> list[tuple[int, str]]:
         """The rows that are one too many of their vantage in their window, with the reason. Notes all of them.
 
-        Which ones, the order of the log says: those that came first are taken. `keys` are the monitors by number.
+        Which ones, the order of the log says: those that came first are taken. `keys` returns the monitors by number.
         """
         most = self._results_max
         if most is None or not good.any():
             return []
         rows = np.flatnonzero(good)
+        known = keys()
         over: list[tuple[int, str]] = []
         numbers, which = np.unique(monitor[rows], return_inverse=True)
         sources: dict[Source, int] = {}
         of_monitor = np.array(
-            [sources.setdefault(source_of(keys[number]), len(sources)) for number in numbers.tolist()],
+            [sources.setdefault(source_of(known[number]), len(sources)) for number in numbers.tolist()],
             dtype=np.int64,
         )
         first = int(window[rows].min())

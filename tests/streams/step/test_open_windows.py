@@ -49,11 +49,13 @@ def test_the_first_attempts_of_a_vantage_in_a_window_are_taken_and_no_more() -> 
     windows = OpenWindows(60_000, results_max=3)
     monitor, window = np.array([0, 0, 0, 1], dtype=np.int32), np.array([7, 7, 8, 7])
     count, good = np.array([2, 2, 2, 3], dtype=np.int32), np.ones(4, dtype=np.bool_)
-    ((row, why),) = windows.over_limit(_KEYS, monitor, count, window, good)
+    ((row, why),) = windows.over_limit(lambda: _KEYS, monitor, count, window, good)
     assert row == 1
     assert "v0" in why
-    assert [row for row, _ in windows.over_limit(_KEYS, monitor[3:], count[3:], window[3:], good[3:])] == [0]
-    assert not OpenWindows(60_000).over_limit(_KEYS, monitor, count, window, good)
+    assert [
+        row for row, _ in windows.over_limit(lambda: _KEYS, monitor[3:], count[3:], window[3:], good[3:])
+    ] == [0]
+    assert not OpenWindows(60_000).over_limit(lambda: _KEYS, monitor, count, window, good)
 
 
 def test_what_was_written_is_read_back_the_same() -> None:
