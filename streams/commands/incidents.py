@@ -23,9 +23,9 @@ from streams.kafka.alerts import latest, snapshots
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import annotation_key, annotation_topic, write_all
 from streams.kafka.unanswered import answered
-from streams.publish.pages import link_words
+from streams.publish.pages import link_words, others_word
 from streams.publish.report import of_one
-from streams.records import Annotation, AnnotationKind, Corroboration, Incident, Status, check_note, encode
+from streams.records import Annotation, AnnotationKind, Incident, Status, check_note, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 from streams.words import NOTED
 
@@ -89,7 +89,7 @@ def show(
     elif shown:
         show_table(table_of(shown, false))
         for other in shown[-1].corroboration if incident_id is not None else ():
-            typer.echo(_of_others(other))
+            typer.echo(_one_line(others_word(other)))
         for note in notes if incident_id is not None else ():
             if note.incident == shown[-1].id:
                 typer.echo(_said(note))
@@ -212,13 +212,13 @@ def _notes(settings: Settings) -> list[Annotation]:
 def _said(note: Annotation) -> str:
     """A note on a line."""
     words = " ".join(part for part in (note.text, note.url) if part)
-    text = f"{note.time:%Y-%m-%d %H:%M} {note.author}, {NOTED[note.kind]}{f': {words}' if words else ''}"
+    return _one_line(
+        f"{note.time:%Y-%m-%d %H:%M} {note.author}, {NOTED[note.kind]}{f': {words}' if words else ''}"
+    )
+
+
+def _one_line(text: str) -> str:
     return " ".join(visible(text).split())
-
-
-def _of_others(other: Corroboration) -> str:
-    """What another source says, on a line."""
-    return " ".join(visible(" ".join((other.text or other.signal, other.url or ""))).split())
 
 
 def _write(settings: Settings, annotation: Annotation) -> None:

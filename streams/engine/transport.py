@@ -30,7 +30,7 @@ from faust.types import TP, ConsumerMessage
 from streams.engine.batches import LOG_APPEND_TIME, RecordBatch, UnreadChunk
 from streams.engine.pace import Pace
 from streams.engine.unpacking import bound
-from streams.kafka.client import Together
+from streams.kafka.client import Together, ended
 
 #: Distribution name to the version prefix that this file was written against and is tested with.
 WRITTEN_FOR: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
@@ -179,12 +179,7 @@ class _PacedFetcher(Fetcher):
 
     async def close(self) -> None:
         """End all fetches. aiokafka passes on that it cancelled one that rests after an error."""
-        try:
-            await super().close()  # type: ignore[no-untyped-call]
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
+        await ended(super().close())  # type: ignore[no-untyped-call]
 
 
 class ChunkConsumerThread(driver.AIOKafkaConsumerThread):

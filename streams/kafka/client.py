@@ -111,21 +111,28 @@ def producer(
     )
 
 
-class Consumer(AIOKafkaConsumer):
-    """aiokafka's consumer, which ends also where a broker has just gone.
+async def ended(stopping: Awaitable[object]) -> bool:
+    """Wait for something of aiokafka's to stop. Returns whether it came to its end.
 
     A fetch that failed rests a moment before the next one. aiokafka cancels it there, waits for it, and so raises
-    CancelledError in whoever stops the consumer, in the place of what went wrong, with its connections still open.
+    CancelledError in whoever stops its consumer. Only the caller's own is raised here.
     """
+    try:
+        await stopping
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        return False
+    return True
+
+
+class Consumer(AIOKafkaConsumer):
+    """aiokafka's consumer, which ends also where a broker has just gone: see `ended`."""
 
     async def stop(self) -> None:
         """Leave the group, if it has one, and close the connections. Raises CancelledError for its caller's alone."""
-        try:
-            await super().stop()  # type: ignore[no-untyped-call]
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
+        if not await ended(super().stop()):  # type: ignore[no-untyped-call]
             await self._client.close()
 
 

@@ -15,7 +15,7 @@ from producers.names import visible
 from streams.errors import install
 from streams.publish.cost import SOURCE
 from streams.publish.report import Report, ReportLine
-from streams.records import Evidence
+from streams.records import Corroboration, Evidence
 from streams.settings import SettingsError
 from streams.words import NOTED, amount, duration
 
@@ -210,12 +210,13 @@ def _evidence(report: Report) -> list[str]:
 def _others(report: Report) -> list[str]:
     if not report.corroboration:
         return []
-    out = ["", "## What other observatories say", ""]
-    out += [
-        f"- {_plain(' '.join(part for part in (one.text or one.signal, one.url) if part))}"
-        for one in report.corroboration
-    ]
-    return out
+    lines = [f"- {_plain(others_word(one))}" for one in report.corroboration]
+    return ["", "## What other observatories say", "", *lines]
+
+
+def others_word(one: Corroboration) -> str:
+    """What another observatory says, with its link."""
+    return " ".join(part for part in (one.text or one.signal, one.url) if part)
 
 
 def _cost(report: Report) -> list[str]:
