@@ -107,14 +107,39 @@ def test_nothing_is_left_to_aiokafka() -> None:
         pieces[2].values[5]
 
 
+def growing(body: bytes, count: int) -> int:
+    """How many of a body's records, all of which can be read, have an offset greater than those before."""
+    place, newest, many = 0, -(1 << 62), 0
+
+    def varint() -> int:
+        nonlocal place
+        value, shift = 0, 0
+        while True:
+            byte, place = body[place], place + 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return (value >> 1) ^ -(value & 1)
+
+    for _ in range(count):
+        size = varint()
+        end = place + size
+        place += 1  # attributes
+        varint()  # time
+        offset = varint()
+        place = end
+        if offset > newest:
+            newest, many = offset, many + 1
+    return many
+
+
 @given(RECORDS, st.integers(0, 400), st.integers(0, 255))
 @example([(1, None, None, [])] * 2, 3, 2)
 def test_a_body_that_is_cut_or_changed_never_gives_more_than_it_holds(
     records: list[Record], place: int, byte: int
 ) -> None:
     whole = built([([(step, key, value, []) for step, key, value, _ in records], 0, False)])[61:]
-    cut, changed = whole[:place], whole[:place] + bytes([byte]) + whole[place + 1 :]
-    for body in (cut, changed):
+    for body in (whole[:place], whole[:place] + bytes([byte]) + whole[place + 1 :]):
         found = PackedRecords()
         cause = found.add(body, len(records), 0, -(1 << 62), 1 << 62, 0, True)
         if len(found):
@@ -122,7 +147,7 @@ def test_a_body_that_is_cut_or_changed_never_gives_more_than_it_holds(
             assert sum(len(value or b"") for value in values) <= len(body)
             assert len(values) == len(keys) <= len(records)
             # A changed offset may be one that was there: such a record does not count, and nothing is damaged.
-            assert len(values) == len(records) or cause is not None or body is changed
+            assert cause is not None or len(values) == growing(body, len(records))
     for count, cause in ((1 << 60, "damaged"), (len(records) + 1, "damaged"), (-1, "damaged")):
         assert PackedRecords().add(whole, count, 0, 0, 1, 0, True) == cause
 
