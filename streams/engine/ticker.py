@@ -76,16 +76,15 @@ class Ticker:
         if not partitions:
             return
         try:
-            if self._producer is None:
-                self._producer = await connect(self._settings.kafka)
-            async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
-                await _write(self._producer, partitions)
+            with self._presence.asking():
+                if self._producer is None:
+                    self._producer = await connect(self._settings.kafka)
+                async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
+                    await _write(self._producer, partitions)
             if decides:
                 self._pace.ticks_written()
-            self._presence.answered()
-        except (KafkaError, OSError) as error:  # TimeoutError is an OSError
+        except (KafkaError, OSError):  # TimeoutError is an OSError
             self._failures.inc()
-            self._presence.failed(error)
             await self._drop_producer()
 
     async def _drop_producer(self) -> None:

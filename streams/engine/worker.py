@@ -165,7 +165,7 @@ class Worker:
         partitions = list(self.partitions.values())
         self.partitions.clear()
         # What a broker that is away has not acknowledged by now, it will not in a moment; the log is right either way.
-        grace = _CLOSE_ALONE_SECONDS if self._around.presence.away() else _CLOSE_SECONDS
+        grace = _CLOSE_ALONE_SECONDS if self._around.presence.failing else _CLOSE_SECONDS
         await asyncio.gather(*(partition.close(grace) for partition in partitions))
         await asyncio.gather(self._around.checkpoint_producers.close(), self._around.output_producers.close())
         self.closed = True

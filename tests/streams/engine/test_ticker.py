@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,3 +51,23 @@ async def test_a_failure_is_counted_and_the_next_one_is_tried_anew(monkeypatch: 
     broker.refuse = lambda topic, value: None
     await made.tick()
     assert len(broker.topics["probes"]) == 1
+
+
+async def test_the_broker_is_known_to_be_slow_while_a_tick_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, asked = FakeBroker(), asyncio.Event()
+
+    class Silent:
+        async def send(self, *_: Any, **__: Any) -> asyncio.Future[None]:
+            asked.set()
+            return asyncio.get_running_loop().create_future()
+
+    made, _ = ticker(monkeypatch, broker, [TP("probes", 0)])
+    now = [0.0]
+    made._presence = BrokerPresence("nowhere:1", clock=lambda: now[0])
+    made._producer = Silent()  # type: ignore[assignment]
+    waiting = asyncio.create_task(made.tick())
+    await asked.wait()
+    now[0] += 5.0
+    assert made._presence.away() is not None
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
