@@ -529,9 +529,17 @@ def _failing(mechanism: str, share: float, reachability: float) -> str:
     ('most attempts fail with tls.connection_reset', 'most failures are tls.connection_reset')
     >>> _failing("http.http_unexpected_status_code:503", 0.9, 0.1)
     'most attempts fail with HTTP status 503'
+
+    Some sources tell at which step an attempt ended and not how, and some not even that.
+
+    >>> _failing("dns.unknown_failure", 0.9, 0.1), _failing("unknown.unknown_failure", 0.9, 0.1)
+    ('most attempts fail with a DNS failure of unknown kind', 'most attempts fail with a failure of unknown kind')
     """
     failure, _, status = mechanism.partition(":")
     mechanism = f"HTTP status {status}" if status else failure
+    stage, _, how = mechanism.partition(".")
+    if how == "unknown_failure":
+        mechanism = f"a {'' if stage == 'unknown' else f'{stage.upper()} '}failure of unknown kind"
     if share * (1.0 - reachability) > _MOST:
         return f"most attempts fail with {mechanism}"
     return f"most failures are {mechanism}" if share > _MOST else f"the most frequent failure is {mechanism}"

@@ -33,7 +33,9 @@ METRICS: Final = (
     "probe_http_status_code",
     "probe_http_duration_seconds",
     "probe_dns_lookup_time_seconds",
+    "probe_http_redirects",
     "probe_failed_due_to_regex",
+    "probe_failed_due_to_cel",
     "probe_ip_protocol",
 )
 #: So much is asked for at once.
@@ -187,8 +189,8 @@ class PrometheusReader:
     def _end(
         self, target: str, known: Mapping[str, float], status: int
     ) -> tuple[Stage | None, Failure | None]:
-        """How far it came: the first phase that took no time. blackbox_exporter does not say why."""
-        if known.get("probe_failed_due_to_regex") == 1:
+        """At which step it ended, as far as blackbox_exporter tells that; why, it does not say."""
+        if known.get("probe_failed_due_to_regex") == 1 or known.get("probe_failed_due_to_cel") == 1:
             return Stage.HTTP, Failure.HTTP_UNEXPECTED_BODY
         if status:
             # A good one with a failure beside it: a header, a version, TLS that should not be there. It does not say.
@@ -198,16 +200,21 @@ class PrometheusReader:
         if known.get("probe_ip_protocol") == 0:
             return Stage.DNS, None
         phases = {name: known.get(f"probe_http_duration_seconds.{name}") for name in _PHASES}
-        if all(value is None for value in phases.values()):
+        # The phases of all hops are added up: what a redirect led to may have ended at any step.
+        if all(value is None for value in phases.values()) or known.get("probe_http_redirects"):
             return None, None
         if known.get("probe_dns_lookup_time_seconds") == 0 and not phases["resolve"]:
             return Stage.DNS, None
-        for name, (stage, _) in _PHASES.items():
-            if name == "resolve" or (name == "tls" and target.startswith("http://")):
-                continue
-            if not phases[name]:
-                return stage, None
-        return Stage.HTTP, None
+        if not phases["connect"]:
+            # It notes the connect after the handshake alone (prober/http.go, gotConn): one that was reset, or a
+            # certificate that is not believed, looks like a port that refuses.
+            return None if _is_https(target) else Stage.TCP, None
+        return Stage.TLS if _is_https(target) and not phases["tls"] else Stage.HTTP, None
+
+
+def _is_https(target: str) -> bool:
+    """What names no scheme is asked over plain HTTP."""
+    return target.lower().startswith("https://")
 
 
 def _samples(series: Any) -> tuple[Mapping[str, str], str, list[tuple[float, float]]]:

@@ -1,4 +1,5 @@
-"""Real Prometheus and Alertmanager, a webhook that stands for the phone, and an exporter that a test drives.
+"""Real Prometheus, Alertmanager and blackbox_exporter, a webhook that stands for the phone, and an exporter that a test
+drives.
 
 Every one is a process or thread of its own on a free loopback port, with its files in a folder that is handed in, and
 ends by its own handle. Nothing here knows what is scraped or what the rules say.
@@ -72,6 +73,8 @@ class Process:
     """A program with a port, started and ended as a context. It can be stopped and started again, on the same port."""
 
     name: ClassVar[str]
+    #: What answers 200 as soon as it serves.
+    ready: ClassVar[str] = "/-/ready"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / self.name
@@ -123,7 +126,7 @@ class Process:
             text = (self.folder / "log").read_text(errors="replace")
             raise RuntimeError(f"{self.name} ended with {code}:\n{text[-3000:]}")
         try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=1) as answer:
+            with urllib.request.urlopen(f"{self.url}{self.ready}", timeout=1) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -176,6 +179,10 @@ class Prometheus(Process):
         Rule files.
     seconds
         Between two scrapes, and between two evaluations of the groups that do not say so themselves.
+    jobs
+        Further `scrape_configs`, as they stand in its file.
+    flags
+        Further flags.
     """
 
     name = "prometheus"
@@ -188,13 +195,19 @@ class Prometheus(Process):
         rules: Sequence[Path] = (),
         alertmanagers: Sequence[str] = (),
         seconds: float = 1.0,
+        jobs: Sequence[Mapping[str, Any]] = (),
+        flags: Sequence[str] = (),
     ) -> None:
         super().__init__(folder)
+        self._flags = list(flags)
         every = f"{round(seconds * 1000)}ms"
         config = {
             "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
             "rule_files": [str(path.resolve()) for path in rules],
-            "scrape_configs": [{"job_name": "netdusk", "static_configs": [{"targets": list(targets)}]}],
+            "scrape_configs": [
+                {"job_name": "netdusk", "static_configs": [{"targets": list(targets)}]},
+                *map(dict, jobs),
+            ],
             "alerting": {
                 "alertmanagers": [{"api_version": "v2", "static_configs": [{"targets": list(alertmanagers)}]}]
             },
@@ -210,6 +223,7 @@ class Prometheus(Process):
             f"--web.listen-address={self.target}",
             "--rules.alert.resend-delay=1s",
             "--log.level=warn",
+            *self._flags,
         ]
 
     def query(self, expr: str) -> list[dict[str, Any]]:
@@ -247,6 +261,51 @@ class Prometheus(Process):
             return get_json(url)["data"]
         except urllib.error.HTTPError as error:
             raise ValueError(f"{parameters.get('query')}: {error.read().decode()}") from error
+
+
+class Blackbox(Process):
+    """blackbox_exporter with some modules, as `blackbox.yml` has them."""
+
+    name = "blackbox"
+    ready = "/-/healthy"
+    PROGRAM: ClassVar[Path] = (
+        Path(__file__).parents[2] / ".cache/blackbox/usr/bin/prometheus-blackbox-exporter"
+    )
+
+    def __init__(self, folder: Path, modules: Mapping[str, Any]) -> None:
+        super().__init__(folder)
+        self.config = self.folder / "blackbox.yml"
+        self.config.write_text(yaml.safe_dump({"modules": dict(modules)}))
+
+    def command(self) -> Sequence[str]:
+        if not self.PROGRAM.is_file():
+            raise FileNotFoundError(f"{self.PROGRAM}: not there; `make servers` fetches it")
+        return [
+            str(self.PROGRAM),
+            f"--config.file={self.config}",
+            f"--web.listen-address={self.target}",
+            # So much less than the scrape may take is an attempt given: half a second, where nothing is said.
+            "--timeout-offset=0.1",
+        ]
+
+    def job(
+        self, name: str, module: str, services: Sequence[tuple[str, Mapping[str, str]]], seconds: float
+    ) -> dict[str, Any]:
+        """One of Prometheus' `scrape_configs`: the targets with their labels, asked through this exporter."""
+        every = f"{round(seconds * 1000)}ms"
+        return {
+            "job_name": name,
+            "metrics_path": "/probe",
+            "scrape_interval": every,
+            "scrape_timeout": every,
+            "params": {"module": [module]},
+            "static_configs": [{"targets": [target], "labels": dict(labels)} for target, labels in services],
+            "relabel_configs": [
+                {"source_labels": ["__address__"], "target_label": "__param_target"},
+                {"source_labels": ["__param_target"], "target_label": "instance"},
+                {"target_label": "__address__", "replacement": self.target},
+            ],
+        }
 
 
 class _Server:

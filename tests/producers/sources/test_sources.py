@@ -515,7 +515,9 @@ def blackbox(**facts: float) -> dict[str, Any]:
         ({"success": 0, "http_status_code": 200, "failed_due_to_regex": 1}, "http.http_unexpected_body"),
         # A header, a version of HTTP, TLS that should not be there: it does not say which.
         ({"success": 0, "http_status_code": 200}, "http.None"),
-        # As blackbox_exporter 0.23 shows a name that is not there, and a port that refuses.
+        ({"success": 0, "http_status_code": 200, "failed_due_to_cel": 1}, "http.http_unexpected_body"),
+        # As blackbox_exporter 0.23 shows a name that is not there; and a port that refuses, which over HTTPS looks
+        # like a handshake that was reset (tests/streams/local/test_prometheus.py).
         (
             {
                 "success": 0,
@@ -534,7 +536,7 @@ def blackbox(**facts: float) -> dict[str, Any]:
                 "http_duration_seconds__resolve": 0.002,
                 "http_duration_seconds__connect": 0,
             },
-            "tcp.None",
+            "None.None",
         ),
         ({"success": 0, "ip_protocol": 0}, "dns.None"),
         ({"success": 0, "dns_lookup_time_seconds": 0, "http_duration_seconds__resolve": 0}, "dns.None"),
@@ -545,7 +547,7 @@ def blackbox(**facts: float) -> dict[str, Any]:
                 "http_duration_seconds__resolve": 0.01,
                 "http_duration_seconds__connect": 0,
             },
-            "tcp.None",
+            "None.None",
         ),
         (
             {
@@ -555,6 +557,17 @@ def blackbox(**facts: float) -> dict[str, Any]:
                 "http_duration_seconds__tls": 0,
             },
             "tls.None",
+        ),
+        # What a redirect led to: the phases are those of the first hop.
+        (
+            {
+                "success": 0,
+                "http_redirects": 1,
+                "http_duration_seconds__connect": 0.02,
+                "http_duration_seconds__tls": 0.02,
+                "http_duration_seconds__processing": 0.02,
+            },
+            "None.None",
         ),
     ],
 )
@@ -568,6 +581,15 @@ def test_a_running_blackbox_exporter(facts: dict[str, float], expected: str) -> 
         15.0,
         "prometheus-PK-AS17557",
     )
+
+
+@pytest.mark.parametrize("target", ["http://x.com/robots.txt", "x.com/robots.txt"])
+def test_a_connect_that_failed_is_told_where_nothing_is_encrypted(target: str) -> None:
+    answer = blackbox(success=0, ip_protocol=4, http_duration_seconds__connect=0)
+    for series in answer["data"]["result"]:
+        series["metric"]["instance"] = target
+    reader = PrometheusReader(Labels(country="cc", asn="isp"))
+    assert ends(read(reader.read, answer)) == ["x PK AS17557 tcp.None"]
 
 
 def test_a_prometheus_is_asked_for_its_samples_an_hour_at_a_time() -> None:
