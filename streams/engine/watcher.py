@@ -18,6 +18,7 @@ from faust.types import TP
 
 from streams.engine.partition import ALONE_SECONDS, Partition
 from streams.engine.surroundings import Surroundings
+from streams.kafka.described import DescribedTopic
 from streams.kafka.topics import refusals
 from streams.machine import PartitionCount, TakesNotes
 
@@ -27,6 +28,9 @@ _WATCH_SECONDS: Final = 5.0
 _TOPICS_SECONDS: Final = 20.0
 # While something is wrong.
 _TROUBLE_SECONDS: Final = 4.0
+# Where a topic's ends and settings are looked at too. It takes a request for each of them, and most of what an idle
+# worker did went there when it was every look.
+_THOROUGH_SECONDS: Final = 60.0
 _TRANSACTION_SECONDS: Final = 15.0
 #: How many partitions there are is asked out of turn no more often than this.
 _RECOUNT_SECONDS: Final = 1.0
@@ -70,25 +74,28 @@ class Watcher:
 
     async def run(self) -> None:
         """Watch until it is cancelled."""
-        looked_at_topics = time.monotonic()
+        looked_at_topics = looked_thoroughly = time.monotonic()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             try:
                 for tp, partition in list(self._partitions.items()):
                     await self.look_at(tp, partition)
-                pause = _TROUBLE_SECONDS if self.unready() else _TOPICS_SECONDS
-                if time.monotonic() - looked_at_topics >= pause:
-                    looked_at_topics = time.monotonic()
-                    await self.look_at_topics()
+                now, troubled = time.monotonic(), self.unready() is not None
+                if now - looked_at_topics >= (_TROUBLE_SECONDS if troubled else _TOPICS_SECONDS):
+                    thorough = troubled or now - looked_thoroughly >= _THOROUGH_SECONDS
+                    looked_at_topics, looked_thoroughly = now, now if thorough else looked_thoroughly
+                    await self.look_at_topics(thorough=thorough)
                     self._around.presence.answered()
             except (KafkaError, OSError) as error:
                 self._around.presence.failed(error)
 
-    async def look_at_topics(self) -> None:
-        """Look whether the topics are still those that they were."""
-        for topic in self._topics:
-            await self._look_at_source(topic)
-        self._tell_trouble("", "; ".join(await refusals(self._around.settings)) or None)
+    async def look_at_topics(self, *, thorough: bool = True) -> None:
+        """Look whether the topics are still those that they were, and if `thorough` at their ends and settings, too."""
+        described = await self._around.reader.describe_each(list(self._topics))
+        for topic, source in described.items():
+            await self._look_at_source(topic, source, thorough=thorough)
+        if thorough:
+            self._tell_trouble("", "; ".join(await refusals(self._around.settings)) or None)
 
     async def recount(self, topic: str) -> None:
         """Ask how many partitions a topic has now, at most once a second: a writer may know of more than we do."""
@@ -96,7 +103,8 @@ class Watcher:
             if time.monotonic() - self._recounted < _RECOUNT_SECONDS:
                 return
             try:
-                await self._look_at_source(topic, doubted=True)
+                source = await self._around.reader.describe(topic)
+                await self._look_at_source(topic, source, doubted=True)
             except (KafkaError, OSError) as error:
                 self._around.presence.failed(error)
             self._recounted = time.monotonic()
@@ -113,18 +121,22 @@ class Watcher:
             log.error("topics are not as they should be", why=why)
         self._trouble[topic] = why
 
-    async def _look_at_source(self, topic: str, *, doubted: bool = False) -> None:
-        # Where they stand is asked first: they move on, and the ends with them.
+    async def _look_at_source(
+        self, topic: str, source: DescribedTopic, *, doubted: bool = False, thorough: bool = True
+    ) -> None:
+        existing = source.partitions
+        gone = f"topic {topic} does not exist any more: `netdusk topics` makes it; what was learned is kept"
+        self._tell_trouble(topic, None if existing else gone)
+        if not existing:
+            return
+        # Where they stand is noted before the ends are asked for: they move on, and the ends with them.
         standing = {
             tp.partition: (partition, position)
             for tp, partition in list(self._partitions.items())
             if tp.topic == topic and (position := partition.running_at) is not None
         }
-        source = await self._around.reader.describe(topic)
-        existing = source.partitions
-        gone = f"topic {topic} does not exist any more: `netdusk topics` makes it; what was learned is kept"
-        self._tell_trouble(topic, None if existing else gone)
-        if not existing:
+        same = source.id and all(partition.source == source.id for partition, _ in standing.values())
+        if same and not (thorough or doubted) and self._counts.get(topic) == len(existing):
             return
         bounds = await self._around.reader.bounds(topic, sorted(set(standing) & set(existing)))
         for number, (_, end) in bounds.items():

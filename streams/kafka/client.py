@@ -107,7 +107,8 @@ def producer(
         max_request_size=REQUEST_BYTES_MAX,
         max_batch_size=max_batch_size,
         request_timeout_ms=request_timeout_ms,
-        metadata_max_age_ms=30_000,
+        # A leader that moved is found out by its refusal, a partition that is new by `Producer`.
+        metadata_max_age_ms=300_000,
     )
 
 

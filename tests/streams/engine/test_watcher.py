@@ -25,11 +25,16 @@ class Reader:
 
     def __init__(self) -> None:
         self.count, self.end, self.id = 2, 100, "first"
+        self.asked_for_ends = 0
 
     async def describe(self, topic: str) -> DescribedTopic:
         return DescribedTopic(self.id, list(range(self.count)))
 
+    async def describe_each(self, topics: list[str]) -> dict[str, DescribedTopic]:
+        return {topic: await self.describe(topic) for topic in topics}
+
     async def bounds(self, topic: str, partitions: list[int]) -> dict[int, tuple[int, int]]:
+        self.asked_for_ends += 1
         return dict.fromkeys(partitions, (0, self.end))
 
 
@@ -86,6 +91,38 @@ async def test_a_source_that_was_made_anew_and_has_grown_since_is_known_by_its_i
         watched.reader.id = "second"
         await watched.watcher.look_at_topics()
         assert watched.renewed == ["its topic was made anew: it has the id second, and not first"]
+
+
+async def test_a_passing_look_asks_for_no_ends_unless_something_is_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        watched = Watched(monkeypatch, executor)
+        watched.refusals = ["topic checkpoints: compacted"]
+        await watched.watcher.look_at_topics()
+        assert (watched.reader.asked_for_ends, watched.watcher.unready()) == (
+            1,
+            "topic checkpoints: compacted",
+        )
+        watched.refusals = []
+        await watched.watcher.look_at_topics(thorough=False)
+        assert (watched.reader.asked_for_ends, watched.watcher.unready()) == (
+            1,
+            "topic checkpoints: compacted",
+        )
+        watched.reader.count = 4
+        await watched.watcher.look_at_topics(thorough=False)
+        assert watched.notes == [PartitionCount(4, 100, 0)]
+        watched.reader.id = "second"
+        await watched.watcher.look_at_topics(thorough=False)
+        assert watched.renewed == ["its topic was made anew: it has the id second, and not first"]
+        watched.reader.count = 0
+        await watched.watcher.look_at_topics(thorough=False)
+        assert "topic probes does not exist any more" in str(watched.watcher.unready())
+        # No id is known of an old broker's topic: then its ends must tell.
+        watched.reader.count, watched.reader.id, asked = 4, "", watched.reader.asked_for_ends
+        await watched.watcher.look_at_topics(thorough=False)
+        assert watched.reader.asked_for_ends == asked + 1
 
 
 async def test_machines_are_told_of_another_number_of_partitions_once(
