@@ -97,6 +97,7 @@ def test_a_checkout_is_read(tmp_path: Path) -> None:
 # evenings
 
 
+@pytest.mark.world
 def test_an_evening_that_nobody_told_of_is_short_and_everything_else_is_another() -> None:
     story = STORIES["one carrier"]
     told = tell(story.text, story.world)
@@ -179,6 +180,7 @@ def test_none_of_rivers_detectors_looks_ahead() -> None:
     assert [river.name for river in RIVERS if looks_ahead(river)] == []
 
 
+@pytest.mark.world
 def test_the_judge_makes_one_incident_of_alarms_close_together() -> None:
     simulation = Simulation(world("blackout", warmup_days=1, volume=60), seed=3, days=3)
     static = next(contender for contender in PEERS if contender.run is static_threshold)

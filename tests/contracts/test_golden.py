@@ -21,6 +21,7 @@ def test_there_is_one_of_this_release() -> None:
     )
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("directory", RELEASES, ids=lambda path: path.name)
 def test_a_golden_snapshot_restores_and_decides_as_the_run_it_was_taken_of(directory: Path) -> None:
     decided = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ def asked(vantages: int, lost: timedelta, minutes: int = 25, *, after_ms: float 
                 )
 
 
+@cache
 def told(vantages: int, lost: timedelta) -> list[Incident]:
     return list(Backtest(own()).run(asked(vantages, lost)))
 

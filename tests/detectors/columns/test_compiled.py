@@ -164,9 +164,9 @@ def told(seed: int, windows: int) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(times(5)))
 def test_what_is_compiled_decides_the_same(seed: int) -> None:
-    here = told(seed, 75)
+    here = told(seed, 45)
     with by_numpy_alone():
-        alone = told(seed, 75)
+        alone = told(seed, 45)
     apart = [number for number, (one, other) in enumerate(zip(here, alone, strict=True)) if one != other]
     assert not apart, (
         f"from window {apart[0]} on: what was changed in NumPy belongs into _stages.pyx too, or not at all"

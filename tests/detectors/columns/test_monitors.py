@@ -102,9 +102,9 @@ def test_who_reports_changes_nothing(monitors: list[MonitorKey], chance: Chance)
 
 
 def test_a_block_is_seen_though_a_target_never_answered() -> None:
-    blocked = lambda minute, m: 0.0 if m.target == "b" or late(minute) else 0.98  # noqa: E731
-    readings = told(watching(targets=("a", "b")), 4.2, blocked)
-    platform = readings[4 * HOUR + 4].platforms["x"]
+    blocked = lambda minute, m: 0.0 if m.target == "b" or late(minute, 1.5) else 0.98  # noqa: E731
+    readings = told(watching(targets=("a", "b")), 1.6, blocked)
+    platform = readings[90 + 4].platforms["x"]
     assert platform.score >= 1.0
     assert platform.expected == pytest.approx(0.49, abs=0.05)
 

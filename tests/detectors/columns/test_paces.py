@@ -88,14 +88,17 @@ def test_what_all_lose_is_the_networks(times: Mapping[int, float]) -> None:
     assert network.paces.offset == pytest.approx(offsets, abs=0.1)
 
 
-@pytest.mark.parametrize("vantages", [2, 3])
-def test_times_that_lean_to_one_side_make_no_network_slower_with_time(vantages: int) -> None:
+@pytest.mark.parametrize(
+    ("vantages", "windows"),
+    [(3, 400), *(pytest.param(vantages, 1500, marks=pytest.mark.world) for vantages in (2, 3))],
+)
+def test_times_that_lean_to_one_side_make_no_network_slower_with_time(vantages: int, windows: int) -> None:
     network = Network(leaning=True)
     times = dict.fromkeys(range(vantages), 80.0)
-    network.go(1500, times)
+    network.go(windows, times)
     offsets = network.paces.offset[:vantages].copy()
-    late = network.go(1500, times)
-    # Where each learned against the median, all three moved by a fifth in these 25 hours.
+    late = network.go(windows, times)
+    # Where each learned against the median, all three moved by a fifth in 25 hours.
     assert abs(float(np.median(network.paces.offset[:vantages] - offsets))) < 0.01
     assert float(np.median(late)) == pytest.approx(1.0, abs=0.1)
 

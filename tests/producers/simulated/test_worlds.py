@@ -1,7 +1,7 @@
 """Simulated worlds: two faces of one truth, seeded, labelled, disturbed as they say."""
 
 from datetime import datetime
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_the_two_faces_show_the_same_results(name: str) -> None:
         mechanisms=step_rows.MECHANISMS,
     )
     records = iter(simulation.results())
-    for window in simulation.windows():
+    for window in islice(simulation.windows(), 480):
         ours = [next(records) for _ in range(len(window.monitor))]
         assert all(window.start <= r.time.timestamp() < window.end for r in ours)
         assert [MonitorKey(*simulation.monitors[code]) for code in window.monitor] == [
@@ -53,7 +53,7 @@ def test_the_two_faces_show_the_same_results(name: str) -> None:
         ttfb, throughput = step_rows.measures(of)
         np.testing.assert_allclose(window.ttfb_ms, ttfb, rtol=1e-4)
         np.testing.assert_allclose(window.throughput, throughput, rtol=1e-2)
-    assert next(records, None) is None
+    assert next(records).time.timestamp() >= window.end
 
 
 def test_windows_are_what_the_bank_takes() -> None:
@@ -159,7 +159,7 @@ def test_a_global_outage_strikes_every_country_and_the_controls() -> None:
     assert label["country"] is None and label["kind"] == "global"
     start, end = (datetime.fromisoformat(label[key]).timestamp() for key in ("start", "end"))
     bad = {monitor.country: [0, 0] for monitor in simulation.monitors}
-    for window in simulation.windows():
+    for window in takewhile(lambda window: window.start < end, simulation.windows()):
         if start + 120 <= window.start < end - 120:
             for code, ok, control in zip(window.monitor, window.ok, window.control, strict=True):
                 monitor = simulation.monitors[code]
@@ -188,8 +188,8 @@ def test_double_drift_drifts_twice_as_far() -> None:
 def test_bursts_leave_most_minutes_of_a_vantage_empty() -> None:
     def busy_minutes(name: str) -> float:
         simulation = Simulation(world(name, volume=60), seed=1, days=1)
-        seen = np.zeros(1440, dtype=bool)
-        for i, window in enumerate(simulation.windows()):
+        seen = np.zeros(360, dtype=bool)
+        for i, window in enumerate(islice(simulation.windows(), len(seen))):
             seen[i] = bool((window.monitor == 0).any())
         return float(seen.mean())
 

@@ -217,7 +217,7 @@ def test_many_may_ask_at_once() -> None:
     archive, end = Archive(store), START + timedelta(hours=1)
     alone = {country: archive.series(country, START, end, step=600) for country in ("PK", "IR")}
     assert alone["PK"] != alone["IR"]
-    asked = ["PK", "IR"] * 8
+    asked = ["PK", "IR"] * 4
     with ThreadPoolExecutor(4) as threads:
         said = list(threads.map(lambda country: archive.series(country, START, end, step=600), asked))
     assert said == [alone[country] for country in asked]
@@ -282,7 +282,7 @@ def test_a_broken_file_is_never_put_together_nor_deleted() -> None:
     assert store.files == before and path in writer.archive.broken
 
 
-@examples(60)
+@examples(24)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_file_or_told_to_be_none(data: bytes) -> None:
     name = ArchivePart(0, 0, 0, 1).name

@@ -24,9 +24,9 @@ class Flooded:
 
     def gauges(self) -> Sequence[SeriesGauge]:
         known = [SeriesGauge("x", "PK", 17557, 0.9, 0.9, 0.0, False, 0.9)]
-        networks = [SeriesGauge(f"p{n % 500}", "PK", n + 1, 0.9, 0.9, 0.0, False, 0.9) for n in range(40_000)]
+        networks = [SeriesGauge(f"p{n % 500}", "PK", n + 1, 0.9, 0.9, 0.0, False, 0.9) for n in range(20_000)]
         countries = [
-            SeriesGauge(f"p{n}", c, 0, 0.9, 0.9, 0.0, False, 0.9) for c in COUNTRIES for n in range(50)
+            SeriesGauge(f"p{n}", c, 0, 0.9, 0.9, 0.0, False, 0.9) for c in COUNTRIES for n in range(20)
         ]
         return [*known, *networks, *countries]
 
@@ -38,7 +38,7 @@ class Flooded:
 
     def take_probes(self) -> Mapping[ProbeCount, int]:
         counts = {}
-        for n in range(30_000):
+        for n in range(15_000):
             counts[ProbeCount(f"p{n}", "PK", MECHANISMS[n % len(MECHANISMS)], False)] = 1
         return counts
 

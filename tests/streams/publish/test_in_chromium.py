@@ -46,7 +46,7 @@ class Opened:
 @pytest.fixture(params=[True, False], ids=["simulated", "real"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     file = tmp_path / "report.html"
-    file.write_text(page_of(request.param), encoding="utf-8")
+    file.write_text(page_of(request.param, drawn=True), encoding="utf-8")
     return file
 
 
@@ -124,7 +124,7 @@ def test_everybody_can_read_it(browser: Any, path: Path) -> None:
 
 def test_simulated_is_seen_wherever_one_looks(browser: Any, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
-    file.write_text(page_of(True), encoding="utf-8")
+    file.write_text(page_of(True, drawn=True), encoding="utf-8")
     opened = Opened(browser, file, 390)
     height = opened.ask("document.documentElement.scrollHeight")
     for top in range(0, height, 400):

@@ -88,19 +88,26 @@ TRUTH = Label(
 END = NOON + timedelta(minutes=MINUTES)
 
 
-def test_an_incident_of_one_network_is_drawn_with_it(recorder: Recorder, tmp_path: Path) -> None:
+def test_an_incident_of_one_network_and_a_missed_label_are_chosen(recorder: Recorder) -> None:
     event = choose(None, [incident()], [TRUTH], recorder, END)
     assert event.asns == (17557,)
     assert event.alarm == (NOON + timedelta(minutes=64), NOON + timedelta(minutes=125))
     assert event.truth == (TRUTH.start, TRUTH.end)
+    missed = choose("label:1", [], [TRUTH], recorder, END)
+    assert missed.alarm is None and missed.platforms == ("x",)
+
+
+@pytest.mark.system
+def test_an_incident_of_one_network_is_drawn_with_it(recorder: Recorder, tmp_path: Path) -> None:
+    event = choose(None, [incident()], [TRUTH], recorder, END)
     draw(event, recorder, tmp_path / "event.svg")
     text = (tmp_path / "event.svg").read_text()
     assert "SIMULATED" in text and "AS17557" in text and "reachability" in text and "score (1 alarms)" in text
 
 
+@pytest.mark.system
 def test_a_missed_label_is_drawn_without_an_alarm(recorder: Recorder, tmp_path: Path) -> None:
     event = choose("label:1", [], [TRUTH], recorder, END)
-    assert event.alarm is None and event.platforms == ("x",)
     draw(event, recorder, tmp_path / "event.png")
     assert (tmp_path / "event.png").read_bytes().startswith(b"\x89PNG")
 

@@ -385,18 +385,22 @@ def test_wrong_figures_are_refused(change: dict[str, Any]) -> None:
 # ---- forms
 
 
+#: A page with its charts takes a second: a JavaScript engine draws them. Each test that looks at the page alone is a
+#: unit test without them, and a test of the whole with them.
+WITH_CHARTS = pytest.mark.parametrize(
+    "drawn", [False, pytest.param(True, marks=pytest.mark.system)], ids=["page", "charts"]
+)
+
+
 @lru_cache
-def page_of(simulated: bool) -> str:
-    """A whole page; drawing one takes a second, so tests share it. What is simulated is full of text from outside."""
-    if simulated:
-        return to_html(hostile())
-    report = report_of(
-        story(simulated=simulated),
-        results(simulated=simulated),
-        settings=load(cost=FIGURES),
-        check=["netdusk backtest r.jsonl --json"],
+def page_of(simulated: bool, *, drawn: bool) -> str:
+    """A page, which tests share. What is simulated is full of text from outside."""
+    report = (
+        hostile()
+        if simulated
+        else report_of(story(), settings=load(cost=FIGURES), check=["netdusk backtest r.jsonl --json"])
     )
-    return to_html(report)
+    return to_html(report if drawn else msgspec.structs.replace(report, lines=(), grid=()))
 
 
 HOSTILE = "<script>alert(1)</script>\"'&|`*"
@@ -455,8 +459,9 @@ def test_what_people_say_stands_in_every_form_beside_what_was_measured() -> None
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report).notes == report.notes
 
 
-def test_text_from_outside_is_escaped_in_the_page() -> None:
-    page = page_of(True)
+@WITH_CHARTS
+def test_text_from_outside_is_escaped_in_the_page(drawn: bool) -> None:
+    page = page_of(True, drawn=drawn)
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "https://a.b/&lt;script" in page
@@ -505,21 +510,23 @@ def test_text_from_outside_is_escaped_in_markdown() -> None:
     assert len({row.replace("\\|", "").count("|") for row in rows[:3]}) == 1
 
 
+@WITH_CHARTS
 @pytest.mark.parametrize("simulated", [True, False])
-def test_simulated_is_said_in_every_form(simulated: bool) -> None:
+def test_simulated_is_said_in_every_form(simulated: bool, drawn: bool) -> None:
     report = report_of(story(simulated=simulated), results(simulated=simulated))
     assert (at(line(report, "x"), ONSET + timedelta(hours=1))) == 0.0
-    page, text = page_of(simulated), to_markdown(report)
-    for said in (page, text):
-        assert ("SIMULATED" in said) is simulated
+    page, text = page_of(simulated, drawn=drawn), to_markdown(report)
+    for form in (page, text):
+        assert ("SIMULATED" in form) is simulated
     figures = [part.split("</svg>")[0] for part in page.split("<svg")[1:]]
-    assert len(figures) == 4
+    assert len(figures) == (4 if drawn else 0)
     assert all(("SIMULATED" in figure) is simulated for figure in figures)
     assert msgspec.json.decode(msgspec.json.encode(report))["simulated"] is simulated
 
 
-def test_the_page_asks_nobody_for_anything() -> None:
-    page = page_of(False)
+@WITH_CHARTS
+def test_the_page_asks_nobody_for_anything(drawn: bool) -> None:
+    page = page_of(False, drawn=drawn)
     head = page.split("<body")[0]
     assert "default-src 'none'" in head
     for asking in ("<script", "<link", "<img", "<iframe", "@import", "srcset", " src=", "<image", "<use"):
@@ -527,8 +534,9 @@ def test_the_page_asks_nobody_for_anything() -> None:
     assert set(re.findall(r"url\((.)", page)) <= {"#"}  # a gradient of the picture's own
 
 
-def test_the_page_says_its_parts() -> None:
-    page = page_of(False)
+@WITH_CHARTS
+def test_the_page_says_its_parts(drawn: bool) -> None:
+    page = page_of(False, drawn=drawn)
     for part in (
         "Live metrics show that X (Twitter) and YouTube were restricted across Pakistan",
         "Carrier 0 (AS64501)",
@@ -555,6 +563,7 @@ def test_a_report_without_results_says_so() -> None:
         to_png(report)
 
 
+@pytest.mark.system
 def test_what_is_drawn_is_vega_lite() -> None:
     """Asked here and not at each drawing, where it takes a fifth of the time."""
     report = report_of(story(simulated=True), results(simulated=True))
@@ -563,10 +572,11 @@ def test_what_is_drawn_is_vega_lite() -> None:
         picture.chart.to_dict(format="vega-lite", validate=True)
 
 
+@pytest.mark.system
 def test_the_same_facts_give_the_same_page() -> None:
     chart = charts.grid(report_of(story()))
     assert charts.to_svg(chart, "grid", "words") == charts.to_svg(chart, "grid", "words")
-    ids = re.findall(r' id="([^"]+)"', page_of(False))
+    ids = re.findall(r' id="([^"]+)"', page_of(False, drawn=True))
     assert len(ids) == len(set(ids))
 
 
@@ -633,7 +643,7 @@ def test_what_other_observatories_say_stands_in_every_form_with_its_link() -> No
         text="IODA disagrees: bgp at 90.",
         url="https://ioda.example/country/PK",
     )
-    report = report_of([incident(corroboration=(said,))])
+    report = report_of([incident(corroboration=(said,))], [])
     for page in (to_markdown(report), to_html(report)):
         assert "What other observatories say" in page
         assert "IODA disagrees: bgp at 90." in page

@@ -70,7 +70,8 @@ def test_a_flood_of_names_gives_its_room_up_within_the_hour() -> None:
             records.append(replace(result(at, f"n{minute}"), vantage="newcomer"))
         machine.apply(machine.read(chunk(records, first)))
         first += len(records)
-        sizes.append(len(machine.snapshot()))
+        if minute % 5 == 4 or minute == 6:
+            sizes.append(len(machine.snapshot()))
         if minute == 30:
             assert vantages(machine) >= {"honest", OTHER}
             assert "newcomer" not in vantages(machine)
@@ -78,4 +79,4 @@ def test_a_flood_of_names_gives_its_room_up_within_the_hour() -> None:
     assert machine.totals.rejected == 0
     assert vantages(machine) == {"honest", OTHER, "newcomer"}
     assert max(sizes) < 100_000
-    assert sizes[-1] < 3 * sizes[4]
+    assert sizes[-1] < 3 * sizes[0]

@@ -125,7 +125,7 @@ def test_the_country_to_blame_is_found_and_the_chunk_applies_without_it(
     assert to_blame(made, state, Kept(chunk_then)) == ["PK"]
 
 
-@examples(15)
+@examples(8)
 @given(st.integers(0, 10**9), st.data())
 def test_whatever_is_kept_is_read_back_after_it(seed: int, data: st.DataObject) -> None:
     log = story(seed)

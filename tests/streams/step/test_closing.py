@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from msgspec.structs import replace
 
@@ -24,10 +25,18 @@ def closing(incident: str, at: datetime, **fields: object) -> Annotation:
 
 def with_a_block() -> tuple[CountryMachine, Incident]:
     """A machine in which one incident is open, and that incident."""
+    kept, incident = _block()
+    machine = CountryMachine(REPLAY)
+    machine.restore(kept)
+    return machine, incident
+
+
+@cache
+def _block() -> tuple[bytes, Incident]:
     machine = CountryMachine(REPLAY)
     (incident,) = machine.apply(machine.read(chunk(log_of(BLOCK, 0)))).incidents
     assert incident.status is Status.OPEN
-    return machine, incident
+    return machine.snapshot(), incident
 
 
 def still_lost(minutes: int, first: int) -> Chunk:

@@ -251,7 +251,7 @@ def test_how_the_log_is_cut_changes_nothing(cuts: list[int]) -> None:
     assert whole.totals.rejected > 0
 
 
-@examples(6)
+@examples(4)
 @given(st.integers(0, len(LOG)))
 def test_a_restored_machine_goes_on_as_if_nothing_had_been(at: int) -> None:
     steady = CountryMachine(REPLAY)

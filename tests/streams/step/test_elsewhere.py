@@ -21,8 +21,9 @@ from streams.step.worldwide import WorldMachine
 from tests.streams.step.test_hearing import BEGIN_MS, START, Log, world
 
 # In minutes.
-SILENT_FROM = 120
-WELL_UNTIL = 110
+SILENT_FROM = 80
+WELL_UNTIL = 72
+MINUTES = 108
 
 encode_notes = msgspec.msgpack.encode
 decode_notes = msgspec.msgpack.Decoder(list[Arrivals]).decode
@@ -66,7 +67,7 @@ def run(
 
 @cache
 def silent() -> Log:
-    return world(160, dark=(SILENT_FROM, 160))
+    return world(MINUTES, dark=(SILENT_FROM, MINUTES))
 
 
 @cache
@@ -93,7 +94,7 @@ LATE = [2, *(pytest.param(late, marks=pytest.mark.world) for late in (4, 6, 8))]
 
 
 def test_a_silence_is_confirmed_while_others_are_heard() -> None:
-    told = told_of([arrivals(minute, 10.0) for minute in range(160)])
+    told = told_of([arrivals(minute, 10.0) for minute in range(MINUTES)])
     assert told[0].kind is Kind.CONNECTIVITY
     assert told[0].confirmed
     assert told[0].detected <= START + timedelta(minutes=SILENT_FROM + 7)
@@ -101,13 +102,13 @@ def test_a_silence_is_confirmed_while_others_are_heard() -> None:
 
 @pytest.mark.parametrize("late", LATE)
 def test_a_silence_of_all_the_world_is_ours_however_late_that_is_known(late: int) -> None:
-    notes = [arrivals(minute, 10.0 if minute < SILENT_FROM else 0.0) for minute in range(160)]
+    notes = [arrivals(minute, 10.0 if minute < SILENT_FROM else 0.0) for minute in range(MINUTES)]
     assert told_of(notes, late) == []
 
 
 @pytest.mark.parametrize("late", LATE)
 def test_a_silence_waits_for_word_of_its_own_time(late: int) -> None:
-    told = told_of([arrivals(minute, 10.0) for minute in range(160)], late)
+    told = told_of([arrivals(minute, 10.0) for minute in range(MINUTES)], late)
     assert told[0].confirmed
     assert told[0].detected == START + timedelta(minutes=SILENT_FROM + max(4, late + 1))
 
@@ -123,9 +124,9 @@ def test_where_no_more_word_comes_a_silence_waits_for_some_minutes_only() -> Non
     [
         [],
         # of the country itself
-        pytest.param([arrivals(minute, 10.0, "IR") for minute in range(160)], marks=pytest.mark.world),
+        pytest.param([arrivals(minute, 10.0, "IR") for minute in range(MINUTES)], marks=pytest.mark.world),
         pytest.param(
-            [arrivals(minute, 10.0, simulated=False) for minute in range(160)], marks=pytest.mark.world
+            [arrivals(minute, 10.0, simulated=False) for minute in range(MINUTES)], marks=pytest.mark.world
         ),
         # of too long ago
         pytest.param([arrivals(minute, 10.0) for minute in range(SILENT_FROM - 8)], marks=pytest.mark.world),
@@ -140,7 +141,7 @@ def test_without_a_word_of_others_at_that_time_it_is_not_confirmed(notes: list[A
 
 @pytest.mark.world
 def test_notes_are_part_of_the_log_and_of_the_state() -> None:
-    machine, told, batches = run(silent(), [arrivals(minute, 10.0) for minute in range(160)])
+    machine, told, batches = run(silent(), [arrivals(minute, 10.0) for minute in range(MINUTES)])
     again = CountryMachine(load(), publish_health=False)
     said = []
     for place, batch in enumerate(batches):

@@ -77,7 +77,7 @@ def test_two_fifths_open_nothing_in_a_region_of_which_others_say_that_it_is_well
 
 @pytest.mark.parametrize("policy", ["registered", pytest.param("signed", marks=pytest.mark.world)])
 def test_two_networks_that_alone_report_from_a_region_confirm_nothing_there(policy: str) -> None:
-    said = [one for _, one in told(World(5, 2), fails, 1, 40, by_honest=False, policy=policy)]
+    said = [one for _, one in told(World(5, 2), fails, 1, 26, by_honest=False, policy=policy)]
     assert {one.scope.value for one in said} == {"region"}
     assert {(one.confirmed, one.unconfirmed_reason) for one in said} == {(False, "few_networks")}
 

@@ -57,6 +57,7 @@ def play(
     return said
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("seed", range(times(2)))
 def test_forty_percent_of_the_networks_reach_nothing_beyond_their_own(seed: int) -> None:
     draw = random.Random(f"unit {seed}")
@@ -74,7 +75,7 @@ def test_no_strategy_reaches_more(strategy: Strategy) -> None:
 
 
 def test_strangers_alone_are_shown_and_page_nobody() -> None:
-    said = [one for _, one in told(World(5, 2), sybil_down, 1, 20)]
+    said = [one for _, one in told(WORLD, sybil_down, 0, 20)]
     assert said
     assert all(one.unconfirmed_reason == Doubt.STRANGERS and not one.confirmed for one in said)
     assert all(one.summary.endswith("It rests on unregistered vantages.") for one in said)
@@ -127,8 +128,8 @@ def test_a_vantage_speaks_for_what_the_register_says(entry: Vantage, votes: bool
 
 
 def test_who_is_revoked_has_no_vote_and_its_silence_is_none() -> None:
-    machine = machine_of(register(WORLD))
-    play(machine, range(WARM))
+    machine = machine_of([])
+    machine.restore(warm(WORLD, 0))
     for entry in register(WORLD)[2:]:
         machine.note(msgspec.structs.replace(entry, state=VantageState.REVOKED))
     draw = random.Random(2)
@@ -213,7 +214,7 @@ def told_after(world: World, seed: int, policy: str, *, times: int = 1, count: i
     raise AssertionError("it was not told")
 
 
-@pytest.mark.parametrize("policy", ["registered", "signed"])
+@pytest.mark.parametrize("policy", ["registered", pytest.param("signed", marks=pytest.mark.world)])
 @pytest.mark.parametrize("networks", [5, pytest.param(8, marks=pytest.mark.world)])
 @pytest.mark.parametrize("seed", range(times(1)))
 def test_a_flood_delays_nobody(policy: str, networks: int, seed: int) -> None:

@@ -1,20 +1,29 @@
-"""Files that mean harm: each measurement is read or refused by itself, in time that grows with the file."""
+"""Files that mean harm: each measurement is read or refused by itself, with work that grows with the file."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import time
-from collections.abc import Callable
+import re
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from producers.records import ProbeResult
-from producers.sources.ooni.fastpath import PENDING_MAX, rows
+from producers.sources.ooni import web
+from producers.sources.ooni.fastpath import PENDING_MAX, _Tokens, rows
 from producers.sources.ooni.platforms import Platforms
-from producers.sources.ooni.reader import OoniReader, RefusalReason, Refused, without_comments
+from producers.sources.ooni.reader import (
+    _COMMENT_OR_STRING,
+    OoniReader,
+    RefusalReason,
+    Refused,
+    without_comments,
+)
 from tests.producers.sources.ooni.measurements import BLOCK, SITE, Measurement, reached
 
 READER = OoniReader(Platforms())
@@ -24,6 +33,23 @@ def read(path: Path, content: bytes) -> list[ProbeResult | Refused]:
     path.write_bytes(content)
     with path.open("rb") as source:
         return list(READER.read(path, source))
+
+
+@contextmanager
+def counted_calls() -> Iterator[list[None]]:
+    """One entry for each call that is made within, of functions in Python and in C."""
+    calls: list[None] = []
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        if event.endswith("call"):
+            calls.append(None)
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(before)
 
 
 def document(**changes: Any) -> bytes:
@@ -60,12 +86,16 @@ HOSTILE: dict[str, bytes] = {
 
 @pytest.mark.parametrize("line", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_line_stops_no_other(tmp_path: Path, line: bytes) -> None:
-    began = time.process_time()
-    first, *middle, last = read(tmp_path / "m.jsonl", b"\n".join([document(), line, document()]) + b"\n")
+    content = b"\n".join([document(), line, document()]) + b"\n"
+    # What is made once is not counted.
+    read(tmp_path / "first.jsonl", document())
+    with counted_calls() as calls:
+        first, *middle, last = read(tmp_path / "m.jsonl", content)
     assert isinstance(first, ProbeResult)
     assert isinstance(last, ProbeResult)
     assert len(middle) == 1
-    assert time.process_time() - began < 60.0
+    # Not one for each digit, bracket or level.
+    assert len(calls) < 3000
 
 
 @pytest.mark.parametrize("line", HOSTILE.values(), ids=HOSTILE)
@@ -83,38 +113,57 @@ def test_a_packed_file_that_is_damaged_inside_is_said(tmp_path: Path) -> None:
     assert last.reason in (RefusalReason.DAMAGED_FILE, RefusalReason.NOT_JSON)
 
 
-def titles(count: int) -> object:
-    page = "<title>" * (count // 10)
-    measurement = Measurement("http://www.example.com/")
-    measurement.lookup(SITE).connect(SITE, 80)
-    measurement.keys["requests"].append(
-        {"request": {"url": measurement.url}, "response": {"code": 200, "body": page}, "failure": None}
-    )
-    control = {"http_request": {"status_code": 200, "title": "x", "body_length": 10}}
-    measurement.keys["control"] = control
-    return READER.measurement(json.dumps(measurement.document()).encode(), "m")
+@pytest.mark.parametrize(
+    "text",
+    [b"/* " * 10_000, b'"\\' * 10_000, b'"' + b'\\"' * 10_000 + b"\\"],
+    ids=["comments that don't end", "strings that don't end", "escapes up to the end"],
+)
+def test_what_does_not_end_is_looked_through_once(text: bytes) -> None:
+    """A beginning that is tried in vain is looked through to the end of the text, and stands in no match."""
+    assert [match.span() for match in _COMMENT_OR_STRING.finditer(text)] == [(0, len(text))]
+    assert without_comments(text)[0] in (b"", text)
 
 
-#: What took a time that grew with the square of its length.
-GROWING: dict[str, Callable[[int], object]] = {
-    "comments that don't end": lambda n: without_comments(b"/* " * n),
-    "strings that don't end": lambda n: without_comments(b'"\\' * n),
-    "escapes up to the end": lambda n: without_comments(b'"' + b'\\"' * n + b"\\"),
-    "titles that don't end": titles,
-    "a string over many lines": lambda n: list(rows(["INSERT INTO t (a) VALUES ('", *["''"] * n])),
-    "a comment over many lines": lambda n: list(rows(["/*", *["*"] * n])),
-}
+class Looked:
+    """A pattern that counts the characters that it is given to look through."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self.pattern, self.characters = pattern, 0
+
+    def search(self, text: str, begin: int = 0) -> re.Match[str] | None:
+        self.characters += len(text) - begin
+        return self.pattern.search(text, begin)
 
 
-@pytest.mark.parametrize("work", GROWING.values(), ids=GROWING)
-def test_time_grows_with_the_length_and_no_faster(work: Callable[[int], object]) -> None:
-    def seconds(length: int) -> float:
-        began = time.process_time()
-        work(length)
-        return time.process_time() - began
+def test_a_page_of_titles_that_do_not_end_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, end = Looked(web._TITLE), Looked(web._TITLE_END)
+    monkeypatch.setattr(web, "_TITLE", begin)
+    monkeypatch.setattr(web, "_TITLE_END", end)
+    page = "<title>" * 2000
+    assert web._title(page) is None
+    assert (begin.characters, end.characters) == (len(page), len(page) - len("<title>"))
 
-    work(1000)
-    assert seconds(160_000) < 16 * 4 * max(seconds(10_000), 0.002)
+
+@pytest.mark.parametrize(
+    "lines",
+    [["INSERT INTO t (a) VALUES ('", *["''"] * 5000], ["/*", *["*"] * 5000]],
+    ids=["a string", "a comment"],
+)
+def test_what_goes_over_many_lines_is_looked_through_a_few_times(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+    of_text = _Tokens._tokens
+
+    def tokens(self: _Tokens, text: str) -> Generator[tuple[str, str], None, str]:
+        nonlocal looked
+        looked += len(text)
+        return of_text(self, text)
+
+    monkeypatch.setattr(_Tokens, "_tokens", tokens)
+    assert len(list(rows(lines))) >= 1
+    size = sum(len(line) + 1 for line in lines)
+    assert size <= looked < 4 * size
 
 
 def test_a_string_without_end_is_given_up_and_later_rows_are_read() -> None:
