@@ -1,8 +1,10 @@
-"""Prometheus: what blackbox_exporter has measured, as ProbeResults. cloudprober's counters are not read.
+"""Prometheus: what blackbox_exporter or cloudprober has measured, as ProbeResults.
 
 Read from the answer of its HTTP API (https://prometheus.io/docs/prometheus/latest/querying/api/): an instant vector
 or a range. `probe_success` decides; `probe_http_status_code`, `probe_duration_seconds` and the phases say how far it
-came. Which label is what says a settings file, for every installation has labels of its own.
+came. cloudprober counts: `total` and `success` (github.com/cloudprober/cloudprober, docs/content/docs/surfacers); what
+they grew by between two scrapes is one result. Which label is what says a settings file, for every installation has
+labels of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Annotated, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from msgspec import UNSET
@@ -38,8 +40,11 @@ METRICS: Final = (
     "probe_failed_due_to_cel",
     "probe_ip_protocol",
 )
-#: So much is asked for at once.
+#: So much is asked for at once, and half as much where that is too much for Prometheus or for us, down to the least.
 _STRETCH_SECONDS: Final = 3600.0
+_STRETCH_SECONDS_MIN: Final = 60.0
+#: A counter's two readings belong together for so long, as in Prometheus itself (query.lookback-delta).
+_REACH_SECONDS: Final = 300.0
 #: The phases of blackbox_exporter's HTTP module, and the step that each is.
 _PHASES: Final = {
     "resolve": (Stage.DNS, "dns"),
@@ -70,6 +75,8 @@ class Labels(BaseModel):
     constants: Mapping[str, str] = {}
     #: How often a target is asked, if that is promised.
     every_seconds: Annotated[float | None, Field(gt=0, le=604_800)] = None
+    #: How the names of cloudprober's metrics begin ("" for none): its counters are then read, and nothing else.
+    cloudprober: Annotated[str | None, Field(pattern="^[a-zA-Z_:][a-zA-Z0-9_:]*$|^$")] = None
     #: Only series with these labels.
     only: Mapping[str, str] = {}
 
@@ -103,6 +110,17 @@ class PrometheusReader:
         """Results of one answer."""
         return each(document(name, stream, lambda answer: self._rows(name, answer)), self._results)
 
+    @property
+    def reach_seconds(self) -> float:
+        """How long before the time that a request is for its answer begins: at what a counter showed before."""
+        return 0.0 if self._counters is None else _REACH_SECONDS
+
+    @property
+    def _counters(self) -> tuple[str, str] | None:
+        """The names of cloudprober's counters, where these are read."""
+        prefix = self.labels.cloudprober
+        return None if prefix is None else (f"{prefix}total", f"{prefix}success")
+
     def requests(self, url: str, since: float, until: float) -> Iterator[str]:
         """The URLs that a pull asks for: all samples of the metrics, as they were scraped, an hour at a time.
 
@@ -110,19 +128,39 @@ class PrometheusReader:
         refuses more than 11,000 steps.
         """
         only = "".join(f",{name}={json.dumps(value)}" for name, value in self.labels.only.items())
-        metrics = f'{{__name__=~"{"|".join(METRICS)}"{only}}}'
+        metrics = f'{{__name__=~"{"|".join(self._counters or METRICS)}"{only}}}'
         begin = since
         while begin < until:
             end = min(begin + _STRETCH_SECONDS, until)
-            # Rounded up: what is asked for twice is known by its id.
-            query = {"query": f"{metrics}[{math.ceil(end - begin)}s]", "time": end}
-            yield f"{url.rstrip('/')}/api/v1/query?{urlencode(query)}"
+            # What a counter grew by needs its reading from before.
+            yield _asking(url, metrics, begin - self.reach_seconds, end)
             begin = end
+
+    def halves(self, url: str) -> tuple[str, ...]:
+        """The two requests that ask for the same as one of ours; none where it asks for little already."""
+        base, _, query = url.partition(_API)
+        known = dict(parse_qsl(query))
+        metrics, _, length = known["query"].removesuffix("ms]").rpartition("[")
+        end, seconds = float(known["time"]), float(length) / 1000
+        reach = self.reach_seconds
+        half = (seconds - reach) / 2
+        if half < _STRETCH_SECONDS_MIN / 2:
+            return ()
+        return (
+            _asking(base, metrics, end - seconds, end - half),
+            _asking(base, metrics, end - half - reach, end),
+        )
 
     def _rows(self, name: str, answer: Any) -> Iterator[tuple[str, Any]]:
         """One row a target and moment, with all that is known of it."""
         if answer["status"] != "success":
             raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"Prometheus' own error: {answer.get('error')}")
+        # Where a part of a larger installation (Thanos, Mimir) is away, the rest answers, and says so.
+        for number, warning in enumerate(answer.get("warnings") or ()):
+            yield (
+                f"{name}#warning{number}",
+                RowError(RefusalReason.NOT_A_MEASUREMENT, f"its own warning: {warning}"),
+            )
         facts: dict[tuple[Any, float], dict[str, float]] = {}
         labels_of: dict[Any, Mapping[str, str]] = {}
         for number, series in enumerate(answer["data"]["result"]):
@@ -134,15 +172,54 @@ class PrometheusReader:
             key = tuple(sorted(item for item in labels.items() if item[0] not in _NO_IDENTITY))
             labels_of[key] = labels
             for time, value in samples:
-                facts.setdefault((key, time), {})[fact] = value
+                # A figure beside it that is none (NaN) tells nothing.
+                if math.isfinite(value) or fact == "probe_success":
+                    facts.setdefault((key, time), {})[fact] = value
+        if self._counters is not None:
+            for key, time, good, count in _grown(facts, *self._counters):
+                yield f"{name}@{time:.0f}", (labels_of[key], time, good, count)
+            return
         for (key, time), known in sorted(facts.items(), key=lambda item: item[0][1]):
             if "probe_success" in known:
                 yield f"{name}@{time:.0f}", (labels_of[key], time, known)
 
     def _results(self, content: Any) -> Iterator[ProbeResult]:
+        if isinstance(content, RowError):
+            raise content
         if isinstance(content, Exception):
             raise RowError(RefusalReason.NOT_A_MEASUREMENT, f"a series of another shape: {detail(content)}")
+        if self._counters is not None:
+            labels, time, good, count = content
+            yield ProbeResult(
+                **self._place(labels, time, sorted(labels.items())),
+                ok=good == count,
+                count=count,
+                good=good,
+                method="cloudprober",
+            )
+            return
         labels, time, known = content
+        place = self._place(labels, time)
+        if known["probe_success"] not in (0.0, 1.0):
+            raise RowError(
+                RefusalReason.INVALID,
+                f"probe_success {known['probe_success']:g}: neither 0 nor 1; ask for the samples as they were scraped",
+            )
+        ok = known["probe_success"] == 1
+        status = int(known.get("probe_http_status_code", 0))
+        stage, failure = (None, None) if ok else self._end(place["target"], known, status)
+        yield ProbeResult(
+            **place,
+            ok=ok,
+            stage=stage,
+            failure=failure,
+            timings_ms=_timings(known),
+            method="blackbox",
+            status=status or UNSET,
+        )
+
+    def _place(self, labels: Mapping[str, str], time: float, *more: object) -> dict[str, Any]:
+        """What was measured, where, when and by whom; `more` tells apart what these do not. Raises RowError."""
         target = self._of("target", labels)
         country = (self._of("country", labels) or "").upper() or None
         if target is None or country is None:
@@ -154,33 +231,25 @@ class PrometheusReader:
         platform = self._of("platform", labels) or self._platforms.of_url(target)
         if platform is None:
             raise RowError(RefusalReason.NO_HOST, f"target {target!r} names no host")
-        asn = int((self._of("asn", labels) or "0").upper().removeprefix("AS"))
-        if known["probe_success"] not in (0.0, 1.0):
+        number = (self._of("asn", labels) or "0").upper().removeprefix("AS")
+        if not (number.isascii() and number.isdigit()):
             raise RowError(
                 RefusalReason.INVALID,
-                f"probe_success {known['probe_success']:g}: neither 0 nor 1; ask for the samples as they were scraped",
+                f"label {self.labels.asn} = {number[:40]!r}: no network's number, like AS64500",
             )
-        ok = known["probe_success"] == 1
-        status = int(known.get("probe_http_status_code", 0))
-        stage, failure = (None, None) if ok else self._end(target, known, status)
-        yield ProbeResult(
-            id=identity(SOURCE, target, country, asn, time, self._of("vantage", labels)),
-            time=epoch(time),
-            platform=platform,
-            target=target,
-            country=country,
-            region=self._of("region", labels),
-            asn=asn,
-            vantage=self._of("vantage", labels) or f"prometheus-{country}-AS{asn}",
-            ok=ok,
-            stage=stage,
-            failure=failure,
-            timings_ms=_timings(known),
-            every_seconds=self.labels.every_seconds or UNSET,
-            source=SOURCE,
-            method="blackbox",
-            status=status or UNSET,
-        )
+        asn = int(number)
+        return {
+            "id": identity(SOURCE, target, country, asn, time, self._of("vantage", labels), *more),
+            "time": epoch(time),
+            "platform": platform,
+            "target": target,
+            "country": country,
+            "region": self._of("region", labels),
+            "asn": asn,
+            "vantage": self._of("vantage", labels) or f"prometheus-{country}-AS{asn}",
+            "every_seconds": self.labels.every_seconds or UNSET,
+            "source": SOURCE,
+        }
 
     def _of(self, what: str, labels: Mapping[str, str]) -> str | None:
         label = getattr(self.labels, what)
@@ -210,6 +279,37 @@ class PrometheusReader:
             # certificate that is not believed, looks like a port that refuses.
             return None if _is_https(target) else Stage.TCP, None
         return Stage.TLS if _is_https(target) and not phases["tls"] else Stage.HTTP, None
+
+
+_API: Final = "/api/v1/query?"
+
+
+def _asking(url: str, metrics: str, begin: float, end: float) -> str:
+    """The request for all samples of a stretch of time."""
+    query = {"query": f"{metrics}[{math.ceil((end - begin) * 1000)}ms]", "time": end}
+    return f"{url.rstrip('/')}{_API}{urlencode(query)}"
+
+
+def _grown(
+    facts: Mapping[tuple[Any, float], Mapping[str, float]], total: str, success: str
+) -> Iterator[tuple[Any, float, int, int]]:
+    """Series, time, how many succeeded and how many there were, between a reading and the one before.
+
+    A counter that is less than before began anew, and counts since then. What was counted over a gap is left out: of
+    when it was nobody knows.
+    """
+    before: dict[Any, tuple[float, float, float]] = {}
+    for (key, time), known in sorted(facts.items(), key=lambda item: item[0][1]):
+        if total not in known or success not in known:
+            continue
+        then, count, good = before.get(key, (-math.inf, 0.0, 0.0))
+        before[key] = (time, known[total], known[success])
+        if time - then > _REACH_SECONDS:
+            continue
+        if known[total] < count or known[success] < good:
+            count = good = 0.0
+        if known[total] > count:
+            yield key, time, round(known[success] - good), round(known[total] - count)
 
 
 def _is_https(target: str) -> bool:

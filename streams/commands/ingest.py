@@ -27,7 +27,6 @@ from streams.words import amount
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-_DETAILS_SHOWN: Final = 5
 #: How long to wait for a broker that does not answer.
 _PATIENCE_SECONDS: Final = 15.0
 
@@ -203,11 +202,5 @@ def _show(totals: IngestTotals, as_json: bool, *, to_stderr: bool) -> None:
     lines += [f"  {n} {outcome}" for outcome, n in totals.outcomes.most_common()]
     if totals.refused:
         lines.append(f"{amount(totals.refused.total(), 'measurement')} not written:")
-    for reason, n in totals.refused.most_common():
-        lines.append(f"  {n} {reason}")
-        details = totals.details[reason].most_common(_DETAILS_SHOWN)
-        first = totals.places[reason]
-        lines += [
-            f"      {n} {detail} ({'at' if n == 1 else 'first at'} {first[detail]})" for detail, n in details
-        ]
+    lines += totals.refusals()
     typer.echo("\n".join(lines), err=to_stderr)

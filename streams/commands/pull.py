@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
+import aiohttp
 import orjson
 import structlog
 import typer
@@ -51,7 +53,16 @@ def pull(
     map_: Annotated[
         Path | None, typer.Option("--map", help="Prometheus' labels, or RIPE's list of probes.")
     ] = None,
-    token_file: Annotated[Path | None, typer.Option(help="A file with a token (Cloudflare).")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="A file with a token (Cloudflare, or a Prometheus behind a proxy).")
+    ] = None,
+    login_file: Annotated[
+        Path | None, typer.Option(help="A file with name:password, for who asks for these (basic auth).")
+    ] = None,
+    authorities: Annotated[
+        Path | None,
+        typer.Option(help="PEM file of the authorities that are believed, in place of the system's."),
+    ] = None,
     state: Annotated[
         Path | None, typer.Option(help="Note there how far it has come, and go on there.")
     ] = None,
@@ -84,7 +95,8 @@ def pull(
     pulling = _Pulling(
         source=source,
         plan=plan,
-        headers=_headers(token_file),
+        headers=_headers(token_file, login_file),
+        tls=_tls(authorities),
         known=PullState.read(state),
         totals=IngestTotals(),
         since_seconds=since_hours * _HOUR,
@@ -96,23 +108,46 @@ def pull(
         troubles = asyncio.run(
             _to_kafka(pulling, settings) if output is None else pulling.run(_writer(output))
         )
-    _show(pulling.totals, troubles, as_json=as_json, to_stderr=output == "-")
+    show(pulling.totals, troubles, plan.empty, as_json=as_json, to_stderr=output == "-")
     raise typer.Exit(1 if troubles else 0)
 
 
-def _headers(token_file: Path | None) -> dict[str, str]:
-    """Return what each request carries: the token, where there is one."""
-    if token_file is None:
-        return {}
+def _headers(token_file: Path | None, login_file: Path | None) -> dict[str, str]:
+    """Return what each request carries: a token or a login, where there is one."""
+    if token_file is not None and login_file is not None:
+        raise SettingsError("--token-file and --login-file: who asks is known by one of them; leave one out")
+    if token_file is not None:
+        token = _secret(token_file, r"[!-~]+", "token; write it as one line of ASCII without spaces")
+        return {"Authorization": f"Bearer {token}"}
+    if login_file is not None:
+        login = _secret(
+            login_file, r"[^:\x00-\x1f]+:[^\x00-\x1f]*", "login; write it as one line, name:password"
+        )
+        name, _, password = login.partition(":")
+        return {"Authorization": aiohttp.encode_basic_auth(name, password, encoding="utf-8")}
+    return {}
+
+
+def _secret(path: Path, shape: str, what: str) -> str:
     try:
-        token = token_file.read_text("utf-8").strip()
+        secret = path.read_text("utf-8").strip()
     except OSError as error:
-        raise SettingsError(f"{token_file}: {error.strerror}; name a readable file") from error
+        raise SettingsError(f"{path}: {error.strerror}; name a readable file") from error
     except UnicodeDecodeError:
-        token = ""
-    if not re.fullmatch(r"[!-~]+", token):
-        raise SettingsError(f"{token_file}: holds no token; write it as one line of ASCII without spaces")
-    return {"Authorization": f"Bearer {token}"}
+        secret = ""
+    if not re.fullmatch(shape, secret):
+        raise SettingsError(f"{path}: holds no {what}")
+    return secret
+
+
+def _tls(authorities: Path | None) -> ssl.SSLContext | None:
+    if authorities is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=authorities)
+    except OSError as error:  # ssl's own among them
+        why = error.strerror or str(error)
+        raise SettingsError(f"{authorities}: {why}; name a readable PEM file of certificates") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +159,7 @@ class _Pulling:
     known: PullState
     totals: IngestTotals
     headers: Mapping[str, str]
+    tls: ssl.SSLContext | None
     since_seconds: float
     gap_seconds: float
     pause_seconds: float
@@ -133,7 +169,7 @@ class _Pulling:
         """Ask until a signal comes, or once; return the troubles of that one round."""
         stop = _stop_at_signals()
         begin = time.time() - self.since_seconds
-        async with session() as http:
+        async with session(self.tls) as http:
             polite = Polite(http, self.known, gap_seconds=self.gap_seconds, headers=self.headers)
             while True:
                 troubles = await self._round(polite, send, begin, stop)
@@ -176,16 +212,20 @@ async def _to_kafka(pulling: _Pulling, settings: Settings) -> list[str]:
         return await pulling.run(sender.send)
 
 
-def _show(totals: IngestTotals, troubles: list[str], *, as_json: bool, to_stderr: bool) -> None:
+def show(totals: IngestTotals, troubles: list[str], empty: str, *, as_json: bool, to_stderr: bool) -> None:
+    """The counts, and why anything was left out; on stderr where the results themselves are on stdout."""
     if as_json:
         facts = {**totals.facts(), "troubles": troubles}
         typer.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode(), err=to_stderr)
     else:
-        typer.echo(
+        lines = [
             f"{amount(totals.results, 'result')} and {amount(totals.signals, 'signal')}; "
             f"{totals.refused.total()} refused",
-            err=to_stderr,
-        )
+            *totals.refusals(),
+        ]
+        if empty and not (totals.written or totals.refused or troubles):
+            lines.append(f"nothing came: {empty}")
+        typer.echo("\n".join(lines), err=to_stderr)
 
 
 def _writer(output: str) -> Send:

@@ -31,6 +31,7 @@ from streams.settings import SettingsError
 
 #: How many details are counted by themselves, of each reason.
 _DETAILS_MAX: Final = 100
+_DETAILS_SHOWN: Final = 5
 _URL_SECONDS: Final = 60.0
 _CUT: Final = "the download was cut"
 #: Items between two looks at the state file.
@@ -339,6 +340,18 @@ class IngestTotals:
             self.ok += item.ok
             if not item.ok:
                 self.outcomes[f"{item.stage or 'unknown'}.{item.failure or 'unknown'}"] += 1
+
+    def refusals(self) -> list[str]:
+        """What was refused, by reason, each with its commonest details and where these were met first, in lines."""
+        lines = []
+        for reason, n in self.refused.most_common():
+            lines.append(f"  {n} {reason}")
+            first = self.places[reason]
+            lines += [
+                f"      {n} {detail} ({'at' if n == 1 else 'first at'} {first[detail]})"
+                for detail, n in self.details[reason].most_common(_DETAILS_SHOWN)
+            ]
+        return lines
 
     @property
     def written(self) -> int:

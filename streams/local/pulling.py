@@ -10,6 +10,7 @@ import hashlib
 import io
 import math
 import random
+import ssl
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -22,6 +23,7 @@ import aiohttp
 import orjson
 import structlog
 
+from producers.names import escaped
 from producers.records import ProbeResult
 from producers.signals import Signal
 from producers.sources.contract import Read, RefusalReason, Refused, encoded
@@ -42,6 +44,10 @@ _TRIES: Final = 6
 #: refused whole is the service's own error: it is asked for again. One measurement that a list leads to stays as it is,
 #: and would hold up the others for ever.
 _BROKEN: Final = frozenset((RefusalReason.NOT_JSON, RefusalReason.DAMAGED_FILE))
+#: Too much was asked for: 413 of a proxy, 422 of Prometheus ("would load too many samples into memory").
+_TOO_MUCH: Final = frozenset((413, 422))
+#: What a service says of its own error is shown so far.
+_WHY_MAX: Final = 200
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _HOPS_MAX: Final = 3
 _PAUSE_SECONDS: Final = 2.0
@@ -59,6 +65,10 @@ REQUESTS_MAX: Final = 5_000
 
 class PullError(Exception):
     """A source can't be had now; the message says which URL, and what it answered."""
+
+
+class TooMuchError(PullError):
+    """More was asked for than can be answered, or read, at once."""
 
 
 @dataclass
@@ -168,7 +178,8 @@ class Polite:
                         return body
                     why = f"status {answer.status}"
                     if answer.status not in _PASSING:
-                        raise PullError(f"{url}: {why}")
+                        kind = TooMuchError if answer.status in _TOO_MUCH else PullError
+                        raise kind(f"{url}: {why}{await _reason(answer)}")
                     wanted = min(_LEFT_ALONE_SECONDS_MAX, retry_after(answer.headers.get("Retry-After")))
                     if wanted > _PAUSE_SECONDS_MAX:
                         self._not_before[urlsplit(url).netloc] = self._now() + wanted
@@ -193,7 +204,7 @@ class Polite:
         async for piece in answer.content.iter_chunked(64 * 1024):
             body += piece
             if len(body) > BODY_BYTES_MAX:
-                raise PullError(f"{url}: more than {BODY_BYTES_MAX} bytes")
+                raise TooMuchError(f"{url}: more than {BODY_BYTES_MAX} bytes")
         return bytes(body)
 
     def _validate(self, url: str, headers: Mapping[str, str]) -> None:
@@ -206,6 +217,18 @@ class Polite:
         if known:
             self._state.validators.pop(url, None)
             self._state.validators[url] = known
+
+
+async def _reason(answer: aiohttp.ClientResponse) -> str:
+    """What goes behind a status: the service's own words, as Prometheus and others have them, or what to do."""
+    if answer.status == 401:
+        return ", it wants to know who asks: name a file with --token-file or --login-file"
+    try:
+        known = orjson.loads(await answer.content.read(64 * 1024))
+        words = known.get("error") if isinstance(known, dict) else None
+    except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError):
+        return ""
+    return f", {escaped(words[:_WHY_MAX])}" if isinstance(words, str) else ""
 
 
 def _joined(url: str, location: str) -> str:
@@ -271,6 +294,13 @@ class PullPlan:
     read: Read
     is_list: Callable[[str], bool] = lambda _: False
     follow: Callable[[bytes], Iterator[str]] = lambda _: iter(())
+    #: The requests that ask for the same as one that asks for too much; none where it can't be had in parts.
+    halves: Callable[[str], tuple[str, ...]] = lambda _: ()
+    overlap_seconds: float = OVERLAP_SECONDS
+    #: What a request answers may begin so long before the time that it asks for.
+    reach_seconds: float = 0.0
+    #: What to look at where nothing came at all.
+    empty: str = ""
 
 
 #: What takes a piece, and returns when it is acknowledged.
@@ -291,7 +321,7 @@ async def pull_once(
     troubles = []
     for part in plan.parts:
         key = f"{plan.name}/{part}"
-        begin = max(since, state.until.get(key, since) - OVERLAP_SECONDS)
+        begin = max(since, state.until.get(key, since) - plan.overlap_seconds)
         before, fresh = dict(state.validators), _Fresh(state.sent.get(key, {}))
         try:
             await _pull_part(plan, polite, send, totals, part, begin, until, fresh)
@@ -301,7 +331,8 @@ async def pull_once(
             log.warning("a source could not be read", source=plan.name, part=part, why=str(error))
             continue
         state.until[key] = until
-        state.sent[key] = fresh.since(until - OVERLAP_SECONDS)
+        # A second more, for what is rounded.
+        state.sent[key] = fresh.since(until - plan.overlap_seconds - plan.reach_seconds - 1.0)
         state.write()
     return troubles
 
@@ -333,8 +364,8 @@ async def _pull_part(
     until: float,
     fresh: _Fresh,
 ) -> None:
-    first = list(plan.requests(part, begin, until))
-    waiting = deque(first)
+    waiting = deque(plan.requests(part, begin, until))
+    first = set(waiting)
     asked: set[str] = set()
     while waiting:
         url = waiting.popleft()
@@ -343,37 +374,61 @@ async def _pull_part(
         if len(asked) >= REQUESTS_MAX:
             raise PullError(f"{url}: more than {REQUESTS_MAX} requests in one round")
         asked.add(url)
-        body = await polite.fetch(url)
-        if body is None:
+        try:
+            body = await polite.fetch(url)
+            if body is None:
+                continue
+            if plan.is_list(url):
+                waiting.extend(_led(url, body, plan, totals))
+                continue
+            piece, broken = _read(url, body, plan, fresh, totals)
+        except TooMuchError:
+            if not (halves := plan.halves(url)):
+                raise
+            waiting.extendleft(reversed(halves))
+            first.update(halves)
             continue
-        if plan.is_list(url):
-            try:
-                for following in plan.follow(body):
-                    if same_host(url, following):
-                        waiting.append(following)
-                    else:
-                        totals.note(Refused(RefusalReason.INVALID, "leads to another host", following[:200]))
-            except ValueError as error:
-                raise PullError(f"{url}: {error}") from error
-            continue
-        piece: list[ProbeResult | Signal] = []
-        broken: Refused | None = None
-        for item in read_all(url, io.BytesIO(body), plan.read):
-            if not isinstance(item, Refused):
-                if not fresh(item):
-                    continue
-                piece.append(item)
-            elif item.reason in _BROKEN or item.place == url:
-                broken = item
-            totals.note(item)
         if piece:
             await send(piece)
         if broken is not None and url in first:
             raise PullError(f"{url}: {broken.reason}: {broken.detail}")
 
 
-def session() -> aiohttp.ClientSession:
-    """A session that says who asks."""
+def _led(url: str, body: bytes, plan: PullPlan, totals: IngestTotals) -> Iterator[str]:
+    """The URLs that a list leads to. Raises PullError for a list that is none."""
+    try:
+        for following in plan.follow(body):
+            if same_host(url, following):
+                yield following
+            else:
+                totals.note(Refused(RefusalReason.INVALID, "leads to another host", following[:200]))
+    except ValueError as error:
+        raise PullError(f"{url}: {error}") from error
+
+
+def _read(
+    url: str, body: bytes, plan: PullPlan, fresh: _Fresh, totals: IngestTotals
+) -> tuple[list[ProbeResult | Signal], Refused | None]:
+    """What of an answer is new, and what says that the answer is none. Raises TooMuchError."""
+    piece: list[ProbeResult | Signal] = []
+    broken: Refused | None = None
+    for item in read_all(url, io.BytesIO(body), plan.read):
+        if not isinstance(item, Refused):
+            if not fresh(item):
+                continue
+            piece.append(item)
+        elif item.place == url and item.reason is RefusalReason.TOO_LARGE and plan.halves(url):
+            raise TooMuchError(f"{url}: {item.detail}")
+        elif item.reason in _BROKEN or item.place == url:
+            broken = item
+        totals.note(item)
+    return piece, broken
+
+
+def session(tls: ssl.SSLContext | None = None) -> aiohttp.ClientSession:
+    """A session that says who asks; `tls` says who is believed, and the system where it is not given."""
     return aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS), headers={"User-Agent": f"netdusk/{release()}"}
+        connector=aiohttp.TCPConnector(ssl=tls if tls is not None else True),
+        timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS),
+        headers={"User-Agent": f"netdusk/{release()}"},
     )

@@ -144,6 +144,11 @@ def _ask_ooni(name: str, query: SourceQuery) -> PullPlan:
 def _web(url: str) -> str:
     try:
         parts = urlsplit(url)
+        if "@" in parts.netloc:
+            raise SettingsError(
+                "--url: leave name and password out, they would stand in logs; "
+                "write them as name:password into a file for --login-file"
+            )
         # Reading a port checks it.
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
@@ -159,7 +164,16 @@ def _ask_prometheus(name: str, query: SourceQuery) -> PullPlan:
     url = _web(query.url)
     labels = prometheus.read_labels(query.mapping) if query.mapping else prometheus.Labels()
     reader = prometheus.PrometheusReader(labels)
-    return PullPlan(name, (url,), reader.requests, reader.read)
+    return PullPlan(
+        name,
+        (url,),
+        reader.requests,
+        reader.read,
+        halves=reader.halves,
+        overlap_seconds=_SCRAPE_SECONDS_MAX,
+        reach_seconds=reader.reach_seconds,
+        empty="does this Prometheus scrape blackbox_exporter, and is `only` right (--map)?",
+    )
 
 
 def _ask_atlas(name: str, query: SourceQuery) -> PullPlan:
@@ -172,9 +186,13 @@ def _ask_atlas(name: str, query: SourceQuery) -> PullPlan:
     return PullPlan(name, tuple(map(str, query.measurements)), requests, read)
 
 
+#: A scrape is there as soon as it is over, and hardly one takes longer.
+_SCRAPE_SECONDS_MAX: Final = 120.0
+
 SOURCES: Final[dict[str, Source]] = {
     "ooni": Source(_ooni, Pull(every_seconds=300.0, plan=_ask_ooni)),
-    "prometheus": Source(_prometheus, Pull(every_seconds=15.0, plan=_ask_prometheus)),
+    # Its targets are scraped one after the other: there is always something new, and a live worker waits for nothing.
+    "prometheus": Source(_prometheus, Pull(every_seconds=5.0, plan=_ask_prometheus)),
     "table": Source(_table),
     "ioda": Source(lambda _: ioda.read, Pull(every_seconds=300.0, plan=_by_country(ioda.requests, ioda.API))),
     "cloudflare": Source(

@@ -256,7 +256,7 @@ SCENES: Final[Mapping[str, Scene]] = {
             "2024-01-20T13:00:00Z": f"{datetime.now(UTC) - timedelta(minutes=5):%FT%TZ}",
             "2024-01-20T14:00:00Z": f"{datetime.now(UTC) + timedelta(seconds=30):%FT%TZ}",
         },
-        until={"netdusk pull prometheus": r"asked.*written=[1-9]"},
+        until={"netdusk pull prometheus --url": r"asked.*written=[1-9]"},
         says={"curl": "results written", "netdusk ingest ooni": "results written"},
     ),
     "docs/install.md": Scene(
@@ -411,6 +411,13 @@ NOT_RUN: Final = (
     NotRun(
         "docs/install.md",
         "make env && .venv/bin/netdusk up",
+        "docs/own-services.md starts it",
+        "docs/own-services.md",
+        "netdusk up",
+    ),
+    NotRun(
+        "docs/ingest.md",
+        "netdusk up",
         "docs/own-services.md starts it",
         "docs/own-services.md",
         "netdusk up",

@@ -6,8 +6,9 @@ import base64
 import gzip
 import io
 import json
+import math
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +18,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import lz4.frame
+import msgspec
 import pytest
 import zstandard
 from typer.testing import CliRunner
@@ -597,8 +599,119 @@ def test_a_prometheus_is_asked_for_its_samples_an_hour_at_a_time() -> None:
     urls = list(reader.requests("http://p:9090/", 1705758000.0, 1705758000.0 + 2.5 * 3600))
     asked = [dict(parse_qsl(urlsplit(url).query)) for url in urls]
     assert [query["time"] for query in asked] == ["1705761600.0", "1705765200.0", "1705767000.0"]
-    assert [query["query"].rpartition("[")[2] for query in asked] == ["3600s]", "3600s]", "1800s]"]
+    assert [query["query"].rpartition("[")[2] for query in asked] == [
+        "3600000ms]",
+        "3600000ms]",
+        "1800000ms]",
+    ]
     assert all(',job="a \\"b\\" \\\\c",team="o\'hara"}' in query["query"] for query in asked)
+
+
+@pytest.mark.parametrize("cloudprober", [None, ""])
+def test_half_of_a_stretch_is_asked_for_where_the_whole_is_too_much(cloudprober: str | None) -> None:
+    """Both halves together ask for the same, and each counter's reading before its half."""
+    reader = PrometheusReader(Labels(cloudprober=cloudprober, only={"job": "x[5m]"}))
+    reach = 0.0 if cloudprober is None else 300.0
+
+    def stretch(url: str) -> tuple[float, float]:
+        query = dict(parse_qsl(urlsplit(url).query))
+        length = float(query["query"].rpartition("[")[2].removesuffix("ms]")) / 1000
+        return float(query["time"]) - length, float(query["time"])
+
+    [whole] = reader.requests("http://p:9090/prefix/", 1705758000.0, 1705761600.0)
+    assert stretch(whole) == (1705758000.0 - reach, 1705761600.0)
+    halves = reader.halves(whole)
+    assert [stretch(half) for half in halves] == [
+        (1705758000.0 - reach, 1705759800.0),
+        (1705759800.0 - reach, 1705761600.0),
+    ]
+    assert {half.partition("?")[0] for half in halves} == {"http://p:9090/prefix/api/v1/query"}
+    parts = [whole]
+    for _ in range(12):
+        parts = [half for part in parts for half in reader.halves(part)] or parts
+    assert {round(end - begin - reach, 3) for begin, end in map(stretch, parts)} == {56.25}
+
+
+def counters(readings: Mapping[float, tuple[float, float]], **more: str) -> dict[str, Any]:
+    """cloudprober's counters as its Prometheus surfacer shows them: `total` and `success`, by time."""
+    labels = {"instance": "p:9313", "ptype": "http", "probe": "web", "dst": "x.com", "cc": "PK", **more}
+    result = [
+        {
+            "metric": {"__name__": name, **labels},
+            "values": [[time, str(reading[at])] for time, reading in readings.items()],
+        }
+        for at, name in enumerate(("cp_total", "cp_success"))
+    ]
+    return {"status": "success", "data": {"resultType": "matrix", "result": result}}
+
+
+COUNTS: dict[str, tuple[dict[float, tuple[float, float]], list[tuple[float, int, int]]]] = {
+    "the first reading is no result": ({0: (50, 50)}, []),
+    "what it grew by": ({0: (50, 50), 15: (53, 52), 30: (53, 52), 45: (54, 53)}, [(15, 3, 2), (45, 1, 1)]),
+    "a counter that began anew": ({0: (50, 50), 15: (4, 0), 30: (6, 2)}, [(15, 4, 0), (30, 2, 2)]),
+    "a gap says nothing": ({0: (50, 50), 400: (90, 50), 415: (92, 50)}, [(415, 2, 0)]),
+    "what is no number says nothing": ({0: (50, 50), 15: (math.nan, 52), 30: (52, 51)}, [(30, 2, 1)]),
+}
+
+
+@pytest.mark.parametrize(("readings", "expected"), COUNTS.values(), ids=COUNTS)
+def test_cloudprobers_counters(
+    readings: dict[float, tuple[float, float]], expected: list[tuple[float, int, int]]
+) -> None:
+    begin = 1705758000.0
+    reader = PrometheusReader(Labels(cloudprober="cp_", target="dst", country="cc"))
+    answer = counters({begin + time: reading for time, reading in readings.items()})
+    found = read(reader.read, answer)
+    assert all(isinstance(one, ProbeResult) for one in found)
+    results = [one for one in found if isinstance(one, ProbeResult)]
+    assert [(one.time.timestamp() - begin, one.count, one.good) for one in results] == expected
+    assert {(one.platform, one.target, one.method, one.stage) for one in results} <= {
+        ("x", "x.com", "cloudprober", None)
+    }
+
+
+def test_two_probes_of_one_target_are_two_results_and_more_good_than_all_is_none() -> None:
+    begin, reader = 1705758000.0, PrometheusReader(Labels(cloudprober="cp_", target="dst", country="cc"))
+    answer = counters({begin: (1, 1), begin + 15: (2, 2)})
+    answer["data"]["result"] += counters({begin: (1, 1), begin + 15: (2, 1)}, probe="api")["data"]["result"]
+    assert len({one.id for one in read(reader.read, answer) if isinstance(one, ProbeResult)}) == 2
+    [refused] = read(reader.read, counters({begin: (1, 1), begin + 15: (2, 9)}))
+    assert isinstance(refused, Refused)
+
+
+def test_what_is_beside_a_result_and_no_number_costs_no_result() -> None:
+    answer = blackbox(success=1, http_status_code=math.nan, duration_seconds=math.inf)
+    histogram = {
+        "metric": {"__name__": "probe_http_duration_seconds", "cc": "PK"},
+        "histograms": [[1705758000, {}]],
+    }
+    answer["data"]["result"].append(histogram)
+    good, refused = sorted(
+        read(PrometheusReader(Labels(country="cc", asn="isp")).read, answer),
+        key=lambda one: isinstance(one, Refused),
+    )
+    assert isinstance(good, ProbeResult)
+    assert (good.ok, good.status, good.timings_ms) == (True, msgspec.UNSET, None)
+    assert isinstance(refused, Refused)
+    assert "a series of another shape" in refused.detail
+
+
+def test_an_answer_in_part_is_read_and_said() -> None:
+    answer = blackbox(success=1) | {
+        "warnings": ["receive series from Addr: store-2: context deadline exceeded"]
+    }
+    refused, good = read(PrometheusReader(Labels(country="cc", asn="isp")).read, answer)
+    assert isinstance(refused, Refused)
+    assert refused.detail.startswith("its own warning: receive series from Addr: store-2")
+    assert isinstance(good, ProbeResult)
+
+
+def test_a_network_without_a_number_is_told() -> None:
+    answer = blackbox(success=1)
+    answer["data"]["result"][0]["metric"]["isp"] = "Telekom"
+    [refused] = read(PrometheusReader(Labels(country="cc", asn="isp")).read, answer)
+    assert isinstance(refused, Refused)
+    assert refused.detail == "label isp = 'TELEKOM': no network's number, like AS64500"
 
 
 def test_a_prometheus_without_a_country_is_told_what_to_do() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +20,16 @@ from typer.testing import CliRunner
 from producers.records import ProbeResult
 from producers.signals import Signal
 from producers.sources import ioda, tor
+from producers.sources.contract import RefusalReason, Refused
 from producers.sources.ooni import api
-from streams.commands.pull import app
+from producers.sources.prometheus import Labels, PrometheusReader
+from streams.commands.pull import app, show
 from streams.local import pulling
 from streams.local.ingesting import IngestTotals
 from streams.local.pulling import Polite, PullError, PullPlan, PullState, pull_once, session
 from streams.local.sources import Options, SourceQuery, pull_of, reader_of
 from streams.settings import SettingsError
+from tests.producers.probe.servers import certified, write_authority
 
 TABLE = b"date,country,users\n2024-01-20,pk,9321\n"
 
@@ -387,3 +394,177 @@ def test_a_token_that_is_none_is_told(tmp_path: Path, token: bytes) -> None:
         app, ["cloudflare", "--country", "PK", "--once", "--token-file", str(tmp_path / "token")]
     )
     assert "holds no token" in str(outcome.exception)
+
+
+async def test_a_prometheus_is_asked_for_less_where_an_hour_is_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By its own word, by a proxy's, or by the length of its answer: halves of halves are had, each sample once."""
+    reader = PrometheusReader(Labels(constants={"country": "PK"}))
+
+    def service(request: web.Request) -> Any:
+        length = float(request.query["query"].rpartition("[")[2].removesuffix("ms]")) / 1000
+        if length > 1800:
+            error = "query processing would load too many samples into memory in query execution"
+            return 422, json.dumps({"status": "error", "errorType": "execution", "error": error}).encode(), {}
+        if length > 900:
+            return 413, b"<html>", {}
+        end = float(request.query["time"])
+        samples = [[end - length + 1, "1"], [end - 1, "0"]]
+        if length > 450:
+            samples *= 4000
+        series = {"metric": {"__name__": "probe_success", "instance": "https://x.com/"}, "values": samples}
+        return 200, json.dumps({"status": "success", "data": {"result": [series]}}).encode(), {}
+
+    sent: list[ProbeResult | Signal] = []
+
+    async def send(piece: list[ProbeResult | Signal]) -> None:
+        sent.extend(piece)
+
+    monkeypatch.setattr(pulling, "BODY_BYTES_MAX", 50_000)
+    state, totals = PullState(None), IngestTotals()
+    async with asking(Service(service), state, gap_seconds=0) as (polite, url, _):
+        plan = PullPlan("prometheus", (url,), reader.requests, reader.read, halves=reader.halves)
+        begin = 1705758000.0
+        assert not await pull_once(plan, polite, state, send, totals, since=begin, until=begin + 3600)
+    assert [one.time.timestamp() - begin for one in sent] == [
+        at for number in range(8) for at in (450 * number + 1, 450 * number + 449)
+    ]
+    assert not totals.refused
+
+
+async def test_what_can_not_be_halved_says_why() -> None:
+    body = b'{"status":"error","errorType":"execution","error":"too many \\u202esamples"}'
+    async with asking(Service((422, body, {})), PullState(None)) as (polite, url, _):
+        plan = PullPlan("prometheus", ("",), lambda *_: [f"{url}/a"], PrometheusReader().read)
+        [trouble] = await pull_once(
+            plan, polite, PullState(None), nothing_sent, IngestTotals(), since=0, until=1
+        )
+    assert trouble.endswith(r"status 422, too many \u202esamples")
+
+
+async def test_who_asks_is_told_how_to_say_it() -> None:
+    async with asking(Service((401, b"", {})), PullState(None)) as (polite, url, _):
+        with pytest.raises(PullError, match=r"status 401, it wants to know who asks: .*--login-file"):
+            await polite.fetch(f"{url}/a")
+
+
+def test_a_prometheus_behind_a_login_an_authority_of_its_own_and_a_prefix(tmp_path: Path) -> None:
+    known: list[tuple[str, str | None]] = []
+    labels = tmp_path / "labels.toml"
+    labels.write_text('only = { job = "blackbox" }\n')
+    (tmp_path / "login").write_text("sre:p:äss\n")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known.append((self.path.partition("?")[0], self.headers["Authorization"]))
+            body = b'{"status":"success","data":{"resultType":"matrix","result":[]}}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = certified("localhost").wrap_socket(server.socket, server_side=True)
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    serving.start()
+    try:
+        url = f"https://localhost:{server.server_address[1]}/monitoring/"
+        asked = [
+            "prometheus",
+            "--url",
+            url,
+            "--map",
+            str(labels),
+            "--once",
+            "--output",
+            str(tmp_path / "out"),
+        ]
+        asked += ["--login-file", str(tmp_path / "login"), "--since-hours", "0.1"]
+        outcome = CliRunner().invoke(app, [*asked, "--authorities", str(write_authority(tmp_path))])
+    finally:
+        server.shutdown()
+        serving.join()
+        server.server_close()
+    assert outcome.exit_code == 0, outcome.output
+    login = f"Basic {base64.b64encode('sre:p:äss'.encode()).decode()}"
+    assert known == [("/monitoring/api/v1/query", login)]
+    assert outcome.output.splitlines()[-1].startswith("nothing came: does this Prometheus scrape")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--url", "http://sre:hush@p:9090"), "leave name and password out"),
+        (
+            ("--url", "http://p", "--login-file", "empty"),
+            "holds no login; write it as one line, name:password",
+        ),
+        (("--url", "http://p", "--login-file", "empty", "--token-file", "empty"), "leave one out"),
+        (("--url", "http://p", "--authorities", "empty"), "name a readable PEM file of certificates"),
+        (("--url", "http://p", "--authorities", "none"), "name a readable PEM file of certificates"),
+    ],
+)
+def test_a_wrong_way_to_say_who_asks_is_told(
+    more: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").write_text("")
+    outcome = CliRunner().invoke(app, ["prometheus", "--once", "--output", "out", *more])
+    assert isinstance(outcome.exception, SettingsError)
+    assert message in str(outcome.exception)
+    assert "hush" not in str(outcome.exception)
+
+
+def test_a_pull_says_why_it_left_out_what_it_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    totals = IngestTotals()
+    for _ in range(3):
+        totals.note(Refused(RefusalReason.NO_PLACE_OR_TIME, "no label says the country", "p@1"))
+    show(totals, [], "", as_json=False, to_stderr=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "0 results and 0 signals; 3 refused",
+        "  3 no_place_or_time",
+        "      3 no label says the country (first at p@1)",
+    ]
+
+
+async def test_a_prometheus_is_asked_for_two_minutes_again_and_sends_none_of_them_twice() -> None:
+    """Nor a counter's growth from before, which it is asked for to know where the counter stood."""
+    begin = 1705758000.0
+    reader = PrometheusReader(Labels(cloudprober="", constants={"country": "PK"}))
+    asked: list[tuple[float, float]] = []
+
+    def service(request: web.Request) -> Any:
+        end = float(request.query["time"])
+        length = float(request.query["query"].rpartition("[")[2].removesuffix("ms]")) / 1000
+        asked.append((round(end - length - begin, 3), end - begin))
+        moments = [begin + 10 * step for step in range(-100, 100) if end - length <= begin + 10 * step <= end]
+        result = [
+            {
+                "metric": {"__name__": name, "instance": "x.com"},
+                "values": [[moment, str(moment)] for moment in moments],
+            }
+            for name in ("total", "success")
+        ]
+        return 200, json.dumps({"status": "success", "data": {"result": result}}).encode(), {}
+
+    sent: list[ProbeResult | Signal] = []
+
+    async def send(piece: list[ProbeResult | Signal]) -> None:
+        sent.extend(piece)
+
+    state = PullState(None)
+    async with asking(Service(service), state, gap_seconds=0) as (polite, url, _):
+        plan = pull_of("prometheus").plan("prometheus", SourceQuery(url=url, every_seconds=5.0))
+        plan = replace(plan, requests=reader.requests, read=reader.read, reach_seconds=reader.reach_seconds)
+        for until in (300.4, 305.7, 320.1):
+            assert not await pull_once(
+                plan, polite, state, send, IngestTotals(), since=begin, until=begin + until
+            )
+    begins, ends = zip(*asked, strict=True)
+    assert begins == pytest.approx((-300, -119.6, -114.3), abs=0.01)
+    assert ends == pytest.approx((300.4, 305.7, 320.1), abs=0.01)
+    assert [one.time.timestamp() - begin for one in sent] == [10.0 * step for step in range(-29, 33)]
