@@ -52,7 +52,8 @@ from detectors.incidents.news import (
     reasons,
     same_but_for_units,
 )
-from detectors.incidents.quiet import Worldwide, lost
+from detectors.incidents.quiet import Worldwide, lost, surely_lost
+from detectors.incidents.running import Outage, Outages
 from detectors.incidents.snapshots import (
     Closing,
     Doubt,
@@ -170,6 +171,7 @@ class AssemblerState(msgspec.Struct):
     closings: list[Closing] = []
     falls: list[StoredFall] = []
     awaited: list[Snapshot] = []
+    outages: list[Outage] = []
 
 
 class _News(NamedTuple):
@@ -209,6 +211,7 @@ class Assembler:
         self._open: dict[str, Snapshot] = {}
         self._closings: list[Closing] = []
         self._falls = Falls()
+        self._running = Outages()
         self._awaited: list[Snapshot] = []  # told as open, and not in hand: the clock has not come to it yet
         #: Who is asked what other sources say: country, whether simulated, what is lost, now, what they said before.
         self.witness: Callable[[str, bool, LostParts, int, Sequence[Witness]], tuple[Witness, ...]] | None = (
@@ -407,6 +410,7 @@ class Assembler:
         }
         self._closings = [closing for closing in self._closings if closing.id in self._open]
         self._falls.forget(countries)
+        self._running.forget(countries)
         return ends
 
     def let_go(
@@ -439,7 +443,7 @@ class Assembler:
         over = self._close_asked()
         self._forget({(country.country, country.simulated) for country in reading.countries})
         self._follow_falls(reading)
-        worldwide = Worldwide(reading.health, self._falls, by_majority=self.by_majority)
+        worldwide = Worldwide(reading.health, self._falls, self._running, by_majority=self.by_majority)
         snapshots: list[Snapshot] = over
         for country in sorted(reading.countries, key=lambda c: (c.country, c.simulated)):
             snapshots.extend(self._step_country(country, worldwide))
@@ -456,14 +460,23 @@ class Assembler:
 
     def _follow_falls(self, reading: Reading) -> None:
         down = lost(reading.health, self.settings, by_majority=self.by_majority)
-        if not (down.any() or self._falls):
+        if not (down.any() or self._falls or self._running):
             return
         controls = {
             (platform, country.country, country.simulated): counts
             for country in reading.countries
             for platform, counts in controls_by_vote(country).items()
         }
-        self._falls.step(reading.health, down, controls, reading.start, reading.end)
+        sure = surely_lost(reading.health) & down
+        self._falls.step(reading.health, down, controls, reading.start, reading.end, sure)
+        self._running.step(
+            reading.health,
+            self._falls,
+            controls,
+            reading.end,
+            patience=self.settings.recovery_windows * self.window_seconds,
+            by_majority=self.by_majority,
+        )
 
     # one country
 
@@ -557,6 +570,8 @@ class Assembler:
         case.quieted = worldwide.quiets(case)
         if case.quieted:
             in_hand.quiet.update(dict.fromkeys(case.platforms, reading.end))
+        elif worldwide.is_own(case):
+            in_hand.quiet = {p: end for p, end in in_hand.quiet.items() if p not in case.platforms}
         if (last := self._given_up(case)) is not None:
             return [last]
         return [
@@ -707,6 +722,8 @@ class Assembler:
         ):
             return case.held <= settle
         if worldwide.stirs(case) and case.held <= settle:
+            return True
+        if worldwide.may_explain(case, reading.end):
             return True
         return cause.growing and case.held <= self.settings.hold_windows
 
@@ -979,6 +996,7 @@ class Assembler:
             self._closings,
             self._falls.snapshot(),
             self._awaited,
+            self._running.snapshot(),
         )
         return msgspec.msgpack.encode(stored)
 
@@ -992,6 +1010,7 @@ class Assembler:
         self._open = {snapshot.id: snapshot for snapshot in stored.open}
         self._closings = stored.closings
         self._falls.restore(stored.falls)
+        self._running = Outages(stored.outages)
         self._awaited = stored.awaited
         self._known = frozenset(name for country in self._countries.values() for name in country.ids())
 

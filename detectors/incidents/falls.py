@@ -35,13 +35,15 @@ _FADE: Final = 0.93
 class Fall(NamedTuple):
     """One country's loss of one platform: its first window's start, the end of the last one that showed it, controls.
 
-    `good` and `bad` are the failing results, fading, whose target did (not) answer outside of the country.
+    `good` and `bad` are the failing results, fading, whose target did (not) answer outside of the country. `sure` is
+    the start of the first window in which it was lost beyond doubt; 0 where it is not yet.
     """
 
     since: int
     seen: int
     good: float
     bad: float
+    sure: int = 0
 
     @property
     def answers_outside(self) -> bool:
@@ -64,6 +66,7 @@ class StoredFall(msgspec.Struct):
     good: float
     bad: float
     seen: int = 0
+    sure: int = 0
 
 
 def controls_by_vote(country: CountryReading) -> dict[str, tuple[int, int]]:
@@ -111,8 +114,9 @@ class Falls:
         controls: Mapping[Key, tuple[int, int]],
         start: int,
         end: int,
+        sure: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Take one window in: which rows of `health` have lost their platform, and what their controls said."""
+        """Take one window in: which rows of `health` have lost their platform (`sure`: beyond doubt), and controls."""
         keep = (end - start) * _BACK_WINDOWS
         falls = {key: fall for key, fall in self._falls.items() if end - fall.seen < keep}
         for i in np.flatnonzero(down).tolist():
@@ -120,11 +124,11 @@ class Falls:
                 continue
             key = (health.platform[i], health.country[i], health.simulated[i])
             good, bad = controls.get(key, (0, 0))
-            before = falls.get(key)
-            if before is None:
-                falls[key] = Fall(start, end, float(good), float(bad))
-            else:
-                falls[key] = Fall(before.since, end, before.good * _FADE + good, before.bad * _FADE + bad)
+            before = falls.get(key, Fall(start, end, 0.0, 0.0))
+            since_sure = before.sure or (start if sure is not None and sure[i] else 0)
+            falls[key] = Fall(
+                before.since, end, before.good * _FADE + good, before.bad * _FADE + bad, since_sure
+            )
         self._falls = falls
 
     def of(self, platform: str, country: str, simulated: bool) -> Fall | None:
@@ -136,6 +140,10 @@ class Falls:
         falls = ((country, self._falls.get((platform, country, simulated))) for country in countries)
         return {country: fall for country, fall in falls if fall is not None}
 
+    def platforms(self) -> set[tuple[str, bool]]:
+        """Return what some country has lost: platforms, real and simulated ones apart."""
+        return {(platform, simulated) for platform, _, simulated in self._falls}
+
     def forget(self, countries: Collection[str]) -> None:
         """Drop the falls of these countries, real and simulated."""
         self._falls = {key: fall for key, fall in self._falls.items() if key[1] not in countries}
@@ -143,14 +151,16 @@ class Falls:
     def snapshot(self) -> list[StoredFall]:
         """Return what is kept."""
         return [
-            StoredFall(*key, since=fall.since, good=fall.good, bad=fall.bad, seen=fall.seen)
+            StoredFall(*key, since=fall.since, good=fall.good, bad=fall.bad, seen=fall.seen, sure=fall.sure)
             for key, fall in sorted(self._falls.items())
         ]
 
     def restore(self, stored: Iterable[StoredFall]) -> None:
         """Become what `snapshot` returned."""
         self._falls = {
-            (fall.platform, fall.country, fall.simulated): Fall(fall.since, fall.seen, fall.good, fall.bad)
+            (fall.platform, fall.country, fall.simulated): Fall(
+                fall.since, fall.seen, fall.good, fall.bad, fall.sure
+            )
             for fall in stored
         }
 

@@ -325,8 +325,7 @@ class Loss(msgspec.Struct):
             self.recovered = self.good_since
 
     def _keep_present(self, word: Vote) -> None:
-        wanted = (_PRESENT_RESULTS - word.n) / self.recent_n if self.recent_n else 0.0
-        keep = min(_PRESENT_FADE_SLOW, max(_PRESENT_FADE, wanted))
+        keep = present_share(word.n, self.recent_n)
         self.recent_n = self.recent_n * keep + word.n
         self.recent_k = self.recent_k * keep + word.k
 
@@ -429,6 +428,16 @@ class Loss(msgspec.Struct):
         if n < _TELLING_RESULTS:
             k, n = k + self.lead_k, n + self.lead_n
         return share_lost(min(self.low, k / n), word.expected)
+
+
+def present_share(n: float, before: float) -> float:
+    """Return which share of the `before` results stays in a figure of the present, when `n` more have come.
+
+    >>> present_share(40, 60), round(present_share(5, 20), 2), present_share(1, 4)
+    (0.4, 0.75, 0.95)
+    """
+    wanted = (_PRESENT_RESULTS - n) / before if before else 0.0
+    return min(_PRESENT_FADE_SLOW, max(_PRESENT_FADE, wanted))
 
 
 def share_lost(reachability: float, expected: float) -> float:

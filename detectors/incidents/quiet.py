@@ -12,54 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.incidents.case import Case
-from detectors.incidents.falls import CONTROLS_MIN, Fall, Falls, Shared, shared_with
+from detectors.incidents.falls import Fall, Falls, Shared, shared_with
+from detectors.incidents.running import COUNTRIES_MIN, DOUBT_SECONDS, NEARLY_ALL, Outages, is_beyond_doubt
 from detectors.incidents.snapshots import Kind
 from detectors.readings import Health
 from detectors.settings import IncidentSettings
 
-#: Fewer countries than this are no world.
-COUNTRIES_MIN: Final = 3
-#: A country is quieted without controls only when nearly all countries fell with it: in doubt both are told.
-_NEARLY_ALL: Final = 0.9
 _SHORTFALL_MIN: Final = 0.05
 #: With less left than this share of the usual in a window, no two fifths of the networks have made it alone, nor with
 #: one more that fails by chance.
 MOSTLY_LOST: Final = 0.25
 #: Where windows without results are more usual than this, one says nothing.
 _EMPTY_MAX: Final = 0.5
-
-
-def is_worldwide(
-    down: int, voters: int, controls_good: float, controls_bad: float, *, by_majority: bool = False
-) -> bool:
-    """Whether a platform that `down` of `voters` countries have lost together is down worldwide.
-
-    `controls_*` count the failing results whose target did (not) answer outside of the country at that time. A
-    control that fails while every other country is well says something about the control. `by_majority`: whatever
-    controls say, most countries have to have lost it, so that a few that lie can tell of no world.
-
-    >>> is_worldwide(4, 6, 0, 0), is_worldwide(3, 6, 0, 0)
-    (True, False)
-    >>> is_worldwide(1, 1, 0, 40), is_worldwide(1, 1, 40, 0), is_worldwide(1, 5, 0, 40), is_worldwide(2, 5, 0, 40)
-    (True, False, False, True)
-    >>> is_worldwide(2, 5, 0, 40, by_majority=True), is_worldwide(3, 5, 0, 40, by_majority=True)
-    (False, True)
-    """
-    outside = controls_bad >= CONTROLS_MIN and controls_bad > controls_good
-    if by_majority and 2 * down <= voters:
-        return False
-    if voters < COUNTRIES_MIN:
-        return outside and 2 * down > voters
-    return down >= 2 if outside else 2 * down > voters
-
-
-def _is_sure(shared: Shared, *, by_majority: bool) -> bool:
-    """Whether a loss is worldwide beyond doubt, so that a country that shares it need not be told."""
-    down, voters = len(shared.falls), shared.voters
-    if not is_worldwide(down, voters, shared.good, shared.bad, by_majority=by_majority):
-        return False
-    outside = shared.bad >= CONTROLS_MIN and shared.bad > shared.good
-    return outside or down >= _NEARLY_ALL * voters
 
 
 def lost(health: Health, settings: IncidentSettings, *, by_majority: bool = False) -> NDArray[np.bool_]:
@@ -96,23 +60,53 @@ class Worldwide:
     Worked out only when somebody asks: a calm world costs nothing.
     """
 
-    def __init__(self, health: Health, falls: Falls, *, by_majority: bool = False) -> None:
+    def __init__(
+        self, health: Health, falls: Falls, running: Outages | None = None, *, by_majority: bool = False
+    ) -> None:
         self._by_majority = by_majority
         self._health = health
         self._falls = falls
+        self._running = running if running is not None else Outages()
         self._watching: dict[tuple[str, bool], list[str]] | None = None
 
     def explains(self, platform: str, country: str, simulated: bool) -> bool:
         """Whether what a country has lost of a platform is lost worldwide beyond doubt.
 
-        Never where the country's own controls say that its loss is its own, or where it had fallen long before.
+        Never where the country's own controls say that its loss is its own, where it had fallen long before, or where
+        it lacks clearly more than the others, and for longer.
         """
         mine = self._falls.of(platform, country, simulated)
-        return (
-            mine is not None
-            and not mine.answers_outside
-            and _is_sure(self._shared(mine, platform, simulated), by_majority=self._by_majority)
-        )
+        if mine is not None and mine.answers_outside:
+            return False
+        outage = self._running.of(platform, simulated)
+        share = outage.countries.get(country) if outage is not None else None
+        if share is not None and share.own:
+            return False
+        if outage is not None and share is not None and outage.is_sure(by_majority=self._by_majority):
+            return True
+        return mine is not None and self._is_sure(self._shared(mine, platform, simulated))
+
+    def may_explain(self, case: Case, now: int) -> bool:
+        """Whether an outage that began of late, and is in doubt still, may turn out to explain what a case has lost."""
+        if case.kind is not Kind.PLATFORM or not case.platforms:
+            return False
+        for platform in case.platforms:
+            outage = self._running.of(platform, case.simulated)
+            share = outage.countries.get(case.country) if outage is not None else None
+            young = outage is not None and now - outage.since <= DOUBT_SECONDS
+            if share is None or share.own or not young:
+                return False
+        return True
+
+    def is_own(self, case: Case) -> bool:
+        """Whether a country has lost one of these platforms by itself, beside the world."""
+        outages = [self._running.of(platform, case.simulated) for platform in case.platforms]
+        shares = [outage.countries.get(case.country) for outage in outages if outage is not None]
+        return any(share is not None and share.own for share in shares)
+
+    def _is_sure(self, shared: Shared) -> bool:
+        down, voters = len(shared.falls), shared.voters
+        return is_beyond_doubt(down, voters, shared.good, shared.bad, by_majority=self._by_majority)
 
     def quiets(self, case: Case) -> bool:
         """Return whether all that a case has lost is down worldwide, or, if results stopped, stopped everywhere.
@@ -121,7 +115,7 @@ class Worldwide:
         """
         if case.kind is Kind.CONNECTIVITY:
             silent, voters = self._silence(case.simulated)
-            return voters >= COUNTRIES_MIN and silent >= _NEARLY_ALL * voters
+            return voters >= COUNTRIES_MIN and silent >= NEARLY_ALL * voters
         if not case.platforms:
             return False
         return all(self.explains(platform, case.country, case.simulated) for platform in case.platforms)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from math import log
+from statistics import median
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -24,16 +26,18 @@ from detectors.incidents.adoption import (
 )
 from detectors.incidents.evidence import HALF_HOUR_SECONDS, PLATFORM
 from detectors.incidents.falls import ROLLING_SECONDS, Fall, Falls, Key, StoredFall, controls_by_vote, widest
-from detectors.incidents.loss import Loss, present
+from detectors.incidents.loss import Loss, Present, bounds, present, present_share
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.news import NotedWorldwide
-from detectors.incidents.quiet import COUNTRIES_MIN, is_worldwide, lost, surely_lost
+from detectors.incidents.quiet import lost, surely_lost
+from detectors.incidents.running import COUNTRIES_MIN, is_worldwide
 from detectors.incidents.snapshots import (
     Closing,
     Doubt,
     Fact,
     Kind,
     PlatformLoss,
+    Restoration,
     Scope,
     Severity,
     Snapshot,
@@ -49,6 +53,17 @@ from detectors.state import VERSIONS, read_stored
 PAST_MAX: Final = 256
 _DAY: Final = 86_400
 _FADE: Final = 0.93
+#: A level that differs by this much from the told one is told.
+_LEVEL_CHANGE: Final = 0.3
+#: Of what is back, a part this large is not missing: so many nats.
+_PART: Final = 0.1
+_WHOLE_NATS: Final = 1.0
+_USUAL_MOST: Final = 0.98
+#: It is over in part where these many standard errors above what succeeds lies more than this below the usual.
+_Z_PART: Final = 2.8
+_NEAR: Final = 0.03
+#: Of whom no result has come for so many windows, nothing is heard.
+UNHEARD_WINDOWS: Final = 15
 
 
 class Signs(NamedTuple):
@@ -112,6 +127,15 @@ class _Outage(msgspec.Struct):
     linked: list[str] = []
     # It does not stand as it was told, and is told in the next window: see `adoption`.
     untold: bool = False
+    # The share of attempts that succeed as it was told last, and on how many results that rested.
+    told_level: tuple[float, int] = (0.0, 0)
+    # Windows in a row in which it was at another level.
+    level_waits: int = 0
+    # Windows in a row in which most countries were back, and none of its countries stirred.
+    calm: int = 0
+    # Results of the last window or two of all of its countries, of more until there are twenty: those that succeeded,
+    # all, and how many usually succeed.
+    recent: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
     def platforms(self) -> list[str]:
@@ -322,7 +346,7 @@ class WorldAssembler:
         heard = self._weigh(outage, rows, start)
         if outage.untold:
             return [self._tell(outage, announcement(outage), JUDGED_ANEW, end)]
-        event = self._event(outage, heard)
+        event = self._event(outage, heard, rows)
         if outage.phase is Phase.CLOSED:
             if event is Trigger.BAD:
                 outage.updated = end
@@ -337,7 +361,7 @@ class WorldAssembler:
         if step.told is Announcement.RESOLVED:
             recovered = [loss.recovered for loss in outage.losses.values() if loss.recovered is not None]
             outage.resolved = max(recovered)
-            return [self._tell(outage, Announcement.RESOLVED, "", end)]
+            return [self._tell(outage, Announcement.RESOLVED, _still_lost(outage), end)]
         if was is Phase.RESOLVED and step.phase is Phase.OPEN:
             outage.resolved = None
             return [self._tell(outage, Announcement.UPDATED, "lost again", end)]
@@ -385,11 +409,21 @@ class WorldAssembler:
             country_vote = Vote(opinion, row.n, row.k, row.expected, row.reachability, None, 0, slow=False)
             loss.weigh(country_vote, start, start + self.window_seconds, self.settings.recovery_windows)
         outage.controls = (good, bad)
+        of_now = [rows[key] for key in outage.losses if key in rows]
+        results = sum(row.n for row in of_now)
+        if results:
+            keep = present_share(results, outage.recent[1])
+            k, n, due = (figure * keep for figure in outage.recent)
+            k += sum(row.k for row in of_now)
+            due += sum(row.n * row.expected for row in of_now)
+            outage.recent = (k, n + results, due)
         return heard
 
-    @staticmethod
-    def _event(outage: _Outage, heard: bool) -> Trigger | None:
-        """A platform is back when it is back in most of the countries that had lost it."""
+    def _event(self, outage: _Outage, heard: bool, rows: CountryHealths) -> Trigger | None:
+        """A platform is back when it is back in most of the countries that had lost it, and nothing is missing.
+
+        Where a part stays missing, it is over once all of its countries are calm: that part is usual by then.
+        """
         total = len(outage.losses)
         back = sum(loss.recovered is not None for loss in outage.losses.values())
         mending = sum(loss.recovered is None and loss.good > 0 for loss in outage.losses.values())
@@ -397,7 +431,10 @@ class WorldAssembler:
             return Trigger.SURE if back + mending < total else Trigger.WELL
         if not heard:
             return None
-        if 2 * back > total and not mending:
+        stirs = any(rows[key].down for key in outage.losses if key in rows)
+        outage.calm = 0 if stirs or 2 * back <= total else outage.calm + 1
+        settled = outage.calm * self.window_seconds >= self.settings.merge_seconds
+        if 2 * back > total and not mending and (settled or _is_whole(outage.losses.values())):
             return Trigger.RECOVERED
         return Trigger.WELL if 2 * (back + mending) > total else Trigger.BAD
 
@@ -427,6 +464,8 @@ class WorldAssembler:
         if outage.phase not in (Phase.OPEN, Phase.EASING):
             return []
         now = outage.noted()
+        if (level := self._other_level(outage)) is not None:
+            return [self._tell(outage, Announcement.UPDATED, level, end)]
         if now == outage.told:
             outage.pending, outage.pending_windows = NotedWorldwide(), 0
             return []
@@ -449,12 +488,36 @@ class WorldAssembler:
             changes.append(f"reached {', '.join(countries)} too")
         return [self._tell(outage, step.told, "; ".join(changes), end)]
 
+    def _other_level(self, outage: _Outage) -> str | None:
+        """Return that it got worse, or eased, by much and beyond doubt; None where it did not.
+
+        An outage is followed by the minute: it begins with a few failures, and goes on with all.
+        """
+        now, _, results = _stands(outage)
+        before, rested_on = outage.told_level
+        low, high = bounds(now * results, results)
+        low_before, high_before = bounds(before * rested_on, rested_on)
+        changed = abs(now - before) >= _LEVEL_CHANGE and (high < low_before or low > high_before)
+        outage.level_waits = outage.level_waits + 1 if changed else 0
+        # What eases may be on its way back, which is told as such.
+        eased = now > before
+        if not eased and outage.phase is Phase.EASING:
+            return None
+        patience = self.settings.recovery_windows * (2 if eased else 1)
+        if outage.level_waits < patience:
+            return None
+        return f"{'eased' if eased else 'worse'}: {now:.0%} of attempts succeed, {before:.0%} before"
+
     def _tell(self, outage: _Outage, announced: Announcement, reason: str, end: int) -> Snapshot:
         outage.seq += 1
         outage.untold = False
         outage.told, outage.pending, outage.pending_windows = outage.noted(), NotedWorldwide(), 0
         losses = list(outage.losses.values())
-        stands = present(losses)
+        over = announced is Announcement.RESOLVED
+        back = [loss for loss in losses if loss.recovered is not None]
+        stands = present(back or losses) if over else _stands(outage)
+        outage.told_level, outage.level_waits = (stands.now, stands.results), 0
+        silent = end - UNHEARD_WINDOWS * self.window_seconds
         share = len(outage.countries) / max(1, outage.watched)
         total = sum(outage.failures.values())
         names = sorted(outage.failures, key=lambda name: (-outage.failures[name], name))
@@ -488,9 +551,7 @@ class WorldAssembler:
             measurements=sum(loss.probes for loss in losses),
             reason=reason,
             back=(),
-            unheard=sum(loss.recovered is None for loss in losses)
-            if announced is Announcement.RESOLVED
-            else 0,
+            unheard=sum(loss.recovered is None and loss.heard <= silent for loss in losses) if over else 0,
             simulated=outage.simulated,
             version=self.version,
             fingerprint=self.fingerprint,
@@ -500,6 +561,7 @@ class WorldAssembler:
             ),
             linked=tuple(outage.linked),
             doubt=Doubt.FEW_NETWORKS if outage.networks < self.settings.networks_confirm else None,
+            restoration=_restoration(losses) if over else Restoration.NONE,
         )
 
     def _forget(self, now: int) -> None:
@@ -569,6 +631,60 @@ def _joining(outage: _Outage, platform: str, falls: Mapping[str, Fall]) -> list[
         if not fall.answers_outside
         and (abs(fall.since - began) <= ROLLING_SECONDS or (fall.fails_outside and fall.since >= began))
     )
+
+
+def _stands(outage: _Outage) -> Present:
+    """How it stands while it goes on: by the results of all of its countries together."""
+    k, n, due = outage.recent
+    return Present(k / n, due / n, round(n)) if n >= 1.0 else present(outage.losses.values())
+
+
+class _Back(NamedTuple):
+    """Successes and results of a country of late, but where it mends none from before, and its usual ratio."""
+
+    k: float
+    n: float
+    usual: float
+
+
+def _still_lost(outage: _Outage) -> str:
+    """Return in words where it is over and some country has it not back; "" where all have."""
+    lost_in = {country for (_, country), loss in outage.losses.items() if loss.recovered is None}
+    return f"not back in {', '.join(sorted(lost_in))}" if lost_in else ""
+
+
+def _since_back(losses: Iterable[Loss]) -> tuple[float, float, float]:
+    """Return the successes and results of late, but of what mends none from before, and the usual ratio of the same.
+
+    A country that has lost clearly more than the middle one is another matter, and may go on for days.
+    """
+    countries = []
+    for loss in losses:
+        mends = loss.good > 0 and loss.mend_n <= loss.recent_n
+        k, n = (float(loss.mend_k), float(loss.mend_n)) if mends else (loss.recent_k, loss.recent_n)
+        if n >= 1.0:
+            countries.append(_Back(k, n, loss.usual))
+    if not countries:
+        return 0.0, 0.0, 0.0
+    middle = median(one.k / one.n for one in countries)
+    alike = [one for one in countries if bounds(one.k, one.n, _Z_PART)[1] >= middle - _PART]
+    n = sum(one.n for one in alike)
+    return sum(one.k for one in alike), n, sum(one.usual * one.n for one in alike) / n
+
+
+def _is_whole(losses: Iterable[Loss]) -> bool:
+    """Whether these results are likelier with nothing missing than with a good part: else it eases, and goes on."""
+    k, n, usual = _since_back(losses)
+    if n < 1.0:
+        return True
+    usual = min(_USUAL_MOST, max(2 * _PART, usual))
+    lower = usual - _PART
+    return k * log(usual / lower) + (n - k) * log((1.0 - usual) / (1.0 - lower)) >= _WHOLE_NATS
+
+
+def _restoration(losses: Iterable[Loss]) -> Restoration:
+    k, n, usual = _since_back(losses)
+    return Restoration.PART if bounds(k, n, _Z_PART)[1] < usual - _NEAR else Restoration.SOME
 
 
 def _agreed(losses: Iterable[Loss], window: int) -> int:
