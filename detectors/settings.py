@@ -105,7 +105,7 @@ class DetectionSettings:
 
     # Slowness.
 
-    #: Nats that alarm where answers become slow.
+    #: Nats that alarm where answers become slow. With `inf`, speeds are not judged.
     alarm_slowness: float = 14.0
     #: A path less than so many times slower than usual never alarms.
     slowness_ratio: float = 2.0

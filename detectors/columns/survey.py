@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import compress
+from math import isinf
 from typing import Any, TypeVar
 
 import numpy as np
@@ -455,6 +456,8 @@ class Survey:
     ) -> None:
         """The slower of the two measures of each network on a platform; nothing where neither was measured."""
         series = self.series
+        if isinf(series.detection.alarm_slowness):
+            return  # nor does it hold up an end then
         measured = ((series.ttfb.first >= 0) | (series.throughput.first >= 0))[cells]
         rows = cells[measured]
         if not len(rows):

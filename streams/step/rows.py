@@ -77,6 +77,8 @@ _WRITTEN_CODE: Final = {
 }
 #: So many names are held at once while monitors are named.
 _READ_MAX: Final = 4096
+# A body that is there so soon came with the first flight, or nearly: what it took more or less is chance.
+_TRANSFER_LEAST_MS: Final = 10.0
 _NOT_TIMED: Final = Timings()
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -673,7 +675,7 @@ def _speeds(
     # Below a millisecond of transfer the quotient is the clock's grain, not the path's speed.
     flowing = (size > 0) & (transfer >= 1.0)
     throughput = np.full(len(size), np.nan)
-    np.divide(size, transfer, out=throughput, where=flowing)
+    np.divide(size, np.maximum(transfer, _TRANSFER_LEAST_MS), out=throughput, where=flowing)
     return ttfb.astype(np.float32), (throughput * 1000.0).astype(np.float32)
 
 

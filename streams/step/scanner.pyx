@@ -794,12 +794,16 @@ cdef inline long long as_last(dict numbers, Last *last, const char *key, Py_ssiz
     return last.number
 
 
+# As `streams.step.rows` has it.
+cdef double TRANSFER_LEAST_MS = 10.0
+
+
 cdef inline float speed(Result *result) noexcept nogil:
     """Body bytes a second, as `streams.step.rows` has it; NaN where not measured."""
     cdef double transfer = result.total - result.ttfb
     # What is not a number is neither.
     if result.size > 0.0 and transfer >= 1.0:
-        return <float>(result.size / transfer * 1000.0)
+        return <float>(result.size / max(transfer, TRANSFER_LEAST_MS) * 1000.0)
     return NAN
 
 

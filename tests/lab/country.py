@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,13 +81,14 @@ def settings_file(bootstrap: str, own: str) -> str:
         "worker": {"tick_seconds": 0.5},
         "time": time_,
         # Slowness alone is not looked for: all share the processors of one machine.
-        "detection": {**paced(DetectionSettings()), "alarm_slowness": 1e9},
+        "detection": {**paced(DetectionSettings()), "alarm_slowness": inf},
         "incidents": incidents,
         "probe": {"interval_seconds": RHYTHM_SECONDS, "timeout_seconds": TIMEOUT_SECONDS},
     }
     lines = []
     for name, table in tables.items():
-        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items()), ""]
+        values = {key: "inf" if value == inf else json.dumps(value) for key, value in table.items()}
+        lines += [f"[{name}]", *(f"{key} = {value}" for key, value in values.items()), ""]
     return "\n".join(lines)
 
 

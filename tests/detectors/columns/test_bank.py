@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import chain
+from math import inf
 from typing import Any
 
 import msgspec
@@ -369,6 +370,14 @@ def test_a_path_four_times_slower_is_slow() -> None:
     slow = readings[-1].slowness["x", 1]
     assert slow.opinion is Opinion.BAD
     assert slow.measure == "ttfb_ms" and slow.usual == pytest.approx(100, rel=0.3) and slow.now > 200
+
+
+@pytest.mark.parametrize(("alarm", "cells"), [(14.0, 4), (inf, 0)])
+def test_where_speeds_are_not_judged_nothing_is_said_of_them(alarm: float, cells: int) -> None:
+    known = monitors()
+    made = bank(known, alarm_slowness=alarm)
+    readings = run(made, known, range(6), lambda *_: 0.97, ttfb=lambda minute: 100.0 if minute < 4 else 400.0)
+    assert len(readings[-1].slowness) == cells
 
 
 def test_what_is_left_of_slowness_is_gone_with_its_incident() -> None:

@@ -132,13 +132,16 @@ def test_what_was_not_measured_is_no_number() -> None:
                 result(Timings(ttfb=30.0, total=80.0), 0),
                 result(Timings(ttfb=30.0, total=30.5), 5000),
                 result(Timings(ttfb=30.0, total=80.0), 5000),
+                # Two milliseconds or nine: such a body came at once.
+                result(Timings(ttfb=30.0, total=32.0), 5000),
+                result(Timings(ttfb=30.0, total=39.0), 5000),
             ]
         )
     )
     assert math.isnan(ttfb[0])
-    assert ttfb[1:].tolist() == [30.0] * 5
+    assert ttfb[1:].tolist() == [30.0] * 7
     assert np.isnan(throughput[:5]).all()
-    assert throughput[5] == 100_000.0
+    assert throughput[5:].tolist() == [100_000.0, 500_000.0, 500_000.0]
 
 
 def with_other_failures(monkeypatch: pytest.MonkeyPatch, names: Sequence[str]) -> None:
