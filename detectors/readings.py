@@ -214,6 +214,19 @@ class Contrasted(NamedTuple):
     square: float
 
 
+class SeatStanding(NamedTuple):
+    """How one vantage of a network does on one platform of late.
+
+    `vantage` is its number, `excess` its ratio of late less the usual one, `last` the start of the last window in which
+    it had results.
+    """
+
+    platform: str
+    vantage: int
+    excess: float
+    last: int
+
+
 class TargetStanding(msgspec.Struct, frozen=True, gc=False):
     """How one target of a platform stands in one country, over all networks."""
 
@@ -268,6 +281,8 @@ class CountryReading:
     slowness: Mapping[tuple[str, int], Slowness] = field(default_factory=dict)
     #: (platform, asn), where speeds have come beside those of their controls.
     contrasts: Mapping[tuple[str, int], Contrasted] = field(default_factory=dict, compare=False, repr=False)
+    #: Asn: how its vantages do on each platform.
+    seats: Mapping[int, Sequence[SeatStanding]] = field(default_factory=dict, compare=False, repr=False)
     mechanisms: Mapping[tuple[str, int], Mapping[str, int]] = field(
         default_factory=dict
     )  # failures of this window

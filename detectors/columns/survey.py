@@ -38,6 +38,7 @@ from detectors.readings import (
     CountryReading,
     Counts,
     Opinion,
+    SeatStanding,
     Standing,
     TargetResults,
     TargetStanding,
@@ -152,6 +153,7 @@ class Survey:
                 volumes={},
                 slowness={},
                 contrasts=_Contrasts(self.series, place),
+                seats=_Seats(self.series, place),
                 mechanisms={},
                 control={},
                 network_control={},
@@ -683,6 +685,43 @@ class _Contrasts(Mapping[tuple[str, int], Contrasted]):
         return self._read()[cell]
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+
+class _Seats(Mapping[int, Sequence[SeatStanding]]):
+    """How the vantages of a country's networks do: asked for when one network alone has lost something."""
+
+    def __init__(self, series: Series, place: int) -> None:
+        self._series, self._place, self._start = series, place, series.start
+        self._held: dict[int, list[SeatStanding]] | None = None
+
+    def _read(self) -> Mapping[int, Sequence[SeatStanding]]:
+        if self._held is None:
+            series, layout = self._series, self._series.layout
+            if series.start != self._start:
+                raise RuntimeError(
+                    "the vantages of a window are asked for when the next one has been taken in"
+                )
+            here = layout.group_place[layout.cell_group[layout.seat_cell]] == self._place
+            seats = here.nonzero()[0]
+            seats = seats[series.seats.lately(series.start, series.window, seats)]
+            columns = (layout.seat_vantage[seats], series.seats.excess[seats], series.seats.last[seats])
+            self._held = {}
+            for (platform, asn), vantage, excess, last in zip(
+                layout.cell_keys(layout.seat_cell[seats]),
+                *(column.tolist() for column in columns),
+                strict=True,
+            ):
+                self._held.setdefault(asn, []).append(SeatStanding(platform, vantage, excess, last))
+        return self._held
+
+    def __getitem__(self, asn: int) -> Sequence[SeatStanding]:
+        return self._read()[asn]
+
+    def __iter__(self) -> Iterator[int]:
         return iter(self._read())
 
     def __len__(self) -> int:

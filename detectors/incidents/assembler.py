@@ -39,6 +39,7 @@ from detectors.incidents.evidence import (
     past_case,
 )
 from detectors.incidents.falls import Falls, StoredFall, controls_by_vote
+from detectors.incidents.lines import by_line, without_bad_lines
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.news import (
     CONFIRMED,
@@ -535,6 +536,11 @@ class Assembler:
                 cause = case.admit(cause, of_regions=of_regions)
             if cause is not None and case is not None and case.phase in (Phase.OPEN, Phase.EASING):
                 cause = self._without_strays(cause, case, reading)
+                cause = cause and without_bad_lines(cause, case, known, reading)
+            bad_line = False
+            if cause is not None and (case is None or case.phase is Phase.SUSPECTED):
+                beside = {part for other in causes for part in other.parts if part not in seen.parts}
+                cause, bad_line = by_line(cause, case, known, beside, reading)
             if cause is None:
                 continue
             if case is None:
@@ -546,7 +552,7 @@ class Assembler:
                     other.note_silence(cause)
             if case.phase is Phase.SUSPECTED:
                 case.held += 1
-                if not self._waits(cause, case, in_hand, reading, worldwide):
+                if not bad_line and not self._waits(cause, case, in_hand, reading, worldwide):
                     sure.append(case)
         in_hand.doubts = doubts
         return sure

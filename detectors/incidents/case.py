@@ -836,12 +836,13 @@ class Case(msgspec.Struct):
             return
         mine = set(self.platforms)
         networks = set(self.networks) or set(networks_in(self.regions, reading))
-        spoken = [
-            opinion
+        there = [
+            (platform in mine, opinion)
             for (platform, asn), opinion, _, live in signs_of(reading.networks)
-            if asn in networks and platform not in mine and live
+            if asn in networks and live
         ]
-        if spoken:
+        spoken = [opinion for is_mine, opinion in there if not is_mine]
+        if there:  # where all has been lost by now, none is well meanwhile, whatever the first minutes said
             self.others = (sum(one is not Opinion.BAD for one in spoken), len(spoken))
 
     @property

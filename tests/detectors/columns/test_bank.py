@@ -680,3 +680,23 @@ def test_another_chosen_detector_begins_anew(changes: dict[str, Any]) -> None:
     other.restore(made.snapshot())
     run(other, known, range(40, 45), lambda *_: 0.9, ttfb=lambda _: 80.0)
     assert not any("chosen" in column for column in [*other.series.ttfb.store()]) or changes
+
+
+def test_a_reading_says_how_each_vantage_of_a_network_does_on_each_platform() -> None:
+    known = monitors(networks=2, vantages=2, platforms=("x", "y"))
+    made = bank(known)
+    readings = run(
+        made, known, range(75), lambda minute, key: 0.05 if minute >= 60 and key.vantage == "v1-0" else 0.97
+    )
+    seats = readings[-1].seats
+    assert sorted(seats) == [1, 2]
+    assert sorted(seat.platform for seat in seats[1]) == ["x", "x", "y", "y"]
+    by_vantage = {
+        seat.vantage: [s.excess for s in seats[1] if s.vantage == seat.vantage] for seat in seats[1]
+    }
+    bad, well = sorted(by_vantage.values())
+    assert len(by_vantage) == 2 and max(bad) < -0.4 and min(well) > -0.2
+    assert all(seat.last > START for seat in seats[1])
+    late = run(made, known, range(75, 77), lambda *_: 0.97)[0]
+    with pytest.raises(RuntimeError, match="vantages of a window"):
+        late.seats[1]

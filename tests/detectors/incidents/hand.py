@@ -1,7 +1,7 @@
 """Readings made by hand, one character a window: what a bank would say, without a bank.
 
 `.` well, `x` lost, `f` lost by half and hardly sure, `?` nothing heard, `~` leaning, `s` slow,
-`S` slow beyond doubt, `z` slow and not sure yet.
+`S` slow beyond doubt, `z` slow and not sure yet, `u` lost and not sure yet.
 Volumes: `.` flows, `x` dark.
 """
 
@@ -29,7 +29,7 @@ from detectors.settings import IncidentSettings, TimeSettings
 T0 = 1_705_708_800  # 20 January 2024, 00:00 UTC
 WINDOW = 60
 WELL = 0.98
-SUCCESSES = {".": 10, "x": 0, "f": 5, "?": 0, "~": 7, "s": 10, "S": 10, "z": 10}
+SUCCESSES = {".": 10, "x": 0, "f": 5, "?": 0, "~": 7, "s": 10, "S": 10, "z": 10, "u": 0}
 PAST = 15
 Lines = Mapping[tuple[str, int], str]
 
@@ -45,17 +45,18 @@ def standing(mark: str, onset: int | None, since: int = 1) -> Standing:
         "f": Opinion.BAD,
         "?": Opinion.UNSURE,
         "~": Opinion.UNSURE,
+        "u": Opinion.UNSURE,
         "s": Opinion.GOOD,
     }
-    score = {".": 0.0, "x": 1.5, "f": 1.1, "?": 0.0, "~": 0.6, "s": 0.0}[mark]
-    bad = mark in "xf~"
+    score = {".": 0.0, "x": 1.5, "f": 1.1, "?": 0.0, "~": 0.6, "s": 0.0, "u": 0.6}[mark]
+    bad = mark in "xf~u"
     return Standing(
         opinion=opinion[mark],
         score=score,
         n=n,
         k=k,
         expected=WELL,
-        reachability={".": WELL, "x": 0.02, "f": 0.5, "?": WELL, "~": 0.7, "s": WELL}[mark],
+        reachability={".": WELL, "x": 0.02, "f": 0.5, "?": WELL, "~": 0.7, "s": WELL, "u": 0.02}[mark],
         onset=onset if bad else None,
         probes=10 * since if bad else 0,
         vantages=2,
@@ -73,7 +74,7 @@ def past_of(line: str, at: int) -> NDArray[np.float64]:
 def onset_of(line: str, at: int) -> int:
     """Start of the run of losses that holds window `at`."""
     first = at
-    while first > 0 and line[first - 1] in "xf~sSz":
+    while first > 0 and line[first - 1] in "xf~sSzu":
         first -= 1
     return T0 + first * WINDOW
 
@@ -120,7 +121,7 @@ def country(
     pooled = {}
     for platform in {platform for platform, _ in lines}:
         marks = [line[at] for (p, _), line in lines.items() if p == platform]
-        bad = [onset_of(line, at) for (p, _), line in lines.items() if p == platform and line[at] in "xf~"]
+        bad = [onset_of(line, at) for (p, _), line in lines.items() if p == platform and line[at] in "xf~u"]
         most = 2 * len(bad) > len(marks)
         heard = any(mark != "?" for mark in marks)
         pooled[platform] = standing("x" if most else "." if heard else "?", min(bad) if bad else None)

@@ -1,0 +1,100 @@
+"""Whose line failed, told in lines: a vantage's bad line is no loss of its network, and no choice among platforms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from detectors.incidents.lines import LASTS_SECONDS
+from detectors.incidents.snapshots import Snapshot
+from detectors.readings import SeatStanding
+from detectors.settings import IncidentSettings
+from streams.words import summary
+from tests.detectors.incidents.hand import T0, WINDOW, run, story
+
+# How a vantage does on each platform of late, over its usual: on the first network.
+FAILS, DOES_WELL = -0.4, 0.01
+FIVE = "f i w x y"
+LASTS = LASTS_SECONDS // WINDOW
+
+
+def one_network(
+    marks: Mapping[str, str], vantages: Mapping[int, Mapping[str, float]], others: str = FIVE
+) -> list[Snapshot]:
+    """What is told where `marks` is what the first of three networks has of its platforms.
+
+    `vantages` says how each vantage of it does on each platform; "" stands for all others.
+    """
+    length = len(next(iter(marks.values())))
+    lines = {(platform, asn): "." * length for platform in others.split() for asn in (1, 2, 3)}
+    lines |= {(platform, 1): line for platform, line in marks.items()}
+    readings = story(lines)
+    for one in readings:
+        country = one.countries[0]
+        country.seats = {
+            1: [
+                SeatStanding(platform, vantage, of_it.get(platform, of_it.get("", DOES_WELL)), country.start)
+                for vantage, of_it in vantages.items()
+                for platform in others.split()
+            ]
+        }
+    return run(readings)
+
+
+def all_platforms(line: str, sure: str) -> dict[str, str]:
+    """The first platforms are sure to have lost something, the others fail alike and are not."""
+    return {p: line if p in sure else line.replace("f", "~").replace("x", "u") for p in FIVE.split()}
+
+
+BRIEF = "." * 15 + "f" * 12 + "." * 8
+LONG = "." * 15 + "f" * 30
+WHOLE = "." * 15 + "x" * 12
+
+BAD = {1: {"": FAILS}}
+BAD_AND_WELL = {1: {"": FAILS}, 2: {}}
+BOTH_BAD = {1: {"": FAILS}, 2: {"": FAILS}}
+
+
+@pytest.mark.parametrize("vantages", [BAD, BAD_AND_WELL], ids=["the only one", "one of two"])
+@pytest.mark.parametrize("sure", ["f", "f i", "f i w x y"])
+def test_one_vantages_bad_line_of_twelve_minutes_is_not_told(
+    sure: str, vantages: Mapping[int, Mapping[str, float]]
+) -> None:
+    assert one_network(all_platforms(BRIEF, sure), vantages) == []
+
+
+def test_however_long_a_line_is_bad_its_network_is_well_where_another_vantage_is() -> None:
+    assert one_network(all_platforms(LONG, "f i"), BAD_AND_WELL) == []
+
+
+def test_what_lasts_on_the_only_vantage_is_told_with_all_platforms_and_as_no_choice() -> None:
+    snapshots = one_network(all_platforms(LONG, "f i"), BAD)
+    assert snapshots[0].platforms == tuple(FIVE.split())
+    assert snapshots[0].detected >= T0 + (15 + LASTS) * WINDOW
+    assert snapshots[0].detected <= T0 + (15 + LASTS + 1) * WINDOW
+    assert "disrupted" in summary(snapshots[0], IncidentSettings())
+
+
+def test_where_nothing_gets_through_the_only_vantage_is_believed_at_once() -> None:
+    snapshots = one_network(all_platforms(WHOLE, "f"), BAD)
+    assert snapshots and snapshots[0].detected <= T0 + (15 + 3) * WINDOW
+    assert snapshots[0].platforms == tuple(FIVE.split())
+
+
+def test_a_network_whose_vantages_all_fail_is_told_at_once_with_all_its_platforms() -> None:
+    snapshots = one_network(all_platforms(BRIEF, "f i"), BOTH_BAD)
+    assert snapshots[0].detected <= T0 + (15 + 3) * WINDOW
+    assert snapshots[0].platforms == tuple(FIVE.split())
+
+
+@pytest.mark.parametrize("lost", ["f", "f i", "f i w"])
+def test_some_platforms_that_are_lost_are_told_as_soon_whoever_sees_it(lost: str) -> None:
+    marks = {p: BRIEF.replace("f", "x") if p in lost else "." * len(BRIEF) for p in FIVE.split()}
+    of_platforms = dict.fromkeys(lost.split(), FAILS)
+    for vantages in ({1: of_platforms}, {1: of_platforms, 2: {}}, {}):
+        snapshots = one_network(marks, vantages)
+        assert snapshots, vantages
+        # One platform on one network is believed once it is surer than that.
+        assert snapshots[0].detected <= T0 + (15 + 3) * WINDOW
+        assert snapshots[0].platforms == tuple(lost.split())
