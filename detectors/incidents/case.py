@@ -540,6 +540,8 @@ class Case(msgspec.Struct):
             if not (key[0] and key[1] in dark):  # on a dark network a platform says nothing
                 part_vote = vote(Part(*key), reading)
                 loss.weigh(part_vote, reading.start, reading.end, settings.recovery_windows)
+                if loss.eases:
+                    self._ease_to_throttle([key], reading.start)
                 spoken.append((loss, part_vote))
                 if loss.slow and (slowness := reading.slowness.get(key[:2])) is not None:
                     loss.slow_down(reading.start, slowness, slowness_beside(*key[:2], reading))
@@ -730,11 +732,28 @@ class Case(msgspec.Struct):
         dense = whole.mend_n + whole_vote.n >= _DENSE_RESULTS * windows
         past_step = PAST_STEP if dense else 0.0
         whole.weigh(whole_vote, reading.start, reading.end, settings.recovery_windows, past_step)
+        if whole.eases:  # of each, unless its own results deny it
+            eased = [(platform, asn, "") for asn, loss, _ in parts if loss.eased > 0.0]
+            self._ease_to_throttle(eased, reading.start)
+            return
         # Of fifty networks two may have all the results of a night: these say nothing of the others.
         mending = sum(loss.good > 0 or loss.back is not None for _, loss, _ in parts)
         if len(parts) < MANY_UNITS or 2 * mending >= len(parts):
             for asn, loss, _ in parts:
                 loss.follow(whole, *_since(whole.partly, platform, asn, reading))
+
+    def _ease_to_throttle(self, parts: Collection[tuple[str, int, str]], start: int) -> None:
+        """Have parts be slow from here on that failed: what failed before says nothing of how it is now."""
+        for key in parts:
+            self.losses[key].ease_to_throttle(start)
+            self.wholes.pop(key[0], None)
+        for _, asn, _ in parts:
+            if all(loss.slow for (_, of, _), loss in self.losses.items() if of == asn and loss.back is None):
+                self.failures.pop(asn, None)
+        lost = [(key[0], loss) for key, loss in self.losses.items() if key[0] and loss.back is None]
+        for platform, _, _ in parts:
+            if all(loss.slow for of, loss in lost if of == platform):
+                self.ways.pop(platform, None)
 
     def note_silence(self, cause: Cause) -> None:
         """Note that most of its networks have gone silent: worse than a block, and another incident's matter."""
@@ -772,7 +791,23 @@ class Case(msgspec.Struct):
             good, failed = self.controls.get(platform, (0.0, 0.0))
             more_good, more_failed = reading.control.get(platform, (0, 0))
             self.controls[platform] = (good * _FADE + more_good, failed * _FADE + more_failed)
+        self._forget_throttle()
         self._name_mechanism()
+
+    def _forget_throttle(self) -> None:
+        """Forget that a network was slow where hardly anything comes through any more: a throttle became a block."""
+        fallen: dict[int, bool] = {}
+        for (_, asn, region), loss in self.losses.items():
+            if not region and loss.back is None:
+                gone = not loss.slow and 2.0 * loss.recent_k < loss.recent_n
+                fallen[asn] = fallen.get(asn, True) and gone
+        for asn, gone in fallen.items():
+            if gone and asn in self.failures:
+                self.failures[asn].pop(THROTTLED, None)
+        for platform, counts in self.ways.items():
+            of_it = [asn for name, asn, region in self.losses if name == platform and not region]
+            if THROTTLED in counts and all(fallen.get(asn, False) for asn in of_it):
+                del counts[THROTTLED]
 
     def _fade_failures(self) -> None:
         """Forget a little of what failed before, where something fails now: few failures are remembered longer."""
@@ -803,18 +838,30 @@ class Case(msgspec.Struct):
         if self.mechanism is None and sum(totals.values()) < _FAILURES_MIN and THROTTLED not in totals:
             return
         best = max(totals, key=lambda name: (totals[name], name))
-        if self.mechanism is None:
-            self.mechanism = best
+        before, named = self.mechanism, self.mechanism
+        if named is None or named not in totals:  # nothing fails in that way any more
+            named, self.mechanism_waits = best, 0
         # The one that was said stays until it is clearly not the first any more, and that lasts.
-        lead = totals[best] - totals.get(self.mechanism, 0.0)
-        clear = lead >= _LEAD_DEVIATIONS * sqrt(totals[best] + totals.get(self.mechanism, 0.0))
-        if best != self.mechanism and clear and totals[best] >= _LEAD * totals.get(self.mechanism, 0.0):
+        count = totals[named]
+        clear = totals[best] - count >= _LEAD_DEVIATIONS * sqrt(totals[best] + count)
+        if best != named and clear and totals[best] >= _LEAD * count:
             self.mechanism_waits += 1
             if self.mechanism_waits >= _LEAD_WINDOWS:
-                self.mechanism, self.mechanism_waits = best, 0
+                named, self.mechanism_waits = best, 0
         else:
             self.mechanism_waits = 0
-        self.mechanism_share = totals.get(self.mechanism, 0.0) / sum(totals.values())
+        self.mechanism, self.mechanism_share = named, totals[named] / sum(totals.values())
+        if named == THROTTLED and before not in (None, THROTTLED):
+            self._tell_easing()
+
+    def _tell_easing(self) -> None:
+        """Have it be told that what was blocked has become slow, where it is that which has changed."""
+        eased = [
+            loss.slowed for loss in self.losses.values() if loss.eased_at is not None and loss.back is None
+        ]
+        if eased:
+            pace = f"answers come at {median_low(eased):.0%} of their usual speed"
+            self.level = Level(told=f"eased to a throttle: {pace}", eased=True)
 
     def mechanism_totals(self) -> dict[str, float]:
         """Recent failures by mechanism, over its networks."""

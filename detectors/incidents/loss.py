@@ -28,6 +28,8 @@ _WORD_RESULTS: Final = 2.0
 _ENOUGH: Final = 4.5
 _ENOUGH_AGAINST: Final = 9.0
 WELL: Final = 10.0
+#: Evidence that it has eased to a throttle: a block that leaks slowly has as many chances to look so.
+_EASED: Final = 6.0
 #: Evidence that a little is lost still, from which on a part has not mended but in part.
 _DENIED: Final = 3.0
 #: Evidence that nothing is lost any more, without which what was lost in part is not back; a block shows by itself.
@@ -56,6 +58,9 @@ PAST_STEP: Final = 5.0
 _NATS_SLOW: Final = 1.5
 # As a share of the usual.
 _BACK_SPEED: Final = 0.5
+#: Weight of the newest speed in the mean of what comes through again; less than this share of the usual is none.
+_PACE_GAIN: Final = 0.2
+_PACE_LEAST: Final = 0.01
 #: What is slow begins in its first windows with times: half an hour of them, where each minute has some.
 _FIRST_WINDOWS: Final = 30.0
 _HOUR: Final = 3600
@@ -171,6 +176,15 @@ class Loss(msgspec.Struct):
     # The same of its first half hour, and of all of it: what the quickest other platform of its network had.
     slow_first: tuple[float, float] = (0.0, 0.0)
     slow_path: float = 0.0
+    # Evidence that results come through again, too slowly; since that began, results, successes and mean speed.
+    eased: float = 0.0
+    eased_n: float = 0.0
+    eased_k: float = 0.0
+    eased_speed: float = 1.0
+    # The level that it had before.
+    eased_from: float = 0.0
+    # Since when it is slow where it had failed.
+    eased_at: int | None = None
 
     @property
     def back(self) -> int | None:
@@ -203,14 +217,22 @@ class Loss(msgspec.Struct):
         if self.partly is None:
             self.usual = word.expected  # at this hour: while it is lost, only the hour changes it
         self.alarmed = word.opinion is Opinion.BAD
+        easing = not self.slow and self.eased > 0.0
         if word.opinion is Opinion.BAD:
-            self.slow = word.slow
+            # What has eased to a throttle fails as before by its detector, for a while.
+            self.slow = word.slow or (self.slow and self.eased > 0.0)
             self.speed = min(self.speed, word.speed)
-            self.slowed = word.speed if word.slow else 1.0
+            if word.slow:
+                self.slowed = word.speed
+            elif not self.slow:
+                self.slowed, self.eased_at = 1.0, None
             self.low = min(self.low, word.reachability)
             self.probes = max(self.probes + word.n, word.probes)
         else:
             self.probes += word.n
+        self._weigh_easing(word)
+        if easing and word.slow:  # its detector says so by now
+            self.slow, self.eased = False, WELL
         self.wellness = min(WELL, max(0.0, self.wellness + self._nats(word)))
         if not self.slow:
             self.lostness = min(
@@ -223,9 +245,45 @@ class Loss(msgspec.Struct):
                 self.show(self.mend_k + word.k, self.mend_n + word.n)
         if self.wellness == 0.0:
             self._stay(word)
-            self._look_at_part(end - start, end, recovery_windows)
+            self._look_at_part(word.pace, end - start, end, recovery_windows)
             return
         self._mend(word, start, recovery_windows, past_step)
+
+    def _weigh_easing(self, word: Vote) -> None:
+        """Weigh whether results come through again where it was lost, and come too slowly: that is no return."""
+        if word.due > 0.0 or word.slow or self.back is not None or (self.slow and self.eased == 0.0):
+            self.eased = 0.0  # of what its detector calls slow, that is known
+            return
+        if self.eased == 0.0:
+            self.eased_n = self.eased_k = 0.0
+            self.eased_speed, self.eased_from = 1.0, self.level()
+        nats = self._nats_through(self.eased_from, word)
+        if word.k and word.pace >= _BACK_SPEED:
+            nats = min(nats, -_NATS_SLOW)
+        self.eased = min(WELL, max(0.0, self.eased + nats))
+        self.eased_n, self.eased_k = self.eased_n + word.n, self.eased_k + word.k
+        if word.k:
+            gain = max(_PACE_GAIN, word.k / self.eased_k)
+            self.eased_speed *= (max(_PACE_LEAST, word.pace) / self.eased_speed) ** gain
+        if self.slow and self.eased > 0.0:
+            self.slowed = self.eased_speed
+        elif self.slow:
+            self.slow, self.slowed, self.eased_at = False, 1.0, None
+
+    @property
+    def eases(self) -> bool:
+        """Whether it has eased to a throttle, and is not taken for slow yet."""
+        return not self.slow and self.eased >= _EASED
+
+    def ease_to_throttle(self, start: int) -> None:
+        """Be slow from here on, and lost by that alone: at the level of what has come through since it eased."""
+        self.slow, self.eased, self.eased_at = True, WELL, start
+        self.slowed = self.eased_speed
+        self.speed = min(self.speed, self.eased_speed)
+        self.move(self.eased_k, self.eased_n, start)
+        self.show(self.eased_k, self.eased_n)
+        self.wellness, self.lostness, self.good, self.good_since, self.fall_since = 0.0, 0.0, 0, None, None
+        self.mend_n = self.mend_k = 0
 
     def slow_down(self, start: int, slowness: Slowness, path: float) -> None:
         """Take in how slow it was in a window, and how slow the quickest other platform of its network is (logarithms).
@@ -290,10 +348,17 @@ class Loss(msgspec.Struct):
         if self.bad_n >= LEVEL_RESULTS_MIN:
             self.fallen = min(self.fallen, self.bad_k / self.bad_n)
 
-    def _look_at_part(self, window: int, end: int, recovery_windows: int) -> None:
-        """Be back in part, or no longer: where most of what was lost is back beyond doubt, and a part of it is not."""
+    def _look_at_part(self, pace: float, window: int, end: int, recovery_windows: int) -> None:
+        """Be back in part, or no longer: where most of what was lost is back beyond doubt, and a part of it is not.
+
+        What is slow is not.
+        """
+        if self.slow:
+            self.partly = None
         if (
-            self.changed is None
+            self.slow
+            or pace < _BACK_SPEED
+            or self.changed is None
             or self.bad_n < LEVEL_RESULTS_MIN
             or end - self.changed < recovery_windows * window
         ):
@@ -353,7 +418,7 @@ class Loss(msgspec.Struct):
         if self.good and whole.recovered is not None:
             self.good, self.good_since = max(self.good, whole.good), whole.good_since
             self.recovered = self.recovered if self.recovered is not None else whole.recovered
-        elif whole.partly is not None and self.back is None:
+        elif whole.partly is not None and self.back is None and self.eased == 0.0:
             most = whole.fallen + _PARTLY_SHARE * (whole.usual - whole.fallen)
             if n and bounds(k, n)[1] >= most:
                 few = LEVEL_RESULTS_MIN * whole.bad_k / whole.bad_n
@@ -387,12 +452,20 @@ class Loss(msgspec.Struct):
         if word.due > 0.0:
             # Results come by chance: a few that trickle through are no return, and one empty window ends none.
             return word.came * log(1.0 / fallen) - word.due * (1.0 - fallen)
-        nats = word.k * log(usual / fallen) + (word.n - word.k) * log((1 - usual) / (1 - fallen))
+        nats = self._nats_through(self.level(), word)
         # What comes through again, and far too slowly, is not back: a block may ease to a throttle.
         if word.pace < _BACK_SPEED:
             return min(0.0, nats)
         quick = self.speed < _BACK_SPEED and 2 * word.k >= word.n and word.pace >= (1.0 + self.speed) / 2
         return nats + _NATS_SLOW if quick else nats
+
+    @staticmethod
+    def _nats_through(level: float, word: Vote) -> float:
+        """How much more likely these successes are if all come through than if most of it is still at this level."""
+        usual = min(_RATIO_MAX, max(_RATIO_MIN + _FALL_MIN, word.expected))
+        fallen = max(_RATIO_MIN, level)
+        fallen = max(_RATIO_MIN, min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen)))
+        return word.k * log(usual / fallen) + (word.n - word.k) * log((1 - usual) / (1 - fallen))
 
     @staticmethod
     def _nats_beyond(short: float, expected: float, k: float, n: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log
-from statistics import median_high
+from statistics import median_high, median_low
 from typing import Final, NamedTuple
 
 from detectors.readings import CountryReading, Opinion, Slowness, Standing, Volume
@@ -109,7 +109,9 @@ def pooled(votes: Sequence[Vote]) -> Vote | None:
     k = round(sum(weight * one.k / one.n for weight, one in zip(weights, spoken, strict=True)))
     expected = sum(weight * one.expected for weight, one in zip(weights, spoken, strict=True)) / n
     now = sum(weight * one.reachability for weight, one in zip(weights, spoken, strict=True)) / n
-    return Vote(Opinion.UNSURE, n, k, expected, now, None, 0, slow=False)
+    paces = [one.pace for one in spoken if one.k]  # what fails has no speed
+    pace = median_low(paces) if paces else 1.0
+    return Vote(Opinion.UNSURE, n, k, expected, now, None, 0, slow=False, pace=pace)
 
 
 def slowness_beside(platform: str, asn: int, reading: CountryReading) -> float:

@@ -343,6 +343,25 @@ def test_a_throttled_network_that_falls_silent_for_long_keeps_its_mechanism() ->
     assert [s.mechanism for s in run(story(lines))] == ["http.throttled"]
 
 
+def test_a_throttle_that_becomes_a_block_and_eases_again_is_one_incident() -> None:
+    lines = on("x", ALL, "...." + "S" * 20 + "x" * 60 + "S" * 40 + "." * 20) | on("y", ALL, "." * 144)
+    readings = story(lines)
+    for one in readings[84:100]:  # by their detectors they fail still, and then are not known to be slow
+        (here,) = one.countries
+        for key, slowness in list(here.slowness.items()):
+            here.networks[key] = structs.replace(here.networks[key], opinion=Opinion.BAD)
+            here.slowness[key] = structs.replace(slowness, opinion=Opinion.UNSURE)
+    snapshots = run(readings)
+    assert statuses(snapshots) == [["open", "updated", "updated", "resolved"]]
+    throttled, blocked, eased, over = snapshots
+    assert (throttled.mechanism, blocked.mechanism) == ("http.throttled", "tls.connection_reset")
+    assert blocked.updated - (T0 + 24 * WINDOW) <= 6 * WINDOW
+    assert eased.mechanism == "http.throttled"
+    assert "eased to a throttle: answers come at 2% of their usual speed" in eased.reason
+    assert eased.updated - (T0 + 84 * WINDOW) <= 12 * WINDOW
+    assert over.resolved == T0 + 124 * WINDOW and over.mechanism == "http.throttled"
+
+
 def test_a_region_that_opened_early_lets_the_nation_date_the_onset() -> None:
     lines = on("x", ALL, "." * 20 + "...xxxxxxx")
     regions = {("x", "PK-SD"): "." * 5 + "x" * 25, ("x", "PK-PB"): "." * 20 + "...xxxxxxx"}

@@ -206,3 +206,67 @@ def test_what_is_lost_now_follows_the_results_and_not_the_worst_word_of_the_dete
         loss.weigh(word._replace(reachability=0.2 if at == 100 else 0.55), 60 * at, 60 * at + 60, RECOVERY)
     assert loss.lost == pytest.approx(0.79, abs=0.01)
     assert loss.lost_now == pytest.approx(0.43, abs=0.06)
+
+
+def throttled_after_a_block(
+    seed: int, ratio: float, pace: float, *, leak: float = 0.04, windows: int = 60
+) -> tuple[Loss, int]:
+    """A part that was blocked for hours and lets `ratio` through at this pace; in how many windows it was back."""
+    random, loss, back = Random(seed), Loss(0, USUAL, 0.02, 0.02), 0
+    for at in range(200 + windows):
+        lets = ratio if at >= 200 else leak
+        word = said(random, lets, opinion=Opinion.BAD if at < 215 else Opinion.UNSURE)
+        loss.weigh(word._replace(pace=pace if at >= 200 else 1.0), 60 * at, 60 * at + 60, RECOVERY)
+        if loss.eases:
+            loss.ease_to_throttle(60 * at)
+        back += at >= 200 and loss.back is not None
+    return loss, back
+
+
+def test_a_block_that_eases_to_a_throttle_is_slow_and_not_back() -> None:
+    for seed in SEEDS:
+        loss, back = throttled_after_a_block(seed, 0.93, 0.11)
+        assert back == 0
+        assert loss.slow and loss.eased_at is not None
+        assert loss.eased_at - 200 * 60 <= 25 * 60
+        assert loss.slowed == pytest.approx(0.11)
+        assert loss.level() >= 0.8  # and no more by what failed before
+        quick = said(Random(seed), 1.0)
+        for at in range(260, 270):
+            loss.weigh(quick, 60 * at, 60 * at + 60, RECOVERY)
+        assert loss.recovered == 260 * 60
+
+
+@pytest.mark.parametrize(
+    ("leak", "ratio", "pace"), [(0.3, 0.3, 0.11), (0.04, 0.93, 1.0)], ids=["it leaks slowly", "it is back"]
+)
+def test_what_leaks_slowly_or_is_back_has_not_eased_to_a_throttle(
+    leak: float, ratio: float, pace: float
+) -> None:
+    losses = [throttled_after_a_block(seed, ratio, pace, leak=leak, windows=240)[0] for seed in SEEDS]
+    assert not any(loss.slow for loss in losses)
+
+
+def test_a_throttle_that_becomes_a_block_again_is_one_within_minutes() -> None:
+    random = Random(3)
+    loss, _ = throttled_after_a_block(3, 0.93, 0.11)
+    for at in range(260, 266):
+        loss.weigh(said(random, 0.0, opinion=Opinion.BAD), 60 * at, 60 * at + 60, RECOVERY)
+    assert not loss.slow and loss.eased_at is None
+
+
+def test_what_is_slow_is_not_back_in_part() -> None:
+    """Its failures are as few as those of what is back in part; one window in which it fails changes nothing."""
+    random, loss = Random(1), Loss(0, USUAL, 0.9, 0.9, slow=True, changed=0)
+    for at in range(200):
+        word = said(random, 0.9, opinion=Opinion.BAD)
+        slow = at % 20 > 0
+        loss.weigh(word._replace(slow=slow, pace=0.1, speed=0.1), 60 * at, 60 * at + 60, RECOVERY)
+        assert loss.partly is None
+
+
+def test_several_networks_are_as_slow_together_as_the_slower_of_them() -> None:
+    words = [said(Random(1), 1.0)._replace(pace=pace) for pace in (0.1, 0.12, 0.9)]
+    failing = said(Random(1), 0.0)._replace(pace=0.01)
+    whole = pooled([*words, failing])
+    assert whole is not None and whole.pace == 0.12
