@@ -136,6 +136,8 @@ def test_who_is_revoked_has_no_vote_and_its_silence_is_none() -> None:
     said = []
     for minute in range(WARM, WARM + 20):
         said += feed(machine, minute, list(honest_minute(WORLD, minute, draw, (100, 101))))
+        # From the second minute on: the first one closes a window of before.
+        assert minute == WARM or machine.networks_live() == {"PK": 2}
     assert said == []
 
 
