@@ -595,7 +595,11 @@ def _earlier(snapshot: Snapshot, settings: IncidentSettings) -> list[str]:
 
 def _figures(snapshot: Snapshot) -> str:
     if snapshot.kind is Kind.CONNECTIVITY:
-        return f"{snapshot.reachability:.0%} of the usual results arrive"
+        arrives = f"{snapshot.reachability:.0%}"
+        there = f"{snapshot.in_regions:.0%}" if snapshot.in_regions is not None else arrives
+        if there != arrives:
+            return f"{there} of the usual results arrive there, {arrives} in the whole country"
+        return f"{arrives} of the usual results arrive"
     usually = f"usually {snapshot.usual:.0%}"
     if not snapshot.learned:
         what = "what is usual" if snapshot.speed is None else "how many usually do"

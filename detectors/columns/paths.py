@@ -598,8 +598,9 @@ def quiet_regions(
 ) -> list[QuietRegion]:
     """The regions of a country that have vantages with a rhythm enough to say whether they are silent.
 
-    A region is dark when its vantages fell silent together while others of the country are heard. Those of a network
-    that is silent in all other regions too say nothing of this one. `falling`: a deploy may be going on.
+    A region is dark when its vantages fell silent together while others of the country are heard, or were silent
+    before. Those of a network that is silent in all other regions too say nothing of this one. `falling`: a deploy
+    may be going on.
     """
     network = layout.vantage_network
     here = (layout.network_place[network] == place) & (rhythm.left <= start) & (rhythm.last >= 0)
@@ -610,6 +611,9 @@ def quiet_regions(
     last = np.where(well > 0, well, rhythm.last[rows])
     waited, silent = (start - last) / window, rhythm.coming[rows] < HARDLY_ANY
     names = [name for name in np.unique(region).tolist() if name >= 0]
+    # Where regions fall silent one by one, nobody is heard beside the last: who fell silent with another one was alive.
+    torn = rhythm.torn[rows]
+    before = {name for name in names if 2 * int(torn[region == name].sum()) > int((region == name).sum())}
     heard = {
         name: int((~silent & (region == name)).sum())
         for name in names
@@ -620,17 +624,18 @@ def quiet_regions(
         inside = region == name
         # A network that is silent everywhere is silent here too.
         elsewhere = np.isin(of_network, of_network[~inside])
-        alive = np.isin(of_network, of_network[~inside & ~silent])
+        alive = np.isin(of_network, of_network[~inside & (torn | ~silent)])
         inside &= alive | ~elsewhere
         many, missing = int(inside.sum()), inside & silent
         if not name or many < REGION_VANTAGES or len(np.unique(of_network[inside])) < REGION_NETWORKS:
             continue
         opinion, onset = Opinion.UNSURE, None
-        was = 2 * int(rhythm.torn[rows[inside]].sum()) > many  # a result here and there ends no silence
+        was = 2 * int(torn[inside].sum()) > many  # a result here and there ends no silence
         others = max((heard[other] for other in heard if other != name), default=0)
+        beside = others >= HEARD_ELSEWHERE or bool(before - {name})
         if 2 * int(missing.sum()) <= many:
             opinion = Opinion.GOOD
-        elif missing.sum() >= (0.5 if was else REGION_SHARE) * many and others >= HEARD_ELSEWHERE:
+        elif missing.sum() >= (0.5 if was else REGION_SHARE) * many and beside:
             falls, wide = last[missing], (TOGETHER_WINDOWS + float(np.median(gap[missing])) - 1.0) * window
             still_falling = falling and float(waited[missing].min()) < HELD_WINDOWS
             longest = _away_lately(rhythm, rows[~inside], int(falls.min()), start, window)

@@ -13,9 +13,11 @@ import numpy as np
 
 from detectors.columns.layout import Layout
 from detectors.columns.rhythm import (
+    AMPLE_SHARE,
     BROKEN_SECONDS,
     DUE_WINDOWS,
     EVEN_LEAST,
+    MOST_COME,
     RETURN_WINDOWS,
     TOGETHER_WINDOWS,
     UNEVEN,
@@ -34,6 +36,8 @@ THIN_NETWORK: Final = 0.5
 THIN_SHOWN: Final = 0.8
 THIN_WINDOWS: Final = 4.0
 THIN_VANTAGES: Final = 4
+#: A network has not of which more than this share of its vantages is heard as usual: the others are lost by themselves.
+THIN_FULL: Final = 0.2
 THIN_NETWORKS: Final = 2
 #: Against what comes from elsewhere it must be half at most.
 THIN_AGAINST: Final = 0.5
@@ -204,10 +208,18 @@ class Thinning:
         rhythm, network = self.rhythm, layout.vantage_network
         weight = np.where(votes, rhythm.weight(), 0.0)
         of_network = _share(rhythm.filled.astype(np.float64), weight, network, len(layout.networks))
-        for lost, fresh in self._mostly_lost(network, place_of, scarce, votes, of_network < THIN_NETWORK):
+        few = (of_network < THIN_NETWORK) & ~self._some_heard(network, votes, len(of_network))
+        for lost, fresh in self._mostly_lost(network, place_of, scarce, votes, few):
             since = self._lost_since(lost, looks, start, window)
             if since is not None:
                 self._note_thin(network, fresh, rhythm.full[fresh].astype(np.int64), since)
+
+    def _some_heard(self, network: Ints, votes: Bools, networks: int) -> Bools:
+        """Of which networks more than a few of the vantages that vote are heard as usual, over some time and now."""
+        rhythm = self.rhythm
+        heard = votes & (rhythm.kept >= AMPLE_SHARE) & (rhythm.coming >= MOST_COME)
+        many = np.bincount(network[votes], minlength=networks)
+        return np.asarray(np.bincount(network[heard], minlength=networks) > THIN_FULL * many)
 
     def _mostly_lost(
         self, network: Ints, place_of: Ints, places: Bools, votes: Bools, few: Bools
@@ -265,9 +277,8 @@ class Thinning:
                 for each in (rhythm.kept, rhythm.filled)
             )
         )
-        for lost, fresh in self._mostly_lost(
-            network, place_of, broken, promises, of_network < BROKEN_NETWORK
-        ):
+        few = (of_network < BROKEN_NETWORK) & ~self._some_heard(network, promises, len(of_network))
+        for lost, fresh in self._mostly_lost(network, place_of, broken, promises, few):
             ample = rhythm.ample[lost].astype(np.int64)
             since = int(np.sort(ample)[len(lost) // 2])
             wide = (BROKEN_TOGETHER + BROKEN_TOGETHER_GAPS * float(np.median(rhythm.gap[lost]))) * window

@@ -746,7 +746,7 @@ class Assembler:
             if case.relapsing < RELAPSE_WINDOWS:
                 return
         if case.phase is Phase.SUSPECTED:
-            if sure and not case.quieted and event is Trigger.BAD:
+            if sure and not case.quieted and event is Trigger.BAD and not case.flows:
                 event = Trigger.SURE
             elif event is Trigger.RECOVERED or reading.end - case.heard > self.settings.merge_seconds:
                 event = Trigger.WELL  # nothing was told of it, so nothing need be waited for
@@ -881,8 +881,15 @@ class Assembler:
             yield _News(step.told, "; ".join(changes))
 
     def _lists_all(self, case: Case, reading: CountryReading) -> bool:
-        """Whether the last snapshot has every network and region already that a new one would have."""
+        """Whether the last snapshot has every network and region already that a new one would have.
+
+        A network that goes dark was lost in some of its regions before, and is in all of them now.
+        """
         last = self._open.get(case.id)
+        if case.kind is Kind.CONNECTIVITY and case.regions:
+            homes = {home for asn in case.networks for home in reading.homes.get(asn, ())}
+            if not homes <= set(case.regions):
+                return False
         return last is not None and (
             set(affected_networks(case, reading)) <= {network.asn for network in last.networks}
             and set(case.regions) <= set(last.regions)

@@ -26,6 +26,7 @@ from detectors.incidents.causes import (
     networks_in,
     scope_of,
 )
+from detectors.incidents.flow import Flow
 from detectors.incidents.level import Z_PART, Level, Tally
 from detectors.incidents.loss import (
     LEVEL_RESULTS_MIN,
@@ -45,6 +46,8 @@ from detectors.incidents.withdrawal import Spooled, take_late, was_online
 from detectors.readings import Congestion, CountryReading, LostParts, Opinion, Says, Spell, Witness
 from detectors.settings import IncidentSettings
 
+#: A loss of connectivity is over where this share of the usual results arrives.
+_FLOWS_SHARE: Final = 0.75
 #: What is over within so long, with at least this share of the usual left, may be how its hours are each week.
 _SPELL_SECONDS: Final = 3 * 86_400
 _SPELL_LEFT: Final = 0.8
@@ -205,6 +208,8 @@ class Case(msgspec.Struct):
     relapses: int = 0
     # Results since it seemed to be back but for a part.
     proof: Tally | None = None
+    # Of a loss of connectivity, what arrives and what is usual.
+    flow: Flow = msgspec.field(default_factory=Flow)
 
     # what it is made of
 
@@ -258,6 +263,12 @@ class Case(msgspec.Struct):
         return max(loss.heard for loss in self.losses.values())
 
     @property
+    def flows(self) -> bool:
+        """Whether most of what is usual arrives where connectivity is lost: by its own figure it is over."""
+        mine = self.flow.present(whole=False) if self.kind is Kind.CONNECTIVITY else None
+        return mine is not None and mine.now >= _FLOWS_SHARE
+
+    @property
     def is_dark(self) -> bool:
         """Whether it is a loss of connectivity of which nothing arrives at all: silence is its evidence."""
         return self.kind is Kind.CONNECTIVITY and not self.present().now
@@ -302,8 +313,23 @@ class Case(msgspec.Struct):
 
     def stands(self, platform: str | None = None) -> Present:
         """How it stands, as it is told: while it is lost, see `present`; once it is over, by the results since."""
+        if platform is None and self.kind is Kind.CONNECTIVITY and (flows := self._flows()) is not None:
+            return flows
         tally = self.tally.present(platform) if self.tally is not None else None
         return tally if tally is not None else self.present(platform)
+
+    def _flows(self) -> Present | None:
+        """Which share of the usual results arrives: of the country, where its regions are lost or most of its networks.
+
+        Once it is over, in whole windows since. None where too little is known.
+        """
+        whole = bool(self.regions) or self.scope is Scope.NATION_SCALE
+        if self.resolved is not None:
+            # The window in which the last of it came back was not a full one.
+            back = [loss.back for loss in self.losses.values() if loss.back is not None]
+            return self.flow.since(max(back) + 1, whole=whole) if back else None
+        grown = max((loss.onset for loss in self.losses.values() if loss.back is None), default=0)
+        return self.flow.present(grown, whole=whole)
 
     def inside(self) -> Present | None:
         """Return how its regions stand, those that are still lost if any is. None if it has none."""
@@ -311,7 +337,8 @@ class Case(msgspec.Struct):
             return self.tally.present(in_regions=True)
         losses = [loss for (_, _, region), loss in self.losses.items() if region]
         losses = [loss for loss in losses if loss.back is None] or losses
-        return present(losses) if losses and self.elsewhere else None
+        dark = self.kind is Kind.CONNECTIVITY and self.resolved is None
+        return present(losses) if losses and (self.elsewhere or dark) else None
 
     def first_onset(self, window_seconds: int, platform: str | None = None) -> int:
         """The earliest onset that the evidence supports: of one platform, or of all."""
@@ -559,6 +586,7 @@ class Case(msgspec.Struct):
         self._count_touched(reading)
         self._count_addresses(reading)
         if self.kind is Kind.CONNECTIVITY:
+            self.flow.take(reading, self.networks, self.regions)
             self._doubt_silence(reading)
         else:
             self._doubt_failures(reading)
@@ -1160,6 +1188,8 @@ class Case(msgspec.Struct):
 
     def count(self, reading: CountryReading) -> None:
         """Count the results of a window since it was over, and nothing else."""
+        if self.kind is Kind.CONNECTIVITY:
+            self.flow.take(reading, self.networks, self.regions)
         if self.tally is not None:
             self._tally(self.tally, reading)
         self._prove(reading)

@@ -390,9 +390,11 @@ class Loss(msgspec.Struct):
             self.recovered = self.good_since
 
     def _keep_present(self, word: Vote) -> None:
-        keep = present_share(word.n, self.recent_n)
-        self.recent_n = self.recent_n * keep + word.n
-        self.recent_k = self.recent_k * keep + word.k
+        # Results that come by chance are more than usual in one window, and fewer in the next.
+        n, k = (word.due, word.came) if word.due > 0.0 else (float(word.n), float(word.k))
+        keep = present_share(n, self.recent_n)
+        self.recent_n = self.recent_n * keep + n
+        self.recent_k = self.recent_k * keep + k
 
     def count(self, word: Vote, *, lasting: bool, apart: float = 0.0) -> None:
         """Count results of what is lost in part elsewhere: its share lost is that of all while the loss lasts.
@@ -533,4 +535,4 @@ def present(losses: Collection[Loss]) -> Present:
         now = sum(loss.ratio for loss in losses) / len(losses)
         return Present(now, sum(loss.usual for loss in losses) / len(losses), 0)
     usual = sum(loss.usual * results for loss, (_, results) in zip(losses, figures, strict=True)) / n
-    return Present(sum(k for k, _ in figures) / n, usual, round(n))
+    return Present(min(1.0, sum(k for k, _ in figures) / n), usual, round(n))
