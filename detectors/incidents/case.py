@@ -819,15 +819,18 @@ class Case(msgspec.Struct):
             good, failed = self.controls.get(platform, (0.0, 0.0))
             more_good, more_failed = reading.control.get(platform, (0, 0))
             self.controls[platform] = (good * _FADE + more_good, failed * _FADE + more_failed)
-        self._forget_throttle()
+        self._forget_throttle({asn for (_, asn), ways in reading.mechanisms.items() if THROTTLED in ways})
         self._name_mechanism()
 
-    def _forget_throttle(self) -> None:
-        """Forget that a network was slow where hardly anything comes through any more: a throttle became a block."""
+    def _forget_throttle(self, measured: Collection[int]) -> None:
+        """Forget that a network was slow where hardly anything comes through any more: a throttle became a block.
+
+        `measured` are those of which failures themselves show, beside their controls, that they were throttled.
+        """
         fallen: dict[int, bool] = {}
         for (_, asn, region), loss in self.losses.items():
             if not region and loss.back is None:
-                gone = not loss.slow and 2.0 * loss.recent_k < loss.recent_n
+                gone = loss.was_slow and asn not in measured and 2.0 * loss.recent_k < loss.recent_n
                 fallen[asn] = fallen.get(asn, True) and gone
         for asn, gone in fallen.items():
             if gone and asn in self.failures:

@@ -271,6 +271,11 @@ class Loss(msgspec.Struct):
             self.slow, self.slowed, self.eased_at = False, 1.0, None
 
     @property
+    def was_slow(self) -> bool:
+        """Whether it was slow, and is not taken for that now."""
+        return not self.slow and self.speed < _BACK_SPEED
+
+    @property
     def eases(self) -> bool:
         """Whether it has eased to a throttle, and is not taken for slow yet."""
         return not self.slow and self.eased >= _EASED

@@ -362,6 +362,11 @@ def test_a_throttle_that_becomes_a_block_and_eases_again_is_one_incident() -> No
     assert over.resolved == T0 + 124 * WINDOW and over.mechanism == "http.throttled"
 
 
+def test_what_each_result_shows_to_be_throttled_is_called_so_though_none_of_it_counts() -> None:
+    lines = on("x", ALL, "...." + "x" * 10) | on("y", ALL, "." * 14)
+    assert {s.mechanism for s in run(story(lines, mechanism="http.throttled"))} == {"http.throttled"}
+
+
 def test_a_region_that_opened_early_lets_the_nation_date_the_onset() -> None:
     lines = on("x", ALL, "." * 20 + "...xxxxxxx")
     regions = {("x", "PK-SD"): "." * 5 + "x" * 25, ("x", "PK-PB"): "." * 20 + "...xxxxxxx"}
