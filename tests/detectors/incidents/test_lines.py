@@ -98,3 +98,34 @@ def test_some_platforms_that_are_lost_are_told_as_soon_whoever_sees_it(lost: str
         # One platform on one network is believed once it is surer than that.
         assert snapshots[0].detected <= T0 + (15 + 3) * WINDOW
         assert snapshots[0].platforms == tuple(lost.split())
+
+
+def bad_lines_on(
+    networks: tuple[int, ...], line: str, sure: str, others: Mapping[int, Mapping[str, str]]
+) -> list[Snapshot]:
+    """What is told where one of two vantages of some networks has a bad line, and others lose what is said."""
+    lines = {(platform, asn): "." * len(BRIEF) for platform in FIVE.split() for asn in range(1, 7)}
+    lines |= {(p, asn): mark for asn in networks for p, mark in all_platforms(line, sure).items()}
+    lines |= {(platform, asn): mark for asn, marks in others.items() for platform, mark in marks.items()}
+    readings = story(lines)
+    for one in readings:
+        country = one.countries[0]
+        country.seats = {
+            asn: [
+                SeatStanding(platform, vantage, excess, country.start)
+                for vantage, excess in ((10 * asn, FAILS), (10 * asn + 1, DOES_WELL))
+                for platform in FIVE.split()
+            ]
+            for asn in networks
+        }
+    return run(readings)
+
+
+def test_two_networks_with_a_bad_line_each_have_lost_nothing() -> None:
+    assert bad_lines_on((1, 2), BRIEF, "f i", {}) == []
+
+
+def test_a_bad_line_joins_no_incident_that_was_told() -> None:
+    lost = {"f": "." * 8 + "x" * (len(BRIEF) - 8)}
+    snapshots = bad_lines_on((1,), BRIEF.replace("f", "x"), "f", dict.fromkeys((4, 5, 6), lost))
+    assert snapshots and all(network.asn != 1 for one in snapshots for network in one.networks)
