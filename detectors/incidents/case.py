@@ -6,7 +6,7 @@ events of the move table that window brings. It knows neither the other cases of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import sqrt
 from statistics import median_low
 from typing import Final
@@ -87,6 +87,8 @@ _FOLLOW_WINDOWS: Final = 10
 #: After so many relapses each other one doubles how long it must be back to be told as over.
 _RELAPSES_TOLD: Final = 2
 _DOUBLINGS_MAX: Final = 8
+#: A loss that has stood for so long since is no try any more: its end is told like any other.
+_STOOD_SECONDS: Final = 2 * 3600
 #: What is over is over in part when its results have said so for so many windows.
 _PARTLY_WINDOWS: Final = 3
 #: It is confirmed from so many failed attempts on.
@@ -210,6 +212,8 @@ class Case(msgspec.Struct):
     proof: Tally | None = None
     # Of a loss of connectivity, what arrives and what is usual.
     flow: Flow = msgspec.field(default_factory=Flow)
+    # End of the window in which it was lost again, the last time.
+    relapsed: int = 0
 
     # what it is made of
 
@@ -249,7 +253,9 @@ class Case(msgspec.Struct):
 
     def silent_units(self, reading: CountryReading) -> set[tuple[int, str]]:
         """Networks and regions that are lost still, and from what is lost of which nothing came for some windows."""
-        since = reading.end - _SILENT_WINDOWS * (reading.end - reading.start)
+        # Of what is over no part is weighed any more: who was heard by then has been heard.
+        end = reading.end if self.resolved is None else self.ended
+        since = end - _SILENT_WINDOWS * (reading.end - reading.start)
         heard = {
             (asn, region)
             for (_, asn, region), loss in self.losses.items()
@@ -300,6 +306,9 @@ class Case(msgspec.Struct):
                 losses += [self.addresses[p][target] for target in self.targets[p]]
         losses += [loss for (p, _), loss in self.elsewhere.items() if platform in (None, p)]
         return present(losses)
+
+    def _some_back(self, platform: str) -> bool:
+        return any(loss.back is not None for (p, _, _), loss in self.losses.items() if p == platform)
 
     def _is_back(self, platform: str) -> bool:
         return all(loss.back is not None for (p, _, _), loss in self.losses.items() if p == platform)
@@ -591,7 +600,10 @@ class Case(msgspec.Struct):
         else:
             self._doubt_failures(reading)
         if self.kind is Kind.PLATFORM and self.phase is not Phase.SUSPECTED:
-            self.level.weigh(spoken, reading.start, over=self.resolved is not None)
+            # Of lost addresses, the networks' level is that of the others too.
+            quiet = self.resolved is not None or self.some_addresses
+            if self.level.weigh(spoken, reading.start, over=quiet):
+                self._move_wholes()
         if self.tally is not None:
             self._tally(self.tally, reading, dark)
         self._prove(reading, dark)
@@ -747,14 +759,14 @@ class Case(msgspec.Struct):
         """Weigh the networks of a platform as one: of a small loss, many thin series show the end together."""
         whole_vote = pooled([part_vote for _, _, part_vote in parts])
         if len(parts) < 2 or whole_vote is None:
+            for _, loss, part_vote in parts:
+                loss.follow_trail(part_vote)
             return
         if any(one.opinion is Opinion.BAD for _, _, one in parts):
             whole_vote = whole_vote._replace(opinion=Opinion.BAD)  # against an alarm, more has to be shown
         whole = self.wholes.get(platform)
         if whole is None:
-            whole = self.wholes[platform] = Loss(
-                self.onset, whole_vote.expected, whole_vote.reachability, whole_vote.reachability
-            )
+            whole = self.wholes[platform] = _whole_of([loss for _, loss, _ in parts], whole_vote, self.onset)
         since = whole.good_since if whole.good_since is not None else reading.start
         windows = (reading.end - since) // (reading.end - reading.start)
         dense = whole.mend_n + whole_vote.n >= _DENSE_RESULTS * windows
@@ -764,6 +776,10 @@ class Case(msgspec.Struct):
             eased = [(platform, asn, "") for asn, loss, _ in parts if loss.eased > 0.0]
             self._ease_to_throttle(eased, reading.start)
             return
+        # Where some are back already, the rest is weighed anew; what it said since they were goes on counting.
+        ease = whole.good > 0 or (None if self._some_back(platform) else False)
+        for _, loss, part_vote in parts:
+            loss.follow_trail(part_vote, ease=ease)
         # Of fifty networks two may have all the results of a night: these say nothing of the others.
         mending = sum(loss.good > 0 or loss.back is not None for _, loss, _ in parts)
         if len(parts) < MANY_UNITS or 2 * mending >= len(parts):
@@ -782,6 +798,16 @@ class Case(msgspec.Struct):
         for platform, _, _ in parts:
             if all(loss.slow for of, loss in lost if of == platform):
                 self.ways.pop(platform, None)
+
+    def _move_wholes(self) -> None:
+        """Have the networks of a platform as one be where each of them is now."""
+        for platform, whole in self.wholes.items():
+            parts = [
+                loss for (p, a, _), loss in self.losses.items() if p == platform and a and loss.back is None
+            ]
+            k, n = (sum(loss.standing()[i] or 0.0 for loss in parts) for i in range(2))
+            if n and whole.back is None:
+                whole.bad_k, whole.bad_n = k, n
 
     def note_silence(self, cause: Cause) -> None:
         """Note that most of its networks have gone silent: worse than a block, and another incident's matter."""
@@ -1053,10 +1079,14 @@ class Case(msgspec.Struct):
             over = self.phase is Phase.RESOLVED and not any(loss.alarmed for loss in lost)
             return Trigger.BAD if lost and not over else None
         if self._mostly_back(reading.end, settings) and all(
-            loss.good >= _LAGGARD_WINDOWS for loss in mending
+            loss.good >= _LAGGARD_WINDOWS and loss.trails_well for loss in mending
         ):
+            since = median_low([loss.back for loss in losses if loss.back is not None])
             for loss in mending:  # well, like most; only its evidence is thinner
-                loss.recovered = loss.good_since
+                # Where all its results since the others were back speak for that, one failure by chance dates nothing.
+                loss.recovered = (
+                    loss.good_since if loss.trail is None else min(since, loss.good_since or since)
+                )
             in_part = any(loss.recovered is None and loss.partly is not None for loss in losses)
             return Trigger.PARTLY if in_part else Trigger.RECOVERED
         return Trigger.WELL if any(loss.heard == reading.end for loss in losses) else None
@@ -1066,11 +1096,14 @@ class Case(msgspec.Struct):
 
         No later than a like loss would be another incident.
         """
+        back = self.recovered_at()
+        if self.relapses and back - self.relapsed >= _STOOD_SECONDS:
+            self.relapses = 0  # it has stood: who tried it out before has done so
         doublings = min(self.relapses - _RELAPSES_TOLD, _DOUBLINGS_MAX)
         if doublings <= 0:
             return False
         asked = settings.recovery_windows * (reading.end - reading.start) << doublings
-        return reading.end - self.recovered_at() < min(asked, settings.merge_seconds)
+        return reading.end - back < min(asked, settings.merge_seconds)
 
     def was_none(self, reading: CountryReading) -> bool:
         """Whether what has come too late by now shows that this loss of connectivity was none."""
@@ -1216,7 +1249,7 @@ class Case(msgspec.Struct):
         back = self.recovered_at() if self.resolved is None else self.resolved
         pause = max(1, (reading.end - back) // (reading.end - reading.start))
         self.resolved, self.tally, self.proof, self.restoration = None, None, None, Restoration.NONE
-        self.relapses += 1
+        self.relapses, self.relapsed = self.relapses + 1, reading.end
         self.wholes = {}
         # Where it is now shows anew: what it was while it came back was no level of it.
         self.level = Level(told=self.level.told)
@@ -1421,6 +1454,15 @@ def _leads(fresh: Cause | None, reading: CountryReading) -> dict[Part, tuple[flo
             if len(before):
                 leads[part] = _sums(before)
     return leads
+
+
+def _whole_of(parts: Sequence[Loss], whole_vote: Vote, onset: int) -> Loss:
+    """The networks of a platform as one: it has lost what they have, and has been looked at as often."""
+    whole = Loss(onset, whole_vote.expected, whole_vote.reachability, whole_vote.reachability)
+    whole.probes = sum(loss.probes for loss in parts)
+    whole.bad_k, whole.bad_n = sum(loss.bad_k for loss in parts), sum(loss.bad_n for loss in parts)
+    whole.stood = min(loss.stood for loss in parts)
+    return whole
 
 
 def _since(start: int | None, platform: str, asn: int, reading: CountryReading) -> tuple[float, float]:

@@ -46,10 +46,11 @@ class Level(msgspec.Struct):
     up_since: int = 0
     down_since: int = 0
 
-    def weigh(self, parts: Iterable[tuple[Loss, Vote]], start: int, *, over: bool = False) -> None:
+    def weigh(self, parts: Iterable[tuple[Loss, Vote]], start: int, *, over: bool = False) -> bool:
         """Take one window of its parts in; where their level has changed, have them be at the new one.
 
-        What is `over` has no level to tell of: some of its parts may be lost again, before it is.
+        What is `over` has no level to tell of: some of its parts may be lost again, before it is. Nor has what is lost
+        on some addresses only. Returns whether they are at another level from here on.
         """
         lost = [(loss, part_vote) for loss, part_vote in parts if loss.recovered is None and not loss.slow]
         if self.up == 0.0:
@@ -68,26 +69,25 @@ class Level(msgspec.Struct):
         self.down = min(2 * _SURE, max(0.0, self.down + downs))
         # What mends is on its way back: how far, shows when it is back, or when it stays.
         staying = [loss for loss, _ in lost if loss.good == 0]
-        if self.up >= _SURE and staying:
-            ratio = _move([(loss, loss.up_k, loss.up_n) for loss in staying], self.up_since)
-            for loss, _ in lost:
-                if loss.good:
-                    k, n = max(0.0, loss.up_k - loss.mend_k), max(0.0, loss.up_n - loss.mend_n)
-                    loss.fall_to(k + LEVEL_RESULTS_MIN * ratio, n + LEVEL_RESULTS_MIN, self.up_since)
-            self.up = self.down = 0.0
+        moved = False
+        if self.up >= _SURE and staying and _stays_below([loss for loss, _ in lost]):
+            _move([(loss, loss.up_k, loss.up_n) for loss, _ in lost], self.up_since)
+            self.up, self.down, moved = 0.0, 0.0, True
         elif self.down >= _SURE and staying:
-            _move([(loss, loss.down_k, loss.down_n) for loss in staying], self.down_since)
-            self.up = self.down = 0.0
+            _move([(loss, loss.down_k, loss.down_n) for loss, _ in lost], self.down_since)
+            self.up, self.down, moved = 0.0, 0.0, True
         if not over:
             self._look([loss for loss, _ in lost], start)
+        return moved
 
     def _look(self, lost: Sequence[Loss], start: int) -> None:
         """See whether the present level is another than the one that was told."""
-        known = [(loss.bad_k, loss.bad_n) for loss in lost if loss.bad_n >= LEVEL_RESULTS_MIN]
+        figures = [loss.standing() for loss in lost]
+        known = [(k, n) for k, n, _ in figures if n >= LEVEL_RESULTS_MIN]
         if not known or len(known) < len(lost):
             return
         # The half hours of a block differ: what lasts as long is a change.
-        if any(loss.changed is not None and start - loss.changed < SURE_SECONDS for loss in lost):
+        if any(changed is not None and start - changed < SURE_SECONDS for _, _, changed in figures):
             return
         now = sum(k / n for k, n in known) / len(known)
         error = sqrt(sum((k + 1.0) * (n - k + 1.0) / (n + 2.0) ** 3 for k, n in known)) / len(known)
@@ -102,19 +102,30 @@ class Level(msgspec.Struct):
             self.now, self.error = now, error
 
 
-def _move(parts: Sequence[tuple[Loss, float, float]], since: int) -> float:
+def _stays_below(lost: Sequence[Loss]) -> bool:
+    """Whether what came since it eased is another level, and not the usual one: that is no level of a loss."""
+    n = sum(loss.up_n for loss in lost)
+    if not n:
+        return True
+    usual = sum(loss.up_n * loss.usual for loss in lost) / n
+    return bounds(sum(loss.up_k for loss in lost), n)[1] < usual - _MISSING
+
+
+def _move(parts: Sequence[tuple[Loss, float, float]], since: int) -> None:
     """Have these parts be at the level of k of n results each; few of one part count beside as many of all.
 
-    Returns the ratio of all.
+    What mends is at its own until that comes to nothing.
     """
-    total = sum(n for _, _, n in parts)
-    if not total:
-        return 0.0
-    ratio = sum(k for _, k, _ in parts) / total
+    staying = [part for part in parts if part[0].good == 0]
+    total = sum(n for _, _, n in staying)
+    ratio = sum(k for _, k, _ in staying) / total if total else 0.0
     for loss, k, n in parts:
-        loss.move(k + LEVEL_RESULTS_MIN * ratio, n + LEVEL_RESULTS_MIN, since)
-        loss.show(k, n)
-    return ratio
+        if loss.good:
+            k, n = max(0.0, k - loss.mend_k), max(0.0, n - loss.mend_n)
+            loss.fall_to(k + LEVEL_RESULTS_MIN * ratio, n + LEVEL_RESULTS_MIN, since)
+        elif total:
+            loss.move(k + LEVEL_RESULTS_MIN * ratio, n + LEVEL_RESULTS_MIN, since)
+            loss.show(k, n)
 
 
 def _plus(

@@ -35,6 +35,19 @@ _DENIED: Final = 3.0
 #: Evidence that nothing is lost any more, without which what was lost in part is not back; a block shows by itself.
 _SURE: Final = 1.0
 _BLOCK: Final = 0.2
+#: What lets this share through and more is lost in part, and its windows look well again and again. It is back when its
+#: results are twice as many times likelier of the usual as there have been results since it was lost: each of them had
+#: its chance to begin a lucky run. They are held against what the present level may be at most, and a little more.
+_A_LITTLE_MORE: Final = 0.15
+_RATIO_MAX_PART: Final = 0.98
+#: So much may be missing after a step of its easing, and so many nats deny that.
+_STEP_PART: Final = 0.2
+_PAST_STEP_PART: Final = 4.0
+#: A part that is well with the others: its results since they seem back speak for that.
+_TRAIL_ENOUGH: Final = 0.0
+#: So many results, over so long, say at which level it stands.
+_STANDING_RESULTS: Final = 100.0
+_STANDING_SECONDS: Final = 1800
 #: From this share of results lost on a loss is deep: it may last for weeks, with many chances to look well by luck.
 _DEEP: Final = 0.3
 #: Half-life of the present level, in results: it follows nights, and leaves sudden changes to be noticed.
@@ -185,6 +198,10 @@ class Loss(msgspec.Struct):
     eased_from: float = 0.0
     # Since when it is slow where it had failed.
     eased_at: int | None = None
+    # The highest level at which it stood for long: back at that, nothing is restored.
+    stood: float = 0.0
+    # The evidence of all its results since its platform seems back as a whole; None: it does not.
+    trail: float | None = None
 
     @property
     def back(self) -> int | None:
@@ -233,19 +250,21 @@ class Loss(msgspec.Struct):
         self._weigh_easing(word)
         if easing and word.slow:  # its detector says so by now
             self.slow, self.eased = False, WELL
-        self.wellness = min(WELL, max(0.0, self.wellness + self._nats(word)))
+        self.wellness = min(max(WELL, self._looked()), max(0.0, self.wellness + self._nats(word)))
         if not self.slow:
             self.lostness = min(
                 WELL, max(0.0, self.lostness - self._nats_beyond(_FALL_MIN, word.expected, word.k, word.n))
             )
-        if self.lostness >= _DENIED and word.opinion is not Opinion.GOOD:
+        if self.lostness >= _DENIED and (word.opinion is not Opinion.GOOD or self.in_part(word)):
             self.wellness = 0.0
-            if self.mend_n >= _TELLING_RESULTS:  # it has mended in part: that is its level from here on
+            # It has mended in part: that is its level from here on.
+            if self.mend_n >= _TELLING_RESULTS and self._has_risen(word):
                 self.move(0.0, 0.0, self.good_since if self.good_since is not None else start)
                 self.show(self.mend_k + word.k, self.mend_n + word.n)
         if self.wellness == 0.0:
             self._stay(word)
             self._look_at_part(word.pace, end - start, end, recovery_windows)
+            self._stand(end)
             return
         self._mend(word, start, recovery_windows, past_step)
 
@@ -316,7 +335,7 @@ class Loss(msgspec.Struct):
         self.wellness, self.lostness, self.good, self.good_since, self.recovered = 0.0, 0.0, 0, None, None
         self.mend_k = self.mend_n = 0
         self.bad_k, self.bad_n = self.recent_k, self.recent_n = k, n
-        self.changed = None
+        self.changed, self.stood, self.trail = None, 0.0, None
 
     def move(self, k: float, n: float, since: int) -> None:
         """Be at another level from here on, of which k of n results are known."""
@@ -327,6 +346,12 @@ class Loss(msgspec.Struct):
     def fall_to(self, k: float, n: float, since: int) -> None:
         """Be at this level should its mending not last: the others that are lost are at it by now."""
         self.fall_k, self.fall_n, self.fall_since = k, n, since
+
+    def standing(self) -> tuple[float, float, int | None]:
+        """Successes and results of the level at which it is lost, should its mending not last, and since when."""
+        if self.fall_since is None:
+            return self.bad_k, self.bad_n, self.changed
+        return self.fall_k + self.mend_k, self.fall_n + self.mend_n, self.fall_since
 
     def show(self, k: float, n: float) -> None:
         """Have its present figure rest on these results alone: those of another level before say nothing of now."""
@@ -368,12 +393,50 @@ class Loss(msgspec.Struct):
             or end - self.changed < recovery_windows * window
         ):
             return
-        most = self.fallen + _PARTLY_SHARE * (self.usual - self.fallen)
+        most = self._most()
         low, high = bounds(self.bad_k, self.bad_n)
         if self.partly is None and low >= most and high < self.usual - _NEAR:
             self.partly = self.changed
         elif self.partly is not None and high < most:
             self.partly = None
+
+    def _most(self) -> float:
+        """Return the level at which half of what it has lost is back: half of what it had lost wherever it stood."""
+        return max(lower + _PARTLY_SHARE * (self.usual - lower) for lower in (self.fallen, self.stood))
+
+    def _stand(self, end: int) -> None:
+        """Note at which level it stands, where it has stood there for long, and is not back in part by that."""
+        since = self.onset if self.changed is None else self.changed
+        if self.partly is None and self.bad_n >= _STANDING_RESULTS and end - since >= _STANDING_SECONDS:
+            low, high = bounds(self.bad_k, self.bad_n)
+            if self.changed is None or high < self._most():
+                self.stood = max(self.stood, low)
+
+    def in_part(self, word: Vote) -> bool:
+        """Whether it is a share of its attempts that is lost, and some come through: no block, and no throttle."""
+        slow = self.slow or word.slow or self.speed < _BACK_SPEED
+        return not (slow or word.due) and self.level() >= _BLOCK
+
+    def _looked(self) -> float:
+        """Return the nats that chance has made by now, in as many looks as there are results since it was lost."""
+        return log(2 * max(1, self.probes))
+
+    def _at_most(self, usual: float) -> float:
+        """Return the level that it may have at most, by the results of its loss."""
+        level = self.level()
+        likely = min(bounds(self.bad_k, self.bad_n)[1], level + _HALFWAY * (usual - level))
+        return max(likely, level + _A_LITTLE_MORE * (usual - level))
+
+    def _has_risen(self, word: Vote) -> bool:
+        """Whether what came since it began to mend shows another level than its present one, and not only luck."""
+        if not self.in_part(word):
+            return True
+        k, n = self.mend_k + word.k, self.mend_n + word.n
+        at_most, ratio = self._at_most(word.expected), min(_RATIO_MAX_PART, k / n)
+        if ratio <= at_most:
+            return False
+        nats = k * log(ratio / at_most) + (n - k) * log((1.0 - ratio) / (1.0 - at_most))
+        return nats >= max(_ENOUGH, self._looked())
 
     def _mend(self, word: Vote, start: int, recovery_windows: int, past_step: float) -> None:
         """Take in a window in which it seems to be back."""
@@ -384,12 +447,13 @@ class Loss(msgspec.Struct):
         self.good += 1
         deep = word.expected - self.level() >= _DEEP
         least = _ENOUGH_AGAINST if self.alarmed or deep else _ENOUGH
-        enough = word.opinion is Opinion.GOOD or self.wellness >= least
-        # What was throttled is back when it is quick again: its speed says so sooner than a few failures less.
-        little = self.level() >= _BLOCK and not deep and self.speed >= _BACK_SPEED
-        if word.opinion is not Opinion.GOOD and little:
-            enough = enough and self._nats_beyond(_FALL_MIN, word.expected, self.mend_k, self.mend_n) >= _SURE
-        if deep and past_step and not (self.slow or word.due):
+        in_part = self.in_part(word)
+        enough = (word.opinion is Opinion.GOOD and not in_part) or self.wellness >= least
+        if in_part:
+            enough = enough and self.wellness >= self._looked()
+            short, sure = (_STEP_PART, _PAST_STEP_PART) if deep else (_FALL_MIN, _SURE)
+            enough = enough and self._nats_beyond(short, word.expected, self.mend_k, self.mend_n) >= sure
+        elif deep and past_step and not (self.slow or word.due):
             enough = enough and self._nats_beyond(_STEP, word.expected, self.mend_k, self.mend_n) >= past_step
         if self.recovered is None and self.good >= recovery_windows and enough:
             self.recovered = self.good_since
@@ -422,15 +486,35 @@ class Loss(msgspec.Struct):
 
     def follow(self, whole: Loss, k: float, n: float) -> None:
         """Be back with all of which it is a part, unless its own results deny it: k of n since the whole eased."""
-        if self.good and whole.recovered is not None:
+        if self.good and whole.recovered is not None and self.trails_well:
             self.good, self.good_since = max(self.good, whole.good), whole.good_since
             self.recovered = self.recovered if self.recovered is not None else whole.recovered
-        elif whole.partly is not None and self.back is None and self.eased == 0.0:
-            most = whole.fallen + _PARTLY_SHARE * (whole.usual - whole.fallen)
-            if n and bounds(k, n)[1] >= most:
-                few = LEVEL_RESULTS_MIN * whole.bad_k / whole.bad_n
-                self.move(k + few, n + LEVEL_RESULTS_MIN, whole.partly)
-                self.partly = whole.partly
+            return
+        if whole.partly is None or self.back is not None or self.eased > 0.0:
+            return
+        if n and bounds(k, n)[1] >= whole._most():
+            few = LEVEL_RESULTS_MIN * whole.bad_k / whole.bad_n
+            self.move(k + few, n + LEVEL_RESULTS_MIN, whole.partly)
+            self.partly = whole.partly
+
+    def follow_trail(self, word: Vote, *, ease: bool | None = None) -> None:
+        """Take in what a window says of a part that is lost in part, since its platform seems back as a whole.
+
+        `ease`: whether it does in this window; None: that is not asked any more. All results count, so that no lucky
+        run of its own makes it follow the others.
+        """
+        if ease is False:
+            self.trail = None
+        elif ease or self.trail is not None:
+            nats = self._nats(word) if word.n else 0.0
+            self.trail = min(WELL, max(-WELL, (self.trail or 0.0) + nats))
+
+    @property
+    def trails_well(self) -> bool:
+        """Whether it may be back with most others: a block by what it shows of late, else by all since they seem so."""
+        if self.slow or self.speed < _BACK_SPEED or self.level() < _BLOCK:
+            return True
+        return self.wellness >= _ENOUGH if self.trail is None else self.trail >= _TRAIL_ENOUGH
 
     # the present level
 
@@ -453,18 +537,25 @@ class Loss(msgspec.Struct):
         if self.slow or word.slow:
             quick = word.pace >= (1.0 + self.speed) / 2 and 2 * word.k >= word.n  # what fails has no speed
             return _NATS_SLOW if quick else -_NATS_SLOW
-        usual = min(_RATIO_MAX, max(_RATIO_MIN + _FALL_MIN, word.expected))
-        fallen = max(_RATIO_MIN, self.level())
-        fallen = max(_RATIO_MIN, min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen)))
         if word.due > 0.0:
+            usual = min(_RATIO_MAX, max(_RATIO_MIN + _FALL_MIN, word.expected))
+            fallen = max(_RATIO_MIN, self.level())
+            fallen = max(_RATIO_MIN, min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen)))
             # Results come by chance: a few that trickle through are no return, and one empty window ends none.
             return word.came * log(1.0 / fallen) - word.due * (1.0 - fallen)
-        nats = self._nats_through(self.level(), word)
+        nats = self._nats_in_part(word) if self.in_part(word) else self._nats_through(self.level(), word)
         # What comes through again, and far too slowly, is not back: a block may ease to a throttle.
         if word.pace < _BACK_SPEED:
             return min(0.0, nats)
         quick = self.speed < _BACK_SPEED and 2 * word.k >= word.n and word.pace >= (1.0 + self.speed) / 2
         return nats + _NATS_SLOW if quick else nats
+
+    def _nats_in_part(self, word: Vote) -> float:
+        """As `_nats`, of what is lost in part: it may have eased to where it stood before, and is not back by that."""
+        usual = min(_RATIO_MAX_PART, max(_RATIO_MIN + _FALL_MIN, word.expected))
+        fallen = max(self._at_most(usual), self.stood + _NEAR)
+        fallen = max(_RATIO_MIN, min(usual - _FALL_MIN, fallen))
+        return word.k * log(usual / fallen) + (word.n - word.k) * log((1 - usual) / (1 - fallen))
 
     @staticmethod
     def _nats_through(level: float, word: Vote) -> float:
