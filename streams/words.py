@@ -112,6 +112,10 @@ _RESTORED: Final = {Restoration.FULL: "fully restored", Restoration.PART: "resto
 _HARDLY: Final = 0.1
 #: From this share of good answers on, a control answers.
 _ANSWERS: Final = 0.5
+#: Where fewer than half of the other platforms' series are well, or two fifths of the failures are answers with a
+#: status of 500 to 599, nobody need have chosen.
+_OTHERS_WELL: Final = 0.5
+_SERVERS: Final = 0.4
 #: More countries or networks than this are counted instead of named: a sentence with four of them can't be read aloud.
 NAMED_COUNTRIES_MAX: Final = 3
 NAMED_NETWORKS_MAX: Final = 3
@@ -343,7 +347,8 @@ def _from_vantages(extent: Extent) -> str:
 def verb_of(incident: Snapshot | Incident, settings: IncidentSettings) -> str:
     """Return what a sentence says of the platforms: no more than was measured.
 
-    "Restricted" and "throttled" speak of a choice among platforms. Where all that is watched is lost, there was none.
+    "Restricted" and "throttled" speak of a choice among platforms. Where all that is watched is lost, there was none;
+    nor where the platform's own servers answer with an error, or where several countries fail alike.
     """
     if isinstance(incident, Snapshot):
         mechanism, left, over = incident.mechanism, incident.reachability, incident.resolved is not None
@@ -355,7 +360,7 @@ def verb_of(incident: Snapshot | Incident, settings: IncidentSettings) -> str:
         return "unreachable" if left < _HARDLY and not over else "disrupted"
     if settings.own_services and not slow:
         return "unreachable"
-    if _is_all_that_is_watched(incident):
+    if _is_all_that_is_watched(incident) or _is_no_choice(incident):
         return "slowed down" if slow else "disrupted"
     return _VERBS.get(mechanism or "", "restricted")
 
@@ -365,6 +370,24 @@ def _is_all_that_is_watched(incident: Snapshot | Incident) -> bool:
     facts = incident.facts if isinstance(incident, Snapshot) else incident.evidence
     several = incident.kind is Kind.PLATFORM and len(incident.platforms) > 1
     return several and bool(facts) and all(fact.name != "selectivity" for fact in facts)
+
+
+def _is_no_choice(incident: Snapshot | Incident) -> bool:
+    """Whether nobody need have chosen: most others there fail too, servers err, or countries fail alike."""
+    facts = incident.facts if isinstance(incident, Snapshot) else incident.evidence
+    values = {fact.name: fact.value for fact in facts if fact.value is not None}
+    if incident.kind is not Kind.PLATFORM:
+        return False
+    return (
+        values.get("selectivity", 1.0) < _OTHERS_WELL
+        or values.get("server_errors", 0.0) >= _SERVERS
+        or "alike_countries" in values
+    )
+
+
+def _alike(snapshot: Snapshot) -> list[str]:
+    fact = next((fact for fact in snapshot.facts if fact.name == "alike_countries"), None)
+    return [] if fact is None else [f"the same fails alike in {counted(fact.n - 1)} other countries"]
 
 
 def _control(snapshot: Snapshot, settings: IncidentSettings) -> list[str]:
@@ -453,6 +476,7 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
     if snapshot.mechanism is not None and snapshot.mechanism not in _VERBS:
         tail.append(_failing(snapshot.mechanism, snapshot.mechanism_share, snapshot.reachability))
     tail += _apart(snapshot)
+    tail += _alike(snapshot)
     tail += _control(snapshot, settings)
     if _is_all_that_is_watched(snapshot) and not settings.own_services:
         tail.append("no other platform is watched there")
@@ -652,6 +676,16 @@ def _sameness(fact: Fact) -> str:
     return f"{figures['same']} of {fact.n} networks fail in the same way, {figures['mechanism']}"
 
 
+def _server_errors(fact: Fact) -> str:
+    return (
+        f"{fact.value:.0%} of the recent failures are answers with a status of 500 to 599, which servers give"
+    )
+
+
+def _alike_countries(fact: Fact) -> str:
+    return f"the same platforms began to fail within half an hour, in the same ways, in {fact.n} countries"
+
+
 def _certificate(fact: Fact) -> str:
     figures = fact.figures
     text = (
@@ -707,6 +741,8 @@ _EVIDENCE: Final[Mapping[str, Callable[[Fact], str]]] = {
     "control": _answered_outside,
     "contrast": _contrast,
     "mechanism_sameness": _sameness,
+    "server_errors": _server_errors,
+    "alike_countries": _alike_countries,
     "certificate": _certificate,
     "half_hour_mark": _half_hour_mark,
     "recurrence": _recurrence,

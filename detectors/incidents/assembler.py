@@ -34,11 +34,12 @@ from detectors.incidents.evidence import (
     affected_networks,
     at_same_time,
     coincident,
+    fails_alike,
     kindred,
     like,
     past_case,
 )
-from detectors.incidents.falls import Falls, StoredFall, controls_by_vote
+from detectors.incidents.falls import ROLLING_SECONDS, Falls, StoredFall, controls_by_vote
 from detectors.incidents.lines import by_line, without_bad_lines
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.news import (
@@ -899,9 +900,21 @@ class Assembler:
         if self.witness is not None and case.kind is Kind.CONNECTIVITY and case.resolved is None:
             asked = self.witness(case.country, case.simulated, case.lost_parts(), now, case.witnesses)
             case.witnesses = list(asked)
+        if case.id and case.resolved is None and now - case.detected <= ROLLING_SECONDS:
+            self._link_alike(case)
         events = [event for event in self._calendar.values() if event.country == case.country]
         linked = {event.id for event in events if coincident(case, event, now, self.settings)}
         case.coincides = sorted(linked | set(case.coincides))
+
+    def _link_alike(self, case: Case) -> None:
+        """Link a young incident with those of other countries that fail alike."""
+        for (_, simulated), in_hand in sorted(self._countries.items()):
+            for other in in_hand.cases:
+                going_on = other.id and other.phase in (Phase.OPEN, Phase.EASING)
+                if going_on and simulated == case.simulated and fails_alike(case, other):
+                    for one, linked in ((case, other), (other, case)):
+                        one.linked = sorted({*one.linked, linked.id})
+                        one.alike = sorted({*one.alike, linked.country})
 
     # telling
 

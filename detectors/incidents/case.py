@@ -214,6 +214,8 @@ class Case(msgspec.Struct):
     flow: Flow = msgspec.field(default_factory=Flow)
     # End of the window in which it was lost again, the last time.
     relapsed: int = 0
+    # Other countries in which the same began to fail in the same way at about the same time.
+    alike: list[str] = []
 
     # what it is made of
 
@@ -611,7 +613,7 @@ class Case(msgspec.Struct):
         self.live = max(self.live, len(networks))
         self.vantages = max(self.vantages, sum(reading.vantages.values()))
         self._weigh_failures(reading)
-        self._weigh_others(reading)
+        self._weigh_others(reading, settings)
         self._count_apart(reading)
         flows = self.heard > reading.end - _SILENT_WINDOWS * (reading.end - reading.start)
         if self.silent and flows and not self._went_silent(dark):
@@ -935,19 +937,20 @@ class Case(msgspec.Struct):
                     by_network[asn] = best
         return by_network
 
-    def _weigh_others(self, reading: CountryReading) -> None:
+    def _weigh_others(self, reading: CountryReading, settings: IncidentSettings) -> None:
+        """Count how other platforms stand on its networks now. What leans to a loss is not well; there may be none."""
         if self.kind is Kind.CONNECTIVITY or all(loss.good for loss in self.losses.values()):
             return
         mine = set(self.platforms)
         networks = set(self.networks) or set(networks_in(self.regions, reading))
         there = [
-            (platform in mine, opinion)
-            for (platform, asn), opinion, _, live in signs_of(reading.networks)
+            (platform in mine, opinion is not Opinion.BAD and score < settings.lean_score)
+            for (platform, asn), opinion, score, live in signs_of(reading.networks)
             if asn in networks and live
         ]
-        spoken = [opinion for is_mine, opinion in there if not is_mine]
+        spoken = [is_well for is_mine, is_well in there if not is_mine]
         if there:  # where all has been lost by now, none is well meanwhile, whatever the first minutes said
-            self.others = (sum(one is not Opinion.BAD for one in spoken), len(spoken))
+            self.others = (sum(spoken), len(spoken))
 
     @property
     def _platforms_by_region(self) -> set[str]:

@@ -15,6 +15,7 @@ import msgspec
 
 from detectors.incidents.case import TURN_SECONDS, Case
 from detectors.incidents.causes import ALIKE, alike, networks_in
+from detectors.incidents.falls import ROLLING_SECONDS
 from detectors.incidents.snapshots import Fact, Kind, Scope
 from detectors.localtime import local_seconds
 from detectors.readings import Contrasted, CountryReading, Scheduled
@@ -26,6 +27,13 @@ ORDER: Final = "filtering by order"
 AUTHORITY: Final = "an expired or distrusted certificate authority"
 #: Failures of this form say that a certificate was not accepted.
 CERTIFICATE_ERRORS: Final = ("tls.ssl_", "quic.ssl_", "http.ssl_")
+#: Failures of this form are answers of the platform's servers that they can't serve.
+SERVER_ERRORS: Final = "http.http_unexpected_status_code:5"
+#: From this share of the failures on they are told.
+_TELLING_SHARE: Final = 0.2
+#: Incidents fail alike where this share of their failures is the same, and that is told of so many countries.
+_ALIKE_WAYS: Final = 0.5
+_COUNTRIES_ALIKE: Final = 3
 #: So many recent failures say something about their kind.
 _FAILURES_MIN: Final = 3.0
 
@@ -124,6 +132,8 @@ def facts(
         _control(case),
         _contrast(case, reading),
         _sameness(case),
+        _server_errors(case),
+        _alike_countries(case),
         _certificate(case),
         # Of services of one's own nothing was ever ordered.
         None if settings.own_services else _half_hour(case),
@@ -278,6 +288,39 @@ def _sameness(case: Case) -> Fact | None:
         fits=(PLATFORM, ORDER) if ratio >= _MOST else (ORDER,),
         figures={"same": same, "mechanism": case.mechanism},
     )
+
+
+def _server_errors(case: Case) -> Fact | None:
+    """The share of the failures in which the platform's own servers, or their front, answered that they can't."""
+    totals = case.mechanism_totals()
+    failures = sum(totals.values())
+    if failures < _FAILURES_MIN:
+        return None
+    share = sum(count for name, count in totals.items() if name.startswith(SERVER_ERRORS)) / failures
+    if share < _TELLING_SHARE:
+        return None
+    return Fact("server_errors", round(share, 4), "ratio", round(failures), fits=(PLATFORM,))
+
+
+def _alike_countries(case: Case) -> Fact | None:
+    others = len(case.alike)
+    if others + 1 < _COUNTRIES_ALIKE:
+        return None
+    return Fact("alike_countries", float(others), "countries", others + 1, fits=(PLATFORM,))
+
+
+def fails_alike(case: Case, other: Case) -> bool:
+    """Whether an incident of another country took away the same, at about the same time, in the same ways."""
+    if case.country == other.country or case.kind is not Kind.PLATFORM or other.kind is not Kind.PLATFORM:
+        return False
+    if set(case.platforms).isdisjoint(other.platforms) or abs(case.onset - other.onset) > ROLLING_SECONDS:
+        return False
+    mine, theirs = case.mechanism_totals(), other.mechanism_totals()
+    n, m = sum(mine.values()), sum(theirs.values())
+    if min(n, m) < _FAILURES_MIN:
+        return False
+    common = sum(min(count / n, theirs.get(name, 0.0) / m) for name, count in mine.items())
+    return common >= _ALIKE_WAYS
 
 
 def _certificate(case: Case) -> Fact | None:

@@ -61,6 +61,8 @@ EVIDENCE: Final[Mapping[str, str]] = {
     "onset_spread": "Spread of the onsets",
     "selectivity": "Other platforms on the same networks",
     "vantages_apart": "Vantages that were well",
+    "server_errors": "Errors of servers",
+    "alike_countries": "Countries that fail alike",
     "control": "Control from outside the country",
     "contrast": "Speed beside a control",
     "mechanism_sameness": "Networks that fail in the same way",

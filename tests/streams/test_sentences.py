@@ -202,6 +202,14 @@ _FACTS = [
         "network's vantages measure counts",
     ),
     (
+        Fact("server_errors", 0.62, "ratio", 50),
+        "62% of the recent failures are answers with a status of 500 to 599, which servers give",
+    ),
+    (
+        Fact("alike_countries", 4.0, "countries", 5),
+        "the same platforms began to fail within half an hour, in the same ways, in 5 countries",
+    ),
+    (
         Fact("control", 0.9, "ratio", 40, figures={"answered": 0.904}),
         "for 90% of the recent failures the same target answered outside the country",
     ),
