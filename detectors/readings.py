@@ -218,13 +218,14 @@ class SeatStanding(NamedTuple):
     """How one vantage of a network does on one platform of late.
 
     `vantage` is its number, `excess` its ratio of late less the usual one, `last` the start of the last window in which
-    it had results.
+    it had results, `region` where it is, empty if it says none or several.
     """
 
     platform: str
     vantage: int
     excess: float
     last: int
+    region: str = ""
 
 
 class TargetStanding(msgspec.Struct, frozen=True, gc=False):

@@ -708,14 +708,18 @@ class _Seats(Mapping[int, Sequence[SeatStanding]]):
             here = layout.group_place[layout.cell_group[layout.seat_cell]] == self._place
             seats = here.nonzero()[0]
             seats = seats[series.seats.lately(series.start, series.window, seats)]
-            columns = (layout.seat_vantage[seats], series.seats.excess[seats], series.seats.last[seats])
+            vantages = layout.seat_vantage[seats]
+            columns = (vantages, series.seats.excess[seats], series.seats.last[seats])
+            numbers = np.maximum(layout.vantage_region[vantages], 0).tolist()
+            names = {number: layout.name_of_region(number) for number in set(numbers)}
             self._held = {}
-            for (platform, asn), vantage, excess, last in zip(
+            for (platform, asn), vantage, excess, last, region in zip(
                 layout.cell_keys(layout.seat_cell[seats]),
                 *(column.tolist() for column in columns),
+                map(names.__getitem__, numbers),
                 strict=True,
             ):
-                self._held.setdefault(asn, []).append(SeatStanding(platform, vantage, excess, last))
+                self._held.setdefault(asn, []).append(SeatStanding(platform, vantage, excess, last, region))
         return self._held
 
     def __getitem__(self, asn: int) -> Sequence[SeatStanding]:

@@ -40,7 +40,7 @@ from detectors.incidents.evidence import (
     past_case,
 )
 from detectors.incidents.falls import ROLLING_SECONDS, Falls, StoredFall, controls_by_vote
-from detectors.incidents.lines import by_line, without_bad_lines
+from detectors.incidents.lines import by_line, without_bad_lines, without_regions_of_one
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.news import (
     CONFIRMED,
@@ -407,13 +407,21 @@ class Assembler:
         last = [snapshot for _, snapshot in sorted(self._open.items()) if snapshot.country in countries]
         ends = [closed(one, Closing(one.id, reason, self._now), self._now) for one in last]
         keep_open(self._open, ends)
+        gone = [in_hand for place, in_hand in self._countries.items() if place[0] in countries]
         self._countries = {
             place: in_hand for place, in_hand in self._countries.items() if place[0] not in countries
         }
+        self._unlink(countries, {name for in_hand in gone for name in in_hand.ids()})
         self._closings = [closing for closing in self._closings if closing.id in self._open]
         self._falls.forget(countries)
         self._running.forget(countries)
         return ends
+
+    def _unlink(self, countries: Collection[str], ids: Collection[str]) -> None:
+        for in_hand in self._countries.values():
+            for case in (*in_hand.cases, *in_hand.over):
+                case.alike = [country for country in case.alike if country not in countries]
+                case.linked = [name for name in case.linked if name not in ids]
 
     def let_go(
         self, left: Mapping[CountryKey, Callable[[tuple[str, int, str]], bool]], reason: str
@@ -532,6 +540,7 @@ class Assembler:
             doubtful = self._doubtful(seen, mending, in_hand.doubts, doubts)
             doubtful |= _beyond_regions(seen, known, others, in_hand.doubts, doubts)
             cause = seen.without(taken | doubtful)
+            cause = cause and without_regions_of_one(cause, reading)
             if cause is not None and case is not None:
                 of_regions = _turns_out_regional(seen, case, reading, in_hand.doubts, doubts)
                 cause = case.admit(cause, of_regions=of_regions)

@@ -94,6 +94,40 @@ def by_line(
     return widened(left, verdict, reading), verdict.line in BAD_LINES
 
 
+def without_regions_of_one(cause: Cause, reading: CountryReading) -> Cause | None:
+    """Leave out regions in which the vantages of one network alone fall short, and those of others there are well.
+
+    That is the network's loss, or a vantage's bad line, and not the region's.
+    """
+    odd = {
+        part
+        for part, part_vote in cause.parts.items()
+        if part.region
+        and part.platform
+        and not part_vote.slow
+        and _is_of_one_network(part, part_vote, reading)
+    }
+    return cause.without(odd) if odd else cause
+
+
+def _is_of_one_network(part: Part, part_vote: Vote, reading: CountryReading) -> bool:
+    since = part_vote.onset if part_vote.onset is not None else reading.start
+    seats = [
+        (asn, seat)
+        for asn, of_network in reading.seats.items()
+        for seat in of_network
+        if seat.platform == part.platform and seat.last >= since
+    ]
+    here = [(asn, seat.excess) for asn, seat in seats if seat.region == part.region]
+    bar = min(-WELL_SHARE, WELL_PART * min((excess for _, excess in here), default=0.0))
+    bad = [asn for asn, excess in here if excess <= bar]
+    if len(set(bad)) != 1 or len({asn for asn, _ in here}) == 1:
+        return False
+    # Several of its vantages that fall short here, and none elsewhere, are the region's after all.
+    elsewhere = [seat for asn, seat in seats if asn == bad[0] and seat.region != part.region]
+    return len(bad) == 1 or any(seat.excess <= bar for seat in elsewhere)
+
+
 def whose(
     cause: Cause,
     case: Case | None,

@@ -129,3 +129,49 @@ def test_a_bad_line_joins_no_incident_that_was_told() -> None:
     lost = {"f": "." * 8 + "x" * (len(BRIEF) - 8)}
     snapshots = bad_lines_on((1,), BRIEF.replace("f", "x"), "f", dict.fromkeys((4, 5, 6), lost))
     assert snapshots and all(network.asn != 1 for one in snapshots for network in one.networks)
+
+
+def region_of(kano: Mapping[int, list[float]], lagos: float = DOES_WELL) -> list[Snapshot]:
+    """What is told where a region seems lost: how each network's vantages do there, and in the country's other one."""
+    line = "." * 15 + "x" * 12
+    well = {(platform, asn): "." * len(line) for platform in FIVE.split() for asn in (1, 2, 3)}
+    readings = story(well, regions={("x", "KN"): line, ("x", "LA"): "." * len(line)})
+    for one in readings:
+        country = one.countries[0]
+        country.seats = {
+            asn: [SeatStanding("x", 10 * asn + i, does, country.start, "KN") for i, does in enumerate(each)]
+            + [SeatStanding("x", 10 * asn + 9, lagos, country.start, "LA")]
+            for asn, each in kano.items()
+        }
+    return run(readings)
+
+
+@pytest.mark.parametrize(
+    ("kano", "lagos"),
+    [
+        ({1: [FAILS], 2: [DOES_WELL]}, DOES_WELL),
+        ({1: [FAILS, DOES_WELL], 2: [-0.03], 3: [DOES_WELL]}, DOES_WELL),
+        ({1: [FAILS, FAILS], 2: [DOES_WELL]}, FAILS),
+    ],
+    ids=["a vantage", "one of two vantages", "a network everywhere"],
+)
+def test_a_region_in_which_one_network_alone_falls_short_has_lost_nothing(
+    kano: Mapping[int, list[float]], lagos: float
+) -> None:
+    assert region_of(kano, lagos) == []
+
+
+@pytest.mark.parametrize(
+    "kano",
+    [
+        {1: [FAILS], 2: [FAILS]},
+        {1: [FAILS], 2: [FAILS], 3: [DOES_WELL]},
+        {1: [FAILS, FAILS], 2: [DOES_WELL]},
+        {1: [FAILS]},
+        {},
+    ],
+    ids=["both", "two of three", "several of one network, there alone", "its only one", "unknown"],
+)
+def test_a_region_that_several_vantages_or_its_only_one_lost_is_told(kano: Mapping[int, list[float]]) -> None:
+    snapshots = region_of(kano)
+    assert snapshots and snapshots[0].regions == ("KN",)
