@@ -5,7 +5,7 @@ Reads and never changes anything. Costs what the chosen countries have of series
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import compress
 from math import isinf
@@ -148,12 +148,12 @@ class Survey:
                 counts.end,
                 platforms={},
                 networks={},
-                past=_History(self.series, place),
+                past=_AskedLate("the past of a window is", _history, self.series, place),
                 regions={},
                 volumes={},
                 slowness={},
-                contrasts=_Contrasts(self.series, place),
-                seats=_Seats(self.series, place),
+                contrasts=_AskedLate("the contrasts of a window are", _contrasts, self.series, place),
+                seats=_AskedLate("the vantages of a window are", _seats, self.series, place),
                 mechanisms={},
                 control={},
                 network_control={},
@@ -634,102 +634,74 @@ class Survey:
             by_target[name] = TargetResults(int(results), int(successes), expected)
 
 
-class _History(Mapping[tuple[str, int], NDArray[np.float64]]):
-    """The last windows of a country's networks: few countries are asked for them, and those before the next window."""
+class _AskedLate(Mapping[_Key, _Value]):
+    """Something of a country that few are asked for: worked out when it is, and that before the next window.
 
-    def __init__(self, series: Series, place: int) -> None:
+    `what` is its name with a verb, for whoever asks too late.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        work_out: Callable[[Series, int], Mapping[_Key, _Value]],
+        series: Series,
+        place: int,
+    ) -> None:
+        self._what, self._work_out = what, work_out
         self._series, self._place, self._start = series, place, series.start
-        self._held: dict[tuple[str, int], NDArray[np.float64]] | None = None
+        self._held: Mapping[_Key, _Value] | None = None
 
-    def _read(self) -> Mapping[tuple[str, int], NDArray[np.float64]]:
+    def _read(self) -> Mapping[_Key, _Value]:
         if self._held is None:
-            series, layout = self._series, self._series.layout
-            if series.start != self._start:
-                raise RuntimeError("the past of a window is asked for when the next one has been taken in")
-            cells = (layout.group_place[layout.cell_group] == self._place).nonzero()[0]
-            self._held = dict(
-                zip(layout.cell_keys(cells), series.cells.waiting(self._start, cells), strict=True)
-            )
+            if self._series.start != self._start:
+                raise RuntimeError(f"{self._what} asked for when the next one has been taken in")
+            self._held = self._work_out(self._series, self._place)
         return self._held
 
-    def __getitem__(self, cell: tuple[str, int]) -> NDArray[np.float64]:
-        return self._read()[cell]
+    def __getitem__(self, key: _Key) -> _Value:
+        return self._read()[key]
 
-    def __iter__(self) -> Iterator[tuple[str, int]]:
+    def __iter__(self) -> Iterator[_Key]:
         return iter(self._read())
 
     def __len__(self) -> int:
         return len(self._read())
 
 
-class _Contrasts(Mapping[tuple[str, int], Contrasted]):
-    """What the contrasts of a country's networks came to: asked for when something is told, before the next window."""
-
-    def __init__(self, series: Series, place: int) -> None:
-        self._series, self._place, self._start = series, place, series.start
-        self._held: dict[tuple[str, int], Contrasted] | None = None
-
-    def _read(self) -> Mapping[tuple[str, int], Contrasted]:
-        if self._held is None:
-            series, layout = self._series, self._series.layout
-            if series.start != self._start:
-                raise RuntimeError(
-                    "the contrasts of a window are asked for when the next one has been taken in"
-                )
-            here = layout.group_place[layout.cell_group] == self._place
-            cells = (here & (series.contrast.controlled > 0.0)).nonzero()[0]
-            self._held = dict(zip(layout.cell_keys(cells), series.contrast.of(cells), strict=True))
-        return self._held
-
-    def __getitem__(self, cell: tuple[str, int]) -> Contrasted:
-        return self._read()[cell]
-
-    def __iter__(self) -> Iterator[tuple[str, int]]:
-        return iter(self._read())
-
-    def __len__(self) -> int:
-        return len(self._read())
+def _history(series: Series, place: int) -> Mapping[tuple[str, int], NDArray[np.float64]]:
+    """The last windows of a country's networks."""
+    layout = series.layout
+    cells = (layout.group_place[layout.cell_group] == place).nonzero()[0]
+    return dict(zip(layout.cell_keys(cells), series.cells.waiting(series.start, cells), strict=True))
 
 
-class _Seats(Mapping[int, Sequence[SeatStanding]]):
-    """How the vantages of a country's networks do: asked for when one network alone has lost something."""
+def _contrasts(series: Series, place: int) -> Mapping[tuple[str, int], Contrasted]:
+    """What the contrasts of a country's networks came to."""
+    layout = series.layout
+    here = layout.group_place[layout.cell_group] == place
+    cells = (here & (series.contrast.controlled > 0.0)).nonzero()[0]
+    return dict(zip(layout.cell_keys(cells), series.contrast.of(cells), strict=True))
 
-    def __init__(self, series: Series, place: int) -> None:
-        self._series, self._place, self._start = series, place, series.start
-        self._held: dict[int, list[SeatStanding]] | None = None
 
-    def _read(self) -> Mapping[int, Sequence[SeatStanding]]:
-        if self._held is None:
-            series, layout = self._series, self._series.layout
-            if series.start != self._start:
-                raise RuntimeError(
-                    "the vantages of a window are asked for when the next one has been taken in"
-                )
-            here = layout.group_place[layout.cell_group[layout.seat_cell]] == self._place
-            seats = here.nonzero()[0]
-            seats = seats[series.seats.lately(series.start, series.window, seats)]
-            vantages = layout.seat_vantage[seats]
-            columns = (vantages, series.seats.excess[seats], series.seats.last[seats])
-            numbers = np.maximum(layout.vantage_region[vantages], 0).tolist()
-            names = {number: layout.name_of_region(number) for number in set(numbers)}
-            self._held = {}
-            for (platform, asn), vantage, excess, last, region in zip(
-                layout.cell_keys(layout.seat_cell[seats]),
-                *(column.tolist() for column in columns),
-                map(names.__getitem__, numbers),
-                strict=True,
-            ):
-                self._held.setdefault(asn, []).append(SeatStanding(platform, vantage, excess, last, region))
-        return self._held
-
-    def __getitem__(self, asn: int) -> Sequence[SeatStanding]:
-        return self._read()[asn]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._read())
-
-    def __len__(self) -> int:
-        return len(self._read())
+def _seats(series: Series, place: int) -> Mapping[int, Sequence[SeatStanding]]:
+    """How the vantages of a country's networks do: asked for when a network or a region has lost something."""
+    layout = series.layout
+    here = layout.group_place[layout.cell_group[layout.seat_cell]] == place
+    seats = here.nonzero()[0]
+    seats = seats[series.seats.lately(series.start, series.window, seats)]
+    vantages = layout.seat_vantage[seats]
+    columns = (vantages, series.seats.excess[seats], series.seats.last[seats])
+    numbers = np.maximum(layout.vantage_region[vantages], 0).tolist()
+    names = {number: layout.name_of_region(number) for number in set(numbers)}
+    by_network: dict[int, list[SeatStanding]] = {}
+    for (platform, asn), vantage, excess, last, region in zip(
+        layout.cell_keys(layout.seat_cell[seats]),
+        *(column.tolist() for column in columns),
+        map(names.__getitem__, numbers),
+        strict=True,
+    ):
+        by_network.setdefault(asn, []).append(SeatStanding(platform, vantage, excess, last, region))
+    return by_network
 
 
 def _by_place(

@@ -75,7 +75,7 @@ _RELAPSE_SHARE: Final = 1 / 3
 #: Severity falls only when the impact is this far below the bar that it has passed.
 _HYSTERESIS: Final = 0.08
 #: A part of which nothing was heard for so many windows is silent.
-_SILENT_WINDOWS: Final = 15
+SILENT_WINDOWS: Final = 15
 #: A platform has dense results of so many in a window.
 _DENSE_RESULTS: Final = 2
 #: So many results say whether a network is on its way back while another one falls.
@@ -257,7 +257,7 @@ class Case(msgspec.Struct):
         """Networks and regions that are lost still, and from what is lost of which nothing came for some windows."""
         # Of what is over no part is weighed any more: who was heard by then has been heard.
         end = reading.end if self.resolved is None else self.ended
-        since = end - _SILENT_WINDOWS * (reading.end - reading.start)
+        since = end - SILENT_WINDOWS * (reading.end - reading.start)
         heard = {
             (asn, region)
             for (_, asn, region), loss in self.losses.items()
@@ -297,7 +297,7 @@ class Case(msgspec.Struct):
         Where it is of regions, that is in the whole country.
         """
         by_region = {p for p, _, region in self.losses if region}
-        by_target = {p for p in self.targets if p not in by_region and not self._is_back(p)}
+        by_target = {p for p in self.targets if p not in by_region and not all(self._back_of(p))}
         losses = [
             loss
             for (p, _, region), loss in self.losses.items()
@@ -309,11 +309,9 @@ class Case(msgspec.Struct):
         losses += [loss for (p, _), loss in self.elsewhere.items() if platform in (None, p)]
         return present(losses)
 
-    def _some_back(self, platform: str) -> bool:
-        return any(loss.back is not None for (p, _, _), loss in self.losses.items() if p == platform)
-
-    def _is_back(self, platform: str) -> bool:
-        return all(loss.back is not None for (p, _, _), loss in self.losses.items() if p == platform)
+    def _back_of(self, platform: str) -> list[bool]:
+        """Which parts of a platform are back."""
+        return [loss.back is not None for (p, _, _), loss in self.losses.items() if p == platform]
 
     def slowed(self) -> float | None:
         """Return how fast the middle part of what is too slow answers, as a share of its usual. None: nothing is."""
@@ -615,7 +613,7 @@ class Case(msgspec.Struct):
         self._weigh_failures(reading)
         self._weigh_others(reading, settings)
         self._count_apart(reading)
-        flows = self.heard > reading.end - _SILENT_WINDOWS * (reading.end - reading.start)
+        flows = self.heard > reading.end - SILENT_WINDOWS * (reading.end - reading.start)
         if self.silent and flows and not self._went_silent(dark):
             self.silent = False
         if flows:
@@ -779,7 +777,7 @@ class Case(msgspec.Struct):
             self._ease_to_throttle(eased, reading.start)
             return
         # Where some are back already, the rest is weighed anew; what it said since they were goes on counting.
-        ease = whole.good > 0 or (None if self._some_back(platform) else False)
+        ease = whole.good > 0 or (None if any(self._back_of(platform)) else False)
         for _, loss, part_vote in parts:
             loss.follow_trail(part_vote, ease=ease)
         # Of fifty networks two may have all the results of a night: these say nothing of the others.
@@ -804,12 +802,14 @@ class Case(msgspec.Struct):
     def _move_wholes(self) -> None:
         """Have the networks of a platform as one be where each of them is now."""
         for platform, whole in self.wholes.items():
-            parts = [
-                loss for (p, a, _), loss in self.losses.items() if p == platform and a and loss.back is None
+            levels = [
+                loss.standing()
+                for (p, asn, _), loss in self.losses.items()
+                if p == platform and asn and loss.back is None
             ]
-            k, n = (sum(loss.standing()[i] or 0.0 for loss in parts) for i in range(2))
+            n = sum(results for _, results, _ in levels)
             if n and whole.back is None:
-                whole.bad_k, whole.bad_n = k, n
+                whole.bad_k, whole.bad_n = sum(successes for successes, _, _ in levels), n
 
     def note_silence(self, cause: Cause) -> None:
         """Note that most of its networks have gone silent: worse than a block, and another incident's matter."""
@@ -1074,7 +1074,7 @@ class Case(msgspec.Struct):
         losses = self.losses.values()
         unsettled = [loss for loss in losses if loss.back is None]
         mending = [loss for loss in unsettled if loss.good > 0]
-        silence = _SILENT_WINDOWS * (reading.end - reading.start)
+        silence = SILENT_WINDOWS * (reading.end - reading.start)
         silent = [loss for loss in unsettled if loss.good == 0 and reading.end - loss.heard >= silence]
         if len(mending) + len(silent) < len(unsettled):
             lost = [loss for loss in unsettled if loss.heard == reading.end and loss.good == 0]

@@ -32,6 +32,11 @@ _BACK_WINDOWS: Final = 5
 _FADE: Final = 0.93
 
 
+def fail_outside(good: float, bad: float) -> bool:
+    """Whether controls say that what fails here fails elsewhere too: `good` and `bad` of them did (not) answer."""
+    return bad >= CONTROLS_MIN and bad > good
+
+
 class Fall(NamedTuple):
     """One country's loss of one platform: its first window's start, the end of the last one that showed it, controls.
 
@@ -53,7 +58,7 @@ class Fall(NamedTuple):
     @property
     def fails_outside(self) -> bool:
         """Whether its own controls say that the platform fails elsewhere too."""
-        return self.bad >= CONTROLS_MIN and self.bad > self.good
+        return fail_outside(self.good, self.bad)
 
 
 class StoredFall(msgspec.Struct):

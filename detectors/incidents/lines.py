@@ -119,7 +119,7 @@ def _is_of_one_network(part: Part, part_vote: Vote, reading: CountryReading) -> 
         if seat.platform == part.platform and seat.last >= since
     ]
     here = [(asn, seat.excess) for asn, seat in seats if seat.region == part.region]
-    bar = min(-WELL_SHARE, WELL_PART * min((excess for _, excess in here), default=0.0))
+    bar = _well_above(excess for _, excess in here)
     bad = [asn for asn, excess in here if excess <= bar]
     if len(set(bad)) != 1 or len({asn for asn, _ in here}) == 1:
         return False
@@ -157,12 +157,7 @@ def without_well_networks(
     """Of a few networks that fail together, leave out those that fail by the line of one vantage alone."""
     if not 1 < len(cause.units) <= NETWORKS_MAX:
         return cause
-    odd: set[Part] = set()
-    for unit in sorted(cause.units):
-        column = cause.without({part for part in cause.parts if part.unit != unit})
-        if column is not None and whose(column, None, known, beside, reading).line is Whose.VANTAGE:
-            odd |= set(column.parts)
-    return cause.without(odd)
+    return cause.without(_parts_of_lines(cause, (Whose.VANTAGE,), known, beside, reading))
 
 
 def without_bad_lines(
@@ -172,12 +167,23 @@ def without_bad_lines(
     fresh = cause.without({Part(*key) for key in case.losses})
     if fresh is None or len(fresh.units) > NETWORKS_MAX:
         return cause
-    odd: set[Part] = set()
-    for unit in sorted(fresh.units):
-        column = fresh.without({part for part in fresh.parts if part.unit != unit})
-        if column is not None and whose(column, None, known, (), reading).line in BAD_LINES:
-            odd |= set(column.parts)
-    return cause.without(odd)
+    return cause.without(_parts_of_lines(fresh, BAD_LINES, known, (), reading))
+
+
+def _parts_of_lines(
+    cause: Cause,
+    lines: Collection[Whose],
+    known: Sequence[Case],
+    beside: Collection[Part],
+    reading: CountryReading,
+) -> set[Part]:
+    """The parts of a cause on networks on which one of these has failed, each network looked at by itself."""
+    parts: set[Part] = set()
+    for unit in sorted(cause.units):
+        column = cause.without({part for part in cause.parts if part.unit != unit})
+        if column is not None and whose(column, None, known, beside, reading).line in lines:
+            parts |= set(column.parts)
+    return parts
 
 
 def widened(cause: Cause, verdict: Verdict, reading: CountryReading) -> Cause:
@@ -196,10 +202,14 @@ def nats_of_loss(windows: Windows, share: float) -> float:
     >>> round(nats_of_loss(failing, 0.7), 1), round(nats_of_loss(well, 0.7), 1)
     (24.9, -14.4)
     """
-    share = min(_SHARE_MAX, max(_SHARE_MIN, share))
+    return _likelier(windows, 1.0 - min(_SHARE_MAX, max(_SHARE_MIN, share)), 1.0)
+
+
+def _likelier(windows: Windows, left: float, other: float) -> float:
+    """How much more likely what some windows had is if so much of the usual is left than if the other is, in nats."""
     good, n, usual = windows[:, 0], windows[:, 1], np.minimum(windows[:, 2], _USUAL_MAX)
-    nats = good * np.log1p(-share) + (n - good) * np.log((1.0 - usual * (1.0 - share)) / (1.0 - usual))
-    return float(nats.sum())
+    failing = np.log((1.0 - usual * left) / (1.0 - usual * other))
+    return float((good * np.log(left / other) + (n - good) * failing).sum())
 
 
 def _verdict(cause: Cause, asn: int, lost: Collection[str], reading: CountryReading) -> Verdict:
@@ -266,9 +276,14 @@ def _vantages(asn: int, onset: int, lost: Collection[str], reading: CountryReadi
         if seat.last >= onset and seat.platform not in lost:
             excess.setdefault(seat.vantage, []).append(seat.excess)
     means = [sum(values) / len(values) for values in excess.values()]
-    bar = min(-WELL_SHARE, WELL_PART * min(means, default=0.0))
+    bar = _well_above(means)
     well = sum(mean > bar for mean in means)
     return well, len(means) - well
+
+
+def _well_above(excesses: Iterable[float]) -> float:
+    """The excess above which a vantage is well, of those that are compared."""
+    return min(-WELL_SHARE, WELL_PART * min(excesses, default=0.0))
 
 
 def _lasts(past: Sequence[Windows], seconds: int) -> bool:
@@ -284,8 +299,4 @@ def _lasts(past: Sequence[Windows], seconds: int) -> bool:
 
 def _lets_nothing_through(lately: Sequence[Windows]) -> bool:
     """Whether what succeeds is so little that no bad line is likely."""
-    together = np.concatenate(lately)
-    good, n, usual = together[:, 0], together[:, 1], np.minimum(together[:, 2], _USUAL_MAX)
-    failing = np.log((1.0 - usual * NOTHING_THROUGH) / (1.0 - usual * THROUGH))
-    nats = good * np.log(NOTHING_THROUGH / THROUGH) + (n - good) * failing
-    return float(nats.sum()) >= NOTHING_NATS
+    return _likelier(np.concatenate(lately), NOTHING_THROUGH, THROUGH) >= NOTHING_NATS

@@ -124,6 +124,15 @@ def _shift_nats(drop: float, level: float, k: float, n: float) -> float:
     return -drop * k - n * log1p(level * (exp(-drop) - 1.0))
 
 
+def likelier(k: float, n: float, ratio: float, other: float) -> float:
+    """Return how much more likely k of n results are at one ratio than at another, in nats.
+
+    >>> round(likelier(9, 10, 0.9, 0.5), 2), round(likelier(5, 10, 0.9, 0.5), 2)
+    (3.68, -5.11)
+    """
+    return k * log(ratio / other) + (n - k) * log((1.0 - ratio) / (1.0 - other))
+
+
 class Loss(msgspec.Struct):
     """One part, from its loss on.
 
@@ -435,8 +444,7 @@ class Loss(msgspec.Struct):
         at_most, ratio = self._at_most(word.expected), min(_RATIO_MAX_PART, k / n)
         if ratio <= at_most:
             return False
-        nats = k * log(ratio / at_most) + (n - k) * log((1.0 - ratio) / (1.0 - at_most))
-        return nats >= max(_ENOUGH, self._looked())
+        return likelier(k, n, ratio, at_most) >= max(_ENOUGH, self._looked())
 
     def _mend(self, word: Vote, start: int, recovery_windows: int, past_step: float) -> None:
         """Take in a window in which it seems to be back."""
@@ -538,9 +546,7 @@ class Loss(msgspec.Struct):
             quick = word.pace >= (1.0 + self.speed) / 2 and 2 * word.k >= word.n  # what fails has no speed
             return _NATS_SLOW if quick else -_NATS_SLOW
         if word.due > 0.0:
-            usual = min(_RATIO_MAX, max(_RATIO_MIN + _FALL_MIN, word.expected))
-            fallen = max(_RATIO_MIN, self.level())
-            fallen = max(_RATIO_MIN, min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen)))
+            _, fallen = self._usual_and_fallen(self.level(), word)
             # Results come by chance: a few that trickle through are no return, and one empty window ends none.
             return word.came * log(1.0 / fallen) - word.due * (1.0 - fallen)
         nats = self._nats_in_part(word) if self.in_part(word) else self._nats_through(self.level(), word)
@@ -555,22 +561,24 @@ class Loss(msgspec.Struct):
         usual = min(_RATIO_MAX_PART, max(_RATIO_MIN + _FALL_MIN, word.expected))
         fallen = max(self._at_most(usual), self.stood + _NEAR)
         fallen = max(_RATIO_MIN, min(usual - _FALL_MIN, fallen))
-        return word.k * log(usual / fallen) + (word.n - word.k) * log((1 - usual) / (1 - fallen))
+        return likelier(word.k, word.n, usual, fallen)
 
     @staticmethod
-    def _nats_through(level: float, word: Vote) -> float:
-        """How much more likely these successes are if all come through than if most of it is still at this level."""
+    def _usual_and_fallen(level: float, word: Vote) -> tuple[float, float]:
+        """Return the usual ratio, and the one that speaks against a return: a third of the way there from the level."""
         usual = min(_RATIO_MAX, max(_RATIO_MIN + _FALL_MIN, word.expected))
         fallen = max(_RATIO_MIN, level)
-        fallen = max(_RATIO_MIN, min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen)))
-        return word.k * log(usual / fallen) + (word.n - word.k) * log((1 - usual) / (1 - fallen))
+        return usual, max(_RATIO_MIN, min(usual - _FALL_MIN, fallen + _HALFWAY * (usual - fallen)))
+
+    def _nats_through(self, level: float, word: Vote) -> float:
+        """How much more likely these successes are if all come through than if most of it is still at this level."""
+        return likelier(word.k, word.n, *self._usual_and_fallen(level, word))
 
     @staticmethod
     def _nats_beyond(short: float, expected: float, k: float, n: float) -> float:
         """How much more likely these results are if the part is back than if it still falls `short` by so much."""
         usual = min(_RATIO_MAX, max(_RATIO_MIN + short, expected))
-        lower = usual - short
-        return k * log(usual / lower) + (n - k) * log((1 - usual) / (1 - lower))
+        return likelier(k, n, usual, usual - short)
 
     def level(self) -> float:
         """Return the ratio to which it has fallen: by its own results, or the detector's ratio if they are few.

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from detectors.incidents.case import Case
 from detectors.incidents.falls import Fall, Falls, Shared, shared_with
-from detectors.incidents.running import COUNTRIES_MIN, DOUBT_SECONDS, NEARLY_ALL, Outages, is_beyond_doubt
+from detectors.incidents.running import (
+    COUNTRIES_MIN,
+    DOUBT_SECONDS,
+    NEARLY_ALL,
+    Outage,
+    Outages,
+    Share,
+    is_beyond_doubt,
+)
 from detectors.incidents.snapshots import Kind
 from detectors.readings import Health
 from detectors.settings import IncidentSettings
@@ -60,13 +68,11 @@ class Worldwide:
     Worked out only when somebody asks: a calm world costs nothing.
     """
 
-    def __init__(
-        self, health: Health, falls: Falls, running: Outages | None = None, *, by_majority: bool = False
-    ) -> None:
+    def __init__(self, health: Health, falls: Falls, running: Outages, *, by_majority: bool = False) -> None:
         self._by_majority = by_majority
         self._health = health
         self._falls = falls
-        self._running = running if running is not None else Outages()
+        self._running = running
         self._watching: dict[tuple[str, bool], list[str]] | None = None
 
     def explains(self, platform: str, country: str, simulated: bool) -> bool:
@@ -78,31 +84,36 @@ class Worldwide:
         mine = self._falls.of(platform, country, simulated)
         if mine is not None and mine.answers_outside:
             return False
-        outage = self._running.of(platform, simulated)
-        share = outage.countries.get(country) if outage is not None else None
-        if share is not None and share.own:
-            return False
-        if outage is not None and share is not None and outage.is_sure(by_majority=self._by_majority):
-            return True
+        if (part := self._part_in(platform, country, simulated)) is not None:
+            outage, share = part
+            if share.own:
+                return False
+            if outage.is_sure(by_majority=self._by_majority):
+                return True
         return mine is not None and self._is_sure(self._shared(mine, platform, simulated))
 
     def may_explain(self, case: Case, now: int) -> bool:
         """Whether an outage that began of late, and is in doubt still, may turn out to explain what a case has lost."""
         if case.kind is not Kind.PLATFORM or not case.platforms:
             return False
-        for platform in case.platforms:
-            outage = self._running.of(platform, case.simulated)
-            share = outage.countries.get(case.country) if outage is not None else None
-            young = outage is not None and now - outage.since <= DOUBT_SECONDS
-            if share is None or share.own or not young:
-                return False
-        return True
+        parts = self._parts_of(case)
+        return len(parts) == len(case.platforms) and all(
+            not share.own and now - outage.since <= DOUBT_SECONDS for outage, share in parts
+        )
 
     def is_own(self, case: Case) -> bool:
         """Whether a country has lost one of these platforms by itself, beside the world."""
-        outages = [self._running.of(platform, case.simulated) for platform in case.platforms]
-        shares = [outage.countries.get(case.country) for outage in outages if outage is not None]
-        return any(share is not None and share.own for share in shares)
+        return any(share.own for _, share in self._parts_of(case))
+
+    def _part_in(self, platform: str, country: str, simulated: bool) -> tuple[Outage, Share] | None:
+        """The outage of a platform that runs, and a country's part in it; None where it has none."""
+        outage = self._running.of(platform, simulated)
+        share = outage.countries.get(country) if outage is not None else None
+        return None if outage is None or share is None else (outage, share)
+
+    def _parts_of(self, case: Case) -> list[tuple[Outage, Share]]:
+        parts = (self._part_in(platform, case.country, case.simulated) for platform in case.platforms)
+        return [part for part in parts if part is not None]
 
     def _is_sure(self, shared: Shared) -> bool:
         down, voters = len(shared.falls), shared.voters

@@ -14,7 +14,8 @@ from typing import Final
 
 import msgspec
 
-from detectors.incidents.falls import CONTROLS_MIN, TOGETHER_SECONDS, Fall, Falls, Key, widest
+from detectors.incidents.falls import TOGETHER_SECONDS, Fall, Falls, Key, fail_outside, widest
+from detectors.incidents.level import Z_PART
 from detectors.incidents.loss import bounds
 from detectors.readings import Health
 
@@ -28,10 +29,8 @@ _FADE: Final = 0.85
 _LACKS: Final = 0.05
 #: So many results of late say how much a country lacks.
 _RESULTS_MIN: Final = 3.0
-#: A country that lacks so much more than the middle one of the others, and that beyond doubt (standard errors), has
-#: lost it by itself.
+#: A country that lacks so much more than the middle one of the others, and that beyond doubt, has lost it by itself.
 _MORE: Final = 0.2
-_Z: Final = 2.8
 #: An outage that grows reaches one country after the other: it may turn out to be beyond doubt for so long.
 DOUBT_SECONDS: Final = 1200
 #: So many windows in a row: when an outage ends, its countries are back within some minutes of each other.
@@ -54,7 +53,7 @@ def is_worldwide(
     >>> is_worldwide(2, 5, 0, 40, by_majority=True), is_worldwide(3, 5, 0, 40, by_majority=True)
     (False, True)
     """
-    outside = controls_bad >= CONTROLS_MIN and controls_bad > controls_good
+    outside = fail_outside(controls_good, controls_bad)
     if by_majority and 2 * down <= voters:
         return False
     if voters < COUNTRIES_MIN:
@@ -68,8 +67,7 @@ def is_beyond_doubt(
     """Whether it is down worldwide, and a country that shares that need not be told."""
     if not is_worldwide(down, voters, controls_good, controls_bad, by_majority=by_majority):
         return False
-    outside = controls_bad >= CONTROLS_MIN and controls_bad > controls_good
-    return outside or down >= NEARLY_ALL * voters
+    return fail_outside(controls_good, controls_bad) or down >= NEARLY_ALL * voters
 
 
 class Share(msgspec.Struct):
@@ -149,7 +147,7 @@ class Outage(msgspec.Struct):
     @staticmethod
     def _is_more(share: Share, others: float) -> bool:
         usual = share.due / share.n if share.n else 0.0
-        _, high = bounds(share.k, share.n, _Z)
+        _, high = bounds(share.k, share.n, Z_PART)
         return share.lacks >= others + _MORE and high < (1.0 - others) * usual
 
     def is_sure(self, *, by_majority: bool) -> bool:

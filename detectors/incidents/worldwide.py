@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from math import log
 from statistics import median
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -24,9 +23,11 @@ from detectors.incidents.adoption import (
     found_again,
     still_open,
 )
+from detectors.incidents.case import SILENT_WINDOWS
 from detectors.incidents.evidence import HALF_HOUR_SECONDS, PLATFORM
 from detectors.incidents.falls import ROLLING_SECONDS, Fall, Falls, Key, StoredFall, controls_by_vote, widest
-from detectors.incidents.loss import Loss, Present, bounds, present, present_share
+from detectors.incidents.level import Z_PART
+from detectors.incidents.loss import Loss, Present, bounds, likelier, present, present_share
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.news import NotedWorldwide
 from detectors.incidents.quiet import lost, surely_lost
@@ -59,11 +60,8 @@ _LEVEL_CHANGE: Final = 0.3
 _PART: Final = 0.1
 _WHOLE_NATS: Final = 1.0
 _USUAL_MOST: Final = 0.98
-#: It is over in part where these many standard errors above what succeeds lies more than this below the usual.
-_Z_PART: Final = 2.8
+#: It is over in part where the upper bound of what succeeds lies more than this below the usual.
 _NEAR: Final = 0.03
-#: Of whom no result has come for so many windows, nothing is heard.
-UNHEARD_WINDOWS: Final = 15
 
 
 class Signs(NamedTuple):
@@ -517,7 +515,7 @@ class WorldAssembler:
         back = [loss for loss in losses if loss.recovered is not None]
         stands = present(back or losses) if over else _stands(outage)
         outage.told_level, outage.level_waits = (stands.now, stands.results), 0
-        silent = end - UNHEARD_WINDOWS * self.window_seconds
+        silent = end - SILENT_WINDOWS * self.window_seconds
         share = len(outage.countries) / max(1, outage.watched)
         total = sum(outage.failures.values())
         names = sorted(outage.failures, key=lambda name: (-outage.failures[name], name))
@@ -667,7 +665,7 @@ def _since_back(losses: Iterable[Loss]) -> tuple[float, float, float]:
     if not countries:
         return 0.0, 0.0, 0.0
     middle = median(one.k / one.n for one in countries)
-    alike = [one for one in countries if bounds(one.k, one.n, _Z_PART)[1] >= middle - _PART]
+    alike = [one for one in countries if bounds(one.k, one.n, Z_PART)[1] >= middle - _PART]
     n = sum(one.n for one in alike)
     return sum(one.k for one in alike), n, sum(one.usual * one.n for one in alike) / n
 
@@ -678,13 +676,12 @@ def _is_whole(losses: Iterable[Loss]) -> bool:
     if n < 1.0:
         return True
     usual = min(_USUAL_MOST, max(2 * _PART, usual))
-    lower = usual - _PART
-    return k * log(usual / lower) + (n - k) * log((1.0 - usual) / (1.0 - lower)) >= _WHOLE_NATS
+    return likelier(k, n, usual, usual - _PART) >= _WHOLE_NATS
 
 
 def _restoration(losses: Iterable[Loss]) -> Restoration:
     k, n, usual = _since_back(losses)
-    return Restoration.PART if bounds(k, n, _Z_PART)[1] < usual - _NEAR else Restoration.SOME
+    return Restoration.PART if bounds(k, n, Z_PART)[1] < usual - _NEAR else Restoration.SOME
 
 
 def _agreed(losses: Iterable[Loss], window: int) -> int:

@@ -28,8 +28,7 @@ _WATCH_SECONDS: Final = 5.0
 _TOPICS_SECONDS: Final = 20.0
 # While something is wrong.
 _TROUBLE_SECONDS: Final = 4.0
-# Where a topic's ends and settings are looked at too. It takes a request for each of them, and most of what an idle
-# worker did went there when it was every look.
+# Where a topic's ends and settings are looked at too. Each of them takes requests, and a connection of its own.
 _THOROUGH_SECONDS: Final = 60.0
 _TRANSACTION_SECONDS: Final = 15.0
 #: How many partitions there are is asked out of turn no more often than this.
