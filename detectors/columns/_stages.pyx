@@ -1203,6 +1203,7 @@ cdef double _TRICKLE = _silence.TRICKLE, _STEADY_SHARE = _silence.STEADY_SHARE, 
 cdef double _LONGEST_FACTOR = _silence.LONGEST_FACTOR, _LONGEST_NATS = _silence.LONGEST_NATS
 cdef double _SPARSE_SHARE = _silence.SPARSE_SHARE, _SILENT_NATS = _silence.SILENT_NATS, _STAYED = _silence.STAYED
 cdef double _TOGETHER_WINDOWS = _silence.TOGETHER_WINDOWS, _TOGETHER_NATS = _silence.TOGETHER_NATS
+cdef double _TOGETHER_STEADY = _silence.TOGETHER_STEADY, _TOGETHER_SOONEST = _silence.TOGETHER_SOONEST
 cdef double _FORGOTTEN_SECONDS = _silence.FORGOTTEN_SECONDS, _RARE_SECONDS = _silence.RARE_SECONDS
 cdef double _HELD_WINDOWS = _silence.HELD_WINDOWS, _RESUMED_NATS = _silence.RESUMED_NATS
 cdef double _BACK_SPARSE = _silence.BACK_SPARSE, _BACK_WINDOWS = _silence.BACK_WINDOWS
@@ -1365,6 +1366,7 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
     cdef float *longest
     cdef float *pending
     cdef float *lately = _f4(silence.lately)
+    cdef float *last_missing = _f4(silence.last_missing)
     cdef double hour_keep = silence._hour_keep, long_keep = silence._long_keep
     cdef double gap_fade = silence._gap_keep ** windows, long_fade = silence._long_keep ** windows
     nats_, excess_, score_ = (_empty(size, cnp.NPY_DOUBLE) for _ in range(3))
@@ -1415,6 +1417,9 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
         there[i] = n[i] > 0.0 and not gone[i] and (regular[i] or not (
             (usual >= _RESULTS_FAINT and n[i] < _FAINT * usual) or (dark[i] and n[i] < _TRICKLE * usual)
         ))
+        if there[i] != 0.0:
+            value = _least(_most(1.0 - n[i] / _most(usual, 1.0), 0.0), 1.0)
+            last_missing[i] = value if regular[i] else 0.0
         known = first[i] >= 0
         waits = known and there[i] == 0.0
         by_day = exposed_hour[i] >= _SEEN_WINDOWS and <double>present_hour[i] > 0.5 * share[i] * <double>exposed_hour[i]
@@ -1439,7 +1444,9 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
             if start - last[i] < _FORGOTTEN_SECONDS:
                 marks[i] |= 4
                 living[country[i]] += 1.0
-                if nats[i] >= _SILENT_NATS and quiet[i] >= _TOGETHER_WINDOWS:
+                if nats[i] >= _SILENT_NATS and (
+                    quiet[i] >= _TOGETHER_WINDOWS or quiet[i] + <double>last_missing[i] >= _TOGETHER_STEADY
+                ):
                     marks[i] |= 2
                     silent_of[country[i]] += 1.0
                     total[country[i]] += rint(_least(_most(nats[i] - excess[i], 0.0), alarm_full) * _GRAIN)
@@ -1606,7 +1613,7 @@ def quiet_windows(silence, int64_t start, country_, Py_ssize_t countries):
                 alone = first_step
             elif alone < last_step:
                 alone = last_step
-        alone = _most(_TOGETHER_WINDOWS, alone / nats)
+        alone = _most(_TOGETHER_SOONEST, alone / nats)
         if gaps[i] >= _GAPS_MIN:
             margin = <double>(_LONGEST_MARGIN * rarest[i])
             irregular = quiet[i]

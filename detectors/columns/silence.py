@@ -59,6 +59,8 @@ from detectors.single.silence import (
     STAYED,
     STEADY_SHARE,
     TOGETHER_NATS,
+    TOGETHER_SOONEST,
+    TOGETHER_STEADY,
     TOGETHER_WINDOWS,
     TRICKLE,
 )
@@ -124,6 +126,8 @@ class SilenceColumns(Table):
     onset: Ints
     # Windows with results in about the day before the last one.
     lately: Singles
+    # Of those whose vantages have a rhythm: what was missing, 0 to 1, of the last window with results.
+    last_missing: Singles
     fields = {  # noqa: RUF012  a table's columns are declared once
         "first": Field(np.int64, -1),
         "last": Field(np.int64, -1),
@@ -146,6 +150,7 @@ class SilenceColumns(Table):
         "back": Field(np.int64),
         "onset": Field(np.int64, -1),
         "lately": Field(np.float32),
+        "last_missing": Field(np.float32),
     }
 
     # Whether a silence's score is its own.
@@ -212,8 +217,9 @@ class SilenceColumns(Table):
         return self.warm(start) & (start - self.last < FORGOTTEN_SECONDS)
 
     def silent(self) -> Bools:
-        """Which networks are silent for longer than chance."""
-        return (self._nats >= SILENT_NATS) & (self.quiet >= TOGETHER_WINDOWS)
+        """Which networks are silent for longer than chance, and for longer than a collector stumbles."""
+        long_ = (self.quiet >= TOGETHER_WINDOWS) | (self.quiet + self.last_missing >= TOGETHER_STEADY)
+        return (self._nats >= SILENT_NATS) & long_
 
     def step(
         self,
@@ -282,6 +288,8 @@ class SilenceColumns(Table):
         gain[~counts & ~there] = 0.0
         self._learn(start, n, there, gain, windows)
         self._learn_gaps(hour, ended, gap, bound, gain, windows, was_dark & (share >= OFTEN))
+        missing = np.clip(1.0 - n / np.maximum(usual, 1.0), 0.0, 1.0)
+        self.last_missing[:] = np.where(there, np.where(steady_here, missing, 0.0), self.last_missing)
         self._note_heard(start, there, there & ~known)
 
     def _bearing(self, country: Ints, listening: Listening | None) -> tuple[Bools, Bools, Bools]:
@@ -427,7 +435,7 @@ class SilenceColumns(Table):
         alone = np.where(few, _next_step(hazard * quiet, alarm), SILENT_NATS) / hazard
         rarest = LONGEST_MARGIN * np.maximum(LONGEST_MIN, self.longest[:, alive].max(axis=0))
         irregular = np.where(self.gaps[alive] >= GAPS_MIN, _next_step(quiet, rarest), np.inf)
-        left = np.minimum(np.maximum(TOGETHER_WINDOWS, alone), irregular) - quiet
+        left = np.minimum(np.maximum(TOGETHER_SOONEST, alone), irregular) - quiet
         return int(min(float(most), max(0.0, left.min() - 1.0)))
 
     def rest_all(self, windows: int) -> None:

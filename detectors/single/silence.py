@@ -58,6 +58,10 @@ SILENT_NATS: Final = 2.0
 TOGETHER_NATS: Final = 16.0
 # A collector that stumbles for three minutes is no shutdown.
 TOGETHER_WINDOWS: Final = 4.0
+# Nor where vantages have a rhythm: there the window in which they fell silent counts by what was missing of it.
+TOGETHER_STEADY: Final = 3.5
+# So few windows without any results can be enough.
+TOGETHER_SOONEST: Final = TOGETHER_STEADY - 1.0
 NETWORKS_TOGETHER: Final = 3
 # Of a country whose results, all in all, are few: it is weighed as a whole.
 NETWORKS_SPARSE: Final = 2

@@ -612,6 +612,28 @@ def test_a_stumble_of_a_few_minutes_is_no_shutdown(windows: int) -> None:
     assert sum(dark(country) for reading in readings for country in reading.values()) == 0
 
 
+@pytest.mark.parametrize(("heard", "windows"), [(2, 4), (1, 3)])
+def test_the_minute_in_which_a_country_fell_silent_counts_by_what_was_missing_of_it(
+    heard: int, windows: int
+) -> None:
+    """Of each network's two vantages so many are heard in minute 90, and none after it."""
+    readings = three_countries().run(
+        range(90, 100), lambda minute, place: place >= 8 or (minute == 90 and place % 2 < heard)
+    )
+    assert [dark(reading["PK"]) for reading in readings[: windows + 2]] == [0] * windows + [4, 4]
+
+
+@pytest.mark.parametrize("whole", [1, 2])
+def test_a_stumble_that_begins_and_ends_within_a_minute_is_no_shutdown(whole: int) -> None:
+    """Half of the vantages are heard in the minutes around it."""
+    around = {90, 91 + whole}
+    readings = three_countries().run(
+        range(90, 110),
+        lambda minute, place: place >= 8 or minute > 91 + whole or (minute in around and place % 2 == 0),
+    )
+    assert sum(dark(country) for reading in readings for country in reading.values()) == 0
+
+
 def rounds(
     every: float, minutes: range, random: np.random.Generator, *, together: bool = False, jitter: float = 0.1
 ) -> set[int]:
