@@ -17,7 +17,35 @@ from libc.stdlib cimport qsort
 
 cimport numpy as cnp
 
+from detectors.columns._hands cimport (
+    _b1,
+    _data,
+    _empty,
+    _f2,
+    _f4,
+    _f8,
+    _grained,
+    _half,
+    _half_of,
+    _highest,
+    _i1,
+    _i4,
+    _i8,
+    _is_written,
+    _least,
+    _most,
+    _numbers,
+    _row,
+    _row_i8,
+    _size,
+    _stride,
+    _zeros,
+)
+
 import numpy as np
+
+# What is compiled is asked for here, whichever module it is in.
+from detectors.columns._coming import few_come, follow, paced, paths_shown, taught
 
 from detectors.columns import monitors as _monitors
 from detectors.columns import paces as _paces
@@ -41,137 +69,8 @@ cdef double _RECENT = _binomial.RESULTS_PER_RECENT
 cdef double _SUSPECT = _binomial.SUSPECT
 cdef double _MINUTE = _binomial.MINUTE
 cdef double _SPARSE = _binomial.PRESENCE_SPARSE
-cdef double _DENSITY = np.log(_binomial.PRESENCE_DENSE / _binomial.PRESENCE_SPARSE)
 cdef double _GRAIN = 4294967296.0  # as `table.grained`
-
-
-# what is at hand
-
-cdef inline void *_data(cnp.ndarray column, int kind) except? NULL:
-    """Where a column begins whose values stand side by side."""
-    cdef int last = cnp.PyArray_NDIM(column) - 1
-    if cnp.PyArray_TYPE(column) != kind or last < 0:
-        raise TypeError(f"a column of {column.dtype}, where NumPy's type {kind} is due")
-    if cnp.PyArray_DIM(column, last) > 1 and cnp.PyArray_STRIDE(column, last) != cnp.PyArray_ITEMSIZE(column):
-        raise TypeError("a column with gaps")
-    return cnp.PyArray_DATA(column)
-
-
-cdef inline double *_f8(object column) except? NULL:
-    return <double *>_data(column, cnp.NPY_DOUBLE)
-
-
-cdef inline float *_f4(object column) except? NULL:
-    return <float *>_data(column, cnp.NPY_FLOAT)
-
-
-cdef inline int64_t *_i8(object column) except? NULL:
-    return <int64_t *>_data(column, cnp.NPY_INT64)
-
-
-cdef inline int32_t *_i4(object column) except? NULL:
-    return <int32_t *>_data(column, cnp.NPY_INT32)
-
-
-cdef inline Py_ssize_t _size(object column):
-    return cnp.PyArray_DIM(<cnp.ndarray>column, 0)
-
-
-cdef inline uint8_t *_b1(object column) except? NULL:
-    return <uint8_t *>_data(column, cnp.NPY_BOOL)
-
-
-cdef inline int8_t *_i1(object column) except? NULL:
-    return <int8_t *>_data(column, cnp.NPY_INT8)
-
-
-cdef inline uint16_t *_f2(object column) except? NULL:
-    return <uint16_t *>_data(column, cnp.NPY_FLOAT16)
-
-
-cdef inline bint _is_written(double *number) noexcept nogil:
-    """Whether it is no zero, to the bit: a page to which nothing else was ever written takes no memory, if left alone."""
-    return (<int64_t *>number)[0] != 0
-
-
-cdef inline double *_row(object column, Py_ssize_t row) except? NULL:
-    """One row of a column that has several."""
-    return <double *>(<char *>_f8(column) + row * cnp.PyArray_STRIDE(<cnp.ndarray>column, 0))
-
-
-cdef inline Py_ssize_t _stride(object column) except -1:
-    """How many doubles lie from one row of a column to the next."""
-    return cnp.PyArray_STRIDE(<cnp.ndarray>column, 0) // <Py_ssize_t>sizeof(double)
-
-
-cdef inline int _highest(double *first, Py_ssize_t stride, int rows, Py_ssize_t i) noexcept nogil:
-    """In which of some rows the number of series `i` is highest; the first of equal ones."""
-    cdef int each, best = 0
-    for each in range(1, rows):
-        if first[each * stride + i] > first[best * stride + i]:
-            best = each
-    return best
-
-
-cdef inline int64_t *_row_i8(object column, Py_ssize_t row) except? NULL:
-    return <int64_t *>(<char *>_i8(column) + row * cnp.PyArray_STRIDE(<cnp.ndarray>column, 0))
-
-
-cdef inline object _empty(Py_ssize_t size, int kind):
-    cdef cnp.npy_intp shape = size
-    return cnp.PyArray_EMPTY(1, &shape, kind, 0)
-
-
-cdef inline object _zeros(Py_ssize_t size, int kind):
-    cdef cnp.npy_intp shape = size
-    return cnp.PyArray_ZEROS(1, &shape, kind, 0)
-
-
-cdef inline double _least(double one, double other) noexcept nogil:
-    return one if one < other else other
-
-
-cdef inline double _most(double one, double other) noexcept nogil:
-    return one if one > other else other
-
-
-cdef inline double _grained(double value) noexcept nogil:
-    return rint(value * _GRAIN) / _GRAIN
-
-
-cdef inline double _half(uint16_t bits) noexcept nogil:
-    """A number of half precision."""
-    cdef int exponent = (bits >> 10) & 31
-    cdef double value = bits & 1023
-    if exponent == 0:
-        value = value / 16777216.0
-    elif exponent == 31:
-        return NAN if value else INFINITY
-    else:
-        value = (value + 1024.0) / 33554432.0 * <double>(<int64_t>1 << exponent)
-    return -value if bits & 32768 else value
-
-
-cdef inline uint16_t _half_of(int whole) noexcept nogil:
-    """A whole number up to 2,048 in half precision, which is exact."""
-    cdef int exponent = 0
-    if whole <= 0:
-        return 0
-    while whole >> (exponent + 1):
-        exponent += 1
-    return <uint16_t>((exponent + 15) << 10 | (whole << 10 >> exponent) & 1023)
-
-
-cdef int64_t *_numbers(object column, int64_t *room) except? NULL:
-    """A column of whole numbers, of either length; of those that are shorter copies in `room`."""
-    cdef Py_ssize_t i
-    cdef int32_t *short_
-    if cnp.PyArray_TYPE(<cnp.ndarray>column) == cnp.NPY_INT64:
-        return _i8(column)
-    short_ = _i4(column)
-    for i in range(_size(column)):
-        room[i] = short_[i]
-    return room
+cdef double _DENSITY = np.log(_binomial.PRESENCE_DENSE / _binomial.PRESENCE_SPARSE)
 
 
 cdef class _Room:

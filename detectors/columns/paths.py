@@ -17,7 +17,6 @@ import numpy as np
 from detectors.columns import compiled
 from detectors.columns.layout import Layout
 from detectors.columns.rhythm import (
-    BROKEN_GAPS,
     DUE_WINDOWS,
     HARDLY_ANY,
     RETURN_WINDOWS,
@@ -213,7 +212,8 @@ class Paths:
                 dark=dark,
             )
         # Nor does it change when they fell silent.
-        heard = np.where(rhythm.thin, rhythm.full.astype(np.int64), heard)
+        if any_of(rhythm.thin):
+            heard = np.where(rhythm.thin, rhythm.full.astype(np.int64), heard)
         self.falling, fell, any_left, any_long = self._falling(
             place_of, simulated, due, heard, seen, start, window
         )
@@ -228,10 +228,7 @@ class Paths:
             late[seen] = False
             rhythm.last[late] += window
             rhythm.lit[late & (rhythm.lit >= 0)] += window
-        taught = ~(dark[layout.vantage_network[seen]] | rhythm.torn[seen] | rhythm.thin[seen])
-        broken = rhythm.broken(start)[seen]
-        if any_of(broken):
-            taught &= ~(broken & (start - heard[seen] <= BROKEN_GAPS * rhythm.gap[seen] * window))
+        taught = rhythm.taught(dark, layout.vantage_network, seen, heard, start, window)
         if any_long:
             taught &= ~self._with_its_country(layout, seen, heard, start, window)
         if rhythm.see(seen, heard[seen], promised, taught, start, window):
@@ -264,6 +261,9 @@ class Paths:
         if elsewhere:
             more_awaited, more_came = self._others(layout, elsewhere)
             awaited, came = awaited + more_awaited, came + more_came
+        if compiled.stages is not None:
+            self.unshown, self.away, share = compiled.stages.paths_shown(awaited, came, deaf)
+            return share, alone
         self.unshown = awaited < PATH_DUE
         self.away = (~self.unshown & (came < PATH_SHARE * awaited)) | deaf
         share = np.where(self.unshown, 1.0, came / np.maximum(awaited, AWAITED_LEAST))
@@ -360,7 +360,7 @@ class Paths:
 
     def _tear(self, layout: Layout, start: int, window: int, *, deaf: bool) -> None:
         """Note the countries of which a region is silent while others are heard, and who is silent there."""
-        rhythm, place_of = self.rhythm, layout.network_place[layout.vantage_network]
+        rhythm, place_of = self.rhythm, self._place_of(layout)
         self.torn = np.zeros(len(layout.places), dtype=np.bool_)
         if deaf or not len(layout.regions):
             return
@@ -444,7 +444,8 @@ class Paths:
     def settle(self, layout: Layout, start: int, window: int) -> None:
         """Work out whose silence counts after the window that begins at `start`."""
         self._settle(layout, start, window)
-        self.gone[layout.vantage_network[self.rhythm.thin]] = True
+        if any_of(self.rhythm.thin):
+            self.gone[layout.vantage_network[self.rhythm.thin]] = True
 
     def _settle(self, layout: Layout, start: int, window: int) -> None:
         rhythm = self.rhythm
@@ -574,6 +575,9 @@ class Paths:
         """The sum over all other countries; real and simulated ones apart."""
         if len(values) == 1:
             return np.zeros(1)
+        many = np.count_nonzero(simulated)
+        if not 0 < many < len(values):  # all of one kind, as most are
+            return np.asarray(values.sum() - values)
         real, made = values[~simulated].sum(), values[simulated].sum()
         return np.asarray(np.where(simulated, made, real) - values)
 

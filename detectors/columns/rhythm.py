@@ -261,11 +261,17 @@ class RhythmColumns(Table):
         self._begin_anew(rows, start)
         return rows, interval
 
-    def follow(self, rows: Bools, seen: Ints, results: Floats, start: int) -> Floats:
-        """Note how much comes of these of late: a few `results` of those `seen` that trickle through end no silence.
+    def follow(self, away: Bools, place_of: Ints, seen: Ints, results: Floats, start: int) -> Floats:
+        """Note how much comes of each of late: a few `results` of those `seen` that trickle through end no silence.
 
-        Returns which share of a window's usual results came of each.
+        Of countries to which the path is `away` nothing fades. Returns which share of a window's usual results came of
+        each.
         """
+        if compiled.stages is not None:
+            # Of no rows NumPy counts in whole numbers.
+            results = results.astype(np.float64, copy=False)
+            return np.asarray(compiled.stages.follow(self, away, place_of, seen, results, start))
+        rows = ~away[place_of]
         broken = self.broken(start)
         fading = np.where(rows, self.fading(), 1.0)
         coming, filled = self.coming * fading, self.filled * fading
@@ -306,8 +312,29 @@ class RhythmColumns(Table):
         since = start - self.ample.astype(np.int64)
         return np.asarray(self.promises() & (self.kept < KEPT_LEAST) & (since < BROKEN_SECONDS))
 
+    def taught(self, dark: Bools, network: Ints, seen: Ints, heard: Ints, start: int, window: int) -> Bools:
+        """Whose gaps teach, of those `seen`: no dark network's, nor who is silent with others or breaks a word.
+
+        `network` and `heard` are by vantage, `dark` by network.
+        """
+        if compiled.stages is not None:
+            return np.asarray(compiled.stages.taught(self, dark, network, seen, heard, start, window))
+        taught = ~(dark[network[seen]] | self.torn[seen] | self.thin[seen])
+        broken = self.broken(start)[seen]
+        if any_of(broken):
+            taught &= ~(broken & (start - heard[seen] <= BROKEN_GAPS * self.gap[seen] * window))
+        return taught
+
+    def few_come(self, filled: float, kept: float) -> int:
+        """Of how many less than `filled` of the usual comes, or of what they promise than `kept`: the larger number."""
+        if compiled.stages is not None:
+            return int(compiled.stages.few_come(self, filled, kept))
+        return int(max(np.count_nonzero(self.filled < filled), np.count_nonzero(self.kept < kept)))
+
     def note_pace(self, looks: Looks, seen: Ints, heard: Ints, start: int, window: int) -> None:
         """Note the intervals at which those `seen` are heard that are not heard in full."""
+        if compiled.stages is not None and not compiled.stages.paced(self, seen, start):
+            return
         full = self.full.astype(np.int64)
         whole = seen[(full[seen] == start) & (self.after[seen] > 0.0)]
         for name in _PACES:

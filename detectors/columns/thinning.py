@@ -128,13 +128,10 @@ class Thinning:
         if looks is None:
             times = np.maximum(heard, 0).astype(np.uint32)
             looks = Looks(seen, times[seen], lambda: (np.arange(len(times)), times))
-        came = rhythm.follow(~away[place_of], seen, results, start)
+        came = rhythm.follow(away, place_of, seen, results, start)
         rhythm.note_pace(looks, seen, heard, start, window)
         self._learn_rhythms(layout, place_of, looks, start, window)
-        few = max(
-            np.count_nonzero(rhythm.filled < THIN_NETWORK), np.count_nonzero(rhythm.kept < BROKEN_NETWORK)
-        )
-        if not rhythm.thin.any() and few < THIN_VANTAGES:
+        if rhythm.few_come(THIN_NETWORK, BROKEN_NETWORK) < THIN_VANTAGES and not any_of(rhythm.thin):
             return
         here = due.copy()
         here[seen] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -128,8 +129,10 @@ class Monitors:
 
     def _number(self, taken: dict[MonitorKey, list[int]], number: NDArray[np.int32]) -> None:
         """Give new monitors their numbers, and write these into the places that each stands at."""
-        for places, given in zip(taken.values(), self.reader.learn(list(taken)).tolist(), strict=True):
-            number[places] = given
+        places = list(taken.values())
+        given = self.reader.learn(list(taken))
+        if taken:
+            number[list(chain.from_iterable(places))] = np.repeat(given, [len(each) for each in places])
         self._waiting += len(taken)
         if self._keys is not None:
             self._keys += taken

@@ -589,11 +589,22 @@ def _parts_of(
     monitors: Sequence[MonitorKey], of_source: Callable[[bytes], int], of_address: Callable[[bytes], int]
 ) -> tuple[Ints, Ints]:
     """The numbers of the sources of some monitors, and of their addresses."""
-    sources = [
-        of_source(_source_name(one.country, one.region, one.asn, one.vantage, one.simulated))
-        for one in monitors
-    ]
-    addresses = [of_address(_address_name(one.platform, one.target)) for one in monitors]
+    # A vantage watches several platforms: its name is put together once for all of them.
+    named: dict[tuple[str, str, int, str, bool], int] = {}
+    asked: dict[tuple[str, str], int] = {}
+    sources, addresses = [], []
+    for platform, country, region, asn, vantage, simulated, target in monitors:
+        whose, what = (country, region, asn, vantage, simulated), (platform, target)
+        if (source := named.get(whose)) is None:
+            if len(named) >= _READ_MAX:
+                named.clear()
+            source = named[whose] = of_source(_source_name(*whose))
+        if (address := asked.get(what)) is None:
+            if len(asked) >= _READ_MAX:
+                asked.clear()
+            address = asked[what] = of_address(_address_name(*what))
+        sources.append(source)
+        addresses.append(address)
     return np.array(sources, dtype=np.int64), np.array(addresses, dtype=np.int64)
 
 
