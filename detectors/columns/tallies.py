@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.columns import compiled
 from detectors.columns.layout import Layout
 from detectors.columns.series import Series
 from detectors.columns.table import Ints, Numbers, Singles, medians, ranks, tallied, tally
@@ -61,16 +62,15 @@ class Tallies:
         self._learn(layout)
         monitor, size = counts.monitor, len(self._order)
         row = self._row_of(layout, monitor)
-        n = tally(row, counts.weight, size)
-        there = self._order[n[self._order] > 0]
-        good = tally(row[counts.ok], counts.weighing(counts.ok), size)[there].tolist()
+        there, n, good, leading = self._counted(row, counts, len(mechanisms), size)
         low, high = middle
         if len(layout.parts):
             timed = counts.ttfb_ms > 0.0  # NaN is not
             _, *both = medians(row[timed], counts.ttfb_ms[timed], size)
             low, high = (column.astype(np.float32) for column in both)  # as they came
         ttfb = np.rint((low[there].astype(np.float64) + high[there]) / 2.0).astype(np.int64).tolist()
-        failure = self._leading(row, counts, mechanisms, size, there)
+        if self._ways_of is not mechanisms:
+            self._ways_of, self._ways = mechanisms, _objects([*mechanisms, ""])
         names = self._names_of(layout, there)
         cell = names.cell
         usual = np.round(series.cells.usual[cell], 3)
@@ -80,11 +80,11 @@ class Tallies:
             names.platforms,
             names.regions,
             names.asns,
-            n[there].tolist(),
-            good,
+            n.tolist(),
+            good.tolist(),
             expected,
             [value or None for value in ttfb],
-            failure,
+            self._ways[leading].tolist(),
         )
         span = names.spans
         networks, vantages = self._reporting(series)
@@ -144,26 +144,33 @@ class Tallies:
         part = layout.seat_part[layout.monitor_seat[monitor]]
         return np.where(part >= 0, part, len(layout.parts) + cell)
 
-    def _leading(
-        self, row: Numbers, counts: Counts, mechanisms: Sequence[str], size: int, there: Numbers
-    ) -> list[str]:
-        """The most frequent way to fail of some rows; of several the first in the list; "" where none failed."""
-        many = len(mechanisms)
-        if self._ways_of is not mechanisms:
-            self._ways_of, self._ways = mechanisms, _objects([*mechanisms, ""])
-        leading = np.full(size, many)
+    def _counted(
+        self, row: Numbers, counts: Counts, ways: int, size: int
+    ) -> tuple[Numbers, Ints, Ints, Ints]:
+        """The rows that have results, in the order in which they are told: results, successes, and the way to fail.
+
+        That is the most frequent one, of several the first in the list, and `ways` where none failed.
+        """
+        if compiled.stages is not None:
+            counted: tuple[Numbers, Ints, Ints, Ints] = compiled.stages.tally_rows(
+                row, counts.ok, counts.mechanism, counts.weight, self._order, size, ways
+            )
+            return counted
+        n = tally(row, counts.weight, size)
+        there = self._order[n[self._order] > 0]
+        good = tally(row[counts.ok], counts.weighing(counts.ok), size)
+        leading = np.full(size, ways)
         failed = np.flatnonzero(counts.mechanism)
         if len(failed):
             keys, count = tallied(
-                row[failed].astype(np.int64) * many + counts.mechanism[failed], counts.weighing(failed)
+                row[failed].astype(np.int64) * ways + counts.mechanism[failed], counts.weighing(failed)
             )
-            where, code = np.divmod(keys, many)
+            where, code = np.divmod(keys, ways)
             begins = np.flatnonzero(np.diff(where, prepend=-1))
             # Of equal counts the first in the list is the greatest number here.
-            most = np.maximum.reduceat(count * many + (many - 1 - code), begins)
-            leading[where[begins]] = many - 1 - most % many
-        ways: list[str] = self._ways[leading[there]].tolist()
-        return ways
+            most = np.maximum.reduceat(count * ways + (ways - 1 - code), begins)
+            leading[where[begins]] = ways - 1 - most % ways
+        return there, n[there], good[there], leading[there]
 
     def _learn(self, layout: Layout) -> None:
         known = (len(layout.parts), len(layout.cells))

@@ -25,23 +25,30 @@ def health_messages(
     signs = signs_of(reading)
     # Where nobody watches, there is nothing to tell; a monitor that comes later in the same chunk is known too early.
     watched = np.flatnonzero((health.n > 0) | (health.networks_live > 0))
+    figures = np.array((health.expected, health.reachability, health.score))
     columns = (
         health.n[watched],
         health.k[watched],
-        np.round(health.expected[watched], 6),
-        np.round(health.reachability[watched], 6),
-        np.round(health.score[watched], 6),
+        *np.round(figures[:, watched], 6),
         health.networks_live[watched],
         health.networks_bad[watched],
     )
     messages = []
-    for i, *figures in zip(watched.tolist(), *(column.tolist() for column in columns), strict=True):
-        n, k, expected, reachability, score, live, bad = figures
+    # What is the same for all platforms of a country; None where it is judged elsewhere.
+    arrivals: dict[tuple[str, bool], tuple[float, float] | None] = {}
+    for i, *of_row in zip(watched.tolist(), *(column.tolist() for column in columns), strict=True):
+        n, k, expected, reachability, score, live, bad = of_row
         platform, country, simulated = health.platform[i], health.country[i], health.simulated[i]
-        if elsewhere(country):
+        key = (country, simulated)
+        if key not in arrivals:
+            arrived = reading.arrivals.get(key, _NOTHING_DUE)
+            arrivals[key] = (
+                None if elsewhere(country) else (round(arrived.awaited, 3), round(arrived.came, 3))
+            )
+        due = arrivals[key]
+        if due is None:
             continue
         sign = signs.get((platform, country, simulated), NO_SIGNS)
-        arrived = reading.arrivals.get((country, simulated), _NOTHING_DUE)
         record = HealthRecord(
             platform=platform,
             country=country,
@@ -57,8 +64,8 @@ def health_messages(
             controls_bad=sign.controls_bad,
             failures=dict(sign.failures),
             simulated=simulated,
-            awaited=round(arrived.awaited, 3),
-            came=round(arrived.came, 3),
+            awaited=due[0],
+            came=due[1],
         )
         messages.append(Message("health", platform.encode(), encode(record)))
     return messages

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import pytest
 
 from detectors.columns.bank import Bank
 from detectors.settings import DetectionSettings, TimeSettings
-from tests.detectors.columns.test_compiled import MECHANISMS, MadeWorld
+from tests.detectors.columns.test_compiled import MECHANISMS, MadeWorld, by_numpy_alone
 from tests.effort import times
 
 _Cell = tuple[str, str, str, int]
 
 
+@pytest.mark.parametrize("by", [nullcontext, by_numpy_alone])
 @pytest.mark.parametrize("seed", range(times(10)))
-def test_each_window_is_told_as_it_was_whatever_was_told_before(seed: int) -> None:
-    world = MadeWorld(seed)
+def test_each_window_is_told_as_it_was_whatever_was_told_before(
+    seed: int, by: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with by():
+        _tell_each_window(MadeWorld(seed))
+
+
+def _tell_each_window(world: MadeWorld) -> None:
     bank = Bank(DetectionSettings(), TimeSettings(), MECHANISMS)
     bank.add_monitors(world.monitors)
     for number in range(40):
