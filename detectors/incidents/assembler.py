@@ -872,7 +872,8 @@ class Assembler:
         case.pending = now
         # What goes to and fro must stay ever longer to be told again; what grows need not.
         most = FLAPPING_MAX if flaps(case.told, now) else WAVERING_MAX
-        patience = 1 if grows(case.told, now) else 2 ** min(case.wavering, most)
+        sure = grows(case.told, now) or case.told.level != now.level  # another level has been waited for
+        patience = 1 if sure else 2 ** min(case.wavering, most)
         if case.pending_windows < self.settings.news_windows * patience:
             return
         changes = reasons(case.told, now, self.settings.platform_names)

@@ -41,6 +41,7 @@ from detectors.incidents.moves import Phase, Trigger
 from detectors.incidents.news import MANY_UNITS, Noted
 from detectors.incidents.onset import agreed_onset, windows_since
 from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Severity
+from detectors.incidents.turns import Turn, turns
 from detectors.incidents.votes import Part, Vote, pooled, slowness_beside, vote
 from detectors.incidents.withdrawal import Spooled, take_late, was_online
 from detectors.readings import Congestion, CountryReading, LostParts, Opinion, Says, Spell, Witness
@@ -590,6 +591,8 @@ class Case(msgspec.Struct):
                     and self._speaks_for_others(loss, key[0], part_vote.n, reading)
                 ):
                     together.setdefault(key[0], []).append((key[1], loss, part_vote))
+        for turn in turns(self.losses, reading.end, reading.end - reading.start):
+            self._become_block(turn)
         for platform, parts in together.items():
             self._weigh_whole(platform, parts, reading, settings)
         self._count_touched(reading)
@@ -798,6 +801,20 @@ class Case(msgspec.Struct):
         for platform, _, _ in parts:
             if all(loss.slow for of, loss in lost if of == platform):
                 self.ways.pop(platform, None)
+
+    def _become_block(self, turn: Turn) -> None:
+        """Have parts be blocked from here on that were slow; it is told where it is so of most that is lost."""
+        for key in turn.parts:
+            self.losses[key].become_block(turn.ratio)
+            self.wholes.pop(key[0], None)
+            self.ways.get(key[0], {}).pop(THROTTLED, None)
+        lost = [loss for loss in self.losses.values() if loss.back is None]
+        if 2 * sum(loss.cut_at is not None for loss in lost) <= len(lost):
+            return
+        if self.mechanism == THROTTLED:
+            self.mechanism, self.mechanism_waits = None, 0  # by what fails now it is named anew
+        word = "worse again" if self.level.eased else "worse"
+        self.level = Level(told=f"{word}: from a throttle to a block, {turn.ratio:.0%} of attempts succeed")
 
     def _move_wholes(self) -> None:
         """Have the networks of a platform as one be where each of them is now."""

@@ -30,6 +30,9 @@ _ENOUGH_AGAINST: Final = 9.0
 WELL: Final = 10.0
 #: Evidence that it has eased to a throttle: a block that leaks slowly has as many chances to look so.
 _EASED: Final = 6.0
+#: Of what is slow, hardly anything comes through: of its usual successes this share, rather than the second one.
+_CUT: Final = 0.2
+_LEFT: Final = 0.6
 #: Evidence that a little is lost still, from which on a part has not mended but in part.
 _DENIED: Final = 3.0
 #: Evidence that nothing is lost any more, without which what was lost in part is not back; a block shows by itself.
@@ -211,6 +214,13 @@ class Loss(msgspec.Struct):
     stood: float = 0.0
     # The evidence of all its results since its platform seems back as a whole; None: it does not.
     trail: float | None = None
+    # Evidence that hardly anything comes through where it was slow; since when, results and successes since that began.
+    cut: float = 0.0
+    cut_since: int = 0
+    cut_n: float = 0.0
+    cut_k: float = 0.0
+    # Since when it is a block where it was slow.
+    cut_at: int | None = None
 
     @property
     def back(self) -> int | None:
@@ -238,6 +248,7 @@ class Loss(msgspec.Struct):
         if word.n == 0:
             return
         self.heard = end
+        word = self._weigh_cut(word, start)
         self._keep_present(word)
         self.now = word.reachability
         if self.partly is None:
@@ -277,6 +288,32 @@ class Loss(msgspec.Struct):
             return
         self._mend(word, start, recovery_windows, past_step)
 
+    def _weigh_cut(self, word: Vote, start: int) -> Vote:
+        """Weigh whether hardly anything comes through where it was slow; return what its detectors say beside that.
+
+        That it is slow is an old word where nothing comes through that has a speed.
+        """
+        if not self.slow and self.cut == 0.0:
+            return word
+        if self.cut == 0.0:
+            self.cut_since, self.cut_n, self.cut_k = start, 0.0, 0.0
+        nats = likelier(word.k, word.n, _CUT * word.expected, _LEFT * word.expected)
+        self.cut = min(WELL, max(0.0, self.cut + nats))
+        self.cut_n, self.cut_k = self.cut_n + word.n, self.cut_k + word.k
+        if self.cut == 0.0:
+            self.cut_at = None
+        return word if self.slow or self.cut == 0.0 else word._replace(slow=False)
+
+    def become_block(self, ratio: float) -> None:
+        """Be a block from here on that was slow: at the level of what has come since, few beside as many of `ratio`."""
+        self.slow, self.slowed, self.eased, self.eased_at = False, 1.0, 0.0, None
+        self.cut, self.cut_at, self.stood = WELL, self.cut_since, 0.0
+        self.move(self.cut_k + LEVEL_RESULTS_MIN * ratio, self.cut_n + LEVEL_RESULTS_MIN, self.cut_since)
+        self.show(self.cut_k, self.cut_n)
+        self.lost = share_lost(self.level(), self.usual)
+        self.wellness, self.lostness, self.good, self.good_since, self.fall_since = 0.0, 0.0, 0, None, None
+        self.mend_n = self.mend_k = 0
+
     def _weigh_easing(self, word: Vote) -> None:
         """Weigh whether results come through again where it was lost, and come too slowly: that is no return."""
         if word.due > 0.0 or word.slow or self.back is not None or (self.slow and self.eased == 0.0):
@@ -311,10 +348,12 @@ class Loss(msgspec.Struct):
     def ease_to_throttle(self, start: int) -> None:
         """Be slow from here on, and lost by that alone: at the level of what has come through since it eased."""
         self.slow, self.eased, self.eased_at = True, WELL, start
+        self.cut, self.cut_at = 0.0, None
         self.slowed = self.eased_speed
         self.speed = min(self.speed, self.eased_speed)
         self.move(self.eased_k, self.eased_n, start)
         self.show(self.eased_k, self.eased_n)
+        self.lost = share_lost(self.level(), self.usual)
         self.wellness, self.lostness, self.good, self.good_since, self.fall_since = 0.0, 0.0, 0, None, None
         self.mend_n = self.mend_k = 0
 

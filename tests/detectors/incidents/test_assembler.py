@@ -362,6 +362,32 @@ def test_a_throttle_that_becomes_a_block_and_eases_again_is_one_incident() -> No
     assert over.resolved == T0 + 124 * WINDOW and over.mechanism == "http.throttled"
 
 
+def test_a_throttle_that_becomes_a_block_is_told_as_soon_as_a_block_though_no_detector_says_so() -> None:
+    lines = on("x", ALL, "...." + "S" * 60 + "x" * 30 + "." * 10) | on("y", ALL, "." * 104)
+    readings = story(lines)
+    for one in readings[64:94]:  # what its detectors say of it is what they said before
+        (here,) = one.countries
+        for key, slowness in list(here.slowness.items()):
+            if key[0] == "x":
+                here.networks[key] = structs.replace(here.networks[key], opinion=Opinion.UNSURE)
+                here.slowness[key] = structs.replace(slowness, opinion=Opinion.BAD)
+    throttled, blocked, over = run(readings)
+    assert (throttled.severity, throttled.mechanism) == (Severity.MAJOR, "http.throttled")
+    assert (blocked.severity, blocked.mechanism) == (Severity.CRITICAL, "tls.connection_reset")
+    assert blocked.updated - (T0 + 64 * WINDOW) <= 4 * WINDOW
+    assert blocked.id == throttled.id and blocked.reachability == 0.0 and blocked.speed is None
+    assert "worse: from a throttle to a block, 0% of attempts succeed" in blocked.reason
+    assert over.resolved == T0 + 94 * WINDOW
+
+
+def test_a_throttle_of_which_two_networks_of_five_are_blocked_is_no_block_of_all() -> None:
+    few = on("x", [1, 2], "...." + "S" * 6 + "x" * 55 + "." * 10)
+    rest = on("x", [3, 4, 5], "...." + "S" * 61 + "." * 10)
+    snapshots = run(story(few | rest | on("y", ALL, "." * 75)))
+    assert {s.mechanism for s in snapshots} == {"http.throttled"}
+    assert not any("to a block" in s.reason for s in snapshots)
+
+
 def test_what_each_result_shows_to_be_throttled_is_called_so_though_none_of_it_counts() -> None:
     lines = on("x", ALL, "...." + "x" * 10) | on("y", ALL, "." * 14)
     assert {s.mechanism for s in run(story(lines, mechanism="http.throttled"))} == {"http.throttled"}

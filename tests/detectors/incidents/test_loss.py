@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from detectors.incidents.loss import PAST_STEP, Loss
+from detectors.incidents.turns import ALONE, turns
 from detectors.incidents.votes import Vote, pooled
 from detectors.readings import Opinion
 
@@ -253,6 +254,39 @@ def test_a_throttle_that_becomes_a_block_again_is_one_within_minutes() -> None:
     for at in range(260, 266):
         loss.weigh(said(random, 0.0, opinion=Opinion.BAD), 60 * at, 60 * at + 60, RECOVERY)
     assert not loss.slow and loss.eased_at is None
+
+
+def slow_part(seed: int, ratio: float, windows: int, *, n: int = 1) -> Loss:
+    """A part that has been slow for two hours, of which this share comes through since, as slowly."""
+    random, loss = Random(seed), Loss(0, USUAL, USUAL, USUAL, slow=True)
+    for at in range(120 + windows):
+        word = said(random, ratio if at >= 120 else 0.97, n=n, opinion=Opinion.BAD)
+        loss.weigh(word._replace(slow=True, speed=0.15, pace=0.15), 60 * at, 60 * at + 60, RECOVERY)
+    return loss
+
+
+def test_of_a_throttle_a_block_shows_in_its_results_and_nothing_less_does() -> None:
+    for seed in SEEDS:
+        blocked = slow_part(seed, 0.02, 4, n=3)
+        (turn,) = turns({("x", 1, ""): blocked}, 124 * 60, 60)
+        assert turn.parts == (("x", 1, ""),) and turn.ratio < 0.3
+        blocked.become_block(turn.ratio)
+        assert (blocked.cut_at, blocked.slow) == (blocked.cut_since, False)
+        assert 118 * 60 <= blocked.cut_since <= 120 * 60  # a failure or two by chance came just before
+        assert blocked.lost_now >= 0.7
+        glitch = slow_part(seed, 0.0, 1, n=10)
+        assert glitch.cut_since < 120 * 60 or not turns({("x", 1, ""): glitch}, 121 * 60, 60)
+        slow_still = slow_part(seed, 0.65, 240, n=3)  # a ramp ends in time-outs of 25 to 45 %
+        assert slow_still.slow and not turns({("x", 1, ""): slow_still}, 360 * 60, 60)
+
+
+def test_one_network_of_three_that_fails_is_no_block_of_all_and_the_others_follow_most() -> None:
+    losses = {("x", asn, ""): slow_part(asn, 0.02 if asn == 1 else 0.97, 3, n=3) for asn in (1, 2, 3)}
+    assert not turns(losses, 123 * 60, 60)
+    losses = {("x", asn, ""): slow_part(asn, 0.02, 2, n=2) for asn in (1, 2, 3)}
+    (turn,) = turns(losses, 122 * 60, 60)
+    assert len(turn.parts) == 3  # none of them alone has evidence enough
+    assert all(loss.cut < ALONE for loss in losses.values())
 
 
 def test_what_is_slow_is_not_back_in_part() -> None:
