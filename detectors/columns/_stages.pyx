@@ -1104,6 +1104,8 @@ cdef double _LONGEST_FACTOR = _silence.LONGEST_FACTOR, _LONGEST_NATS = _silence.
 cdef double _SPARSE_SHARE = _silence.SPARSE_SHARE, _SILENT_NATS = _silence.SILENT_NATS, _STAYED = _silence.STAYED
 cdef double _TOGETHER_WINDOWS = _silence.TOGETHER_WINDOWS, _TOGETHER_NATS = _silence.TOGETHER_NATS
 cdef double _TOGETHER_STEADY = _silence.TOGETHER_STEADY, _TOGETHER_SOONEST = _silence.TOGETHER_SOONEST
+cdef double _EARLIER_WINDOWS = _silence.EARLIER_WINDOWS, _LATER_WINDOWS = _silence.LATER_WINDOWS
+cdef double _SURE_NATS = _silence.SURE_NATS
 cdef double _FORGOTTEN_SECONDS = _silence.FORGOTTEN_SECONDS, _RARE_SECONDS = _silence.RARE_SECONDS
 cdef double _HELD_WINDOWS = _silence.HELD_WINDOWS, _RESUMED_NATS = _silence.RESUMED_NATS
 cdef double _BACK_SPARSE = _silence.BACK_SPARSE, _BACK_WINDOWS = _silence.BACK_WINDOWS
@@ -1273,7 +1275,7 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
     cdef double *nats = _f8(nats_)
     cdef double *excess = _f8(excess_)
     cdef double *score = _f8(score_)
-    cdef _Room room = _Room(12 * size + 5 * countries + 15)
+    cdef _Room room = _Room(12 * size + 6 * countries + 15)
     cdef double *hazard = room.take(size)
     cdef double *there = room.take(size)
     cdef double *awake = room.take(size)
@@ -1286,6 +1288,7 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
     cdef double *living = room.take(countries)
     cdef double *silent_of = room.take(countries)
     cdef double *total = room.take(countries)
+    cdef double *before = room.take(countries)  # silent for long, and sure of it
     cdef double *like = room.take(countries)
     cdef double *all_due = room.take(countries)
     cdef float *rarest = <float *>room.take(size)
@@ -1308,7 +1311,7 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
     _awake(share, quiet, present_hour, exposed_hour, country, countries, awake, spare, like, all_due, size)
     _rarest(silence, rarest, size)
     for i in range(countries):
-        living[i] = silent_of[i] = total[i] = 0.0
+        living[i] = silent_of[i] = total[i] = before[i] = 0.0
     # Each silence by itself.
     for i in range(size):
         hazard[i] = _least(_HAZARD_MAX, hazard[i])
@@ -1349,7 +1352,24 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
                 ):
                     marks[i] |= 2
                     silent_of[country[i]] += 1.0
-                    total[country[i]] += rint(_least(_most(nats[i] - excess[i], 0.0), alarm_full) * _GRAIN)
+                    any_silent = True
+                    own = rint(_least(_most(nats[i] - excess[i], 0.0), alarm_full) * _GRAIN)
+                    total[country[i]] += own
+                    if own >= _SURE_NATS * _GRAIN and quiet[i] >= _EARLIER_WINDOWS:
+                        before[country[i]] += 1.0
+    # Who fell long after half of the others, and may be between two results, is none of them.
+    if any_silent:
+        for i in range(countries):
+            if 2.0 * before[i] < silent_of[i]:
+                before[i] = 0.0
+        for i in range(size):
+            of = country[i]
+            if marks[i] & 2 and before[of] > 0.0 and quiet[i] < _LATER_WINDOWS:
+                own = rint(_least(_most(nats[i] - excess[i], 0.0), alarm_full) * _GRAIN)
+                if own < _SURE_NATS * _GRAIN:
+                    marks[i] &= ~2
+                    silent_of[of] -= 1.0
+                    total[of] -= own
     # What they say together.
     for i in range(size):
         of = country[i]

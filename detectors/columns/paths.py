@@ -10,12 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
 from detectors.columns import compiled
 from detectors.columns.layout import Layout
+from detectors.columns.regions import (
+    DEPLOY_GAPS,
+    DEPLOY_LEAST,
+    DEPLOY_NEAR_SECONDS,
+    DEPLOY_SECONDS,
+    DEPLOY_SLACK_SECONDS,
+    DEPLOY_WINDOWS,
+    GONE_SECONDS,
+    REGION_FEWEST,
+    quiet_regions,
+)
 from detectors.columns.rhythm import (
     DUE_WINDOWS,
     HARDLY_ANY,
@@ -41,7 +52,6 @@ from detectors.columns.table import (
 from detectors.columns.thinning import Coming, Thinning
 from detectors.readings import Arrived, Opinion, VantageWord, Volume
 from detectors.single.binomial import DAY
-from detectors.single.silence import HELD_WINDOWS
 
 #: What was due and what came are remembered over about two windows.
 PATH_KEEP: Final = 0.6
@@ -65,27 +75,9 @@ FALLING_SHARE: Final = 0.05
 FALLING_APART: Final = 3
 #: The same goes for those that are heard again after a silence, for so many windows.
 RETURN_TO: Final = 5
-#: Of a deploy that goes through several countries, those that are back say how long it takes. Of their country so many,
-#: and half, fell silent; they are back of late, and were away for longer than chance has it (windows, mean gaps).
-DEPLOY_LEAST: Final = 3
-DEPLOY_SECONDS: Final = 2 * 3600
-DEPLOY_WINDOWS: Final = 5
-DEPLOY_GAPS: Final = 6.0
-#: So near to those of another country the others fell silent, and so much longer than they were away others may be.
-DEPLOY_NEAR_SECONDS: Final = 1800
-DEPLOY_SLACK_SECONDS: Final = 600
 #: A network with so many vantages that have a rhythm is gone when no more than this share of them is left.
 VANTAGES_MANY: Final = 4
 LEFT_SHARE: Final = 0.2
-#: A region is silent that has so many vantages, on so many networks, of which this share is silent, and more than half
-#: of these fell silent together.
-REGION_VANTAGES: Final = 3
-REGION_NETWORKS: Final = 2
-REGION_SHARE: Final = 0.8
-#: Elsewhere in the country so many vantages, and half of a region's, are heard.
-HEARD_ELSEWHERE: Final = 2
-#: A vantage that has been silent for longer is not counted among those that were.
-GONE_SECONDS: Final = 7 * DAY
 #: Who left in good order is not awaited for so long, or until it is heard again.
 LEAVE_SECONDS: Final = 2 * 3600
 #: `snapshots.Doubt` has these.
@@ -366,7 +358,7 @@ class Paths:
             return
         silent = (rhythm.coming < HARDLY_ANY) & (layout.vantage_region > 0)
         many = np.bincount(place_of[silent], minlength=len(layout.places))
-        for place in np.flatnonzero((many >= REGION_VANTAGES) & ~self.away).tolist():
+        for place in np.flatnonzero((many >= REGION_FEWEST) & ~self.away).tolist():
             falling = bool(self.falling[place])
             for region in quiet_regions(rhythm, layout, place, start, window, falling=falling):
                 if region.volume.opinion is Opinion.BAD:
@@ -587,86 +579,6 @@ def _long_silent(rhythm: RhythmColumns, seen: Ints, heard: Ints, start: int, win
     # Each night many are silent for some windows together: that is their rhythm.
     least = np.maximum(RETURN_WINDOWS, DEPLOY_GAPS * rhythm.gap[seen])
     return np.asarray((rhythm.last[seen] >= 0) & (start - heard[seen] > least * window))
-
-
-class QuietRegion(NamedTuple):
-    """How many results come from a region, its name's number, and its vantages that are silent."""
-
-    name: int
-    volume: Volume
-    silent: Ints
-
-
-def quiet_regions(
-    rhythm: RhythmColumns, layout: Layout, place: int, start: int, window: int, *, falling: bool
-) -> list[QuietRegion]:
-    """The regions of a country that have vantages with a rhythm enough to say whether they are silent.
-
-    A region is dark when its vantages fell silent together while others of the country are heard, or were silent
-    before. Those of a network that is silent in all other regions too say nothing of this one. `falling`: a deploy
-    may be going on.
-    """
-    network = layout.vantage_network
-    here = (layout.network_place[network] == place) & (rhythm.left <= start) & (rhythm.last >= 0)
-    here &= (start - rhythm.last < GONE_SECONDS) & rhythm.steady(window) & rhythm.known()
-    rows = np.flatnonzero(here)
-    region, of_network, gap = layout.vantage_region[rows], network[rows], rhythm.gap[rows].astype(np.float64)
-    well = rhythm.well[rows].astype(np.int64)
-    last = np.where(well > 0, well, rhythm.last[rows])
-    waited, silent = (start - last) / window, rhythm.coming[rows] < HARDLY_ANY
-    names = [name for name in np.unique(region).tolist() if name >= 0]
-    # Where regions fall silent one by one, nobody is heard beside the last: who fell silent with another one was alive.
-    torn = rhythm.torn[rows]
-    before = {name for name in names if 2 * int(torn[region == name].sum()) > int((region == name).sum())}
-    heard = {
-        name: int((~silent & (region == name)).sum())
-        for name in names
-        if 2 * int((~silent & (region == name)).sum()) >= int((region == name).sum())
-    }
-    regions = []
-    for name in names:
-        inside = region == name
-        # A network that is silent everywhere is silent here too.
-        elsewhere = np.isin(of_network, of_network[~inside])
-        alive = np.isin(of_network, of_network[~inside & (torn | ~silent)])
-        inside &= alive | ~elsewhere
-        many, missing = int(inside.sum()), inside & silent
-        if not name or many < REGION_VANTAGES or len(np.unique(of_network[inside])) < REGION_NETWORKS:
-            continue
-        opinion, onset = Opinion.UNSURE, None
-        was = 2 * int(torn[inside].sum()) > many  # a result here and there ends no silence
-        others = max((heard[other] for other in heard if other != name), default=0)
-        beside = others >= HEARD_ELSEWHERE or bool(before - {name})
-        if 2 * int(missing.sum()) <= many:
-            opinion = Opinion.GOOD
-        elif missing.sum() >= (0.5 if was else REGION_SHARE) * many and beside:
-            falls, wide = last[missing], (TOGETHER_WINDOWS + float(np.median(gap[missing])) - 1.0) * window
-            still_falling = falling and float(waited[missing].min()) < HELD_WINDOWS
-            longest = _away_lately(rhythm, rows[~inside], int(falls.min()), start, window)
-            still_falling = still_falling or start - int(falls.max()) < longest
-            if 2 * most_within(falls, wide) > len(falls) and (was or not still_falling):
-                opinion, onset = Opinion.BAD, int(np.sort(falls)[(len(falls) - 1) // 2]) + window
-        seen, usual = (
-            float((rhythm.last[rows[inside]] == start).sum()),
-            float(grained(1.0 / np.maximum(1.0, gap[inside])).sum()),
-        )
-        score = 1.0 if opinion is Opinion.BAD else 0.0
-        volume = Volume(opinion, score, seen, usual, onset, live=True, steady=True)
-        regions.append(QuietRegion(name, volume, rows[missing]))
-    return regions
-
-
-def _away_lately(rhythm: RhythmColumns, rows: Ints, fell: int, start: int, window: int) -> int:
-    """How long a deploy may take (s) that goes from region to region: as others took that are back, and a little more.
-
-    `fell` is when the first of those in question fell silent; 0 where nobody else fell silent shortly before.
-    """
-    away = rhythm.back[rows] - rhythm.fell[rows]
-    lately = (rhythm.back[rows] >= 0) & (start - rhythm.back[rows] <= DEPLOY_SECONDS)
-    lately &= (away >= DEPLOY_WINDOWS * window) & (fell - rhythm.fell[rows] <= DEPLOY_NEAR_SECONDS)
-    if np.count_nonzero(lately) < DEPLOY_LEAST:
-        return 0
-    return int(away[lately].max()) + DEPLOY_SLACK_SECONDS
 
 
 def _fell_apart(place: Ints, waited: Ints, places: int) -> Bools:

@@ -46,6 +46,12 @@ LONGEST_HALF_SECONDS: Final = 2.0 * DAY
 PROMISE_KEPT: Final = 2.0
 #: Who promises results so much more rarely than before is taken at its word, once all its monitors have had their turn.
 PROMISE_RARER: Final = 1.5
+#: Who has long asked some things more seldom than others promises both in turn. That it asks the first of them alone is
+#: sure after so many results with that promise and none with the other, if this share of the promised ones has come.
+ALONE_RESULTS: Final = 4.0
+ALONE_SHARE: Final = 0.5
+#: So near to one that has stood beside the other a promise is the same.
+SAME_PROMISE: Final = 1.1
 #: Gaps after which a mean one is known.
 GAPS_KNOWN: Final = 5.0
 GAPS_MANY: Final = 2000.0
@@ -149,6 +155,9 @@ class RhythmColumns(Table):
     # A rarer promise, and since when nothing came with the one that holds, 0: none.
     rarer: Singles
     rarer_since: NDArray[np.uint32]
+    # The rarest promise that has stood beside the one that holds, and windows with a rarer one since then.
+    beside: Singles
+    rarer_many: Halves
     # Share of its usual results that came over some time, and the last window with one while nearly all did, 0: none.
     kept: Halves
     ample: NDArray[np.uint32]
@@ -180,6 +189,8 @@ class RhythmColumns(Table):
         "rarer_since": Field(np.uint32),
         "kept": Field(np.float16, 1.0),
         "ample": Field(np.uint32),
+        "beside": Field(np.float32),
+        "rarer_many": Field(np.float16),
     }
 
     def see(self, rows: Ints, heard: Ints, promised: Floats, taught: Bools, start: int, window: int) -> bool:
@@ -232,7 +243,11 @@ class RhythmColumns(Table):
         least = np.where(first, np.inf, self.rarer[rows])
         self.rarer[rows] = np.minimum(least, promised[rarer])
         self.rarer_since[rows] = np.where(first, start, self.rarer_since[rows])
-        self.rarer_since[seen[~rarer & (promised > 0.0)]] = 0
+        self.rarer_many[rows] = np.where(first, 1.0, self.rarer_many[rows] + np.float16(1.0))
+        over = seen[~rarer & (promised > 0.0)]
+        over = over[self.rarer_since[over] > 0]
+        self.beside[over] = np.maximum(self.beside[over], self.rarer[over])
+        self.rarer_since[over] = 0
         return np.where(rarer, 0.0, promised)
 
     def take_word(self, row: int, every_seconds: float) -> None:
@@ -240,18 +255,26 @@ class RhythmColumns(Table):
         before = float(self.promised[row])
         if before > 0.0 and every_seconds >= PROMISE_RARER * before:
             self.rarer[row], self.rarer_since[row] = every_seconds, 1  # since long ago
+            self.beside[row] = 0.0
         else:
             self.promised[row] = every_seconds
 
     def take_promises(self, start: int, window: int) -> tuple[Ints, Floats]:
         """Have rarer promises hold of which nothing has spoken against for as long as the old ones were.
 
-        Returns whose they are, and every how many windows each of their monitors is heard now.
+        Where a vantage has always promised both in turn, a silence after the rarer one is no change: those that come
+        with it alone have to show one. Returns whose they are, and every how many windows each of their monitors is
+        heard now.
         """
         if not np.count_nonzero(self.rarer_since):
             return np.empty(0, dtype=np.int64), np.empty(0)
         since = self.rarer_since.astype(np.int64)
-        rows = np.flatnonzero((since > 0) & (start - since >= np.maximum(window, self.promised)))
+        waited = start - since
+        alone = (self.rarer_many >= ALONE_RESULTS) & (waited >= ALONE_RESULTS * self.promised)
+        alone &= self.rarer_many * self.rarer >= ALONE_SHARE * waited
+        rows = np.flatnonzero(
+            (waited >= np.maximum(window, self.promised)) & (self._rarer_anew() | (alone & (since > 0)))
+        )
         if not len(rows):
             return rows, np.empty(0)
         interval = np.maximum(1.0, self.rarer[rows].astype(np.float64) / window)
@@ -306,6 +329,10 @@ class RhythmColumns(Table):
     def promises(self) -> Bools:
         """Which vantages promise a rhythm with what comes of them, and no rarer one than they did."""
         return np.asarray((self.promised > 0.0) & (self.rarer_since == 0))
+
+    def _rarer_anew(self) -> Bools:
+        """Which vantages promise a rarer rhythm than they did, and not what they have long promised in turn."""
+        return np.asarray((self.rarer_since > 0) & (self.rarer > SAME_PROMISE * self.beside))
 
     def broken(self, start: int) -> Bools:
         """Which vantages have kept less than they promise for some time, and did keep it before."""
@@ -418,6 +445,7 @@ class RhythmColumns(Table):
         self.full[rows] = self.well[rows] = self.ample[rows] = start
         self.thin[rows] = self.torn[rows] = False
         self.rarer_since[rows] = 0
+        self.beside[rows] = self.rarer_many[rows] = 0.0
         for name in _PACES:
             getattr(self, name)[rows] = 0.0
 

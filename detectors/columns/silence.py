@@ -30,6 +30,7 @@ from detectors.single.silence import (
     AWAKE,
     BACK_SPARSE,
     BACK_WINDOWS,
+    EARLIER_WINDOWS,
     FAINT,
     FORGOTTEN_SECONDS,
     GAP_HALF_SECONDS,
@@ -42,6 +43,7 @@ from detectors.single.silence import (
     HOURS_PRIOR,
     HOURS_RESULTS,
     KNOWN_WINDOWS,
+    LATER_WINDOWS,
     LONGEST_FACTOR,
     LONGEST_MARGIN,
     LONGEST_MIN,
@@ -58,6 +60,7 @@ from detectors.single.silence import (
     SPARSE_SHARE,
     STAYED,
     STEADY_SHARE,
+    SURE_NATS,
     TOGETHER_NATS,
     TOGETHER_SOONEST,
     TOGETHER_STEADY,
@@ -526,8 +529,9 @@ class SilenceColumns(Table):
         if not silent.any():
             return together
         living = np.bincount(country[alive], minlength=countries)
-        quiet = np.bincount(country[silent], minlength=countries)
         capped = grained(np.clip(self._nats - self._excess, 0.0, self.rules.settings.alarm_silence))
+        silent &= ~self._later(silent, capped, country, countries)
+        quiet = np.bincount(country[silent], minlength=countries)
         total = sums(country, np.where(silent, capped, 0.0), countries)
         most = (living >= NETWORKS_TOGETHER) & (2 * quiet > living) & ~few
         # So many of so many can be silent by chance in as many ways: of thirteen networks some seven often are.
@@ -538,6 +542,14 @@ class SilenceColumns(Table):
         silent &= 2.0 * quiet[country] * capped >= total[country]
         together[silent] = np.maximum(together[silent], score[country[silent]])
         return together
+
+    def _later(self, silent: Bools, capped: Floats, country: Ints, countries: int) -> Bools:
+        """Who of the `silent` fell long after half of them, and may be between two results; `capped` are their nats."""
+        sure = capped >= SURE_NATS
+        before = np.bincount(country[silent & sure & (self.quiet >= EARLIER_WINDOWS)], minlength=countries)
+        all_ = np.bincount(country[silent], minlength=countries)
+        most_before = (before > 0) & (2 * before >= all_)
+        return np.asarray(silent & ~sure & (self.quiet < LATER_WINDOWS) & most_before[country])
 
     def log_factorials(self) -> Floats:
         """Logarithms of the factorials of 0 to the number of networks, at least."""

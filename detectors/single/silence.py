@@ -63,6 +63,11 @@ TOGETHER_STEADY: Final = 3.5
 # So few windows without any results can be enough.
 TOGETHER_SOONEST: Final = TOGETHER_STEADY - 1.0
 NETWORKS_TOGETHER: Final = 3
+#: Where half of the silent ones have been silent for so many windows, and are sure of it by themselves, one that has
+#: been for less than so many did not fall with them: it has to be as sure. Its gaps of all that time are so many looks.
+EARLIER_WINDOWS: Final = 30.0
+LATER_WINDOWS: Final = 15.0
+SURE_NATS: Final = 10.5
 # Of a country whose results, all in all, are few: it is weighed as a whole.
 NETWORKS_SPARSE: Final = 2
 RESUMED_NATS: Final = 4.0

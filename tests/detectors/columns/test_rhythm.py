@@ -429,6 +429,35 @@ def test_the_last_of_regions_that_fall_silent_one_by_one_is_told_too() -> None:
     assert back[-1] == []
 
 
+def test_a_region_of_two_vantages_joins_one_that_is_silent_already() -> None:
+    keys = [one for one in in_regions() if one.region != "IN-MH" or one.asn != 64502]
+    world = warmed(keys, 60)
+    fell = {"IN-DL": 60, "IN-MH": 80}
+    says = silent_regions(
+        world.run(range(60, 100), lambda minute, i: minute < fell.get(keys[i].region, 10**6))
+    )
+    assert says[19] == ["IN-DL"] and says[25] == says[-1] == ["IN-DL", "IN-MH"]
+    back = silent_regions(world.run(range(100, 115), always))
+    assert back[-1] == []
+
+
+def test_a_region_of_vantages_that_report_at_any_moment_falls_silent_too() -> None:
+    """After their longest gaps, all together; the chance gaps of a day are no silence, nor is one vantage's pause."""
+    keys = in_regions(4)
+    world = World(keys)
+    sends = np.random.default_rng(8).random((1500, len(keys))) < 0.6
+
+    def comes(minute: int, i: int) -> bool:
+        pauses = i == 0 and 300 <= minute < 320
+        return bool(sends[minute, i]) and not pauses and not (keys[i].region == "IN-DL" and minute >= 1440)
+
+    before = silent_regions(world.run(range(1440), comes))
+    assert not any(before)
+    assert not world.bank.series.paths.rhythm.steady(60).any()
+    says = silent_regions(world.run(range(1440, 1500), comes))
+    assert says[3] == [] and says[40] == says[-1] == ["IN-DL"]
+
+
 @pytest.mark.world
 @pytest.mark.parametrize("vantages", [2, 3])
 def test_a_network_of_which_one_vantage_is_heard_is_not_dark_with_its_country(vantages: int) -> None:
@@ -779,6 +808,68 @@ def test_what_is_asked_seldom_beside_what_is_asked_often_is_no_new_rhythm() -> N
     rhythm = world.bank.series.paths.rhythm
     assert set(rhythm.promised.tolist()) == {300.0}
     assert rhythm.gap.max() <= 5.0
+
+
+def often_and_seldom(every: tuple[int, int]) -> tuple[World, Callable[[int, int], bool]]:
+    """Vantages of two countries that ask one thing often and another seldom, and promise both."""
+    keys = [
+        key(country, n)._replace(platform=platform)
+        for country in ("PK", "IR")
+        for n in range(4)
+        for platform in ("often", "seldom")
+    ]
+    world = World(keys, promises=lambda _, place: 60.0 * every[place % 2])
+    return world, lambda minute, place: (minute + place % 2) % every[place % 2] == 0
+
+
+@pytest.mark.parametrize("last", ["often", "seldom"])
+def test_a_silence_is_told_as_soon_whatever_was_asked_last(last: str) -> None:
+    """What is due next of what is asked seldom is late; of the rest everything is."""
+    world, sends = often_and_seldom((2, 5))
+    world.run(range(124), sends)
+    # In minute 124 both report, in 128 what is asked often, and in 129 what is asked seldom, alone.
+    cut = 129 if last == "often" else 130
+    readings = world.run(
+        range(124, cut + 10), lambda minute, place: place >= 8 or (minute < cut and sends(minute, place))
+    )
+    assert dark(readings[cut + 7 - 124]["PK"]) == 4
+    assert set(world.bank.series.paths.rhythm.promised.tolist()) == {120.0}
+
+
+def test_what_is_asked_seldom_is_the_rhythm_once_nothing_else_is_asked() -> None:
+    world, sends = often_and_seldom((2, 5))
+    world.run(range(124), sends)
+
+    def seldom(minute: int, place: int) -> bool:
+        return (place >= 8 or place % 2 == 1) and sends(minute, place)
+
+    world.run(range(124, 180), seldom)
+    rhythm = world.bank.series.paths.rhythm
+    assert rhythm.promised.tolist() == [300.0] * 4 + [120.0] * 4
+    # By then it is no silence, though the first five minutes looked like one.
+    readings = world.run(range(180, 220), seldom)
+    assert sum(dark(reading["PK"]) for reading in readings) == 0
+
+
+def test_a_network_that_pauses_long_after_others_were_cut_is_not_cut_with_them() -> None:
+    """Two of four are silent for good. A third is heard in half of the minutes, and once not for nine."""
+    world = World([key(country, n) for country in ("PK", "IR") for n in range(4)])
+    often = np.random.default_rng(3).random((500, 2)) < 0.5
+
+    def sends(minute: int, place: int) -> bool:
+        if place in (2, 3):
+            pauses = place == 3 and 440 <= minute < 449
+            return not pauses and (bool(often[minute, place - 2]) or minute in (439, 449))
+        return place >= 4 or minute < 380
+
+    readings = world.run(range(460), sends)
+    assert [volume.opinion is Opinion.BAD for _, volume in sorted(readings[-1]["PK"].volumes.items())] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert max(dark(reading["PK"]) for reading in readings[430:]) == 2
 
 
 @pytest.mark.world
