@@ -7,6 +7,7 @@ answered for too, so that a reading can be made by hand.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from math import isnan
 from typing import Any, Final, Generic, TypeVar
 
@@ -23,21 +24,27 @@ OPINIONS: Final = (Opinion.UNSURE, Opinion.BAD, Opinion.GOOD)
 _BAD: Final = OPINIONS.index(Opinion.BAD)
 
 
+class Cells(tuple[Cell, ...]):
+    """Cells in an order; `rows` is the place of each in it, made once for all that is told of them."""
+
+    @cached_property
+    def rows(self) -> Mapping[Cell, int]:
+        """The place of each cell."""
+        return dict(zip(self, range(len(self)), strict=True))
+
+
 class _Asked(Mapping[Cell, V], Generic[V]):
     """One row of the columns for each of `cells`, made into its value when that is asked for."""
 
     def __init__(self, cells: Sequence[Cell], columns: Sequence[NDArray[Any]]) -> None:
-        self._cells, self._columns = cells, columns
-        self._row_of: dict[Cell, int] | None = None
+        self._cells, self._columns = cells if isinstance(cells, Cells) else Cells(cells), columns
         self._made: dict[Cell, V] = {}
 
     def _make(self, row: int) -> V:
         raise NotImplementedError
 
-    def _rows(self) -> dict[Cell, int]:
-        if self._row_of is None:
-            self._row_of = dict(zip(self._cells, range(len(self._cells)), strict=True))
-        return self._row_of
+    def _rows(self) -> Mapping[Cell, int]:
+        return self._cells.rows
 
     def __getitem__(self, cell: Cell) -> V:
         value = self._made.get(cell)
@@ -71,6 +78,16 @@ class Standings(_Asked[Standing]):
         ]
         since = onset if onset >= 0 else None
         return Standing(OPINIONS[says], score, n, k, expected, reachability, since, *rest)
+
+    def live(self) -> list[Cell]:
+        """`live_of`."""
+        return [self._cells[row] for row in np.flatnonzero(self._columns[10]).tolist()]
+
+    def leaning(self, least: float) -> list[tuple[Cell, bool]]:
+        """`leaning_of`."""
+        says, score, live = self._columns[0], self._columns[1], self._columns[10]
+        rows = np.flatnonzero((score >= least) | (says == _BAD)).tolist()
+        return [(self._cells[row], bool(live[row])) for row in rows]
 
     def signs(self) -> Iterable[tuple[Cell, Opinion, float, bool]]:
         """`signs_of`."""
@@ -113,6 +130,22 @@ def signs_of(networks: Mapping[Cell, Standing]) -> Iterable[tuple[Cell, Opinion,
     if isinstance(networks, Standings):
         return networks.signs()
     return [(cell, one.opinion, one.score, one.live) for cell, one in networks.items()]
+
+
+def live_of(networks: Mapping[Cell, Standing]) -> Iterable[Cell]:
+    """The networks that are live."""
+    if isinstance(networks, Standings):
+        return networks.live()
+    return [cell for cell, one in networks.items() if one.live]
+
+
+def leaning_of(networks: Mapping[Cell, Standing], least: float) -> Iterable[tuple[Cell, bool]]:
+    """Those that say that something is lost, or score at least so much, and whether each is live."""
+    if isinstance(networks, Standings):
+        return networks.leaning(least)
+    return [
+        (cell, one.live) for cell, one in networks.items() if one.score >= least or one.opinion is Opinion.BAD
+    ]
 
 
 def counts_of(networks: Mapping[Cell, Standing]) -> dict[Cell, tuple[int, int]]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.asked import Cells
 from detectors.columns.table import Ints, Numbers, StoredColumn, load_column, store_column
 from detectors.readings import MonitorKey
 
@@ -163,6 +164,7 @@ class Layout:
         self._region_names: Numbering[str] = Numbering()
         self._region_names.numbers([""])  # none was given
         self._vantage_names: Numbering[str] = Numbering()
+        self._named: NamedCells | None = None
 
     def __len__(self) -> int:
         """How many monitors there are."""
@@ -349,6 +351,16 @@ class Layout:
         names = map(self.group_names.__getitem__, self.cell_group[cells].tolist())
         return list(zip(map(itemgetter(0), names), self.cells.right(cells).tolist(), strict=True))
 
+    def named(self, cells: Ints) -> NamedCells:
+        """Some cells with their names; those that were named last are kept: mostly the same are asked for again."""
+        if self._named is None or not np.array_equal(cells, self._named.cells):
+            self._named = NamedCells(self, cells)
+        return self._named
+
+    def forget_names(self) -> None:
+        """Keep no names of cells."""
+        self._named = None
+
     def name_of_region(self, number: int) -> str:
         """The region of a number that `vantage_region` gives."""
         return list(self._region_names)[number]
@@ -415,3 +427,24 @@ class Layout:
                 raise ValueError(f"monitors: number {column.max()} of {len(names)} names")
         made._take(group, asn, region, vantage, target)
         return made
+
+
+class NamedCells:
+    """Some cells, ascending, and what tells those of one country apart."""
+
+    def __init__(self, layout: Layout, cells: Ints) -> None:
+        self.cells = cells
+        self._keys = Cells(layout.cell_keys(cells))
+        self._place = layout.group_place[layout.cell_group[cells]]
+        self._of: dict[int, tuple[Ints, Cells]] = {}
+
+    def of(self, place: int, columns: Sequence[NDArray[Any]]) -> tuple[Cells, Sequence[NDArray[Any]]]:
+        """The cells of one place, and its rows of some columns that have one for each cell."""
+        if place not in self._of:
+            rows = np.flatnonzero(self._place == place)
+            every = len(rows) == len(self.cells)
+            self._of[place] = rows, self._keys if every else Cells([self._keys[row] for row in rows.tolist()])
+        rows, keys = self._of[place]
+        if keys is self._keys:
+            return keys, columns
+        return keys, [column[rows] for column in columns]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import compress
 from math import isinf
 from typing import Any, TypeVar
 
@@ -19,6 +18,7 @@ from detectors.asked import OPINIONS, Slownesses, Standings
 from detectors.columns import compiled, vantage_weights
 from detectors.columns.binomial import Pool
 from detectors.columns.cusum import CusumColumns
+from detectors.columns.layout import NamedCells
 from detectors.columns.series import LIVE_GAPS, Series
 from detectors.columns.table import (
     Bools,
@@ -183,14 +183,16 @@ class Survey:
             here = chosen[self._place_of_cell]
             spoken = here & self._spoken()
             cells = spoken.nonzero()[0]
-            keys, places = layout.cell_keys(cells), self._place_of_cell[cells].tolist()
-            self._standings(chosen, spoken, readings, cells, keys, places)
+            named = layout.named(cells)
+            self._standings(chosen, spoken, readings, named)
             self._volumes(chosen, readings)
-            self._slow(readings, cells, keys, places)
+            self._slow(readings, named)
             self._failures(here, readings, counts)
             self._targets(chosen, readings, counts)
             self._warming(readings)
             self._late(readings, counts)
+        else:
+            layout.forget_names()
         return list(readings.values())
 
     def _spoken(self) -> Bools:
@@ -209,11 +211,9 @@ class Survey:
         chosen: Bools,
         here: Bools,
         readings: dict[int, CountryReading],
-        cells: Ints,
-        keys: list[tuple[str, int]],
-        places: list[int],
+        named: NamedCells,
     ) -> None:
-        series, layout = self.series, self.series.layout
+        series, layout, cells = self.series, self.series.layout, named.cells
         group_of, place_of = layout.cell_group, layout.group_place
         seats = here[layout.seat_cell].nonzero()[0]
         seats = seats[series.seats.lately(series.start, series.window, seats)]
@@ -239,8 +239,8 @@ class Survey:
         if few is not None:
             columns[0][few], columns[1][few] = OPINIONS.index(Opinion.UNSURE), 0.0
         columns.append(apart)
-        for place, mine, some in _by_place(readings, places, keys, columns):
-            readings[place].networks = Standings(mine, some)
+        for place, reading in readings.items():
+            reading.networks = Standings(*named.of(place, columns))
         names = layout.group_names
         groups = chosen[place_of].nonzero()[0]
         standings = self._pooled(
@@ -449,21 +449,17 @@ class Survey:
         )
         _spread({place: reading.homes for place, reading in readings.items()}, places, asns, regions)
 
-    def _slow(
-        self,
-        readings: dict[int, CountryReading],
-        cells: Ints,
-        keys: list[tuple[str, int]],
-        places: list[int],
-    ) -> None:
+    def _slow(self, readings: dict[int, CountryReading], named: NamedCells) -> None:
         """The slower of the two measures of each network on a platform; nothing where neither was measured."""
         series = self.series
         if isinf(series.detection.alarm_slowness):
             return  # nor does it hold up an end then
-        measured = ((series.ttfb.first >= 0) | (series.throughput.first >= 0))[cells]
-        rows = cells[measured]
+        measured = ((series.ttfb.first >= 0) | (series.throughput.first >= 0))[named.cells]
+        rows = named.cells[measured]
         if not len(rows):
             return
+        if len(rows) < len(named.cells):
+            named = NamedCells(series.layout, rows)
         scored, shown = [], []
         for table, of_table, sign in zip(
             (series.ttfb, series.throughput), self._slow_scores, (1.0, -1.0), strict=True
@@ -485,9 +481,9 @@ class Survey:
             opinion, score, *others = (np.where(worse, b, a) for a, b in zip(*shown, strict=True))
         else:
             opinion, score, *others = shown[0]
-        of_them = list(compress(places, measured)), list(compress(keys, measured))
-        for place, mine, some in _by_place(readings, *of_them, [opinion, score, worse, *others]):
-            readings[place].slowness = Slownesses(mine, some)
+        columns = [opinion, score, worse, *others]
+        for place, reading in readings.items():
+            reading.slowness = Slownesses(*named.of(place, columns))
 
     def _failures(self, here: Bools, readings: dict[int, CountryReading], counts: Counts) -> None:
         """How results failed in this window, and what the controls of the failing ones said.
@@ -702,22 +698,6 @@ def _seats(series: Series, place: int) -> Mapping[int, Sequence[SeatStanding]]:
     ):
         by_network.setdefault(asn, []).append(SeatStanding(platform, vantage, excess, last, region))
     return by_network
-
-
-def _by_place(
-    readings: Mapping[int, CountryReading],
-    places: Sequence[int],
-    keys: Sequence[tuple[str, int]],
-    columns: Sequence[NDArray[Any]],
-) -> Iterator[tuple[int, Sequence[tuple[str, int]], Sequence[NDArray[Any]]]]:
-    """Each place with its keys, and its rows of the columns."""
-    if len(readings) == 1:
-        yield next(iter(readings)), keys, columns
-        return
-    of = np.array(places, dtype=np.int64)
-    for place in readings:
-        rows = np.flatnonzero(of == place)
-        yield place, [keys[row] for row in rows.tolist()], [column[rows] for column in columns]
 
 
 def _spread(

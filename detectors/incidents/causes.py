@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import median_low
 from typing import Any, Final
 
-from detectors.asked import signs_of, too_slow
+from detectors.asked import leaning_of, live_of, too_slow
 from detectors.incidents.snapshots import Doubt, Kind, Scope
 from detectors.incidents.votes import Part, Vote, vote
 from detectors.readings import CountryReading, Opinion, Standing, Volume
@@ -164,7 +164,7 @@ def _live(reading: CountryReading) -> Mapping[str, frozenset[int]]:
     """By platform, the networks that report. A crowd has many hundreds: they are looked through once a window."""
     if reading.live is None:
         live: dict[str, set[int]] = {}
-        for platform, asn in [cell for cell, _, _, reports in signs_of(reading.networks) if reports]:
+        for platform, asn in live_of(reading.networks):
             live.setdefault(platform, set()).add(asn)
         reading.live = {platform: frozenset(asns) for platform, asns in live.items()}
     return reading.live
@@ -323,13 +323,16 @@ def _lost_alone(
     """By platform: the networks that are sure by themselves to have lost it, and those that lean that way."""
     lost: VotesByNetwork = {}
     slow_cells = too_slow(reading.slowness)
-    lean_score = settings.lean_score
     stirs = [
         (cell, cell in slow_cells)
-        for cell, opinion, score, live in signs_of(reading.networks)
-        if (score >= lean_score or opinion is _BAD or cell in slow_cells)
-        and (live or cell in slow_cells)
-        and cell[1] not in dark
+        for cell, live in leaning_of(reading.networks, settings.lean_score)
+        if (live or cell in slow_cells) and cell[1] not in dark
+    ]
+    leans_already = {cell for cell, _ in stirs}
+    stirs += [
+        (cell, True)
+        for cell in slow_cells
+        if cell not in leans_already and cell in reading.networks and cell[1] not in dark
     ]
     platforms = {platform for (platform, _), _ in stirs}
     platforms.update(platform for platform, asns in _live(reading).items() if not asns.issubset(dark))

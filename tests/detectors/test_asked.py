@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detectors.asked import OPINIONS, Slownesses, Standings, counts_of, signs_of, too_slow
+from detectors.asked import (
+    OPINIONS,
+    Slownesses,
+    Standings,
+    counts_of,
+    leaning_of,
+    live_of,
+    signs_of,
+    too_slow,
+)
 from detectors.readings import Opinion, Slowness, Standing
 from tests.effort import times
 
@@ -48,6 +57,9 @@ def test_standings_are_the_same_asked_for_or_made_by_hand(seed: int) -> None:
     asked, by_hand = some_standings(np.random.default_rng(seed))
     assert list(signs_of(asked)) == list(signs_of(by_hand))
     assert counts_of(asked) == counts_of(by_hand)
+    assert list(live_of(asked)) == list(live_of(by_hand))
+    for least in (0.2, 0.9):
+        assert list(leaning_of(asked, least)) == list(leaning_of(by_hand, least))
     assert list(asked.items()) == list(by_hand.items())
     assert repr(asked) == repr(by_hand)
     assert asked["x", 1] is asked["x", 1]

@@ -143,3 +143,27 @@ def test_where_each_seat_has_one_monitor_they_share_their_cells() -> None:
     layout.add([seats[0]._replace(target="https://x.example/")])
     assert layout.monitor_cell.tolist() == [0, 1, 0]
     assert layout.seat_cell.tolist() == [0, 1]
+
+
+def test_cells_that_are_named_again_keep_their_names_and_others_do_not() -> None:
+    layout = Layout()
+    layout.add(
+        MonitorKey(platform, country, "", asn, "v", False)
+        for country in ("PK", "IR")
+        for platform in ("x", "youtube")
+        for asn in (1, 2)
+    )
+    cells = np.array([0, 1, 4, 6])
+    named = layout.named(cells)
+    assert layout.named(cells.copy()) is named
+    for place, expected, rows in ((0, [("x", 1), ("x", 2)], [0, 1]), (1, [("x", 1), ("youtube", 1)], [2, 3])):
+        keys, (column,) = named.of(place, [cells * 10])
+        assert list(keys) == expected and column.tolist() == (cells[rows] * 10).tolist()
+        assert keys.rows[expected[1]] == 1
+        assert named.of(place, [])[0] is keys
+    assert named.of(2, [cells])[0] == ()
+    alone = layout.named(cells[:2])
+    assert alone is not named
+    assert alone.of(0, [cells[:2]])[1][0].tolist() == [0, 1]
+    layout.forget_names()
+    assert layout.named(cells[:2]) is not alone
