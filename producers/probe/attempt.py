@@ -21,7 +21,7 @@ from producers.probe import http, tcp, tls
 from producers.probe.asked import AskedTarget, Fingerprints
 from producers.probe.classify import NETWORK_ERRORS, classify
 from producers.probe.dns import Resolver
-from producers.probe.http import Exchange
+from producers.probe.http import Exchange, page_in
 from producers.records import Timings
 from producers.steps import STEPS
 
@@ -235,9 +235,11 @@ class _Walk:
                 await self._take(stages)
         except NETWORK_ERRORS as error:
             self.failure = classify(error)
+            self.detail = str(error)
+            if (page := page_in(self.exchange, self.way.tools.fingerprints)) is not None:
+                self.failure, self.detail = Failure.BLOCKPAGE, page  # one that broke off, or never ended
             if self.failure.startswith("dns_"):  # a name server's own words, over HTTPS too
                 self.steps.stage = Stage.DNS
-            self.detail = str(error)
         return self
 
     async def _take(self, stages: Sequence[Stage]) -> None:
@@ -318,7 +320,7 @@ async def _ask(way: _Way) -> None:
         await http.get(
             way.channel, way.target, way.exchange, user_agent=agent, fingerprints=fingerprints, path=path
         )
-        resolver.read(way.exchange.body, host, may_be_private=way.may_be_private, family=family)
+        resolver.read(bytes(way.exchange.body), host, may_be_private=way.may_be_private, family=family)
         return
     await http.get(way.channel, way.target, way.exchange, user_agent=agent, fingerprints=fingerprints)
 

@@ -3,15 +3,16 @@
 `get` asks over HTTP/1.1; `http2.py` and `http3.py` ask over the two others, and their answers are judged here
 (`judge`).
 
-No redirect is followed: where it points is a fact of this attempt. No cookies. Nothing is unpacked: bytes count as they
-come, so that a small answer stays small.
+No redirect is followed: where it points is a fact of this attempt. No cookies. Bytes count as they come, and nothing
+packed is asked for; a known block page is looked for in the first 64 KB of it nevertheless.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -23,6 +24,9 @@ from producers.probe.asked import PORTS, AskedTarget, Fingerprints
 from producers.probe.classify import ObservedFailure
 
 _HEAD_BYTES_MAX: Final = 64 * 1024
+#: How all that gzip has packed begins (RFC 1952).
+_GZIP: Final = b"\x1f\x8b"
+_UNPACKED_BYTES_MAX: Final = 64 * 1024
 #: Of a smaller body the most comes with the head: how fast it was says nothing. Ten packets are a server's first lot.
 RATED_BYTES: Final = 32_000
 #: Redirects that say nothing where they don't say where (RFC 9110, 15.4); a 300 or a 304 may do without.
@@ -54,7 +58,8 @@ class Exchange:
     location: str | None = None
     ttfb_ms: float | None = None
     body_bytes: int = 0
-    body: bytes = b""
+    #: As much of the body as has come.
+    body: bytearray = field(default_factory=bytearray)
     #: How long the body took after the head.
     body_seconds: float = 0.0
 
@@ -115,7 +120,6 @@ class _Body:
     def __init__(self, answer: Answer, exchange: Exchange) -> None:
         self._answer = answer
         self._exchange = exchange
-        self.kept = bytearray()
 
     async def read(self, bytes_max: int) -> None:
         """Read on, until the body ends or is as long as that."""
@@ -124,7 +128,7 @@ class _Body:
             if data is None:
                 return
             self._exchange.body_bytes += len(data)
-            self.kept += data
+            self._exchange.body += data
 
 
 async def get(
@@ -161,12 +165,29 @@ async def judge(answer: Answer, target: AskedTarget, exchange: Exchange, fingerp
     began = time.perf_counter()
     await _in_time(body, target, answer)
     exchange.body_seconds = time.perf_counter() - began
-    if (page := fingerprints.in_body(bytes(body.kept))) is not None:
+    if (page := page_in(exchange, fingerprints)) is not None:
         raise ObservedFailure(Failure.BLOCKPAGE, page)
     if exchange.status not in target.statuses:
         raise ObservedFailure(Failure.HTTP_UNEXPECTED_STATUS_CODE, str(exchange.status))
-    exchange.body = bytes(body.kept)
-    _check_body(exchange, exchange.body, target)
+    _check_body(exchange, target)
+
+
+def page_in(exchange: Exchange, fingerprints: Fingerprints) -> str | None:
+    """The known block page in as much of the body as has come, packed or not; None where there is none.
+
+    Who puts a page in may get its length wrong, let it break off, or pack it though nobody asked for that.
+    """
+    return fingerprints.in_body(bytes(exchange.body)) or fingerprints.in_body(_unpacked(exchange.body))
+
+
+def _unpacked(body: bytes | bytearray) -> bytes:
+    """The beginning of what gzip has packed, however much that would be in all; nothing of another body."""
+    if not body.startswith(_GZIP):
+        return b""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(body, _UNPACKED_BYTES_MAX)
+    except zlib.error:
+        return b""
 
 
 def authority(target: AskedTarget) -> str:
@@ -232,19 +253,21 @@ def _check_redirect(exchange: Exchange, target: AskedTarget, fingerprints: Finge
 
 def _host_of(location: str) -> str | None:
     """Where a redirect leads; None for a path. Raises Observed where it leads nowhere: `about:blank`, `http://`."""
+    # As browsers read it: they take a backslash for a slash, so `/\\else.example` is another host.
+    where = location.replace("\\", "/")
     try:
-        place = urlsplit(location)
-        host = place.hostname
+        place = urlsplit(where)
+        host = (place.hostname or "").removesuffix(".")
         place.port  # noqa: B018  it raises where the port is none
     except ValueError as error:
         raise ObservedFailure(Failure.HTTP_INVALID_REDIRECT_LOCATION_HOST, location) from error
-    if not host and (place.scheme or location.startswith("//")):
+    if not host and (place.scheme or where.startswith("//")):
         raise ObservedFailure(Failure.HTTP_INVALID_REDIRECT_LOCATION_HOST, location)
     return host or None
 
 
-def _check_body(exchange: Exchange, body: bytes, target: AskedTarget) -> None:
-    if target.text is not None and target.text.encode() not in body:
+def _check_body(exchange: Exchange, target: AskedTarget) -> None:
+    if target.text is not None and target.text.encode() not in exchange.body:
         raise ObservedFailure(Failure.HTTP_UNEXPECTED_BODY, f"without {target.text!r}")
     if (
         target.size_bytes is not None

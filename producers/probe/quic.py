@@ -16,6 +16,7 @@ from typing import Final
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, QuicEvent
+from service_identity import CertificateError
 
 from producers.failures import Failure
 from producers.probe.classify import ObservedFailure
@@ -107,7 +108,18 @@ class QuicChannel:
                 raise
             self.connection.handle_timer(now=self._loop.time())
         else:
+            self._hear(data)
+
+    def _hear(self, data: bytes) -> None:
+        """Take a datagram. Raises Observed for a certificate whose names are none, like `*` or `*.com`.
+
+        aioquic lets the error of its own library through, from where it only wants to list the names. OpenSSL, over
+        TCP, takes no such name for the host's either.
+        """
+        try:
             self.connection.receive_datagram(data, self._peer, now=self._loop.time())
+        except CertificateError as error:
+            raise ObservedFailure(Failure.SSL_INVALID_HOSTNAME, str(error)) from error
 
 
 class Quic:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gzip
 import hashlib
 import socket
 import ssl
@@ -38,6 +39,7 @@ FINGERPRINTS = Fingerprints(
         Blockpage(name="by redirect", source="test", redirect_host="blocked.test"),
     )
 )
+DENIED = b"<h1>Access to this site is denied</h1>"
 DEADLINE_SECONDS = 0.5  # for those that end by it; for all others far more than they need
 
 
@@ -251,6 +253,30 @@ CASES: dict[str, tuple[Server, str, dict[str, Any], str]] = {
         {},
         "http.blockpage",
     ),
+    "a block page that is shorter than it says": (
+        lambda: serving(servers.says(answer(body=DENIED, length=5000))),
+        "http://HOST:PORT/",
+        {},
+        "http.blockpage",
+    ),
+    "a block page that never ends": (
+        lambda: serving(servers.says_and_hangs(answer(body=DENIED, length=5000))),
+        "http://HOST:PORT/",
+        {"timeout_seconds": DEADLINE_SECONDS},
+        "http.blockpage",
+    ),
+    "a block page that is packed, unasked": (
+        lambda: serving(servers.says(answer(body=gzip.compress(DENIED), **{"Content-Encoding": "gzip"}))),
+        "http://HOST:PORT/",
+        {},
+        "http.blockpage",
+    ),
+    "a body that only looks packed": (
+        lambda: serving(servers.says(answer(body=b"\x1f\x8b" + b"x" * 50))),
+        "http://HOST:PORT/",
+        {},
+        "ok",
+    ),
     "a redirect to a block page": (
         lambda: serving(servers.says(answer(302, body=b"", Location="http://www.blocked.test/?u=1"))),
         "http://HOST:PORT/",
@@ -322,6 +348,30 @@ CASES: dict[str, tuple[Server, str, dict[str, Any], str]] = {
         "http://HOST:PORT/",
         {},
         "http.http_invalid_redirect_location_host",
+    ),
+    "a redirect elsewhere, by a backslash": (
+        lambda: serving(servers.says(answer(302, body=b"", Location="/\\elsewhere.test/"))),
+        "http://HOST:PORT/",
+        {},
+        "http.http_unexpected_redirect_url",
+    ),
+    "a redirect elsewhere, with its own name behind a backslash": (
+        lambda: serving(servers.says(answer(302, body=b"", Location="http://elsewhere.test\\@site.test/"))),
+        "http://HOST:PORT/",
+        {},
+        "http.http_unexpected_redirect_url",
+    ),
+    "a redirect to a dot": (
+        lambda: serving(servers.says(answer(302, body=b"", Location="http://./"))),
+        "http://HOST:PORT/",
+        {},
+        "http.http_invalid_redirect_location_host",
+    ),
+    "a redirect to its own name in full": (
+        lambda: serving(servers.says(answer(302, body=b"", Location="https://site.test./"))),
+        "http://HOST:PORT/",
+        {},
+        "ok",
     ),
     "a redirect to a path": (
         lambda: serving(servers.says(answer(307, body=b"", Location="/en/"))),

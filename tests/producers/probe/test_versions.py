@@ -70,6 +70,12 @@ CASES: dict[str, tuple[Server, str, dict[str, Any], str]] = {
         {},
         "quic.ssl_invalid_hostname",
     ),
+    "a name that is none": (
+        lambda at: versions.http3(Page(), at, host="*.test"),
+        "quic",
+        {},
+        "quic.ssl_invalid_hostname",
+    ),
     "expired": (
         lambda at: versions.http3(Page(), at, expired=True),
         "quic",
@@ -125,6 +131,50 @@ CASES: dict[str, tuple[Server, str, dict[str, Any], str]] = {
         "h2",
         {},
         "http.connection_reset",
+    ),
+    "HTTP/2, the server is about to restart": (
+        lambda _: versions.frames(versions.goaway(1), versions.HELLO),
+        "h2",
+        {"text": "hello"},
+        "ok",
+    ),
+    "HTTP/2, in two parts": (
+        lambda _: versions.frames(
+            versions.goaway(2**31 - 1)[:7], versions.goaway(2**31 - 1)[7:] + versions.HELLO
+        ),
+        "h2",
+        {"text": "hello"},
+        "ok",
+    ),
+    "HTTP/2, the server ends before it": (
+        lambda _: versions.frames(versions.goaway(0)),
+        "h2",
+        {},
+        "http.eof_error",
+    ),
+    "HTTP/2, the server complains": (
+        lambda _: versions.frames(versions.goaway(1, code=11), versions.HELLO),
+        "h2",
+        {},
+        "http.eof_error",
+    ),
+    "HTTP/2, HTTP/1.1 after all": (
+        lambda _: versions.frames(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"),
+        "h2",
+        {},
+        "http.http_request_failed",
+    ),
+    "HTTP/2, settings without end": (
+        lambda _: versions.frames(versions.frame(0x4, 0, 0) * 2_000),
+        "h2",
+        {},
+        "http.http_request_failed",
+    ),
+    "HTTP/2, hints without end": (
+        lambda _: versions.frames(versions.frame(0x1, 0x4, 1, b"\x08\x03103") * 2_000),
+        "h2",
+        {},
+        "http.http_request_failed",
     ),
     "no HTTP/2": (lambda _: versions.http2(Page(), "http/1.1"), "h2", {}, "http.http_request_failed"),
 }

@@ -171,3 +171,35 @@ async def http2(page: Page, protocol: str = "h2") -> AsyncIterator[int]:
 
     async with serving(speak, context) as port:
         yield port
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """A frame of HTTP/2 (RFC 9113, 4.1)."""
+    head = len(payload).to_bytes(3, "big") + bytes([kind, flags])
+    return head + stream.to_bytes(4, "big") + payload
+
+
+def goaway(last: int, code: int = 0) -> bytes:
+    """Which request a server still answers before it ends."""
+    return frame(0x7, 0, 0, last.to_bytes(4, "big") + code.to_bytes(4, "big"))
+
+
+#: An answer to the first request: status 200, and a body.
+HELLO = frame(0x1, 0x4, 1, b"\x88") + frame(0x0, 0x1, 1, b"hello")
+
+
+@asynccontextmanager
+async def frames(*parts: bytes) -> AsyncIterator[int]:
+    """A server that chooses HTTP/2 and then says these bytes, each part by itself; its port."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65_536)
+        writer.write(frame(0x4, 0, 0))
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+            await reader.read(65_536)  # each part is a record of its own
+        await reader.read(65_536)
+
+    async with serving(speak, certified(protocol="h2")) as port:
+        yield port
