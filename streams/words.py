@@ -209,15 +209,6 @@ def counted(number: int) -> str:
     return words[number] if number < len(words) else str(number)
 
 
-def amount(number: int, noun: str, nouns: str = "") -> str:
-    """Return so many of something, in digits, one or several.
-
-    >>> amount(1, "cell"), amount(0, "cell"), amount(1200, "series", "series")
-    ('1 cell', '0 cells', '1,200 series')
-    """
-    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
-
-
 def duration(seconds: float) -> str:
     """Return a length of time as people say it; half a minute counts as one.
 

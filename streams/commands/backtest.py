@@ -17,13 +17,14 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from streams.commands.lines import console, show_table
+from streams.counting import amount
 from streams.errors import install, need_file
 from streams.publish.pictures import SUFFIXES, PictureError, Recorder, choose, draw
 from streams.publish.scorecard import Label, Scorecard, render, scorecard
 from streams.records import CalendarEvent, Incident, Vantage, check_note, encode
 from streams.settings import Settings, SettingsError, load
 from streams.step.backtest import Backtest, read_lines
-from streams.words import amount, duration
+from streams.words import duration
 
 app = typer.Typer(add_completion=False)
 

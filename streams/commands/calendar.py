@@ -13,13 +13,13 @@ from rich.table import Column, Table
 
 from streams.commands.lines import console
 from streams.commands.output import put, to_stdout
+from streams.counting import amount
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import calendar_topic, write_all
 from streams.kafka.unanswered import answered
 from streams.publish.calendar_files import event_of, moment, read_file, zone_of
 from streams.records import CalendarEvent, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
-from streams.words import amount
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 

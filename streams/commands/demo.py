@@ -19,6 +19,7 @@ from rich.markup import escape
 from producers.simulated import scenario
 from streams.commands.broker import bring
 from streams.commands.up import show_page
+from streams.counting import amount
 from streams.local.broker import BrokerError
 from streams.local.demo import DemoResult, board, compare, demo_settings, run
 from streams.local.kafka_files import cache_folder
@@ -26,7 +27,6 @@ from streams.local.live import Show, timeline
 from streams.local.stack import ChildError, Stack
 from streams.records import encode
 from streams.settings import SettingsError, load, with_bootstrap
-from streams.words import amount
 
 app = typer.Typer(add_completion=False)
 

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from producers.sources.contract import Read, encoded
 from producers.sources.ooni.platforms import PlatformMapError, Platforms, read_platforms
+from streams.counting import amount
 from streams.kafka.client import wait_for_broker
 from streams.kafka.sources import SourceSender
 from streams.kafka.unanswered import answered
@@ -23,7 +24,6 @@ from streams.local import ingesting
 from streams.local.ingesting import IngestTotals, Input, inputs, pieces
 from streams.local.sources import SOURCES, Options, reader_of
 from streams.settings import Settings, SettingsError, load, with_bootstrap
-from streams.words import amount
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 

@@ -21,6 +21,7 @@ import typer
 from producers.records import ProbeResult
 from producers.signals import Signal
 from producers.sources.contract import encoded
+from streams.counting import amount
 from streams.kafka.client import wait_for_broker
 from streams.kafka.sources import SourceSender
 from streams.kafka.unanswered import answered
@@ -28,7 +29,6 @@ from streams.local.ingesting import IngestTotals
 from streams.local.pulling import Polite, PullPlan, PullState, Send, pull_once, session
 from streams.local.sources import PULLS, SourceQuery, pull_of
 from streams.settings import Settings, SettingsError, load, with_bootstrap
-from streams.words import amount
 
 log = structlog.get_logger()
 

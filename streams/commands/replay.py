@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from producers.records import Malformed, Tick, decode
+from streams.counting import amount
 from streams.errors import need_file
 from streams.kafka.bulk import BulkSender
 from streams.kafka.unanswered import answered
@@ -23,7 +24,6 @@ from streams.local.replay import replay as put
 from streams.settings import Settings, load, with_bootstrap
 from streams.step.backtest import read_lines
 from streams.step.ticks import with_ticks
-from streams.words import amount
 
 app = typer.Typer(add_completion=False)
 

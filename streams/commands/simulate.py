@@ -19,8 +19,8 @@ from producers.simulated.lifelike import BUILDERS, Lifelike, Size, text_of
 from producers.simulated.worlds import KINDS, WORLDS, Simulation, world
 from streams.commands.lines import console, show_table
 from streams.commands.output import to_stdout
+from streams.counting import amount
 from streams.settings import SettingsError
-from streams.words import amount
 
 app = typer.Typer(add_completion=False)
 

@@ -12,10 +12,10 @@ from producers.addresses import is_bogon
 from producers.probe.target_text import target_text
 from producers.probe.targets import TargetsError, TargetsFile, load_targets
 from streams.commands.output import put, to_stdout
+from streams.counting import amount
 from streams.errors import SettingsError, install
 from streams.publish.citizenlab import asked, list_text, read_list
 from streams.publish.target_files import TargetFile, read
-from streams.words import amount
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 

@@ -19,6 +19,7 @@ from producers.bundles import key_id, new_key
 from producers.countries import CANARY, COUNTRIES
 from producers.names import is_printable, is_region
 from streams.commands.lines import console
+from streams.counting import amount
 from streams.errors import install
 from streams.kafka.client import TopicReader
 from streams.kafka.notes import vantage_topic, write_all
@@ -27,7 +28,6 @@ from streams.pseudonyms import public_register
 from streams.records import Vantage, VantageState, check_note, encode
 from streams.settings import Settings, SettingsError, load, with_bootstrap
 from streams.step.asn_countries import NO_NETWORKS, Networks, countries_by_asn, is_elsewhere
-from streams.words import amount
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 

@@ -9,10 +9,10 @@ import typer
 
 from producers.bundles import has_signed
 from streams.commands.exporting import checked
+from streams.counting import amount
 from streams.errors import install
 from streams.publish.exports import Export, ExportError, signed_text
 from streams.settings import SettingsError
-from streams.words import amount
 
 app = typer.Typer(add_completion=False)
 

@@ -18,9 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from producers.countries import CANARY
+from streams.counting import amount
 from streams.pseudonyms import network_name
 from streams.records import Incident, Status
-from streams.words import amount
 
 _STYLES: Final = {Status.OPEN: "bold red", Status.UPDATED: "yellow", Status.RESOLVED: "green"}
 _LINES_MAX: Final = 12

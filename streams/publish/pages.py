@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 from detectors.localtime import local_seconds
 from producers.names import visible
+from streams.counting import amount
 from streams.errors import install
 from streams.publish.cost import SOURCE
 from streams.publish.report import Report, ReportLine
 from streams.records import Corroboration, Evidence
 from streams.settings import SettingsError
-from streams.words import NOTED, amount, duration
+from streams.words import NOTED, duration
 
 _REMEDY: Final = f"install the extra ({install('charts')}), or take --format md or json"
 #: What stands under the headline of what a person has marked so.

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,39 @@ def test_what_it_offers_is_there() -> None:
     assert set(HERE) <= set(cli.COMMANDS)
 
 
+def test_its_commands_need_no_package_that_it_lacks() -> None:
+    pinned = re.findall(r"^([\w.-]+)==", (ROOT / "requirements/vantage.txt").read_text("utf-8"), re.MULTILINE)
+    brought = {plain(name) for name in (*pinned, "netdusk")}
+    lacking = [
+        module
+        for module, owners in packages_distributions().items()
+        if not brought & {plain(owner) for owner in owners}
+    ]
+    script = (
+        "import sys\n"
+        "class Lacking:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in LACKING:\n"
+        "            raise ModuleNotFoundError(name)\n"
+        f"LACKING = {lacking!r}\n"
+        "sys.meta_path.insert(0, Lacking())\n"
+        "from importlib import import_module\n"
+        "from streams import cli, vantage\n"
+        "for name in vantage.HERE:\n"
+        "    import_module(cli.COMMANDS[name][0])\n"
+    )
+    assert {"babel", "numpy"} <= set(lacking)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def plain(name: str) -> str:
+    """A distribution's name as all of its spellings are compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 @pytest.mark.integration
 def test_it_measures_and_loads_nothing_heavy(tmp_path: Path) -> None:
     subprocess.run(["make", "--silent", "vantage"], cwd=ROOT, check=True, capture_output=True, timeout=300)
@@ -54,6 +88,10 @@ def test_it_measures_and_loads_nothing_heavy(tmp_path: Path) -> None:
         [*command, "probe", "--once", *place], env=env, capture_output=True, text=True, check=False
     )
     assert "tcp connection_refused" in shown.stdout, shown.stderr
+    checked = subprocess.run(
+        [*command, "targets", "check", str(targets)], env=env, capture_output=True, text=True, check=False
+    )
+    assert "tcp://127.0.0.1:9" in checked.stdout, checked.stderr
     other = subprocess.run([*command, "worker"], env=env, capture_output=True, text=True, check=False)
     assert (other.returncode, other.stderr) == (
         2,
