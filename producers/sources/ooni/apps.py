@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import Struct
@@ -71,6 +72,15 @@ class AppKeys(Struct, frozen=True):
         return bool(self.queries or self.tcp_connect or self.tls_handshakes or self.requests)
 
 
+#: From when on only this version of the test, and later ones, can succeed (ooni/probe#2344, ooni/probe#2627).
+_SIGNAL_TESTS: Final = (
+    ((0, 2, 2), datetime(2022, 10, 19, tzinfo=UTC)),
+    ((0, 2, 4), datetime(2023, 11, 7, tzinfo=UTC)),
+)
+#: A version that never could (ooni/probe#2636).
+_SIGNAL_BROKEN: Final = "0.2.4"
+#: The same of the client's engine (ooni/backend#679).
+_SIGNAL_ENGINE: Final = ((3, 17, 2), datetime(2023, 5, 2, tzinfo=UTC))
 #: The app's endpoints, beside which WhatsApp's pages are.
 _ENDPOINT: Final = re.compile(r"e\d+\.whatsapp\.net")
 
@@ -96,7 +106,8 @@ def _whatsapp(keys: AppKeys) -> Observation:
     if (ended := _all_failed(endpoints)) is not None:
         return ended
     registered = _page(keys, keys.registration_server_failure, "v.whatsapp.net")
-    return _page(keys, keys.whatsapp_web_failure, "web.whatsapp.com") if registered.ok else registered
+    web = None if _came(keys, "https://web.whatsapp.com/") else keys.whatsapp_web_failure
+    return _page(keys, web, "web.whatsapp.com") if registered.ok else registered
 
 
 def _facebook(keys: AppKeys) -> Observation:
@@ -113,6 +124,15 @@ def _facebook(keys: AppKeys) -> Observation:
         if connect.how and not (connect.how == Failure.NETWORK_UNREACHABLE and ":" in (connect.ip or ""))
     ]
     return Observation(False, Stage.TCP, _commonest(failed)) if failed else Observation(True)
+
+
+def _came(keys: AppKeys, url: str) -> bool:
+    """Whether this page came, over TLS that was verified: then it is the site's own, whatever its status.
+
+    The test expects one status and calls the page blocked by another (`http_unexpected_status_code`): since December
+    2022 the server has answered 400 to everybody. OONI's pipeline reads the requests too.
+    """
+    return any(one.request and one.request.url == url and not one.failure for one in keys.requests or [])
 
 
 def _addresses(keys: AppKeys, is_one: Callable[[str], bool]) -> set[str]:
@@ -162,6 +182,32 @@ APPS: Final[Mapping[str, tuple[str, Callable[[AppKeys], Observation]]]] = {
     "facebook_messenger": ("facebook", _facebook),
     "signal": ("signal", _signal),
 }
+
+
+def check_version(test: str, version: str, engine: str, time: datetime) -> None:
+    """Raise NothingToTellError for a test that fails by itself: what it expects of the servers has changed since.
+
+    Signal's have had other certificates and names since the days of `_SIGNAL_TESTS`: whoever asks by an older test is
+    told that the authority is unknown, everywhere. OONI's pipeline leaves these measurements out too.
+    """
+    if test != "signal" or not version:
+        return
+    if version == _SIGNAL_BROKEN or any(
+        _numbers(version) < first and time >= since for first, since in _SIGNAL_TESTS
+    ):
+        raise NothingToTellError(f"the client's own: signal {version} fails everywhere since then")
+    first, since = _SIGNAL_ENGINE
+    if engine and _numbers(engine) < first and time >= since:
+        raise NothingToTellError(f"the client's own: its engine {engine} fails everywhere since then")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """A version's numbers, to be compared: `3.17.2-beta` is 3.17.2.
+
+    >>> _numbers("0.2.10-alpha") > _numbers("0.2.9")
+    True
+    """
+    return tuple(int(number) for number in re.findall(r"\d+", version.partition("-")[0])[:3])
 
 
 def find_app(test: str, keys: AppKeys) -> Observation:

@@ -22,7 +22,7 @@ from producers.records import Malformed, ProbeResult, decode, encode
 from producers.sources.contract import BOM, RefusalReason, Refused, RowError
 from producers.sources.files import read_all
 from producers.sources.ooni import aggregation, single_steps
-from producers.sources.ooni.apps import APPS, AppKeys, find_app
+from producers.sources.ooni.apps import APPS, AppKeys, check_version, find_app
 from producers.sources.ooni.fastpath import PLATFORM_TESTS, SqlError, SqlRow, find_row, is_true, rows
 from producers.sources.ooni.platforms import Platforms
 from producers.sources.ooni.web import NothingToTellError, Observation, TestKeys, find
@@ -204,9 +204,13 @@ class OoniReader:
             return Refused(RefusalReason.MEASUREMENT_FAILED, "no test keys", place)
         keys = msgspec.json.decode(head.test_keys, type=AppKeys)
         platform, _ = APPS[test]
-        return self._told(
-            head, lambda: find_app(test, keys), place, hint=hint, value=value, platform=platform, target=None
-        )
+
+        def find_out() -> Observation:
+            if (time := _time(head.measurement_start_time)) is not None:
+                check_version(test, head.test_version or "", head.engine, time)
+            return find_app(test, keys)
+
+        return self._told(head, find_out, place, hint=hint, value=value, platform=platform, target=None)
 
     def _step(self, head: Head, place: str, *, hint: str, value: bytes) -> ProbeResult | Refused:
         """One measurement of a single step."""
@@ -354,6 +358,8 @@ class Head(Struct, frozen=True):
     """The envelope of a measurement (base data format of https://github.com/ooni/spec)."""
 
     test_name: str | None = None
+    test_version: str | None = None
+    annotations: Raw = _ABSENT
     input: str | None = None
     probe_cc: str | None = None
     probe_asn: str | int | None = None
@@ -362,6 +368,18 @@ class Head(Struct, frozen=True):
     id: str | None = None
     test_keys: Raw = _ABSENT
     raw_measurement: str | None = None
+
+    @property
+    def engine(self) -> str:
+        """The version of the client's engine; empty where it is not told."""
+        try:
+            return msgspec.json.decode(self.annotations, type=_Annotations).engine_version or ""
+        except _NO_JSON:
+            return ""
+
+
+class _Annotations(Struct, frozen=True):
+    engine_version: str | None = None
 
 
 class _Events(Struct, frozen=True):

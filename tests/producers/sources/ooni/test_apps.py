@@ -193,3 +193,66 @@ def test_an_app(test: str, keys: dict[str, Any], expected: str) -> None:
     assert isinstance(found, ProbeResult)
     assert f"{found.platform} {'ok' if found.ok else f'{found.stage}.{found.failure}'}" == expected
     assert (found.source, found.method, found.vantage) == ("ooni", test, "ooni-IR-AS44244")
+
+
+def test_a_page_of_another_status_is_the_sites_own() -> None:
+    """As in a measurement of December 2022, when the server began to answer 400 to everybody's test."""
+    keys = {
+        "tcp_connect": WELL,
+        "requests": [asked("https://web.whatsapp.com/", None), asked("http://web.whatsapp.com/", None)],
+        "whatsapp_web_failure": "http_unexpected_status_code",
+    }
+    assert app("whatsapp", keys) == "ok"
+    keys["requests"] = [asked("https://web.whatsapp.com/", RESET)]
+    keys["whatsapp_web_failure"] = RESET
+    assert app("whatsapp", keys) == "http.connection_reset"
+
+
+#: The test's version, its client's engine, when it was made; what comes of a certificate that it does not know.
+SIGNAL = [
+    ("0.2.0", "3.16.5", "2022-10-18 23:59:59", "tls.ssl_unknown_authority"),
+    ("0.2.0", "3.16.5", "2022-10-19 00:00:00", "measurement_failed"),
+    ("0.2.2", "3.16.5", "2023-05-01 00:00:00", "tls.ssl_unknown_authority"),
+    ("0.2.2", "3.16.5", "2023-05-30 18:08:35", "measurement_failed"),
+    ("0.2.2", "3.17.2", "2023-05-30 18:08:35", "tls.ssl_unknown_authority"),
+    ("0.2.3", "3.18.1", "2023-11-06 23:59:59", "tls.ssl_unknown_authority"),
+    ("0.2.3", "3.18.1", "2023-11-07 00:00:00", "measurement_failed"),
+    ("0.2.4", "3.19.0", "2023-12-01 00:00:00", "measurement_failed"),
+    ("0.2.5", "3.19.1-beta", "2024-01-20 13:41:00", "tls.ssl_unknown_authority"),
+    ("0.2.10", "", "2024-01-20 13:41:00", "tls.ssl_unknown_authority"),
+    ("", "", "2024-01-20 13:41:00", "tls.ssl_unknown_authority"),
+]
+
+
+@pytest.mark.parametrize(("version", "engine", "time", "expected"), SIGNAL)
+def test_a_test_that_fails_everywhere_says_nothing(
+    version: str, engine: str, time: str, expected: str
+) -> None:
+    keys = {"tcp_connect": WELL, "signal_backend_failure": "ssl_unknown_authority"}
+    facts = {
+        "test_version": version,
+        "annotations": {"engine_version": engine},
+        "measurement_start_time": time,
+    }
+    assert app("signal", keys, **facts) == expected
+
+
+@pytest.mark.parametrize("annotations", [None, [], "x", {}, {"engine_version": 3}])
+def test_annotations_of_another_shape_are_left_alone(annotations: Any) -> None:
+    assert app("signal", {"tcp_connect": WELL}, test_version="0.2.5", annotations=annotations) == "ok"
+
+
+def app(test: str, keys: dict[str, Any], **facts: Any) -> str:
+    """What is read of a measurement: `ok`, how it ended, or why it is refused."""
+    measurement = {
+        "test_name": test,
+        "probe_cc": "IR",
+        "probe_asn": "AS44244",
+        "measurement_start_time": "2024-01-20 13:41:07",
+        "test_keys": keys,
+        **facts,
+    }
+    found = OoniReader(Platforms()).measurement(json.dumps(measurement).encode(), "here")
+    if isinstance(found, Refused):
+        return str(found.reason)
+    return "ok" if found.ok else f"{found.stage}.{found.failure}"
