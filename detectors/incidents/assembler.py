@@ -40,7 +40,7 @@ from detectors.incidents.evidence import (
     past_case,
 )
 from detectors.incidents.falls import ROLLING_SECONDS, Falls, StoredFall, controls_by_vote
-from detectors.incidents.lines import by_line, without_bad_lines, without_regions_of_one
+from detectors.incidents.lines import by_line, without_bad_lines
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.news import (
     CONFIRMED,
@@ -68,6 +68,7 @@ from detectors.incidents.snapshots import (
 )
 from detectors.incidents.telling import doubt_of, keep_open, snapshot_of
 from detectors.incidents.votes import Part, Vote, vote
+from detectors.incidents.well_again import is_well_again
 from detectors.incidents.withdrawal import REASON as ONLINE
 from detectors.readings import (
     Congestion,
@@ -540,7 +541,6 @@ class Assembler:
             doubtful = self._doubtful(seen, mending, in_hand.doubts, doubts)
             doubtful |= _beyond_regions(seen, known, others, in_hand.doubts, doubts)
             cause = seen.without(taken | doubtful)
-            cause = cause and without_regions_of_one(cause, reading)
             if cause is not None and case is not None:
                 of_regions = _turns_out_regional(seen, case, reading, in_hand.doubts, doubts)
                 cause = case.admit(cause, of_regions=of_regions)
@@ -727,7 +727,7 @@ class Assembler:
         since_quiet = reading.end - max((in_hand.quiet.get(p, 0) for p in cause.platforms), default=0)
         if since_quiet <= self.settings.recovery_windows * self.window_seconds:
             return True  # of what the world had lost, each country is back in its own minute
-        if cause.alone_and_faint(reading, self.settings, opening=True):
+        if cause.alone_and_faint(reading, self.settings, opening=True) or is_well_again(cause, reading):
             return True
         if cause.is_slow and len(cause.units) == 1 and _gathers(cause, in_hand.cases, reading.end):
             return True

@@ -15,6 +15,7 @@ from statistics import median_low
 from typing import Any, Final
 
 from detectors.asked import leaning_of, live_of, too_slow
+from detectors.incidents.regions import is_of_one
 from detectors.incidents.snapshots import Doubt, Kind, Scope
 from detectors.incidents.votes import Part, Vote, vote
 from detectors.readings import CountryReading, Opinion, Standing, Volume
@@ -46,6 +47,8 @@ MOSTLY_LEFT: Final = 0.7
 SHORTFALL_MIN: Final = 0.05
 #: One network that falls short by less drifts: a detector asks as much where its country loses nothing.
 STRAYING_MAX: Final = 0.20
+#: Platforms of a network of which one alone is sure must be so many times as sure together as one that fails alone.
+FAIL_ALIKE: Final = 1.6
 #: A series is sparse that has fewer results a window than this.
 SPARSE_SHARE: Final = 0.25
 #: Who has been heard for less than a day, and seldom, may sleep so long.
@@ -95,7 +98,7 @@ class Cause:
         What is `opening` an incident must be sure by itself, not for its country's sake.
         """
         if len(self.parts) > 1:
-            return False
+            return opening and self._faint_together(reading, settings)
         ((part, part_vote),) = self.parts.items()
         if part_vote.slow:
             slowness = reading.slowness.get((part.platform, part.asn))
@@ -111,6 +114,18 @@ class Cause:
             if opening:
                 return standing.score * standing.bar < settings.alone_score
         return standing is not None and standing.score < settings.alone_score
+
+    def _faint_together(self, reading: CountryReading, settings: IncidentSettings) -> bool:
+        """Whether it is one network, of whose platforms one alone is sure, and the others add little to it."""
+        if len(self.units) > 1:
+            return False
+        of_parts = [reading.networks.get((part.platform, part.asn)) for part in self.parts]
+        standings = [standing for standing in of_parts if standing is not None]
+        if sum(standing.opinion is Opinion.BAD for standing in standings) != 1:
+            return False
+        return (
+            sum(standing.score * standing.bar for standing in standings) < FAIL_ALIKE * settings.alone_score
+        )
 
     def strays(self, reading: CountryReading, settings: IncidentSettings) -> bool:
         """Whether it is one network that would not be believed without the losses of others in its country."""
@@ -468,16 +483,24 @@ def _lost_regions(reading: CountryReading, lost: VotesByNetwork, others: OtherRe
 
     That is: most of what the region reports is lost, at least one region is well, and what every network has lost, it
     has lost in regions that were hit. A carrier's fault shows in all the regions where it has customers, and is told by
-    its network.
+    its network, and so is the bad line of one vantage.
     """
     by_platform: VotesByRegion = {}
+    lost_there: dict[str, set[str]] = {}
+    for (platform, region), standing in reading.regions.items():
+        if standing.opinion is Opinion.BAD:
+            lost_there.setdefault(region, set()).add(platform)
     for (platform, region), standing in sorted(reading.regions.items()):
         if not (standing.live and standing.opinion is Opinion.BAD and standing.onset is not None):
             continue
         left = min(standing.reachability / standing.expected, 1.0 - standing.short / standing.expected)
         deep = left <= 0.5 or (left <= MOSTLY_LEFT and 2 * standing.vantages_bad > standing.vantages)
         # An alarm outlasts its loss: what this very window says must not speak against it. Few have results in each.
-        if deep and 2 * standing.k <= standing.expected * standing.n:
+        if (
+            deep
+            and 2 * standing.k <= standing.expected * standing.n
+            and not is_of_one(platform, region, standing.onset, lost_there[region], reading)
+        ):
             by_platform.setdefault(platform, {})[region] = vote(Part(platform, 0, region), reading)
     for platform in list(by_platform):
         hit = by_platform[platform]

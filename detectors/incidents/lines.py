@@ -17,14 +17,11 @@ from numpy.typing import NDArray
 from detectors.incidents.case import Case
 from detectors.incidents.causes import Cause
 from detectors.incidents.moves import Phase
+from detectors.incidents.regions import well_above
 from detectors.incidents.snapshots import Kind
 from detectors.incidents.votes import Part, Vote, vote
 from detectors.readings import CountryReading, Opinion
 
-#: A vantage is well that falls short of its usual by less than this, over all its platforms: one failure each is more.
-WELL_SHARE: Final = 0.05
-#: Or by less than this part of what the worst of its network does.
-WELL_PART: Final = 0.25
 #: What fails on a network's only vantage is told once it has lasted so long: most bad lines are well again by then.
 LASTS_SECONDS: Final = 900
 #: Through a bad line a quarter or so gets. That nothing does is said from so many nats on.
@@ -40,8 +37,8 @@ _SHARE_MAX: Final = 0.9
 _USUAL_MAX: Final = 0.97
 # Of fewer results in these minutes, over all platforms of a network, nothing is known of its lines.
 _RESULTS_MIN: Final = 6.0
-# What has lasted shows in the first and in the last fifth of the minutes that are remembered.
-_FIFTH: Final = 5
+# What has lasted shows in each third of the minutes that are remembered.
+_PIECES: Final = 3
 
 # Rows of a platform on a network: successes, results and the usual ratio of each window, the present one last.
 Windows = NDArray[np.float64]
@@ -92,40 +89,6 @@ def by_line(
         return None, True
     verdict = whose(left, case, known, beside, reading)
     return widened(left, verdict, reading), verdict.line in BAD_LINES
-
-
-def without_regions_of_one(cause: Cause, reading: CountryReading) -> Cause | None:
-    """Leave out regions in which the vantages of one network alone fall short, and those of others there are well.
-
-    That is the network's loss, or a vantage's bad line, and not the region's.
-    """
-    odd = {
-        part
-        for part, part_vote in cause.parts.items()
-        if part.region
-        and part.platform
-        and not part_vote.slow
-        and _is_of_one_network(part, part_vote, reading)
-    }
-    return cause.without(odd) if odd else cause
-
-
-def _is_of_one_network(part: Part, part_vote: Vote, reading: CountryReading) -> bool:
-    since = part_vote.onset if part_vote.onset is not None else reading.start
-    seats = [
-        (asn, seat)
-        for asn, of_network in reading.seats.items()
-        for seat in of_network
-        if seat.platform == part.platform and seat.last >= since
-    ]
-    here = [(asn, seat.excess) for asn, seat in seats if seat.region == part.region]
-    bar = _well_above(excess for _, excess in here)
-    bad = [asn for asn, excess in here if excess <= bar]
-    if len(set(bad)) != 1 or len({asn for asn, _ in here}) == 1:
-        return False
-    # Several of its vantages that fall short here, and none elsewhere, are the region's after all.
-    elsewhere = [seat for asn, seat in seats if asn == bad[0] and seat.region != part.region]
-    return len(bad) == 1 or any(seat.excess <= bar for seat in elsewhere)
 
 
 def whose(
@@ -202,14 +165,19 @@ def nats_of_loss(windows: Windows, share: float) -> float:
     >>> round(nats_of_loss(failing, 0.7), 1), round(nats_of_loss(well, 0.7), 1)
     (24.9, -14.4)
     """
+    return float(likelihoods(windows, share).sum())
+
+
+def likelihoods(windows: Windows, share: float) -> NDArray[np.float64]:
+    """How much more likely what each window had is if this share of the usual successes is lost, in nats."""
     return _likelier(windows, 1.0 - min(_SHARE_MAX, max(_SHARE_MIN, share)), 1.0)
 
 
-def _likelier(windows: Windows, left: float, other: float) -> float:
-    """How much more likely what some windows had is if so much of the usual is left than if the other is, in nats."""
+def _likelier(windows: Windows, left: float, other: float) -> NDArray[np.float64]:
+    """How much more likely each window is if so much of the usual is left than if the other is, in nats."""
     good, n, usual = windows[:, 0], windows[:, 1], np.minimum(windows[:, 2], _USUAL_MAX)
     failing = np.log((1.0 - usual * left) / (1.0 - usual * other))
-    return float((good * np.log(left / other) + (n - good) * failing).sum())
+    return np.asarray(good * np.log(left / other) + (n - good) * failing)
 
 
 def _verdict(cause: Cause, asn: int, lost: Collection[str], reading: CountryReading) -> Verdict:
@@ -238,8 +206,10 @@ def _verdict(cause: Cause, asn: int, lost: Collection[str], reading: CountryRead
     if others and not _fail_alike(list(others.values()), share):
         return _OF_PLATFORMS
     well, bad = _vantages(asn, onset, lost, reading)
-    if well and well >= bad:
+    if _most_are_well(well, bad):
         return Verdict(Whose.VANTAGE, asn)
+    if others and _most_are_well(*_vantages(asn, onset, {*lost, *onsets}, reading)):
+        return _OF_PLATFORMS  # one vantage has a bad line besides
     if well + bad == 1 and not (
         _lets_nothing_through(list(lately.values())) or _lasts(list(past.values()), reading.end - onset)
     ):
@@ -276,27 +246,27 @@ def _vantages(asn: int, onset: int, lost: Collection[str], reading: CountryReadi
         if seat.last >= onset and seat.platform not in lost:
             excess.setdefault(seat.vantage, []).append(seat.excess)
     means = [sum(values) / len(values) for values in excess.values()]
-    bar = _well_above(means)
+    bar = well_above(means)
     well = sum(mean > bar for mean in means)
     return well, len(means) - well
 
 
-def _well_above(excesses: Iterable[float]) -> float:
-    """The excess above which a vantage is well, of those that are compared."""
-    return min(-WELL_SHARE, WELL_PART * min(excesses, default=0.0))
+def _most_are_well(well: int, bad: int) -> bool:
+    """Whether at least half of some vantages are well."""
+    return bool(well) and well >= bad
 
 
 def _lasts(past: Sequence[Windows], seconds: int) -> bool:
-    """Whether a loss was there when the minutes that are remembered began, and is there now."""
-    fifth = max(1, len(past[0]) // _FIFTH)
+    """Whether a loss was there all the minutes that are remembered: two bad lines with good minutes between are two."""
+    together = np.stack(past)
     share = share_lost(past)
-    both = (
-        np.concatenate([windows[:fifth] for windows in past]),
-        np.concatenate([windows[-fifth:] for windows in past]),
+    thirds = np.array_split(together, _PIECES, axis=1)
+    return seconds >= LASTS_SECONDS and all(
+        nats_of_loss(np.concatenate(list(third)), share) > 0.0 for third in thirds
     )
-    return seconds >= LASTS_SECONDS and all(nats_of_loss(windows, share) > 0.0 for windows in both)
 
 
 def _lets_nothing_through(lately: Sequence[Windows]) -> bool:
     """Whether what succeeds is so little that no bad line is likely."""
-    return _likelier(np.concatenate(lately), NOTHING_THROUGH, THROUGH) >= NOTHING_NATS
+    nats = _likelier(np.concatenate(lately), NOTHING_THROUGH, THROUGH)
+    return float(nats.sum()) >= NOTHING_NATS

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
 from detectors.incidents.lines import LASTS_SECONDS
 from detectors.incidents.snapshots import Snapshot
-from detectors.readings import SeatStanding
+from detectors.readings import Opinion, Reading, SeatStanding
 from detectors.settings import IncidentSettings
 from streams.words import summary
 from tests.detectors.incidents.hand import T0, WINDOW, run, story
@@ -20,11 +21,17 @@ LASTS = LASTS_SECONDS // WINDOW
 
 
 def one_network(
-    marks: Mapping[str, str], vantages: Mapping[int, Mapping[str, float]], others: str = FIVE
+    marks: Mapping[str, str],
+    vantages: Mapping[int, Mapping[str, float]],
+    others: str = FIVE,
+    *,
+    onset: int | None = None,
+    leans: float = 0.6,
 ) -> list[Snapshot]:
     """What is told where `marks` is what the first of three networks has of its platforms.
 
-    `vantages` says how each vantage of it does on each platform; "" stands for all others.
+    `vantages` says how each vantage of it does on each platform; "" stands for all others. `onset` is when its
+    detectors say that all began, `leans` the score of what is not sure.
     """
     length = len(next(iter(marks.values())))
     lines = {(platform, asn): "." * length for platform in others.split() for asn in (1, 2, 3)}
@@ -39,7 +46,21 @@ def one_network(
                 for platform in others.split()
             ]
         }
+        _say(one, onset, leans)
     return run(readings)
+
+
+def _say(one: Reading, onset: int | None, leans: float) -> None:
+    """Have the detectors of the first network say so much, and so long."""
+    standings = one.countries[0].networks
+    one.countries[0].networks = {
+        (platform, asn): msgspec.structs.replace(
+            standing,
+            onset=onset if onset is not None and standing.onset is not None and asn == 1 else standing.onset,
+            score=leans if standing.opinion is Opinion.UNSURE else standing.score,
+        )
+        for (platform, asn), standing in standings.items()
+    }
 
 
 def all_platforms(line: str, sure: str) -> dict[str, str]:
@@ -74,6 +95,23 @@ def test_what_lasts_on_the_only_vantage_is_told_with_all_platforms_and_as_no_cho
     assert snapshots[0].detected >= T0 + (15 + LASTS) * WINDOW
     assert snapshots[0].detected <= T0 + (15 + LASTS + 1) * WINDOW
     assert "disrupted" in summary(snapshots[0], IncidentSettings())
+
+
+def test_two_bad_lines_of_the_only_vantage_are_no_loss_that_lasts() -> None:
+    twice = "." * 15 + "f" * 5 + "." * 9 + "f" * 9 + "." * 6
+    assert one_network(all_platforms(twice, "f i"), BAD, onset=T0 + 15 * WINDOW) == []
+
+
+def test_platforms_that_fail_alike_and_say_little_make_no_faint_alarm_surer() -> None:
+    faint = all_platforms("." * 15 + "f" * 12, "f")
+    assert one_network(faint, BOTH_BAD, leans=0.2) == []
+    assert one_network(faint, BOTH_BAD, leans=0.4)[0].platforms == tuple(FIVE.split())
+
+
+def test_a_bad_line_beside_a_block_takes_no_other_platform_into_it() -> None:
+    blocked = all_platforms("." * 15 + "x" * 12, "x") | dict.fromkeys("fiwy", "." * 15 + "~" * 12)
+    snapshots = one_network(blocked, {1: {"": FAILS, "x": -0.9}, 2: {"x": -0.9}, 3: {"x": -0.9}})
+    assert snapshots and snapshots[0].platforms == ("x",)
 
 
 def test_where_nothing_gets_through_the_only_vantage_is_believed_at_once() -> None:
@@ -131,8 +169,15 @@ def test_a_bad_line_joins_no_incident_that_was_told() -> None:
     assert snapshots and all(network.asn != 1 for one in snapshots for network in one.networks)
 
 
-def region_of(kano: Mapping[int, list[float]], lagos: float = DOES_WELL) -> list[Snapshot]:
-    """What is told where a region seems lost: how each network's vantages do there, and in the country's other one."""
+def region_of(
+    kano: Mapping[int, list[float]],
+    lagos: float = DOES_WELL,
+    besides: Mapping[int, Mapping[str, float]] | None = None,
+) -> list[Snapshot]:
+    """What is told where a region seems lost: how each network's vantages do there, and in the country's other one.
+
+    `besides` says how the first vantage there of some networks does on its other platforms.
+    """
     line = "." * 15 + "x" * 12
     well = {(platform, asn): "." * len(line) for platform in FIVE.split() for asn in (1, 2, 3)}
     readings = story(well, regions={("x", "KN"): line, ("x", "LA"): "." * len(line)})
@@ -141,6 +186,10 @@ def region_of(kano: Mapping[int, list[float]], lagos: float = DOES_WELL) -> list
         country.seats = {
             asn: [SeatStanding("x", 10 * asn + i, does, country.start, "KN") for i, does in enumerate(each)]
             + [SeatStanding("x", 10 * asn + 9, lagos, country.start, "LA")]
+            + [
+                SeatStanding(p, 10 * asn, does, country.start, "KN")
+                for p, does in (besides or {}).get(asn, {}).items()
+            ]
             for asn, each in kano.items()
         }
     return run(readings)
@@ -174,4 +223,35 @@ def test_a_region_in_which_one_network_alone_falls_short_has_lost_nothing(
 )
 def test_a_region_that_several_vantages_or_its_only_one_lost_is_told(kano: Mapping[int, list[float]]) -> None:
     snapshots = region_of(kano)
+    assert snapshots and snapshots[0].regions == ("KN",)
+
+
+@pytest.mark.parametrize(
+    ("kano", "besides"),
+    [
+        ([FAILS], {"f": -0.4, "i": -0.2, "w": DOES_WELL}),
+        ([FAILS], {"w": -0.3}),
+        # Another network had one failure there.
+        ([FAILS, -0.12], {"f": -0.2, "i": -0.1, "w": -0.2}),
+    ],
+)
+def test_a_vantage_of_which_all_platforms_fail_is_no_region(
+    kano: list[float], besides: Mapping[str, float]
+) -> None:
+    assert region_of({asn: [does] for asn, does in enumerate(kano, 1)}, besides={1: besides}) == []
+
+
+@pytest.mark.parametrize(
+    ("kano", "besides"),
+    [
+        ([FAILS], {"f": DOES_WELL, "i": -0.1, "w": DOES_WELL}),
+        ([FAILS], {"f": FAILS, "i": DOES_WELL, "w": DOES_WELL}),
+        # Another network lost it there too.
+        ([FAILS, FAILS], {"f": FAILS, "i": FAILS, "w": FAILS}),
+    ],
+)
+def test_a_region_is_told_where_other_platforms_or_other_networks_say_that_it_is_one(
+    kano: list[float], besides: Mapping[str, float]
+) -> None:
+    snapshots = region_of({asn: [does] for asn, does in enumerate(kano, 1)}, besides={1: besides})
     assert snapshots and snapshots[0].regions == ("KN",)
