@@ -19,7 +19,7 @@ setup(
                 extra_compile_args=["-ffp-contract=off"],
                 optional=True,
             )
-            for name in ("_coming", "_counting", "_stages")
+            for name in ("_coming", "_counting", "_finding", "_stages")
         ),
     ]
 )

@@ -47,6 +47,7 @@ import numpy as np
 # What is compiled is asked for here, whichever module it is in.
 from detectors.columns._coming import few_come, follow, paced, paths_shown, taught
 from detectors.columns._counting import tally_rows
+from detectors.columns._finding import find_pairs
 
 from detectors.columns import monitors as _monitors
 from detectors.columns import paces as _paces

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.asked import Cells
+from detectors.columns import compiled
 from detectors.columns.table import Ints, Numbers, StoredColumn, load_column, store_column
 from detectors.readings import MonitorKey
 
@@ -115,6 +116,8 @@ class Pairs:
     def _find(self, key: Ints) -> Ints:
         if not len(self):
             return np.full(len(key), -1, dtype=np.int64)
+        if compiled.stages is not None:
+            return np.asarray(compiled.stages.find_pairs(self._ascending, self._order, key))
         place = np.minimum(self._ascending.searchsorted(key), len(self) - 1)
         return np.where(self._ascending[place] == key, self._order[place].astype(np.int64), -1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -42,8 +43,11 @@ class ChunkReading:
 
         Says whether any of it is refused.
         """
-        results = np.delete(np.arange(block.size), [row for row, _ in block.others])
-        self._signed.append(np.zeros(len(block.ids), dtype=np.bool_) if signed is None else signed[results])
+        if signed is None:
+            self._signed.append(np.zeros(len(block.ids), dtype=np.bool_))
+        else:
+            results = np.delete(np.arange(block.size), [row for row, _ in block.others])
+            self._signed.append(signed[results])
         refused = len(self._refusals)
         ticks: list[tuple[int, int]] = []
         for row, record in block.others:
@@ -78,7 +82,7 @@ class ChunkReading:
             size=self.size,
             next_offset=next_offset,
             place=np.delete(np.arange(self.size, dtype=np.int32), self._elsewhere),
-            ids=[name for block in blocks for name in block.ids],
+            ids=list(chain.from_iterable([block.ids for block in blocks])),
             new_monitors=self.new_monitors,
             reading_place=joined([place for place, _ in self._readings], np.int32),
             reading_ms=np.array([read for _, some in self._readings for read in some], dtype=np.int64),

@@ -19,13 +19,14 @@ def counts_of(start: int, end: int, rows: Mapping[str, NDArray[Any]]) -> Counts:
     A row that stands for several results becomes two: one for those that succeeded, one for the others.
     """
     columns: dict[str, Any] = dict(rows)
-    count, good = columns.pop("count").astype(np.int64), columns.pop("good").astype(np.int64)
+    count, good = columns.pop("count"), columns.pop("good")
     if not columns["every_seconds"].any():
         columns["every_seconds"] = None
     if (columns["contrast"] < 0).all():
         columns["contrast"] = None
     if (count == 1).all():
         return Counts(start, end, **columns)
+    count, good = count.astype(np.int64), good.astype(np.int64)
     fine, lost = np.flatnonzero(good > 0), np.flatnonzero(count > good)
     parts = np.concatenate((fine, lost))
     columns = {name: None if column is None else column[parts] for name, column in columns.items()}

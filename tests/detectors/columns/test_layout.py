@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from detectors.columns.layout import Layout, Pairs, StoredLayout
 from detectors.columns.table import medians
 from detectors.readings import MonitorKey
+from tests.detectors.columns.test_compiled import by_numpy_alone
 
 KEYS = st.builds(
     MonitorKey,
@@ -143,6 +144,21 @@ def test_where_each_seat_has_one_monitor_they_share_their_cells() -> None:
     layout.add([seats[0]._replace(target="https://x.example/")])
     assert layout.monitor_cell.tolist() == [0, 1, 0]
     assert layout.seat_cell.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_pairs_are_found_alike_wherever_the_last_one_stood(seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    known, most = int(dice.integers(1, 300)), int(dice.integers(1, 40))
+    pairs = Pairs()
+    pairs.numbers(dice.integers(0, most, known), dice.integers(0, most, known))
+    left, right = (dice.integers(0, most + 2, 400) for _ in range(2))
+    if seed % 2:  # by rounds, as vantages report
+        left = np.sort(left.reshape(8, 50), axis=1).ravel()
+    found = pairs.find(left, right)
+    with by_numpy_alone():
+        plain = pairs.find(left, right)
+    assert found.dtype == plain.dtype and found.tolist() == plain.tolist()
 
 
 def test_cells_that_are_named_again_keep_their_names_and_others_do_not() -> None:
