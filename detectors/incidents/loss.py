@@ -150,7 +150,7 @@ class Loss(msgspec.Struct):
     # Share of its results.
     lost: float = 0.0
     slow: bool = False
-    # Its worst, as a share of the usual.
+    # Its worst while it was lost by slowness, as a share of the usual.
     speed: float = 1.0
     probes: int = 0
     # End of the last window with evidence.
@@ -258,7 +258,8 @@ class Loss(msgspec.Struct):
         if word.opinion is Opinion.BAD:
             # What has eased to a throttle fails as before by its detector, for a while.
             self.slow = word.slow or (self.slow and self.eased > 0.0)
-            self.speed = min(self.speed, word.speed)
+            if self.slow:  # one slow answer of what fails makes it no throttle
+                self.speed = min(self.speed, word.speed)
             if word.slow:
                 self.slowed = word.speed
             elif not self.slow:

@@ -75,6 +75,19 @@ def test_a_constant_loss_stays_lost_and_its_end_is_seen(
     assert sorted(took)[2] <= most
 
 
+def test_one_slow_answer_makes_no_throttle_of_what_is_lost_in_part() -> None:
+    """It was held to be a throttle by that, which is back by its pace; its level was that of a few results."""
+    for seed in range(4):
+        part = Part(0.62, seed)
+        part.go(2 * HOUR, 0.62, 2.0, Opinion.BAD)
+        slow = Vote(Opinion.BAD, 1, 1, USUAL, 0.62, None, 1, slow=False, speed=0.4, pace=0.4)
+        part.loss.weigh(slow, part.at, part.at + WINDOW, RECOVERY)
+        part.go(DAY, 0.62, 2.0, Opinion.BAD)
+        assert part.returns == 0
+        assert part.loss.bad_n > 300
+        assert part.loss.speed == 1.0
+
+
 def test_the_longer_it_was_looked_at_the_more_it_takes() -> None:
     took = []
     for looked in (60, 600_000):
