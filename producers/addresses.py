@@ -22,6 +22,9 @@ _METADATA: Final = frozenset(
 #: Names that lead to one's own machine or network (RFC 6761, 6762, 8375, and ICANN's `internal`, below which some
 #: clouds keep their metadata).
 _HOME: Final = ("localhost", "local", "internal", "lan", "home.arpa", "localdomain")
+#: Names that no name server may be asked for (RFC 7686, RFC 9476): the question alone would tell a provider what its
+#: customer is after, and nobody can answer it.
+_NEVER_ASKED: Final = ("onion", "alt")
 
 #: What IANA's registries hold and not each Python that we run on knows: protocol assignments (RFC 6890, but for two
 #: anycast addresses) and documentation (RFC 9637).
@@ -90,9 +93,14 @@ def is_home_name(host: str) -> bool:
 
     >>> [is_home_name(name) for name in ("localhost", "a.localhost", "router", "metadata.google.internal", "x.com")]
     [True, True, True, True, False]
+
+    Or one that is in no name server, and is not to be asked for:
+
+    >>> is_home_name("expyuzz4wqqyqhjn.onion")
+    True
     """
     bare = host.lower().rstrip(".")
-    return "." not in bare or any(bare.endswith(f".{end}") for end in _HOME)
+    return "." not in bare or any(bare.endswith(f".{end}") for end in (*_HOME, *_NEVER_ASKED))
 
 
 def holder(address: str) -> str:

@@ -24,6 +24,8 @@ from producers.probe.control_service import BATCH_MAX, Allowance, ControlService
 log = structlog.get_logger()
 
 _BODY_BYTES_MAX: Final = 512 * 1024
+#: Who is slower than this to ask holds a connection for nothing.
+_BODY_SECONDS_MAX: Final = 10.0
 #: Those who ask by GET take the whole list; it counts as so many.
 _GET_COUNTS: Final = 1
 
@@ -38,16 +40,28 @@ _question = msgspec.json.Decoder(Question)
 
 
 def application(
-    service: ControlService, allowance: Allowance, behind: Collection[str] = ()
+    service: ControlService,
+    allowance: Allowance,
+    behind: Collection[str] = (),
+    *,
+    body_seconds: float = _BODY_SECONDS_MAX,
 ) -> web.Application:
     """The service as an application of aiohttp's.
 
     `behind` are the addresses of the web servers in front of it: what they say of who asks counts, and nobody else's.
+    `body_seconds` is how long a question may take to come.
     """
 
     async def check(request: web.Request) -> web.Response:
         try:
-            asked = _question.decode(await request.read()).targets
+            async with asyncio.timeout(body_seconds):
+                body = await request.read()
+        except TimeoutError:
+            return _refused(408, f"the question has not come within {body_seconds:g} s", Connection="close")
+        except ConnectionError:
+            return _refused(400, "half a question")  # nobody is there to read it
+        try:
+            asked = _question.decode(body).targets
         except (msgspec.MsgspecError, RecursionError) as error:
             return _refused(400, f'{error}; post {{"targets": [URL, ...]}}, {BATCH_MAX} at the most')
         return await _answer(request, asked, len(asked))

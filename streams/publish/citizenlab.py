@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from typing import IO, Final
 
+from producers.failures import Stage
+from producers.probe.asked import Endpoint
 from producers.probe.targets import Target
 from producers.sources.contract import RowError
 from producers.sources.csv_rows import csv_rows
@@ -30,7 +32,7 @@ def read_list(
 
     `platform` is the name for all; else each URL's host says it.
     """
-    reading, seen = TargetFile(), set[str]()
+    reading, seen = TargetFile(), set[Endpoint]()
     wanted, platforms = {code.upper() for code in categories}, Platforms()
     columns: list[str] | None = None
     for number, cells in csv_rows(stream):
@@ -55,8 +57,8 @@ def read_list(
                 continue
             if target.is_at_a_private_place:
                 reading.left_out.append(f"{place}: {url[:200]!r} is at no public address or name")
-            elif target.url not in seen:
-                seen.add(target.url)
+            elif target.place not in seen:  # `https://x.com` is `https://x.com/` once more
+                seen.add(target.place)
                 reading.targets.append(Found(target.platform, target.url, {}))
     return reading
 
@@ -78,4 +80,7 @@ def asked(targets: Iterable[Target]) -> Iterator[str]:
         rhythm = f" every {target.interval_seconds:g} s" if target.interval_seconds else ""
         private = " private" if target.private else ""
         beside = f" beside {target.beside}" if target.beside else ""
-        yield f"{target.platform}: {' '.join(target.steps)}{rhythm}{private} {target.name}{beside}"
+        # An address in place of a name is not looked up.
+        known = target.place.is_address and target.place.scheme != "dns"
+        steps = [step for step in target.steps if not (known and step is Stage.DNS)]
+        yield f"{target.platform}: {' '.join(steps)}{rhythm}{private} {target.name}{beside}"

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from producers.probe.targets import Target, load_targets
 from streams.commands.targets import app
 from streams.errors import SettingsError
-from streams.publish.citizenlab import list_text, read_list
+from streams.publish.citizenlab import asked, list_text, read_list
 
 HEAD = "url,category_code,category_description,date_added,source,notes\n"
 LIST = (
@@ -33,6 +33,37 @@ def test_each_url_that_can_be_asked_becomes_one_target() -> None:
         ("example.com", "https://www.example.com/news"),
     ]
     assert [line.partition(": ")[0] for line in reading.left_out] == ["pk.csv:6", "pk.csv:7", "pk.csv:8"]
+
+
+def test_one_place_is_one_target_however_it_is_written() -> None:
+    rows = (
+        "https://x.com/",
+        "https://x.com",
+        "HTTPS://X.com/",
+        "https://x.com:443/",
+        "https://x.com/a",
+        "http://x.com/",
+    )
+    reading = read_list("a.csv", io.BytesIO((HEAD + "".join(f"{row},GRP,,,,\n" for row in rows)).encode()))
+    assert [one.url for one in reading.targets] == ["https://x.com/", "https://x.com/a", "http://x.com/"]
+
+
+def test_a_name_that_no_server_may_be_asked_for_is_left_out() -> None:
+    rows = HEAD + "http://expyuzz4wqqyqhjn.onion/,ANON,,,,\nhttps://onion.example/,ANON,,,,\n"
+    reading = read_list("a.csv", io.BytesIO(rows.encode()))
+    assert [one.url for one in reading.targets] == ["https://onion.example/"]
+    assert [line.partition(": ")[0] for line in reading.left_out] == ["a.csv:2"]
+
+
+def test_an_address_is_shown_without_a_look_up() -> None:
+    urls = ("https://8.8.8.8/", "https://x.com/", "dns://8.8.8.8/x.com", "doh://8.8.8.8/x.com")
+    shown = list(asked(Target(platform="x", url=url) for url in urls))
+    assert [line.rpartition(" ")[0] for line in shown] == [
+        "x: tcp tls http",
+        "x: dns tcp tls http",
+        "x: dns",
+        "x: tcp tls http",
+    ]
 
 
 def test_categories_and_one_name() -> None:

@@ -115,7 +115,7 @@ def _facebook(keys: AppKeys) -> Observation:
     if queries and (ended := _no_address(queries)) is not None:
         return ended
     if keys.facebook_dns_blocking:
-        return Observation(False, Stage.DNS, None)
+        return Observation(False, Stage.DNS, _false_answer(queries))
     # Each of its servers does something else, so that one out of reach is a part of the app that is (ts-019).
     # A vantage without IPv6 reaches none of their IPv6 addresses.
     failed = [
@@ -154,6 +154,14 @@ def _no_address(queries: Sequence[AppQuery]) -> Observation | None:
         return Observation(False, Stage.DNS, Failure.DNS_BOGON_ERROR)
     failed = [query.failure for query in queries if query.failure]
     return Observation(False, Stage.DNS, _commonest(failed)) if len(failed) == len(queries) else None
+
+
+def _false_answer(queries: Sequence[AppQuery]) -> Failure | None:
+    """How a part of the lookups failed; None where all gave addresses that a server can have, if another's."""
+    if any(is_bogon(address) for query in queries for address in query.addresses):
+        return Failure.DNS_BOGON_ERROR
+    failed = [query.failure for query in queries if query.failure]
+    return _commonest(failed) if failed else None
 
 
 def _all_failed(connects: Sequence[Connect]) -> Observation | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -159,6 +160,20 @@ async def test_a_service_refuses(body: bytes, status: int) -> None:
     async with TestClient(TestServer(application(service, Allowance(10)))) as client:
         answer = await client.post("/v1/check", data=body)
         assert answer.status == status
+
+
+async def test_a_question_that_does_not_come_is_not_waited_for() -> None:
+    async def never() -> AsyncIterator[bytes]:
+        yield b'{"targets": ['
+        await asyncio.Event().wait()
+
+    async def measure(target: AskedTarget) -> Outcome:
+        raise AssertionError(target)
+
+    app = application(ControlService((), measure), Allowance(10), body_seconds=0.05)
+    async with TestClient(TestServer(app)) as client, asyncio.timeout(20):
+        answer = await client.post("/v1/check", data=never())
+        assert answer.status == 408
 
 
 async def test_an_answer_is_given_again_for_a_while_and_a_bug_is_no_answer() -> None:

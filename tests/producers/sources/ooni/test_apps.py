@@ -208,6 +208,22 @@ def test_a_page_of_another_status_is_the_sites_own() -> None:
     assert app("whatsapp", keys) == "http.connection_reset"
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (named("stun.fbsbx.com", "dns_nxdomain_error"), "dns.dns_nxdomain_error"),
+        (named("stun.fbsbx.com", None, "10.10.34.34"), "dns.dns_bogon_error"),
+        (named("stun.fbsbx.com", None, "8.8.8.8"), "dns.None"),
+    ],
+)
+def test_one_name_of_facebook_that_is_answered_falsely(query: dict[str, Any], expected: str) -> None:
+    keys = {
+        "queries": [named("star.c10r.facebook.com", None, "157.240.1.6"), query],
+        "facebook_dns_blocking": True,
+    }
+    assert app("facebook_messenger", keys) == expected
+
+
 #: The test's version, its client's engine, when it was made; what comes of a certificate that it does not know.
 SIGNAL = [
     ("0.2.0", "3.16.5", "2022-10-18 23:59:59", "tls.ssl_unknown_authority"),
