@@ -16,6 +16,8 @@ from typing import Final
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, QuicEvent
+from cryptography import x509
+from OpenSSL import crypto
 from service_identity import CertificateError
 
 from producers.failures import Failure
@@ -26,6 +28,13 @@ from producers.probe.tcp import Channel
 _ALERTS: Final = range(0x100, 0x200)
 _BAD_CERTIFICATE: Final = 0x100 + 42
 _CERTIFICATE_EXPIRED: Final = 0x100 + 45
+#: What cryptography and pyOpenSSL say of certificates with a strange version, an extension twice, a broken name ...
+_UNREADABLE: Final = (
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    crypto.Error,
+)
 #: How aioquic ends a connection by itself where the server speaks none of its versions.
 _NO_COMMON_VERSION: Final = "Could not find a common protocol version"
 _NO_FRAME: Final = None
@@ -111,15 +120,16 @@ class QuicChannel:
             self._hear(data)
 
     def _hear(self, data: bytes) -> None:
-        """Take a datagram. Raises Observed for a certificate whose names are none, like `*` or `*.com`.
+        """Take a datagram. Raises Observed for a certificate that those who read it for aioquic can't.
 
-        aioquic lets the error of its own library through, from where it only wants to list the names. OpenSSL, over
-        TCP, takes no such name for the host's either.
+        aioquic lets their errors through. Names that are none, like `*` or `*.com`, are not the host's over TCP either.
         """
         try:
             self.connection.receive_datagram(data, self._peer, now=self._loop.time())
         except CertificateError as error:
             raise ObservedFailure(Failure.SSL_INVALID_HOSTNAME, str(error)) from error
+        except _UNREADABLE as error:
+            raise ObservedFailure(Failure.SSL_INVALID_CERTIFICATE, str(error)) from error
 
 
 class Quic:

@@ -76,6 +76,28 @@ CASES: dict[str, tuple[Server, str, dict[str, Any], str]] = {
         {},
         "quic.ssl_invalid_hostname",
     ),
+    "a version of certificates that nobody made": (
+        lambda at: versions.http3(
+            Page(), at, spoil=lambda der: der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x26", 1)
+        ),
+        "quic",
+        {},
+        "quic.ssl_invalid_certificate",
+    ),
+    "a certificate with an extension twice": (
+        lambda at: versions.http3(
+            Page(), at, spoil=lambda der: der.replace(b"\x06\x03\x55\x1d\x0f", b"\x06\x03\x55\x1d\x25", 1)
+        ),
+        "quic",
+        {},
+        "quic.ssl_invalid_certificate",
+    ),
+    "a certificate by nobody who can be read": (
+        lambda at: versions.http3(Page(), at, spoil=lambda der: der.replace(b"trustme", b"\xff\xfeustme", 1)),
+        "quic",
+        {},
+        "quic.ssl_invalid_certificate",
+    ),
     "expired": (
         lambda at: versions.http3(Page(), at, expired=True),
         "quic",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h2.config
 import h2.connection
@@ -18,6 +19,7 @@ from aioquic.h3.connection import H3Connection
 from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ProtocolNegotiated, QuicEvent
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from producers.probe.quic import INITIAL_RTT_SECONDS
 from tests.producers.probe.servers import HOST, certified, issued, serving
@@ -40,6 +42,20 @@ class Page:
         return [(":status", str(self.status)), *self.headers.items()]
 
 
+@dataclass
+class Spoilt:
+    """A certificate that is shown otherwise than it was issued."""
+
+    certificate: Any
+    spoil: Callable[[bytes], bytes]
+
+    def public_bytes(self, encoding: Encoding) -> bytes:
+        whole = self.certificate.public_bytes(encoding)
+        spoilt = self.spoil(whole)
+        assert spoilt != whole
+        return spoilt
+
+
 @asynccontextmanager
 async def http3(
     page: Page,
@@ -49,9 +65,10 @@ async def http3(
     by: str = "known",
     expired: bool = False,
     protocol: str = "h3",
+    spoil: Callable[[bytes], bytes] | None = None,
 ) -> AsyncIterator[int]:
-    """An HTTP/3 server; its port."""
-    server = await serve_http3(page, issued(host, by, expired), folder, "127.0.0.1", 0, protocol)
+    """An HTTP/3 server; its port. `spoil` is what happens to the certificate before it is shown."""
+    server = await serve_http3(page, issued(host, by, expired), folder, "127.0.0.1", 0, protocol, spoil)
     try:
         yield server._transport.get_extra_info("sockname")[1]
     finally:
@@ -59,7 +76,13 @@ async def http3(
 
 
 async def serve_http3(
-    page: Page, leaf: trustme.LeafCert, folder: Path, address: str, port: int, protocol: str = "h3"
+    page: Page,
+    leaf: trustme.LeafCert,
+    folder: Path,
+    address: str,
+    port: int,
+    protocol: str = "h3",
+    spoil: Callable[[bytes], bytes] | None = None,
 ) -> QuicServer:
     """Start an HTTP/3 server that gives a page to whatever is asked."""
 
@@ -91,6 +114,8 @@ async def serve_http3(
         is_client=False, alpn_protocols=[protocol], initial_rtt=INITIAL_RTT_SECONDS
     )
     configuration.load_cert_chain(chain, key)
+    if spoil is not None:
+        configuration.certificate = Spoilt(configuration.certificate, spoil)
     return await serve(address, port, configuration=configuration, create_protocol=Server)
 
 
