@@ -49,6 +49,8 @@ SHORTFALL_MIN: Final = 0.05
 STRAYING_MAX: Final = 0.20
 #: Platforms of a network of which one alone is sure must be so many times as sure together as one that fails alone.
 FAIL_ALIKE: Final = 1.6
+#: Where few results come, one platform on one network takes so many since the onset: three are one bad line.
+RESULTS_MIN: Final = 4
 #: A series is sparse that has fewer results a window than this.
 SPARSE_SHARE: Final = 0.25
 #: Who has been heard for less than a day, and seldom, may sleep so long.
@@ -110,7 +112,8 @@ class Cause:
             if len(live_on(part.platform, reading)) < 2 or standing is None:
                 return False
             if _is_sparse(part, reading):
-                return opening and standing.score * standing.bar < 1.0
+                few = standing.probes < RESULTS_MIN
+                return opening and (few or standing.score * standing.bar < 1.0)
             if opening:
                 return standing.score * standing.bar < settings.alone_score
         return standing is not None and standing.score < settings.alone_score

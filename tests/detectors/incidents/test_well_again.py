@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 
 from detectors.incidents.snapshots import Snapshot
@@ -64,3 +65,28 @@ def test_what_goes_on_is_told_as_soon_as_its_detector_is_sure() -> None:
 def test_a_good_minute_or_two_within_a_loss_hold_nothing_up_for_long() -> None:
     snapshots = loss("." * FIRST + "77798777", sure_from=FIRST + 4)
     assert snapshots and snapshots[0].detected <= T0 + (FIRST + 7) * WINDOW
+
+
+@pytest.mark.parametrize(("failures", "believed"), [(3, False), (4, True)])
+def test_where_few_results_come_three_failures_on_one_network_are_not_told(
+    failures: int, believed: bool
+) -> None:
+    lines = {("x", asn): "." * 30 for asn in (1, 2, 3)} | {("y", 1): "." * 30}
+    readings = story(lines)
+    for one in readings[10:]:
+        country = one.countries[0]
+        past = np.zeros_like(country.past["x", 1])
+        past[-1] = (0.0, 1.0, 0.99)
+        country.past = {**country.past, ("x", 1): past}
+        sure = msgspec.structs.replace(
+            country.networks["x", 1],
+            opinion=Opinion.BAD,
+            score=1.1,
+            n=1,
+            k=0,
+            onset=T0 + 10 * WINDOW,
+            probes=failures,
+            reachability=0.5,
+        )
+        country.networks = {**country.networks, ("x", 1): sure}
+    assert bool(run(readings)) is believed
