@@ -1105,6 +1105,7 @@ cdef double _LONGEST_FACTOR = _silence.LONGEST_FACTOR, _LONGEST_NATS = _silence.
 cdef double _SPARSE_SHARE = _silence.SPARSE_SHARE, _SILENT_NATS = _silence.SILENT_NATS, _STAYED = _silence.STAYED
 cdef double _TOGETHER_WINDOWS = _silence.TOGETHER_WINDOWS, _TOGETHER_NATS = _silence.TOGETHER_NATS
 cdef double _TOGETHER_STEADY = _silence.TOGETHER_STEADY, _TOGETHER_SOONEST = _silence.TOGETHER_SOONEST
+cdef double _ALONE_WINDOWS = _silence.ALONE_WINDOWS, _ALONE_TIMES = _silence.ALONE_TIMES
 cdef double _EARLIER_WINDOWS = _silence.EARLIER_WINDOWS, _LATER_WINDOWS = _silence.LATER_WINDOWS
 cdef double _SURE_NATS = _silence.SURE_NATS
 cdef double _FORGOTTEN_SECONDS = _silence.FORGOTTEN_SECONDS, _RARE_SECONDS = _silence.RARE_SECONDS
@@ -1384,7 +1385,12 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
                 value = ways[many] - ways[absent] - ways[many - absent]
                 value = (total[of] / _GRAIN - value) / _TOGETHER_NATS
             together[i] = _most(together[i], value)
-        own = 0.0 if few[of] and not regular[i] else score[i]
+        own = score[i]
+        if few[of] and not regular[i]:  # the country speaks, and hardly a network by itself
+            if share[i] >= _OFTEN and <double>lately[i] >= _OFTEN * _DAY / window:
+                own = _least(own, _least(quiet[i] / _ALONE_WINDOWS, missed[i] / (_ALONE_TIMES * alarm_full)))
+            else:
+                own = 0.0
         value = _most(own, together[i])
         # Vantages fall silent one after another: a deploy, that will reach them all, or be over.
         if ((holds[of] and quiet[i] < _HELD_WINDOWS) or not counts[i]) and not dark[i]:

@@ -26,6 +26,8 @@ from detectors.columns.table import (
 )
 from detectors.single.binomial import DAY, HOUR, Rules
 from detectors.single.silence import (
+    ALONE_TIMES,
+    ALONE_WINDOWS,
     ASLEEP,
     AWAKE,
     BACK_SPARSE,
@@ -276,8 +278,8 @@ class SilenceColumns(Table):
             own = np.where(at_any_moment, np.minimum(own, self.missed / settings.alarm_silence), own)
         of_whole = self._missed(start, whole) if whole is not None and few.any() else None
         together = self._together(start, country, countries, few, of_whole)
-        if few.any():  # of those without a rhythm the country speaks, and no network by itself
-            own = np.where(few[country] & ~steady_here, 0.0, own)
+        if few.any():  # of those without a rhythm the country speaks, and hardly a network by itself
+            own = np.where(few[country] & ~steady_here, self._alone(own, share), own)
         score = self._judge(start, n, np.maximum(own, together))
         # Vantages fall silent one after another: a deploy, that will reach them all, or be over.
         wait = ((holds & (self.quiet < HELD_WINDOWS)) | ~counts) & ~self.dark
@@ -542,6 +544,12 @@ class SilenceColumns(Table):
         silent &= 2.0 * quiet[country] * capped >= total[country]
         together[silent] = np.maximum(together[silent], score[country[silent]])
         return together
+
+    def _alone(self, own: Floats, share: Floats) -> Floats:
+        """What a network without a rhythm says by itself: nothing, or how sure it is where its results are many."""
+        most = self.missed / (ALONE_TIMES * self.rules.settings.alarm_silence)
+        busy = (share >= OFTEN) & (self.lately.astype(np.float64) >= OFTEN * DAY / self.rules.window)
+        return np.where(busy, np.minimum(own, np.minimum(self.quiet / ALONE_WINDOWS, most)), 0.0)
 
     def _later(self, silent: Bools, capped: Floats, country: Ints, countries: int) -> Bools:
         """Who of the `silent` fell long after half of them, and may be between two results; `capped` are their nats."""

@@ -63,6 +63,10 @@ TOGETHER_STEADY: Final = 3.5
 # So few windows without any results can be enough.
 TOGETHER_SOONEST: Final = TOGETHER_STEADY - 1.0
 NETWORKS_TOGETHER: Final = 3
+# Where nobody has a rhythm the country speaks. A network with results in most windows of the last day does by itself
+# once it was silent for so many windows, and misses so many times what alarms: people who come and go miss less.
+ALONE_WINDOWS: Final = 15.0
+ALONE_TIMES: Final = 2.0
 #: Where half of the silent ones have been silent for so many windows, and are sure of it by themselves, one that has
 #: been for less than so many did not fall with them: it has to be as sure. Its gaps of all that time are so many looks.
 EARLIER_WINDOWS: Final = 30.0

@@ -872,6 +872,31 @@ def test_a_network_that_pauses_long_after_others_were_cut_is_not_cut_with_them()
     assert max(dark(reading["PK"]) for reading in readings[430:]) == 2
 
 
+def test_half_of_a_countrys_busy_networks_fall_silent_though_nobody_has_a_rhythm() -> None:
+    """As in the mornings of exams. What is silent for a quarter of an hour, and misses much, is dark by itself."""
+    keys = [key(country, n, v) for country in ("SY", "IR") for n in range(6) for v in range(3)]
+    world = World(keys)
+    random = np.random.default_rng(12).random((1740, len(keys))) < 0.45
+
+    def sends(minute: int, place: int) -> bool:
+        off = place < 9 and (1600 <= minute < 1610 or minute >= 1700)
+        return bool(random[minute, place]) and not off
+
+    readings = world.run(range(1740), sends)
+    assert not world.bank.series.paths.steady.any()
+    assert max(dark(reading["SY"]) for reading in readings[1440:1700]) == 0
+    assert dark(readings[1712]["SY"]) == 0
+    assert [volume.opinion is Opinion.BAD for _, volume in sorted(readings[1730]["SY"].volumes.items())] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert readings[1730]["SY"].silence_doubt == "crowd"
+
+
 @pytest.mark.world
 def test_a_silence_after_a_slower_rhythm_is_told() -> None:
     world, sends = slower(10)
