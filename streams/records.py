@@ -64,7 +64,9 @@ class Network(Struct, frozen=True, kw_only=True):
 
 
 class Reachability(Struct, frozen=True, kw_only=True):
-    """Ratio of probes that succeed, over the incident's platforms and networks.
+    """Ratio of probes that succeed, over the incident's platforms, on the networks that are lost still.
+
+    Of a nation-scale incident, and once it is resolved, it is over all of its networks.
 
     `results` is the number of results on which `now` rests; 0 where it was not written down. `in_regions` is the
     ratio in the incident's regions alone, where it has any. Where `usual_learned` is false, `usual` is a guess.

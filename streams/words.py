@@ -15,6 +15,8 @@ from typing import Final
 
 from babel import Locale
 
+from detectors.incidents.moves import Announcement
+from detectors.incidents.news import CONFIRMED, NOT_CONFIRMED
 from detectors.incidents.snapshots import Doubt, Fact, Kind, Restoration, Scope, Snapshot
 from detectors.readings import Says, Witness
 from detectors.settings import IncidentSettings
@@ -110,6 +112,11 @@ _LONG_BEFORE: Final = 600
 _RESTORED: Final = {Restoration.FULL: "fully restored", Restoration.PART: "restored in part"}
 #: What answers less often than this is unreachable.
 _HARDLY: Final = 0.1
+#: What is nearer to its usual than this, or arrives in this share, shows no loss by itself.
+_NEAR: Final = 0.05
+_ARRIVES: Final = 0.75
+#: How changes begin in a reason that are in no other part of a sentence.
+_UNSAID: Final = ("severity now ", CONFIRMED, NOT_CONFIRMED, "coincides ")
 #: From this share of good answers on, a control answers.
 _ANSWERS: Final = 0.5
 #: Where fewer than half of the other platforms' series are well, or two fifths of the failures are answers with a
@@ -461,7 +468,9 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
     else:
         platforms = _lost_platforms(snapshot.platforms, _addresses(snapshot), settings)
         head = f"Live metrics show {platforms} {verb_of(snapshot, settings)} {where} {since}"
-    tail = [_figures(snapshot)]
+    if _is_perhaps_over(snapshot):
+        head = f"{head}, and perhaps no more"
+    tail = [_figures(snapshot), *_unsaid(snapshot)]
     if snapshot.speed is not None:
         tail.insert(0, f"answers come at {snapshot.speed:.0%} of their usual speed")
     if snapshot.mechanism is not None and snapshot.mechanism not in _VERBS:
@@ -488,6 +497,21 @@ def _lost(snapshot: Snapshot, settings: IncidentSettings) -> str:
         place = ordinal(before + 1)
         tail.append(f"the {place} like incident within {settings.previous_days} days")
     return f"{head}; {'; '.join(tail)}."
+
+
+def _is_perhaps_over(snapshot: Snapshot) -> bool:
+    """Whether its own figure shows no loss, though it is not known yet whether it is over."""
+    now = snapshot.reachability if snapshot.in_regions is None else snapshot.in_regions
+    if snapshot.kind is Kind.CONNECTIVITY:
+        return now >= _ARRIVES
+    return snapshot.results > 0 and snapshot.speed is None and now > snapshot.usual - _NEAR
+
+
+def _unsaid(snapshot: Snapshot) -> list[str]:
+    """Return what changed, of which the rest of a sentence says nothing."""
+    changes = snapshot.reason.split("; ") if snapshot.status is Announcement.UPDATED else []
+    levels = [change.rpartition(", ")[2] for change in changes if change.endswith("% before")]
+    return [*levels, *(change for change in changes if change.startswith(_UNSAID))]
 
 
 def _since(snapshot: Snapshot) -> str:

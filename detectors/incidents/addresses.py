@@ -70,7 +70,13 @@ def lost_targets(addresses: Mapping[str, Loss], dead: Collection[str], before: l
         return [] if len(failing) == len(shares) else before
     if len(failing) + len(well) < len(shares):
         return before
-    return failing if _nats_apart(addresses, failing, well) >= _SURE else before
+    return failing if _nats_apart(addresses, failing, well) >= _SURE + _looked(addresses) else before
+
+
+def _looked(addresses: Mapping[str, Loss]) -> float:
+    """The nats that chance has made by now, in as many looks at other results as there were since the loss."""
+    recent = sum(loss.recent_n for loss in addresses.values())
+    return log(max(1.0, sum(loss.bad_n for loss in addresses.values()) / recent))
 
 
 def _nats_apart(addresses: Mapping[str, Loss], failing: Collection[str], well: Collection[str]) -> float:

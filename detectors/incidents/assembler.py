@@ -40,6 +40,7 @@ from detectors.incidents.evidence import (
     past_case,
 )
 from detectors.incidents.falls import ROLLING_SECONDS, Falls, StoredFall, controls_by_vote
+from detectors.incidents.figures import shows_its_level
 from detectors.incidents.lines import by_line, without_bad_lines
 from detectors.incidents.moves import Announcement, Phase, Trigger, move
 from detectors.incidents.news import (
@@ -761,7 +762,7 @@ class Assembler:
             elif event is Trigger.RECOVERED or reading.end - case.heard > self.settings.merge_seconds:
                 event = Trigger.WELL  # nothing was told of it, so nothing need be waited for
         if event in (Trigger.RECOVERED, Trigger.PARTLY) and (
-            case.may_relapse(reading, self.settings) or case.awaits_proof(reading)
+            case.may_relapse(reading, self.settings) or case.awaits_proof(reading, self.settings)
         ):
             case.phase = move(case.phase, Trigger.WELL).phase
             return
@@ -782,7 +783,7 @@ class Assembler:
             case.end(reading)
             yield _News(Announcement.RESOLVED, _restored(case))
         elif relapsed:
-            case.again(reading)
+            case.again(reading, self.settings)
             yield _News(Announcement.UPDATED, "lost again")
         else:
             news = list(self._news(case, reading))
@@ -880,6 +881,8 @@ class Assembler:
         doubt = doubt_of(case, reading, self.settings, some_lie=self.by_majority)
         if doubt == Doubt.FEW_NETWORKS:  # whatever else was doubtful of it
             changes = [change for change in changes if change not in (CONFIRMED, NOT_CONFIRMED)]
+        if case.level.told in changes and not shows_its_level(case, reading):
+            changes.remove(case.level.told)
         if not changes or (same_but_for_units(case.told, now) and self._lists_all(case, reading)):
             case.told = now
             return

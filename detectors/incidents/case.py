@@ -35,6 +35,7 @@ from detectors.incidents.loss import (
     Present,
     bounds,
     present,
+    present_share,
     share_lost,
 )
 from detectors.incidents.moves import Phase, Trigger
@@ -573,10 +574,12 @@ class Case(msgspec.Struct):
         dark = {a for a, volume in reading.volumes.items() if volume.live and volume.opinion is Opinion.BAD}
         together: dict[str, list[tuple[int, Loss, Vote]]] = {}
         spoken: list[tuple[Loss, Vote]] = []
+        keep = _keep_of_regions(self.losses, reading)
         for key, loss in self.losses.items():
             if not (key[0] and key[1] in dark):  # on a dark network a platform says nothing
                 part_vote = vote(Part(*key), reading)
-                loss.weigh(part_vote, reading.start, reading.end, settings.recovery_windows)
+                of_region = keep if key[2] else None
+                loss.weigh(part_vote, reading.start, reading.end, settings.recovery_windows, keep=of_region)
                 if loss.eases:
                     self._ease_to_throttle([key], reading.start)
                 spoken.append((loss, part_vote))
@@ -595,7 +598,7 @@ class Case(msgspec.Struct):
             self._become_block(turn)
         for platform, parts in together.items():
             self._weigh_whole(platform, parts, reading, settings)
-        self._count_touched(reading)
+        self._count_touched(reading, keep)
         self._count_addresses(reading)
         if self.kind is Kind.CONNECTIVITY:
             self.flow.take(reading, self.networks, self.regions)
@@ -676,8 +679,11 @@ class Case(msgspec.Struct):
             return  # what trickles through makes them seem to have fallen silent one after another since
         self.doubt = reading.silence_doubt
 
-    def _count_touched(self, reading: CountryReading) -> None:
-        """Count what networks have lost of a platform, all in all, that is lost in regions in which they report."""
+    def _count_touched(self, reading: CountryReading, keep: float | None) -> None:
+        """Count what networks have lost of a platform, all in all, that is lost in regions in which they report.
+
+        `keep`: the share of older results that stays in the figures of its regions, and so in those of the others.
+        """
         regions: dict[str, list[str]] = {}
         for platform, _, region in self.losses:
             if region:
@@ -693,7 +699,7 @@ class Case(msgspec.Struct):
                     )
                     self.elsewhere[platform, region] = well
                 well.usual = part_vote.expected
-                well.count(part_vote, lasting=False)
+                well.count(part_vote, lasting=False, keep=keep)
                 if platform in lost:  # counted are those since all of its regions mend, as in these
                     well.mend_n = well.mend_k = 0
         for platform, hit in regions.items():
@@ -1000,6 +1006,8 @@ class Case(msgspec.Struct):
                 rest = units - self._on_the_way_back(reading)
                 narrower = self._reach(rest, reading, settings) if rest else self.scope
                 scope = max(self.scope, narrower, key=lambda one: one.width)
+                if scope is Scope.PROVIDER:
+                    scope = Scope.MULTI_PROVIDER  # several are lost still
             self.scope = scope
         impact = self.impact(settings, reading, networks)
         for severity, bar in (
@@ -1101,12 +1109,11 @@ class Case(msgspec.Struct):
         if self._mostly_back(reading.end, settings) and all(
             loss.good >= _LAGGARD_WINDOWS and loss.trails_well for loss in mending
         ):
-            since = median_low([loss.back for loss in losses if loss.back is not None])
+            since = max(self.relapsed, median_low([loss.back for loss in losses if loss.back is not None]))
             for loss in mending:  # well, like most; only its evidence is thinner
                 # Where all its results since the others were back speak for that, one failure by chance dates nothing.
-                loss.recovered = (
-                    loss.good_since if loss.trail is None else min(since, loss.good_since or since)
-                )
+                seems_back = loss.good_since if loss.trail is None else min(since, loss.good_since or since)
+                loss.recovered = max(loss.onset, seems_back or since)
             in_part = any(loss.recovered is None and loss.partly is not None for loss in losses)
             return Trigger.PARTLY if in_part else Trigger.RECOVERED
         return Trigger.WELL if any(loss.heard == reading.end for loss in losses) else None
@@ -1183,7 +1190,7 @@ class Case(msgspec.Struct):
         else:
             self.proof = Tally(now)
 
-    def awaits_proof(self, reading: CountryReading) -> bool:
+    def awaits_proof(self, reading: CountryReading, settings: IncidentSettings) -> bool:
         """Have its end wait where it seems back but for a part. Returns whether that is so.
 
         It seems so when a run of results was lucky: by these its level would be too high, and be usual from there on.
@@ -1200,7 +1207,7 @@ class Case(msgspec.Struct):
         fallen = median_low([loss.fallen for loss in self.losses.values()])
         if fallen < 1.0 and 2 * self.proof.k < fallen * self.proof.n + self.proof.due:
             self.proof = None
-            self.again(reading)
+            self.again(reading, settings)
             return True
         return False
 
@@ -1235,6 +1242,9 @@ class Case(msgspec.Struct):
     def _end_in_part(self, reading: CountryReading) -> None:
         """Be over at another level, and count anew from here: the rest may come back later."""
         self.restoration, self.settled = Restoration.PART, reading.end
+        # Of a part that failed a little since, or was silent, that is later.
+        backs = [loss.back for loss in self.losses.values() if loss.back is not None]
+        self.resolved = max([self.resolved or 0, *backs])
         for (platform, asn, region), loss in self.losses.items():
             loss.partly = loss.back
             # Each seems back from its first successes on: by these alone its level would be too high.
@@ -1264,7 +1274,7 @@ class Case(msgspec.Struct):
             part_vote = vote(Part(platform, 0, region), reading)
             tally.of_others(platform, part_vote.k, part_vote.n, part_vote.expected)
 
-    def again(self, reading: CountryReading) -> None:
+    def again(self, reading: CountryReading, settings: IncidentSettings) -> None:
         """Note that it is not over after all: what it has lost is what failed since, and not what came in between."""
         back = self.recovered_at() if self.resolved is None else self.resolved
         pause = max(1, (reading.end - back) // (reading.end - reading.start))
@@ -1280,11 +1290,14 @@ class Case(msgspec.Struct):
         }
         windows = windows_since(list(pasts.values()))
         for key, loss in self.losses.items():
-            loss.partly = None
+            loss.partly = loss.trail = None
+            if loss.recovered is None:
+                loss.changed = None  # at which level it was back before is none of this loss
             if windows is not None and key in pasts:
                 k, n = _sums(pasts[key][-windows:])
                 if 2 * k <= n * loss.usual:
                     loss.lose(k, n)
+        self._rank(reading, settings, live_networks(reading) | set(self.networks))
 
     def _says(self, now: int) -> Restoration:
         if self.tally is None:
@@ -1312,7 +1325,8 @@ class Case(msgspec.Struct):
         if restoration is Restoration.FULL and self.restoration in unfinished:
             assert self.tally is not None
             if self.restoration is Restoration.PART and self.resolved is not None:
-                self.resolved = max(self.resolved, self.tally.since)
+                backs = [loss.back for loss in self.losses.values() if loss.back is not None]
+                self.resolved = max([self.resolved, self.tally.since, *backs])
             self.restoration = restoration
             return True
         return False
@@ -1450,6 +1464,19 @@ def _share_apart(platform: str, asn: int, reading: CountryReading) -> float:
     """The share of a network's vantages that is well where most of them are not."""
     standing = reading.networks.get((platform, asn))
     return standing.vantages_apart / standing.vantages if standing is not None and standing.vantages else 0.0
+
+
+def _keep_of_regions(losses: Mapping[tuple[str, int, str], Loss], reading: CountryReading) -> float | None:
+    """Which share of their older results stays in the figures of regions; None where it has none.
+
+    Those that are lost still have enough results together: where each had enough by itself, most would be old.
+    """
+    regional = {Part(*key): loss for key, loss in losses.items() if key[0] and key[2]}
+    lost = {part: loss for part, loss in regional.items() if loss.back is None} or regional
+    if not lost:
+        return None
+    came = sum(vote(part, reading).n for part in lost)
+    return present_share(came, sum(loss.recent_n for loss in lost.values()))
 
 
 def _leads(fresh: Cause | None, reading: CountryReading) -> dict[Part, tuple[float, float]]:

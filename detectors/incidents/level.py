@@ -19,7 +19,7 @@ from detectors.incidents.votes import Vote
 #: Nats that are a change: a block of 90 days has very many windows in which to change by chance.
 _SURE: Final = 14.0
 #: A change of less than this is not worth telling.
-_TELLING: Final = 0.15
+TELLING: Final = 0.15
 #: Two levels differ that are so many standard errors apart.
 _ERRORS: Final = 4.0
 #: It is asked in every window whether a part is missing: so many standard errors, for chance has as many tries.
@@ -93,7 +93,7 @@ class Level(msgspec.Struct):
         error = sqrt(sum((k + 1.0) * (n - k + 1.0) / (n + 2.0) ** 3 for k, n in known)) / len(known)
         if len(known) != self.parts:  # others make another mean: nothing has changed by that
             self.now, self.error, self.parts = now, error, len(known)
-        elif abs(now - self.now) >= max(_TELLING, _ERRORS * sqrt(error**2 + self.error**2)):
+        elif abs(now - self.now) >= max(TELLING, _ERRORS * sqrt(error**2 + self.error**2)):
             word = "eased" if now > self.now else "worse again" if self.eased else "worse"
             self.told = f"{word}: {now:.0%} of attempts succeed, {self.now:.0%} before"
             self.eased = self.eased or now > self.now

@@ -240,16 +240,25 @@ class Loss(msgspec.Struct):
         """Attempts that have failed since its onset, those of long ago counted less."""
         return self.lead_n - self.lead_k + self.bad_n - self.bad_k + self.mend_n - self.mend_k
 
-    def weigh(self, word: Vote, start: int, end: int, recovery_windows: int, past_step: float = 0.0) -> None:
+    def weigh(
+        self,
+        word: Vote,
+        start: int,
+        end: int,
+        recovery_windows: int,
+        past_step: float = 0.0,
+        keep: float | None = None,
+    ) -> None:
         """Take one window's evidence in. Without results there is none.
 
-        `past_step`: the nats that a deep loss needs beyond a step of an easing.
+        `past_step`: the nats that a deep loss needs beyond a step of an easing. `keep`: see `keep_present`.
         """
         if word.n == 0:
+            self.recent_n, self.recent_k = self.recent_n * (keep or 1.0), self.recent_k * (keep or 1.0)
             return
         self.heard = end
         word = self._weigh_cut(word, start)
-        self._keep_present(word)
+        self.keep_present(word, keep)
         self.now = word.reachability
         if self.partly is None:
             self.usual = word.expected  # at this hour: while it is lost, only the hour changes it
@@ -389,7 +398,7 @@ class Loss(msgspec.Struct):
     def move(self, k: float, n: float, since: int) -> None:
         """Be at another level from here on, of which k of n results are known."""
         self.bad_k, self.bad_n = k, n
-        self.changed = since
+        self.changed = max(since, self.onset)  # others of its incident may have changed before it was lost
         self.partly = None
 
     def fall_to(self, k: float, n: float, since: int) -> None:
@@ -506,21 +515,25 @@ class Loss(msgspec.Struct):
         if self.recovered is None and self.good >= recovery_windows and enough:
             self.recovered = self.good_since
 
-    def _keep_present(self, word: Vote) -> None:
+    def keep_present(self, word: Vote, keep: float | None = None) -> None:
+        """Take a window into its present figure, in which the share `keep` of the results before it stays.
+
+        None: as many as this part needs by itself.
+        """
         # Results that come by chance are more than usual in one window, and fewer in the next.
         n, k = (word.due, word.came) if word.due > 0.0 else (float(word.n), float(word.k))
-        keep = present_share(n, self.recent_n)
+        keep = present_share(n, self.recent_n) if keep is None else keep
         self.recent_n = self.recent_n * keep + n
         self.recent_k = self.recent_k * keep + k
 
-    def count(self, word: Vote, *, lasting: bool, apart: float = 0.0) -> None:
+    def count(self, word: Vote, *, lasting: bool, apart: float = 0.0, keep: float | None = None) -> None:
         """Count results of what is lost in part elsewhere: its share lost is that of all while the loss lasts.
 
-        `apart` is the share of its vantages that is well, and not in its results.
+        `apart` is the share of its vantages that is well, and not in its results. `keep`: see `keep_present`.
         """
         if word.n == 0:
             return
-        self._keep_present(word)
+        self.keep_present(word, keep)
         if lasting:
             self.bad_n += word.n
             self.bad_k += word.k
@@ -536,14 +549,16 @@ class Loss(msgspec.Struct):
         """Be back with all of which it is a part, unless its own results deny it: k of n since the whole eased."""
         if self.good and whole.recovered is not None and self.trails_well:
             self.good, self.good_since = max(self.good, whole.good), whole.good_since
-            self.recovered = self.recovered if self.recovered is not None else whole.recovered
+            self.recovered = (
+                self.recovered if self.recovered is not None else max(self.onset, whole.recovered)
+            )
             return
         if whole.partly is None or self.back is not None or self.eased > 0.0:
             return
         if n and bounds(k, n)[1] >= whole._most():
             few = LEVEL_RESULTS_MIN * whole.bad_k / whole.bad_n
             self.move(k + few, n + LEVEL_RESULTS_MIN, whole.partly)
-            self.partly = whole.partly
+            self.partly = max(self.onset, whole.partly)
 
     def follow_trail(self, word: Vote, *, ease: bool | None = None) -> None:
         """Take in what a window says of a part that is lost in part, since its platform seems back as a whole.

@@ -150,6 +150,9 @@ def reasons(before: Noted, after: Noted, names: Mapping[str, str]) -> list[str]:
         changes.append(f"lost again on {_places(again)}")
     if back := [p for p in after.restored.split() if p not in before.restored.split()]:
         changes.append(f"{_listed(back, names)} restored")
+    here = set(after.platforms.split()) if now else set()  # where all is back, none is back before the others
+    if relapsed := sorted(here & set(before.restored.split()) - set(after.restored.split())):
+        changes.append(f"{_listed(relapsed, names)} lost again")
     if after.scope != before.scope:
         changes.append(f"now {after.scope}")
     if after.severity != before.severity:

@@ -7,8 +7,18 @@ from collections.abc import Iterable, Mapping
 from detectors.incidents.case import Case
 from detectors.incidents.causes import SHORTFALL_MIN, networks_in
 from detectors.incidents.evidence import affected_networks, facts, network_onsets
+from detectors.incidents.figures import stands
+from detectors.incidents.loss import Loss
 from detectors.incidents.moves import Announcement
-from detectors.incidents.snapshots import Doubt, Kind, NetworkLoss, PlatformLoss, Scope, Snapshot
+from detectors.incidents.snapshots import (
+    Doubt,
+    Kind,
+    NetworkLoss,
+    PlatformLoss,
+    Restoration,
+    Scope,
+    Snapshot,
+)
 from detectors.readings import CountryReading, Scheduled
 from detectors.settings import IncidentSettings
 
@@ -36,7 +46,7 @@ def snapshot_of(
     doubt = doubt_of(case, reading, settings, some_lie=some_lie)
     inside = case.inside()
     losses = list(case.losses.values())
-    present = case.stands()
+    present = stands(case, reading)
     networks = _networks(case, reading, settings)
     own = case.mechanism_by_network()
     return Snapshot(
@@ -75,9 +85,7 @@ def snapshot_of(
         fingerprint=fingerprint,
         results=present.results,
         in_regions=round(inside.now, 4) if inside is not None else None,
-        by_platform=tuple(
-            _platform(case, platform, reading.end - reading.start) for platform in case.platforms
-        ),
+        by_platform=tuple(_platform(case, platform, reading) for platform in case.platforms),
         targets=tuple(target for _, lost in sorted(case.targets.items()) for target in lost),
         linked=tuple(case.linked),
         doubt=doubt,
@@ -108,14 +116,14 @@ def doubt_of(
     return Doubt.FEW_NETWORKS if live < settings.networks_confirm else case.standing_doubt
 
 
-def _platform(case: Case, platform: str, window_seconds: int) -> PlatformLoss:
+def _platform(case: Case, platform: str, reading: CountryReading) -> PlatformLoss:
     losses = [loss for (name, _, _), loss in case.losses.items() if name == platform]
-    present = case.stands(platform)
+    present = stands(case, reading, platform)
     mechanism, share = case.mechanism_of(platform)
-    recovered = [loss.back for loss in losses if loss.back is not None]
+    recovered = [back for loss in losses if (back := _back(case, loss)) is not None]
     return PlatformLoss(
         platform=platform,
-        onset=max(case.onset, case.first_onset(window_seconds, platform)),
+        onset=max(case.onset, case.first_onset(reading.end - reading.start, platform)),
         now=round(present.now, 4),
         usual=round(present.usual, 4),
         results=present.results,
@@ -125,6 +133,13 @@ def _platform(case: Case, platform: str, window_seconds: int) -> PlatformLoss:
         targets=tuple(case.targets.get(platform, ())),
         watched=len(case.addresses.get(platform, ())),
     )
+
+
+def _back(case: Case, loss: Loss) -> int | None:
+    """Since when a part is back: where by now nothing is missing of what was over in part, since that."""
+    if case.restoration is Restoration.FULL and case.settled and loss.recovered is None:
+        return case.resolved
+    return loss.back
 
 
 def _networks(case: Case, reading: CountryReading, settings: IncidentSettings) -> tuple[NetworkLoss, ...]:

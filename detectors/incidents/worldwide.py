@@ -491,7 +491,7 @@ class WorldAssembler:
 
         An outage is followed by the minute: it begins with a few failures, and goes on with all.
         """
-        now, _, results = _stands(outage)
+        now, usual, results = _stands(outage)
         before, rested_on = outage.told_level
         low, high = bounds(now * results, results)
         low_before, high_before = bounds(before * rested_on, rested_on)
@@ -499,7 +499,7 @@ class WorldAssembler:
         outage.level_waits = outage.level_waits + 1 if changed else 0
         # What eases may be on its way back, which is told as such.
         eased = now > before
-        if not eased and outage.phase is Phase.EASING:
+        if (not eased and outage.phase is Phase.EASING) or (eased and now > usual - _PART):
             return None
         patience = self.settings.recovery_windows * (2 if eased else 1)
         if outage.level_waits < patience:

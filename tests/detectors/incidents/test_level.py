@@ -13,6 +13,7 @@ from detectors.incidents.loss import Loss, bounds, present
 from detectors.incidents.snapshots import Kind, Restoration
 from detectors.incidents.votes import Vote
 from detectors.readings import Congestion, CountryReading, Opinion, Slowness, Spell
+from detectors.settings import IncidentSettings
 
 USUAL = 0.97
 WINDOW = 60
@@ -215,7 +216,7 @@ def test_what_is_lost_again_is_compared_with_nothing_that_came_while_it_was_over
     case = Case("x", Kind.PLATFORM, "SA", False, 0, 0, {}, {}, {})
     case.losses = {("x", 64496 + i, ""): loss for i, loss in enumerate(losses)}
     case.level, case.resolved = Level(now=0.58, parts=3, error=0.01, eased=True), 60
-    case.again(CountryReading("SA", False, 120, 180))
+    case.again(CountryReading("SA", False, 120, 180), IncidentSettings())
     for loss in losses:
         loss.lose(0.0, 30.0)
     case.level.weigh([(loss, said(0, 0)) for loss in losses], 180)
