@@ -254,7 +254,8 @@ class Loss(msgspec.Struct):
         `past_step`: the nats that a deep loss needs beyond a step of an easing. `keep`: see `keep_present`.
         """
         if word.n == 0:
-            self.recent_n, self.recent_k = self.recent_n * (keep or 1.0), self.recent_k * (keep or 1.0)
+            stays = 1.0 if keep is None else keep
+            self.recent_n, self.recent_k = self.recent_n * stays, self.recent_k * stays
             return
         self.heard = end
         word = self._weigh_cut(word, start)
