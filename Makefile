@@ -14,7 +14,7 @@ help: ## List the commands
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(STAMP): $(BIN)/python requirements/run.txt pyproject.toml setup.py streams/packed.pyx streams/packed.pxd streams/step/scanner.pyx detectors/columns/_hands.pxd detectors/columns/_coming.pyx detectors/columns/_counting.pyx detectors/columns/_finding.pyx detectors/columns/_stages.pyx
+$(STAMP): $(BIN)/python requirements/run.txt pyproject.toml setup.py streams/packed.pyx streams/packed.pxd streams/step/scanner.pyx $(wildcard detectors/columns/*.pxd detectors/columns/*.pyx)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

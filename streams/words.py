@@ -17,7 +17,7 @@ from babel import Locale
 
 from detectors.incidents.moves import Announcement
 from detectors.incidents.news import CONFIRMED, NOT_CONFIRMED
-from detectors.incidents.snapshots import Doubt, Fact, Kind, Restoration, Scope, Snapshot
+from detectors.incidents.snapshots import FLOWS_SHARE, Doubt, Fact, Kind, Restoration, Scope, Snapshot
 from detectors.readings import Says, Witness
 from detectors.settings import IncidentSettings
 from detectors.single.signals import is_event
@@ -112,9 +112,8 @@ _LONG_BEFORE: Final = 600
 _RESTORED: Final = {Restoration.FULL: "fully restored", Restoration.PART: "restored in part"}
 #: What answers less often than this is unreachable.
 _HARDLY: Final = 0.1
-#: What is nearer to its usual than this, or arrives in this share, shows no loss by itself.
+#: What is nearer to its usual than this shows no loss by itself.
 _NEAR: Final = 0.05
-_ARRIVES: Final = 0.75
 #: How changes begin in a reason that are in no other part of a sentence.
 _UNSAID: Final = ("severity now ", CONFIRMED, NOT_CONFIRMED, "coincides ")
 #: From this share of good answers on, a control answers.
@@ -503,7 +502,7 @@ def _is_perhaps_over(snapshot: Snapshot) -> bool:
     """Whether its own figure shows no loss, though it is not known yet whether it is over."""
     now = snapshot.reachability if snapshot.in_regions is None else snapshot.in_regions
     if snapshot.kind is Kind.CONNECTIVITY:
-        return now >= _ARRIVES
+        return now >= FLOWS_SHARE
     return snapshot.results > 0 and snapshot.speed is None and now > snapshot.usual - _NEAR
 
 

@@ -51,6 +51,15 @@ cdef inline double _gain(double gaps) noexcept nogil:
     return _most(_GAP_GAIN_HALF, share)
 
 
+cdef inline bint _broken(
+    float promised, uint32_t rarer_since, uint16_t kept, uint32_t ample, int64_t start
+) noexcept nogil:
+    """`RhythmColumns.broken`, of one vantage."""
+    return (
+        promised > 0.0 and rarer_since == 0 and _half(kept) < _KEPT_LEAST and start - <int64_t>ample < _BROKEN_SECONDS
+    )
+
+
 def follow(rhythm, away_, place_, seen_, results_, int64_t start):
     """`RhythmColumns.follow` of those whose country is not `away`."""
     cdef Py_ssize_t i, row, size = rhythm.size, many = _size(seen_)
@@ -101,12 +110,7 @@ def follow(rhythm, away_, place_, seen_, results_, int64_t start):
     for i in range(many):
         row = seen[i]
         now, before = results[row], <double>usual[row]
-        broken = (
-            promised[row] > 0.0
-            and rarer_since[row] == 0
-            and _half(kept[row]) < _KEPT_LEAST
-            and start - <int64_t>ample[row] < _BROKEN_SECONDS
-        )
+        broken = _broken(promised[row], rarer_since[row], kept[row], ample[row], start)
         share = now / (before if before > 0.0 else now)
         came[row] = share if not share > 1.0 else 1.0
         comes = _half(coming[row]) * fading[row] + _RESULT_WORTH
@@ -169,18 +173,12 @@ def taught(rhythm, dark_, network_, seen_, heard_, int64_t start, int64_t window
     mask = _empty(size, cnp.NPY_BOOL)
     cdef uint8_t *into = _b1(mask)
     cdef float most
-    cdef bint broken
     for i in range(size):
         row = seen[i]
         into[i] = not (dark[network[row]] or torn[row] or thin[row])
-        if promised[row] > 0.0 and into[i]:
-            broken = (
-                rarer_since[row] == 0
-                and _half(kept[row]) < _KEPT_LEAST
-                and start - <int64_t>ample[row] < _BROKEN_SECONDS
-            )
+        if into[i] and _broken(promised[row], rarer_since[row], kept[row], ample[row], start):
             most = _BROKEN_GAPS * gap[row] * <float>window
-            into[i] = not (broken and <double>(start - heard[row]) <= <double>most)
+            into[i] = <double>(start - heard[row]) > <double>most
     return mask
 
 

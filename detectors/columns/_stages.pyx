@@ -1230,6 +1230,11 @@ cdef void _rarest(object silence, float *into, Py_ssize_t size) except *:
             into[i] = longest[i] if longest[i] > into[i] else into[i]
 
 
+cdef inline double _capped(double nats, double most) noexcept nogil:
+    """Nats of one silence, no more than what alarms, in whole grains: these add up to the same in any order."""
+    return rint(_least(_most(nats, 0.0), most) * _GRAIN)
+
+
 def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_, listening, double windows):
     """`SilenceColumns.step`, from what `listen` gave on; `of_whole` is what countries say that speak as a whole."""
     cdef Py_ssize_t i, of, size = silence.size, countries = _size(few_)
@@ -1355,7 +1360,7 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
                     marks[i] |= 2
                     silent_of[country[i]] += 1.0
                     any_silent = True
-                    own = rint(_least(_most(nats[i] - excess[i], 0.0), alarm_full) * _GRAIN)
+                    own = _capped(nats[i] - excess[i], alarm_full)
                     total[country[i]] += own
                     if own >= _SURE_NATS * _GRAIN and quiet[i] >= _EARLIER_WINDOWS:
                         before[country[i]] += 1.0
@@ -1367,7 +1372,7 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
         for i in range(size):
             of = country[i]
             if marks[i] & 2 and before[of] > 0.0 and quiet[i] < _LATER_WINDOWS:
-                own = rint(_least(_most(nats[i] - excess[i], 0.0), alarm_full) * _GRAIN)
+                own = _capped(nats[i] - excess[i], alarm_full)
                 if own < _SURE_NATS * _GRAIN:
                     marks[i] &= ~2
                     silent_of[of] -= 1.0
@@ -1377,7 +1382,7 @@ def hear(silence, int64_t start, n_, country_, shares, counted_, few_, of_whole_
         of = country[i]
         if of_whole != NULL and marks[i] & 4 and few[of] and of_whole[of] >= 1.0 and living[of] >= _NETWORKS_SPARSE:
             together[i] = of_whole[of]
-        own = rint(_least(_most(nats[i] - excess[i], 0.0), alarm_full) * _GRAIN)
+        own = _capped(nats[i] - excess[i], alarm_full)
         if marks[i] & 2 and 2.0 * silent_of[of] * own >= total[of]:
             value = 0.0
             if living[of] >= _NETWORKS_TOGETHER and 2.0 * silent_of[of] > living[of] and not few[of]:

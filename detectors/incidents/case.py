@@ -41,15 +41,13 @@ from detectors.incidents.loss import (
 from detectors.incidents.moves import Phase, Trigger
 from detectors.incidents.news import MANY_UNITS, Noted
 from detectors.incidents.onset import agreed_onset, windows_since
-from detectors.incidents.snapshots import Doubt, Kind, Restoration, Scope, Severity
+from detectors.incidents.snapshots import FLOWS_SHARE, Doubt, Kind, Restoration, Scope, Severity
 from detectors.incidents.turns import Turn, turns
 from detectors.incidents.votes import Part, Vote, pooled, slowness_beside, vote
 from detectors.incidents.withdrawal import Spooled, take_late, was_online
 from detectors.readings import Congestion, CountryReading, LostParts, Opinion, Says, Spell, Witness
 from detectors.settings import IncidentSettings
 
-#: A loss of connectivity is over where this share of the usual results arrives.
-_FLOWS_SHARE: Final = 0.75
 #: What is over within so long, with at least this share of the usual left, may be how its hours are each week.
 _SPELL_SECONDS: Final = 3 * 86_400
 _SPELL_LEFT: Final = 0.8
@@ -276,7 +274,7 @@ class Case(msgspec.Struct):
     def flows(self) -> bool:
         """Whether most of what is usual arrives where connectivity is lost: by its own figure it is over."""
         mine = self.flow.present(whole=False) if self.kind is Kind.CONNECTIVITY else None
-        return mine is not None and mine.now >= _FLOWS_SHARE
+        return mine is not None and mine.now >= FLOWS_SHARE
 
     @property
     def is_dark(self) -> bool:
@@ -574,10 +572,11 @@ class Case(msgspec.Struct):
         dark = {a for a, volume in reading.volumes.items() if volume.live and volume.opinion is Opinion.BAD}
         together: dict[str, list[tuple[int, Loss, Vote]]] = {}
         spoken: list[tuple[Loss, Vote]] = []
-        keep = _keep_of_regions(self.losses, reading)
+        # On a dark network a platform says nothing.
+        votes = {k: vote(Part(*k), reading) for k in self.losses if not (k[0] and k[1] in dark)}
+        keep = _keep_of_regions(self.losses, votes)
         for key, loss in self.losses.items():
-            if not (key[0] and key[1] in dark):  # on a dark network a platform says nothing
-                part_vote = vote(Part(*key), reading)
+            if (part_vote := votes.get(key)) is not None:
                 of_region = keep if key[2] else None
                 loss.weigh(part_vote, reading.start, reading.end, settings.recovery_windows, keep=of_region)
                 if loss.eases:
@@ -1167,8 +1166,8 @@ class Case(msgspec.Struct):
         return {unit: median_low(times) for unit, times in whole.items()}
 
     def recovered_at(self) -> int:
-        """When the last network or region that came back did."""
-        return max(loss.back for loss in self.losses.values() if loss.back is not None)
+        """When the last network or region that came back did; 0 where none has."""
+        return max((loss.back for loss in self.losses.values() if loss.back is not None), default=0)
 
     # how much is back
 
@@ -1243,8 +1242,7 @@ class Case(msgspec.Struct):
         """Be over at another level, and count anew from here: the rest may come back later."""
         self.restoration, self.settled = Restoration.PART, reading.end
         # Of a part that failed a little since, or was silent, that is later.
-        backs = [loss.back for loss in self.losses.values() if loss.back is not None]
-        self.resolved = max([self.resolved or 0, *backs])
+        self.resolved = max(self.resolved or 0, self.recovered_at())
         for (platform, asn, region), loss in self.losses.items():
             loss.partly = loss.back
             # Each seems back from its first successes on: by these alone its level would be too high.
@@ -1325,8 +1323,7 @@ class Case(msgspec.Struct):
         if restoration is Restoration.FULL and self.restoration in unfinished:
             assert self.tally is not None
             if self.restoration is Restoration.PART and self.resolved is not None:
-                backs = [loss.back for loss in self.losses.values() if loss.back is not None]
-                self.resolved = max([self.resolved, self.tally.since, *backs])
+                self.resolved = max(self.resolved, self.tally.since, self.recovered_at())
             self.restoration = restoration
             return True
         return False
@@ -1466,16 +1463,18 @@ def _share_apart(platform: str, asn: int, reading: CountryReading) -> float:
     return standing.vantages_apart / standing.vantages if standing is not None and standing.vantages else 0.0
 
 
-def _keep_of_regions(losses: Mapping[tuple[str, int, str], Loss], reading: CountryReading) -> float | None:
+def _keep_of_regions(
+    losses: Mapping[tuple[str, int, str], Loss], votes: Mapping[tuple[str, int, str], Vote]
+) -> float | None:
     """Which share of their older results stays in the figures of regions; None where it has none.
 
     Those that are lost still have enough results together: where each had enough by itself, most would be old.
     """
-    regional = {Part(*key): loss for key, loss in losses.items() if key[0] and key[2]}
-    lost = {part: loss for part, loss in regional.items() if loss.back is None} or regional
+    regional = {key: loss for key, loss in losses.items() if key[0] and key[2]}
+    lost = {key: loss for key, loss in regional.items() if loss.back is None} or regional
     if not lost:
         return None
-    came = sum(vote(part, reading).n for part in lost)
+    came = sum(votes[key].n for key in lost)
     return present_share(came, sum(loss.recent_n for loss in lost.values()))
 
 

@@ -341,17 +341,9 @@ def _lost_alone(
     """By platform: the networks that are sure by themselves to have lost it, and those that lean that way."""
     lost: VotesByNetwork = {}
     slow_cells = too_slow(reading.slowness)
-    stirs = [
-        (cell, cell in slow_cells)
-        for cell, live in leaning_of(reading.networks, settings.lean_score)
-        if (live or cell in slow_cells) and cell[1] not in dark
-    ]
-    leans_already = {cell for cell, _ in stirs}
-    stirs += [
-        (cell, True)
-        for cell in slow_cells
-        if cell not in leans_already and cell in reading.networks and cell[1] not in dark
-    ]
+    counts = dict(leaning_of(reading.networks, settings.lean_score))
+    counts |= {cell: True for cell in slow_cells if cell in reading.networks}
+    stirs = [(cell, cell in slow_cells) for cell, live in counts.items() if live and cell[1] not in dark]
     platforms = {platform for (platform, _), _ in stirs}
     platforms.update(platform for platform, asns in _live(reading).items() if not asns.issubset(dark))
     leaning: dict[str, set[int]] = {platform: set() for platform in sorted(platforms)}

@@ -320,7 +320,11 @@ class Loss(msgspec.Struct):
         self.slow, self.slowed, self.eased, self.eased_at = False, 1.0, 0.0, None
         self.cut, self.cut_at, self.stood = WELL, self.cut_since, 0.0
         self.move(self.cut_k + LEVEL_RESULTS_MIN * ratio, self.cut_n + LEVEL_RESULTS_MIN, self.cut_since)
-        self.show(self.cut_k, self.cut_n)
+        self._begin_here(self.cut_k, self.cut_n)
+
+    def _begin_here(self, k: float, n: float) -> None:
+        """Weigh anew from the level to which it has moved; k of n results show how it stands."""
+        self.show(k, n)
         self.lost = share_lost(self.level(), self.usual)
         self.wellness, self.lostness, self.good, self.good_since, self.fall_since = 0.0, 0.0, 0, None, None
         self.mend_n = self.mend_k = 0
@@ -363,10 +367,7 @@ class Loss(msgspec.Struct):
         self.slowed = self.eased_speed
         self.speed = min(self.speed, self.eased_speed)
         self.move(self.eased_k, self.eased_n, start)
-        self.show(self.eased_k, self.eased_n)
-        self.lost = share_lost(self.level(), self.usual)
-        self.wellness, self.lostness, self.good, self.good_since, self.fall_since = 0.0, 0.0, 0, None, None
-        self.mend_n = self.mend_k = 0
+        self._begin_here(self.eased_k, self.eased_n)
 
     def slow_down(self, start: int, slowness: Slowness, path: float) -> None:
         """Take in how slow it was in a window, and how slow the quickest other platform of its network is (logarithms).

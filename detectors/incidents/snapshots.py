@@ -16,6 +16,8 @@ from detectors.readings import Witness
 
 #: The longest reason that is told, in characters: people write some of them.
 REASON_MAX: Final = 300
+#: A loss of connectivity is over where this share of the usual results arrives.
+FLOWS_SHARE: Final = 0.75
 
 
 class Kind(StrEnum):

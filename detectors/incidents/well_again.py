@@ -28,7 +28,7 @@ def is_well_again(cause: Cause, reading: CountryReading) -> bool:
     networks = {asn for asn, region in cause.units if not region}
     if cause.kind is not Kind.PLATFORM or cause.is_slow or len(cause.units) != 1 or not networks:
         return False
-    nats = np.zeros(1)
+    of_parts = []
     for part, part_vote in cause.parts.items():
         past = reading.past.get((part.platform, part.asn))
         standing = reading.networks.get((part.platform, part.asn))
@@ -37,7 +37,8 @@ def is_well_again(cause: Cause, reading: CountryReading) -> bool:
         since = max(1, (reading.end - part_vote.onset) // (reading.end - reading.start))
         windows = past[-since:]
         share = max(share_lost([windows]), standing.short / standing.expected)
-        of_part = -likelihoods(windows, share)
-        longer = max(len(nats), len(of_part))
-        nats = np.pad(nats, (longer - len(nats), 0)) + np.pad(of_part, (longer - len(of_part), 0))
-    return bool(nats[::-1].cumsum().max() >= OVER_NATS)
+        of_parts.append(-likelihoods(windows, share)[::-1])
+    back_in_time = np.zeros(max(map(len, of_parts)))
+    for of_part in of_parts:
+        back_in_time[: len(of_part)] += of_part
+    return bool(back_in_time.cumsum().max() >= OVER_NATS)

@@ -595,16 +595,12 @@ def _parts_of(
     sources, addresses = [], []
     for platform, country, region, asn, vantage, simulated, target in monitors:
         whose, what = (country, region, asn, vantage, simulated), (platform, target)
-        if (source := named.get(whose)) is None:
-            if len(named) >= _READ_MAX:
-                named.clear()
-            source = named[whose] = of_source(_source_name(*whose))
-        if (address := asked.get(what)) is None:
-            if len(asked) >= _READ_MAX:
-                asked.clear()
-            address = asked[what] = of_address(_address_name(*what))
-        sources.append(source)
-        addresses.append(address)
+        if whose not in named:
+            named[whose] = of_source(_source_name(*whose))
+        if what not in asked:
+            asked[what] = of_address(_address_name(*what))
+        sources.append(named[whose])
+        addresses.append(asked[what])
     return np.array(sources, dtype=np.int64), np.array(addresses, dtype=np.int64)
 
 

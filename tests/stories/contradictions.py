@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -128,10 +128,10 @@ def times_in_order(record: Incident) -> Iterator[str]:
         yield f"from {record.onset} to {record.resolved}, told at {record.updated}"
 
 
-def _in_order(name: str, onset: object, recovered: object, record: Incident) -> Iterator[str]:
-    if recovered is not None and recovered < onset:  # type: ignore[operator]
+def _in_order(name: str, onset: datetime, recovered: datetime | None, record: Incident) -> Iterator[str]:
+    if recovered is not None and recovered < onset:
         yield f"{name} is back at {recovered}, and lost at {onset}"
-    if recovered is not None and record.resolved is not None and recovered > record.resolved:  # type: ignore[operator]
+    if recovered is not None and record.resolved is not None and recovered > record.resolved:
         yield f"{name} is back at {recovered}, and all of it at {record.resolved}"
 
 

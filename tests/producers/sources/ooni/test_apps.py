@@ -179,14 +179,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("test", "keys", "expected"), CASES)
 def test_an_app(test: str, keys: dict[str, Any], expected: str) -> None:
-    measurement = {
-        "test_name": test,
-        "probe_cc": "IR",
-        "probe_asn": "AS44244",
-        "measurement_start_time": "2024-01-20 13:41:07",
-        "test_keys": keys,
-    }
-    found = OoniReader(Platforms()).measurement(json.dumps(measurement).encode(), "here")
+    found = read(test, keys)
     if isinstance(found, Refused):
         assert found.reason == expected
         return
@@ -260,6 +253,14 @@ def test_annotations_of_another_shape_are_left_alone(annotations: Any) -> None:
 
 def app(test: str, keys: dict[str, Any], **facts: Any) -> str:
     """What is read of a measurement: `ok`, how it ended, or why it is refused."""
+    found = read(test, keys, **facts)
+    if isinstance(found, Refused):
+        return str(found.reason)
+    return "ok" if found.ok else f"{found.stage}.{found.failure}"
+
+
+def read(test: str, keys: dict[str, Any], **facts: Any) -> ProbeResult | Refused:
+    """The result of a measurement with these keys, and other facts."""
     measurement = {
         "test_name": test,
         "probe_cc": "IR",
@@ -268,7 +269,4 @@ def app(test: str, keys: dict[str, Any], **facts: Any) -> str:
         "test_keys": keys,
         **facts,
     }
-    found = OoniReader(Platforms()).measurement(json.dumps(measurement).encode(), "here")
-    if isinstance(found, Refused):
-        return str(found.reason)
-    return "ok" if found.ok else f"{found.stage}.{found.failure}"
+    return OoniReader(Platforms()).measurement(json.dumps(measurement).encode(), "here")
